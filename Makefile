@@ -1,0 +1,116 @@
+# One make, one graph. Each folder's dir.mk only lists files; every rule is here.
+MAKEFLAGS += -r
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+O      := build
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
+PREFIX ?= /usr/local
+PKGS   := libnl-route-3.0 libnl-3.0 libmnl libnftnl libbpf json-c libmicrohttpd \
+	libcurl sqlite3 libnetfilter_conntrack smartcols mount libsystemd
+PKGCFG := $(if $(filter clean,$(MAKECMDGOALS)),true,pkg-config)
+
+CPPFLAGS := -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$O \
+	$(patsubst -I%,-isystem %,$(shell $(PKGCFG) --cflags $(PKGS)))
+WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef \
+	-Wformat=2 -Wimplicit-fallthrough -Wswitch-enum -Wcast-qual \
+	-Wconversion -Wsign-conversion
+ifneq ($(findstring clang,$(CC)),clang)
+WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wnull-dereference
+endif
+HARD := -fPIE -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero
+ifeq ($(shell uname -m),x86_64)
+HARD += -fcf-protection
+endif
+CFLAGS  ?= -O2 -g
+LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+LDLIBS  := $(shell $(PKGCFG) --libs $(PKGS))
+
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+# SAN=address,undefined or SAN=thread: a tree of its own
+ifneq ($(SAN),)
+ifeq ($(origin O),file)
+O    := build-$(if $(findstring thread,$(SAN)),tsan,san)
+endif
+HARD := -fPIE -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=% -Ibuild,$(CPPFLAGS)) -I$O
+endif
+ifneq ($V,1)
+Q   := @
+say  = @printf '  %-5s %s\n' "$1" "$(patsubst $O/%,%,$@)"
+endif
+
+# Each folder's dir.mk appends to these.
+#   ar-src    objects for the one archive that programs and tests link against
+#   bins      programs; <name>-main: its file with main()
+#   tests     unit tests, each one file with main(); <file>-ldflags: extra
+#   tools     programs for the integration tests only
+#   bpf-src   *.bpf.c, each gives $O/bpf/<name>.skel.h
+ar-src  :=
+bins    :=
+tests   :=
+tools   :=
+bpf-src :=
+include $(sort $(wildcard */dir.mk */*/dir.mk))
+
+obj  = $(patsubst %.c,$O/%.o,$1)
+skel = $(patsubst bpf/%.bpf.c,$O/bpf/%.skel.h,$(bpf-src))
+
+all: $(bins:%=$O/bin/%) $(tools:%=$O/tools/%)
+check: $(patsubst %.c,$O/%.ok,$(tests))
+
+$O/%.o: %.c | $(skel)
+	$(call say,CC)
+	$Qmkdir -p $(@D)
+	$Q$(CC) -std=gnu17 -pthread $(CPPFLAGS) $(WARN) $(HARD) $(CFLAGS) -MMD -MP -c $< -o $@
+$O/berth.a: $(call obj,$(ar-src))
+	$(call say,AR)
+	$Qmkdir -p $(@D)
+	$Qrm -f $@ && ar rcsD $@ $^
+
+define bin-rule
+$O/bin/$1: $(call obj,$($1-main)) $O/berth.a
+endef
+$(foreach b,$(bins),$(eval $(call bin-rule,$b)))
+$(bins:%=$O/bin/%):
+	$(call say,LD)
+	$Qmkdir -p $(@D)
+	$Q$(CC) $(HARD) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+
+define tool-rule
+$O/tools/$1: $(call obj,$($1-main)) $O/berth.a
+endef
+$(foreach b,$(tools),$(eval $(call tool-rule,$b)))
+$(tools:%=$O/tools/%):
+	$(call say,LD)
+	$Qmkdir -p $(@D)
+	$Q$(CC) $(HARD) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+
+$(patsubst %.c,$O/%,$(tests)): $O/%: $O/%.o $O/berth.a
+	$(call say,LD)
+	$Q$(CC) $(HARD) $(LDFLAGS) $($*.c-ldflags) $^ -o $@ $(LDLIBS) -lcmocka
+$O/%.ok: $O/%
+	$(call say,TEST)
+	$Q$< >$<.log 2>&1 && touch $@ || { cat $<.log; exit 1; }
+
+# BPF programs use only the uapi headers: the same object on any kernel.
+BPF_CLANG ?= clang
+$O/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF)
+	$Qmkdir -p $(@D)
+	$Q$(BPF_CLANG) -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -I. \
+		-idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c $< -o $@
+$O/bpf/%.skel.h: $O/bpf/%.bpf.o
+	$(call say,SKEL)
+	$Qbpftool gen skeleton $< name $*_bpf >$@
+
+clean:
+	rm -rf build build-san build-tsan build-clang
+.PHONY: all check clean
+-include $(shell find $O -name '*.d' 2>/dev/null)

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dataplane.h - what a network driver asks of the host's packet path:
+ * masquerade, isolate, guard, publish.
+ *
+ * One handle a daemon (struct dp), bound to the network namespace it was
+ * opened in; calls may come from several threads.  Everything is keyed by the
+ * network's and the endpoint's id.  Adding what is there in the same form is
+ * success; removing what is not there is success.  Each call is one kernel
+ * transaction per family: on failure nothing of it remains.
+ *
+ * The dataplane keeps what it was told in memory, so that it can put it back
+ * when somebody flushes the firewall (dp_repair); it keeps nothing on disk.
+ * After a restart the core tells it everything again between dp_load_begin()
+ * and dp_load_end(): kernel state that nobody claims is removed then, and live
+ * traffic is never interrupted (the tables are replaced in one transaction).
+ */
+#ifndef DATAPLANE_DATAPLANE_H
+#define DATAPLANE_DATAPLANE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/portmap.h"
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/ip.h"
+
+struct dp;
+
+enum dp_gateway_mode {
+	DP_GW_NAT,             /* only what is published, through host ports */
+	DP_GW_NAT_UNPROTECTED, /* as NAT, and any port directly */
+	DP_GW_ROUTED,          /* no NAT; published container ports directly */
+	DP_GW_ISOLATED,        /* the host has no address on the network */
+	DP_GW_MAX,
+};
+
+enum dp_firewall {
+	DP_FW_OPEN,    /* a published port is open, as with Docker */
+	DP_FW_RESPECT, /* only where the host's own INPUT rules accept it */
+	DP_FW_MAX,
+};
+
+#define DP_TRUSTED_MAX 16
+
+struct dp_network {
+	char id[65];
+	char bridge[IFNAMSIZ];
+	struct ip_prefix gateway4, gateway6; /* the host's address with the
+			* subnet's length; none: the family is off or isolated */
+	struct ip_prefix subnet4, subnet6;   /* none: family off */
+	enum dp_gateway_mode mode4, mode6;
+	enum dp_firewall firewall;
+	bool masquerade4, masquerade6; /* what leaves gets the host's address */
+	struct ip_addr snat4, snat6;   /* ... this one; none: by route */
+	bool internal;                 /* nothing leaves, nothing comes in */
+	bool icc;                      /* containers may talk to each other */
+	bool guard;                    /* source guard on each port */
+	char trusted[DP_TRUSTED_MAX][IFNAMSIZ]; /* interfaces that may reach
+			* published container ports directly; "" ends the list */
+};
+
+/* An endpoint's host side: what the source guard lets in. */
+struct dp_port {
+	char network[65], endpoint[65];
+	char ifname[IFNAMSIZ]; /* host side of the veth */
+	struct mac_addr mac;
+	struct ip_addr ip4, ip6; /* none: the family is dropped on this port */
+};
+
+/* What is published to one endpoint: replaces what was published before. */
+struct dp_publish {
+	char network[65], endpoint[65];
+	struct ip_addr ip4, ip6; /* container addresses; none: not there */
+	struct portmap ports;    /* host side resolved, coalesced: portmap.h */
+};
+
+struct dp_config {
+	const char *driver;  /* "berth-bridge": table names, marks, pins */
+	const char *bpf_dir; /* pins under <bpf-dir>/berth/v1/<driver>/ */
+	const char *cgroup;  /* where the socket hooks attach */
+};
+
+/*
+ * dp_open() - take hold of the packet path; changes nothing in the kernel.
+ * Return: 0; -EOPNOTSUPP when nftables or cgroup BPF is missing (@err says
+ * which feature and what to do).
+ */
+int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err);
+void dp_close(struct dp *dp); /* leaves the kernel as it is; NULL is fine */
+DEFINE_CLEANUP(struct dp, dp_close)
+
+/* Tell everything again after a restart; see above.  Between the two the other
+ * calls only collect. */
+void dp_load_begin(struct dp *dp);
+int dp_load_end(struct dp *dp, struct err *err);
+
+int dp_network_add(struct dp *dp, const struct dp_network *net,
+		   struct err *err);
+int dp_network_del(struct dp *dp, const char *network, struct err *err);
+int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err);
+int dp_port_del(struct dp *dp, const char *endpoint, struct err *err);
+
+/*
+ * dp_publish_add() - open the ports: claim each on the host (claim.h), teach
+ * the socket hooks, add the map entries.  @pub->ports is copied; host ports of
+ * 0 are chosen and written back into @pub->ports, so the caller can record them.
+ * conntrack entries of the ports are cleared (a UDP client that kept its
+ * source port is not black-holed).
+ *
+ * Return: 0; -EADDRINUSE, naming the port and who holds it (endpoint or
+ * process); -EADDRNOTAVAIL when the host address is not on this host.
+ */
+int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err);
+int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err);
+
+/*
+ * dp_fds() - descriptors to poll for changes made by others (nft monitor, link
+ * events).  dp_event() - one is readable, or @timeout: look, and put back what
+ * is missing.  Return: number of repairs made; -errno.
+ */
+size_t dp_fds(struct dp *dp, int fds[static 4]);
+int dp_event(struct dp *dp, struct err *err);
+
+/* dp_check() - compare the kernel with what was told, without changing it.
+ * Calls @fn for each difference with one line of text. Return: their number. */
+int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
+	     struct err *err);
+
+#endif

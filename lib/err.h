@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * err.h - the message that travels with a negative errno.
+ *
+ * Every function that can fail returns 0 (or a count >= 0) or -Exxx.  Those
+ * on the path of a request also take 'struct err *err' as last parameter and
+ * leave one line in it for the human on the other end of the socket.
+ */
+#ifndef LIB_ERR_H
+#define LIB_ERR_H
+
+#define ERR_MSG_MAX 512 /* bytes, with the NUL */
+
+struct err {
+	char msg[ERR_MSG_MAX]; /* "" until somebody fails */
+};
+
+/*
+ * err_set() - record why a call fails and return its code.
+ *
+ * @err:  may be NULL: the caller wants the code only.
+ * @code: negative errno.
+ * @fmt:  no trailing newline, no trailing dot.
+ *
+ * Return: @code, so that callers write 'return err_set(err, -EINVAL, ...)'.
+ */
+int err_set(struct err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * err_wrap() - put "context: " in front of the message already there.
+ *
+ * Return: @code.
+ */
+int err_wrap(struct err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fw.h - nftables through libmnl and libnftnl, the only place that sees them:
+ * a batch of additions and deletions that the kernel takes whole or not at all.
+ *
+ * Rules are written as a list of small expression structs (struct fw_expr),
+ * close to what `nft --debug=netlink` prints, so that a rule can be compared
+ * with nft(8)'s own compilation of the same text.  A tiny vocabulary on
+ * purpose: what dataplane/nft needs and no more.
+ *
+ * Thread-safe: one netlink socket and one mutex a handle, bound to the netns
+ * it was opened in.
+ */
+#ifndef LIB_FW_H
+#define LIB_FW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base.h"
+#include "lib/err.h"
+
+struct fw;
+struct fw_batch;
+
+int fw_open(struct fw **ret, struct err *err);
+void fw_close(struct fw *fw);
+DEFINE_CLEANUP(struct fw, fw_close)
+
+/* A batch grows without limit in memory and is sent in one transaction. */
+struct fw_batch *fw_batch_new(struct fw *fw); /* NULL: out of memory */
+void fw_batch_free(struct fw_batch *b);
+DEFINE_CLEANUP(struct fw_batch, fw_batch_free)
+
+/*
+ * fw_commit() - send the batch; consumes its content (reusable afterwards).
+ *
+ * Return: 0; the kernel's errno for the first message it refused, @err naming
+ * that object ("element 10.0.0.2 . tcp . 80 of map pub4: File exists"), with
+ * its extended-ack text where there is one.  On failure nothing was changed.
+ * Every fw_batch call that fails (memory, a bad argument) is remembered and
+ * reported here, so callers write straight lines.
+ */
+int fw_commit(struct fw_batch *b, struct err *err);
+
+/* family: NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE */
+struct fw_table {
+	uint8_t family;
+	const char *name;
+};
+
+void fw_table_add(struct fw_batch *b, const struct fw_table *t);
+void fw_table_del(struct fw_batch *b, const struct fw_table *t);
+
+struct fw_chain {
+	const char *name;
+	const char *type; /* "filter", "nat", "route"; NULL: not a base chain */
+	uint32_t hook;    /* NF_INET_* / NF_BR_* */
+	int32_t priority;
+	bool policy_drop;
+};
+
+void fw_chain_add(struct fw_batch *b, const struct fw_table *t,
+		  const struct fw_chain *c);
+void fw_chain_flush(struct fw_batch *b, const struct fw_table *t,
+		    const char *chain);
+void fw_chain_del(struct fw_batch *b, const struct fw_table *t,
+		  const char *chain);
+
+/* A set or map.  Key and data are raw bytes; each part of a concatenation is
+ * padded to 4 bytes (nft's own layout), interval sets of concatenations are
+ * pipapo and take a key and a key_end. */
+struct fw_set {
+	const char *name;
+	uint32_t key_type, key_len;   /* nft's datatype ids, for nft list */
+	uint32_t data_type, data_len; /* 0: a set */
+	bool verdict_map;             /* data is a verdict */
+	bool interval, concat;
+	uint8_t field_len[8]; /* of a concatenation, in bytes, unpadded */
+	uint8_t field_count;
+	bool dynamic;
+	uint32_t timeout_ms; /* 0: none */
+};
+
+void fw_set_add(struct fw_batch *b, const struct fw_table *t,
+		const struct fw_set *s);
+
+struct fw_elem {
+	const void *key, *key_end; /* key_end NULL: exact */
+	const void *data;
+	uint32_t verdict;  /* of a verdict map: NFT_JUMP, NFT_GOTO, NF_DROP.. */
+	const char *chain; /* of a jump or goto */
+};
+
+/* excl: -EEXIST when it is there; otherwise an equal one is fine. */
+void fw_elem_add(struct fw_batch *b, const struct fw_table *t,
+		 const struct fw_set *s, const struct fw_elem *e, bool excl);
+/* An absent element makes the transaction fail with -ENOENT, unless
+ * @if_there (5.x kernels lack destroy: looked up first). */
+void fw_elem_del(struct fw_batch *b, const struct fw_table *t,
+		 const struct fw_set *s, const struct fw_elem *e);
+void fw_set_flush(struct fw_batch *b, const struct fw_table *t,
+		  const char *set);
+
+/* Rules: see fw_expr.h for the expressions. */
+struct fw_expr;
+struct fw_rule {
+	const char *chain;
+	const struct fw_expr *exprs; /* ended by .kind == FW_END */
+	const char *comment;         /* NULL: none */
+	uint64_t handle;             /* position: insert before it; 0: append */
+	bool insert;                 /* at the head (handle 0) */
+};
+
+void fw_rule_add(struct fw_batch *b, const struct fw_table *t,
+		 const struct fw_rule *r);
+void fw_rule_del(struct fw_batch *b, const struct fw_table *t,
+		 const char *chain, uint64_t handle);
+
+/* ---- reading ----------------------------------------------------------- */
+
+/* -ENOENT: no such table. */
+int fw_table_find(struct fw *fw, const struct fw_table *t, struct err *err);
+int fw_chain_find(struct fw *fw, const struct fw_table *t, const char *chain,
+		  bool *ret_is_base, struct err *err);
+/*
+ * fw_rule_each() - the rules of a chain in order.  @summary is the rule's
+ * iifname/oifname/verdict as far as it is made only of those.
+ */
+struct fw_rule_info {
+	uint64_t handle;
+	char comment[160];
+	char iifname[16], oifname[16]; /* "" when not compared */
+	uint32_t verdict;              /* NF_ACCEPT.., or UINT32_MAX: other */
+	bool simple; /* nothing but iifname/oifname, counter, verdict, comment */
+};
+int fw_rule_each(struct fw *fw, const struct fw_table *t, const char *chain,
+		 int (*fn)(void *ctx, const struct fw_rule_info *r), void *ctx,
+		 struct err *err);
+/* fw_set_count() - elements now in a set. */
+int fw_set_count(struct fw *fw, const struct fw_table *t, const char *set,
+		 size_t *ret, struct err *err);
+
+/* ---- events ------------------------------------------------------------ */
+
+struct fw_monitor;
+int fw_monitor_open(struct fw_monitor **ret, struct err *err);
+void fw_monitor_close(struct fw_monitor *m);
+DEFINE_CLEANUP(struct fw_monitor, fw_monitor_close)
+int fw_monitor_fd(const struct fw_monitor *m);
+struct fw_event {
+	bool deleted; /* else added */
+	bool lost;    /* the socket overran: take a full look */
+	uint8_t family;
+	char table[64], chain[64]; /* chain "" for table and set events */
+	uint32_t portid;           /* who did it; ours is fw_portid() */
+};
+/* Reads all there is, without blocking.  Return: events; -errno. */
+int fw_monitor_read(struct fw_monitor *m,
+		    void (*fn)(void *ctx, const struct fw_event *e), void *ctx,
+		    struct err *err);
+uint32_t fw_portid(const struct fw *fw);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nlk.h - rtnetlink through libnl-3; the only place that sees libnl's codes.
+ *
+ * libnl returns -NLE_*, which folds several errnos into one.  This module
+ * catches the kernel's own errno and its extended-ack line, so the rest of
+ * the tree speaks negative errno only.
+ *
+ * A handle is bound to the netns it was opened in and may be used by several
+ * threads (it has a mutex).  Deleting links waits for RCU (20-50 ms): do that
+ * on a handle of its own.
+ *
+ * The mark: every link we make bears an alias "berth:<driver>:<id>"
+ * (IFLA_IFALIAS).  Nothing without it is ever deleted.
+ */
+#ifndef LIB_NLK_H
+#define LIB_NLK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/ip.h"
+
+struct nlk; /* one NETLINK_ROUTE socket, bound to the netns it was opened in */
+
+#define NLK_ALIAS_MAX 160 /* bytes, with the NUL */
+
+/*
+ * nlk_open() - open a socket in the calling thread's network namespace.
+ * @ret: owned; nlk_close().  Return: 0; -ENOMEM; -errno.
+ */
+int nlk_open(struct nlk **ret, struct err *err);
+void nlk_close(struct nlk *nlk); /* NULL is fine */
+DEFINE_CLEANUP(struct nlk, nlk_close)
+
+/* ---- links (nlk_link.c) ------------------------------------------------ */
+
+struct nlk_link {
+	int index, master;             /* master 0: none */
+	int peer_index;                /* IFLA_LINK; 0: none */
+	char name[IFNAMSIZ], kind[16]; /* kind "": a device of its own */
+	char alias[NLK_ALIAS_MAX];
+	struct mac_addr mac;
+	uint32_t mtu;
+	bool up, peer_elsewhere; /* IFLA_LINK_NETNSID is set */
+};
+
+struct nlk_bridge_conf {
+	const char *name, *alias;
+	struct mac_addr mac; /* none: the kernel's choice (then it changes with
+			      * the ports; give one) */
+	uint32_t mtu;        /* 0: the kernel's default */
+};
+
+/*
+ * nlk_bridge_add() - a bridge, down, with alias, multicast snooping off and no
+ * STP, in one message as far as the kernel allows.
+ * Return: 0; -EEXIST when the name is taken (by whom: see nlk_link_get).
+ */
+int nlk_bridge_add(struct nlk *nlk, const struct nlk_bridge_conf *conf,
+		   struct err *err);
+
+struct nlk_veth_conf {
+	const char *name, *peer;  /* host side, container side */
+	const char *alias;        /* both ends */
+	int master;               /* ifindex of the bridge for @name; 0: none */
+	struct mac_addr peer_mac; /* none: the kernel's choice */
+	uint32_t mtu;             /* both ends; 0: default */
+	bool isolated;            /* bridge port flag: ICC off */
+	bool hairpin;             /* bridge port flag */
+};
+
+/*
+ * nlk_veth_add() - the pair, aliased, MTU and MAC set, @name enslaved and up,
+ * @peer down.  Everything or nothing: what failed after creation is deleted.
+ * Return: 0; -EEXIST if either name is taken.
+ */
+int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
+		 struct err *err);
+
+/* @name or @index chooses (@name NULL: index).  -ENODEV when absent. */
+int nlk_link_get(struct nlk *nlk, const char *name, int index,
+		 struct nlk_link *ret, struct err *err);
+int nlk_link_up(struct nlk *nlk, int index, bool up, struct err *err);
+int nlk_link_mtu(struct nlk *nlk, int index, uint32_t mtu, struct err *err);
+int nlk_link_mac(struct nlk *nlk, int index, const struct mac_addr *mac,
+		 struct err *err);
+int nlk_link_rename(struct nlk *nlk, int index, const char *name,
+		    struct err *err);
+int nlk_link_alias(struct nlk *nlk, int index, const char *alias,
+		   struct err *err);
+int nlk_link_master(struct nlk *nlk, int index, int master, struct err *err);
+int nlk_port_flags(struct nlk *nlk, int index, bool isolated, bool hairpin,
+		   struct err *err);
+/*
+ * nlk_link_del() - delete @name if its alias is @alias exactly.
+ * Return: 0, also when there is no such link; -EPERM when it bears another
+ * alias or none: it is not ours.
+ */
+int nlk_link_del(struct nlk *nlk, const char *name, const char *alias,
+		 struct err *err);
+/*
+ * nlk_link_each() - every link of the namespace, one dump, retried when the
+ * kernel says it was interrupted (NLM_F_DUMP_INTR).  A negative return of @fn
+ * ends the walk and is returned.
+ */
+int nlk_link_each(struct nlk *nlk,
+		  int (*fn)(void *ctx, const struct nlk_link *link), void *ctx,
+		  struct err *err);
+
+/* ---- addresses, routes (nlk_addr.c, nlk_route.c) ----------------------- */
+
+/*
+ * nlk_addr_add() - give @index the address @p (prefix length included).  v6 is
+ * added nodad.  The same address again: 0.
+ */
+int nlk_addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
+		 struct err *err);
+int nlk_addr_del(struct nlk *nlk, int index, const struct ip_prefix *p,
+		 struct err *err);            /* absent: 0 */
+int nlk_addr_each(struct nlk *nlk, int index, /* 0: all links */
+		  int (*fn)(void *ctx, int index, const struct ip_prefix *p),
+		  void *ctx, struct err *err);
+
+struct nlk_route {
+	struct ip_prefix dst; /* len 0: default; addr has the family */
+	struct ip_addr gateway, source;
+	int oif;
+	uint32_t table, metric, mtu; /* mtu 0: the link's */
+	uint8_t protocol, scope, type;
+};
+
+int nlk_route_each(struct nlk *nlk, int family,
+		   int (*fn)(void *ctx, const struct nlk_route *r), void *ctx,
+		   struct err *err);
+/* The kernel's answer for one destination (RTM_GETROUTE). -ENETUNREACH. */
+int nlk_route_lookup(struct nlk *nlk, const struct ip_addr *dst,
+		     struct nlk_route *ret, struct err *err);
+int nlk_route_add(struct nlk *nlk, const struct nlk_route *r, struct err *err);
+int nlk_route_del(struct nlk *nlk, const struct nlk_route *r, struct err *err);
+/* Permanent or deleted neighbour entries: used to drop a stale one. */
+int nlk_neigh_del(struct nlk *nlk, int index, const struct ip_addr *ip,
+		  struct err *err); /* absent: 0 */
+
+/* ---- events (nlk_monitor.c) -------------------------------------------- */
+
+enum nlk_event_type {
+	NLK_LINK_NEW,
+	NLK_LINK_DEL,
+	NLK_ADDR_NEW,
+	NLK_ADDR_DEL,
+	NLK_ROUTE_NEW,
+	NLK_ROUTE_DEL,
+	NLK_LOST, /* the socket overran (ENOBUFS): take a full look */
+};
+
+struct nlk_event {
+	enum nlk_event_type type;
+	struct nlk_link link;  /* LINK_*: as far as the message says */
+	int index;             /* ADDR_* */
+	struct ip_prefix addr; /* ADDR_* */
+};
+
+struct nlk_monitor;
+int nlk_monitor_open(struct nlk_monitor **ret, struct err *err);
+void nlk_monitor_close(struct nlk_monitor *m);
+DEFINE_CLEANUP(struct nlk_monitor, nlk_monitor_close)
+int nlk_monitor_fd(const struct nlk_monitor *m); /* borrowed, for poll() */
+/* Read all that is there, without blocking; messages whose sender is not the
+ * kernel are dropped.  Return: events handled; -errno. */
+int nlk_monitor_read(struct nlk_monitor *m,
+		     void (*fn)(void *ctx, const struct nlk_event *e),
+		     void *ctx, struct err *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rpc.h - the plugin server: POST /Type.Method with a JSON body on a unix
+ * socket.  The only user of libmicrohttpd.
+ *
+ * One thread a connection (64 at most, 256 KiB stacks); a handler is a plain
+ * function that may block.  Peers other than uid 0 are refused at accept
+ * (SO_PEERCRED).  What HTTP-level trouble is answered here, before a handler
+ * is looked for: see the table in rpc.c and docs/protocol.md.
+ */
+#ifndef LIB_RPC_H
+#define LIB_RPC_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base.h"
+#include "lib/err.h"
+
+#define RPC_BODY_MAX (16u << 20) /* bytes */
+
+struct rpc_call {
+	const char *method; /* "NetworkDriver.Join", without the slash */
+	json_object *body;  /* borrowed; NULL: the request had none */
+	uint64_t seq;       /* the journal's number, 0: nothing to settle; the
+			     * handler sets it, .delivered gets it back */
+};
+
+struct rpc_method {
+	const char *name; /* "NetworkDriver.Join" */
+	/*
+	 * @ret: an object to be sent; left NULL for "{}".  Owned by the server.
+	 * Return: 0, or -errno with its text in @err.  -EBADMSG is answered
+	 * with 400, everything else with 200 and {"Err": text, "Error": text,
+	 * "Code": "EEXIST"} (IPAM reads Error, the rest Err): a 404 would be
+	 * taken for "not implemented" by dockerd.
+	 */
+	int (*handle)(void *ctx, struct rpc_call *call, json_object **ret,
+		      struct err *err);
+};
+
+struct rpc_config {
+	int listen_fd; /* taken: closed by rpc_stop() */
+	const struct rpc_method *const *tables; /* NULL-ended list of tables,
+						 * each ended by { 0 } */
+	void *ctx;
+	/* The answer of @seq reached the peer's socket.  May be NULL. */
+	void (*delivered)(void *ctx, uint64_t seq);
+	const char *driver; /* for the log line of each request */
+};
+
+struct rpc;
+
+/*
+ * rpc_start() - serve until rpc_stop().  Returns at once.
+ *
+ * Return: 0; -errno with text.
+ */
+int rpc_start(const struct rpc_config *cfg, struct rpc **ret, struct err *err);
+/*
+ * rpc_stop() - take no new request, let those under way finish (up to 10 s),
+ * then close.  The socket file is left alone.  NULL is fine.
+ */
+void rpc_stop(struct rpc *rpc);
+DEFINE_CLEANUP(struct rpc, rpc_stop)
+
+/* Own time of handlers, from request read to answer queued: one bucket list
+ * per method, for /Berth.Metrics.  @ret: owned. */
+json_object *rpc_metrics(struct rpc *rpc);
+
+#endif

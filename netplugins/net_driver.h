@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * net_driver.h - what a network driver gives to the core: one table.
+ *
+ * Life of a network object: the core allocates .network_size bytes, fills the
+ * base, calls .network_init (parse options, no kernel), then .network_add (make
+ * the kernel objects); later .network_del and .network_fini.  The same for an
+ * endpoint without init.  After a daemon's restart or a reboot the core builds
+ * the objects from its records with .network_init and calls .network_add
+ * again: every op finds what is there and makes only what is missing.
+ *
+ * Locks: a network's ops run under that network's lock; ops of different
+ * networks run in parallel.  Drivers never see JSON, sockets or the store, and
+ * never log; what fails leaves nothing behind and one line in @err.
+ */
+#ifndef NETPLUGINS_NET_DRIVER_H
+#define NETPLUGINS_NET_DRIVER_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/portmap.h"
+#include "lib/err.h"
+#include "lib/ip.h"
+#include "lib/opts.h"
+#include "lib/plugd.h"
+
+#define NET_AUX_MAX 64
+
+struct net_pool {
+	struct ip_prefix pool;    /* none: the family is off, or null IPAM */
+	struct ip_prefix gateway; /* none: no gateway given */
+	struct {
+		char name[64];
+		struct ip_addr addr;
+	} aux[NET_AUX_MAX];
+	unsigned int aux_count;
+};
+
+/* CreateNetwork, decoded. */
+struct net_network {
+	const struct net_driver *driver;
+	void *host; /* what .host_open gave */
+	char id[65];
+	bool internal, ipv6;
+	struct net_pool v4, v6;
+};
+
+/* CreateEndpoint and what followed, as recorded. */
+struct net_endpoint {
+	char id[65];
+	struct net_network *network; /* borrowed */
+	struct ip_prefix addr4, addr6;
+	struct mac_addr mac;
+	bool mac_given;        /* by the user: must not be changed */
+	char ifname[IFNAMSIZ]; /* host side, chosen by .endpoint_add */
+	char peer[IFNAMSIZ];   /* what dockerd moves, likewise */
+	char sandbox[256];     /* SandboxKey of Join; "": not joined */
+	bool exposed; /* ports programmed: this is the gateway endpoint */
+	struct portmap ports; /* as resolved; owned by the core */
+	void *options;        /* struct of .endpoint_options, or NULL */
+};
+
+struct net_join_reply {
+	char src_name[IFNAMSIZ], dst_prefix[IFNAMSIZ];
+	struct ip_addr gateway4, gateway6; /* none: not sent */
+	bool disable_gateway_service;
+	struct {
+		struct ip_prefix dst;
+		bool on_link;
+		struct ip_addr next_hop;
+	} routes[16];
+	unsigned int route_count;
+};
+
+struct net_driver {
+	const char *name;    /* "berth-bridge" */
+	const char *summary; /* one line for --help */
+
+	/* Sizes of the objects that embed struct net_network / the struct that
+	 * options are decoded into (inside the network object, at
+	 * .options_offset). */
+	size_t network_size, options_offset;
+	const struct opt_field *network_options;
+	size_t endpoint_options_size;
+	const struct opt_field *endpoint_options;
+
+	/* Open what the driver needs of the host, once.  @ret goes to
+	 * net_network.host. */
+	int (*host_open)(const struct plugd *d, void **ret, struct err *err);
+	void (*host_close)(void *host);
+	/* The records were loaded: networks are going to be added again, and
+	 * then .load_end ends it.  Optional, both. */
+	void (*load_begin)(void *host);
+	int (*load_end)(void *host, struct err *err);
+	/* Descriptors for the core's event thread, and what to do when one is
+	 * readable or a second has passed.  Optional.  Return: repairs made. */
+	size_t (*fds)(void *host, int fds[static 4]);
+	int (*event)(void *host, struct err *err);
+	/* Text lines on what is wrong with the host or has drifted. Optional. */
+	int (*check)(void *host, void (*fn)(void *ctx, const char *line),
+		     void *ctx, struct err *err);
+
+	/* Set option defaults in a zeroed object, before decoding. Optional. */
+	void (*network_defaults)(struct net_network *net);
+	/* Options are decoded: check them and the pools, reach no kernel. */
+	int (*network_init)(struct net_network *net, struct err *err);
+	void (*network_fini)(struct net_network *net); /* optional */
+	/* @fresh: a CreateNetwork (overlaps are refused), else a reload. */
+	int (*network_add)(struct net_network *net, bool fresh,
+			   struct err *err);
+	int (*network_del)(struct net_network *net, struct err *err);
+
+	/* Fills ifname, peer, and mac where none was given.  -EADDRINUSE etc. */
+	int (*endpoint_add)(struct net_endpoint *ep, struct err *err);
+	/* Undoes everything of the endpoint, from any stage. */
+	int (*endpoint_del)(struct net_endpoint *ep, struct err *err);
+	int (*join)(struct net_endpoint *ep, struct net_join_reply *ret,
+		    struct err *err);
+	int (*leave)(struct net_endpoint *ep, struct err *err); /* optional */
+	/* Publish ep->ports (resolved in place).  Optional: no ports then. */
+	int (*expose)(struct net_endpoint *ep, struct err *err);
+	int (*unexpose)(struct net_endpoint *ep, struct err *err);
+	/* 1: the endpoint's link is somewhere (this netns or another); 0: gone
+	 * from every namespace; -errno. */
+	int (*endpoint_alive)(struct net_endpoint *ep, struct err *err);
+	/* Remove every object that bears this driver's mark and belongs to no
+	 * network or endpoint that @known answers true for.  With @dry only
+	 * report.  @fn gets one line for each.  Return: their number. */
+	int (*gc)(void *host, bool dry,
+		  bool (*known)(void *ctx, const char *id),
+		  void (*fn)(void *ctx, const char *line), void *ctx,
+		  struct err *err);
+};
+
+/* net_main() - the whole daemon for a driver: main.c calls it and returns. */
+int net_main(const struct net_driver *driver, int argc, char **argv);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vol_driver.h - what a volume driver gives to the core: one table.
+ *
+ * The same shape as netplugins/net_driver.h: the core owns records, intents,
+ * locks and the refcount by mount ID; the driver sees structs and the kernel.
+ * A volume's ops run under that volume's lock.
+ */
+#ifndef VOLPLUGINS_VOL_DRIVER_H
+#define VOLPLUGINS_VOL_DRIVER_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/opts.h"
+#include "lib/plugd.h"
+
+#define VOL_NAME_MAX 256 /* with the NUL */
+
+struct vol_volume {
+	const struct vol_driver *driver;
+	void *host;              /* what .host_open gave */
+	char name[VOL_NAME_MAX]; /* checked: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+	char created[32];        /* RFC 3339 */
+	unsigned int users;      /* mount IDs that hold it now */
+};
+
+struct vol_usage {
+	uint64_t used_bytes, limit_bytes; /* limit 0: none */
+	bool used_known;
+	uint64_t age_s; /* of the figure; 0: now */
+};
+
+struct vol_driver {
+	const char *name; /* "berth-named" */
+	const char *summary;
+
+	size_t volume_size, options_offset, options_size;
+	const struct opt_field *options;
+
+	int (*host_open)(const struct plugd *d, void **ret, struct err *err);
+	void (*host_close)(void *host);
+
+	void (*defaults)(struct vol_volume *v);             /* optional */
+	int (*init)(struct vol_volume *v, struct err *err); /* check options */
+	/* Make it, or find it made.  Existing data is never touched. */
+	int (*create)(struct vol_volume *v, struct err *err);
+	/* Delete it and its data; absent is success.  Never called in use. */
+	int (*remove)(struct vol_volume *v, struct err *err);
+	/* First user: make it reachable at the path.  Again: 0. */
+	int (*mount)(struct vol_volume *v, struct err *err);
+	/* Last user gone. */
+	int (*unmount)(struct vol_volume *v, struct err *err);
+	/* Where a container finds it while mounted. */
+	int (*path)(struct vol_volume *v, char *buf, size_t size,
+		    struct err *err);
+	int (*usage)(struct vol_volume *v, struct vol_usage *ret,
+		     struct err *err);
+	/* Extra keys for Status, e.g. the backing.  Optional. */
+	int (*status)(struct vol_volume *v, json_object *status,
+		      struct err *err);
+	/* As net_driver.gc: what bears our mark and no volume owns. */
+	int (*gc)(void *host, bool dry,
+		  bool (*known)(void *ctx, const char *name),
+		  void (*fn)(void *ctx, const char *line), void *ctx,
+		  struct err *err);
+};
+
+int vol_main(const struct vol_driver *driver, int argc, char **argv);
+
+#endif
