@@ -68,16 +68,38 @@ void fw_chain_flush(struct fw_batch *b, const struct fw_table *t,
 void fw_chain_del(struct fw_batch *b, const struct fw_table *t,
 		  const char *chain);
 
+/* nft(8)'s datatype ids, so that nft list prints keys as people write them. */
+enum fw_type {
+	FW_TYPE_IPV4 = 7,       /* 4 bytes */
+	FW_TYPE_IPV6 = 8,       /* 16 */
+	FW_TYPE_ETHER = 9,      /* 6 */
+	FW_TYPE_ETHERTYPE = 10, /* 2, network order */
+	FW_TYPE_L4PROTO = 12,   /* 1 */
+	FW_TYPE_PORT = 13,      /* 2, network order */
+	FW_TYPE_MARK = 19,      /* 4, host order */
+	FW_TYPE_IFINDEX = 20,   /* 4, host order */
+	FW_TYPE_ICMP = 14,      /* 1 */
+	FW_TYPE_ICMP6 = 29,     /* 1 */
+	FW_TYPE_IFNAME = 41,    /* 16, padded with NULs */
+};
+/* Concatenated types: ipv4 . port is FW_TYPES2(FW_TYPE_IPV4, FW_TYPE_PORT). */
+#define FW_TYPES2(a, b)       ((uint32_t)(a) << 6 | (uint32_t)(b))
+#define FW_TYPES3(a, b, c)    (FW_TYPES2(a, b) << 6 | (uint32_t)(c))
+#define FW_TYPES4(a, b, c, d) (FW_TYPES3(a, b, c) << 6 | (uint32_t)(d))
+
 /* A set or map.  Key and data are raw bytes; each part of a concatenation is
- * padded to 4 bytes (nft's own layout), interval sets of concatenations are
- * pipapo and take a key and a key_end. */
+ * padded with NULs to a multiple of 4 bytes (nft's own layout, and that of
+ * consecutive registers), and key_len is the padded sum.  Interval sets of
+ * concatenations are pipapo and take a key and a key_end (inclusive) in each
+ * element; interval sets of one field are trees, key_end inclusive as well.
+ * Only @name, key_len, data_len and the flags are looked at by fw_elem_*. */
 struct fw_set {
 	const char *name;
-	uint32_t key_type, key_len;   /* nft's datatype ids, for nft list */
+	uint32_t key_type, key_len;   /* enum fw_type or FW_TYPESn; bytes */
 	uint32_t data_type, data_len; /* 0: a set */
 	bool verdict_map;             /* data is a verdict */
 	bool interval, concat;
-	uint8_t field_len[8]; /* of a concatenation, in bytes, unpadded */
+	uint8_t field_len[8]; /* interval && concat: bytes, unpadded */
 	uint8_t field_count;
 	bool dynamic;
 	uint32_t timeout_ms; /* 0: none */
@@ -96,10 +118,14 @@ struct fw_elem {
 /* excl: -EEXIST when it is there; otherwise an equal one is fine. */
 void fw_elem_add(struct fw_batch *b, const struct fw_table *t,
 		 const struct fw_set *s, const struct fw_elem *e, bool excl);
-/* An absent element makes the transaction fail with -ENOENT, unless
- * @if_there (5.x kernels lack destroy: looked up first). */
+/* An absent element makes the transaction fail with -ENOENT.  Only the key
+ * (and key_end) are looked at. */
 void fw_elem_del(struct fw_batch *b, const struct fw_table *t,
 		 const struct fw_set *s, const struct fw_elem *e);
+/* As fw_elem_del(), and nothing where it is absent now: it is looked up in what
+ * is committed (5.x kernels have no destroy), not in what @b will do. */
+void fw_elem_del_if_there(struct fw_batch *b, const struct fw_table *t,
+			  const struct fw_set *s, const struct fw_elem *e);
 void fw_set_flush(struct fw_batch *b, const struct fw_table *t,
 		  const char *set);
 
@@ -107,7 +133,7 @@ void fw_set_flush(struct fw_batch *b, const struct fw_table *t,
 struct fw_expr;
 struct fw_rule {
 	const char *chain;
-	const struct fw_expr *exprs; /* ended by .kind == FW_END */
+	const struct fw_expr *exprs; /* ended by FW_END */
 	const char *comment;         /* NULL: none */
 	uint64_t handle;             /* position: insert before it; 0: append */
 	bool insert;                 /* at the head (handle 0) */
