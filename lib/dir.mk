@@ -1,0 +1,15 @@
+ar-src += lib/err.c
+ar-src += lib/log.c
+ar-src += lib/fail.c
+ar-src += lib/ip.c
+ar-src += lib/jdec.c
+ar-src += lib/jdec_parse.c
+ar-src += lib/jdec_enc.c
+ar-src += lib/opts.c
+ar-src += lib/netns.c
+ar-src += lib/nlk.c
+ar-src += lib/nlk_link.c
+ar-src += lib/nlk_addr.c
+ar-src += lib/nlk_route.c
+ar-src += lib/nlk_monitor.c
+tests += lib/test/test_nlk.c
