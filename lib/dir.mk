@@ -18,3 +18,4 @@ tests += lib/test/test_opts.c
 tests += lib/test/test_log.c
 tests += lib/test/test_fail.c
 tests += lib/test/test_jdec.c
+tests += lib/test/test_netns.c

@@ -172,9 +172,12 @@ int fail_point(const char *name)
 		pthread_once(&plan_once, read_plan);
 	if (plan.log)
 		log_pass(name);
-	for (unsigned int i = 0; i < plan.count && r == 0; i++)
-		if (strcmp(plan.rules[i].name, name) == 0)
-			r = act(&plan.rules[i]);
+	for (unsigned int i = 0; i < plan.count; i++)
+		if (strcmp(plan.rules[i].name, name) == 0) {
+			int code = act(&plan.rules[i]);
+
+			r = r ? r : code;
+		}
 	return r;
 }
 

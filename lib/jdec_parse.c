@@ -2,8 +2,8 @@
 /*
  * Text to JSON object.  json-c parses; what it lets pass is refused by a scan
  * before it: bytes that are no UTF-8, \u0000 (json-c strings may hold a NUL,
- * C strings may not), lone surrogates (json-c puts U+FFFD) and control
- * characters in strings.
+ * C strings may not), lone surrogates (json-c puts U+FFFD), control
+ * characters in strings, and NaN and Infinity (taken even when strict).
  */
 #include <errno.h>
 #include <limits.h>
@@ -105,6 +105,8 @@ static const char *scan_text(const char *text, size_t len)
 			s.why = "a control character in a string";
 		} else if (in_string && *s.at == '\\') {
 			scan_escape(&s);
+		} else if (!in_string && (*s.at == 'N' || *s.at == 'I')) {
+			s.why = "NaN and Infinity are no JSON";
 		} else {
 			in_string ^= *s.at == '"';
 			s.at += n;
@@ -136,6 +138,12 @@ int jdec_parse(const char *text, size_t len, json_object **ret, struct err *err)
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	obj = json_tokener_parse_ex(tok, text, (int)len);
 	fault = json_tokener_get_error(tok);
+	if (fault == json_tokener_continue) {
+		/* a bare null or number ends only at what follows */
+		obj = json_tokener_parse_ex(tok, " ", 1);
+		fault = json_tokener_get_error(tok);
+		len = 1;
+	}
 	if (fault == json_tokener_continue)
 		return err_set(err, -EBADMSG, "JSON: ends too early");
 	if (fault != json_tokener_success)
