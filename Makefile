@@ -10,7 +10,7 @@ endif
 PREFIX ?= /usr/local
 PKGS   := libnl-route-3.0 libnl-3.0 libmnl libnftnl libbpf json-c libmicrohttpd \
 	libcurl sqlite3 libnetfilter_conntrack smartcols mount libsystemd
-PKGCFG := $(if $(filter clean,$(MAKECMDGOALS)),true,pkg-config)
+PKGCFG := $(if $(filter clean demo test soak deps,$(MAKECMDGOALS)),true,pkg-config)
 
 CPPFLAGS := -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$O \
 	$(patsubst -I%,-isystem %,$(shell $(PKGCFG) --cflags $(PKGS)))
@@ -21,8 +21,10 @@ WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 ifneq ($(findstring clang,$(CC)),clang)
 WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wnull-dereference
 endif
-HARD := -fPIE -fstack-protector-strong -fstack-clash-protection \
-	-ftrivial-auto-var-init=zero
+HARD := -fPIE -fstack-protector-strong -fstack-clash-protection
+ifneq ($(findstring clang,$(CC)),clang) # clang 14 has it behind a second flag
+HARD += -ftrivial-auto-var-init=zero
+endif
 ifeq ($(shell uname -m),x86_64)
 HARD += -fcf-protection
 endif
@@ -113,4 +115,5 @@ $O/bpf/%.skel.h: $O/bpf/%.bpf.o
 clean:
 	rm -rf build build-san build-tsan build-clang
 .PHONY: all check clean
+include integration/test.mk
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -1,0 +1,49 @@
+# What is run, not built: included at the end of the Makefile.
+
+# Each is enough on a fresh Debian 12, as root.
+demo:
+	@integration/demo
+test:
+	@integration/ci
+soak:
+	@SOAK=1 integration/run --build $O soak
+deps:
+	@integration/deps build run test
+
+layers:
+	@integration/checks/layers
+format-check:
+	@integration/checks/format
+shellcheck:
+	@integration/checks/shell
+check-integration: all
+	@integration/run --build $O
+check-san:
+	@$(MAKE) --no-print-directory SAN=address,undefined check
+check-tsan:
+	@$(MAKE) --no-print-directory SAN=thread check
+
+# All tests built, none run (the second compiler's turn).
+tests: $(patsubst %.c,$O/%,$(tests))
+print-tests:
+	@echo $(tests)
+
+product-src := $(ar-src) $(foreach b,$(bins),$($b-main))
+analyze: fanalyzer tidy cppcheck
+
+# gcc's analyzer understands cleanup attributes; it gets its own objects.
+fanalyzer: | $(skel)
+	$(call say,GCC)
+	@$(MAKE) --no-print-directory O=$O \
+		CFLAGS='-O1 -g -fanalyzer -Werror' $(patsubst %.c,$O/%.o,$(product-src))
+# .clang-tidy says which checks; two files at a time, two minutes each.
+tidy: | $(skel)
+	@printf '%s\n' $(product-src) | xargs -P 2 -I '{}' timeout 120 \
+		clang-tidy --quiet '{}' -- -std=gnu17 $(CPPFLAGS) 2>&1 | \
+		{ ! grep -E 'warning:|error:' -A 4; }
+cppcheck:
+	@cppcheck -q -j 2 --enable=warning,performance,portability --std=c11 \
+		--inline-suppr --error-exitcode=1 --check-level=normal \
+		--suppress=missingIncludeSystem -D__GNUC__ -I. $(product-src)
+.PHONY: demo test soak deps layers format-check shellcheck check-integration \
+	check-san check-tsan tests print-tests analyze fanalyzer tidy cppcheck
