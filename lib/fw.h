@@ -103,6 +103,9 @@ struct fw_set {
 	uint8_t field_count;
 	bool dynamic;
 	uint32_t timeout_ms; /* 0: none */
+	const void *userdata; /* in nft(8)'s form, for a key it has no type for
+			       * ("typeof"); NULL: made from the types */
+	uint32_t userdata_len;
 };
 
 void fw_set_add(struct fw_batch *b, const struct fw_table *t,
@@ -175,6 +178,9 @@ int fw_monitor_open(struct fw_monitor **ret, struct err *err);
 void fw_monitor_close(struct fw_monitor *m);
 DEFINE_CLEANUP(struct fw_monitor, fw_monitor_close)
 int fw_monitor_fd(const struct fw_monitor *m);
+/* fw_monitor_ignore() - events of this socket's changes (fw_portid()) are
+ * dropped in the kernel and never wake a poller; one port id a monitor. */
+int fw_monitor_ignore(struct fw_monitor *m, uint32_t portid, struct err *err);
 struct fw_event {
 	bool deleted; /* else added */
 	bool lost;    /* the socket overran: take a full look */
@@ -182,7 +188,8 @@ struct fw_event {
 	char table[64], chain[64]; /* chain "" for table and set events */
 	uint32_t portid;           /* who did it; ours is fw_portid() */
 };
-/* Reads all there is, without blocking.  Return: events; -errno. */
+/* Reads all there is, without blocking; equal events in a row (the elements of
+ * one set) are reported once.  Return: events; -errno. */
 int fw_monitor_read(struct fw_monitor *m,
 		    void (*fn)(void *ctx, const struct fw_event *e), void *ctx,
 		    struct err *err);
