@@ -365,6 +365,16 @@ image() {
 	docker import "$tar" bb:1 >/dev/null
 }
 
+# berth_host [DOCKERD-FLAG...] - the usual arrangement: a LAN neighbour, both
+# daemons, dockerd.
+berth_host() {
+	need docker curl jq
+	[ -e /run/netns/lan ] || lan
+	start_daemon berth-bridge
+	start_daemon berth-named
+	start_dockerd "$@"
+}
+
 # Of a container: its process, an address, an id.
 pid_of() {
 	docker inspect -f '{{.State.Pid}}' "$1"
@@ -396,6 +406,47 @@ serve() {
 # fetch URL - the page; short limits, no proxy, never follows.
 fetch() {
 	curl -gsS --noproxy '*' --connect-timeout 2 --max-time 5 "$@"
+}
+
+# server CONTAINER PROTO PORT [MODE] - lib/server in a container's network;
+# sets PID; end_server before the container stops.
+server() {
+	local pid
+	pid=$(pid_of "$1")
+	in_background "server-$2-$3.log" nsenter "--net=/proc/$pid/ns/net" -- \
+		"$IT/lib/server" "$2" "$3" "${4:-echo}"
+	wait_until 5 grep -q ready "$DIR/server-$2-$3.log"
+}
+
+# metrics PLUGIN METHOD FIELD - of its own handlers' times: Count, Errors, SumUs,
+# MaxUs; 0 before the first call.
+metrics() {
+	api Berth.Metrics '{}' "$1" | jq --arg m "$2" --arg f "$3" \
+		'.Methods[$m][$f] // 0'
+}
+
+# traffic KIND ARG... - start lib/traffic here; sets PID; waits for the first
+# answer.  lan_traffic: from the LAN.  traffic_end [PID] prints its last line.
+traffic() {
+	in_background "traffic-$#-$1.log" "$IT/lib/traffic" "$@"
+	TRAFFIC[PID]=$DIR/traffic-$#-$1.log
+	wait_until 10 grep -q 'first answer' "${TRAFFIC[PID]}"
+}
+
+lan_traffic() {
+	in_background "traffic-lan-$1.log" nsenter --net=/run/netns/lan -- \
+		"$IT/lib/traffic" "$@"
+	TRAFFIC[PID]=$DIR/traffic-lan-$1.log
+	wait_until 10 grep -q 'first answer' "${TRAFFIC[PID]}"
+}
+TRAFFIC=()
+
+traffic_end() {
+	local pid=${1:-$PID} rc=0
+	kill "$pid"
+	wait "$pid" || rc=$?
+	note "traffic: $(tail -1 "${TRAFFIC[pid]}")"
+	same $rc 0 "traffic lost: $(cat "${TRAFFIC[pid]}")"
 }
 
 # --- the end ----------------------------------------------------------------

@@ -1,0 +1,20 @@
+#!/bin/bash
+# dockerd is killed: the same address is issued again to a new endpoint, the old one
+# is replaced, one endpoint is left.
+. "${0%/*}/../lib/lib.sh"
+
+berth_host
+docker network create -d berth-bridge --subnet 10.71.0.0/24 n1 >/dev/null
+serve web n1 80 -p 8080:80 --ip 10.71.0.5
+before=$(docker inspect -f '{{.NetworkSettings.Networks.n1.EndpointID}}' web)
+# The container dies with dockerd and containerd here: as on a crashed host.
+pid=$(pid_of web)
+kill9_dockerd
+kill -9 "$pid"
+run_dockerd
+docker start web >/dev/null
+same "$(ip_of web n1)" 10.71.0.5
+differ "$(docker inspect -f '{{.NetworkSettings.Networks.n1.EndpointID}}' web)" "$before"
+same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8080/)" web
+same "$(api Berth.Network "{\"NetworkID\":\"$(net_id n1)\"}" berth-bridge | jq .EndpointCount)" 1
+same "$(ip -o link show type veth | grep -vc ' up1' || :)" 1 "veths"
