@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line by table: verbs, flags, environment, help. */
+#include "netctl/cli.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/opts.h"
+
+enum flag_kind {
+	FLAG_PATH,
+	FLAG_SWITCH,
+	FLAG_DURATION,
+	FLAG_FORMAT,
+	FLAG_JSON,
+	FLAG_HELP,
+};
+
+struct flag {
+	const char *name, *arg, *help;
+	enum flag_kind kind;
+	unsigned int group; /* CLI_*; 0: every verb */
+	size_t offset;      /* in struct ctl */
+	bool in_env;        /* BERTH_NAME sets it too */
+};
+
+#define IN(member) offsetof(struct ctl, member)
+
+static const struct flag flags[] = {
+	{ "format", "table|json", "how to print (default: table)", FLAG_FORMAT,
+	  CLI_FORMAT, IN(format), false },
+	{ "json", NULL, "the same as --format json", FLAG_JSON, CLI_FORMAT,
+	  IN(format), false },
+	{ "quiet", NULL, "print what is wrong only", FLAG_SWITCH, CLI_QUIET,
+	  IN(quiet), false },
+	{ "foreground", NULL, "stay, and log to stderr", FLAG_SWITCH,
+	  CLI_FOREGROUND, IN(foreground), false },
+	{ "dry-run", NULL, "say what would be done, change nothing",
+	  FLAG_SWITCH, CLI_DRY_RUN, IN(dry_run), false },
+	{ "timeout", "TIME", "give up after that (default: 60s)", FLAG_DURATION,
+	  CLI_TIMEOUT, IN(timeout_ms), false },
+	{ "plugin-dir", "DIR", "sockets (default: /run/docker/plugins)",
+	  FLAG_PATH, CLI_DIRS, IN(plugin_dir), true },
+	{ "state-dir", "DIR", "what survives reboot (default: /var/lib/berth)",
+	  FLAG_PATH, CLI_DIRS, IN(state_dir), true },
+	{ "run-dir", "DIR", "what does not (default: /run/berth)", FLAG_PATH,
+	  CLI_DIRS, IN(run_dir), true },
+	{ "bpf-dir", "DIR", "a bpf file system (default: /sys/fs/bpf)",
+	  FLAG_PATH, CLI_DIRS, IN(bpf_dir), true },
+	{ "cgroup", "DIR",
+	  "cgroup v2 directory for the socket hooks (default: its root)",
+	  FLAG_PATH, CLI_DIRS, IN(cgroup), true },
+	{ "docker", "SOCKET",
+	  "dockerd's, for names (default: /run/docker.sock)", FLAG_PATH,
+	  CLI_DOCKER, IN(docker), true },
+	{ "help", NULL, "print this", FLAG_HELP, 0, 0, false },
+};
+
+static bool takes(const struct cmd *cmd, const struct flag *f)
+{
+	return f->group == 0 || (cmd->takes & f->group);
+}
+
+void cli_warn(const char *fmt, ...)
+{
+	_cleanup_free_ char *line = NULL, *safe = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&line, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		line = NULL;
+	safe = line ? out_escape(line) : NULL;
+	fprintf(stderr, "netctl: %s\n", safe ? safe : "out of memory");
+}
+
+int cli_duration(const char *text, unsigned int *ret_ms, struct err *err)
+{
+	static const struct {
+		const char *suffix;
+		unsigned long long ms;
+	} units[] = {
+		{ "", 1000 },   { "ms", 1 },      { "s", 1000 },
+		{ "m", 60000 }, { "h", 3600000 },
+	};
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (isdigit((unsigned char)*text) && errno == 0 &&
+		    strcmp(end, units[i].suffix) == 0 &&
+		    n <= INT_MAX / units[i].ms) {
+			*ret_ms = (unsigned int)(n * units[i].ms);
+			return 0;
+		}
+	return err_set(err, -EINVAL,
+		       "\"%s\" is no duration: write 500ms, 30s, 10m or 1h",
+		       text);
+}
+
+char *cli_absolute(const char *path)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *out = NULL;
+
+	if (*path == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	return !cwd || asprintf(&out, "%s/%s", cwd, path) < 0 ? NULL : out;
+}
+
+static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
+		    struct err *err)
+{
+	void *at = (char *)ctl + f->offset;
+
+	switch (f->kind) {
+	case FLAG_PATH:
+		if (!*value)
+			return err_set(err, -EINVAL, "--%s is empty", f->name);
+		*(const char **)at = value;
+		return 0;
+	case FLAG_SWITCH:
+		*(bool *)at = true;
+		return 0;
+	case FLAG_DURATION:
+		return cli_duration(value, at, err);
+	case FLAG_JSON:
+		ctl->format = OUT_JSON;
+		return 0;
+	case FLAG_FORMAT:
+		if (strcmp(value, "json") == 0)
+			ctl->format = OUT_JSON;
+		else if (strcmp(value, "table") == 0)
+			ctl->format = OUT_TABLE;
+		else
+			return err_set(err, -EINVAL,
+				       "--format is table or json, not \"%s\"",
+				       value);
+		return 0;
+	case FLAG_HELP:
+	default:
+		return 0;
+	}
+}
+
+/* BERTH_PLUGIN_DIR for "plugin-dir". */
+static const char *env_of(const struct flag *f)
+{
+	char name[64] = "BERTH_";
+	size_t n = strlen(name);
+
+	for (const char *s = f->name; *s && n + 1 < sizeof(name); s++)
+		name[n++] = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+	name[n] = '\0';
+	return getenv(name);
+}
+
+static int defaults(struct ctl *ctl, struct err *err)
+{
+	const char *host = getenv("DOCKER_HOST");
+
+	*ctl = (struct ctl){
+		.plugin_dir = "/run/docker/plugins",
+		.state_dir = "/var/lib/berth",
+		.run_dir = "/run/berth",
+		.bpf_dir = "/sys/fs/bpf",
+		.docker = "/run/docker.sock",
+		.timeout_ms = 60000,
+	};
+	if (host && strncmp(host, "unix://", 7) == 0 && host[7])
+		ctl->docker = host + 7;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const char *value = flags[i].in_env ? env_of(&flags[i]) : NULL;
+
+		if (value && *value) {
+			int r = set_flag(ctl, &flags[i], value, err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* ---- help ---------------------------------------------------------------- */
+
+static void print_help(const struct cmd *cmd)
+{
+	printf("usage: netctl %s [FLAG...]%s%s%s\n\n%s.\n", cmd->name,
+	       cmd->args ? " " : "", cmd->args ? cmd->args : "",
+	       cmd->takes & CLI_REST ? " [-- DAEMON-FLAG...]" : "",
+	       cmd->summary);
+	if (cmd->help)
+		printf("%s", cmd->help);
+	printf("\nFlags:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		char left[64];
+
+		if (!takes(cmd, &flags[i]))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", flags[i].name,
+			 flags[i].arg ? " " : "",
+			 flags[i].arg ? flags[i].arg : "");
+		printf("  %-20s %s\n", left, flags[i].help);
+	}
+}
+
+static void print_verbs(const struct cmd *const *cmds, FILE *f)
+{
+	fprintf(f, "usage: netctl VERB [FLAG...] [ARGUMENT...]\n\n"
+		   "Runs Berth's daemons and shows what they hold.\n\n");
+	for (; *cmds; cmds++)
+		fprintf(f, "  %-16s %s\n", (*cmds)->name, (*cmds)->summary);
+	fprintf(f, "\n'netctl VERB --help' explains a verb.  Directory flags "
+		   "(--plugin-dir, ...) may\nstand in the environment: "
+		   "BERTH_PLUGIN_DIR and so on.\n\n"
+		   "Exit status: 0 done, 1 failed, 2 wrong usage, 3 problems "
+		   "found (doctor).\n");
+}
+
+/* ---- choosing the verb --------------------------------------------------- */
+
+/* How many of @argv the name of @cmd takes up; 0: it is not this verb. */
+static int words_matched(const struct cmd *cmd, char **argv)
+{
+	const char *s = cmd->name;
+	int n = 0;
+
+	for (;;) {
+		size_t len = strcspn(s, " ");
+
+		if (!argv[n] || strlen(argv[n]) != len ||
+		    strncmp(argv[n], s, len) != 0)
+			return 0;
+		n++;
+		if (!s[len])
+			return n;
+		s += len + 1;
+	}
+}
+
+/* "network" alone, or with a second word that is none of its verbs. */
+static bool complain_noun(const struct cmd *const *cmds, char **argv)
+{
+	size_t len = strlen(argv[0]);
+	bool found = false;
+
+	for (; *cmds; cmds++) {
+		const char *name = (*cmds)->name;
+
+		if (strncmp(name, argv[0], len) != 0 || name[len] != ' ')
+			continue;
+		if (!found && argv[1] && argv[1][0] != '-')
+			cli_warn("%s has no verb \"%s\"; there are:", argv[0],
+				 argv[1]);
+		else if (!found)
+			cli_warn("%s what?  There are:", argv[0]);
+		found = true;
+		fprintf(stderr, "  netctl %-16s %s\n", name, (*cmds)->summary);
+	}
+	return found;
+}
+
+static void complain_verb(const struct cmd *const *cmds, char **argv)
+{
+	struct opt_field names[64] = { 0 };
+	char words[ARRAY_SIZE(names)][16];
+	const char *near;
+
+	if (complain_noun(cmds, argv))
+		return;
+	for (size_t i = 0; cmds[i] && i + 1 < ARRAY_SIZE(names); i++) {
+		const char *name = cmds[i]->name;
+
+		snprintf(words[i], sizeof(words[i]), "%.*s",
+			 (int)strcspn(name, " "), name);
+		names[i].key = words[i];
+	}
+	near = opts_nearest(argv[0], names);
+	if (near)
+		cli_warn("no verb \"%s\": did you mean \"%s\"?", argv[0], near);
+	else
+		cli_warn("no verb \"%s\": 'netctl help' lists them", argv[0]);
+}
+
+static const struct cmd *find_cmd(const struct cmd *const *cmds, char **argv,
+				  int *ret_words)
+{
+	for (; *cmds; cmds++) {
+		*ret_words = words_matched(*cmds, argv);
+		if (*ret_words)
+			return *cmds;
+	}
+	return NULL;
+}
+
+/* ---- flags --------------------------------------------------------------- */
+
+static void complain_flag(const struct cmd *cmd, const char *arg, int opt)
+{
+	struct opt_field names[ARRAY_SIZE(flags) + 1] = { 0 };
+	size_t len = strcspn(arg, "=");
+	_cleanup_free_ char *name = NULL;
+	const char *near = NULL;
+	size_t n = 0;
+
+	if (opt == ':') {
+		cli_warn("%s needs a value: see 'netctl %s --help'", arg,
+			 cmd->name);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (takes(cmd, &flags[i]))
+			names[n++].key = flags[i].name;
+	name = strndup(arg, len);
+	if (name && strncmp(name, "--", 2) == 0)
+		near = opts_nearest(name + 2, names);
+	if (near)
+		cli_warn("%s has no flag %s: did you mean --%s?", cmd->name,
+			 name, near);
+	else
+		cli_warn("%s has no flag %s: see 'netctl %s --help'", cmd->name,
+			 name ? name : arg, cmd->name);
+}
+
+/* Return: 0; 1 after --help; -EINVAL, told. */
+static int parse_flags(const struct cmd *cmd, int argc, char **argv,
+		       struct ctl *ctl)
+{
+	struct option longs[ARRAY_SIZE(flags) + 1] = { 0 };
+	struct err err = { 0 };
+	int n = 0, opt;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (takes(cmd, &flags[i]))
+			longs[n++] = (struct option){
+				.name = flags[i].name,
+				.has_arg = flags[i].arg ? required_argument
+							: no_argument,
+				.val = (int)i + 256,
+			};
+	opterr = 0;
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, ":hq", longs, NULL)) != -1) {
+		if (opt == 'h' ||
+		    (opt >= 256 && flags[opt - 256].kind == FLAG_HELP)) {
+			print_help(cmd);
+			return 1;
+		}
+		if (opt < 256) {
+			complain_flag(cmd, argv[optind - 1], opt);
+			return -EINVAL;
+		}
+		if (set_flag(ctl, &flags[opt - 256], optarg, &err) < 0) {
+			cli_warn("%s", err.msg);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int check_args(const struct cmd *cmd, const struct ctl *ctl)
+{
+	if (ctl->has_rest && !(cmd->takes & CLI_REST)) {
+		cli_warn("%s takes nothing after --", cmd->name);
+		return -EINVAL;
+	}
+	if (ctl->arg_count >= cmd->min_args &&
+	    (cmd->max_args < 0 || ctl->arg_count <= cmd->max_args))
+		return 0;
+	if (ctl->arg_count < cmd->min_args)
+		cli_warn("%s needs %s: see 'netctl %s --help'", cmd->name,
+			 cmd->args, cmd->name);
+	else
+		cli_warn("%s: \"%s\" is one argument too many", cmd->name,
+			 ctl->args[cmd->max_args]);
+	return -EINVAL;
+}
+
+/* @argv[0] is the last word of the verb. */
+static int run_cmd(const struct cmd *cmd, int argc, char **argv)
+{
+	struct err err = { 0 };
+	struct ctl ctl;
+	int r;
+
+	if (defaults(&ctl, &err) < 0) {
+		cli_warn("in the environment: %s", err.msg);
+		return CLI_USAGE;
+	}
+	/* getopt moves arguments about and would hide where "--" stood. */
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			ctl.has_rest = true;
+			ctl.rest = argv + i + 1;
+			ctl.rest_count = argc - i - 1;
+			argv[i] = NULL;
+			argc = i;
+		}
+	r = parse_flags(cmd, argc, argv, &ctl);
+	if (r != 0)
+		return r < 0 ? CLI_USAGE : 0;
+	ctl.args = argv + optind;
+	ctl.arg_count = argc - optind;
+	if (check_args(cmd, &ctl) < 0)
+		return CLI_USAGE;
+	r = cmd->run(&ctl, &err);
+	if (r >= 0)
+		return r;
+	cli_warn("%s: %s", cmd->name, err.msg[0] ? err.msg : strerror(-r));
+	return CLI_FAILED;
+}
+
+static bool is_help(const char *arg)
+{
+	return strcmp(arg, "help") == 0 || strcmp(arg, "--help") == 0 ||
+	       strcmp(arg, "-h") == 0;
+}
+
+int cli_main(const struct cmd *const *cmds, int argc, char **argv)
+{
+	const struct cmd *cmd;
+	int words = 0;
+
+	setlocale(LC_CTYPE, "");
+	if (argc < 2) {
+		print_verbs(cmds, stderr);
+		return CLI_USAGE;
+	}
+	if (is_help(argv[1]) && argc == 2) {
+		print_verbs(cmds, stdout);
+		return 0;
+	}
+	if (is_help(argv[1])) { /* help VERB */
+		cmd = find_cmd(cmds, argv + 2, &words);
+		if (cmd)
+			print_help(cmd);
+		else
+			complain_verb(cmds, argv + 2);
+		return cmd ? 0 : CLI_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		argv[1] += 2;
+	cmd = find_cmd(cmds, argv + 1, &words);
+	if (!cmd) {
+		complain_verb(cmds, argv + 1);
+		return CLI_USAGE;
+	}
+	return run_cmd(cmd, argc - words, argv + words);
+}

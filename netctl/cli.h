@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cli.h - verbs, their flags and their help, all from tables.
+ *
+ * A verb is a struct cmd in a cmd_<noun>.c; main.c lists them.  Flags are one
+ * table (cli.c) for all of netctl; a verb says which groups it takes, and a
+ * flag it does not take is a usage error, never ignored.
+ */
+#ifndef NETCTL_CLI_H
+#define NETCTL_CLI_H
+
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "netctl/out.h"
+
+/* Exit statuses beside 0. */
+enum {
+	CLI_FAILED = 1,
+	CLI_USAGE = 2,
+	CLI_PROBLEMS = 3, /* the command worked and found something wrong */
+};
+
+/* Groups of flags a verb takes. */
+enum {
+	CLI_DIRS = 1 << 0,    /* --plugin-dir and its siblings */
+	CLI_FORMAT = 1 << 1,  /* --format, --json */
+	CLI_DOCKER = 1 << 2,  /* --docker */
+	CLI_TIMEOUT = 1 << 3, /* --timeout */
+	CLI_FOREGROUND = 1 << 4,
+	CLI_DRY_RUN = 1 << 5,
+	CLI_REST = 1 << 6,  /* arguments after -- */
+	CLI_QUIET = 1 << 7, /* --quiet */
+};
+
+/* What the command line and BERTH_* in the environment said. */
+struct ctl {
+	const char *plugin_dir, *state_dir, *run_dir, *bpf_dir;
+	const char *cgroup; /* NULL: the daemons find it */
+	const char *docker; /* dockerd's socket */
+	enum out_format format;
+	unsigned int timeout_ms;
+	bool foreground, dry_run, quiet;
+	char **args; /* positional arguments, NULL-ended */
+	int arg_count;
+	char **rest; /* what stood after "--", NULL-ended */
+	int rest_count;
+	bool has_rest; /* there was a "--" */
+};
+
+struct cmd {
+	const char *name;       /* "network ls" */
+	const char *args;       /* "[DRIVER...]"; NULL: none */
+	const char *summary;    /* one line, for the list of verbs */
+	const char *help;       /* the rest of --help: what it does, examples */
+	unsigned int takes;     /* CLI_* */
+	int min_args, max_args; /* max_args -1: no limit */
+	/* Return: the exit status; -errno with @err for CLI_FAILED. */
+	int (*run)(struct ctl *ctl, struct err *err);
+};
+
+/* cli_main() - choose the verb, parse, run.  @cmds ends with NULL.
+ * Return: the exit status. */
+int cli_main(const struct cmd *const *cmds, int argc, char **argv);
+
+/* cli_duration() - "500ms", "30s", "10m", "1h", or plain seconds.
+ * Return: 0; -EINVAL with text. */
+int cli_duration(const char *text, unsigned int *ret_ms, struct err *err);
+
+/* cli_absolute() - @path from the root.  Owned; NULL: no memory, no cwd. */
+char *cli_absolute(const char *path);
+
+/* cli_warn() - one escaped line "netctl: ..." on stderr. */
+void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netctl network ls, inspect. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/jdec.h"
+#include "netctl/cmds.h"
+#include "netctl/docker.h"
+#include "netctl/drivers.h"
+#include "netctl/jget.h"
+#include "netctl/view.h"
+
+static const struct out_col ls_cols[] = {
+	{ "NetworkID", "NETWORK ID", OUT_ID, NULL },
+	{ "Name", "NAME", OUT_TEXT, NULL },
+	{ "Driver", "DRIVER", OUT_TEXT, NULL },
+	{ "Subnets", "SUBNETS", OUT_LIST, NULL },
+	{ "Bridge", "BRIDGE", OUT_TEXT, NULL },
+	{ "MTU", "MTU", OUT_NUM, NULL },
+	{ "Endpoints", "ENDPOINTS", OUT_NUM, NULL },
+	{ "Internal", "INTERNAL", OUT_BOOL, NULL },
+	{ "IPv6", NULL, OUT_BOOL, NULL },
+	{ "Gateways", NULL, OUT_LIST, NULL },
+	{ "Options", NULL, OUT_PAIRS, NULL },
+	{ "Created", NULL, OUT_TEXT, NULL },
+	{ 0 },
+};
+
+static const struct out_col endpoint_cols[] = {
+	{ "EndpointID", "ENDPOINT ID", OUT_ID, NULL },
+	{ "Container", "CONTAINER", OUT_TEXT, NULL },
+	{ "Interface", "INTERFACE", OUT_TEXT, NULL },
+	{ "Address", "ADDRESS", OUT_TEXT, NULL },
+	{ "AddressIPv6", "IPV6", OUT_TEXT, NULL },
+	{ "MacAddress", "MAC", OUT_TEXT, NULL },
+	{ "Gateway", "GATEWAY", OUT_BOOL, NULL },
+	{ "Sandbox", NULL, OUT_TEXT, NULL },
+	{ "Ports", NULL, OUT_ROWS, view_port_cols },
+	{ 0 },
+};
+
+static const struct out_col inspect_cols[] = {
+	{ "NetworkID", "Network ID", OUT_ID, NULL },
+	{ "Name", "Name", OUT_TEXT, NULL },
+	{ "Driver", "Driver", OUT_TEXT, NULL },
+	{ "Created", "Created", OUT_TEXT, NULL },
+	{ "Bridge", "Bridge", OUT_TEXT, NULL },
+	{ "MTU", "MTU", OUT_NUM, NULL },
+	{ "Internal", "Internal", OUT_BOOL, NULL },
+	{ "IPv6", "IPv6", OUT_BOOL, NULL },
+	{ "Subnets", "Subnets", OUT_LIST, NULL },
+	{ "Gateways", "Gateways", OUT_LIST, NULL },
+	{ "Options", "Options", OUT_PAIRS, NULL },
+	{ "EndpointCount", "Endpoints", OUT_NUM, NULL },
+	{ "EndpointList", "Endpoints", OUT_ROWS, endpoint_cols },
+	{ "Ports", "Published ports", OUT_ROWS, view_port_cols },
+	{ 0 },
+};
+
+static void add_names(json_object *rows, const struct docker_names *names)
+{
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		jset_str(row, "Name",
+			 docker_network(names, jget_str(row, "NetworkID")));
+	}
+}
+
+static int ls_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *rows = NULL;
+	_cleanup_(docker_names_fini) struct docker_names names = { 0 };
+	int r, partial;
+
+	partial = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks",
+				 "Networks", NULL, &rows, err);
+	if (partial < 0)
+		return partial;
+	docker_names_load(ctl, &names);
+	add_names(rows, &names);
+	r = out_rows(stdout, ctl->format, ls_cols, rows, err);
+	return r < 0 ? r : partial;
+}
+
+/* By full id, else by Docker's name, else by a prefix that only one has. */
+static int find_network(json_object *rows, const char *word, json_object **ret,
+			struct err *err)
+{
+	json_object *by_prefix = NULL, *by_name = NULL;
+	size_t prefixes = 0, names = 0;
+
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+		const char *id = jget_str(row, "NetworkID");
+
+		if (strcmp(id, word) == 0) {
+			*ret = row;
+			return 0;
+		}
+		if (strcmp(jget_str(row, "Name"), word) == 0) {
+			by_name = row;
+			names++;
+		}
+		if (*word && strncmp(id, word, strlen(word)) == 0) {
+			by_prefix = row;
+			prefixes++;
+		}
+	}
+	if (names > 1 || (names == 0 && prefixes > 1))
+		return err_set(
+			err, -ENOTUNIQ,
+			"%zu networks are called \"%s\": give more of the id",
+			names > 1 ? names : prefixes, word);
+	*ret = by_name ? by_name : by_prefix;
+	if (!*ret)
+		return err_set(err, -ENOENT,
+			       "no Berth network \"%s\": 'netctl network ls' "
+			       "lists them",
+			       word);
+	return 0;
+}
+
+/* Names of the endpoints' containers, and all their ports in one list. */
+static void add_endpoints(json_object *net, const struct docker_names *names)
+{
+	json_object *list = jget_array(net, "EndpointList");
+	json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < jget_len(list); i++) {
+		json_object *ep = json_object_array_get_idx(list, i);
+		json_object *ports = jget_array(ep, "Ports");
+
+		jset_str(ep, "Container",
+			 docker_container(names, jget_str(ep, "EndpointID")));
+		view_ports(ports, names);
+		for (size_t p = 0; p < jget_len(ports); p++)
+			json_object_array_add(
+				all, json_object_get(json_object_array_get_idx(
+					     ports, p)));
+	}
+	jset(net, "Ports", all);
+}
+
+static int inspect_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *rows = NULL, *net = NULL;
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	_cleanup_(docker_names_fini) struct docker_names names = { 0 };
+	json_object *row = NULL;
+	int r, partial;
+
+	partial = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks",
+				 "Networks", NULL, &rows, err);
+	if (partial < 0)
+		return partial;
+	docker_names_load(ctl, &names);
+	add_names(rows, &names);
+	r = find_network(rows, ctl->args[0], &row, err);
+	if (r < 0)
+		return r;
+	jset_str(body, "NetworkID", jget_str(row, "NetworkID"));
+	r = driver_call(ctl, jget_str(row, "Driver"), "Berth.Network", body,
+			&net, err);
+	if (r < 0)
+		return r;
+	jset_str(net, "Name", jget_str(row, "Name"));
+	jset_str(net, "Driver", jget_str(row, "Driver"));
+	add_endpoints(net, &names);
+	r = out_object(stdout, ctl->format, inspect_cols, net, err);
+	return r < 0 ? r : partial;
+}
+
+const struct cmd cmd_network_ls = {
+	.name = "network ls",
+	.summary = "list networks",
+	.help = "\n"
+		"Names are Docker's, where dockerd answers within a second.\n"
+		"\n"
+		"  netctl network ls\n"
+		"  netctl network ls --json | jq -r '.[].Bridge'\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT,
+	.run = ls_run,
+};
+
+const struct cmd cmd_network_inspect = {
+	.name = "network inspect",
+	.args = "NETWORK",
+	.summary = "show one network, its endpoints and their ports",
+	.help = "\n"
+		"NETWORK is Docker's name, the id, or the beginning of the "
+		"id.\n"
+		"\n"
+		"  netctl network inspect n1\n"
+		"  netctl network inspect 3f2a --json\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT,
+	.min_args = 1,
+	.max_args = 1,
+	.run = inspect_run,
+};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmds.h - every verb; each is defined in a cmd_<noun>.c. */
+#ifndef NETCTL_CMDS_H
+#define NETCTL_CMDS_H
+
+#include "netctl/cli.h"
+
+extern const struct cmd cmd_up, cmd_down, cmd_restart;
+extern const struct cmd cmd_ports;
+extern const struct cmd cmd_network_ls, cmd_network_inspect;
+extern const struct cmd cmd_volume_ls, cmd_volume_inspect;
+extern const struct cmd cmd_doctor, cmd_gc, cmd_version;
+
+#endif

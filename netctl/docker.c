@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of networks and containers from dockerd's API, as far as it answers. */
+#include "netctl/docker.h"
+
+#include "lib/base.h"
+#include "lib/client.h"
+#include "lib/jdec.h"
+#include "netctl/jget.h"
+
+#define ASK_MS 1000
+
+static void load_networks(json_object *answer, json_object *networks)
+{
+	for (size_t i = 0; i < jget_len(answer); i++) {
+		json_object *net = json_object_array_get_idx(answer, i);
+
+		jset_str(networks, jget_str(net, "Id"), jget_str(net, "Name"));
+	}
+}
+
+/* "/web" of the list of names, without the slash of the API. */
+static const char *container_name(json_object *container)
+{
+	json_object *names = jget_array(container, "Names");
+	const char *s;
+
+	if (jget_len(names) == 0)
+		return "";
+	s = json_object_get_string(json_object_array_get_idx(names, 0));
+	return s && *s == '/' ? s + 1 : s ? s : "";
+}
+
+static void load_endpoints(json_object *answer, json_object *endpoints)
+{
+	for (size_t i = 0; i < jget_len(answer); i++) {
+		json_object *c = json_object_array_get_idx(answer, i);
+		json_object *nets =
+			jget(jget(c, "NetworkSettings"), "Networks");
+
+		if (!json_object_is_type(nets, json_type_object))
+			continue;
+		json_object_object_foreach(nets, name, net)
+		{
+			const char *id = jget_str(net, "EndpointID");
+
+			(void)name;
+			if (*id)
+				jset_str(endpoints, id, container_name(c));
+		}
+	}
+}
+
+void docker_names_load(const struct ctl *ctl, struct docker_names *ret)
+{
+	_cleanup_(json_putp) json_object *nets = NULL, *containers = NULL;
+
+	ret->networks = json_object_new_object();
+	ret->endpoints = json_object_new_object();
+	/* No dockerd: no need to ask it twice. */
+	if (client_http_get(ctl->docker, "/networks", ASK_MS, &nets, NULL) < 0)
+		return;
+	load_networks(nets, ret->networks);
+	if (client_http_get(ctl->docker, "/containers/json", ASK_MS,
+			    &containers, NULL) == 0)
+		load_endpoints(containers, ret->endpoints);
+}
+
+void docker_names_fini(struct docker_names *n)
+{
+	json_object_put(take_ptr(n->networks));
+	json_object_put(take_ptr(n->endpoints));
+}
+
+const char *docker_network(const struct docker_names *n, const char *id)
+{
+	return jget_str(n->networks, id);
+}
+
+const char *docker_container(const struct docker_names *n, const char *endpoint)
+{
+	return jget_str(n->endpoints, endpoint);
+}

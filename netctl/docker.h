@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* docker.h - the names Docker gave to what the daemons know by id only. */
+#ifndef NETCTL_DOCKER_H
+#define NETCTL_DOCKER_H
+
+#include <json-c/json.h>
+
+#include "netctl/cli.h"
+
+struct docker_names {
+	json_object *networks;  /* id -> name; never NULL after load */
+	json_object *endpoints; /* endpoint id -> container name */
+};
+
+/*
+ * docker_names_load() - ask dockerd, at most a second for each question.  Best
+ * effort: without a dockerd, or with one that hangs, there are no names.
+ */
+void docker_names_load(const struct ctl *ctl, struct docker_names *ret);
+void docker_names_fini(struct docker_names *n);
+
+/* Borrowed; "" when Docker does not know it. */
+const char *docker_network(const struct docker_names *n, const char *id);
+const char *docker_container(const struct docker_names *n,
+			     const char *endpoint);
+
+#endif

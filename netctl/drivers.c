@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Calls the daemons' /Berth.* methods, one daemon or all of a kind. */
+#include "netctl/drivers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/client.h"
+#include "lib/jdec.h"
+#include "lib/opts.h"
+#include "netctl/jget.h"
+
+const struct driver drivers[] = {
+	{ "berth-bridge", DRIVER_NETWORK },
+	{ "berth-named", DRIVER_VOLUME },
+	{ 0 },
+};
+
+const struct driver *driver_find(const char *name, struct err *err)
+{
+	struct opt_field names[8] = { 0 };
+	const char *near;
+
+	for (const struct driver *d = drivers; d->name; d++) {
+		names[d - drivers].key = d->name;
+		if (strcmp(d->name, name) == 0)
+			return d;
+	}
+	near = opts_nearest(name, names);
+	err_set(err, -EINVAL, "no driver \"%s\": %s \"%s\"%s", name,
+		near ? "did you mean" : "there are",
+		near ? near : "berth-bridge\" and \"berth-named",
+		near ? "?" : "");
+	return NULL;
+}
+
+char *driver_sock(const struct ctl *ctl, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s.sock", ctl->plugin_dir, name) < 0 ? NULL
+									: path;
+}
+
+int driver_call(const struct ctl *ctl, const char *name, const char *method,
+		json_object *body, json_object **ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *empty = NULL;
+	_cleanup_free_ char *path = driver_sock(ctl, name);
+
+	if (!body)
+		body = empty = json_object_new_object();
+	if (!path || !body)
+		return err_set(err, -ENOMEM, "out of memory");
+	return client_call(path, method, body, ctl->timeout_ms, ret, err);
+}
+
+static void append_rows(json_object *all, json_object *rows, const char *driver)
+{
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *item =
+			json_object_get(json_object_array_get_idx(rows, i));
+		json_object *row = item;
+
+		if (!json_object_is_type(item, json_type_object)) {
+			row = json_object_new_object();
+			jset(row, "Text", item);
+		}
+		jset_str(row, "Driver", driver);
+		json_object_array_add(all, row);
+	}
+}
+
+int driver_collect(const struct ctl *ctl, enum driver_kind kind,
+		   const char *method, const char *key, json_object *body,
+		   json_object **ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *all = json_object_new_array();
+	int answered = 0, failed = 0, first = 0;
+
+	for (const struct driver *d = drivers; d->name; d++) {
+		_cleanup_(json_putp) json_object *answer = NULL;
+		struct err e = { 0 };
+		int r;
+
+		if (kind != DRIVER_ANY && d->kind != kind)
+			continue;
+		r = driver_call(ctl, d->name, method, body, &answer, &e);
+		if (r < 0) {
+			if (!first)
+				first = err_set(err, r, "%s", e.msg);
+			if (r != -ENOENT) {
+				cli_warn("%s: %s", d->name, e.msg);
+				failed++;
+			}
+			continue;
+		}
+		answered++;
+		append_rows(all, jget(answer, key), d->name);
+	}
+	if (!answered)
+		return first ? first : err_set(err, -ENOENT, "no daemon runs");
+	*ret = take_ptr(all);
+	return failed ? CLI_FAILED : 0;
+}

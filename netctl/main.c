@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netctl: runs Berth's daemons and shows what they hold. */
+#include "netctl/cmds.h"
+
+static const struct cmd *const cmds[] = {
+	&cmd_up,
+	&cmd_down,
+	&cmd_restart,
+	&cmd_ports,
+	&cmd_network_ls,
+	&cmd_network_inspect,
+	&cmd_volume_ls,
+	&cmd_volume_inspect,
+	/* doctor */
+	&cmd_gc,
+	&cmd_version,
+	NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(cmds, argc, argv);
+}
