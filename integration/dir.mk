@@ -1,0 +1,2 @@
+tools += hammer
+hammer-main := integration/tools/hammer.c

@@ -1,0 +1,51 @@
+#!/bin/bash
+# With berth.firewall=respect ufw decides who reaches a published port, by the
+# host's port; with the default (open) it does not.
+# time: 240
+. "${0%/*}/../lib/lib.sh"
+need docker curl jq ufw
+
+ufw_up() {
+	# ufw keeps its rules in /etc and wants an init system only to enable itself
+	mount -t tmpfs tmpfs /run/ufw-etc
+	cp -a /etc/ufw/. /run/ufw-etc/
+	mount --bind /run/ufw-etc /etc/ufw
+	cp -a /etc/default/ufw /run/ufw-etc/default
+	mount --bind /run/ufw-etc/default /etc/default/ufw
+	ufw --force enable >/dev/null
+}
+ufw_down() {
+	ufw --force disable >/dev/null
+	iptables -F && iptables -X && ip6tables -F && ip6tables -X || :
+	umount /etc/default/ufw /etc/ufw /run/ufw-etc
+}
+
+mkdir -p /run/ufw-etc
+berth_host
+docker network create -d berth-bridge -o berth.firewall=respect safe >/dev/null
+docker network create -d berth-bridge open >/dev/null
+serve s safe 80 -p 8080:80
+serve o open 80 -p 8081:80
+server s udp 53
+docker rm -f s >/dev/null
+serve s safe 80 -p 8080:80 -p 5353:53/udp
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" s "without ufw"
+
+ufw_up
+allow 'nft|iptables' 'ufw leaves its empty chains' # removed below; order differs
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" o "open, ufw on"
+fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
+fails ns lan curl -gsS --max-time 2 "http://[2001:db8:2::1]:8080/"
+same "$(fetch http://127.0.0.1:8080/)" s "this host itself"
+
+ufw allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" s "after ufw allow"
+ns lan ip addr add 192.0.2.3/24 dev eth0
+fails ns lan curl -sS --max-time 2 --interface 192.0.2.3 http://192.0.2.1:8080/
+
+ufw delete allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
+fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
+ufw allow 8080/tcp >/dev/null
+same "$(ns lan curl -sS --max-time 5 --interface 192.0.2.3 http://192.0.2.1:8080/)" s
+ufw_down
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" s "ufw off again"
