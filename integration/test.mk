@@ -47,3 +47,8 @@ cppcheck:
 		--suppress=missingIncludeSystem -D__GNUC__ -I. $(product-src)
 .PHONY: demo test soak deps layers format-check shellcheck check-integration \
 	check-san check-tsan tests print-tests analyze fanalyzer tidy cppcheck
+
+# Figures, each against a peer and against a limit; minutes.
+bench: all
+	@for b in bench/*.sh; do integration/run --build $O --verbose $$b; done
+.PHONY: bench

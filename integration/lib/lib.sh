@@ -18,7 +18,7 @@
 #   time   seconds after which it is stopped and failed (default 180)
 set -Eeuo pipefail
 
-IT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+IT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 ROOT=${IT%/*}
 BUILD=${BUILD:-$ROOT/build}
 # Started by hand: go through the runner, which makes the box.

@@ -1,0 +1,2 @@
+tools += tcpbench
+tcpbench-main := bench/tcpbench.c
