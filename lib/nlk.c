@@ -109,6 +109,11 @@ static void set_callbacks(struct nlk *nlk)
 
 int nlk_open(struct nlk **ret, struct err *err)
 {
+	return nlk_open_family(NETLINK_ROUTE, ret, err);
+}
+
+int nlk_open_family(int protocol, struct nlk **ret, struct err *err)
+{
 	_cleanup_(nlk_closep) struct nlk *nlk = calloc(1, sizeof(*nlk));
 	int fd, one = 1, r;
 
@@ -121,7 +126,7 @@ int nlk_open(struct nlk **ret, struct err *err)
 		return err_set(err, -ENOMEM, "netlink socket: out of memory");
 	set_callbacks(nlk);
 	errno = 0;
-	r = nl_connect(nlk->sk, NETLINK_ROUTE);
+	r = nl_connect(nlk->sk, protocol);
 	if (r < 0)
 		return err_set(err, errno ? -errno : -EIO, "netlink socket: %s",
 			       nl_geterror(r));

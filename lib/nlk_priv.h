@@ -4,7 +4,8 @@
  *
  * Messages are built with libnl's nlmsg_/nla_ calls rather than libnl-route's
  * objects: those can't say alias, port flags and peer in one message, and fold
- * the kernel's errors.  Only lib/nlk*.c include this.
+ * the kernel's errors.  Only lib/nlk*.c and
+ * lib/sockdiag.c include this.
  */
 #ifndef LIB_NLK_PRIV_H
 #define LIB_NLK_PRIV_H
@@ -32,6 +33,9 @@ struct nlk {
 	char ext[ERR_MSG_MAX];  /* NLMSGERR_ATTR_MSG, or "" */
 	bool done, interrupted; /* NLM_F_DUMP_INTR was seen */
 };
+
+/* nlk_open() of another netlink family, NETLINK_SOCK_DIAG. */
+int nlk_open_family(int protocol, struct nlk **ret, struct err *err);
 
 /* A message being built; the first failure sticks and nlk_call reports it. */
 struct nlk_msg {
