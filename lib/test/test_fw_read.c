@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_fw_read.c - foreign rules, rules for iptables to read, events. */
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "lib/test/test.h"
+
+#include "lib/fw.h"
+#include "lib/fw_expr.h"
+#include "lib/test/fw_test.h"
+
+#define MANY 60000
+
+static struct fw *fw;
+static char out[OUT_MAX];
+static const struct fw_table t = { NFPROTO_INET, "t" };
+static const struct fw_set ports = {
+	.name = "ports",
+	.key_type = FW_TYPES2(FW_TYPE_L4PROTO, FW_TYPE_PORT),
+	.key_len = 8,
+	.concat = true,
+};
+
+static void commit(struct fw_batch *b)
+{
+	struct err err = { 0 };
+
+	if (fw_commit(b, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void nft(const char *cmd)
+{
+	if (sh(out, cmd) != 0)
+		fail_msg("%s: %s", cmd, out);
+}
+
+static int fresh(void **state)
+{
+	struct fw_batch *b = fw_batch_new(fw);
+	struct fw_chain other = { .name = "other" };
+
+	fw_table_add(b, &t);
+	fw_table_del(b, &t);
+	fw_table_add(b, &t);
+	fw_set_add(b, &t, &ports);
+	fw_chain_add(b, &t, &other);
+	*state = b;
+	return fw_commit(b, NULL);
+}
+
+static int done(void **state)
+{
+	fw_batch_free(*state);
+	return 0;
+}
+
+static void ports_add(struct fw_batch *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t key[8] = { IPPROTO_TCP, [4] = (uint8_t)(i >> 8),
+				   (uint8_t)i };
+
+		fw_elem_add(b, &t, &ports, &(struct fw_elem){ .key = key },
+			    true);
+	}
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+struct seen {
+	struct fw_rule_info r[8];
+	size_t n;
+};
+
+static int see(void *ctx, const struct fw_rule_info *r)
+{
+	struct seen *s = ctx;
+
+	assert_true(s->n < ARRAY_SIZE(s->r));
+	s->r[s->n++] = *r;
+	return 0;
+}
+
+static void chains_are_found(void **state)
+{
+	struct fw_table filter = { NFPROTO_IPV4, "filter" };
+	struct err err = { 0 };
+	bool base = false;
+
+	(void)state;
+	nft("iptables-nft -P FORWARD DROP && iptables-nft -N DOCKER-USER");
+	assert_int_equal(fw_table_find(fw, &filter, &err), 0);
+	assert_int_equal(fw_chain_find(fw, &filter, "FORWARD", &base, &err), 0);
+	assert_true(base);
+	assert_int_equal(fw_chain_find(fw, &filter, "DOCKER-USER", &base, &err),
+			 0);
+	assert_false(base);
+	assert_int_equal(fw_chain_find(fw, &filter, "NONE", &base, &err),
+			 -ENOENT);
+	assert_string_equal(err.msg, "chain NONE of table ip filter: "
+				     "No such file or directory");
+	nft("nft delete table ip filter");
+}
+
+static void rules_of_iptables_are_read(void **state)
+{
+	struct fw_table filter = { NFPROTO_IPV4, "filter" };
+	struct seen s = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	nft("iptables-nft -A FORWARD -i br0 -m comment --comment 'a b' "
+	    "-j ACCEPT &&"
+	    "iptables-nft -A FORWARD -o br+ -j DROP &&"
+	    "iptables-nft -A FORWARD ! -i br0 -j DROP &&"
+	    "iptables-nft -A FORWARD -s 10.0.0.0/8 -o br1 -j ACCEPT &&"
+	    "iptables-nft -A FORWARD -j RETURN &&"
+	    "nft add rule ip filter FORWARD oifname br2 accept comment c &&"
+	    "nft add rule ip filter FORWARD limit rate 1/second drop");
+	assert_int_equal(fw_rule_each(fw, &filter, "FORWARD", see, &s, &err),
+			 0);
+	assert_int_equal(s.n, 7);
+	assert_true(s.r[0].simple && s.r[0].handle != 0);
+	assert_string_equal(s.r[0].iifname, "br0");
+	assert_string_equal(s.r[0].comment, "a b");
+	assert_int_equal(s.r[0].verdict, NF_ACCEPT);
+	assert_false(s.r[1].simple);
+	assert_string_equal(s.r[1].oifname, "");
+	assert_false(s.r[2].simple);
+	assert_string_equal(s.r[2].iifname, "");
+	assert_false(s.r[3].simple);
+	assert_string_equal(s.r[3].oifname, "br1");
+	assert_true(s.r[4].simple);
+	assert_int_equal(s.r[4].verdict, (uint32_t)NFT_RETURN);
+	assert_true(s.r[5].simple);
+	assert_string_equal(s.r[5].oifname, "br2");
+	assert_string_equal(s.r[5].comment, "c");
+	assert_false(s.r[6].simple);
+	assert_int_equal(fw_rule_each(fw, &filter, "GONE", see, &s, &err),
+			 -ENOENT);
+	nft("nft delete table ip filter");
+}
+
+/* What foreign.c writes must look sane to iptables, and to be found again. */
+static void our_rule_is_printed_by_iptables(void **state)
+{
+	struct fw_batch *b = *state;
+	struct fw_table filter = { NFPROTO_IPV4, "filter" };
+	struct fw_expr in[] = { FW_IIFNAME("br0"), FW_COUNTER,
+				FW_VERDICT(NF_ACCEPT), FW_END };
+	struct fw_expr from[] = { FW_OIFNAME("br0"), FW_COUNTER,
+				  FW_VERDICT(NF_ACCEPT), FW_END };
+	struct seen s = { 0 };
+	struct err err = { 0 };
+
+	nft("iptables-nft -N DOCKER-USER && iptables-nft -A DOCKER-USER -j "
+	    "RETURN");
+	assert_int_equal(
+		fw_rule_each(fw, &filter, "DOCKER-USER", see, &s, &err), 0);
+	assert_int_equal(s.n, 1);
+	fw_rule_add(b, &filter,
+		    &(struct fw_rule){ .chain = "DOCKER-USER",
+				       .exprs = in,
+				       .comment = "berth:berth-bridge:0123",
+				       .handle = s.r[0].handle });
+	fw_rule_add(b, &filter,
+		    &(struct fw_rule){ .chain = "DOCKER-USER",
+				       .exprs = from,
+				       .comment = "berth:berth-bridge:0123",
+				       .insert = true });
+	commit(b);
+	nft("iptables-nft -S DOCKER-USER 2>&1");
+	assert_string_equal(out, "-N DOCKER-USER\n"
+				 "-A DOCKER-USER -o br0 -m comment --comment "
+				 "\"berth:berth-bridge:0123\" -j ACCEPT\n"
+				 "-A DOCKER-USER -i br0 -m comment --comment "
+				 "\"berth:berth-bridge:0123\" -j ACCEPT\n"
+				 "-A DOCKER-USER -j RETURN\n");
+	s.n = 0;
+	assert_int_equal(
+		fw_rule_each(fw, &filter, "DOCKER-USER", see, &s, &err), 0);
+	assert_int_equal(s.n, 3);
+	assert_string_equal(s.r[0].comment, "berth:berth-bridge:0123");
+	fw_rule_del(b, &filter, "DOCKER-USER", s.r[0].handle);
+	commit(b);
+	/* iptables can delete what we wrote */
+	nft("iptables-nft -D DOCKER-USER -i br0 -m comment --comment "
+	    "berth:berth-bridge:0123 -j ACCEPT && nft delete table ip filter");
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+struct events {
+	struct fw_event e[32];
+	int n;
+};
+
+static void hear(void *ctx, const struct fw_event *e)
+{
+	struct events *ev = ctx;
+
+	if (ev->n < (int)ARRAY_SIZE(ev->e))
+		ev->e[ev->n] = *e;
+	ev->n++;
+}
+
+static bool heard(const struct events *ev, bool deleted, const char *table,
+		  const char *chain)
+{
+	for (int i = 0; i < ev->n && i < (int)ARRAY_SIZE(ev->e); i++)
+		if (ev->e[i].deleted == deleted &&
+		    strcmp(ev->e[i].table, table) == 0 &&
+		    strcmp(ev->e[i].chain, chain) == 0)
+			return true;
+	return false;
+}
+
+static void monitor_sees_flush_and_who(void **state)
+{
+	_cleanup_(fw_monitor_closep) struct fw_monitor *m = NULL;
+	struct fw_batch *b = *state;
+	struct events ev = { 0 };
+	struct err err = { 0 };
+
+	assert_int_equal(fw_monitor_open(&m, &err), 0);
+	ports_add(b, 2);
+	commit(b);
+	assert_int_equal(fw_monitor_read(m, hear, &ev, &err), 1);
+	assert_true(heard(&ev, false, "t", ""));
+	assert_int_equal(ev.e[0].portid, fw_portid(fw));
+	assert_int_equal(ev.e[0].family, NFPROTO_INET);
+	ev.n = 0;
+	nft("nft add rule inet t other drop && nft flush ruleset");
+	assert_true(fw_monitor_read(m, hear, &ev, &err) > 0);
+	assert_true(heard(&ev, false, "t", "other"));
+	assert_true(heard(&ev, true, "t", "other"));
+	assert_true(heard(&ev, true, "t", ""));
+	assert_int_not_equal(ev.e[0].portid, fw_portid(fw));
+}
+
+static void own_changes_wake_nobody_when_ignored(void **state)
+{
+	_cleanup_(fw_monitor_closep) struct fw_monitor *m = NULL;
+	struct fw_batch *b = *state;
+	struct events ev = { 0 };
+	struct err err = { 0 };
+	struct pollfd p;
+
+	assert_int_equal(fw_monitor_open(&m, &err), 0);
+	assert_int_equal(fw_monitor_ignore(m, fw_portid(fw), &err), 0);
+	p = (struct pollfd){ .fd = fw_monitor_fd(m), .events = POLLIN };
+	ports_add(b, MANY);
+	commit(b);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	nft("nft add chain inet t theirs");
+	assert_int_equal(poll(&p, 1, 0), 1);
+	assert_int_equal(fw_monitor_read(m, hear, &ev, &err), 1);
+	assert_true(heard(&ev, false, "t", "theirs"));
+}
+
+static void overrun_is_reported(void **state)
+{
+	_cleanup_(fw_monitor_closep) struct fw_monitor *m = NULL;
+	struct fw_batch *b = *state;
+	struct events ev = { 0 };
+	struct err err = { 0 };
+	int small = 4096;
+
+	assert_int_equal(fw_monitor_open(&m, &err), 0);
+	assert_int_equal(setsockopt(fw_monitor_fd(m), SOL_SOCKET, SO_RCVBUF,
+				    &small, sizeof(small)),
+			 0);
+	ports_add(b, MANY);
+	commit(b);
+	assert_true(fw_monitor_read(m, hear, &ev, &err) > 0);
+	assert_true(ev.e[0].lost || ev.e[1].lost);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(chains_are_found),
+		T(rules_of_iptables_are_read),
+		T(our_rule_is_printed_by_iptables),
+		T(monitor_sees_flush_and_who),
+		T(own_changes_wake_nobody_when_ignored),
+		T(overrun_is_reported),
+	};
+	struct err err = { 0 };
+	int r;
+
+	if (!fw_test_netns())
+		return 0;
+	if (fw_open(&fw, &err) < 0) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	fw_close(fw);
+	return r;
+}
