@@ -43,7 +43,7 @@ tidy: | $(skel)
 		{ ! grep -E 'warning:|error:' -A 4; }
 cppcheck:
 	@cppcheck -q -j 2 --enable=warning,performance,portability --std=c11 \
-		--inline-suppr --error-exitcode=1 --check-level=normal \
+		--inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D__GNUC__ -I. $(product-src)
 .PHONY: demo test soak deps layers format-check shellcheck check-integration \
 	check-san check-tsan tests print-tests analyze fanalyzer tidy cppcheck

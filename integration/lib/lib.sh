@@ -497,6 +497,10 @@ cleanup() {
 		drop_docker_objects >"$DIR/cleanup.log" 2>&1
 		(stop_dockerd) || rc=1
 	fi
+	if [ -e /run/berth/netctl/lock ]; then
+		cp /run/berth/netctl/*.log "$DIR/" 2>/dev/null
+		"$NETCTL" down >>"$DIR/cleanup.log" 2>&1
+	fi
 	for n in "${!DAEMON_PID[@]}"; do
 		kill "${DAEMON_PID[$n]}" 2>/dev/null
 		wait "${DAEMON_PID[$n]}"

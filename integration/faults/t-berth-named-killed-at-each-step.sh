@@ -1,0 +1,9 @@
+#!/bin/bash
+# berth-named is killed, and fails, at every fail point it has: a client that retries as
+# dockerd does gets the same answers, and nothing is left; a point never reached fails.
+# time: 600
+. "${0%/*}/../lib/lib.sh"
+need curl python3
+
+lan
+"$IT/lib/killstep" "$BIN/berth-named" berth-named vol "$DIR"
