@@ -63,7 +63,14 @@ struct dp_network {
 			* published container ports directly; "" ends the list */
 };
 
-/* An endpoint's host side: what the source guard lets in. */
+/*
+ * An endpoint's host side: what the source guard lets in.  The bridge port
+ * itself wants the hairpin flag on: with bridge netfilter on, a container that
+ * asks for its own published port gets its frame back through the same port.
+ * (Its broadcasts do not come back: the dataplane drops those.)  And the
+ * bridge wants no_linklocal_learn, or a frame to 01:80:c2:00:00:0e teaches it
+ * a forged address without passing any filter.
+ */
 struct dp_port {
 	char network[65], endpoint[65];
 	char ifname[IFNAMSIZ]; /* host side of the veth */
@@ -101,21 +108,40 @@ int dp_load_end(struct dp *dp, struct err *err);
 int dp_network_add(struct dp *dp, const struct dp_network *net,
 		   struct err *err);
 int dp_network_del(struct dp *dp, const char *network, struct err *err);
+/*
+ * dp_forward_guard() - forwarding of a family was switched on by the driver
+ * and not by the administrator: drop what is forwarded between interfaces that
+ * are neither ours nor Docker's.  Say it again after a restart.
+ */
+int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
+/* -ENOENT when the port's network was not added. */
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err);
 int dp_port_del(struct dp *dp, const char *endpoint, struct err *err);
 
 /*
  * dp_publish_add() - open the ports: claim each on the host (claim.h), teach
- * the socket hooks, add the map entries.  @pub->ports is copied; host ports of
- * 0 are chosen and written back into @pub->ports, so the caller can record them.
- * conntrack entries of the ports are cleared (a UDP client that kept its
+ * the socket hooks, add the map entries.  @pub->ports is replaced by its sorted
+ * and joined form, in which host ports of 0 are chosen, so that the caller can
+ * record it.  On an internal or isolated network nothing is opened and nothing
+ * held; in routed mode the container's ports are opened and no host port is
+ * held.  conntrack entries of the ports are cleared (a UDP client that kept its
  * source port is not black-holed).
  *
- * Return: 0; -EADDRINUSE, naming the port and who holds it (endpoint or
- * process); -EADDRNOTAVAIL when the host address is not on this host.
+ * While loading, a port that is held by somebody else now is no failure: it is
+ * published all the same, and dp_check() tells.
+ *
+ * Return: 0; -ENOENT: no such network; -EEXIST: one host port twice;
+ * -EADDRINUSE, naming the port and who holds it (endpoint or process); -EADDRNOTAVAIL when the host address is not on this host.
  */
 int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err);
 int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err);
+
+/*
+ * dp_forward_guard() - drop what is forwarded between interfaces that are
+ * neither ours nor Docker's: asked for by a driver that has turned forwarding
+ * on itself, per family.  Told again after a restart, like everything else.
+ */
+int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
 
 /*
  * dp_fds() - descriptors to poll for changes made by others (nft monitor, link

@@ -44,13 +44,18 @@ struct net_network {
 	void *host; /* what .host_open gave */
 	char id[65];
 	bool internal, ipv6;
+	bool redo; /* a request cut off by a crash is being finished: what it
+		    * half made is ours even where the mark is missing yet */
 	struct net_pool v4, v6;
+	struct net_endpoint *endpoints; /* by .next; drivers only read */
 };
 
 /* CreateEndpoint and what followed, as recorded. */
 struct net_endpoint {
 	char id[65];
 	struct net_network *network; /* borrowed */
+	struct net_endpoint *next;
+	bool redo; /* as in struct net_network */
 	struct ip_prefix addr4, addr6;
 	struct mac_addr mac;
 	bool mac_given;        /* by the user: must not be changed */
@@ -74,6 +79,38 @@ struct net_join_reply {
 	unsigned int route_count;
 };
 
+/* Where an endpoint's link is. */
+enum net_link_place {
+	NET_LINK_GONE, /* in no namespace */
+	NET_LINK_HERE, /* both ends are in ours: no container has it */
+	NET_LINK_AWAY, /* in another namespace */
+};
+
+/* What to show of a network beside its request. */
+struct net_info {
+	char link[IFNAMSIZ]; /* its bridge or parent */
+	uint32_t mtu;
+};
+
+/*
+ * A driver's notes about the host, e.g. the sysctls it changed and their old
+ * values: short texts by key that live as long as the kernel does.  Each call
+ * is durable on return.
+ */
+struct net_memo {
+	void *ctx;
+	int (*put)(void *ctx, const char *key, const char *text,
+		   struct err *err);
+	/* -ENOENT when there is none; -ENAMETOOLONG. */
+	int (*get)(void *ctx, const char *key, char *buf, size_t size,
+		   struct err *err);
+	int (*del)(void *ctx, const char *key, struct err *err);
+	/* @fn must not call into the memo. */
+	int (*each)(void *ctx,
+		    int (*fn)(void *arg, const char *key, const char *text),
+		    void *arg, struct err *err);
+};
+
 struct net_driver {
 	const char *name;    /* "berth-bridge" */
 	const char *summary; /* one line for --help */
@@ -86,9 +123,10 @@ struct net_driver {
 	size_t endpoint_options_size;
 	const struct opt_field *endpoint_options;
 
-	/* Open what the driver needs of the host, once.  @ret goes to
-	 * net_network.host. */
-	int (*host_open)(const struct plugd *d, void **ret, struct err *err);
+	/* Open what the driver needs of the host, once.  @memo: borrowed until
+	 * .host_close.  @ret goes to net_network.host. */
+	int (*host_open)(const struct plugd *d, const struct net_memo *memo,
+			 void **ret, struct err *err);
 	void (*host_close)(void *host);
 	/* The records were loaded: networks are going to be added again, and
 	 * then .load_end ends it.  Optional, both. */
@@ -96,23 +134,33 @@ struct net_driver {
 	int (*load_end)(void *host, struct err *err);
 	/* Descriptors for the core's event thread, and what to do when one is
 	 * readable or a second has passed.  Optional.  Return: repairs made. */
-	size_t (*fds)(void *host, int fds[static 4]);
+	size_t (*fds)(void *host, int fds[static 8]);
 	int (*event)(void *host, struct err *err);
 	/* Text lines on what is wrong with the host or has drifted. Optional. */
 	int (*check)(void *host, void (*fn)(void *ctx, const char *line),
 		     void *ctx, struct err *err);
 
+	/* A network's kernel object vanished since the last call (cheap: what
+	 * .event saw).  The core adds the network and its endpoints again. */
+	bool (*network_lost)(struct net_network *net); /* optional */
 	/* Set option defaults in a zeroed object, before decoding. Optional. */
 	void (*network_defaults)(struct net_network *net);
 	/* Options are decoded: check them and the pools, reach no kernel. */
 	int (*network_init)(struct net_network *net, struct err *err);
 	void (*network_fini)(struct net_network *net); /* optional */
+	/* Options only are set: which family needs no gateway address of this
+	 * network (GwAllocCheck).  Optional. */
+	void (*gateway_skip)(const struct net_network *net, bool *skip4,
+			     bool *skip6);
+	void (*network_info)(const struct net_network *net,
+			     struct net_info *ret);
 	/* @fresh: a CreateNetwork (overlaps are refused), else a reload. */
 	int (*network_add)(struct net_network *net, bool fresh,
 			   struct err *err);
 	int (*network_del)(struct net_network *net, struct err *err);
 
-	/* Fills ifname, peer, and mac where none was given.  -EADDRINUSE etc. */
+	/* Fills ifname, peer, and mac where none was given.  -EADDRINUSE etc.
+	 * With ifname set it was added in an earlier life: its link is there. */
 	int (*endpoint_add)(struct net_endpoint *ep, struct err *err);
 	/* Undoes everything of the endpoint, from any stage. */
 	int (*endpoint_del)(struct net_endpoint *ep, struct err *err);
@@ -122,9 +170,8 @@ struct net_driver {
 	/* Publish ep->ports (resolved in place).  Optional: no ports then. */
 	int (*expose)(struct net_endpoint *ep, struct err *err);
 	int (*unexpose)(struct net_endpoint *ep, struct err *err);
-	/* 1: the endpoint's link is somewhere (this netns or another); 0: gone
-	 * from every namespace; -errno. */
-	int (*endpoint_alive)(struct net_endpoint *ep, struct err *err);
+	/* enum net_link_place, or -errno. */
+	int (*endpoint_place)(struct net_endpoint *ep, struct err *err);
 	/* Remove every object that bears this driver's mark and belongs to no
 	 * network or endpoint that @known answers true for.  With @dry only
 	 * report.  @fn gets one line for each.  Return: their number. */

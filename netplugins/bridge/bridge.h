@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bridge.h - the parts of the bridge driver among themselves.
+ *
+ * A network is a Linux bridge with the gateway's addresses; an endpoint is a
+ * veth pair whose near end is a port of the bridge and whose far end dockerd
+ * moves into the container.  What packets may do is the dataplane's matter.
+ */
+#ifndef NETPLUGINS_BRIDGE_BRIDGE_H
+#define NETPLUGINS_BRIDGE_BRIDGE_H
+
+#include <pthread.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/nlk.h"
+#include "netplugins/net_driver.h"
+
+#define BRIDGE_DRIVER "berth-bridge"
+
+extern const struct net_driver bridge_driver;
+
+/* ---- options (bridge_opts.c) --------------------------------------------- */
+
+/* com.docker.network.bridge.* and friends, decoded. */
+struct bridge_options {
+	char name[64]; /* longer than a link's: the message is ours */
+	bool icc, masquerade, inhibit4, guard;
+	struct ip_addr host_binding4, host_snat4, host_snat6;
+	int mode4, mode6; /* enum dp_gateway_mode */
+	int firewall;     /* enum dp_firewall */
+	int dataplane;    /* only 0: nft */
+	uint32_t mtu;     /* 0: that of the uplink's route */
+	char prefix[64], trusted[288];
+};
+
+extern const struct opt_field bridge_network_options[];
+extern const struct opt_field bridge_endpoint_options[];
+
+struct bridge_network {
+	struct net_network base;
+	struct bridge_options opt;
+	char name[IFNAMSIZ];
+	char alias[NLK_ALIAS_MAX];
+	struct mac_addr mac; /* the bridge's own */
+	uint32_t mtu;        /* in use; 0: not known yet */
+	int index;           /* of the bridge; 0: not there */
+	bool foreign;        /* the user's bridge: never deleted */
+	bool claimed;        /* its subnets are in the host's list */
+	bool lost;           /* under host->lock: the bridge vanished */
+	char trusted[DP_TRUSTED_MAX][IFNAMSIZ];
+	struct bridge_network *next; /* in host->networks */
+};
+
+struct bridge_network *bridge_of(struct net_network *net);
+const struct bridge_network *bridge_of_const(const struct net_network *net);
+
+void bridge_defaults(struct net_network *net);
+int bridge_init(struct net_network *net, struct err *err);
+void bridge_gateway_skip(const struct net_network *net, bool *skip4,
+			 bool *skip6);
+/* Has the host an address of this family on the network? */
+bool bridge_has_gateway4(const struct bridge_network *br);
+bool bridge_has_gateway6(const struct bridge_network *br);
+
+/* ---- the host (bridge_host.c) -------------------------------------------- */
+
+struct bridge_reaper;
+
+struct bridge_host {
+	struct nlk *nlk;              /* owned; fast requests */
+	struct nlk *slow;             /* owned; deletions that wait for RCU */
+	struct dp *dp;                /* owned */
+	struct nlk_monitor *monitor;  /* owned; the event thread's */
+	struct bridge_reaper *reaper; /* owned */
+	const struct net_memo *memo;  /* borrowed */
+	pthread_mutex_t lock;         /* of what follows */
+	struct bridge_network *networks; /* that claim subnets, by .next */
+	pthread_mutex_t forward_lock;    /* see bridge_forward.c */
+	bool loading; /* between load_begin and load_end; one thread then */
+};
+
+int bridge_host_open(const struct plugd *d, const struct net_memo *memo,
+		     void **ret, struct err *err);
+void bridge_host_close(void *host);
+void bridge_load_begin(void *host);
+int bridge_load_end(void *host, struct err *err);
+size_t bridge_fds(void *host, int fds[static 8]);
+int bridge_event(void *host, struct err *err);
+int bridge_check(void *host, void (*fn)(void *ctx, const char *line), void *ctx,
+		 struct err *err);
+int bridge_gc(void *host, bool dry, bool (*known)(void *ctx, const char *id),
+	      void (*fn)(void *ctx, const char *line), void *ctx,
+	      struct err *err);
+/* "berth:berth-bridge:<id>" */
+void bridge_alias(const char *id, char buf[static NLK_ALIAS_MAX]);
+
+/* ---- deleting links (bridge_reaper.c) ------------------------------------ */
+
+/*
+ * Deleting a link waits 20-50 ms for RCU, so a thread does it after the answer.
+ * What is queued is noted in the memo: a killed daemon goes on with it.
+ */
+int bridge_reaper_open(struct bridge_host *host, struct bridge_reaper **ret,
+		       struct err *err);
+/* Finishes what is queued. */
+void bridge_reaper_close(struct bridge_reaper *r);
+/*
+ * bridge_reaper_add() - delete link @name if it bears @alias, and then what
+ * the source guard knows of @endpoint.  With a full queue it is done at once.
+ */
+int bridge_reaper_add(struct bridge_reaper *r, const char *name,
+		      const char *alias, const char *endpoint, struct err *err);
+/* Wait until all that was queued before is gone. */
+void bridge_reaper_flush(struct bridge_reaper *r);
+
+/* ---- subnets (bridge_overlap.c) ------------------------------------------ */
+
+/*
+ * bridge_claim() - reserve the network's subnets among ours.
+ * @fresh: also look at the host's routes.
+ * Return: 0; -EEXIST naming the network, route or interface that has it.
+ */
+int bridge_claim(struct bridge_host *host, struct bridge_network *br,
+		 bool fresh, struct err *err);
+void bridge_release(struct bridge_host *host, struct bridge_network *br);
+
+/* ---- forwarding (bridge_forward.c) --------------------------------------- */
+
+/* Make this host forward for @br; what was before is noted. */
+int bridge_forward_on(struct bridge_host *host, const struct bridge_network *br,
+		      struct err *err);
+/* After a network went: if none is left, everything as it was before us. */
+int bridge_forward_off(struct bridge_host *host, struct err *err);
+/* After a restart, when the rules are there: for all networks. */
+int bridge_forward_load(struct bridge_host *host, struct err *err);
+void bridge_forward_check(struct bridge_host *host,
+			  void (*fn)(void *ctx, const char *line), void *ctx);
+/* Is there a bridge of dockerd's own?  Which? */
+bool bridge_docker_bridge(struct bridge_host *host, char name[static IFNAMSIZ]);
+
+/* ---- networks (bridge_net.c), endpoints (bridge_ep.c) --------------------- */
+
+int bridge_network_add(struct net_network *net, bool fresh, struct err *err);
+int bridge_network_del(struct net_network *net, struct err *err);
+bool bridge_network_lost(struct net_network *net);
+void bridge_network_info(const struct net_network *net, struct net_info *ret);
+
+int bridge_endpoint_add(struct net_endpoint *ep, struct err *err);
+int bridge_endpoint_del(struct net_endpoint *ep, struct err *err);
+int bridge_endpoint_place(struct net_endpoint *ep, struct err *err);
+int bridge_join(struct net_endpoint *ep, struct net_join_reply *ret,
+		struct err *err);
+int bridge_expose(struct net_endpoint *ep, struct err *err);
+int bridge_unexpose(struct net_endpoint *ep, struct err *err);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An endpoint's kernel objects: a veth pair, its guard, its ports. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fail.h"
+#include "netplugins/bridge/bridge.h"
+
+#define NAME_TRIES 5
+#define NAME_HEX   11
+
+#define STEP(name, err)                                                      \
+	({                                                                   \
+		int step_ = FAILPOINT(name);                                 \
+		step_ < 0 ? err_set(err, step_, "%s: test fault", name) : 0; \
+	})
+
+static struct bridge_network *net_of(const struct net_endpoint *ep)
+{
+	return bridge_of(ep->network);
+}
+
+static struct bridge_host *host_of(const struct net_endpoint *ep)
+{
+	return ep->network->host;
+}
+
+/* ---- names and MACs ------------------------------------------------------- */
+
+static uint64_t hash(const char *s, uint64_t seed)
+{
+	uint64_t h = 0xcbf29ce484222325 + seed;
+
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * 0x100000001b3;
+	return h;
+}
+
+/* The @nth eleven hex digits of a Docker id; of its hash for another id. */
+static void link_names(const char *id, unsigned int nth,
+		       char host[static IFNAMSIZ], char peer[static IFNAMSIZ])
+{
+	char hex[20];
+
+	if (strspn(id, "0123456789abcdef") == 64)
+		snprintf(hex, sizeof(hex), "%.*s", NAME_HEX,
+			 id + (size_t)nth * NAME_HEX);
+	else
+		snprintf(hex, sizeof(hex), "%011llx",
+			 (unsigned long long)(hash(id, nth) >> 20));
+	snprintf(host, IFNAMSIZ, "bv%.11s", hex);
+	snprintf(peer, IFNAMSIZ, "bc%.11s", hex);
+}
+
+static bool mac_taken(const struct net_endpoint *ep, const struct mac_addr *mac)
+{
+	if (mac_equal(mac, &net_of(ep)->mac))
+		return true;
+	for (const struct net_endpoint *o = ep->network->endpoints; o;
+	     o = o->next)
+		if (o != ep && mac_equal(mac, &o->mac))
+			return true;
+	return false;
+}
+
+/* As Docker does, from the address: a container that comes back with it has
+ * the MAC its neighbours remember. */
+static int choose_mac(struct net_endpoint *ep, struct err *err)
+{
+	char text[MAC_STR_MAX];
+
+	if (ep->mac_given) {
+		if (!mac_equal(&ep->mac, &net_of(ep)->mac))
+			return 0;
+		return err_set(err, -EADDRINUSE,
+			       "MacAddress %s is that of the bridge",
+			       mac_str(&ep->mac, text));
+	}
+	if (!ip_is_none(&ep->addr4.addr))
+		ep->mac = mac_from_ip(&ep->addr4.addr);
+	else if (!ip_is_none(&ep->addr6.addr))
+		ep->mac = mac_from_ip(&ep->addr6.addr);
+	for (uint64_t seed = 0;
+	     mac_is_none(&ep->mac) || mac_taken(ep, &ep->mac); seed++) {
+		uint64_t h = hash(ep->id, seed);
+
+		ep->mac.bytes[0] = 0x02;
+		for (unsigned int i = 1; i < 6; i++)
+			ep->mac.bytes[i] = (uint8_t)(h >> (8 * i));
+	}
+	return 0;
+}
+
+/* ---- add ------------------------------------------------------------------ */
+
+static int add_veth(const struct net_endpoint *ep, const char *name,
+		    const char *peer, const char *alias, struct err *err)
+{
+	const struct bridge_network *br = net_of(ep);
+	const struct nlk_veth_conf conf = {
+		.name = name,
+		.peer = peer,
+		.alias = alias,
+		.master = br->index,
+		.peer_mac = ep->mac,
+		.mtu = br->mtu,
+		.isolated = !br->opt.icc,
+	};
+
+	return nlk_veth_add(host_of(ep)->nlk, &conf, err);
+}
+
+/* Delete @name if it is this endpoint's own, left by a cut-off request. */
+static bool clear_name(const struct net_endpoint *ep, const char *name,
+		       const char *alias)
+{
+	struct bridge_host *host = host_of(ep);
+	struct nlk_link link;
+
+	if (nlk_link_get(host->nlk, name, 0, &link, NULL) < 0)
+		return false;
+	return nlk_link_del(host->slow, name, alias, NULL) == 0;
+}
+
+static int add_named(struct net_endpoint *ep, struct err *err)
+{
+	char alias[NLK_ALIAS_MAX], name[IFNAMSIZ], peer[IFNAMSIZ];
+	int r = -EEXIST;
+
+	bridge_alias(ep->id, alias);
+	for (unsigned int nth = 0; r == -EEXIST && nth < NAME_TRIES; nth++) {
+		link_names(ep->id, nth, name, peer);
+		r = add_veth(ep, name, peer, alias, err);
+		if (r == -EEXIST && clear_name(ep, name, alias))
+			r = add_veth(ep, name, peer, alias, err);
+	}
+	if (r < 0)
+		return r;
+	memcpy(ep->ifname, name, sizeof(name));
+	memcpy(ep->peer, peer, sizeof(peer));
+	return 0;
+}
+
+static int guard_port(const struct net_endpoint *ep, struct err *err)
+{
+	struct dp_port port = {
+		.mac = ep->mac,
+		.ip4 = ep->addr4.addr,
+		.ip6 = ep->addr6.addr,
+	};
+
+	snprintf(port.network, sizeof(port.network), "%s", ep->network->id);
+	snprintf(port.endpoint, sizeof(port.endpoint), "%s", ep->id);
+	snprintf(port.ifname, sizeof(port.ifname), "%s", ep->ifname);
+	return dp_port_add(host_of(ep)->dp, &port, err);
+}
+
+/* From an earlier life, or the bridge was made again under it. */
+static int add_back(struct net_endpoint *ep, struct err *err)
+{
+	struct bridge_host *host = host_of(ep);
+	struct bridge_network *br = net_of(ep);
+	struct nlk_link link;
+	int r = nlk_link_get(host->nlk, ep->ifname, 0, &link, err);
+
+	if (r < 0)
+		return r;
+	/* The guard first: no packet passes an unguarded port. */
+	r = guard_port(ep, err);
+	if (r == 0 && link.master != br->index) {
+		r = nlk_link_master(host->nlk, link.index, br->index, err);
+		if (r == 0)
+			r = nlk_port_flags(host->nlk, link.index, !br->opt.icc,
+					   false, err);
+	}
+	if (r == 0 && !link.up)
+		r = nlk_link_up(host->nlk, link.index, true, err);
+	return r;
+}
+
+static int finish_add(struct net_endpoint *ep, struct err *err)
+{
+	struct bridge_host *host = host_of(ep);
+	int r = STEP("bridge.endpoint.veth", err);
+
+	if (r == 0)
+		r = guard_port(ep, err);
+	if (r == 0)
+		r = STEP("bridge.endpoint.guard", err);
+	/* The host may remember another MAC for this address. */
+	if (r == 0 && !ip_is_none(&ep->addr4.addr))
+		r = nlk_neigh_del(host->nlk, net_of(ep)->index, &ep->addr4.addr,
+				  err);
+	if (r == 0 && !ip_is_none(&ep->addr6.addr))
+		r = nlk_neigh_del(host->nlk, net_of(ep)->index, &ep->addr6.addr,
+				  err);
+	return r;
+}
+
+int bridge_endpoint_add(struct net_endpoint *ep, struct err *err)
+{
+	struct err undo = { 0 };
+	int r;
+
+	if (ep->ifname[0])
+		return add_back(ep, err);
+	r = choose_mac(ep, err);
+	if (r == 0)
+		r = add_named(ep, err);
+	if (r < 0)
+		return r;
+	r = finish_add(ep, err);
+	if (r < 0 && bridge_endpoint_del(ep, &undo) < 0)
+		err_wrap(err, r, "%s; left behind", undo.msg);
+	return r;
+}
+
+/* ---- del ------------------------------------------------------------------ */
+
+/* Its names are not known where a crash cut the request that chose them. */
+static int del_by_id(struct net_endpoint *ep, const char *alias,
+		     struct err *err)
+{
+	struct bridge_host *host = host_of(ep);
+	char name[IFNAMSIZ], peer[IFNAMSIZ];
+	int r = 0;
+
+	for (unsigned int nth = 0; r == 0 && nth < NAME_TRIES; nth++) {
+		link_names(ep->id, nth, name, peer);
+		r = nlk_link_del(host->slow, name, alias, err);
+		if (r == -EPERM) /* another's */
+			r = 0;
+	}
+	return r < 0 ? r : dp_port_del(host->dp, ep->id, err);
+}
+
+int bridge_endpoint_del(struct net_endpoint *ep, struct err *err)
+{
+	struct bridge_host *host = host_of(ep);
+	char alias[NLK_ALIAS_MAX];
+	int r = dp_publish_del(host->dp, ep->id, err);
+
+	if (r == 0)
+		r = STEP("bridge.endpoint.unpublish", err);
+	if (r < 0)
+		return r;
+	bridge_alias(ep->id, alias);
+	if (!ep->ifname[0])
+		return del_by_id(ep, alias, err);
+	return bridge_reaper_add(host->reaper, ep->ifname, alias, ep->id, err);
+}
+
+int bridge_endpoint_place(struct net_endpoint *ep, struct err *err)
+{
+	char alias[NLK_ALIAS_MAX];
+	struct nlk_link link;
+	int r;
+
+	if (!ep->ifname[0])
+		return NET_LINK_GONE;
+	r = nlk_link_get(host_of(ep)->nlk, ep->ifname, 0, &link, err);
+	if (r == -ENODEV)
+		return NET_LINK_GONE;
+	if (r < 0)
+		return r;
+	bridge_alias(ep->id, alias);
+	if (strcmp(link.alias, alias) != 0)
+		return NET_LINK_GONE;
+	return link.peer_elsewhere ? NET_LINK_AWAY : NET_LINK_HERE;
+}
+
+/* ---- join, ports ---------------------------------------------------------- */
+
+int bridge_join(struct net_endpoint *ep, struct net_join_reply *ret,
+		struct err *err)
+{
+	const struct bridge_network *br = net_of(ep);
+
+	(void)err;
+	memcpy(ret->src_name, ep->peer, sizeof(ret->src_name));
+	snprintf(ret->dst_prefix, sizeof(ret->dst_prefix), "%.*s", IFNAMSIZ - 1,
+		 br->opt.prefix);
+	/* Without a gateway dockerd would add its own way out. */
+	ret->disable_gateway_service = br->base.internal;
+	if (br->base.internal)
+		return 0;
+	if (!ip_is_none(&ep->addr4.addr) && bridge_has_gateway4(br))
+		ret->gateway4 = br->base.v4.gateway.addr;
+	if (!ip_is_none(&ep->addr6.addr) && bridge_has_gateway6(br))
+		ret->gateway6 = br->base.v6.gateway.addr;
+	if (ip_is_none(&ret->gateway4) && ip_is_none(&ret->gateway6))
+		ret->disable_gateway_service = true;
+	return 0;
+}
+
+int bridge_expose(struct net_endpoint *ep, struct err *err)
+{
+	const struct ip_addr *binding = &net_of(ep)->opt.host_binding4;
+	struct dp_publish pub = {
+		.ip4 = ep->addr4.addr,
+		.ip6 = ep->addr6.addr,
+		.ports = ep->ports,
+	};
+	int r;
+
+	if (!ep->ports.count)
+		return dp_publish_del(host_of(ep)->dp, ep->id, err);
+	snprintf(pub.network, sizeof(pub.network), "%s", ep->network->id);
+	snprintf(pub.endpoint, sizeof(pub.endpoint), "%s", ep->id);
+	for (size_t i = 0; i < pub.ports.count; i++)
+		if (ip_is_none(&pub.ports.ranges[i].host_ip))
+			pub.ports.ranges[i].host_ip = *binding;
+	r = dp_publish_add(host_of(ep)->dp, &pub, err);
+	ep->ports = pub.ports;
+	if (r == 0)
+		r = STEP("bridge.expose.published", err);
+	return r;
+}
+
+int bridge_unexpose(struct net_endpoint *ep, struct err *err)
+{
+	return dp_publish_del(host_of(ep)->dp, ep->id, err);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options of bridge networks and endpoints: Docker's names, and ours. */
+#include <stdio.h>
+#include <string.h>
+
+#include "netplugins/bridge/bridge.h"
+
+static const char *const mode_names[] = { "nat", "nat-unprotected", "routed",
+					  "isolated", NULL };
+_Static_assert(ARRAY_SIZE(mode_names) == DP_GW_MAX + 1, "enum dp_gateway_mode");
+static const char *const firewall_names[] = { "open", "respect", NULL };
+_Static_assert(ARRAY_SIZE(firewall_names) == DP_FW_MAX + 1, "enum dp_firewall");
+static const char *const dataplane_names[] = { "nft", NULL };
+
+#define OPTION(key_, type_, member_, doc_) \
+	OPT_FIELD(key_, type_, struct bridge_options, member_, doc_)
+#define OPTION_ENUM(key_, member_, names_, doc_)                       \
+	{                                                              \
+		.key = (key_), .type = OPT_ENUM,                       \
+		.offset = offsetof(struct bridge_options, member_),    \
+		.size = sizeof(int), .names = (names_), .doc = (doc_), \
+	}
+#define REFUSED(key_, why_)                                        \
+	{                                                          \
+		.key = (key_), .type = OPT_REFUSED, .why = (why_), \
+		.doc = (why_)                                      \
+	}
+
+const struct opt_field bridge_network_options[] = {
+	OPTION("com.docker.network.bridge.name", OPT_STR, name,
+	       "name of the bridge; one that exists is used and never deleted"),
+	OPTION("com.docker.network.bridge.enable_icc", OPT_BOOL, icc,
+	       "containers of the network may talk to each other (true)"),
+	OPTION("com.docker.network.bridge.enable_ip_masquerade", OPT_BOOL,
+	       masquerade,
+	       "what leaves the network gets the host's address (true)"),
+	OPTION("com.docker.network.bridge.host_binding_ipv4", OPT_IP,
+	       host_binding4,
+	       "host address of ports published without one (any)"),
+	OPTION("com.docker.network.bridge.inhibit_ipv4", OPT_BOOL, inhibit4,
+	       "leave the bridge's IPv4 address to the administrator (false)"),
+	OPTION_ENUM("com.docker.network.bridge.gateway_mode_ipv4", mode4,
+		    mode_names,
+		    "nat, nat-unprotected, routed or isolated (nat)"),
+	OPTION_ENUM("com.docker.network.bridge.gateway_mode_ipv6", mode6,
+		    mode_names,
+		    "nat, nat-unprotected, routed or isolated (nat)"),
+	OPTION("com.docker.network.bridge.trusted_host_interfaces", OPT_STR,
+	       trusted,
+	       "interfaces, separated by colons, that reach published "
+	       "container ports directly"),
+	/* "mtu" checks its range in bridge_init: 0 is not an MTU */
+	{ .key = "com.docker.network.driver.mtu",
+	  .type = OPT_U32,
+	  .offset = offsetof(struct bridge_options, mtu),
+	  .size = sizeof(uint32_t),
+	  .min = 68,
+	  .max = 65535,
+	  .doc = "MTU of bridge and containers (that of the uplink's route)" },
+	OPTION("com.docker.network.container_iface_prefix", OPT_STR, prefix,
+	       "prefix of the interface's name in the container (eth)"),
+	OPTION("com.docker.network.host_ipv4", OPT_IP, host_snat4,
+	       "source address of what leaves the network"),
+	OPTION("com.docker.network.host_ipv6", OPT_IP, host_snat6,
+	       "source address of what leaves the network"),
+	REFUSED("com.docker.network.bridge.default_bridge",
+		"docker0 belongs to dockerd's own bridge driver; drop the "
+		"option"),
+	REFUSED("com.docker.network.driver.overlay.vxlanid_list",
+		"it is for overlay networks: use berth-overlay"),
+	REFUSED("parent", "a bridge network has no parent interface: use "
+			  "berth-macvlan or berth-ipvlan"),
+	REFUSED("macvlan_mode",
+		"it is for macvlan networks: use berth-macvlan"),
+	REFUSED("ipvlan_mode", "it is for ipvlan networks: use berth-ipvlan"),
+	REFUSED("ipvlan_flag", "it is for ipvlan networks: use berth-ipvlan"),
+	OPTION_ENUM("berth.dataplane", dataplane, dataplane_names,
+		    "nft (the only one so far)"),
+	OPTION_ENUM("berth.firewall", firewall, firewall_names,
+		    "open: a published port is open, as with Docker; respect: "
+		    "only where the host's own rules accept it (open)"),
+	OPTION("berth.guard", OPT_BOOL, guard,
+	       "drop packets with another's address or MAC (on)"),
+	{ 0 },
+};
+
+const struct opt_field bridge_endpoint_options[] = {
+	REFUSED("com.docker.network.endpoint.ifname",
+		"dockerd ignores names that a plugin gives; set "
+		"com.docker.network.container_iface_prefix on the network"),
+	REFUSED("com.docker.network.endpoint.sysctls",
+		"the container's namespace does not exist yet when a plugin "
+		"is asked; use docker run --sysctl"),
+	{ 0 },
+};
+
+void bridge_defaults(struct net_network *net)
+{
+	struct bridge_options *o = &bridge_of(net)->opt;
+
+	o->icc = true;
+	o->masquerade = true;
+	o->guard = true;
+	strcpy(o->prefix, "eth");
+}
+
+/* A name the kernel takes for a link, 1..@max bytes. */
+static bool link_name_valid(const char *s, size_t max)
+{
+	size_t len = strlen(s);
+
+	if (len == 0 || len > max || strcmp(s, ".") == 0 ||
+	    strcmp(s, "..") == 0)
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s == '/' || *s == ':' || *s == '%' ||
+		    *s > '~')
+			return false;
+	return true;
+}
+
+static int init_name(struct bridge_network *br, struct err *err)
+{
+	if (!br->opt.name[0]) {
+		snprintf(br->name, sizeof(br->name), "bb-%.12s", br->base.id);
+		return 0;
+	}
+	if (!link_name_valid(br->opt.name, IFNAMSIZ - 1))
+		return err_set(
+			err, -EINVAL,
+			"com.docker.network.bridge.name: \"%s\" is not a "
+			"name for a link (1 to %d characters without "
+			"blanks, slashes and colons)",
+			br->opt.name, IFNAMSIZ - 1);
+	memcpy(br->name, br->opt.name, strlen(br->opt.name) + 1);
+	return 0;
+}
+
+static int init_prefix(const struct bridge_options *o, struct err *err)
+{
+	/* dockerd appends a number of up to four digits. */
+	if (link_name_valid(o->prefix, IFNAMSIZ - 5))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "com.docker.network.container_iface_prefix: \"%s\" is "
+		       "not the beginning of a link's name (1 to %d "
+		       "characters)",
+		       o->prefix, IFNAMSIZ - 5);
+}
+
+static int init_trusted(struct bridge_network *br, struct err *err)
+{
+	char text[sizeof(br->opt.trusted)], *save = NULL, *name;
+	unsigned int n = 0;
+
+	memcpy(text, br->opt.trusted, sizeof(text));
+	for (name = strtok_r(text, ":", &save); name;
+	     name = strtok_r(NULL, ":", &save)) {
+		if (n == DP_TRUSTED_MAX)
+			return err_set(err, -EINVAL,
+				       "com.docker.network.bridge.trusted_host_"
+				       "interfaces: more than %d",
+				       DP_TRUSTED_MAX);
+		if (!link_name_valid(name, IFNAMSIZ - 1))
+			return err_set(
+				err, -EINVAL,
+				"com.docker.network.bridge.trusted_host_"
+				"interfaces: \"%s\" is not a link's name",
+				name);
+		snprintf(br->trusted[n++], IFNAMSIZ, "%s", name);
+	}
+	return 0;
+}
+
+static int check_family(const struct ip_addr *a, int family, const char *key,
+			struct err *err)
+{
+	if (ip_is_none(a) || a->family == family)
+		return 0;
+	return err_set(err, -EINVAL, "%s: not an IPv%d address", key,
+		       family == AF_INET ? 4 : 6);
+}
+
+static int check_addresses(const struct bridge_options *o, struct err *err)
+{
+	int r = check_family(&o->host_binding4, AF_INET,
+			     "com.docker.network.bridge.host_binding_ipv4",
+			     err);
+
+	if (r == 0)
+		r = check_family(&o->host_snat4, AF_INET,
+				 "com.docker.network.host_ipv4", err);
+	if (r == 0)
+		r = check_family(&o->host_snat6, AF_INET6,
+				 "com.docker.network.host_ipv6", err);
+	return r;
+}
+
+static int check_modes(const struct bridge_network *br, struct err *err)
+{
+	const struct bridge_options *o = &br->opt;
+
+	if (!br->base.internal &&
+	    (o->mode4 == DP_GW_ISOLATED || o->mode6 == DP_GW_ISOLATED))
+		return err_set(err, -EINVAL,
+			       "gateway mode isolated: only for an internal "
+			       "network, as with Docker; add --internal");
+	if (o->mtu && o->mtu < 1280 && br->base.ipv6)
+		return err_set(err, -EINVAL,
+			       "com.docker.network.driver.mtu=%u: IPv6 needs "
+			       "1280 at least",
+			       o->mtu);
+	return 0;
+}
+
+static int check_pools(const struct bridge_network *br, struct err *err)
+{
+	const struct net_network *net = &br->base;
+	const struct {
+		const struct net_pool *p;
+		bool gateway;
+		const char *what;
+	} pools[] = {
+		{ &net->v4, br->opt.mode4 != DP_GW_ISOLATED, "IPv4" },
+		{ &net->v6, br->opt.mode6 != DP_GW_ISOLATED, "IPv6" },
+	};
+
+	if (ip_is_none(&net->v4.pool.addr) && ip_is_none(&net->v6.pool.addr))
+		return err_set(err, -EINVAL,
+			       "a bridge network needs a subnet: Docker's null "
+			       "IPAM gives none; leave out --ipam-driver null");
+	if (net->ipv6 && ip_is_none(&net->v6.pool.addr))
+		return err_set(err, -EINVAL,
+			       "IPv6 is on but there is no IPv6 subnet: add "
+			       "--subnet fd00:.../64");
+	for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
+		const struct net_pool *p = pools[i].p;
+
+		if (ip_is_none(&p->pool.addr) || ip_is_none(&p->gateway.addr))
+			continue;
+		if (!ip_prefix_contains(&p->pool, &p->gateway.addr))
+			return err_set(err, -EINVAL,
+				       "the %s gateway is not in the subnet",
+				       pools[i].what);
+	}
+	return 0;
+}
+
+/* Always the same for a network, and not the kernel's choice, which would
+ * change with the ports. */
+static struct mac_addr bridge_mac(const char *id)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (; *id; id++)
+		h = (h ^ (uint8_t)*id) * 0x100000001b3;
+	return (struct mac_addr){ { 0x02, (uint8_t)(h >> 32),
+				    (uint8_t)(h >> 24), (uint8_t)(h >> 16),
+				    (uint8_t)(h >> 8), (uint8_t)h } };
+}
+
+int bridge_init(struct net_network *net, struct err *err)
+{
+	struct bridge_network *br = bridge_of(net);
+	int r = init_name(br, err);
+
+	if (r == 0)
+		r = init_prefix(&br->opt, err);
+	if (r == 0)
+		r = init_trusted(br, err);
+	if (r == 0)
+		r = check_addresses(&br->opt, err);
+	if (r == 0)
+		r = check_modes(br, err);
+	if (r == 0)
+		r = check_pools(br, err);
+	if (r < 0)
+		return r;
+	bridge_alias(net->id, br->alias);
+	br->mac = bridge_mac(net->id);
+	return 0;
+}
+
+void bridge_gateway_skip(const struct net_network *net, bool *skip4,
+			 bool *skip6)
+{
+	const struct bridge_options *o = &bridge_of_const(net)->opt;
+
+	*skip4 = o->mode4 == DP_GW_ISOLATED;
+	*skip6 = o->mode6 == DP_GW_ISOLATED;
+}
+
+bool bridge_has_gateway4(const struct bridge_network *br)
+{
+	return br->opt.mode4 != DP_GW_ISOLATED &&
+	       !ip_is_none(&br->base.v4.gateway.addr);
+}
+
+bool bridge_has_gateway6(const struct bridge_network *br)
+{
+	return br->opt.mode6 != DP_GW_ISOLATED &&
+	       !ip_is_none(&br->base.v6.gateway.addr);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The thread that deletes links, so that nobody waits for RCU. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fail.h"
+#include "lib/log.h"
+#include "netplugins/bridge/bridge.h"
+
+#define QUEUE_MAX 1024
+#define NOTE      "reap:" /* + link: "alias endpoint" */
+
+struct job {
+	char name[IFNAMSIZ], alias[NLK_ALIAS_MAX], endpoint[65];
+};
+
+struct bridge_reaper {
+	struct bridge_host *host; /* borrowed */
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t more, drained;
+	/* under .lock */
+	struct job queue[QUEUE_MAX];
+	size_t head, count; /* the one under way is still counted */
+	bool stop;
+};
+
+static void note_key(const char *name, char buf[static 32])
+{
+	snprintf(buf, 32, NOTE "%s", name);
+}
+
+/* Return: 0, or what went wrong first; the note stays then. */
+static int reap(struct bridge_host *host, const struct job *job,
+		struct err *err)
+{
+	char key[32];
+	int r = FAILPOINT("bridge.reap");
+
+	if (r == 0)
+		r = nlk_link_del(host->slow, job->name, job->alias, err);
+	if (r == -EPERM) /* somebody else's by now */
+		r = 0;
+	/* Only now: until its link is gone the port stays guarded. */
+	if (r == 0)
+		r = dp_port_del(host->dp, job->endpoint, err);
+	if (r < 0)
+		return r;
+	note_key(job->name, key);
+	return host->memo->del(host->memo->ctx, key, err);
+}
+
+static void *reaper_loop(void *arg)
+{
+	struct bridge_reaper *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		struct job job;
+		struct err err = { 0 };
+
+		while (!r->count && !r->stop)
+			pthread_cond_wait(&r->more, &r->lock);
+		if (!r->count)
+			break;
+		job = r->queue[r->head];
+		pthread_mutex_unlock(&r->lock);
+		if (reap(r->host, &job, &err) < 0)
+			log_debug("op=reap link=%s err=\"%s\"", job.name,
+				  err.msg);
+		pthread_mutex_lock(&r->lock);
+		r->head = (r->head + 1) % QUEUE_MAX;
+		if (--r->count == 0)
+			pthread_cond_broadcast(&r->drained);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+static bool enqueue(struct bridge_reaper *r, const struct job *job)
+{
+	bool fits;
+
+	pthread_mutex_lock(&r->lock);
+	fits = r->count < QUEUE_MAX;
+	if (fits) {
+		r->queue[(r->head + r->count++) % QUEUE_MAX] = *job;
+		pthread_cond_signal(&r->more);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return fits;
+}
+
+int bridge_reaper_add(struct bridge_reaper *r, const char *name,
+		      const char *alias, const char *endpoint, struct err *err)
+{
+	const struct net_memo *memo = r->host->memo;
+	char key[32], text[NLK_ALIAS_MAX + 70];
+	struct job job = { 0 };
+
+	snprintf(job.name, sizeof(job.name), "%s", name);
+	snprintf(job.alias, sizeof(job.alias), "%s", alias);
+	snprintf(job.endpoint, sizeof(job.endpoint), "%s", endpoint);
+	note_key(name, key);
+	snprintf(text, sizeof(text), "%s %s", alias, endpoint);
+	/* Without a note nobody would go on after a kill: do it at once. */
+	if (memo->put(memo->ctx, key, text, NULL) < 0 || !enqueue(r, &job))
+		return reap(r->host, &job, err);
+	return 0;
+}
+
+void bridge_reaper_flush(struct bridge_reaper *r)
+{
+	pthread_mutex_lock(&r->lock);
+	while (r->count)
+		pthread_cond_wait(&r->drained, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* What a killed daemon left to do.  Called before the thread starts. */
+static int take_note(void *arg, const char *key, const char *text)
+{
+	struct bridge_reaper *r = arg;
+	struct job job = { 0 };
+
+	if (strncmp(key, NOTE, strlen(NOTE)) != 0 ||
+	    sscanf(text, "%159s %64s", job.alias, job.endpoint) != 2)
+		return 0;
+	snprintf(job.name, sizeof(job.name), "%s", key + strlen(NOTE));
+	(void)enqueue(r, &job); /* what doesn't fit is taken next time */
+	return 0;
+}
+
+int bridge_reaper_open(struct bridge_host *host, struct bridge_reaper **ret,
+		       struct err *err)
+{
+	struct bridge_reaper *r = calloc(1, sizeof(*r));
+	pthread_attr_t attr;
+	int e;
+
+	if (!r)
+		return err_set(err, -ENOMEM, "reaper");
+	r->host = host;
+	(void)pthread_mutex_init(&r->lock, NULL);
+	(void)pthread_cond_init(&r->more, NULL);
+	(void)pthread_cond_init(&r->drained, NULL);
+	e = host->memo->each(host->memo->ctx, take_note, r, err);
+	if (e == 0) {
+		pthread_attr_init(&attr);
+		pthread_attr_setstacksize(&attr, 128u << 10);
+		e = -pthread_create(&r->thread, &attr, reaper_loop, r);
+		pthread_attr_destroy(&attr);
+	}
+	r->running = e == 0;
+	if (e < 0) {
+		bridge_reaper_close(r);
+		return err_wrap(err, e, "reaper");
+	}
+	*ret = r;
+	return 0;
+}
+
+void bridge_reaper_close(struct bridge_reaper *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_signal(&r->more);
+	pthread_mutex_unlock(&r->lock);
+	if (r->running)
+		pthread_join(r->thread, NULL);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->more);
+	pthread_cond_destroy(&r->drained);
+	free(r);
+}

@@ -1,0 +1,10 @@
+bins += berth-bridge
+berth-bridge-main := netplugins/bridge/main.c
+ar-src += netplugins/bridge/bridge.c
+ar-src += netplugins/bridge/bridge_ep.c
+ar-src += netplugins/bridge/bridge_forward.c
+ar-src += netplugins/bridge/bridge_host.c
+ar-src += netplugins/bridge/bridge_net.c
+ar-src += netplugins/bridge/bridge_opts.c
+ar-src += netplugins/bridge/bridge_overlap.c
+ar-src += netplugins/bridge/bridge_reaper.c

@@ -1,0 +1,11 @@
+ar-src += netplugins/net_api.c
+ar-src += netplugins/net_berth.c
+ar-src += netplugins/net_core.c
+ar-src += netplugins/net_endpoint.c
+ar-src += netplugins/net_journal.c
+ar-src += netplugins/net_main.c
+ar-src += netplugins/net_network.c
+ar-src += netplugins/net_records.c
+ar-src += netplugins/net_recover.c
+ar-src += netplugins/net_stale.c
+ar-src += netplugins/net_table.c

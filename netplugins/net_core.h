@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * net_core.h - the life cycle of networks and endpoints, the same for every
+ * driver: requests in, records kept, intents journalled, driver called.
+ *
+ * A request that changes something goes: decode, lock its network, see what is
+ * there (done already? then the same answer again), write the intent, call the
+ * driver, put the record and the answer in one transaction, answer.  A failure
+ * on the way undoes what was done and takes the intent back.
+ */
+#ifndef NETPLUGINS_NET_CORE_H
+#define NETPLUGINS_NET_CORE_H
+
+#include <json-c/json.h>
+
+#include "lib/fail.h"
+#include "lib/journal.h"
+#include "lib/plugd.h"
+#include "lib/store.h"
+#include "netplugins/net_api.h"
+#include "netplugins/net_table.h"
+
+struct net_core {
+	const struct net_driver *driver;
+	struct store *state; /* networks; survives a reboot */
+	struct store *run;   /* endpoints and what else dies with the kernel */
+	struct net_memo memo;
+	void *host; /* the driver's */
+	struct net_table table;
+	uint32_t gc_grace_s;
+	time_t next_gc;   /* CLOCK_BOOTTIME, the ticking thread's own */
+	time_t started;   /* CLOCK_BOOTTIME */
+	pthread_t events; /* the event thread */
+	int events_stop;  /* eventfd: readable ends it */
+	bool events_run;
+	pthread_mutex_t trouble_lock;     /* of the three below */
+	char load_trouble[ERR_MSG_MAX];   /* records we could not use */
+	char repair_trouble[ERR_MSG_MAX]; /* what the driver cannot put back */
+	uint64_t repairs;
+};
+
+/* A fail point as a step that can fail: 0, or -errno with a text. */
+#define NET_STEP(name, err)                                                  \
+	({                                                                   \
+		int step_ = FAILPOINT(name);                                 \
+		step_ < 0 ? err_set(err, step_, "%s: test fault", name) : 0; \
+	})
+
+/* Which store a request writes. */
+enum net_store { NET_IN_STATE, NET_IN_RUN };
+
+/* A request under way. */
+struct net_call {
+	struct net_core *core;
+	const char *method;
+	json_object *body; /* borrowed; never NULL */
+	enum net_store where;
+	uint64_t intent;     /* the journal's number; 0: none open */
+	bool redo;           /* finishing what a crash cut off */
+	bool done;           /* committed with its answer */
+	json_object *answer; /* owned; NULL: {} */
+};
+
+/* ---- net_core.c: opening, closing, requests ------------------------------ */
+
+struct net_core_config {
+	const struct net_driver *driver;
+	const struct plugd *plugd;
+	uint32_t gc_grace_s;
+};
+
+/* Open the driver, load the records, finish or undo what was cut off. */
+int net_core_open(const struct net_core_config *cfg, struct net_core **ret,
+		  struct err *err);
+void net_core_close(struct net_core *core); /* NULL is fine */
+DEFINE_CLEANUP(struct net_core, net_core_close)
+
+struct store *net_core_store(struct net_core *core, enum net_store where);
+/* The answer of @seq (rpc_call.seq) reached its peer. */
+void net_core_delivered(struct net_core *core, uint64_t seq);
+/* Run a method's handler in @c; the journal included.  Used for requests and
+ * for finishing them after a crash.  -EOPNOTSUPP for an unknown method. */
+int net_core_run(struct net_call *c, struct err *err);
+
+extern const struct rpc_method net_core_methods[];  /* Docker's */
+extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
+
+/* ---- net_journal.c: intents ---------------------------------------------- */
+
+/* @endpoint: NULL for a network's own. */
+int net_intent_begin(struct net_call *c, const char *network,
+		     const char *endpoint, struct err *err);
+/* For what removes: goes on without an intent where the disk is full. */
+int net_intent_begin_removal(struct net_call *c, const char *network,
+			     const char *endpoint, struct err *err);
+/* Between net_txn_begin() and its commit come the records. */
+int net_txn_begin(struct net_call *c, struct err *err);
+int net_txn_commit(struct net_call *c, struct err *err);
+/* The request failed and was undone. */
+void net_intent_abort(struct net_call *c);
+/* Answer an empty retry. */
+int net_journal_retry(struct net_call *c, struct err *err);
+void net_journal_tick(struct net_core *core);
+
+/* ---- net_network.c, net_endpoint.c: the handlers ------------------------- */
+
+int net_do_gw_check(struct net_call *c, struct err *err);
+int net_do_network_add(struct net_call *c, struct err *err);
+int net_do_network_del(struct net_call *c, struct err *err);
+int net_do_endpoint_add(struct net_call *c, struct err *err);
+int net_do_endpoint_del(struct net_call *c, struct err *err);
+int net_do_endpoint_info(struct net_call *c, struct err *err);
+int net_do_join(struct net_call *c, struct err *err);
+int net_do_leave(struct net_call *c, struct err *err);
+int net_do_expose(struct net_call *c, struct err *err);
+int net_do_unexpose(struct net_call *c, struct err *err);
+
+/* Make the driver's object of a CreateNetwork body, no kernel touched. */
+int net_network_build(struct net_core *core, json_object *request,
+		      struct net_network **ret, struct err *err);
+/* Find it, locked; -ENOENT with a text. */
+int net_network_get(struct net_core *core, const char *id, struct net_hold *ret,
+		    struct err *err);
+/* A network's endpoint taken out of kernel, records and list: the entry is
+ * locked.  For what is stale. */
+/* Try again to add a network that could not be added when we started. */
+int net_network_usable(struct net_entry *e, struct err *err);
+int net_endpoint_drop(struct net_core *core, struct net_entry *e,
+		      struct net_slot *s, struct err *err);
+/* "fd00::1 of network 0123456789ab" is too long for most messages: 12. */
+#define NET_SHORT "%.12s"
+
+/* ---- net_records.c: records on disk -------------------------------------- */
+
+int net_record_network(struct store *s, const struct net_entry *e,
+		       struct err *err);
+int net_record_endpoint(struct store *s, const struct net_slot *slot,
+			struct err *err);
+int net_record_endpoint_del(struct store *s, const struct net_endpoint *ep,
+			    struct err *err);
+int net_record_network_load(const char *json, struct net_entry *e,
+			    struct err *err);
+/* @net: whose endpoint it is. @ret: owned, not linked. */
+int net_record_endpoint_load(const char *json, struct net_network *net,
+			     struct net_slot **ret, struct err *err);
+/* Decode the user's endpoint options into slot->ep.options. */
+int net_slot_options(struct net_slot *s, json_object *options, struct err *err);
+
+#define NET_KEY_MAX       132 /* "network/endpoint" */
+#define NET_KIND_NETWORK  "network"
+#define NET_KIND_ENDPOINT "endpoint"
+#define NET_KIND_MEMO     "memo"
+
+/* ---- net_recover.c: after a start ----------------------------------------- */
+
+int net_recover(struct net_core *core, struct err *err);
+/* Undo a request that was finished but whose peer has given up. */
+int net_undo(void *ctx, const struct journal_intent *i);
+
+/* ---- net_stale.c: endpoints nobody uses any more -------------------------- */
+
+/* Why the endpoint is stale, NULL when it is in use. */
+const char *net_stale_reason(struct net_slot *s);
+/* Remove those stale for longer than @grace_s.  With @dry only report.
+ * Return: their number. */
+int net_stale_sweep(struct net_core *core, uint32_t grace_s, bool dry,
+		    void (*fn)(void *ctx, const char *line), void *ctx);
+void net_core_tick(struct net_core *core);
+int net_events_start(struct net_core *core, struct err *err);
+void net_events_stop(struct net_core *core);
+
+time_t net_now(void); /* CLOCK_BOOTTIME, seconds */
+
+#endif

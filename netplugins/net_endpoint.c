@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Endpoints: made, joined, exposed, and all the way back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "netplugins/net_core.h"
+
+/* ---- common ------------------------------------------------------------- */
+
+/* The network locked and its endpoint, for a request that names both. */
+struct target {
+	struct net_hold hold;
+	struct net_slot *slot; /* NULL: not there */
+};
+
+static void target_fini(struct target *t)
+{
+	net_hold_fini(&t->hold);
+}
+
+/* Return: 0 with t->slot NULL where network or endpoint are not known. */
+static int target_find(struct net_core *core, const char *network,
+		       const char *endpoint, struct target *t, struct err *err)
+{
+	int r = net_table_get(&core->table, network, false, &t->hold);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_set(err, r, "network " NET_SHORT, network);
+	t->slot = net_slot_find(t->hold.entry->net, endpoint);
+	return 0;
+}
+
+/* As target_find(), but both have to be there and usable. */
+static int target_get(struct net_core *core, const char *network,
+		      const char *endpoint, struct target *t, struct err *err)
+{
+	int r = net_network_get(core, network, &t->hold, err);
+
+	if (r == 0)
+		r = net_network_usable(t->hold.entry, err);
+	if (r < 0)
+		return r;
+	t->slot = net_slot_find(t->hold.entry->net, endpoint);
+	if (!t->slot)
+		return err_set(err, -ENOENT,
+			       "endpoint " NET_SHORT
+			       " is not known on network " NET_SHORT
+			       "; create it again",
+			       endpoint, network);
+	if (t->slot->absent)
+		return err_set(err, -ENODEV,
+			       "endpoint " NET_SHORT
+			       ": its link is gone; delete and create it again",
+			       endpoint);
+	return 0;
+}
+
+static int save_endpoint(struct net_call *c, struct net_slot *s,
+			 struct err *err)
+{
+	int r = net_txn_begin(c, err);
+
+	if (r < 0)
+		return r;
+	r = net_record_endpoint(c->core->run, s, err);
+	if (r < 0)
+		store_rollback(c->core->run);
+	return r < 0 ? r : net_txn_commit(c, err);
+}
+
+static int forget_endpoint(struct net_call *c, struct net_slot *s,
+			   struct err *err)
+{
+	int r = net_txn_begin(c, err);
+
+	if (r < 0)
+		return r;
+	r = net_record_endpoint_del(c->core->run, &s->ep, err);
+	if (r < 0)
+		store_rollback(c->core->run);
+	return r < 0 ? r : net_txn_commit(c, err);
+}
+
+/* ---- CreateEndpoint ------------------------------------------------------ */
+
+static int check_address(const struct net_pool *pool, const struct ip_prefix *a,
+			 const char *key, struct err *err)
+{
+	struct ip_addr first = ip_prefix_first(&pool->pool);
+	struct ip_addr last = ip_prefix_last(&pool->pool);
+	unsigned int bits = ip_bytes(&pool->pool.addr) * 8;
+	char text[IP_STR_MAX], of[PREFIX_STR_MAX];
+
+	if (ip_is_none(&a->addr))
+		return 0;
+	ip_str(&a->addr, text);
+	ip_prefix_str(&pool->pool, of);
+	if (ip_is_none(&pool->pool.addr))
+		return err_set(err, -EINVAL,
+			       "%s %s: the network has no such subnet", key,
+			       text);
+	if (!ip_prefix_contains(&pool->pool, &a->addr))
+		return err_set(err, -EINVAL, "%s %s: not in subnet %s", key,
+			       text, of);
+	if (ip_equal(&a->addr, &pool->gateway.addr))
+		return err_set(err, -EADDRINUSE,
+			       "%s %s: that is the network's gateway", key,
+			       text);
+	if (bits - pool->pool.len < 2)
+		return 0; /* /31, /32: every address is a host's */
+	if (ip_equal(&a->addr, &first) ||
+	    (a->addr.family == AF_INET && ip_equal(&a->addr, &last)))
+		return err_set(err, -EINVAL,
+			       "%s %s: the network or broadcast address of %s",
+			       key, text, of);
+	return 0;
+}
+
+static int check_mac(const struct net_network *net,
+		     const struct net_req_interface *itf, struct err *err)
+{
+	char text[MAC_STR_MAX];
+	int r;
+
+	if (!itf->mac_text[0])
+		return 0;
+	r = mac_check(&itf->mac, err);
+	if (r < 0)
+		return err_wrap(err, r, "MacAddress %s", itf->mac_text);
+	for (struct net_endpoint *ep = net->endpoints; ep; ep = ep->next)
+		if (mac_equal(&ep->mac, &itf->mac))
+			return err_set(
+				err, -EADDRINUSE,
+				"MacAddress %s is that of endpoint " NET_SHORT
+				" of this network",
+				mac_str(&itf->mac, text), ep->id);
+	return 0;
+}
+
+static bool has_address(const struct net_endpoint *ep,
+			const struct net_req_interface *itf)
+{
+	return (!ip_is_none(&itf->addr4.addr) &&
+		ip_equal(&ep->addr4.addr, &itf->addr4.addr)) ||
+	       (!ip_is_none(&itf->addr6.addr) &&
+		ip_equal(&ep->addr6.addr, &itf->addr6.addr));
+}
+
+/*
+ * After dockerd was killed it gives an address out again without ever having
+ * deleted the endpoint that had it: whoever has it now is stale.
+ */
+static int replace_stale(struct net_core *core, struct net_entry *e,
+			 const struct net_req_interface *itf, struct err *err)
+{
+	struct net_endpoint *ep = e->net->endpoints;
+
+	while (ep) {
+		struct net_endpoint *next = ep->next;
+
+		if (has_address(ep, itf)) {
+			int r = net_endpoint_drop(core, e, net_slot_of(ep),
+						  err);
+
+			if (r < 0)
+				return err_wrap(err, r,
+						"stale endpoint " NET_SHORT
+						" with the same address",
+						ep->id);
+		}
+		ep = next;
+	}
+	return 0;
+}
+
+static int build_slot(struct net_network *net,
+		      const struct net_req_endpoint *req, struct net_slot **ret,
+		      struct err *err)
+{
+	_cleanup_(net_slot_freep) struct net_slot *s = calloc(1, sizeof(*s));
+	_cleanup_(json_putp) json_object *own =
+		net_api_driver_options(req->options);
+	int r;
+
+	if (!s || !own)
+		return err_set(err, -ENOMEM, "endpoint");
+	snprintf(s->ep.id, sizeof(s->ep.id), "%s", req->endpoint);
+	s->ep.network = net;
+	s->ep.addr4 = req->interface.addr4;
+	s->ep.addr6 = req->interface.addr6;
+	s->ep.mac = req->interface.mac;
+	s->ep.mac_given = req->interface.mac_text[0] != '\0';
+	r = net_slot_options(s, own, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(s);
+	return 0;
+}
+
+static int answer_endpoint(struct net_call *c, const struct net_endpoint *ep,
+			   struct err *err)
+{
+	static const struct mac_addr none;
+
+	/* Only what we chose may be sent back. */
+	c->answer = net_api_endpoint_reply(ep->mac_given ? &none : &ep->mac);
+	return c->answer ? 0 : err_set(err, -ENOMEM, "answer");
+}
+
+static bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	return a->len == b->len && ip_equal(&a->addr, &b->addr);
+}
+
+static int endpoint_again(struct net_call *c, const struct net_slot *s,
+			  const struct net_req_endpoint *req, struct err *err)
+{
+	_cleanup_(json_putp) json_object *own =
+		net_api_driver_options(req->options);
+	const struct net_req_interface *itf = &req->interface;
+	bool mac_same = s->ep.mac_given ? mac_equal(&s->ep.mac, &itf->mac)
+					: !itf->mac_text[0];
+
+	if (!prefix_equal(&s->ep.addr4, &itf->addr4) ||
+	    !prefix_equal(&s->ep.addr6, &itf->addr6) || !mac_same || !own ||
+	    !json_object_equal(own, s->options))
+		return err_set(err, -EEXIST,
+			       "endpoint " NET_SHORT
+			       " is there already, with another "
+			       "address, MAC or options",
+			       s->ep.id);
+	return answer_endpoint(c, &s->ep, err);
+}
+
+/* @s is linked in the network's list; the caller takes it out on failure. */
+static int make_endpoint(struct net_call *c, struct net_slot *s,
+			 struct err *err)
+{
+	const struct net_driver *drv = c->core->driver;
+	int r = NET_STEP("net.create_endpoint.intent", err);
+
+	if (r == 0)
+		r = drv->endpoint_add(&s->ep, err);
+	if (r < 0)
+		return r;
+	r = NET_STEP("net.create_endpoint.kernel", err);
+	if (r == 0)
+		r = answer_endpoint(c, &s->ep, err);
+	if (r == 0)
+		r = save_endpoint(c, s, err);
+	if (r < 0) {
+		struct err undo = { 0 };
+
+		if (drv->endpoint_del(&s->ep, &undo) < 0)
+			err_wrap(err, r, "%s; left behind", undo.msg);
+		return r;
+	}
+	s->ep.redo = false;
+	(void)FAILPOINT("net.create_endpoint.committed");
+	return 0;
+}
+
+static int endpoint_new(struct net_call *c, struct net_entry *e,
+			const struct net_req_endpoint *req, struct err *err)
+{
+	_cleanup_(net_slot_freep) struct net_slot *s = NULL;
+	int r = check_address(&e->net->v4, &req->interface.addr4, "Address",
+			      err);
+
+	if (r == 0)
+		r = check_address(&e->net->v6, &req->interface.addr6,
+				  "AddressIPv6", err);
+	if (r == 0)
+		r = replace_stale(c->core, e, &req->interface, err);
+	if (r == 0)
+		r = check_mac(e->net, &req->interface, err);
+	if (r == 0)
+		r = build_slot(e->net, req, &s, err);
+	if (r == 0)
+		r = net_intent_begin(c, e->id, req->endpoint, err);
+	if (r < 0)
+		return r;
+	s->ep.redo = c->redo;
+	net_slot_link(e->net, s);
+	r = make_endpoint(c, s, err);
+	if (r < 0) {
+		net_slot_unlink(e->net, s);
+		return r;
+	}
+	(void)take_ptr(s); /* the list's now */
+	return 0;
+}
+
+int net_do_endpoint_add(struct net_call *c, struct err *err)
+{
+	struct net_req_endpoint req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	int r = jdec_object(c->body, net_endpoint_fields, &req, err);
+
+	if (r == 0)
+		r = net_network_get(c->core, req.network, &t.hold, err);
+	if (r == 0)
+		r = net_network_usable(t.hold.entry, err);
+	if (r < 0)
+		return r;
+	t.slot = net_slot_find(t.hold.entry->net, req.endpoint);
+	if (t.slot && t.slot->absent) {
+		r = net_endpoint_drop(c->core, t.hold.entry, t.slot, err);
+		t.slot = NULL;
+	}
+	if (r < 0)
+		return r;
+	if (t.slot)
+		return endpoint_again(c, t.slot, &req, err);
+	return endpoint_new(c, t.hold.entry, &req, err);
+}
+
+/* ---- DeleteEndpoint ------------------------------------------------------ */
+
+static int unmake_endpoint(struct net_call *c, struct net_entry *e,
+			   struct net_slot *s, struct err *err)
+{
+	int r = NET_STEP("net.delete_endpoint.intent", err);
+
+	if (r == 0)
+		r = c->core->driver->endpoint_del(&s->ep, err);
+	if (r < 0)
+		return r;
+	r = NET_STEP("net.delete_endpoint.kernel", err);
+	if (r == 0)
+		r = forget_endpoint(c, s, err);
+	if (r < 0) {
+		/* On record without a link: for the sweep. */
+		s->absent = true;
+		return r;
+	}
+	net_slot_unlink(e->net, s);
+	net_slot_free(s);
+	(void)FAILPOINT("net.delete_endpoint.committed");
+	return 0;
+}
+
+int net_do_endpoint_del(struct net_call *c, struct err *err)
+{
+	struct net_req_endpoint_id req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+
+	if (r == 0)
+		r = target_find(c->core, req.network, req.endpoint, &t, err);
+	if (r < 0 || !t.slot)
+		return r;
+	r = net_intent_begin_removal(c, req.network, req.endpoint, err);
+	return r < 0 ? r : unmake_endpoint(c, t.hold.entry, t.slot, err);
+}
+
+int net_endpoint_drop(struct net_core *core, struct net_entry *e,
+		      struct net_slot *s, struct err *err)
+{
+	/* No intent: an endpoint without a link is swept up again. */
+	int r = core->driver->endpoint_del(&s->ep, err);
+
+	if (r == 0)
+		r = NET_STEP("net.drop_endpoint.kernel", err);
+	if (r < 0)
+		return r;
+	s->absent = true;
+	r = net_record_endpoint_del(core->run, &s->ep, err);
+	if (r < 0)
+		return r;
+	net_slot_unlink(e->net, s);
+	net_slot_free(s);
+	return 0;
+}
+
+int net_do_endpoint_info(struct net_call *c, struct err *err)
+{
+	struct net_req_endpoint_id req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+
+	if (r == 0)
+		r = target_get(c->core, req.network, req.endpoint, &t, err);
+	if (r < 0)
+		return r;
+	c->answer = net_api_oper_reply(&t.slot->ep);
+	return c->answer ? 0 : err_set(err, -ENOMEM, "answer");
+}
+
+/* ---- Join, Leave --------------------------------------------------------- */
+
+static int answer_join(struct net_call *c, struct net_slot *s, struct err *err)
+{
+	struct net_join_reply reply = { 0 };
+	int r = c->core->driver->join(&s->ep, &reply, err);
+
+	if (r < 0)
+		return r;
+	c->answer = net_api_join_reply(&reply);
+	return c->answer ? 0 : err_set(err, -ENOMEM, "answer");
+}
+
+static int do_join(struct net_call *c, struct net_slot *s, const char *sandbox,
+		   struct err *err)
+{
+	struct net_endpoint *ep = &s->ep;
+	int r = NET_STEP("net.join.intent", err);
+
+	if (r == 0)
+		r = answer_join(c, s, err);
+	if (r < 0)
+		return r;
+	snprintf(ep->sandbox, sizeof(ep->sandbox), "%s", sandbox);
+	r = NET_STEP("net.join.kernel", err);
+	if (r == 0)
+		r = save_endpoint(c, s, err);
+	if (r < 0) {
+		struct err undo = { 0 };
+
+		if (c->core->driver->leave &&
+		    c->core->driver->leave(ep, &undo) < 0)
+			err_wrap(err, r, "%s; left behind", undo.msg);
+		ep->sandbox[0] = '\0';
+		return r;
+	}
+	s->gone_for = 0;
+	(void)FAILPOINT("net.join.committed");
+	return 0;
+}
+
+int net_do_join(struct net_call *c, struct err *err)
+{
+	struct net_req_join req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	const char *old;
+	int r = jdec_object(c->body, net_join_fields, &req, err);
+
+	if (r == 0)
+		r = target_get(c->core, req.network, req.endpoint, &t, err);
+	if (r < 0)
+		return r;
+	old = t.slot->ep.sandbox;
+	if (old[0] && strcmp(old, req.sandbox) == 0)
+		return answer_join(c, t.slot, err);
+	if (old[0] && access(old, F_OK) == 0)
+		return err_set(err, -EBUSY,
+			       "endpoint " NET_SHORT
+			       " is joined to sandbox %s already",
+			       t.slot->ep.id, old);
+	r = net_intent_begin(c, req.network, req.endpoint, err);
+	return r < 0 ? r : do_join(c, t.slot, req.sandbox, err);
+}
+
+static int close_ports(struct net_core *core, struct net_slot *s,
+		       struct err *err)
+{
+	int r = 0;
+
+	if (s->ep.exposed && core->driver->unexpose)
+		r = core->driver->unexpose(&s->ep, err);
+	if (r < 0)
+		return r;
+	s->ep.exposed = false;
+	portmap_free(&s->ep.ports);
+	portmap_free(&s->asked);
+	return 0;
+}
+
+static int do_leave(struct net_call *c, struct net_slot *s, struct err *err)
+{
+	int r = NET_STEP("net.leave.intent", err);
+
+	/* Docker 29 does not always revoke first. */
+	if (r == 0)
+		r = close_ports(c->core, s, err);
+	if (r == 0 && c->core->driver->leave)
+		r = c->core->driver->leave(&s->ep, err);
+	if (r < 0)
+		return r;
+	s->ep.sandbox[0] = '\0';
+	r = NET_STEP("net.leave.kernel", err);
+	if (r == 0)
+		r = save_endpoint(c, s, err);
+	if (r == 0)
+		(void)FAILPOINT("net.leave.committed");
+	return r;
+}
+
+int net_do_leave(struct net_call *c, struct err *err)
+{
+	struct net_req_endpoint_id req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+
+	if (r == 0)
+		r = target_find(c->core, req.network, req.endpoint, &t, err);
+	if (r < 0 || !t.slot)
+		return r;
+	if (!t.slot->ep.sandbox[0] && !t.slot->ep.exposed)
+		return 0;
+	r = net_intent_begin_removal(c, req.network, req.endpoint, err);
+	return r < 0 ? r : do_leave(c, t.slot, err);
+}
+
+/* ---- ports --------------------------------------------------------------- */
+
+/* What was exposed before, kept to go back to. */
+struct before {
+	struct portmap ports, asked;
+	bool exposed;
+};
+
+static void before_fini(struct before *b)
+{
+	portmap_free(&b->ports);
+	portmap_free(&b->asked);
+}
+
+/* Best effort: the request has failed already and says so. */
+static void expose_back(struct net_core *core, struct net_slot *s,
+			struct before *old)
+{
+	if (core->driver->unexpose)
+		(void)core->driver->unexpose(&s->ep, NULL);
+	portmap_free(&s->ep.ports);
+	portmap_free(&s->asked);
+	s->ep.ports = old->ports;
+	s->asked = old->asked;
+	s->ep.exposed = old->exposed;
+	*old = (struct before){ 0 };
+	if (s->ep.exposed && core->driver->expose)
+		(void)core->driver->expose(&s->ep, NULL);
+}
+
+static int do_expose(struct net_call *c, struct net_slot *s,
+		     struct portmap *want, struct err *err)
+{
+	const struct net_driver *drv = c->core->driver;
+	_cleanup_(before_fini) struct before old = { s->ep.ports, s->asked,
+						     s->ep.exposed };
+	int r;
+
+	s->ep.ports = (struct portmap){ 0 };
+	s->asked = *want;
+	*want = (struct portmap){ 0 };
+	s->ep.exposed = true;
+	r = portmap_copy(&s->asked, &s->ep.ports, err);
+	if (r == 0)
+		r = NET_STEP("net.expose.intent", err);
+	if (r == 0 && drv->expose)
+		r = drv->expose(&s->ep, err);
+	if (r == 0)
+		r = NET_STEP("net.expose.kernel", err);
+	if (r == 0)
+		r = save_endpoint(c, s, err);
+	if (r < 0) {
+		expose_back(c->core, s, &old);
+		return r;
+	}
+	(void)FAILPOINT("net.expose.committed");
+	return 0;
+}
+
+static void req_expose_fini(struct net_req_expose *req)
+{
+	jdec_free(net_expose_fields, req);
+}
+
+int net_do_expose(struct net_call *c, struct err *err)
+{
+	_cleanup_(req_expose_fini) struct net_req_expose req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	_cleanup_(portmap_free) struct portmap want = { 0 };
+	int r = jdec_object(c->body, net_expose_fields, &req, err);
+
+	if (r == 0)
+		r = net_api_portmap(&req, &want, err);
+	if (r == 0)
+		r = target_get(c->core, req.network, req.endpoint, &t, err);
+	if (r < 0)
+		return r;
+	if (t.hold.entry->net->internal) /* nothing comes in: no ports */
+		portmap_free(&want);
+	if (want.count && !c->core->driver->expose)
+		return err_set(err, -EOPNOTSUPP,
+			       "%s publishes no ports: containers are reached "
+			       "by their own addresses",
+			       c->core->driver->name);
+	if (t.slot->ep.exposed && portmap_equal(&want, &t.slot->asked))
+		return 0;
+	r = net_intent_begin(c, req.network, req.endpoint, err);
+	return r < 0 ? r : do_expose(c, t.slot, &want, err);
+}
+
+static int do_unexpose(struct net_call *c, struct net_slot *s, struct err *err)
+{
+	int r = NET_STEP("net.revoke.intent", err);
+
+	if (r == 0)
+		r = close_ports(c->core, s, err);
+	if (r == 0)
+		r = NET_STEP("net.revoke.kernel", err);
+	if (r == 0)
+		r = save_endpoint(c, s, err);
+	if (r == 0)
+		(void)FAILPOINT("net.revoke.committed");
+	return r;
+}
+
+int net_do_unexpose(struct net_call *c, struct err *err)
+{
+	struct net_req_endpoint_id req = { 0 };
+	_cleanup_(target_fini) struct target t = { 0 };
+	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+
+	if (r == 0)
+		r = target_find(c->core, req.network, req.endpoint, &t, err);
+	if (r < 0 || !t.slot || !t.slot->ep.exposed)
+		return r;
+	r = net_intent_begin_removal(c, req.network, req.endpoint, err);
+	return r < 0 ? r : do_unexpose(c, t.slot, err);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A request's intent, from before the kernel is touched until the peer has
+ * its answer.
+ *
+ * A request writes one store only, and its intent lies in that one: networks
+ * in state.db, endpoints in run.db.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "netplugins/net_core.h"
+
+struct store *net_core_store(struct net_core *core, enum net_store where)
+{
+	return where == NET_IN_STATE ? core->state : core->run;
+}
+
+int net_intent_begin(struct net_call *c, const char *network,
+		     const char *endpoint, struct err *err)
+{
+	char key[160];
+	int r;
+
+	if (c->intent) /* finishing an intent that is there already */
+		return 0;
+	snprintf(key, sizeof(key), "%s%s%s", network, endpoint ? "/" : "",
+		 endpoint ? endpoint : "");
+	r = journal_begin(
+		net_core_store(c->core, c->where), c->method, key,
+		json_object_to_json_string_ext(c->body, JSON_C_TO_STRING_PLAIN),
+		&c->intent, err);
+	return r < 0 ? err_wrap(err, r, "nothing was changed") : 0;
+}
+
+int net_intent_begin_removal(struct net_call *c, const char *network,
+			     const char *endpoint, struct err *err)
+{
+	struct err why = { 0 };
+	int r = net_intent_begin(c, network, endpoint, &why);
+
+	/* Removing twice is harmless and frees what the disk lacks. */
+	if (r == -ENOSPC || r == -EDQUOT || r == -EROFS) {
+		log_warn("op=%s id=%.12s err=\"ignored: no intent: %s\"",
+			 c->method, network, why.msg);
+		return 0;
+	}
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
+int net_txn_begin(struct net_call *c, struct err *err)
+{
+	return store_begin(net_core_store(c->core, c->where), err);
+}
+
+int net_txn_commit(struct net_call *c, struct err *err)
+{
+	struct store *s = net_core_store(c->core, c->where);
+	const char *answer =
+		c->answer ? json_object_to_json_string_ext(
+				    c->answer, JSON_C_TO_STRING_PLAIN)
+			  : "{}";
+	int r = 0;
+
+	if (c->intent)
+		r = journal_commit(s, c->intent, answer, err);
+	if (r == 0)
+		r = store_commit(s, err);
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	c->done = c->intent != 0;
+	return 0;
+}
+
+void net_intent_abort(struct net_call *c)
+{
+	struct err err = { 0 };
+
+	if (!c->intent)
+		return;
+	/* The next start would finish a request whose peer was told that it
+	 * failed; the peer's next request for the same id puts it right. */
+	if (journal_abort(net_core_store(c->core, c->where), c->intent, &err) <
+	    0)
+		log_warn("op=%s err=\"ignored: intent not taken back: %s\"",
+			 c->method, err.msg);
+	c->intent = 0;
+}
+
+int net_journal_retry(struct net_call *c, struct err *err)
+{
+	_cleanup_free_ char *answer = NULL;
+	int r = journal_replay(net_core_store(c->core, c->where), c->method,
+			       &answer, net_undo, c->core, err);
+
+	if (r == -ENODATA)
+		return err_set(err, -EBADMSG,
+			       "%s: the body is empty and no request of this "
+			       "kind was cut off",
+			       c->method);
+	if (r == -ENOTUNIQ)
+		return err_set(err, r,
+			       "%s: the body is empty and several requests of "
+			       "this kind were cut off: all are undone, send "
+			       "it again",
+			       c->method);
+	if (r < 0)
+		return r;
+	return jdec_parse(answer, strlen(answer), &c->answer, err);
+}
+
+void net_journal_tick(struct net_core *core)
+{
+	struct err err = { 0 };
+
+	for (int i = NET_IN_STATE; i <= NET_IN_RUN; i++)
+		if (journal_expire(net_core_store(core, (enum net_store)i),
+				   net_undo, core, &err) < 0)
+			log_warn("op=journal.expire err=\"ignored: %s\"",
+				 err.msg);
+}
+
+void net_core_delivered(struct net_core *core, uint64_t seq)
+{
+	/* The numbers of the two never meet: one of these does nothing. */
+	journal_settle(core->state, seq);
+	journal_settle(core->run, seq);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Endpoints nobody uses any more, and the thread that hears what others did
+ * to the kernel.
+ *
+ * dockerd forgets an endpoint when it is killed, and when we don't answer
+ * while it removes a container; it never tells later.
+ */
+#include <libgen.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "lib/log.h"
+#include "netplugins/net_core.h"
+
+#define EVENT_FDS 8
+
+/* ---- stale endpoints ----------------------------------------------------- */
+
+/* Can we see where sandboxes are kept?  Not from another mount namespace than
+ * dockerd's: then a missing one says nothing. */
+static bool sandbox_dir_visible(const char *sandbox)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s", sandbox);
+	return access(dirname(path), F_OK) == 0;
+}
+
+const char *net_stale_reason(struct net_slot *s)
+{
+	static const char gone[] = "its link is gone from every namespace";
+	const char *sandbox = s->ep.sandbox;
+	int place;
+
+	if (s->absent)
+		return gone;
+	place = s->ep.network->driver->endpoint_place(&s->ep, NULL);
+	if (place == NET_LINK_GONE)
+		return gone;
+	if (place < 0 || (sandbox[0] && access(sandbox, F_OK) == 0))
+		return NULL;
+	if (place == NET_LINK_HERE)
+		return sandbox[0] ? "its sandbox does not exist"
+				  : "no sandbox has it";
+	if (sandbox[0] && sandbox_dir_visible(sandbox))
+		return "its sandbox does not exist";
+	return NULL;
+}
+
+struct sweep {
+	struct net_core *core;
+	time_t now;
+	uint32_t grace_s;
+	bool dry;
+	void (*fn)(void *ctx, const char *line);
+	void *ctx;
+	int removed;
+};
+
+static void sweep_slot(struct sweep *w, struct net_entry *e, struct net_slot *s)
+{
+	const char *why = net_stale_reason(s);
+	struct err err = { 0 };
+	char line[200], id[65];
+
+	if (!why) {
+		s->gone_for = 0;
+		return;
+	}
+	if (!s->gone_for)
+		s->gone_for = w->now;
+	if (w->now - s->gone_for < (time_t)w->grace_s)
+		return;
+	snprintf(id, sizeof(id), "%s", s->ep.id);
+	if (!w->dry && net_endpoint_drop(w->core, e, s, &err) < 0) {
+		log_warn("op=gc endpoint=" NET_SHORT " err=\"%s\"", id,
+			 err.msg);
+		return;
+	}
+	w->removed++;
+	snprintf(line, sizeof(line),
+		 "endpoint " NET_SHORT " of network " NET_SHORT ": %s", id,
+		 e->id, why);
+	if (w->fn)
+		w->fn(w->ctx, line);
+	else
+		log_info("op=gc removed=\"%s\"", line);
+}
+
+static int sweep_network(void *ctx, struct net_entry *e)
+{
+	struct net_endpoint *ep = e->net->endpoints;
+
+	while (ep) {
+		struct net_endpoint *next = ep->next;
+
+		sweep_slot(ctx, e, net_slot_of(ep));
+		ep = next;
+	}
+	return 0;
+}
+
+int net_stale_sweep(struct net_core *core, uint32_t grace_s, bool dry,
+		    void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	struct sweep w = { .core = core,
+			   .now = net_now(),
+			   .grace_s = grace_s,
+			   .dry = dry,
+			   .fn = fn,
+			   .ctx = ctx };
+	int r = net_table_each(&core->table, sweep_network, &w);
+
+	return r < 0 ? r : w.removed;
+}
+
+void net_core_tick(struct net_core *core)
+{
+	time_t now = net_now(), every = core->gc_grace_s / 4;
+
+	net_journal_tick(core);
+	if (now < core->next_gc)
+		return;
+	(void)net_stale_sweep(core, core->gc_grace_s, false, NULL, NULL);
+	core->next_gc = now + (every < 1 ? 1 : every > 15 ? 15 : every);
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+/* Somebody deleted the network's link: make it again, and hang the endpoints
+ * that are left back in. */
+static int mend_network(void *ctx, struct net_entry *e)
+{
+	struct net_core *core = ctx;
+	const struct net_driver *drv = core->driver;
+	struct err err = { 0 };
+	int r;
+
+	if (!drv->network_lost(e->net))
+		return 0;
+	r = drv->network_add(e->net, false, &err);
+	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? err.msg : "");
+	for (struct net_endpoint *ep = e->net->endpoints; r == 0 && ep;
+	     ep = ep->next)
+		if (!net_slot_of(ep)->absent &&
+		    drv->endpoint_place(ep, NULL) > NET_LINK_GONE)
+			r = drv->endpoint_add(ep, &err);
+	log_warn("op=mend network=" NET_SHORT " result=%s%s%s%s", e->id,
+		 r < 0 ? "failed" : "made-again", r < 0 ? " err=\"" : "",
+		 err.msg, r < 0 ? "\"" : "");
+	return 0;
+}
+
+static void on_event(struct net_core *core)
+{
+	struct err err = { 0 };
+	bool news;
+	int r = core->driver->event(core->host, &err);
+
+	pthread_mutex_lock(&core->trouble_lock);
+	news = strcmp(core->repair_trouble, err.msg) != 0;
+	snprintf(core->repair_trouble, sizeof(core->repair_trouble), "%s",
+		 r < 0 ? err.msg : "");
+	if (r > 0)
+		core->repairs += (uint64_t)r;
+	pthread_mutex_unlock(&core->trouble_lock);
+	if (r > 0)
+		log_warn("op=repair count=%d", r);
+	if (r < 0 && news)
+		log_error("op=repair err=\"%s\"", err.msg);
+	if (core->driver->network_lost)
+		(void)net_table_each(&core->table, mend_network, core);
+}
+
+static void *event_loop(void *arg)
+{
+	struct net_core *core = arg;
+	struct pollfd polled[EVENT_FDS + 1] = { 0 };
+	int fds[EVENT_FDS];
+
+	for (;;) {
+		size_t n = core->driver->fds
+				   ? core->driver->fds(core->host, fds)
+				   : 0;
+
+		for (size_t i = 0; i < n; i++)
+			polled[i] = (struct pollfd){ .fd = fds[i],
+						     .events = POLLIN };
+		polled[n] = (struct pollfd){ .fd = core->events_stop,
+					     .events = POLLIN };
+		if (poll(polled, n + 1, 1000) < 0 && errno != EINTR)
+			return NULL;
+		if (polled[n].revents)
+			return NULL;
+		on_event(core);
+	}
+}
+
+int net_events_start(struct net_core *core, struct err *err)
+{
+	pthread_attr_t attr;
+	int r;
+
+	if (!core->driver->event)
+		return 0;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256u << 10);
+	r = pthread_create(&core->events, &attr, event_loop, core);
+	pthread_attr_destroy(&attr);
+	if (r != 0)
+		return err_set(err, -r, "event thread: %s", strerror(r));
+	core->events_run = true;
+	return 0;
+}
+
+void net_events_stop(struct net_core *core)
+{
+	if (!core->events_run)
+		return;
+	if (eventfd_write(core->events_stop, 1) < 0)
+		return;
+	pthread_join(core->events, NULL);
+	core->events_run = false;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * net_table.h - the networks a daemon knows, each with a lock of its own.
+ *
+ * Two locks.  The table's is held for look-ups only, never across a driver's
+ * call.  An entry's is held for the whole of a request on that network, so
+ * requests of one network are one after the other and those of different
+ * networks run in parallel.  Order: entry, then table.
+ */
+#ifndef NETPLUGINS_NET_TABLE_H
+#define NETPLUGINS_NET_TABLE_H
+
+#include <json-c/json.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "lib/base.h"
+#include "netplugins/net_driver.h"
+
+/* An endpoint with what the core alone needs to know. */
+struct net_slot {
+	struct net_endpoint ep;
+	struct portmap asked; /* as ProgramExternalConnectivity said */
+	json_object *options; /* owned: the user's, as sent */
+	bool absent;          /* its link was gone when we started: not in the
+			  * driver, only waiting for its end */
+	time_t gone_for; /* CLOCK_BOOTTIME, since when stale; 0: it is not */
+};
+
+struct net_entry {
+	char id[65];
+	pthread_mutex_t lock;
+	/* under .lock */
+	struct net_network *net;   /* owned; NULL: not made, or deleted */
+	json_object *request;      /* owned: CreateNetwork's body */
+	char created[32];          /* RFC 3339 */
+	char problem[ERR_MSG_MAX]; /* why it could not be added; "": it was */
+	bool unlinked;             /* out of the table: look it up again */
+	/* under the table's lock */
+	unsigned int refs;
+	struct net_entry *next, **prev;
+};
+
+struct net_table {
+	pthread_mutex_t lock;
+	struct net_entry *first, **last;
+	size_t count;
+};
+
+int net_table_init(struct net_table *t);
+void net_table_fini(struct net_table *t);
+
+/* What a holder of an entry gives back: set by net_table_get(). */
+struct net_hold {
+	struct net_table *table;
+	struct net_entry *entry; /* locked; NULL: nothing held */
+};
+
+/*
+ * net_table_get() - the entry of @id, locked.
+ *
+ * @make: when there is none, make one with .net NULL, which goes away again
+ *        unless .net is set when it is given back.
+ * Return: 0 with @ret filled; -ENOENT when there is none and @make is false;
+ *         -ENOMEM.
+ */
+int net_table_get(struct net_table *t, const char *id, bool make,
+		  struct net_hold *ret);
+/* Unlock and give back; an entry without a network leaves the table. */
+void net_hold_fini(struct net_hold *h);
+
+/*
+ * net_table_each() - @fn with each entry that has a network, locked, one at a
+ * time.  A negative return ends the walk and is returned.
+ */
+int net_table_each(struct net_table *t,
+		   int (*fn)(void *ctx, struct net_entry *e), void *ctx);
+
+struct net_slot *net_slot_of(struct net_endpoint *ep);
+/* NULL: not there. */
+struct net_slot *net_slot_find(struct net_network *net, const char *id);
+/* Put at the head of / take out of the network's list; does not free. */
+void net_slot_link(struct net_network *net, struct net_slot *s);
+void net_slot_unlink(struct net_network *net, struct net_slot *s);
+void net_slot_free(struct net_slot *s); /* NULL is fine */
+DEFINE_CLEANUP(struct net_slot, net_slot_free)
+/* The network object with all its endpoints; NULL is fine. */
+void net_network_free(struct net_network *net);
+DEFINE_CLEANUP(struct net_network, net_network_free)
+
+#endif
