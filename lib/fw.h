@@ -102,7 +102,7 @@ struct fw_set {
 	uint8_t field_len[8]; /* interval && concat: bytes, unpadded */
 	uint8_t field_count;
 	bool dynamic;
-	uint32_t timeout_ms; /* 0: none */
+	uint32_t timeout_ms;  /* 0: none */
 	const void *userdata; /* in nft(8)'s form, for a key it has no type for
 			       * ("typeof"); NULL: made from the types */
 	uint32_t userdata_len;
@@ -162,7 +162,9 @@ struct fw_rule_info {
 	char comment[160];
 	char iifname[16], oifname[16]; /* "" when not compared */
 	uint32_t verdict;              /* NF_ACCEPT.., or UINT32_MAX: other */
-	bool simple; /* nothing but iifname/oifname, counter, verdict, comment */
+	char jump[64];                 /* chain of a jump or goto; "" */
+	bool simple; /* nothing but iifname/oifname, counter, verdict or jump,
+		      * comment */
 };
 int fw_rule_each(struct fw *fw, const struct fw_table *t, const char *chain,
 		 int (*fn)(void *ctx, const struct fw_rule_info *r), void *ctx,

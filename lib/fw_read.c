@@ -145,6 +145,7 @@ static void read_immediate(struct reading *rd, const struct nlattr *data)
 {
 	const struct nlattr *value = fw_nested_find(data, NFTA_IMMEDIATE_DATA);
 	const struct nlattr *verdict = fw_nested_find(value, NFTA_DATA_VERDICT);
+	const struct nlattr *chain;
 
 	if (!verdict || rd->decided) {
 		rd->info.simple = false;
@@ -152,8 +153,12 @@ static void read_immediate(struct reading *rd, const struct nlattr *data)
 	}
 	rd->decided = true;
 	rd->info.verdict = nested_u32(verdict, NFTA_VERDICT_CODE);
-	if (fw_nested_find(verdict, NFTA_VERDICT_CHAIN))
-		rd->info.verdict = UINT32_MAX;
+	chain = fw_nested_find(verdict, NFTA_VERDICT_CHAIN);
+	if (!chain)
+		return;
+	rd->info.verdict = UINT32_MAX;
+	copy_text(rd->info.jump, sizeof(rd->info.jump),
+		  mnl_attr_get_payload(chain), mnl_attr_get_payload_len(chain));
 }
 
 /* iptables keeps a comment in a match of its own. */

@@ -328,8 +328,10 @@ static void rule_of(char *listing, char *line, size_t size)
 {
 	char *end = strstr(listing, "\n\t}\n}"), *start = end;
 
-	if (!end)
+	if (!end) {
 		fail_msg("no rule in: %s", listing);
+		return;
+	}
 	*end = '\0';
 	while (start > listing && start[-1] != '\n')
 		start--;

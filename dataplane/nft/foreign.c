@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * foreign.c - keeps our accept rules in the FORWARD chains of others.
+ *
+ * Each family is read (FORWARD, and DOCKER-USER where it exists), compared with
+ * what is wanted, and the difference is one transaction.  A rule that vanishes
+ * between the two makes the kernel refuse the transaction; then it is read
+ * again.
+ */
+#include "dataplane/nft/foreign.h"
+
+#include <linux/netfilter.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fw_expr.h"
+
+#define FORWARD     "FORWARD"
+#define DOCKER_USER "DOCKER-USER"
+#define COMMENT_MAX 128
+#define TRIES       5 /* somebody changes the chains at the same time */
+
+/* A network's two rules: has one been seen in the right place? */
+struct want {
+	const struct foreign_net *net;
+	bool in, out;
+};
+
+/* One family's comparison. */
+struct job {
+	const struct fw_table *table;
+	char prefix[COMMENT_MAX - sizeof(((struct foreign_net *)0)->id)];
+	struct want *wants; /* sorted by network id */
+	size_t count;
+	bool act;               /* else only tell */
+	struct fw_batch *batch; /* NULL unless @act */
+	void (*fn)(void *ctx, const char *line);
+	void *ctx;
+	bool user; /* our place is DOCKER-USER, which FORWARD jumps to */
+	const char *chain; /* the one being read */
+	uint64_t before;   /* DOCKER-USER's unconditional return; 0: none */
+	int changes;
+};
+
+static int want_cmp(const void *a, const void *b)
+{
+	const struct want *x = a, *y = b;
+
+	return strcmp(x->net->id, y->net->id);
+}
+
+static struct want *want_find(struct job *job, const char *id)
+{
+	struct foreign_net net = { 0 };
+	struct want key = { .net = &net };
+
+	if (strlen(id) >= sizeof(net.id))
+		return NULL;
+	memcpy(net.id, id, strlen(id) + 1);
+	return bsearch(&key, job->wants, job->count, sizeof(key), want_cmp);
+}
+
+static void tell(struct job *job, const char *what, const char *rule)
+{
+	char line[256];
+
+	job->changes++;
+	if (!job->fn)
+		return;
+	snprintf(line, sizeof(line), "chain %s of table %s filter: rule %s %s",
+		 job->chain, job->table->family == NFPROTO_IPV4 ? "ip" : "ip6",
+		 rule, what);
+	job->fn(job->ctx, line);
+}
+
+/* Which of its network's two rules is this?  NULL: none, or not wanted. */
+static bool *rule_slot(struct job *job, const struct fw_rule_info *r)
+{
+	struct want *w = want_find(job, r->comment + strlen(job->prefix));
+
+	if (!w || !r->simple || r->verdict != NF_ACCEPT)
+		return NULL;
+	if (strcmp(r->iifname, w->net->bridge) == 0 && !r->oifname[0])
+		return &w->in;
+	if (strcmp(r->oifname, w->net->bridge) == 0 && !r->iifname[0])
+		return &w->out;
+	return NULL;
+}
+
+static int rule_judge(void *ctx, const struct fw_rule_info *r)
+{
+	struct job *job = ctx;
+	bool at_home = job->user == (strcmp(job->chain, DOCKER_USER) == 0);
+	bool *slot;
+
+	if (strncmp(r->comment, job->prefix, strlen(job->prefix)) != 0) {
+		/* what comes after it is never reached */
+		if (job->user && at_home && !job->before && r->simple &&
+		    !r->iifname[0] && !r->oifname[0] &&
+		    r->verdict == (uint32_t)NFT_RETURN)
+			job->before = r->handle;
+		return 0;
+	}
+	slot = at_home && !job->before ? rule_slot(job, r) : NULL;
+	if (slot && !*slot) {
+		*slot = true;
+		return 0;
+	}
+	tell(job, "is not wanted", r->comment);
+	if (job->batch)
+		fw_rule_del(job->batch, job->table, job->chain, r->handle);
+	return 0;
+}
+
+static int rule_jumps(void *ctx, const struct fw_rule_info *r)
+{
+	struct job *job = ctx;
+
+	if (r->simple && !r->iifname[0] && !r->oifname[0] &&
+	    strcmp(r->jump, DOCKER_USER) == 0)
+		job->user = true;
+	return 0;
+}
+
+static void rule_make(struct job *job, const struct foreign_net *net, bool in)
+{
+	const struct fw_expr from[] = { FW_IIFNAME(net->bridge), FW_COUNTER,
+					FW_VERDICT(NF_ACCEPT), FW_END };
+	const struct fw_expr to[] = { FW_OIFNAME(net->bridge), FW_COUNTER,
+				      FW_VERDICT(NF_ACCEPT), FW_END };
+	char comment[COMMENT_MAX];
+	struct fw_rule rule = {
+		.chain = job->chain,
+		.exprs = in ? from : to,
+		.comment = comment,
+		.handle = job->before,
+		.insert = !job->user,
+	};
+
+	snprintf(comment, sizeof(comment), "%s%s", job->prefix, net->id);
+	tell(job, in ? "is missing (in)" : "is missing (out)", comment);
+	if (job->batch)
+		fw_rule_add(job->batch, job->table, &rule);
+}
+
+/* What is there against what is wanted.  -ENOENT: no such firewall here. */
+static int family_compare(struct fw *fw, struct job *job, struct err *err)
+{
+	bool base = false;
+	bool user;
+	int r = fw_chain_find(fw, job->table, FORWARD, &base, err);
+
+	if (r < 0 || !base)
+		return r;
+	user = fw_chain_find(fw, job->table, DOCKER_USER, NULL, NULL) == 0;
+	if (user)
+		r = fw_rule_each(fw, job->table, FORWARD, rule_jumps, job, err);
+	if (r < 0)
+		return r;
+	job->chain = FORWARD;
+	r = fw_rule_each(fw, job->table, FORWARD, rule_judge, job, err);
+	if (r < 0)
+		return r;
+	if (user) {
+		job->chain = DOCKER_USER;
+		r = fw_rule_each(fw, job->table, DOCKER_USER, rule_judge, job,
+				 err);
+		if (r < 0)
+			return r;
+	}
+	job->chain = job->user ? DOCKER_USER : FORWARD;
+	for (size_t i = 0; i < job->count; i++) {
+		if (!job->wants[i].in)
+			rule_make(job, job->wants[i].net, true);
+		if (!job->wants[i].out)
+			rule_make(job, job->wants[i].net, false);
+	}
+	return 0;
+}
+
+/* Back to before the comparison. */
+static void job_reset(struct job *job)
+{
+	job->user = false;
+	job->before = 0;
+	job->changes = 0;
+	for (size_t i = 0; i < job->count; i++)
+		job->wants[i].in = job->wants[i].out = false;
+}
+
+static int family_try(struct fw *fw, struct job *job, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = NULL;
+	int r;
+
+	if (job->act) {
+		b = fw_batch_new(fw);
+		if (!b)
+			return err_set(err, -ENOMEM,
+				       "rules in " FORWARD ": out of memory");
+	}
+	job_reset(job);
+	job->batch = b;
+	r = family_compare(fw, job, err);
+	job->batch = NULL;
+	if (r == 0 && b)
+		r = fw_commit(b, err);
+	return r < 0 ? r : job->changes;
+}
+
+static int family_sync(struct fw *fw, struct job *job, struct err *err)
+{
+	int r = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		r = family_try(fw, job, err);
+		if (r != -ENOENT)
+			return r;
+		/* gone since it was read, or nothing here to care for */
+		if (fw_chain_find(fw, job->table, FORWARD, NULL, NULL) ==
+		    -ENOENT)
+			return 0;
+	}
+	return r;
+}
+
+static int job_init(struct job *job, const char *driver,
+		    const struct foreign_net *nets, size_t count)
+{
+	int n = snprintf(job->prefix, sizeof(job->prefix), "berth:%s:", driver);
+
+	if (n < 0 || (size_t)n >= sizeof(job->prefix))
+		return -ENAMETOOLONG;
+	job->wants = calloc(count + 1, sizeof(*job->wants));
+	if (!job->wants)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (nets[i].out)
+			job->wants[job->count++].net = &nets[i];
+	qsort(job->wants, job->count, sizeof(*job->wants), want_cmp);
+	return 0;
+}
+
+static int both_families(struct fw *fw, struct job *job, struct err *err)
+{
+	static const struct fw_table tables[] = {
+		{ NFPROTO_IPV4, "filter" },
+		{ NFPROTO_IPV6, "filter" },
+	};
+	int failed = 0, changes = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct err why = { 0 };
+		int r;
+
+		job->table = &tables[i];
+		r = family_sync(fw, job, &why);
+		if (r >= 0)
+			changes += r;
+		else if (!failed)
+			failed = err_set(err, r, "%s", why.msg);
+	}
+	return failed ? failed : changes;
+}
+
+int foreign_sync(struct fw *fw, const char *driver,
+		 const struct foreign_net *nets, size_t count, struct err *err)
+{
+	struct job job = { .act = true };
+	_cleanup_free_ struct want *wants = NULL;
+	int r = job_init(&job, driver, nets, count);
+
+	wants = job.wants;
+	if (r < 0)
+		return err_set(err, r, "rules in %s: %s", FORWARD,
+			       strerror(-r));
+	return both_families(fw, &job, err);
+}
+
+int foreign_check(struct fw *fw, const char *driver,
+		  const struct foreign_net *nets, size_t count,
+		  void (*fn)(void *ctx, const char *line), void *ctx,
+		  struct err *err)
+{
+	struct job job = { .fn = fn, .ctx = ctx };
+	_cleanup_free_ struct want *wants = NULL;
+	int r = job_init(&job, driver, nets, count);
+
+	wants = job.wants;
+	if (r < 0)
+		return err_set(err, r, "rules in %s: %s", FORWARD,
+			       strerror(-r));
+	return both_families(fw, &job, err);
+}
+
+bool foreign_cares(const struct fw_event *e)
+{
+	if (e->lost)
+		return true;
+	return (e->family == NFPROTO_IPV4 || e->family == NFPROTO_IPV6) &&
+	       strcmp(e->table, "filter") == 0 &&
+	       (!e->chain[0] || strcmp(e->chain, FORWARD) == 0 ||
+		strcmp(e->chain, DOCKER_USER) == 0);
+}
