@@ -61,11 +61,34 @@ static uint32_t set_flags(const struct fw_set *s)
 	return flags;
 }
 
+/* How nft(8) is to print it: the caller's, or the types' byte order. */
+static int set_userdata(struct nftnl_set *n, const struct fw_set *s)
+{
+	struct nftnl_udata_buf *ud;
+	int r;
+
+	if (s->userdata) {
+		r = nftnl_set_set_data(n, NFTNL_SET_USERDATA, s->userdata,
+				       s->userdata_len);
+		return r < 0 ? -ENOMEM : 0;
+	}
+	ud = nftnl_udata_buf_alloc(64);
+	if (!ud)
+		return -ENOMEM;
+	nftnl_udata_put_u32(ud, NFTNL_UDATA_SET_KEYBYTEORDER,
+			    type_byteorder(s->key_type));
+	if (s->data_len)
+		nftnl_udata_put_u32(ud, NFTNL_UDATA_SET_DATABYTEORDER,
+				    type_byteorder(s->data_type));
+	r = nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(ud),
+			       nftnl_udata_buf_len(ud));
+	nftnl_udata_buf_free(ud);
+	return r < 0 ? -ENOMEM : 0;
+}
+
 static int set_fill(struct nftnl_set *n, const struct fw_table *t,
 		    const struct fw_set *s, uint32_t id)
 {
-	struct nftnl_udata_buf *ud;
-
 	if (nftnl_set_set_str(n, NFTNL_SET_TABLE, t->name) < 0 ||
 	    nftnl_set_set_str(n, NFTNL_SET_NAME, s->name) < 0)
 		return -ENOMEM;
@@ -86,23 +109,7 @@ static int set_fill(struct nftnl_set *n, const struct fw_table *t,
 		return -ENOMEM;
 	if (s->timeout_ms)
 		nftnl_set_set_u64(n, NFTNL_SET_TIMEOUT, s->timeout_ms);
-	if (s->userdata)
-		return nftnl_set_set_data(n, NFTNL_SET_USERDATA, s->userdata,
-					  s->userdata_len) < 0 ?
-			       -ENOMEM :
-			       0;
-	ud = nftnl_udata_buf_alloc(64);
-	if (!ud)
-		return -ENOMEM;
-	nftnl_udata_put_u32(ud, NFTNL_UDATA_SET_KEYBYTEORDER,
-			    type_byteorder(s->key_type));
-	if (s->data_len)
-		nftnl_udata_put_u32(ud, NFTNL_UDATA_SET_DATABYTEORDER,
-				    type_byteorder(s->data_type));
-	nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(ud),
-			   nftnl_udata_buf_len(ud));
-	nftnl_udata_buf_free(ud);
-	return 0;
+	return set_userdata(n, s);
 }
 
 static bool set_ok(struct fw_batch *b, const struct fw_set *s)
@@ -115,6 +122,7 @@ static bool set_ok(struct fw_batch *b, const struct fw_set *s)
 		sum += (s->field_len[i] + 3u) & ~3u;
 	if (s->key_len == 0 || s->key_len > FW_KEY_MAX ||
 	    s->data_len > FW_KEY_MAX || (s->verdict_map && s->data_len) ||
+	    s->userdata_len > NFT_USERDATA_MAXLEN ||
 	    (s->interval && s->concat &&
 	     (s->field_count < 2 || s->field_count > sizeof(s->field_len) ||
 	      sum != s->key_len))) {
