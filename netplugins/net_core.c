@@ -237,7 +237,6 @@ static int on_request(void *ctx, struct rpc_call *call, json_object **ret,
 	if (!m)
 		return err_set(err, -EOPNOTSUPP, "%s: unknown method",
 			       call->method);
-	(void)FAILPOINT("net.request");
 	r = c.body ? net_core_run(&c, err) : on_empty(&c, m, err);
 	if (r < 0)
 		return r;

@@ -239,10 +239,8 @@ static int make_endpoint(struct net_call *c, struct net_slot *s,
 			 struct err *err)
 {
 	const struct net_driver *drv = c->core->driver;
-	int r = NET_STEP("net.create_endpoint.intent", err);
+	int r = drv->endpoint_add(&s->ep, err);
 
-	if (r == 0)
-		r = drv->endpoint_add(&s->ep, err);
 	if (r < 0)
 		return r;
 	r = NET_STEP("net.create_endpoint.kernel", err);
@@ -262,24 +260,32 @@ static int make_endpoint(struct net_call *c, struct net_slot *s,
 	return 0;
 }
 
+static int check_addresses(const struct net_network *net,
+			   const struct net_req_interface *itf, struct err *err)
+{
+	int r = check_address(&net->v4, &itf->addr4, "Address", err);
+
+	if (r < 0)
+		return r;
+	return check_address(&net->v6, &itf->addr6, "AddressIPv6", err);
+}
+
 static int endpoint_new(struct net_call *c, struct net_entry *e,
 			const struct net_req_endpoint *req, struct err *err)
 {
 	_cleanup_(net_slot_freep) struct net_slot *s = NULL;
-	int r = check_address(&e->net->v4, &req->interface.addr4, "Address",
-			      err);
+	int r = check_addresses(e->net, &req->interface, err);
 
-	if (r == 0)
-		r = check_address(&e->net->v6, &req->interface.addr6,
-				  "AddressIPv6", err);
-	if (r == 0)
-		r = replace_stale(c->core, e, &req->interface, err);
-	if (r == 0)
-		r = check_mac(e->net, &req->interface, err);
 	if (r == 0)
 		r = build_slot(e->net, req, &s, err);
 	if (r == 0)
 		r = net_intent_begin(c, e->id, req->endpoint, err);
+	if (r == 0)
+		r = NET_STEP("net.create_endpoint.intent", err);
+	if (r == 0)
+		r = replace_stale(c->core, e, &req->interface, err);
+	if (r == 0)
+		r = check_mac(e->net, &req->interface, err);
 	if (r < 0)
 		return r;
 	s->ep.redo = c->redo;

@@ -224,6 +224,9 @@ static int unmake_network(struct net_call *c, struct net_entry *e,
 
 	if (r == 0)
 		r = NET_STEP("net.delete_network.intent", err);
+	while (r == 0 && e->net->endpoints) /* stale, all of them */
+		r = net_endpoint_drop(c->core, e,
+				      net_slot_of(e->net->endpoints), err);
 	if (r == 0)
 		r = drv->network_del(e->net, err);
 	if (r < 0)
@@ -258,10 +261,6 @@ int net_do_network_del(struct net_call *c, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "network " NET_SHORT, req.network);
 	r = check_unused(h.entry, err);
-	while (r == 0 && h.entry->net->endpoints)
-		r = net_endpoint_drop(c->core, h.entry,
-				      net_slot_of(h.entry->net->endpoints),
-				      err);
 	return r < 0 ? r : unmake_network(c, h.entry, err);
 }
 
