@@ -222,9 +222,9 @@ struct fw_expr {
 #define FW_IS_IP4        FW_NFPROTO(NFPROTO_IPV4)
 #define FW_IS_IP6        FW_NFPROTO(NFPROTO_IPV6)
 #define FW_L4PROTO(p)    FW_META(0, NFT_META_L4PROTO), FW_EQ8(0, p)
-/* of a bridge table: the type on the wire, 0x8100 where there is a VLAN tag
- * (NFT_META_PROTOCOL would show what is behind the tag) */
-#define FW_ETHERTYPE(t)  FW_ETHER_TYPE(0), FW_EQ16(0, t)
+/* as the kernel reads the frame, behind a VLAN tag; FW_ETHER_TYPE() is what is
+ * on the wire, 0x8100 where there is a tag */
+#define FW_ETHERTYPE(t)  FW_META(0, NFT_META_PROTOCOL), FW_EQ16(0, t)
 #define FW_IIFNAME(s)    FW_META(0, NFT_META_IIFNAME), FW_EQ_IFNAME(0, s)
 #define FW_OIFNAME(s)    FW_META(0, NFT_META_OIFNAME), FW_EQ_IFNAME(0, s)
 #define FW_NOT_IIFNAME(s) FW_META(0, NFT_META_IIFNAME), FW_NE_IFNAME(0, s)

@@ -23,8 +23,7 @@ struct row {
 	uint8_t family;   /* 0: inet */
 	enum base base;
 	const char *comment;
-	bool differs; /* nft joins loads, asks for another
-			* dependency, or swaps a single byte */
+	bool differs; /* nft joins loads, or swaps a byte */
 	struct fw_expr exprs[MAX_EXPRS];
 };
 
@@ -120,18 +119,18 @@ static const struct row rows[] = {
 	{ "ether type ip drop", .family = NFPROTO_BRIDGE,
 	  .exprs = { FW_ETHER_TYPE(0), FW_EQ16(0, ETH_P_IP),
 		     FW_VERDICT(NF_DROP), FW_END } },
-	{ "ether type ip6", .family = NFPROTO_BRIDGE,
+	{ "meta protocol ip6", .family = NFPROTO_BRIDGE,
 	  .exprs = { FW_ETHERTYPE(ETH_P_IPV6), FW_END } },
 	{ "arp operation request", .family = NFPROTO_BRIDGE,
-	  .exprs = { FW_ETHERTYPE(ETH_P_ARP), FW_ARP_OP(0), FW_EQ16(0, 1),
-		     FW_END } },
+	  .exprs = { FW_ETHER_TYPE(0), FW_EQ16(0, ETH_P_ARP), FW_ARP_OP(0),
+		     FW_EQ16(0, 1), FW_END } },
 	{ "arp saddr ip 10.9.0.2", .family = NFPROTO_BRIDGE,
-	  .exprs = { FW_ETHERTYPE(ETH_P_ARP), FW_ARP_SADDR(0), FW_EQ(0, ip4, 4),
-		     FW_END } },
+	  .exprs = { FW_ETHER_TYPE(0), FW_EQ16(0, ETH_P_ARP), FW_ARP_SADDR(0),
+		     FW_EQ(0, ip4, 4), FW_END } },
 	{ "arp saddr ether 02:42:0a:09:00:02", .family = NFPROTO_BRIDGE,
-	  .exprs = { FW_ETHERTYPE(ETH_P_ARP), FW_ARP_SETHER(0),
+	  .exprs = { FW_ETHER_TYPE(0), FW_EQ16(0, ETH_P_ARP), FW_ARP_SETHER(0),
 		     FW_EQ(0, mac, 6), FW_END } },
-	{ "ip saddr 10.9.0.2", .differs = true, .family = NFPROTO_BRIDGE,
+	{ "ip saddr 10.9.0.2", .family = NFPROTO_BRIDGE,
 	  .exprs = { FW_ETHERTYPE(ETH_P_IP), FW_IP4_SADDR(0), FW_EQ(0, ip4, 4),
 		     FW_END } },
 	{ "iifname . ether saddr != @port_mac drop", .family = NFPROTO_BRIDGE,
