@@ -110,7 +110,8 @@ $O/bpf/%.bpf.o: bpf/%.bpf.c
 		-idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c $< -o $@
 $O/bpf/%.skel.h: $O/bpf/%.bpf.o
 	$(call say,SKEL)
-	$Qbpftool gen skeleton $< name $*_bpf >$@
+	$Qecho '#pragma GCC system_header' >$@
+	$Qbpftool gen skeleton $< name $*_bpf >>$@
 
 clean:
 	rm -rf build build-san build-tsan build-clang

@@ -1,0 +1,1 @@
+bpf-src += bpf/sock.bpf.c

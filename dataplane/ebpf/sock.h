@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sock.h - published ports on this host's own loopback, by cgroup socket hooks.
+ *
+ * connect() and sendmsg() to 127.0.0.0/8, ::1 or ::ffff:127.0.0.0/104 with a
+ * published port are sent to the container instead; getpeername() and
+ * recvmsg() show what the program asked for.  bind() into a range that we hold
+ * is refused with EADDRINUSE.  Only sockets of the network namespace that
+ * sock_open() was called in are touched.
+ *
+ * Programs and maps are pinned under <bpf-dir>/berth/v1/<driver>/ and work on
+ * without the daemon.  The handle is not locked: one thread at a time.
+ *
+ * What a hook cannot do:
+ * - a client that bound itself to a loopback address first keeps its way and
+ *   is refused by the empty port: its packets could not be answered;
+ * - ::1 leads to a container without IPv6 by ::ffff:a.b.c.d: TCP and connected
+ *   UDP only (ENETUNREACH from an IPV6_V6ONLY socket); sendmsg() to ::1 from an
+ *   unconnected socket gets ECONNREFUSED (EPERM before Linux 5.18);
+ * - getsockname() shows the host's address toward the container;
+ * - bind() to :: with IPV6_V6ONLY is refused also when only IPv4 is held;
+ * - SCTP has no such hooks: its ports are ignored here.
+ */
+#ifndef DATAPLANE_EBPF_SOCK_H
+#define DATAPLANE_EBPF_SOCK_H
+
+#include <stdint.h>
+
+#include "dataplane/portmap.h"
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/ip.h"
+
+struct sock;
+
+/* SO_MARK of a socket that may bind inside a held range: our own claims. */
+#define SOCK_CLAIM_MARK 0x62740001u
+
+/* Ranges with more ports than this are kept as prefixes, and need a hold
+ * because nobody claims each port with a socket. */
+#define SOCK_SINGLES_MAX 64u
+
+struct sock_config {
+	const char *driver;  /* "berth-bridge" */
+	const char *bpf_dir; /* NULL: /sys/fs/bpf; mounted when it is none */
+	const char *cgroup;  /* NULL: the cgroup v2 root from mountinfo */
+};
+
+/*
+ * sock_open() - look at what is there; changes nothing in the kernel.
+ *
+ * Return: 0; -EOPNOTSUPP without cgroup v2 (@err says what to do); -EBUSY when
+ * another process has the pins; -EPROTO when the pins are of another version.
+ */
+int sock_open(const struct sock_config *cfg, struct sock **ret,
+	      struct err *err);
+void sock_close(struct sock *sock); /* leaves the kernel as it is; NULL: fine */
+DEFINE_CLEANUP(struct sock, sock_close)
+
+/*
+ * sock_attach() - load, attach and pin, or replace the programs of an earlier
+ * daemon in place.  About 10 ms; publish and hold do it when it was not done.
+ * The second call does nothing.
+ */
+int sock_attach(struct sock *sock, struct err *err);
+/* Unpin and remove everything: the last network is gone. Twice: 0. */
+int sock_detach(struct sock *sock, struct err *err);
+
+/*
+ * sock_publish_add() - let the loopback side of @ports lead to the container.
+ *
+ * Ranges of one host address that is no loopback address are skipped: nothing
+ * to do for them.  All or nothing.  The same again: 0.
+ *
+ * @ip4, @ip6: the container's; none or NULL: it has none.
+ * Return: 0; -EEXIST when a port leads elsewhere; -E2BIG; -ENOMEM.
+ */
+int sock_publish_add(struct sock *sock, const struct portmap *ports,
+		     const struct ip_addr *ip4, const struct ip_addr *ip6,
+		     struct err *err);
+/* Remove it; ports that are not there, or lead elsewhere, are left alone. */
+int sock_publish_del(struct sock *sock, const struct portmap *ports,
+		     const struct ip_addr *ip4, const struct ip_addr *ip6,
+		     struct err *err);
+
+/*
+ * sock_range_hold() - refuse bind() to @r's host ports on its address.  Does
+ * not look at who is bound already: sockdiag.h.  Holds are counted: what was
+ * held twice is released by the second sock_range_release().
+ */
+int sock_range_hold(struct sock *sock, const struct port_range *r,
+		    struct err *err);
+int sock_range_release(struct sock *sock, const struct port_range *r,
+		       struct err *err);
+
+/*
+ * sock_load_begin(), sock_load_end() - say everything again after a restart.
+ * In between the calls above only collect; load_end makes the kernel's content
+ * the same without a moment in which something of both is missing, and
+ * removes what was not said.
+ */
+void sock_load_begin(struct sock *sock);
+int sock_load_end(struct sock *sock, struct err *err);
+
+/* Hooks that are missing or detached: one line each. Return: their number. */
+int sock_check(struct sock *sock, void (*fn)(void *ctx, const char *line),
+	       void *ctx, struct err *err);
+
+#endif

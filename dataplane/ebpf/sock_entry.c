@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What goes into the maps of the socket hooks. */
+#include "dataplane/ebpf/sock_entry.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "lib/base.h"
+
+#define ANY4  0u
+#define SOME4 0xffffffffu
+
+void sock_entries_fini(struct sock_entries *l)
+{
+	free(l->e);
+	*l = (struct sock_entries){ 0 };
+}
+
+int sock_entries_append(struct sock_entries *l, const struct sock_entry *e,
+			struct err *err)
+{
+	if (l->count == l->room) {
+		size_t room = l->room ? l->room * 2 : 32;
+		struct sock_entry *p =
+			reallocarray(l->e, room, sizeof(l->e[0]));
+
+		if (!p)
+			return err_set(err, -ENOMEM,
+				       "published ports: out of memory");
+		l->e = p;
+		l->room = room;
+	}
+	l->e[l->count++] = *e;
+	return 0;
+}
+
+static void set_v4(__u32 addr[4], __u32 ip)
+{
+	addr[0] = addr[1] = 0;
+	addr[2] = htonl(0xffff);
+	addr[3] = ip;
+}
+
+static void set_addr(__u32 addr[4], const struct ip_addr *ip)
+{
+	__u32 v4;
+
+	if (ip->family == AF_INET6) {
+		memcpy(addr, ip->bytes, 16);
+		return;
+	}
+	memcpy(&v4, ip->bytes, sizeof(v4));
+	set_v4(addr, v4);
+}
+
+static struct sock_dst dst_of(const struct ip_addr *ip4,
+			      const struct ip_addr *ip6, uint16_t delta)
+{
+	struct sock_dst d = { .delta = delta };
+
+	if (ip4 && ip4->family == AF_INET)
+		memcpy(&d.ip4, ip4->bytes, sizeof(d.ip4));
+	if (ip6 && ip6->family == AF_INET6)
+		memcpy(d.ip6, ip6->bytes, sizeof(d.ip6));
+	return d;
+}
+
+static void set_bits(struct sock_entry *e, __u32 bits)
+{
+	e->key.bits = bits;
+	e->dst.bits = (__u16)bits;
+	e->hold.bits = bits;
+}
+
+static int add_singles(struct sock_entries *l, struct sock_entry e,
+		       uint32_t first, uint32_t last, struct err *err)
+{
+	int r = 0;
+
+	e.table = SOCK_PUB;
+	set_bits(&e, SOCK_KEY_BITS + 16);
+	for (uint32_t port = first; r == 0 && port <= last; port++) {
+		e.key.key.port = htons((uint16_t)port);
+		r = sock_entries_append(l, &e, err);
+	}
+	return r;
+}
+
+/* The largest aligned block that starts at @first and ends by @last. */
+static unsigned int block_bits(uint32_t first, uint32_t last)
+{
+	unsigned int bits = 0;
+
+	while (bits < 16 && first % (2u << bits) == 0 &&
+	       first + (2u << bits) - 1 <= last)
+		bits++;
+	return bits;
+}
+
+static int add_prefixes(struct sock_entries *l, struct sock_entry e,
+			uint32_t first, uint32_t last, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && first <= last) {
+		unsigned int bits = block_bits(first, last);
+
+		set_bits(&e, SOCK_KEY_BITS + 16 - bits);
+		e.key.key.port = htons((uint16_t)first);
+		r = sock_entries_append(l, &e, err);
+		first += 1u << bits;
+	}
+	return r;
+}
+
+/* One range on one address. */
+static int add_range(struct sock_entries *l, struct sock_entry e,
+		     const struct port_range *r, uint32_t singles_max,
+		     struct err *err)
+{
+	uint32_t first = r->host_first, last = first + r->count - 1;
+
+	e.hold.refs = 1;
+	e.key.key.proto = r->proto;
+	if (e.table != SOCK_HELD && r->count <= singles_max)
+		return add_singles(l, e, first, last, err);
+	return add_prefixes(l, e, first, last, err);
+}
+
+/* Loopback sees a publish on any address, of its family or both, and those on
+ * a loopback address itself. */
+static int publish_range(struct sock_entries *l, const struct port_range *r,
+			 const struct sock_dst *dst, uint32_t singles_max,
+			 struct err *err)
+{
+	struct sock_entry e = { .table = SOCK_RANGE, .dst = *dst };
+	const struct ip_addr *ip = &r->host_ip;
+	int code = 0;
+
+	if (r->proto != IPPROTO_TCP && r->proto != IPPROTO_UDP)
+		return 0;
+	if (!ip_is_none(ip)) {
+		if (!ip_is_any(ip) && !ip_is_loopback(ip))
+			return 0;
+		set_addr(e.key.key.addr, ip);
+		return add_range(l, e, r, singles_max, err);
+	}
+	set_v4(e.key.key.addr, ANY4);
+	code = add_range(l, e, r, singles_max, err);
+	memset(e.key.key.addr, 0, sizeof(e.key.key.addr));
+	return code < 0 ? code : add_range(l, e, r, singles_max, err);
+}
+
+int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
+			 const struct ip_addr *ip4, const struct ip_addr *ip6,
+			 uint32_t singles_max, struct err *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < ports->count; i++) {
+		const struct port_range *r = &ports->ranges[i];
+		struct sock_dst dst = dst_of(
+			ip4, ip6, (uint16_t)(r->port_first - r->host_first));
+
+		code = publish_range(l, r, &dst, singles_max, err);
+	}
+	return code;
+}
+
+static int hold_family(struct sock_entries *l, const struct port_range *r,
+		       int family, struct err *err)
+{
+	struct sock_entry e = { .table = SOCK_HELD };
+	int code;
+
+	/* the address, or the family's wildcard, which is all zero in both */
+	if (family == AF_INET)
+		set_v4(e.key.key.addr, ANY4);
+	if (!ip_is_none(&r->host_ip))
+		set_addr(e.key.key.addr, &r->host_ip);
+	code = add_range(l, e, r, 0, err);
+	if (code < 0)
+		return code;
+	/* "some address of the family" */
+	if (family == AF_INET)
+		set_v4(e.key.key.addr, SOME4);
+	else
+		memset(e.key.key.addr, 0xff, sizeof(e.key.key.addr));
+	return add_range(l, e, r, 0, err);
+}
+
+int sock_entries_hold(struct sock_entries *l, const struct port_range *r,
+		      struct err *err)
+{
+	int code;
+
+	if (!ip_is_none(&r->host_ip))
+		return hold_family(l, r, r->host_ip.family, err);
+	code = hold_family(l, r, AF_INET, err);
+	return code < 0 ? code : hold_family(l, r, AF_INET6, err);
+}
+
+/* ---- sorted lists ------------------------------------------------------- */
+
+static int compare(const void *va, const void *vb)
+{
+	const struct sock_entry *a = va, *b = vb;
+
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+void sock_entries_sort(struct sock_entries *l)
+{
+	size_t n = 0;
+
+	if (l->count == 0)
+		return;
+	qsort(l->e, l->count, sizeof(l->e[0]), compare);
+	for (size_t i = 1; i < l->count; i++) {
+		if (compare(&l->e[n], &l->e[i]) == 0)
+			l->e[n].hold.refs += l->e[i].hold.refs;
+		else
+			l->e[++n] = l->e[i];
+	}
+	l->count = n + 1;
+}
+
+const struct sock_entry *sock_entries_find(const struct sock_entries *l,
+					   enum sock_table table,
+					   const struct sock_prefix *key)
+{
+	struct sock_entry want = { .key = *key, .table = table };
+
+	if (l->count == 0)
+		return NULL;
+	return bsearch(&want, l->e, l->count, sizeof(l->e[0]), compare);
+}
+
+void sock_entries_remove(struct sock_entries *l,
+			 const struct sock_entries *gone)
+{
+	size_t n = 0;
+
+	sock_entries_sort(l);
+	for (size_t i = 0; i < gone->count; i++) {
+		struct sock_entry *e =
+			(struct sock_entry *)(uintptr_t)sock_entries_find(
+				l, gone->e[i].table, &gone->e[i].key);
+
+		if (e && e->hold.refs)
+			e->hold.refs--;
+	}
+	for (size_t i = 0; i < l->count; i++)
+		if (l->e[i].hold.refs)
+			l->e[n++] = l->e[i];
+	l->count = n;
+}
