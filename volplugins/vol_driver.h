@@ -4,7 +4,8 @@
  *
  * The same shape as netplugins/net_driver.h: the core owns records, intents,
  * locks and the refcount by mount ID; the driver sees structs and the kernel.
- * A volume's ops run under that volume's lock.
+ * A volume's ops run under that volume's lock, except .path.  Each op leaves
+ * one line in @err when it fails; an op that is NULL is not offered.
  */
 #ifndef VOLPLUGINS_VOL_DRIVER_H
 #define VOLPLUGINS_VOL_DRIVER_H
@@ -47,21 +48,34 @@ struct vol_driver {
 	int (*init)(struct vol_volume *v, struct err *err); /* check options */
 	/* Make it, or find it made.  Existing data is never touched. */
 	int (*create)(struct vol_volume *v, struct err *err);
-	/* Delete it and its data; absent is success.  Never called in use. */
+	/* Take a create back: only what holds no data; -ENOTEMPTY when some
+	 * does, absent is success. */
+	int (*unmake)(struct vol_volume *v, struct err *err);
+	/* Delete it and its data; absent is success.  Never called in use.
+	 * On failure the volume is whole. */
 	int (*remove)(struct vol_volume *v, struct err *err);
 	/* First user: make it reachable at the path.  Again: 0. */
 	int (*mount)(struct vol_volume *v, struct err *err);
-	/* Last user gone. */
+	/* Last user gone.  Not mounted: 0. */
 	int (*unmount)(struct vol_volume *v, struct err *err);
-	/* Where a container finds it while mounted. */
-	int (*path)(struct vol_volume *v, char *buf, size_t size,
+	/* Where a container finds it while mounted, never "".  Reaches no
+	 * kernel; called without the volume's lock. */
+	int (*path)(const struct vol_volume *v, char *buf, size_t size,
 		    struct err *err);
+	/* A figure that is at hand; never a walk.  Optional. */
 	int (*usage)(struct vol_volume *v, struct vol_usage *ret,
 		     struct err *err);
 	/* Extra keys for Status, e.g. the backing.  Optional. */
 	int (*status)(struct vol_volume *v, json_object *status,
 		      struct err *err);
-	/* As net_driver.gc: what bears our mark and no volume owns. */
+	/* Is what the record says there?  Changes nothing. */
+	int (*verify)(struct vol_volume *v, struct err *err);
+	/* Tell what is there and no volume owns, changing nothing. Optional. */
+	int (*check)(void *host, bool (*known)(void *ctx, const char *name),
+		     void (*fn)(void *ctx, const char *line), void *ctx,
+		     struct err *err);
+	/* As net_driver.gc, except that it never removes anybody's data.
+	 * Return: their number. */
 	int (*gc)(void *host, bool dry,
 		  bool (*known)(void *ctx, const char *name),
 		  void (*fn)(void *ctx, const char *line), void *ctx,

@@ -21,7 +21,7 @@ static void opens_a_namespace_only(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_true(fd >= 0);
+	assert_true(fd >= 0 && plain >= 0);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(netns_open(path, &err), -EINVAL);
 	assert_int_equal(netns_open("/proc/self/ns/mnt", &err), -EINVAL);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Deleting directory trees that somebody else filled. */
+#include "lib/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base.h"
+#include "lib/log.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+
+struct emptying {
+	int root;
+	bool (*stop)(void *ctx);
+	void *ctx;
+	unsigned int next; /* number for a directory moved up */
+	bool progress;     /* something went in this pass */
+	int code;          /* what stood in the way first, 0: nothing */
+	struct err *err;
+};
+
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+int tree_open(int dirfd, const char *name, struct err *err)
+{
+	int fd, r;
+
+	if (!*name || strchr(name, '/') || is_dots(name))
+		return err_set(err, -EINVAL, "not a name in a directory");
+	fd = openat(dirfd, name, DIR_FLAGS);
+	r = fd < 0 ? -errno : fd;
+	if (r == -ELOOP)
+		r = -ENOTDIR;
+	if (r < 0)
+		return err_set(err, r, "directory %s: %s", name, strerror(-r));
+	return fd;
+}
+
+/* A stream over @fd of its own, from the start; @fd stays open. */
+static DIR *stream(int fd)
+{
+	_cleanup_close_ int own = openat(fd, ".", DIR_FLAGS);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
+
+	if (dir)
+		(void)take_fd(own);
+	return dir;
+}
+
+/* Return: 0, or -errno; "gone already" is 0. */
+static int unlink_in(int fd, const char *name, int flags)
+{
+	int r = unlinkat(fd, name, flags) < 0 ? -errno : 0;
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static void blame(struct emptying *e, int code, const char *name)
+{
+	char shown[96];
+
+	if (e->code)
+		return;
+	e->code = code;
+	err_set(e->err, code, "cannot delete %s: %s",
+		log_quote(shown, sizeof(shown), name), strerror(-code));
+}
+
+/* Give the directory @name of @fd a new place, in the root. */
+static int move_up(struct emptying *e, int fd, const char *name)
+{
+	char to[16];
+	int r;
+
+	do {
+		snprintf(to, sizeof(to), "%u", e->next++);
+		r = renameat2(fd, name, e->root, to, RENAME_NOREPLACE) < 0
+			    ? -errno
+			    : 0;
+	} while (r == -EEXIST && e->next < UINT32_MAX);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Take @name out of @fd, which is below the root. */
+static void take_out(struct emptying *e, int fd, const struct dirent *entry)
+{
+	int r = -EISDIR;
+
+	if (entry->d_type != DT_DIR)
+		r = unlink_in(fd, entry->d_name, 0);
+	if (r == -EISDIR)
+		r = unlink_in(fd, entry->d_name, AT_REMOVEDIR);
+	if (r == -ENOTEMPTY || r == -EEXIST)
+		r = move_up(e, fd, entry->d_name);
+	if (r < 0)
+		blame(e, r, entry->d_name);
+	else
+		e->progress = true;
+}
+
+static bool stopped(const struct emptying *e)
+{
+	return e->stop && e->stop(e->ctx);
+}
+
+/* A directory in the root: take all out of it, then delete it. */
+static int clear_dir(struct emptying *e, const char *name)
+{
+	_cleanup_close_ int fd = openat(e->root, name, DIR_FLAGS);
+	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : stream(fd);
+	struct dirent *entry;
+	int r;
+
+	if (!dir) {
+		r = -errno;
+		if (r != -ENOENT)
+			blame(e, r, name);
+		return 0;
+	}
+	while ((entry = readdir(dir))) {
+		if (is_dots(entry->d_name))
+			continue;
+		if (stopped(e))
+			return -ETIME;
+		take_out(e, fd, entry);
+	}
+	r = unlink_in(e->root, name, AT_REMOVEDIR);
+	if (r < 0 && r != -ENOTEMPTY) /* entries readdir missed: next pass */
+		blame(e, r, name);
+	if (r == 0)
+		e->progress = true;
+	return 0;
+}
+
+/* Return: entries that were there; -ETIME; -errno. */
+static int empty_pass(struct emptying *e)
+{
+	_cleanup_(dir_closep) DIR *dir = stream(e->root);
+	struct dirent *entry;
+	int seen = 0, r = 0;
+
+	if (!dir)
+		return err_set(e->err, -errno, "read the directory: %s",
+			       strerror(errno));
+	while ((entry = readdir(dir))) {
+		if (is_dots(entry->d_name))
+			continue;
+		if (stopped(e))
+			return -ETIME;
+		seen = 1;
+		if (entry->d_type != DT_DIR)
+			r = unlink_in(e->root, entry->d_name, 0);
+		if (entry->d_type == DT_DIR || r == -EISDIR)
+			r = clear_dir(e, entry->d_name);
+		else if (r < 0)
+			blame(e, r, entry->d_name);
+		else
+			e->progress = true;
+		if (r == -ETIME)
+			return r;
+		r = 0;
+	}
+	return seen;
+}
+
+int tree_empty(int dirfd, bool (*stop)(void *ctx), void *ctx, struct err *err)
+{
+	struct emptying e = {
+		.root = dirfd, .stop = stop, .ctx = ctx, .err = err
+	};
+	int r;
+
+	do {
+		e.progress = false;
+		e.code = 0;
+		r = empty_pass(&e);
+	} while (r > 0 && e.progress);
+	if (r == -ETIME)
+		return err_set(err, r, "not done yet");
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return e.code ? e.code
+			      : err_set(err, -ENOTEMPTY, "still being filled");
+	return 0;
+}

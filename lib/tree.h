@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tree.h - directory trees that somebody else fills: look at them and delete
+ * them by descriptor, without following a link, leaving the tree, crossing a
+ * mount or opening anything but a directory.  Depth and size are unlimited;
+ * the stack and the number of descriptors are not touched by either.
+ */
+#ifndef LIB_TREE_H
+#define LIB_TREE_H
+
+#include <stdbool.h>
+
+#include "lib/err.h"
+
+/*
+ * tree_open() - open the directory @name in @dirfd for use as a handle.
+ *
+ * @name: one component: no '/', not "." or "..".
+ * Return: fd; -ENOENT; -ENOTDIR, also for a symbolic link.
+ */
+int tree_open(int dirfd, const char *name, struct err *err);
+
+/*
+ * tree_removable() - would tree_empty(@dirfd) leave nothing behind?
+ *
+ * Return: 0; -EPERM for an immutable or append-only file, -EBUSY for a mount
+ *         point, @err naming its path; -EAGAIN when the tree was changed while
+ *         it was read.
+ */
+int tree_removable(int dirfd, struct err *err);
+
+/*
+ * tree_empty() - delete all that is in @dirfd, not itself.
+ *
+ * Deep parts are moved up into @dirfd first, so what remains of an interrupted
+ * call has another shape: for trees that nobody will look at again.  Two at a
+ * time on one tree are fine.
+ *
+ * @stop: asked before each entry whether to give up; may be NULL.
+ * Return: 0; -ETIME when @stop said so; else the first thing in the way, after
+ *         all the rest was deleted.
+ */
+int tree_empty(int dirfd, bool (*stop)(void *ctx), void *ctx, struct err *err);
+
+#endif

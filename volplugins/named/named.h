@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * named.h - named volumes: a directory each.
+ *
+ *   <state-dir>/berth-named/volumes/      0700, so that no user of this host
+ *                                         gets at a setuid file in a volume
+ *     NAME/_data                          what containers see
+ *     .staging/NAME/                      being made, one rename from ready
+ *     .trash/N/NAME/                      removed, being deleted
+ *
+ * A volume appears and disappears by one rename; nobody sees half of one.
+ * All below volumes/ is reached by descriptor, a component at a time, and no
+ * symbolic link is followed.
+ */
+#ifndef VOLPLUGINS_NAMED_NAMED_H
+#define VOLPLUGINS_NAMED_NAMED_H
+
+#include <pthread.h>
+
+#include "volplugins/vol_driver.h"
+
+extern const struct vol_driver named_driver;
+
+/* What was removed and is still to be deleted, by a thread where it takes
+ * long. */
+struct named_trash {
+	int fd; /* of .trash */
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t wake; /* work, or stop */
+	bool work;
+	bool stop; /* also read without the lock, so that a walk ends */
+};
+
+int named_trash_init(struct named_trash *t, int volumes_fd, struct err *err);
+void named_trash_fini(struct named_trash *t);
+/*
+ * named_trash_put() - take the directory @name of @fd away, by one rename.
+ *
+ * @heap: gets the name of its place, for named_trash_delete().
+ * Return: 0; -ENOENT.
+ */
+#define NAMED_HEAP_MAX 24
+int named_trash_put(struct named_trash *t, int fd, const char *name,
+		    char heap[static NAMED_HEAP_MAX], struct err *err);
+/* Delete what was put: for two seconds now, the rest in the background. */
+void named_trash_delete(struct named_trash *t, const char *heap);
+/* Each remaining heap: its number, and what is in the way.  @dry: only that it
+ * is there.  Return: how many were (or would be) removed. */
+int named_trash_sweep(struct named_trash *t, bool dry,
+		      void (*fn)(void *ctx, const char *line), void *ctx,
+		      struct err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vol_api_priv.h - what vol_api.c (Docker's methods) and vol_api_berth.c (our
+ * own) share. */
+#ifndef VOLPLUGINS_VOL_API_PRIV_H
+#define VOLPLUGINS_VOL_API_PRIV_H
+
+#include "lib/rpc.h"
+#include "volplugins/vol_core.h"
+#include "volplugins/vol_record.h"
+
+/* vol_api_add() - @val (taken, NULL when out of memory) as @key.  -ENOMEM. */
+int vol_api_add(json_object *to, const char *key, json_object *val);
+int vol_api_no_memory(struct err *err);
+/* Decode a body that only names a volume. */
+int vol_api_name(const struct rpc_call *call, struct vol_request *q,
+		 struct err *err);
+/* The "Status" of Get and of /Berth.Volume.  -ENOMEM. */
+int vol_api_status(const struct vol_info *v, json_object *to);
+
+#endif

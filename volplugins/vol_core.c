@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The requests that change a volume.
+ *
+ * Each is: look, write the intent, let the driver act (vol_*_apply), then in
+ * one transaction the record and the intent's end.  A failure before that end
+ * takes the driver's act back and the intent with it; a crash leaves the
+ * intent for vol_recover.c, which calls the same vol_*_apply again.
+ */
+#include "volplugins/vol_core.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fail.h"
+#include "volplugins/vol_priv.h"
+#include "volplugins/vol_record.h"
+
+const char vol_method_create[] = "VolumeDriver.Create",
+	   vol_method_remove[] = "VolumeDriver.Remove",
+	   vol_method_mount[] = "VolumeDriver.Mount",
+	   vol_method_unmount[] = "VolumeDriver.Unmount";
+
+/* A number tells by itself which store it is of. */
+void vol_core_delivered(struct vol_core *core, uint64_t seq)
+{
+	journal_settle(core->d->state, seq);
+	journal_settle(core->d->run, seq);
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+static int no_volume(const char *name, struct err *err)
+{
+	return err_set(err, -ENOENT, "no volume %s here", name);
+}
+
+/* May this volume be changed now? */
+static int ready(struct vol_entry *e, struct err *err)
+{
+	int r;
+
+	if (e->broken)
+		return err_set(err, -EUCLEAN,
+			       "the record of volume %s can't be used: %s",
+			       e->name, e->broken);
+	if (!e->stale_seq)
+		return 0;
+	r = journal_abort(e->stale_store, e->stale_seq, err);
+	if (r == 0)
+		e->stale_seq = 0;
+	return r;
+}
+
+/* Present, and not half removed. */
+static int usable(struct vol_entry *e, struct err *err)
+{
+	int r = ready(e, err);
+
+	if (r < 0)
+		return r;
+	if (!e->v)
+		return no_volume(e->name, err);
+	if (e->removing_seq)
+		return err_set(err, -EBUSY,
+			       "volume %s is deleted, but its record could "
+			       "not be: remove it again",
+			       e->name);
+	return 0;
+}
+
+static int begin(struct vol_entry *e, struct store *s, const char *method,
+		 const struct vol_request *q, uint64_t *ret, struct err *err)
+{
+	_cleanup_free_ char *body = vol_request_print(q);
+	char key[160];
+
+	if (!body)
+		return no_memory(err);
+	snprintf(key, sizeof(key), "%.159s", e->name);
+	return journal_begin(s, method, key, body, ret, err);
+}
+
+void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq)
+{
+	if (journal_abort(s, seq, NULL) == 0)
+		return;
+	e->stale_store = s;
+	e->stale_seq = seq;
+}
+
+/* Somebody knows of the volume: a Create rolled forward is to stay.  Its kept
+ * answer stays, too: the one who asked may still come for it. */
+static void acknowledge(struct vol_entry *e)
+{
+	e->recovered_seq = 0;
+}
+
+static void roll_backp(struct store **s)
+{
+	store_rollback(*s);
+}
+
+/* ---- create ------------------------------------------------------------ */
+
+static int create_commit(struct vol_entry *e, struct vol_volume *v,
+			 json_object *opts, uint64_t seq, struct err *err)
+{
+	struct vol_request q = { .opts = opts };
+	_cleanup_free_ char *text = NULL;
+	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	int r;
+
+	snprintf(q.name, sizeof(q.name), "%s", e->name);
+	snprintf(q.time, sizeof(q.time), "%s", v->created);
+	text = vol_request_print(&q);
+	if (!text)
+		return no_memory(err);
+	r = store_begin(s, err);
+	if (r == 0)
+		r = store_put(s, VOL_KIND, e->name, "", text, err);
+	if (r == 0)
+		r = journal_commit(s, seq, "{}", err);
+	if (r == 0)
+		r = FAILPOINT("vol.create.recorded");
+	return r < 0 ? r : store_commit(s, err);
+}
+
+int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
+		     json_object *opts, uint64_t seq, struct err *err)
+{
+	int r = v->driver->create(v, err);
+
+	if (r == 0)
+		r = FAILPOINT("vol.create.made");
+	if (r == 0)
+		r = create_commit(e, v, opts, seq, err);
+	if (r < 0)
+		return r;
+	vol_entry_set(e, v, opts);
+	return 0;
+}
+
+static int create_absent(struct vol_entry *e, json_object *opts,
+			 uint64_t *ret_seq, struct err *err)
+{
+	_cleanup_free_ struct vol_volume *v = NULL;
+	struct vol_core *core = e->core;
+	struct vol_request q = { .opts = opts };
+	struct store *s = core->d->state;
+	uint64_t seq;
+	int r = vol_new(core, e->name, opts, &v, err);
+
+	if (r < 0)
+		return r;
+	vol_now(v->created);
+	snprintf(q.name, sizeof(q.name), "%s", e->name);
+	snprintf(q.time, sizeof(q.time), "%s", v->created);
+	r = begin(e, s, vol_method_create, &q, &seq, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("vol.create.intent");
+	if (r == 0)
+		r = vol_create_apply(e, v, opts, seq, err);
+	if (r < 0) {
+		/* what holds data by now is not ours to take back */
+		(void)core->driver->unmake(v, NULL);
+		vol_abort(e, s, seq);
+		return r;
+	}
+	(void)take_ptr(v);
+	*ret_seq = seq;
+	return FAILPOINT("vol.create.done");
+}
+
+/* It is there already: fine, if it is what was asked for. */
+static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
+{
+	const struct vol_driver *driver = e->core->driver;
+	_cleanup_free_ struct vol_volume *asked = NULL;
+	int r = usable(e, err);
+
+	if (r == 0)
+		r = vol_new(e->core, e->name, opts, &asked, err);
+	if (r < 0)
+		return r;
+	if (memcmp((char *)e->v + driver->options_offset,
+		   (char *)asked + driver->options_offset,
+		   driver->options_size) != 0)
+		return err_set(err, -EEXIST,
+			       "volume %s exists with other options (%.300s): "
+			       "remove it first, or leave the options out",
+			       e->name,
+			       e->opts ? json_object_to_json_string(e->opts)
+				       : "none");
+	r = driver->create(e->v, err);
+	if (r == 0)
+		acknowledge(e);
+	return r;
+}
+
+int vol_create(struct vol_core *core, const char *name, json_object *opts,
+	       uint64_t *ret_seq, struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	int r = e ? ready(e, err) : no_memory(err);
+
+	if (r < 0)
+		return r;
+	return e->v ? create_again(e, opts, err)
+		    : create_absent(e, opts, ret_seq, err);
+}
+
+/* ---- remove ------------------------------------------------------------ */
+
+static int remove_commit(struct vol_entry *e, uint64_t seq, struct err *err)
+{
+	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	int r = store_begin(s, err);
+
+	if (r == 0)
+		r = store_del(s, VOL_KIND, e->name, err);
+	if (r == 0)
+		r = journal_commit(s, seq, "{}", err);
+	if (r == 0)
+		r = FAILPOINT("vol.remove.recorded");
+	return r < 0 ? r : store_commit(s, err);
+}
+
+int vol_remove_apply(struct vol_entry *e, uint64_t seq, struct err *err)
+{
+	const struct vol_driver *driver = e->core->driver;
+	int r = 0;
+
+	if (e->attached)
+		r = driver->unmount(e->v, err);
+	if (r < 0)
+		return r;
+	e->attached = false;
+	r = driver->remove(e->v, err);
+	if (r < 0)
+		return r;
+	/* From here it can only go forward: the data is gone. */
+	e->removing_seq = seq;
+	r = FAILPOINT("vol.remove.deleted");
+	if (r == 0)
+		r = remove_commit(e, seq, err);
+	if (r < 0)
+		return r;
+	e->removing_seq = 0;
+	e->recovered_seq = 0;
+	vol_entry_set(e, NULL, NULL);
+	return 0;
+}
+
+static int in_use(const struct vol_entry *e, struct err *err)
+{
+	return err_set(err, -EBUSY,
+		       "volume %s is in use by %u mount%s (%.64s%s)", e->name,
+		       e->v->users, e->v->users > 1 ? "s" : "", e->mounts[0].id,
+		       e->v->users > 1 ? ", ..." : "");
+}
+
+int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
+	       struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	struct store *s = core->d->state;
+	struct vol_request q = { 0 };
+	uint64_t seq;
+	int r = e ? ready(e, err) : no_memory(err);
+
+	if (r < 0 || !e->v)
+		return r;
+	if (e->v->users)
+		return in_use(e, err);
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	seq = e->removing_seq;
+	if (!seq)
+		r = begin(e, s, vol_method_remove, &q, &seq, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("vol.remove.intent");
+	if (r == 0)
+		r = vol_remove_apply(e, seq, err);
+	if (r < 0) {
+		if (!e->removing_seq)
+			vol_abort(e, s, seq);
+		return r;
+	}
+	*ret_seq = seq;
+	return FAILPOINT("vol.remove.done");
+}
+
+/* ---- mount ------------------------------------------------------------- */
+
+static int mount_commit(struct vol_entry *e, const char *id, const char *since,
+			const char *path, uint64_t seq, struct err *err)
+{
+	_cleanup_(json_putp) json_object *answer = vol_mount_answer(path);
+	_cleanup_(roll_backp) struct store *s = e->core->d->run;
+	struct vol_request q = { 0 };
+	_cleanup_free_ char *text = NULL;
+	char key[MOUNT_KEY_MAX];
+	int r;
+
+	snprintf(q.name, sizeof(q.name), "%s", e->name);
+	snprintf(q.id, sizeof(q.id), "%s", id);
+	snprintf(q.time, sizeof(q.time), "%s", since);
+	text = vol_request_print(&q);
+	if (!text || !answer)
+		return no_memory(err);
+	r = store_begin(s, err);
+	if (r == 0)
+		r = store_put(s, MOUNT_KIND, vol_mount_key(key, e->name, id),
+			      e->name, text, err);
+	if (r == 0)
+		r = journal_commit(s, seq, json_object_to_json_string(answer),
+				   err);
+	if (r == 0)
+		r = FAILPOINT("vol.mount.recorded");
+	return r < 0 ? r : store_commit(s, err);
+}
+
+static int get_path(struct vol_entry *e, char path[static VOL_PATH_MAX],
+		    struct err *err)
+{
+	int r = e->core->driver->path(e->v, path, VOL_PATH_MAX, err);
+
+	/* dockerd would take "" and start the container on its own files */
+	if (r == 0 && path[0] != '/')
+		r = err_set(err, -EIO, "volume %s has no path", e->name);
+	return r;
+}
+
+int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
+		    struct err *err)
+{
+	const struct vol_driver *driver = e->core->driver;
+	char path[VOL_PATH_MAX], since[32];
+	int r = driver->mount(e->v, err);
+
+	if (r < 0)
+		return r;
+	e->attached = true;
+	r = FAILPOINT("vol.mount.mounted");
+	if (r == 0)
+		r = get_path(e, path, err);
+	vol_now(since);
+	if (r == 0)
+		r = vol_mount_add(e, id, since, 0);
+	if (r < 0)
+		return r;
+	r = mount_commit(e, id, since, path, seq, err);
+	if (r < 0)
+		vol_mount_drop(e, vol_mount_find(e, id));
+	return r;
+}
+
+static void mount_undo(struct vol_entry *e)
+{
+	if (e->v->users == 0 && e->attached &&
+	    e->core->driver->unmount(e->v, NULL) == 0)
+		e->attached = false;
+}
+
+static int mount_new(struct vol_entry *e, const char *id, uint64_t *ret_seq,
+		     struct err *err)
+{
+	struct store *s = e->core->d->run;
+	struct vol_request q = { 0 };
+	uint64_t seq;
+	int r;
+
+	snprintf(q.name, sizeof(q.name), "%s", e->name);
+	snprintf(q.id, sizeof(q.id), "%s", id);
+	r = begin(e, s, vol_method_mount, &q, &seq, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("vol.mount.intent");
+	if (r == 0)
+		r = vol_mount_apply(e, id, seq, err);
+	if (r < 0) {
+		mount_undo(e);
+		vol_abort(e, s, seq);
+		return r;
+	}
+	*ret_seq = seq;
+	return FAILPOINT("vol.mount.done");
+}
+
+int vol_mount(struct vol_core *core, const char *name, const char *id,
+	      char path[static VOL_PATH_MAX], uint64_t *ret_seq,
+	      struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	struct vol_mount *m;
+	int r = e ? usable(e, err) : no_memory(err);
+
+	if (r == 0)
+		r = get_path(e, path, err);
+	if (r < 0)
+		return r;
+	acknowledge(e);
+	m = vol_mount_find(e, id);
+	if (!m) {
+		r = mount_new(e, id, ret_seq, err);
+	} else {
+		/* its answer was lost, or dockerd lost count: same answer */
+		r = core->driver->mount(e->v, err);
+		m->recovered = 0;
+	}
+	return r;
+}
+
+/* ---- unmount ----------------------------------------------------------- */
+
+static int unmount_commit(struct vol_entry *e, const char *id, uint64_t seq,
+			  struct err *err)
+{
+	_cleanup_(roll_backp) struct store *s = e->core->d->run;
+	char key[MOUNT_KEY_MAX];
+	int r = store_begin(s, err);
+
+	if (r == 0)
+		r = store_del(s, MOUNT_KIND, vol_mount_key(key, e->name, id),
+			      err);
+	if (r == 0)
+		r = journal_commit(s, seq, "{}", err);
+	if (r == 0)
+		r = FAILPOINT("vol.unmount.recorded");
+	return r < 0 ? r : store_commit(s, err);
+}
+
+/* A driver that cannot unmount does not keep the ID: the peer is gone and
+ * won't ask again.  The volume stays attached, and Remove tries again. */
+int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
+		      struct err *err)
+{
+	struct vol_mount *m = vol_mount_find(e, id);
+	int r, stuck = 0;
+
+	if (m && e->v->users == 1)
+		stuck = e->core->driver->unmount(e->v, err);
+	r = FAILPOINT("vol.unmount.unmounted");
+	if (r == 0)
+		r = unmount_commit(e, id, seq, stuck < 0 ? NULL : err);
+	if (r < 0) {
+		if (stuck == 0 && m && e->v->users == 1)
+			e->attached = e->core->driver->mount(e->v, NULL) == 0;
+		return r;
+	}
+	if (m && e->v->users == 1)
+		e->attached = stuck < 0;
+	if (m)
+		vol_mount_drop(e, m);
+	return 0;
+}
+
+int vol_unmount(struct vol_core *core, const char *name, const char *id,
+		uint64_t *ret_seq, struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	struct vol_request q = { 0 };
+	struct store *s = core->d->run;
+	uint64_t seq;
+	int r = e ? ready(e, err) : no_memory(err);
+
+	if (r < 0 || !vol_mount_find(e, id))
+		return r;
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	snprintf(q.id, sizeof(q.id), "%s", id);
+	r = begin(e, s, vol_method_unmount, &q, &seq, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("vol.unmount.intent");
+	if (r == 0)
+		r = vol_unmount_apply(e, id, seq, err);
+	if (r < 0) {
+		vol_abort(e, s, seq);
+		return r;
+	}
+	*ret_seq = seq;
+	return FAILPOINT("vol.unmount.done");
+}
+
+/* ---- get --------------------------------------------------------------- */
+
+int vol_get(struct vol_core *core, const char *name, bool seen,
+	    int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
+	    struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	_cleanup_(json_putp) json_object *status = json_object_new_object();
+	char path[VOL_PATH_MAX];
+	struct vol_info info;
+	int r = e && status ? usable(e, err) : no_memory(err);
+
+	if (r == 0)
+		r = get_path(e, path, err);
+	if (r < 0)
+		return r;
+	info = (struct vol_info){
+		.name = e->name,
+		.created = e->v->created,
+		.path = path,
+		.users = e->v->users,
+		.mounts = e->mounts,
+		.opts = e->opts,
+		.status = status,
+	};
+	if (core->driver->usage)
+		r = core->driver->usage(e->v, &info.usage, err);
+	if (r == 0 && core->driver->status)
+		r = core->driver->status(e->v, status, err);
+	if (r < 0)
+		return r;
+	if (seen)
+		acknowledge(e);
+	return fn(ctx, &info);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vol_core.h - volumes and who uses them: records, intents, locks, the set of
+ * mount IDs.  What a volume is made of is the driver's business (vol_driver.h),
+ * what a request looks like is vol_api's.
+ *
+ * Life of a volume: absent -> present (create) -> in use while its set of
+ * mount IDs is not empty -> present -> absent (remove).  Volumes are recorded
+ * in state.db, mount IDs in run.db: a reboot ends every mount.
+ *
+ * Every call takes the lock of its one volume; calls on different volumes run
+ * side by side.  @ret_seq is the journal's number for vol_core_delivered().
+ */
+#ifndef VOLPLUGINS_VOL_CORE_H
+#define VOLPLUGINS_VOL_CORE_H
+
+#include "lib/base.h"
+#include "volplugins/vol_driver.h"
+
+#define VOL_ID_MAX   129 /* of a mount ID, with the NUL */
+#define VOL_PATH_MAX 4096
+
+struct vol_core;
+
+/*
+ * vol_core_open() - load the records and finish what an earlier life began.
+ *
+ * @d: borrowed until vol_core_close(); its stores are open.
+ */
+int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
+		  struct vol_core **ret, struct err *err);
+void vol_core_close(struct vol_core *core); /* NULL is fine */
+DEFINE_CLEANUP(struct vol_core, vol_core_close)
+
+void vol_core_delivered(struct vol_core *core, uint64_t seq);
+/* Forget kept answers whose time is over; about once a second. */
+void vol_core_tick(struct vol_core *core);
+
+/*
+ * vol_create() - make a volume.  There already, with the same options: 0;
+ * with other options: -EEXIST.  Existing data is never touched.
+ *
+ * @opts: borrowed; NULL: none.
+ */
+int vol_create(struct vol_core *core, const char *name, json_object *opts,
+	       uint64_t *ret_seq, struct err *err);
+/* Absent: 0.  -EBUSY while it has users. */
+int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
+	       struct err *err);
+/* The same @id again: 0 and the same path.  -ENOENT: no such volume. */
+int vol_mount(struct vol_core *core, const char *name, const char *id,
+	      char path[static VOL_PATH_MAX], uint64_t *ret_seq,
+	      struct err *err);
+/* Unknown @id or volume: 0. */
+int vol_unmount(struct vol_core *core, const char *name, const char *id,
+		uint64_t *ret_seq, struct err *err);
+
+struct vol_mount {
+	char *id;           /* owned */
+	char since[32];     /* RFC 3339 */
+	uint64_t recovered; /* seq of a kept answer nobody fetched; 0: none */
+};
+
+/* What there is to tell of a volume; all borrowed. */
+struct vol_info {
+	const char *name, *created, *path;
+	unsigned int users;
+	const struct vol_mount *mounts; /* of .users */
+	json_object *opts;              /* NULL: none */
+	struct vol_usage usage;
+	json_object *status; /* what the driver adds */
+};
+
+/*
+ * vol_get() - one volume, under its lock.
+ *
+ * @seen: dockerd asks, so that it knows of the volume from now on: a Create
+ *        that was rolled forward is there to stay.
+ * Return: -ENOENT; else what @fn returned.
+ */
+int vol_get(struct vol_core *core, const char *name, bool seen,
+	    int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
+	    struct err *err);
+/* vol_each() - all, by name; only name, created, path, users, opts are set.
+ * @fn must be quick: nothing else is served meanwhile. */
+int vol_each(struct vol_core *core,
+	     int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
+	     struct err *err);
+
+/*
+ * vol_replay() - the answer for a request that came again without its body.
+ * @ret: owned text.  Return: as journal_replay(); -EBADMSG for a method that
+ * keeps none.
+ */
+int vol_replay(struct vol_core *core, const char *method, char **ret,
+	       struct err *err);
+
+typedef void vol_line_fn(void *ctx, const char *line);
+
+/* What is wrong since the start: records restored, read-only, damaged. */
+void vol_problems(struct vol_core *core, vol_line_fn *fn, void *ctx);
+/* vol_check() - compare the records with what is there; changes nothing. */
+int vol_check(struct vol_core *core, vol_line_fn *fn, void *ctx,
+	      struct err *err);
+/* vol_gc() - remove what no volume owns.  Return: how many. */
+int vol_gc(struct vol_core *core, bool dry, vol_line_fn *fn, void *ctx,
+	   struct err *err);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the volume core tells: the list, what is wrong, what is left over. */
+#include <errno.h>
+#include <search.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "volplugins/vol_priv.h"
+
+struct telling {
+	struct vol_core *core;
+	int (*fn)(void *ctx, const struct vol_info *v);
+	void *ctx;
+	struct err *err;
+	int r;
+};
+
+static void tell_one(const void *node, VISIT which, void *ctx)
+{
+	const struct vol_entry *e = *(const struct vol_entry *const *)node;
+	struct telling *t = ctx;
+	char path[VOL_PATH_MAX];
+	struct vol_info info;
+
+	if ((which != postorder && which != leaf) || t->r < 0 || !e->v)
+		return;
+	t->r = t->core->driver->path(e->v, path, sizeof(path), t->err);
+	if (t->r < 0)
+		return;
+	info = (struct vol_info){
+		.name = e->name,
+		.created = e->v->created,
+		.path = path,
+		.users = e->v->users,
+		.opts = e->opts,
+	};
+	t->r = t->fn(t->ctx, &info);
+}
+
+int vol_each(struct vol_core *core,
+	     int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
+	     struct err *err)
+{
+	struct telling t = { .core = core, .fn = fn, .ctx = ctx, .err = err };
+
+	pthread_mutex_lock(&core->lock);
+	twalk_r(core->names, tell_one, &t);
+	pthread_mutex_unlock(&core->lock);
+	return t.r;
+}
+
+static void store_problem(const struct store *s, const char *what,
+			  vol_line_fn *fn, void *ctx)
+{
+	char line[128];
+
+	if (store_was_restored(s)) {
+		snprintf(line, sizeof(line),
+			 "%s was damaged: the copy of an earlier start is in "
+			 "use",
+			 what);
+		fn(ctx, line);
+	}
+	if (store_is_readonly(s)) {
+		snprintf(line, sizeof(line),
+			 "%s is read-only: nothing can be changed", what);
+		fn(ctx, line);
+	}
+}
+
+void vol_problems(struct vol_core *core, vol_line_fn *fn, void *ctx)
+{
+	store_problem(core->d->state, "state.db", fn, ctx);
+	store_problem(core->d->run, "run.db", fn, ctx);
+	pthread_mutex_lock(&core->lock);
+	for (size_t i = 0; i < core->problem_count; i++)
+		fn(ctx, core->problems[i]);
+	pthread_mutex_unlock(&core->lock);
+}
+
+/* The driver has one context for both of its callbacks. */
+struct relay {
+	struct vol_core *core;
+	vol_line_fn *fn;
+	void *ctx;
+};
+
+static bool relay_known(void *ctx, const char *name)
+{
+	const struct relay *relay = ctx;
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(relay->core, name);
+
+	/* on doubt it is known: gc must not touch it */
+	return !e || e->v || e->broken;
+}
+
+static void relay_line(void *ctx, const char *line)
+{
+	const struct relay *relay = ctx;
+
+	relay->fn(relay->ctx, line);
+}
+
+static int verify_one(struct vol_core *core, const char *name, vol_line_fn *fn,
+		      void *ctx, struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	char line[ERR_MSG_MAX + VOL_NAME_MAX + 16];
+	struct err why = { 0 };
+
+	if (!e)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (!e->v || core->driver->verify(e->v, &why) == 0)
+		return 0;
+	snprintf(line, sizeof(line), "volume %s: %s", name, why.msg);
+	fn(ctx, line);
+	return 0;
+}
+
+int vol_check(struct vol_core *core, vol_line_fn *fn, void *ctx,
+	      struct err *err)
+{
+	_cleanup_(vol_names_freep) char **names = vol_names(core);
+	struct relay relay = { .core = core, .fn = fn, .ctx = ctx };
+	int r = 0;
+
+	if (!names)
+		return err_set(err, -ENOMEM, "out of memory");
+	vol_problems(core, fn, ctx);
+	for (size_t i = 0; r == 0 && names[i]; i++)
+		r = verify_one(core, names[i], fn, ctx, err);
+	if (r == 0 && core->driver->check)
+		r = core->driver->check(core->host, relay_known, relay_line,
+					&relay, err);
+	return r;
+}
+
+int vol_gc(struct vol_core *core, bool dry, vol_line_fn *fn, void *ctx,
+	   struct err *err)
+{
+	struct relay relay = { .core = core, .fn = fn, .ctx = ctx };
+
+	if (!core->driver->gc)
+		return 0;
+	return core->driver->gc(core->host, dry, relay_known, relay_line,
+				&relay, err);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vol_priv.h - what the parts of the volume core share: vol_table.c (names and
+ * locks), vol_core.c (requests), vol_recover.c (start, replay, expiry) and
+ * vol_info.c (telling).  Nobody else includes it.
+ */
+#ifndef VOLPLUGINS_VOL_PRIV_H
+#define VOLPLUGINS_VOL_PRIV_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "lib/journal.h"
+#include "volplugins/vol_core.h"
+
+/* A name that is known or being asked for; outlives its volume while held. */
+struct vol_entry {
+	struct vol_core *core;
+	pthread_mutex_t lock; /* the volume's; guards all below but refs */
+	unsigned int refs;    /* by core->lock */
+
+	struct vol_volume *v; /* owned; NULL: absent.  Set under both locks */
+	json_object *opts;    /* owned; as given to Create, or NULL */
+	struct vol_mount *mounts; /* owned; v->users of them */
+	bool attached;            /* the driver has it mounted */
+	char *broken; /* owned; why the record can't be used, or NULL */
+
+	/* An intent that could not be taken back: nothing may change before
+	 * it is, or a restart would carry it out on another volume. */
+	struct store *stale_store;
+	uint64_t stale_seq;
+	/* A Remove that deleted the volume but not yet its record. */
+	uint64_t removing_seq;
+	/* A Create rolled forward, whose answer nobody fetched yet. */
+	uint64_t recovered_seq;
+
+	char name[VOL_NAME_MAX];
+};
+
+struct vol_core {
+	const struct vol_driver *driver;
+	const struct plugd *d;
+	void *host;
+	pthread_mutex_t lock; /* of the table, the problems, and any .v */
+	void *names;          /* tsearch(3) tree of vol_entry */
+	char **problems;      /* owned lines */
+	size_t problem_count;
+	unsigned int ticks;
+	struct timespec started; /* CLOCK_BOOTTIME */
+};
+
+/* ---- vol_table.c ------------------------------------------------------- */
+
+/* vol_entry_take() - the locked entry of @name, absent ones included.  NULL:
+ * out of memory.  vol_entry_give() unlocks it. */
+struct vol_entry *vol_entry_take(struct vol_core *core, const char *name);
+void vol_entry_give(struct vol_entry *e);
+DEFINE_CLEANUP(struct vol_entry, vol_entry_give)
+
+/* Make @v (taken; NULL: none) the volume of @e; frees the one before. */
+void vol_entry_set(struct vol_entry *e, struct vol_volume *v,
+		   json_object *opts);
+/* All entries' names in order; owned, ended by NULL, vol_names_free(). */
+char **vol_names(struct vol_core *core);
+void vol_names_free(char **names);
+DEFINE_CLEANUP(char *, vol_names_free)
+void vol_table_free(struct vol_core *core);
+
+/* A volume object with its options decoded and checked; owned, free(). */
+int vol_new(struct vol_core *core, const char *name, json_object *opts,
+	    struct vol_volume **ret, struct err *err);
+
+struct vol_mount *vol_mount_find(struct vol_entry *e, const char *id);
+/* -ENOMEM. */
+int vol_mount_add(struct vol_entry *e, const char *id, const char *since,
+		  uint64_t recovered);
+void vol_mount_drop(struct vol_entry *e, struct vol_mount *m);
+
+void vol_problem(struct vol_core *core, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- vol_core.c: a request's effect, with its intent written ------------ */
+
+extern const char vol_method_create[], vol_method_remove[], vol_method_mount[],
+	vol_method_unmount[];
+
+/* Each ends the intent @seq when it succeeds, and leaves it open when it
+ * fails; what a failure left is for vol_*_undo(). */
+int vol_create_apply(struct vol_entry *e, struct vol_volume *v /* taken on
+		     success */
+		     ,
+		     json_object *opts, uint64_t seq, struct err *err);
+int vol_remove_apply(struct vol_entry *e, uint64_t seq, struct err *err);
+int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
+		    struct err *err);
+int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
+		      struct err *err);
+/* End the intent @seq of a request that came to nothing. */
+void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
+
+/* ---- vol_recover.c ----------------------------------------------------- */
+
+int vol_recover(struct vol_core *core, struct err *err);
+
+#endif

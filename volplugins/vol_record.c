@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The volume core's records and intents, to and from text. */
+#include "volplugins/vol_record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const struct jdec_field request_fields[] = {
+	JDEC_FIELD("Name", JDEC_ID, struct vol_request, name, JDEC_REQUIRED),
+	JDEC_FIELD("ID", JDEC_ID, struct vol_request, id, 0),
+	JDEC_FIELD("Time", JDEC_STR, struct vol_request, time, 0),
+	JDEC_FIELD("Opts", JDEC_MAP, struct vol_request, opts, 0),
+	{ 0 },
+};
+
+void vol_request_fini(struct vol_request *q)
+{
+	json_object_put(take_ptr(q->body));
+	q->opts = NULL;
+}
+
+int vol_request_parse(const char *text, struct vol_request *ret,
+		      struct err *err)
+{
+	int r;
+
+	*ret = (struct vol_request){ 0 };
+	r = jdec_parse(text, strlen(text), &ret->body, err);
+	if (r < 0)
+		return r;
+	return jdec_object(ret->body, request_fields, ret, err);
+}
+
+char *vol_request_print(const struct vol_request *q)
+{
+	_cleanup_(json_putp) json_object *obj = jdec_to_json(request_fields, q);
+	const char *text = obj ? json_object_to_json_string_ext(
+					 obj, JSON_C_TO_STRING_PLAIN)
+			       : NULL;
+
+	return text ? strdup(text) : NULL;
+}
+
+json_object *vol_mount_answer(const char *path)
+{
+	_cleanup_(json_putp) json_object *obj = json_object_new_object();
+	json_object *text = json_object_new_string(path);
+
+	if (!obj || !text ||
+	    json_object_object_add(obj, "Mountpoint", text) < 0) {
+		json_object_put(text);
+		return NULL;
+	}
+	return take_ptr(obj);
+}
+
+const char *vol_mount_key(char buf[static MOUNT_KEY_MAX], const char *name,
+			  const char *id)
+{
+	snprintf(buf, MOUNT_KEY_MAX, "%s/%s", name, id);
+	return buf;
+}
+
+void vol_now(char buf[static 32])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	buf[0] = '\0';
+	if (gmtime_r(&now, &tm))
+		strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}

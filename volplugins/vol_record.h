@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vol_record.h - what the volume core keeps on disk, as JSON text. */
+#ifndef VOLPLUGINS_VOL_RECORD_H
+#define VOLPLUGINS_VOL_RECORD_H
+
+#include <json-c/json.h>
+
+#include "lib/err.h"
+#include "lib/jdec.h"
+#include "volplugins/vol_core.h"
+
+#define VOL_KIND   "volume" /* in state.db, id = name */
+#define MOUNT_KIND "mount"  /* in run.db, id = name/ID, parent = name */
+
+/* Create, as asked for; also the record of the volume. */
+struct vol_request {
+	char name[VOL_NAME_MAX], id[VOL_ID_MAX], time[32];
+	json_object *opts; /* borrowed from .body; NULL: none */
+	json_object *body; /* owned */
+};
+
+void vol_request_fini(struct vol_request *q);
+
+/* Decode @text; fini @ret whatever is returned.  -EBADMSG. */
+int vol_request_parse(const char *text, struct vol_request *ret,
+		      struct err *err);
+/* Owned text; NULL when out of memory. */
+char *vol_request_print(const struct vol_request *q);
+
+/* The answer to a Mount, also kept in the journal.  Owned; NULL: no memory. */
+json_object *vol_mount_answer(const char *path);
+
+/* "name/ID", the id of a mount's record. */
+#define MOUNT_KEY_MAX (VOL_NAME_MAX + VOL_ID_MAX)
+const char *vol_mount_key(char buf[static MOUNT_KEY_MAX], const char *name,
+			  const char *id);
+
+/* Now, as RFC 3339 in UTC. */
+void vol_now(char buf[static 32]);
+
+#endif
