@@ -153,6 +153,10 @@ void fw_rule_del(struct fw_batch *b, const struct fw_table *t,
 int fw_table_find(struct fw *fw, const struct fw_table *t, struct err *err);
 int fw_chain_find(struct fw *fw, const struct fw_table *t, const char *chain,
 		  bool *ret_is_base, struct err *err);
+/* fw_chain_policy() - NF_ACCEPT or NF_DROP of a base chain; NF_ACCEPT for any
+ * other chain. */
+int fw_chain_policy(struct fw *fw, const struct fw_table *t, const char *chain,
+		    uint32_t *ret, struct err *err);
 /*
  * fw_rule_each() - the rules of a chain in order.  @summary is the rule's
  * iifname/oifname/verdict as far as it is made only of those.
@@ -165,6 +169,10 @@ struct fw_rule_info {
 	char jump[64];                 /* chain of a jump or goto; "" */
 	bool simple; /* nothing but iifname/oifname, counter, verdict or jump,
 		      * comment */
+	/* The packet's own destination port is compared (after DNAT that is
+	 * not the port it was sent to); of several: the lowest, the highest. */
+	bool dport;
+	uint16_t dport_first, dport_last;
 };
 int fw_rule_each(struct fw *fw, const struct fw_table *t, const char *chain,
 		 int (*fn)(void *ctx, const struct fw_rule_info *r), void *ctx,

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/xt_multiport.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,39 +42,65 @@ int fw_table_find(struct fw *fw, const struct fw_table *t, struct err *err)
 	return 0;
 }
 
-static int chain_is_base(const struct nlmsghdr *h, void *ctx)
-{
-	bool *base = ctx;
+struct chain_info {
+	bool base;
+	uint32_t policy;
+};
 
-	*base = fw_attr_find(h, NFTA_CHAIN_HOOK) != NULL;
+static int chain_read(const struct nlmsghdr *h, void *ctx)
+{
+	const struct nlattr *policy = fw_attr_find(h, NFTA_CHAIN_POLICY);
+	struct chain_info *info = ctx;
+
+	info->base = fw_attr_find(h, NFTA_CHAIN_HOOK) != NULL;
+	info->policy = policy ? ntohl(mnl_attr_get_u32(policy)) : NF_ACCEPT;
+	return 0;
+}
+
+static int chain_get(struct fw *fw, const struct fw_table *t, const char *chain,
+		     struct chain_info *ret, struct err *err)
+{
+	char buf[REQUEST_MAX];
+	struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETCHAIN, 0, t->family);
+	int r = -ENAMETOOLONG;
+
+	if (names_ok(t, chain)) {
+		mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, t->name);
+		mnl_attr_put_strz(h, NFTA_CHAIN_NAME, chain);
+		r = fw_request(fw, h, chain_read, ret);
+	}
+	if (r < 0)
+		return err_set(err, r, "chain %s of table %s %s: %s", chain,
+			       fw_family_str(t->family), t->name, strerror(-r));
 	return 0;
 }
 
 int fw_chain_find(struct fw *fw, const struct fw_table *t, const char *chain,
 		  bool *ret_is_base, struct err *err)
 {
-	char buf[REQUEST_MAX];
-	struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETCHAIN, 0, t->family);
-	bool base = false;
-	int r = -ENAMETOOLONG;
+	struct chain_info info = { 0 };
+	int r = chain_get(fw, t, chain, &info, err);
 
-	if (names_ok(t, chain)) {
-		mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, t->name);
-		mnl_attr_put_strz(h, NFTA_CHAIN_NAME, chain);
-		r = fw_request(fw, h, chain_is_base, &base);
-	}
-	if (r < 0)
-		return err_set(err, r, "chain %s of table %s %s: %s", chain,
-			       fw_family_str(t->family), t->name, strerror(-r));
-	if (ret_is_base)
-		*ret_is_base = base;
-	return 0;
+	if (r == 0 && ret_is_base)
+		*ret_is_base = info.base;
+	return r;
+}
+
+int fw_chain_policy(struct fw *fw, const struct fw_table *t, const char *chain,
+		    uint32_t *ret, struct err *err)
+{
+	struct chain_info info = { 0 };
+	int r = chain_get(fw, t, chain, &info, err);
+
+	if (r == 0)
+		*ret = info.policy;
+	return r;
 }
 
 /* ---- rules -------------------------------------------------------------- */
 
 /* What a register holds while a rule is read. */
-enum held { HELD_OTHER, HELD_IIFNAME, HELD_OIFNAME };
+enum held { HELD_OTHER, HELD_IIFNAME, HELD_OIFNAME, HELD_DPORT };
 
 struct reading {
 	struct fw_rule_info info;
@@ -113,6 +140,70 @@ static void read_meta(struct reading *rd, const struct nlattr *data)
 			key == NFT_META_IIFNAME ? HELD_IIFNAME : HELD_OIFNAME;
 }
 
+/* The l4 header's bytes 2 and 3: of tcp, udp and sctp alike. */
+static void read_payload(struct reading *rd, const struct nlattr *data)
+{
+	uint32_t reg = nested_u32(data, NFTA_PAYLOAD_DREG);
+
+	rd->info.simple = false;
+	if (reg >= SLOTS)
+		return;
+	rd->held[reg] = HELD_OTHER;
+	if (nested_u32(data, NFTA_PAYLOAD_BASE) ==
+		    NFT_PAYLOAD_TRANSPORT_HEADER &&
+	    nested_u32(data, NFTA_PAYLOAD_OFFSET) == 2 &&
+	    nested_u32(data, NFTA_PAYLOAD_LEN) == 2)
+		rd->held[reg] = HELD_DPORT;
+}
+
+/* Widens what is known of the compared ports by a bound; NULL: none. */
+static void note_dport(struct reading *rd, const struct nlattr *first,
+		       const struct nlattr *last)
+{
+	const struct nlattr *low = fw_nested_find(first, NFTA_DATA_VALUE);
+	const struct nlattr *high = fw_nested_find(last, NFTA_DATA_VALUE);
+
+	if (!rd->info.dport)
+		rd->info.dport_last = UINT16_MAX;
+	rd->info.dport = true;
+	if (low && mnl_attr_get_payload_len(low) == 2)
+		rd->info.dport_first = ntohs(mnl_attr_get_u16(low));
+	if (high && mnl_attr_get_payload_len(high) == 2)
+		rd->info.dport_last = ntohs(mnl_attr_get_u16(high));
+}
+
+static void read_dport(struct reading *rd, const struct nlattr *data)
+{
+	const struct nlattr *value = fw_nested_find(data, NFTA_CMP_DATA);
+
+	switch (nested_u32(data, NFTA_CMP_OP)) {
+	case NFT_CMP_EQ:
+		note_dport(rd, value, value);
+		break;
+	case NFT_CMP_GT:
+	case NFT_CMP_GTE:
+		note_dport(rd, value, NULL);
+		break;
+	case NFT_CMP_LT:
+	case NFT_CMP_LTE:
+		note_dport(rd, NULL, value);
+		break;
+	default:
+		note_dport(rd, NULL, NULL);
+		break;
+	}
+}
+
+static void read_range(struct reading *rd, const struct nlattr *data)
+{
+	uint32_t reg = nested_u32(data, NFTA_RANGE_SREG);
+
+	rd->info.simple = false;
+	if (reg < SLOTS && rd->held[reg] == HELD_DPORT)
+		note_dport(rd, fw_nested_find(data, NFTA_RANGE_FROM_DATA),
+			   fw_nested_find(data, NFTA_RANGE_TO_DATA));
+}
+
 static void read_cmp(struct reading *rd, const struct nlattr *data)
 {
 	uint32_t reg = nested_u32(data, NFTA_CMP_SREG);
@@ -122,7 +213,9 @@ static void read_cmp(struct reading *rd, const struct nlattr *data)
 	size_t len;
 
 	value = fw_nested_find(value, NFTA_DATA_VALUE);
-	if (held == HELD_OTHER || !value ||
+	if (held == HELD_DPORT)
+		read_dport(rd, data);
+	if (held == HELD_OTHER || held == HELD_DPORT || !value ||
 	    nested_u32(data, NFTA_CMP_OP) != NFT_CMP_EQ) {
 		rd->info.simple = false;
 		return;
@@ -161,12 +254,33 @@ static void read_immediate(struct reading *rd, const struct nlattr *data)
 		  mnl_attr_get_payload(chain), mnl_attr_get_payload_len(chain));
 }
 
+/* -m multiport --dports (or --ports): the bounds of them all. */
+static void read_multiport(struct reading *rd, const struct nlattr *a)
+{
+	struct xt_multiport_v1 m = { 0 };
+
+	if (mnl_attr_get_payload_len(a) < sizeof(m))
+		return;
+	memcpy(&m, mnl_attr_get_payload(a), sizeof(m));
+	if (m.flags == XT_MULTIPORT_SOURCE)
+		return;
+	for (size_t i = 0; i < m.count && i < XT_MULTI_PORTS; i++) {
+		if (!rd->info.dport || m.ports[i] < rd->info.dport_first)
+			rd->info.dport_first = m.ports[i];
+		if (!rd->info.dport || m.ports[i] > rd->info.dport_last)
+			rd->info.dport_last = m.ports[i];
+		rd->info.dport = true;
+	}
+}
+
 /* iptables keeps a comment in a match of its own. */
 static void read_match(struct reading *rd, const struct nlattr *data)
 {
 	const struct nlattr *name = fw_nested_find(data, NFTA_MATCH_NAME);
 	const struct nlattr *info = fw_nested_find(data, NFTA_MATCH_INFO);
 
+	if (name && info && strcmp(mnl_attr_get_str(name), "multiport") == 0)
+		read_multiport(rd, info);
 	if (!name || !info || strcmp(mnl_attr_get_str(name), "comment") != 0) {
 		rd->info.simple = false;
 		return;
@@ -189,6 +303,10 @@ static void read_expr(struct reading *rd, const struct nlattr *expr)
 		read_immediate(rd, data);
 	else if (strcmp(s, "match") == 0)
 		read_match(rd, data);
+	else if (strcmp(s, "payload") == 0)
+		read_payload(rd, data);
+	else if (strcmp(s, "range") == 0)
+		read_range(rd, data);
 	else if (strcmp(s, "counter") != 0)
 		rd->info.simple = false;
 }
