@@ -135,9 +135,6 @@ int bridge_forward_off(struct bridge_host *host, struct err *err);
 int bridge_forward_load(struct bridge_host *host, struct err *err);
 void bridge_forward_check(struct bridge_host *host,
 			  void (*fn)(void *ctx, const char *line), void *ctx);
-/* Is there a bridge of dockerd's own?  Which? */
-bool bridge_docker_bridge(struct bridge_host *host, char name[static IFNAMSIZ]);
-
 /* ---- networks (bridge_net.c), endpoints (bridge_ep.c) --------------------- */
 
 int bridge_network_add(struct net_network *net, bool fresh, struct err *err);

@@ -254,24 +254,51 @@ static bool still_wanted(struct bridge_host *host, const struct family *f)
 	return yes;
 }
 
-static int find_docker(void *ctx, const struct nlk_link *l)
-{
-	char *found = ctx;
-	bool hex = strlen(l->name) == 15 && strncmp(l->name, "br-", 3) == 0 &&
-		   strspn(l->name + 3, "0123456789abcdef") == 12;
+struct docker_find {
+	struct bridge_host *host;
+	const struct family *f;
+	char name[IFNAMSIZ]; /* "": none found */
+	bool routed;         /* the bridge at hand has such an address */
+};
 
-	if (strcmp(l->kind, "bridge") == 0 && !l->alias[0] &&
-	    (hex || strcmp(l->name, "docker0") == 0 ||
-	     strcmp(l->name, "docker_gwbridge") == 0))
-		memcpy(found, l->name, IFNAMSIZ);
+static int find_addr(void *ctx, int index, const struct ip_prefix *p)
+{
+	struct docker_find *d = ctx;
+	bool local = p->addr.bytes[0] == 0xfe && p->addr.bytes[1] == 0x80;
+
+	(void)index;
+	if (p->addr.family == (d->f->v6 ? AF_INET6 : AF_INET) &&
+	    !(d->f->v6 && local))
+		d->routed = true;
 	return 0;
 }
 
-bool bridge_docker_bridge(struct bridge_host *host, char name[static IFNAMSIZ])
+static int find_docker(void *ctx, const struct nlk_link *l)
 {
-	name[0] = '\0';
-	return nlk_link_each(host->nlk, find_docker, name, NULL) == 0 &&
-	       name[0];
+	struct docker_find *d = ctx;
+	bool hex = strlen(l->name) == 15 && strncmp(l->name, "br-", 3) == 0 &&
+		   strspn(l->name + 3, "0123456789abcdef") == 12;
+
+	if (strcmp(l->kind, "bridge") != 0 || l->alias[0] ||
+	    (!hex && strcmp(l->name, "docker0") != 0 &&
+	     strcmp(l->name, "docker_gwbridge") != 0))
+		return 0;
+	d->routed = false;
+	if (nlk_addr_each(d->host->nlk, l->index, find_addr, d, NULL) == 0 &&
+	    d->routed)
+		memcpy(d->name, l->name, IFNAMSIZ);
+	return 0;
+}
+
+/* A bridge of dockerd's with an address of the family: it needs forwarding. */
+static bool docker_forwards(struct bridge_host *host, const struct family *f,
+			    char name[static IFNAMSIZ])
+{
+	struct docker_find d = { .host = host, .f = f };
+	int r = nlk_link_each(host->nlk, find_docker, &d, NULL);
+
+	memcpy(name, d.name, IFNAMSIZ);
+	return r == 0 && d.name[0];
 }
 
 static int turn_off(struct bridge_host *host, const struct family *f,
@@ -287,7 +314,7 @@ static int turn_off(struct bridge_host *host, const struct family *f,
 		return 0;
 	/* Docker found it on and relies on it: it stays, and bridge_check
 	 * says so. */
-	if (bridge_docker_bridge(host, docker))
+	if (docker_forwards(host, f, docker))
 		return 0;
 	if (sysctl_is(f->on, "1"))
 		r = sysctl_set(f->on, "0", err);
@@ -334,7 +361,7 @@ void bridge_forward_check(struct bridge_host *host,
 				 "set it to 1 or restart the daemon",
 				 both[i]->on);
 		else if (!want && on && turned_on_by_us(host, both[i]) &&
-			 bridge_docker_bridge(host, docker))
+			 docker_forwards(host, both[i], docker))
 			snprintf(line, sizeof(line),
 				 "%s stays 1 after our last network: Docker's "
 				 "bridge %s relies on it",
