@@ -9,14 +9,14 @@ need hammer curl jq
 
 lan
 start_daemon berth-bridge
-id=$(printf '%064d' 1)
+id=$(echo soak | sha256sum | cut -c1-64)
 contains "$(api NetworkDriver.CreateNetwork "{\"NetworkID\":\"$id\",\"Options\":{
 	\"com.docker.network.enable_ipv6\":false,\"com.docker.network.generic\":{}},
 	\"IPv4Data\":[{\"AddressSpace\":\"x\",\"Pool\":\"10.80.0.0/16\",
 	\"Gateway\":\"10.80.0.1/16\"}],\"IPv6Data\":[]}" berth-bridge)" "{}"
 n=$(awk -v s="$SOAK" 'BEGIN { print int(10000 * s) }')
-"$TOOLS/hammer" -c 64 -n "$n" -p 20000 "$(sock berth-bridge)" "$id" 10.80
-"$TOOLS/hammer" -c 64 -n "$((n / 10 + 64))" "$(sock berth-bridge)" "$id" 10.80
+"$TOOLS/hammer" -c 64 -n "$n" -p 20000 "$(sock berth-bridge)" "$id" 10.80 2>"$DIR/errors.log"
+"$TOOLS/hammer" -c 64 -n "$((n / 10 + 64))" "$(sock berth-bridge)" "$id" 10.80 2>"$DIR/errors.log"
 same "$(api Berth.Networks '{}' berth-bridge | jq '.Networks[0].Endpoints')" 0 "endpoints"
 same "$(api Berth.Ports '{}' berth-bridge | jq '.Ports | length')" 0 "ports"
 same "$(ip -o link show type veth | grep -vc ' up1' || :)" 0 "veths"

@@ -152,12 +152,24 @@ static void step(struct client *c, enum step s, const char *body,
 		c->us[s][round] = (uint32_t)(now_us() - t);
 }
 
+/* Ids look random from their first digit on, as Docker's do: names of links
+ * are made from it. */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15ULL;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
 static void ids(const struct client *c, unsigned int round, char *buf,
 		size_t size)
 {
+	uint64_t n = mix(((uint64_t)(c->index + 1) << 32) | (round + 1));
+
 	snprintf(buf, size,
-		 "\"NetworkID\":\"%s\",\"EndpointID\":\"%032x%032x\"",
-		 c->conf->network, c->index + 1, round + 1);
+		 "\"NetworkID\":\"%s\",\"EndpointID\":\"%016llx%048x\"",
+		 c->conf->network, (unsigned long long)n, round + 1);
 }
 
 static void portmap(const struct client *c, unsigned int round, char *buf,
