@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "lib/fail.h"
 #include "lib/fw_priv.h"
 
 #define BATCH_SIZE_FIRST 4096
@@ -313,8 +314,11 @@ static int batch_send(struct fw_batch *b, struct err *err)
 {
 	struct fw *fw = b->fw;
 	struct answer a = { 0 };
-	int r;
+	int r = FAILPOINT("fw.commit");
 
+	if (r < 0)
+		return err_set(err, r, "nftables transaction: %s",
+			       strerror(-r));
 	pthread_mutex_lock(&fw->lock);
 	a.first_seq = fw->seq + 1;
 	for (size_t i = 0; i < b->msg_count; i++)

@@ -50,6 +50,9 @@ struct fw_table {
 	const char *name;
 };
 
+/* Adding a table, chain or set that is there is success; it stays as it is.
+ * Deleting or flushing one that is not makes the transaction fail with -ENOENT:
+ * add and then delete it where that is not known. */
 void fw_table_add(struct fw_batch *b, const struct fw_table *t);
 void fw_table_del(struct fw_batch *b, const struct fw_table *t);
 
@@ -65,6 +68,7 @@ void fw_chain_add(struct fw_batch *b, const struct fw_table *t,
 		  const struct fw_chain *c);
 void fw_chain_flush(struct fw_batch *b, const struct fw_table *t,
 		    const char *chain);
+/* -EBUSY while rules or map elements jump to it. */
 void fw_chain_del(struct fw_batch *b, const struct fw_table *t,
 		  const char *chain);
 
@@ -118,7 +122,8 @@ struct fw_elem {
 	const char *chain; /* of a jump or goto */
 };
 
-/* excl: -EEXIST when it is there; otherwise an equal one is fine. */
+/* excl: -EEXIST when it is there; otherwise an equal one is fine, and one with
+ * other data still is -EEXIST. */
 void fw_elem_add(struct fw_batch *b, const struct fw_table *t,
 		 const struct fw_set *s, const struct fw_elem *e, bool excl);
 /* An absent element makes the transaction fail with -ENOENT.  Only the key
@@ -142,6 +147,7 @@ struct fw_rule {
 	bool insert;                 /* at the head (handle 0) */
 };
 
+/* Adding twice makes two. @handle, of either: -ENOENT when it is not there. */
 void fw_rule_add(struct fw_batch *b, const struct fw_table *t,
 		 const struct fw_rule *r);
 void fw_rule_del(struct fw_batch *b, const struct fw_table *t,

@@ -3,6 +3,7 @@
  * test_fw.c - batches: what they hold together, what they say when refused;
  * sets and their elements.
  */
+#include <pthread.h>
 #include <time.h>
 
 #include "lib/test/test.h"
@@ -408,6 +409,27 @@ static void thousands_of_refusals_do_not_drown_the_first(void **state)
 	assert_int_equal(count(&pub4), 5000);
 }
 
+static void other_data_is_refused(void **state)
+{
+	struct fw_batch *b = *state;
+	struct key4 k = key4(2, IPPROTO_TCP, 80);
+	struct data4 d = data4(99, 99);
+
+	port_add(b, 2, 80, false);
+	commit(b);
+	fw_elem_add(b, &t, &pub4, &(struct fw_elem){ .key = &k, .data = &d },
+		    false);
+	commit_fails(b, -EEXIST,
+		     "element 10.0.0.2 . tcp . 80 of map pub4: File exists");
+	/* replaced: deleted and added in one transaction */
+	port_del(b, 2, 80, false);
+	fw_elem_add(b, &t, &pub4, &(struct fw_elem){ .key = &k, .data = &d },
+		    true);
+	commit(b);
+	nft("nft list map inet t pub4");
+	assert_non_null(strstr(out, "10.0.0.2 . tcp . 80 : 172.18.0.99 . 99"));
+}
+
 /* ---- batches ------------------------------------------------------------ */
 
 static void a_failing_batch_leaves_nothing(void **state)
@@ -523,6 +545,50 @@ static void tables_replaced_in_one_transaction(void **state)
 	}
 }
 
+static void *worker(void *arg)
+{
+	struct fw_batch *b = fw_batch_new(fw);
+	uint8_t last = (uint8_t)(uintptr_t)arg;
+	uintptr_t bad = b ? 0 : 1;
+
+	for (uint16_t i = 0; b && i < 200; i++) {
+		struct err err = { 0 };
+		size_t n;
+
+		port_add(b, last, i, true);
+		if (fw_commit(b, &err) < 0)
+			bad++;
+		port_add(b, last, i, true);
+		if (fw_commit(b, &err) != -EEXIST)
+			bad++;
+		if (i % 50 == 0 && fw_set_count(fw, &t, "pub4", &n, &err) < 0)
+			bad++;
+		if (i % 2)
+			port_del(b, last, i, true);
+		if (fw_commit(b, &err) < 0)
+			bad++;
+	}
+	fw_batch_free(b);
+	return (void *)bad;
+}
+
+static void threads_share_a_handle(void **state)
+{
+	pthread_t th[4];
+
+	(void)state;
+	for (uintptr_t i = 0; i < ARRAY_SIZE(th); i++)
+		assert_int_equal(
+			pthread_create(&th[i], NULL, worker, (void *)i), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(th); i++) {
+		void *bad = NULL;
+
+		pthread_join(th[i], &bad);
+		assert_null(bad);
+	}
+	assert_int_equal(count(&pub4), 4 * 100);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 
 int main(void)
@@ -530,6 +596,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(sets_listed_as_people_write_them),
 		T(sets_of_other_types_listed),
+		T(other_data_is_refused),
+		T(threads_share_a_handle),
 		T(element_added_twice_is_fine_unless_exclusive),
 		T(the_refused_one_of_many_is_named),
 		T(absent_element_cannot_be_deleted),
