@@ -152,7 +152,8 @@ size_t dp_fds(struct dp *dp, int fds[static 4]);
 int dp_event(struct dp *dp, struct err *err);
 
 /* dp_check() - compare the kernel with what was told, without changing it.
- * Calls @fn for each difference with one line of text. Return: their number. */
+ * Calls @fn (may be NULL) for each difference with one line of text.
+ * Return: their number. */
 int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
 	     struct err *err);
 

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The facade: keeps what it was told in memory, and changes the kernel and the
+ * memory together or not at all.  Publishing is in publish.c, looking after
+ * what others change in watch.c.
+ */
+#include "dataplane/dataplane.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "dataplane/dp_priv.h"
+#include "lib/ct.h"
+#include "lib/fail.h"
+
+static void *copy_of(const void *p, size_t size)
+{
+	void *c = malloc(size);
+
+	return c ? memcpy(c, p, size) : NULL;
+}
+
+/* Claims are descriptors, and the soft limit is 1024 in most places. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim); /* ranges need none */
+	}
+}
+
+int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
+{
+	const struct sock_config sock = { .driver = cfg->driver,
+					  .bpf_dir = cfg->bpf_dir,
+					  .cgroup = cfg->cgroup };
+	_cleanup_(dp_closep) struct dp *dp = calloc(1, sizeof(*dp));
+	int r;
+
+	if (!dp)
+		return err_set(err, -ENOMEM, "dataplane");
+	pthread_mutex_init(&dp->lock, NULL);
+	snprintf(dp->driver, sizeof(dp->driver), "%s", cfg->driver);
+	raise_descriptor_limit();
+	r = ruleset_open(cfg->driver, &dp->rs, err);
+	if (r < 0)
+		return r;
+	r = sock_open(&sock, &dp->sock, err);
+	if (r < 0)
+		return r;
+	r = fw_monitor_open(&dp->rules, err);
+	if (r < 0)
+		return r;
+	r = fw_monitor_ignore(dp->rules, fw_portid(ruleset_fw(dp->rs)), err);
+	if (r < 0)
+		return r;
+	r = nlk_open(&dp->nlk, err);
+	if (r < 0)
+		return r;
+	r = nlk_monitor_open(&dp->links, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(dp);
+	return 0;
+}
+
+void dp_close(struct dp *dp)
+{
+	if (!dp)
+		return;
+	nlk_monitor_close(dp->links);
+	nlk_close(dp->nlk);
+	sock_close(dp->sock);
+	fw_monitor_close(dp->rules);
+	ruleset_close(dp->rs);
+	state_fini(&dp->st);
+	pthread_mutex_destroy(&dp->lock);
+	free(dp);
+}
+
+void dp_load_begin(struct dp *dp)
+{
+	DP_LOCKED(dp);
+
+	dp->loading = true;
+	dp->host.adopting = true;
+	sock_load_begin(dp->sock);
+}
+
+int dp_load_end(struct dp *dp, struct err *err)
+{
+	DP_LOCKED(dp);
+	int r;
+
+	dp->loading = false;
+	dp->host.adopting = false;
+	r = dp_scan_links(dp, err);
+	if (r < 0)
+		return r;
+	r = ruleset_rebuild(dp->rs, &dp->st, err);
+	if (r < 0)
+		return r;
+	r = sock_load_end(dp->sock, err);
+	if (r < 0)
+		return r;
+	r = dp->st.networks.count ? 0 : sock_detach(dp->sock, err);
+	if (r < 0)
+		return r;
+	/* tried again every second, and dp_check() tells */
+	(void)dp_sync_foreign(dp, NULL);
+	return 0;
+}
+
+/* ---- networks ----------------------------------------------------------- */
+
+static int check_network(const struct dp_network *net, struct err *err)
+{
+	if (!net->id[0] || !net->bridge[0])
+		return err_set(err, -EINVAL, "network without id or bridge");
+	if (net->firewall == DP_FW_RESPECT)
+		return err_set(err, -EOPNOTSUPP,
+			       "berth.firewall=respect: not in this version");
+	return 0;
+}
+
+static void take_out(struct dp *dp, const struct dp_network *net)
+{
+	struct ruleset_change change = { .net_old = net };
+
+	free(tab_take(&dp->st.networks, net->id));
+	(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
+	(void)dp_sync_foreign(dp, NULL);
+}
+
+static int add_network(struct dp *dp, const struct dp_network *net,
+		       struct err *err)
+{
+	struct ruleset_change change = { .net_new = net };
+	_cleanup_free_ struct dp_network *copy = copy_of(net, sizeof(*net));
+	int r;
+
+	if (!copy || tab_put(&dp->st.networks, copy) < 0)
+		return err_set(err, -ENOMEM, "network %.12s", net->id);
+	copy = NULL;
+	if (dp->loading)
+		return 0;
+	r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r < 0) {
+		free(tab_take(&dp->st.networks, net->id));
+		return r;
+	}
+	r = FAILPOINT("dp.network.mapped");
+	if (r < 0)
+		err_set(err, r, "test: dp.network.mapped");
+	else
+		r = dp_sync_foreign(dp, err);
+	if (r >= 0)
+		return 0;
+	take_out(dp, net);
+	return r;
+}
+
+/* The same id in another form: its ports and publishes depend on it. */
+static int replace_network(struct dp *dp, struct dp_network *old,
+			   const struct dp_network *net, struct err *err)
+{
+	struct dp_network before = *old;
+	int r;
+
+	*old = *net;
+	if (dp->loading)
+		return 0;
+	r = ruleset_rebuild(dp->rs, &dp->st, err);
+	if (r < 0)
+		*old = before;
+	return r < 0 ? r : dp_sync_foreign(dp, err);
+}
+
+int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
+{
+	DP_LOCKED(dp);
+	struct dp_network *old = state_network(&dp->st, net->id);
+	int r = check_network(net, err);
+
+	if (r < 0 || (old && network_equal(old, net)))
+		return r;
+	if (!dp->loading && !dp->st.networks.count) {
+		r = dp_scan_links(dp, err);
+		if (r < 0)
+			return r;
+	}
+	return old ? replace_network(dp, old, net, err)
+		   : add_network(dp, net, err);
+}
+
+/* What the driver did not remove before the network.  Return: was there any. */
+static bool drop_members(struct dp *dp, const struct dp_network *net)
+{
+	struct state *st = &dp->st;
+	bool any = false;
+
+	for (size_t i = st->pubs.count; i-- > 0;) {
+		struct state_pub *p = st->pubs.items[i];
+
+		if (strcmp(p->pub.network, net->id) != 0)
+			continue;
+		dp_unhook(dp, net, p);
+		state_pub_free(tab_take(&st->pubs, p->id));
+		any = true;
+	}
+	for (size_t i = st->ports.count; i-- > 0;) {
+		struct state_port *p = st->ports.items[i];
+
+		if (strcmp(p->port.network, net->id) != 0)
+			continue;
+		free(tab_take(&st->ports, p->id));
+		any = true;
+	}
+	if (any)
+		state_remark(st);
+	return any;
+}
+
+int dp_network_del(struct dp *dp, const char *network, struct err *err)
+{
+	DP_LOCKED(dp);
+	_cleanup_free_ struct dp_network *net =
+		tab_take(&dp->st.networks, network);
+	struct ruleset_change change = { .net_old = net };
+	int r;
+
+	if (!net)
+		return 0;
+	if (drop_members(dp, net))
+		r = ruleset_rebuild(dp->rs, &dp->st, err);
+	else
+		r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r < 0) {
+		if (tab_put(&dp->st.networks, net) == 0)
+			net = NULL; /* may be asked again */
+		return r;
+	}
+	r = dp_sync_foreign(dp, err);
+	if (r < 0 || dp->st.networks.count)
+		return r < 0 ? r : 0;
+	return sock_detach(dp->sock, err);
+}
+
+int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err)
+{
+	DP_LOCKED(dp);
+
+	if (dp->st.stop4 == v4 && dp->st.stop6 == v6)
+		return 0;
+	dp->st.stop4 = v4;
+	dp->st.stop6 = v6;
+	return dp->loading ? 0 : ruleset_links(dp->rs, &dp->st, err);
+}
+
+/* ---- guarded ports ------------------------------------------------------ */
+
+static int check_port(struct dp *dp, const struct dp_port *port,
+		      const struct dp_network **ret, struct err *err)
+{
+	if (!port->endpoint[0] || !port->ifname[0] || mac_is_none(&port->mac))
+		return err_set(err, -EINVAL,
+			       "port without endpoint, interface or MAC");
+	*ret = state_network(&dp->st, port->network);
+	if (!*ret)
+		return err_set(err, -ENOENT, "network %.12s is not known",
+			       port->network);
+	return 0;
+}
+
+int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
+{
+	DP_LOCKED(dp);
+	struct state_port *old = tab_find(&dp->st.ports, port->endpoint);
+	struct ruleset_change change = { .port_new = port };
+	struct state_port item = { .port = *port }, before = item;
+	const struct dp_network *net;
+	_cleanup_free_ struct state_port *copy = NULL;
+	int r = check_port(dp, port, &net, err);
+
+	if (r < 0 || (old && port_equal(&old->port, port)))
+		return r;
+	change.net_old = change.net_new = net;
+	snprintf(item.id, sizeof(item.id), "%s", port->endpoint);
+	if (old) {
+		before = *old;
+		change.port_old = &before.port;
+		change.net_old = state_network(&dp->st, before.port.network);
+		*old = item;
+	} else {
+		copy = copy_of(&item, sizeof(item));
+		if (!copy || tab_put(&dp->st.ports, copy) < 0)
+			return err_set(err, -ENOMEM, "port %s", port->ifname);
+		copy = NULL;
+	}
+	if (dp->loading)
+		return 0;
+	r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r == 0 || !old)
+		r = r ? r : FAILPOINT("dp.port.mapped");
+	if (r < 0 && old)
+		*old = before;
+	else if (r < 0)
+		free(tab_take(&dp->st.ports, port->endpoint));
+	return r;
+}
+
+static void forget_flows(const struct dp_port *port)
+{
+	struct ct_filter filters[2];
+	size_t n = 0;
+
+	if (!ip_is_none(&port->ip4))
+		filters[n++] = (struct ct_filter){ .reply_src = port->ip4 };
+	if (!ip_is_none(&port->ip6))
+		filters[n++] = (struct ct_filter){ .reply_src = port->ip6 };
+	/* an entry left behind times out; the endpoint must go all the same */
+	(void)ct_flush(filters, n, NULL);
+}
+
+int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
+{
+	DP_LOCKED(dp);
+	_cleanup_free_ struct state_port *p = tab_take(&dp->st.ports, endpoint);
+	struct ruleset_change change = { 0 };
+	int r = 0;
+
+	if (!p)
+		return 0;
+	change.port_old = &p->port;
+	change.net_old = change.net_new =
+		state_network(&dp->st, p->port.network);
+	if (!dp->loading && change.net_old)
+		r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r == 0)
+		forget_flows(&p->port);
+	else if (tab_put(&dp->st.ports, p) == 0)
+		p = NULL;
+	return r;
+}

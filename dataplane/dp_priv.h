@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dp_priv.h - the facade's own structure, shared by its files. */
+#ifndef DATAPLANE_DP_PRIV_H
+#define DATAPLANE_DP_PRIV_H
+
+#include <pthread.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/ebpf/sock.h"
+#include "dataplane/nft/foreign.h"
+#include "dataplane/nft/ruleset.h"
+#include "dataplane/state.h"
+#include "lib/fw.h"
+#include "lib/nlk.h"
+
+struct dp {
+	pthread_mutex_t lock; /* of everything below */
+	char driver[64];
+	struct state st;
+	struct claim_host host;
+	struct ruleset *rs;       /* owned, and so are the next four */
+	struct fw_monitor *rules; /* changes made by others */
+	struct sock *sock;        /* loopback hooks */
+	struct nlk *nlk;
+	struct nlk_monitor *links;
+	bool loading;
+	bool dirty;   /* our tables were touched: make them anew */
+	bool look;    /* events were lost: compare */
+	bool relink;  /* links came or went */
+	bool foreign; /* others' FORWARD chains were touched */
+	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
+};
+
+static inline void dp_unlockp(pthread_mutex_t **m)
+{
+	if (*m)
+		pthread_mutex_unlock(*m);
+}
+
+static inline pthread_mutex_t *dp_lock(struct dp *dp)
+{
+	pthread_mutex_lock(&dp->lock);
+	return &dp->lock;
+}
+
+/* Hold the lock to the end of the scope. */
+#define DP_LOCKED(dp)                                  \
+	_cleanup_(dp_unlockp) pthread_mutex_t *locked_ \
+		__attribute__((unused)) = dp_lock(dp)
+
+/* Read which links are Docker's bridges or another driver's.  Return: 1 when
+ * that changed; 0; -errno. */
+int dp_scan_links(struct dp *dp, struct err *err);
+/* Bring our rules in others' FORWARD chains up to the networks there are.
+ * Return: changes made; -errno. */
+int dp_sync_foreign(struct dp *dp, struct err *err);
+/* Does @pub hold host ports: is a family of its container open, not routed? */
+bool dp_publish_holds(const struct dp_network *net,
+		      const struct dp_publish *pub);
+/* Take the publish out of the socket hooks, as far as it goes. */
+void dp_unhook(struct dp *dp, const struct dp_network *net,
+	       const struct state_pub *p);
+
+#endif

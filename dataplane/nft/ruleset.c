@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Make, change and compare the driver's two nftables tables. */
+#include "dataplane/nft/ruleset.h"
+
+#include <linux/netfilter.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/nft/ruleset_priv.h"
+
+struct ruleset {
+	struct fw *fw; /* owned */
+	char name[64];
+	struct fw_table inet, bridge;
+	bool there; /* the tables were made and not removed by us since */
+};
+
+static const struct fw_table *table_of(const struct ruleset *rs,
+				       enum set_id set)
+{
+	return set < SET_BRIDGE_FIRST ? &rs->inet : &rs->bridge;
+}
+
+int ruleset_open(const char *driver, struct ruleset **ret, struct err *err)
+{
+	_cleanup_(ruleset_closep) struct ruleset *rs = calloc(1, sizeof(*rs));
+	int r;
+
+	if (!rs)
+		return err_set(err, -ENOMEM, "nftables");
+	snprintf(rs->name, sizeof(rs->name), "%s", driver);
+	rs->inet = (struct fw_table){ NFPROTO_INET, rs->name };
+	rs->bridge = (struct fw_table){ NFPROTO_BRIDGE, rs->name };
+	r = fw_open(&rs->fw, err);
+	if (r < 0)
+		return r;
+	r = fw_table_find(rs->fw, &rs->inet, err);
+	if (r < 0 && r != -ENOENT)
+		return err_wrap(err, r, "nftables");
+	if (err)
+		err->msg[0] = '\0';
+	rs->there = r == 0;
+	*ret = take_ptr(rs);
+	return 0;
+}
+
+void ruleset_close(struct ruleset *rs)
+{
+	if (!rs)
+		return;
+	fw_close(rs->fw);
+	free(rs);
+}
+
+struct fw *ruleset_fw(struct ruleset *rs)
+{
+	return rs->fw;
+}
+
+bool ruleset_is_ours(const struct ruleset *rs, const struct fw_event *e)
+{
+	if (e->portid == fw_portid(rs->fw))
+		return false;
+	return strcmp(e->table, rs->name) == 0 &&
+	       (e->family == NFPROTO_INET || e->family == NFPROTO_BRIDGE);
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static void make_chains(struct fw_batch *b, const struct fw_table *t,
+			const struct chain_def *defs)
+{
+	for (const struct chain_def *d = defs; d->chain.name; d++)
+		fw_chain_add(b, t, &d->chain);
+	for (const struct chain_def *d = defs; d->chain.name; d++) {
+		for (const struct chain_rule *r = d->rules; r->exprs; r++) {
+			const struct fw_rule rule = { .chain = d->chain.name,
+						      .exprs = r->exprs,
+						      .comment = r->comment };
+
+			fw_rule_add(b, t, &rule);
+		}
+	}
+}
+
+/* Add or delete what a walk yields; the batch joins neighbours of one set into
+ * one message. */
+struct adder {
+	const struct ruleset *rs;
+	struct fw_batch *b;
+	bool del;
+};
+
+static void change_elem(void *ctx, enum set_id set, const struct fw_elem *e)
+{
+	struct adder *a = ctx;
+	const struct fw_table *t = table_of(a->rs, set);
+
+	if (a->del)
+		fw_elem_del(a->b, t, &ruleset_sets[set], e);
+	else
+		fw_elem_add(a->b, t, &ruleset_sets[set], e, false);
+}
+
+/* Walk everything in @st. */
+static int each_elem(const struct state *st, elem_fn fn, void *ctx)
+{
+	for (size_t i = 0; i < st->networks.count; i++)
+		elems_network(st->networks.items[i], fn, ctx);
+	for (size_t i = 0; i < st->ports.count; i++) {
+		const struct state_port *p = st->ports.items[i];
+		const struct dp_network *net =
+			state_network(st, p->port.network);
+
+		if (net)
+			elems_port(net, &p->port, fn, ctx);
+	}
+	for (size_t i = 0; i < st->pubs.count; i++) {
+		const struct state_pub *p = st->pubs.items[i];
+		const struct dp_network *net =
+			state_network(st, p->pub.network);
+		int r = net ? elems_publish(net, &p->pub, fn, ctx) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	elems_links(st, fn, ctx);
+	return 0;
+}
+
+static void remove_table(struct fw_batch *b, const struct fw_table *t)
+{
+	fw_table_add(b, t); /* so that removing succeeds in any case */
+	fw_table_del(b, t);
+}
+
+int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(rs->fw);
+	struct adder add = { .rs = rs, .b = b };
+	int r;
+
+	if (!b)
+		return err_set(err, -ENOMEM, "nftables");
+	if (st->networks.count == 0 && !rs->there)
+		return 0;
+	remove_table(b, &rs->inet);
+	remove_table(b, &rs->bridge);
+	if (st->networks.count) {
+		fw_table_add(b, &rs->inet);
+		fw_table_add(b, &rs->bridge);
+		for (enum set_id s = 0; s < SET_MAX; s++)
+			fw_set_add(b, table_of(rs, s), &ruleset_sets[s]);
+		make_chains(b, &rs->inet, ruleset_inet_chains);
+		make_chains(b, &rs->bridge, ruleset_bridge_chains);
+		r = each_elem(st, change_elem, &add);
+		if (r < 0)
+			return err_set(err, r, "nftables");
+	}
+	r = fw_commit(b, err);
+	if (r < 0)
+		return err_wrap(err, r, "nftables table %s", rs->name);
+	rs->there = st->networks.count > 0;
+	return 0;
+}
+
+/* ---- one change --------------------------------------------------------- */
+
+static int walk_change(const struct ruleset_change *c, struct adder *a)
+{
+	int r = 0;
+
+	a->del = true;
+	if (c->pub_old)
+		r = elems_publish(c->net_old, c->pub_old, change_elem, a);
+	if (r < 0)
+		return r;
+	if (c->port_old)
+		elems_port(c->net_old, c->port_old, change_elem, a);
+	if (c->net_old && c->net_old != c->net_new)
+		elems_network(c->net_old, change_elem, a);
+
+	a->del = false;
+	if (c->net_new && c->net_old != c->net_new)
+		elems_network(c->net_new, change_elem, a);
+	if (c->port_new)
+		elems_port(c->net_new, c->port_new, change_elem, a);
+	if (c->pub_new)
+		r = elems_publish(c->net_new, c->pub_new, change_elem, a);
+	return r;
+}
+
+int ruleset_apply(struct ruleset *rs, const struct state *st,
+		  const struct ruleset_change *change, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(rs->fw);
+	struct adder a = { .rs = rs, .b = b };
+	int r;
+
+	if (!b)
+		return err_set(err, -ENOMEM, "nftables");
+	if (!rs->there || st->networks.count == 0)
+		return ruleset_rebuild(rs, st, err);
+	r = walk_change(change, &a);
+	if (r < 0)
+		return err_set(err, r, "nftables");
+	r = fw_commit(b, err);
+	if (r == 0)
+		return 0;
+	/* The first thing that is not as we left it: somebody changed or
+	 * flushed our tables.  All of it anew, or the error of that. */
+	if (err)
+		err->msg[0] = '\0';
+	return ruleset_rebuild(rs, st, err);
+}
+
+int ruleset_links(struct ruleset *rs, const struct state *st, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(rs->fw);
+	struct adder a = { .rs = rs, .b = b };
+	int r;
+
+	if (!b)
+		return err_set(err, -ENOMEM, "nftables");
+	if (!rs->there || st->networks.count == 0)
+		return 0;
+	fw_set_flush(b, &rs->inet, ruleset_sets[SET_FOREIGN].name);
+	fw_set_flush(b, &rs->inet, ruleset_sets[SET_FRIENDS].name);
+	fw_set_flush(b, &rs->inet, ruleset_sets[SET_STOP].name);
+	elems_links(st, change_elem, &a);
+	r = fw_commit(b, err);
+	if (r == 0)
+		return 0;
+	if (err)
+		err->msg[0] = '\0';
+	return ruleset_rebuild(rs, st, err);
+}
+
+/* ---- compare ------------------------------------------------------------ */
+
+struct checker {
+	struct ruleset *rs;
+	void (*fn)(void *ctx, const char *line);
+	void *ctx;
+	int found;
+	size_t want[SET_MAX];
+};
+
+__attribute__((format(printf, 2, 3))) static void differs(struct checker *c,
+							  const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	c->found++;
+	if (!c->fn)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	c->fn(c->ctx, line);
+}
+
+static void count_elem(void *ctx, enum set_id set, const struct fw_elem *e)
+{
+	struct checker *c = ctx;
+
+	(void)e;
+	c->want[set]++;
+}
+
+static const char *family_name(const struct fw_table *t)
+{
+	return t->family == NFPROTO_INET ? "inet" : "bridge";
+}
+
+static int count_rule(void *ctx, const struct fw_rule_info *r)
+{
+	size_t *n = ctx;
+
+	(void)r;
+	(*n)++;
+	return 0;
+}
+
+static int check_chains(struct checker *c, const struct fw_table *t,
+			const struct chain_def *defs, struct err *err)
+{
+	for (const struct chain_def *d = defs; d->chain.name; d++) {
+		size_t want = 0, have = 0;
+		int r = fw_rule_each(c->rs->fw, t, d->chain.name, count_rule,
+				     &have, err);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		while (d->rules[want].exprs)
+			want++;
+		if (r == -ENOENT)
+			differs(c, "nftables: chain %s %s %s is missing",
+				family_name(t), t->name, d->chain.name);
+		else if (want != have)
+			differs(c,
+				"nftables: chain %s %s %s has %zu rules, "
+				"should have %zu",
+				family_name(t), t->name, d->chain.name, have,
+				want);
+	}
+	return 0;
+}
+
+static int check_sets(struct checker *c, struct err *err)
+{
+	for (enum set_id s = 0; s < SET_MAX; s++) {
+		const struct fw_table *t = table_of(c->rs, s);
+		size_t have = 0;
+		int r = fw_set_count(c->rs->fw, t, ruleset_sets[s].name, &have,
+				     err);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r == -ENOENT)
+			differs(c, "nftables: set %s %s %s is missing",
+				family_name(t), t->name, ruleset_sets[s].name);
+		else if (have != c->want[s])
+			differs(c,
+				"nftables: set %s %s %s has %zu elements, "
+				"should have %zu",
+				family_name(t), t->name, ruleset_sets[s].name,
+				have, c->want[s]);
+	}
+	return 0;
+}
+
+static int check_table(struct checker *c, const struct fw_table *t, bool want,
+		       struct err *err)
+{
+	int r = fw_table_find(c->rs->fw, t, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (want != (r == 0))
+		differs(c, "nftables: table %s %s is %s", family_name(t),
+			t->name, want ? "missing" : "there without a network");
+	return 0;
+}
+
+int ruleset_missing(struct ruleset *rs, const struct state *st, struct err *err)
+{
+	struct checker c = { .rs = rs };
+	bool want = st->networks.count > 0;
+	int r = check_table(&c, &rs->inet, want, err);
+
+	if (r == 0)
+		r = check_table(&c, &rs->bridge, want, err);
+	if (r == 0 && err)
+		err->msg[0] = '\0';
+	return r < 0 ? r : c.found;
+}
+
+int ruleset_check(struct ruleset *rs, const struct state *st,
+		  void (*fn)(void *ctx, const char *line), void *ctx,
+		  struct err *err)
+{
+	struct checker c = { .rs = rs, .fn = fn, .ctx = ctx };
+	bool want = st->networks.count > 0;
+	int r = check_table(&c, &rs->inet, want, err);
+
+	if (r == 0)
+		r = check_table(&c, &rs->bridge, want, err);
+	if (r == 0 && want && c.found == 0)
+		r = each_elem(st, count_elem, &c);
+	if (r == 0 && want && c.found == 0)
+		r = check_chains(&c, &rs->inet, ruleset_inet_chains, err);
+	if (r == 0 && want && c.found == 0)
+		r = check_chains(&c, &rs->bridge, ruleset_bridge_chains, err);
+	if (r == 0 && want && c.found == 0)
+		r = check_sets(&c, err);
+	if (r < 0)
+		return r;
+	if (err)
+		err->msg[0] = '\0';
+	return c.found;
+}

@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The inet table's chains and rules: publish, masquerade, isolate.
+ *
+ * The text above each rule is what nft(8) prints; a test compares.  Rules that
+ * drop have a counter and a comment, so that it can be seen which one moved.
+ */
+#include "dataplane/nft/ruleset_priv.h"
+
+#include <limits.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/rtnetlink.h>
+
+#define DROP            FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
+#define ACCEPT          FW_VERDICT(NF_ACCEPT), FW_END
+#define IIF_IN(set)     FW_META(0, NFT_META_IIFNAME), FW_LOOKUP(0, set)
+#define OIF_IN(set)     FW_META(0, NFT_META_OIFNAME), FW_LOOKUP(0, set)
+#define IIF_NOT_IN(set) FW_META(0, NFT_META_IIFNAME), FW_LOOKUP_NOT(0, set)
+#define IFS_IN(set)                                                 \
+	FW_META(0, NFT_META_IIFNAME), FW_META(4, NFT_META_OIFNAME), \
+		FW_LOOKUP(0, set)
+#define IFS_NOT_IN(set)                                             \
+	FW_META(0, NFT_META_IIFNAME), FW_META(4, NFT_META_OIFNAME), \
+		FW_LOOKUP_NOT(0, set)
+#define CT_KNOWN                                         \
+	FW_CT_STATE(NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | \
+		    NF_CT_STATE_BIT(IP_CT_RELATED))
+#define CT_DNAT FW_CT_STATUS(IPS_DST_NAT)
+#define CT_NOT_DNAT \
+	FW_CT(0, NFT_CT_STATUS), FW_AND32(0, IPS_DST_NAT), FW_EQ32(0, 0u)
+/* destination address . protocol . port */
+#define DEST4 \
+	FW_IS_IP4, FW_IP4_DADDR(0), FW_META(1, NFT_META_L4PROTO), FW_TH_DPORT(2)
+#define DEST6 \
+	FW_IS_IP6, FW_IP6_DADDR(0), FW_META(4, NFT_META_L4PROTO), FW_TH_DPORT(5)
+#define PORT FW_META(0, NFT_META_L4PROTO), FW_TH_DPORT(1)
+
+static const uint8_t net127[1] = { 127 };
+static const uint8_t loopback6[16] = { [15] = 1 };
+static const uint8_t mapped127[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+
+/* clang-format off */
+/* iif "lo" accept */
+static const struct fw_expr wire_1[] = {
+	FW_META(0, NFT_META_IIF), FW_EQ32(0, 1u), ACCEPT,
+};
+/* ip daddr 127.0.0.0/8 counter drop */
+static const struct fw_expr wire_2[] = {
+	FW_IS_IP4, FW_NH(0, 16, 1), FW_EQ(0, net127, 1), DROP,
+};
+/* ip saddr 127.0.0.0/8 counter drop */
+static const struct fw_expr wire_3[] = {
+	FW_IS_IP4, FW_NH(0, 12, 1), FW_EQ(0, net127, 1), DROP,
+};
+/* ip6 daddr ::1 counter drop */
+static const struct fw_expr wire_4[] = {
+	FW_IS_IP6, FW_IP6_DADDR(0), FW_EQ(0, loopback6, 16), DROP,
+};
+/* ip6 saddr ::1 counter drop */
+static const struct fw_expr wire_5[] = {
+	FW_IS_IP6, FW_IP6_SADDR(0), FW_EQ(0, loopback6, 16), DROP,
+};
+/* ip6 daddr ::ffff:127.0.0.0/104 counter drop */
+static const struct fw_expr wire_6[] = {
+	FW_IS_IP6, FW_NH(0, 24, 13), FW_EQ(0, mapped127, 13), DROP,
+};
+/* ip6 saddr ::ffff:127.0.0.0/104 counter drop */
+static const struct fw_expr wire_7[] = {
+	FW_IS_IP6, FW_NH(0, 8, 13), FW_EQ(0, mapped127, 13), DROP,
+};
+
+static const struct chain_rule wire[] = {
+	{ wire_1, NULL },
+	{ wire_2, "loopback from a wire" },
+	{ wire_3, "loopback from a wire" },
+	{ wire_4, "loopback from a wire" },
+	{ wire_5, "loopback from a wire" },
+	{ wire_6, "loopback from a wire" },
+	{ wire_7, "loopback from a wire" },
+	{ NULL, NULL },
+};
+
+/* dnat ip to ip daddr . meta l4proto . th dport map @addr4 */
+static const struct fw_expr publish_1[] = {
+	DEST4, FW_MAP(0, "addr4", 0), FW_DNAT(NFPROTO_IPV4, 0, 1), FW_END,
+};
+/* dnat ip to ip daddr . meta l4proto . th dport map @addr4r */
+static const struct fw_expr publish_2[] = {
+	DEST4, FW_MAP(0, "addr4r", 0), FW_DNAT(NFPROTO_IPV4, 0, FW_NO_REG),
+	FW_END,
+};
+/* meta nfproto ipv4 dnat ip to meta l4proto . th dport map @any4 */
+static const struct fw_expr publish_3[] = {
+	FW_IS_IP4, PORT, FW_MAP(0, "any4", 0), FW_DNAT(NFPROTO_IPV4, 0, 1),
+	FW_END,
+};
+/* meta nfproto ipv4 dnat ip to meta l4proto . th dport map @any4r */
+static const struct fw_expr publish_4[] = {
+	FW_IS_IP4, PORT, FW_MAP(0, "any4r", 0),
+	FW_DNAT(NFPROTO_IPV4, 0, FW_NO_REG), FW_END,
+};
+/* dnat ip6 to ip6 daddr . meta l4proto . th dport map @addr6 */
+static const struct fw_expr publish_5[] = {
+	DEST6, FW_MAP(0, "addr6", 0), FW_DNAT(NFPROTO_IPV6, 0, 4), FW_END,
+};
+/* dnat ip6 to ip6 daddr . meta l4proto . th dport map @addr6r */
+static const struct fw_expr publish_6[] = {
+	DEST6, FW_MAP(0, "addr6r", 0), FW_DNAT(NFPROTO_IPV6, 0, FW_NO_REG),
+	FW_END,
+};
+/* meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @any6 */
+static const struct fw_expr publish_7[] = {
+	FW_IS_IP6, PORT, FW_MAP(0, "any6", 0), FW_DNAT(NFPROTO_IPV6, 0, 4),
+	FW_END,
+};
+/* meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @any6r */
+static const struct fw_expr publish_8[] = {
+	FW_IS_IP6, PORT, FW_MAP(0, "any6r", 0),
+	FW_DNAT(NFPROTO_IPV6, 0, FW_NO_REG), FW_END,
+};
+
+static const struct chain_rule publish[] = {
+	{ publish_1, NULL },
+	{ publish_2, NULL },
+	{ publish_3, NULL },
+	{ publish_4, NULL },
+	{ publish_5, NULL },
+	{ publish_6, NULL },
+	{ publish_7, NULL },
+	{ publish_8, NULL },
+	{ NULL, NULL },
+};
+
+/* iifname @nets jump dstnat-nets */
+static const struct fw_expr dstnat_1[] = {
+	IIF_IN("nets"), FW_JUMP("dstnat-nets"), FW_END,
+};
+/* fib daddr type local goto publish */
+static const struct fw_expr dstnat_2[] = {
+	FW_FIB_DADDR_TYPE(RTN_LOCAL), FW_GOTO("publish"), FW_END,
+};
+
+static const struct chain_rule dstnat[] = {
+	{ dstnat_1, NULL },
+	{ dstnat_2, NULL },
+	{ NULL, NULL },
+};
+
+/* ip daddr @gates4 iifname . ip daddr != @gate4 counter drop */
+static const struct fw_expr dstnat_nets_1[] = {
+	FW_IS_IP4, FW_IP4_DADDR(0), FW_LOOKUP(0, "gates4"),
+	FW_META(0, NFT_META_IIFNAME), FW_IP4_DADDR(4),
+	FW_LOOKUP_NOT(0, "gate4"), DROP,
+};
+/* ip6 daddr @gates6 iifname . ip6 daddr != @gate6 counter drop */
+static const struct fw_expr dstnat_nets_2[] = {
+	FW_IS_IP6, FW_IP6_DADDR(0), FW_LOOKUP(0, "gates6"),
+	FW_META(0, NFT_META_IIFNAME), FW_IP6_DADDR(4),
+	FW_LOOKUP_NOT(0, "gate6"), DROP,
+};
+
+static const struct chain_rule dstnat_nets[] = {
+	{ dstnat_nets_1, "gateway of another network" },
+	{ dstnat_nets_2, "gateway of another network" },
+	{ NULL, NULL },
+};
+
+/* ip daddr 127.0.0.0/8 accept */
+static const struct fw_expr output_1[] = {
+	FW_IS_IP4, FW_NH(0, 16, 1), FW_EQ(0, net127, 1), ACCEPT,
+};
+/* ip6 daddr ::1 accept */
+static const struct fw_expr output_2[] = {
+	FW_IS_IP6, FW_IP6_DADDR(0), FW_EQ(0, loopback6, 16), ACCEPT,
+};
+/* fib daddr type local goto publish */
+static const struct fw_expr output_3[] = {
+	FW_FIB_DADDR_TYPE(RTN_LOCAL), FW_GOTO("publish"), FW_END,
+};
+
+static const struct chain_rule output[] = {
+	{ output_1, NULL },
+	{ output_2, NULL },
+	{ output_3, NULL },
+	{ NULL, NULL },
+};
+
+/* ct status dnat oifname . ip saddr @local4 masquerade */
+static const struct fw_expr srcnat_1[] = {
+	CT_DNAT, FW_IS_IP4, FW_META(0, NFT_META_OIFNAME), FW_IP4_SADDR(4),
+	FW_LOOKUP(0, "local4"), FW_MASQ, FW_END,
+};
+/* ct status dnat oifname . ip6 saddr @local6 masquerade */
+static const struct fw_expr srcnat_2[] = {
+	CT_DNAT, FW_IS_IP6, FW_META(0, NFT_META_OIFNAME), FW_IP6_SADDR(4),
+	FW_LOOKUP(0, "local6"), FW_MASQ, FW_END,
+};
+/* oifname @nets accept */
+static const struct fw_expr srcnat_3[] = {
+	OIF_IN("nets"), ACCEPT,
+};
+/* meta nfproto ipv4 iifname @masq4 jump srcnat4 */
+static const struct fw_expr srcnat_4[] = {
+	FW_IS_IP4, IIF_IN("masq4"), FW_JUMP("srcnat4"), FW_END,
+};
+/* meta nfproto ipv6 iifname @masq6 jump srcnat6 */
+static const struct fw_expr srcnat_5[] = {
+	FW_IS_IP6, IIF_IN("masq6"), FW_JUMP("srcnat6"), FW_END,
+};
+
+static const struct chain_rule srcnat[] = {
+	{ srcnat_1, NULL },
+	{ srcnat_2, NULL },
+	{ srcnat_3, NULL },
+	{ srcnat_4, NULL },
+	{ srcnat_5, NULL },
+	{ NULL, NULL },
+};
+
+/* snat ip to iifname map @snat4 */
+static const struct fw_expr srcnat4_1[] = {
+	FW_META(0, NFT_META_IIFNAME), FW_MAP(0, "snat4", 0),
+	FW_SNAT(NFPROTO_IPV4, 0), FW_END,
+};
+/* masquerade */
+static const struct fw_expr srcnat4_2[] = {
+	FW_MASQ, FW_END,
+};
+
+static const struct chain_rule srcnat4[] = {
+	{ srcnat4_1, NULL },
+	{ srcnat4_2, NULL },
+	{ NULL, NULL },
+};
+
+/* snat ip6 to iifname map @snat6 */
+static const struct fw_expr srcnat6_1[] = {
+	FW_META(0, NFT_META_IIFNAME), FW_MAP(0, "snat6", 0),
+	FW_SNAT(NFPROTO_IPV6, 0), FW_END,
+};
+/* masquerade */
+static const struct fw_expr srcnat6_2[] = {
+	FW_MASQ, FW_END,
+};
+
+static const struct chain_rule srcnat6[] = {
+	{ srcnat6_1, NULL },
+	{ srcnat6_2, NULL },
+	{ NULL, NULL },
+};
+
+/* ct state established,related accept */
+static const struct fw_expr forward_1[] = {
+	CT_KNOWN, ACCEPT,
+};
+/* iifname . oifname @icc accept */
+static const struct fw_expr forward_2[] = {
+	IFS_IN("icc"), ACCEPT,
+};
+/* iifname @nets jump from */
+static const struct fw_expr forward_3[] = {
+	IIF_IN("nets"), FW_JUMP("from"), FW_END,
+};
+/* oifname @nets goto into */
+static const struct fw_expr forward_4[] = {
+	OIF_IN("nets"), FW_GOTO("into"), FW_END,
+};
+/* iifname @nets accept */
+static const struct fw_expr forward_5[] = {
+	IIF_IN("nets"), ACCEPT,
+};
+/* iifname @friends accept */
+static const struct fw_expr forward_6[] = {
+	IIF_IN("friends"), ACCEPT,
+};
+/* oifname @friends accept */
+static const struct fw_expr forward_7[] = {
+	OIF_IN("friends"), ACCEPT,
+};
+/* meta nfproto @stop counter drop */
+static const struct fw_expr forward_8[] = {
+	FW_META(0, NFT_META_NFPROTO), FW_LOOKUP(0, "stop"), DROP,
+};
+
+static const struct chain_rule forward[] = {
+	{ forward_1, NULL },
+	{ forward_2, NULL },
+	{ forward_3, NULL },
+	{ forward_4, NULL },
+	{ forward_5, NULL },
+	{ forward_6, NULL },
+	{ forward_7, NULL },
+	{ forward_8, "forwarding between others" },
+	{ NULL, NULL },
+};
+
+/* fib saddr . iif oif missing counter drop */
+static const struct fw_expr from_1[] = {
+	FW_FIB(0, NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT),
+	FW_EQ32(0, 0u), DROP,
+};
+/* meta nfproto ipv4 iifname @internal4 iifname . oifname != @same counter drop */
+static const struct fw_expr from_2[] = {
+	FW_IS_IP4, IIF_IN("internal4"), IFS_NOT_IN("same"), DROP,
+};
+/* meta nfproto ipv6 iifname @internal6 iifname . oifname != @same counter drop */
+static const struct fw_expr from_3[] = {
+	FW_IS_IP6, IIF_IN("internal6"), IFS_NOT_IN("same"), DROP,
+};
+/* oifname @foreign ct status ! dnat counter drop */
+static const struct fw_expr from_4[] = {
+	OIF_IN("foreign"), CT_NOT_DNAT, DROP,
+};
+
+static const struct chain_rule from[] = {
+	{ from_1, "forged source" },
+	{ from_2, "internal" },
+	{ from_3, "internal" },
+	{ from_4, "network of Docker" },
+	{ NULL, NULL },
+};
+
+/* meta nfproto ipv4 oifname @internal4 counter drop */
+static const struct fw_expr into_1[] = {
+	FW_IS_IP4, OIF_IN("internal4"), DROP,
+};
+/* meta nfproto ipv6 oifname @internal6 counter drop */
+static const struct fw_expr into_2[] = {
+	FW_IS_IP6, OIF_IN("internal6"), DROP,
+};
+/* iifname != @nets ip saddr @subnets4 counter drop */
+static const struct fw_expr into_3[] = {
+	IIF_NOT_IN("nets"), FW_IS_IP4, FW_IP4_SADDR(0),
+	FW_LOOKUP(0, "subnets4"), DROP,
+};
+/* iifname != @nets ip6 saddr @subnets6 counter drop */
+static const struct fw_expr into_4[] = {
+	IIF_NOT_IN("nets"), FW_IS_IP6, FW_IP6_SADDR(0),
+	FW_LOOKUP(0, "subnets6"), DROP,
+};
+/* ct status dnat accept */
+static const struct fw_expr into_5[] = {
+	CT_DNAT, ACCEPT,
+};
+/* iifname . oifname @same counter drop */
+static const struct fw_expr into_6[] = {
+	IFS_IN("same"), DROP,
+};
+/* meta nfproto ipv4 goto into4 */
+static const struct fw_expr into_7[] = {
+	FW_IS_IP4, FW_GOTO("into4"), FW_END,
+};
+/* meta nfproto ipv6 goto into6 */
+static const struct fw_expr into_8[] = {
+	FW_IS_IP6, FW_GOTO("into6"), FW_END,
+};
+
+static const struct chain_rule into[] = {
+	{ into_1, "internal" },
+	{ into_2, "internal" },
+	{ into_3, "forged source" },
+	{ into_4, "forged source" },
+	{ into_5, NULL },
+	{ into_6, "icc is off" },
+	{ into_7, NULL },
+	{ into_8, NULL },
+	{ NULL, NULL },
+};
+
+/* oifname @direct4 accept */
+static const struct fw_expr into4_1[] = {
+	OIF_IN("direct4"), ACCEPT,
+};
+/* oifname @routed4 icmp type echo-request accept */
+static const struct fw_expr into4_2[] = {
+	OIF_IN("routed4"), FW_IS_IP4, FW_L4PROTO(IPPROTO_ICMP),
+	FW_ICMP_TYPE(0), FW_EQ8(0, 8), ACCEPT,
+};
+/* oifname @routed4 goto open */
+static const struct fw_expr into4_3[] = {
+	OIF_IN("routed4"), FW_GOTO("open"), FW_END,
+};
+/* iifname . oifname @trusted goto open */
+static const struct fw_expr into4_4[] = {
+	IFS_IN("trusted"), FW_GOTO("open"), FW_END,
+};
+/* counter drop */
+static const struct fw_expr into4_5[] = {
+	DROP,
+};
+
+static const struct chain_rule into4[] = {
+	{ into4_1, NULL },
+	{ into4_2, NULL },
+	{ into4_3, NULL },
+	{ into4_4, NULL },
+	{ into4_5, "not published" },
+	{ NULL, NULL },
+};
+
+/* oifname @direct6 accept */
+static const struct fw_expr into6_1[] = {
+	OIF_IN("direct6"), ACCEPT,
+};
+/* oifname @routed6 icmpv6 type echo-request accept */
+static const struct fw_expr into6_2[] = {
+	OIF_IN("routed6"), FW_IS_IP6, FW_L4PROTO(IPPROTO_ICMPV6),
+	FW_ICMP_TYPE(0), FW_EQ8(0, 128), ACCEPT,
+};
+/* oifname @routed6 goto open */
+static const struct fw_expr into6_3[] = {
+	OIF_IN("routed6"), FW_GOTO("open"), FW_END,
+};
+/* iifname . oifname @trusted goto open */
+static const struct fw_expr into6_4[] = {
+	IFS_IN("trusted"), FW_GOTO("open"), FW_END,
+};
+/* counter drop */
+static const struct fw_expr into6_5[] = {
+	DROP,
+};
+
+static const struct chain_rule into6[] = {
+	{ into6_1, NULL },
+	{ into6_2, NULL },
+	{ into6_3, NULL },
+	{ into6_4, NULL },
+	{ into6_5, "not published" },
+	{ NULL, NULL },
+};
+
+/* ip daddr . meta l4proto . th dport @open4 accept */
+static const struct fw_expr open_1[] = {
+	DEST4, FW_LOOKUP(0, "open4"), ACCEPT,
+};
+/* ip daddr . meta l4proto . th dport @open4r accept */
+static const struct fw_expr open_2[] = {
+	DEST4, FW_LOOKUP(0, "open4r"), ACCEPT,
+};
+/* ip6 daddr . meta l4proto . th dport @open6 accept */
+static const struct fw_expr open_3[] = {
+	DEST6, FW_LOOKUP(0, "open6"), ACCEPT,
+};
+/* ip6 daddr . meta l4proto . th dport @open6r accept */
+static const struct fw_expr open_4[] = {
+	DEST6, FW_LOOKUP(0, "open6r"), ACCEPT,
+};
+/* counter drop */
+static const struct fw_expr open_5[] = {
+	DROP,
+};
+
+static const struct chain_rule open[] = {
+	{ open_1, NULL },
+	{ open_2, NULL },
+	{ open_3, NULL },
+	{ open_4, NULL },
+	{ open_5, "not published" },
+	{ NULL, NULL },
+};
+
+/* iifname @nets jump host */
+static const struct fw_expr input_1[] = {
+	IIF_IN("nets"), FW_JUMP("host"), FW_END,
+};
+
+static const struct chain_rule input[] = {
+	{ input_1, NULL },
+	{ NULL, NULL },
+};
+
+/* ip daddr @gates4 iifname . ip daddr != @gate4 counter drop */
+static const struct fw_expr host_1[] = {
+	FW_IS_IP4, FW_IP4_DADDR(0), FW_LOOKUP(0, "gates4"),
+	FW_META(0, NFT_META_IIFNAME), FW_IP4_DADDR(4),
+	FW_LOOKUP_NOT(0, "gate4"), DROP,
+};
+/* ip6 daddr @gates6 iifname . ip6 daddr != @gate6 counter drop */
+static const struct fw_expr host_2[] = {
+	FW_IS_IP6, FW_IP6_DADDR(0), FW_LOOKUP(0, "gates6"),
+	FW_META(0, NFT_META_IIFNAME), FW_IP6_DADDR(4),
+	FW_LOOKUP_NOT(0, "gate6"), DROP,
+};
+/* meta nfproto ipv4 iifname @internal4 goto host-internal4 */
+static const struct fw_expr host_3[] = {
+	FW_IS_IP4, IIF_IN("internal4"), FW_GOTO("host-internal4"), FW_END,
+};
+/* meta nfproto ipv6 iifname @internal6 goto host-internal6 */
+static const struct fw_expr host_4[] = {
+	FW_IS_IP6, IIF_IN("internal6"), FW_GOTO("host-internal6"), FW_END,
+};
+
+static const struct chain_rule host[] = {
+	{ host_1, "gateway of another network" },
+	{ host_2, "gateway of another network" },
+	{ host_3, NULL },
+	{ host_4, NULL },
+	{ NULL, NULL },
+};
+
+/* ct state established,related accept */
+static const struct fw_expr host_internal4_1[] = {
+	CT_KNOWN, ACCEPT,
+};
+/* iifname @isolated4 counter drop */
+static const struct fw_expr host_internal4_2[] = {
+	IIF_IN("isolated4"), DROP,
+};
+/* iifname . ip daddr @gate4 accept */
+static const struct fw_expr host_internal4_3[] = {
+	FW_IS_IP4, FW_META(0, NFT_META_IIFNAME), FW_IP4_DADDR(4),
+	FW_LOOKUP(0, "gate4"), ACCEPT,
+};
+/* counter drop */
+static const struct fw_expr host_internal4_4[] = {
+	DROP,
+};
+
+static const struct chain_rule host_internal4[] = {
+	{ host_internal4_1, NULL },
+	{ host_internal4_2, "isolated" },
+	{ host_internal4_3, NULL },
+	{ host_internal4_4, "internal" },
+	{ NULL, NULL },
+};
+
+/* ct state established,related accept */
+static const struct fw_expr host_internal6_1[] = {
+	CT_KNOWN, ACCEPT,
+};
+/* iifname @isolated6 counter drop */
+static const struct fw_expr host_internal6_2[] = {
+	IIF_IN("isolated6"), DROP,
+};
+/* iifname . ip6 daddr @gate6 accept */
+static const struct fw_expr host_internal6_3[] = {
+	FW_IS_IP6, FW_META(0, NFT_META_IIFNAME), FW_IP6_DADDR(4),
+	FW_LOOKUP(0, "gate6"), ACCEPT,
+};
+/* icmpv6 type nd-neighbor-solicit accept */
+static const struct fw_expr host_internal6_4[] = {
+	FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), FW_EQ8(0, 135), ACCEPT,
+};
+/* icmpv6 type nd-neighbor-advert accept */
+static const struct fw_expr host_internal6_5[] = {
+	FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), FW_EQ8(0, 136), ACCEPT,
+};
+/* counter drop */
+static const struct fw_expr host_internal6_6[] = {
+	DROP,
+};
+
+static const struct chain_rule host_internal6[] = {
+	{ host_internal6_1, NULL },
+	{ host_internal6_2, "isolated" },
+	{ host_internal6_3, NULL },
+	{ host_internal6_4, NULL },
+	{ host_internal6_5, NULL },
+	{ host_internal6_6, "internal" },
+	{ NULL, NULL },
+};
+
+const struct chain_def ruleset_inet_chains[] = {
+	{ { .name = "wire",
+	    .type = "filter",
+	    .hook = NF_INET_PRE_ROUTING,
+	    .priority = NF_IP_PRI_RAW },
+	  wire },
+	{ { .name = "publish" },
+	  publish },
+	{ { .name = "dstnat",
+	    .type = "nat",
+	    .hook = NF_INET_PRE_ROUTING,
+	    .priority = NF_IP_PRI_NAT_DST },
+	  dstnat },
+	{ { .name = "dstnat-nets" },
+	  dstnat_nets },
+	{ { .name = "output",
+	    .type = "nat",
+	    .hook = NF_INET_LOCAL_OUT,
+	    .priority = NF_IP_PRI_NAT_DST },
+	  output },
+	{ { .name = "srcnat",
+	    .type = "nat",
+	    .hook = NF_INET_POST_ROUTING,
+	    .priority = NF_IP_PRI_NAT_SRC },
+	  srcnat },
+	{ { .name = "srcnat4" },
+	  srcnat4 },
+	{ { .name = "srcnat6" },
+	  srcnat6 },
+	{ { .name = "forward",
+	    .type = "filter",
+	    .hook = NF_INET_FORWARD,
+	    .priority = NF_IP_PRI_FILTER - 5 },
+	  forward },
+	{ { .name = "from" },
+	  from },
+	{ { .name = "into" },
+	  into },
+	{ { .name = "into4" },
+	  into4 },
+	{ { .name = "into6" },
+	  into6 },
+	{ { .name = "open" },
+	  open },
+	{ { .name = "input",
+	    .type = "filter",
+	    .hook = NF_INET_LOCAL_IN,
+	    .priority = NF_IP_PRI_FILTER - 5 },
+	  input },
+	{ { .name = "host" },
+	  host },
+	{ { .name = "host-internal4" },
+	  host_internal4 },
+	{ { .name = "host-internal6" },
+	  host_internal6 },
+	{ { .name = NULL }, NULL },
+};
+/* clang-format on */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ruleset_priv.h - shared by the ruleset's files: sets, rules, elements. */
+#ifndef DATAPLANE_NFT_RULESET_PRIV_H
+#define DATAPLANE_NFT_RULESET_PRIV_H
+
+#include "dataplane/nft/ruleset.h"
+#include "lib/fw_expr.h"
+
+enum set_id {
+	/* inet: networks, by bridge name */
+	SET_NETS,
+	SET_SAME,
+	SET_ICC,
+	SET_TRUSTED,
+	SET_INTERNAL4,
+	SET_INTERNAL6,
+	SET_ISOLATED4,
+	SET_ISOLATED6,
+	SET_ROUTED4,
+	SET_ROUTED6,
+	SET_DIRECT4,
+	SET_DIRECT6,
+	SET_MASQ4,
+	SET_MASQ6,
+	SET_SNAT4,
+	SET_SNAT6,
+	SET_GATES4,
+	SET_GATES6,
+	SET_GATE4,
+	SET_GATE6,
+	SET_SUBNETS4,
+	SET_SUBNETS6,
+	SET_LOCAL4,
+	SET_LOCAL6,
+	/* inet: published ports */
+	SET_ADDR4,
+	SET_ADDR6,
+	SET_ANY4,
+	SET_ANY6,
+	SET_ADDR4R,
+	SET_ADDR6R,
+	SET_ANY4R,
+	SET_ANY6R,
+	SET_OPEN4,
+	SET_OPEN6,
+	SET_OPEN4R,
+	SET_OPEN6R,
+	/* inet: links of others */
+	SET_FOREIGN,
+	SET_FRIENDS,
+	SET_STOP,
+	/* bridge */
+	SET_GUARDED,
+	SET_PORTS4,
+	SET_PORTS6,
+	SET_SELF,
+	SET_MAC,
+	SET_SENDER4,
+	SET_FROM4,
+	SET_FROM6,
+	SET_TARGET6,
+	SET_MAX,
+	SET_BRIDGE_FIRST = SET_GUARDED,
+};
+
+extern const struct fw_set ruleset_sets[SET_MAX];
+
+/* A chain and its rules; both lists end with an empty entry. */
+struct chain_rule {
+	const struct fw_expr *exprs;
+	const char *comment;
+};
+
+struct chain_def {
+	struct fw_chain chain;
+	const struct chain_rule *rules;
+};
+
+extern const struct chain_def ruleset_inet_chains[];
+extern const struct chain_def ruleset_bridge_chains[];
+
+/* Called for each element an object stands for. */
+typedef void (*elem_fn)(void *ctx, enum set_id set, const struct fw_elem *e);
+
+void elems_network(const struct dp_network *net, elem_fn fn, void *ctx);
+void elems_port(const struct dp_network *net, const struct dp_port *port,
+		elem_fn fn, void *ctx);
+/* Return: 0; -ENOMEM. */
+int elems_publish(const struct dp_network *net, const struct dp_publish *pub,
+		  elem_fn fn, void *ctx);
+void elems_links(const struct state *st, elem_fn fn, void *ctx);
+
+#endif

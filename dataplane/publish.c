@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Publishing: claim the host ports, then open them, then forget what the
+ * connection tracker remembers of them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/dp_priv.h"
+#include "lib/ct.h"
+#include "lib/fail.h"
+
+static bool opens(const struct dp_network *net, const struct ip_addr *ip,
+		  int family)
+{
+	enum dp_gateway_mode mode = family == AF_INET ? net->mode4 : net->mode6;
+
+	return !ip_is_none(ip) && state_pub_opens(net, family) &&
+	       mode != DP_GW_ROUTED;
+}
+
+bool dp_publish_holds(const struct dp_network *net,
+		      const struct dp_publish *pub)
+{
+	return opens(net, &pub->ip4, AF_INET) ||
+	       opens(net, &pub->ip6, AF_INET6);
+}
+
+struct own_ctx {
+	const struct dp *dp;
+	const char *endpoint;
+};
+
+static int own_check(void *ctx, const struct port_range *r, struct err *err)
+{
+	const struct own_ctx *own = ctx;
+	uint16_t port = 0;
+	const struct state_pub *p =
+		state_clash(&own->dp->st, r, own->endpoint, &port);
+	char ip[IP_STR_MAX];
+
+	if (!p)
+		return 0;
+	ip_str(&r->host_ip, ip);
+	return err_set(err, -EADDRINUSE,
+		       "host port %s%s%u/%s is published by endpoint %.12s of "
+		       "network %.12s: remove that container or publish "
+		       "another port",
+		       ip, ip[0] ? " " : "", port, proto_name(r->proto), p->id,
+		       p->pub.network);
+}
+
+/* One walk of the connection table for all ports. */
+static void forget_flows(const struct portmap *m)
+{
+	struct ct_filter *f = calloc(m->count ? m->count : 1, sizeof(*f));
+	size_t n = 0;
+
+	if (!f)
+		return;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct port_range *r = &m->ranges[i];
+
+		if (!r->host_first)
+			continue;
+		f[n] = (struct ct_filter){ .proto = r->proto,
+					   .first = r->host_first,
+					   .last = (uint16_t)(r->host_first +
+							      r->count - 1) };
+		if (!ip_is_any(&r->host_ip))
+			f[n].orig_dst = r->host_ip;
+		n++;
+	}
+	/* what is left times out; ports work all the same for new flows */
+	(void)ct_flush(f, n, NULL);
+	free(f);
+}
+
+/* Claim the ports, or, while loading, leave a lost claim to dp_check(). */
+static int hold_ports(struct dp *dp, const struct dp_network *net,
+		      struct state_pub *p, struct err *err)
+{
+	struct own_ctx own = { dp, p->id };
+	bool chosen = true;
+	int r;
+
+	if (!dp_publish_holds(net, &p->pub))
+		return 0;
+	for (size_t i = 0; i < p->pub.ports.count; i++)
+		chosen = chosen && p->pub.ports.ranges[i].host_first;
+	r = claim_take(&dp->host, &p->pub.ports, own_check, &own, &p->claim,
+		       err);
+	if (r < 0 && dp->loading && chosen) {
+		if (err)
+			err->msg[0] = '\0';
+		return 0;
+	}
+	return r < 0 ? r : portmap_normalize(&p->pub.ports, err);
+}
+
+/* ---- socket hooks: this host's own loopback ----------------------------- */
+
+static void release_ranges(struct dp *dp, const struct claim *c, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)sock_range_release(dp->sock, &c->ports.ranges[i], NULL);
+}
+
+/* Ports without a socket each are kept from later binders by the hooks. */
+static int hold_ranges(struct dp *dp, const struct claim *c, struct err *err)
+{
+	for (size_t i = 0; c && i < c->ports.count; i++) {
+		int r = sock_range_hold(dp->sock, &c->ports.ranges[i], err);
+
+		if (r < 0) {
+			release_ranges(dp, c, i);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int hook(struct dp *dp, const struct dp_network *net,
+		const struct state_pub *p, struct err *err)
+{
+	bool v4 = opens(net, &p->pub.ip4, AF_INET);
+	bool v6 = opens(net, &p->pub.ip6, AF_INET6);
+	int r;
+
+	if (!v4 && !v6)
+		return 0;
+	r = sock_publish_add(dp->sock, &p->pub.ports, v4 ? &p->pub.ip4 : NULL,
+			     v6 ? &p->pub.ip6 : NULL, err);
+	if (r < 0)
+		return r;
+	r = hold_ranges(dp, p->claim, err);
+	if (r < 0)
+		(void)sock_publish_del(dp->sock, &p->pub.ports,
+				       v4 ? &p->pub.ip4 : NULL,
+				       v6 ? &p->pub.ip6 : NULL, NULL);
+	return r;
+}
+
+void dp_unhook(struct dp *dp, const struct dp_network *net,
+	       const struct state_pub *p)
+{
+	bool v4 = opens(net, &p->pub.ip4, AF_INET);
+	bool v6 = opens(net, &p->pub.ip6, AF_INET6);
+
+	if (!v4 && !v6)
+		return;
+	if (p->claim)
+		release_ranges(dp, p->claim, p->claim->ports.count);
+	(void)sock_publish_del(dp->sock, &p->pub.ports, v4 ? &p->pub.ip4 : NULL,
+			       v6 ? &p->pub.ip6 : NULL, NULL);
+}
+
+/* ---- publish ------------------------------------------------------------ */
+
+static int open_ports(struct dp *dp, const struct dp_network *net,
+		      struct state_pub *p, struct err *err)
+{
+	struct ruleset_change change = { .net_old = net,
+					 .net_new = net,
+					 .pub_new = &p->pub };
+	int r = tab_put(&dp->st.pubs, p);
+
+	if (r < 0)
+		return err_set(err, r, "endpoint %.12s", p->id);
+	if (!dp->loading)
+		r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r == 0 && FAILPOINT("dp.publish.mapped") < 0) {
+		r = err_set(err, -EIO, "test: dp.publish.mapped");
+		change = (struct ruleset_change){ .net_old = net,
+						  .net_new = net,
+						  .pub_old = &p->pub };
+		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
+	}
+	if (r < 0)
+		(void)tab_take(&dp->st.pubs, p->id); /* still the caller's */
+	return r;
+}
+
+/* All of one new publish; @p is taken on success. */
+static int publish(struct dp *dp, const struct dp_network *net,
+		   struct state_pub *p, struct err *err)
+{
+	bool holds = dp_publish_holds(net, &p->pub);
+	int r = hold_ports(dp, net, p, err);
+
+	if (r < 0)
+		return r;
+	r = FAILPOINT("dp.publish.claimed");
+	if (r < 0)
+		return err_set(err, r, "test: dp.publish.claimed");
+	r = hook(dp, net, p, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("dp.publish.hooked");
+	if (r < 0)
+		err_set(err, r, "test: dp.publish.hooked");
+	else
+		r = open_ports(dp, net, p, err);
+	if (r < 0) {
+		dp_unhook(dp, net, p);
+		return r;
+	}
+	if (holds) {
+		state_mark(&dp->st, &p->pub.ports);
+		if (!dp->loading)
+			forget_flows(&p->pub.ports);
+	}
+	return 0;
+}
+
+/* Close what @p opened.  It is out of the table; back in when this fails. */
+static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
+{
+	const struct dp_network *net = state_network(&dp->st, p->pub.network);
+	struct ruleset_change change = { .net_old = net,
+					 .net_new = net,
+					 .pub_old = &p->pub };
+	int r = 0;
+
+	if (net && !dp->loading)
+		r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r < 0)
+		return r;
+	if (net)
+		dp_unhook(dp, net, p);
+	claim_free(take_ptr(p->claim));
+	state_remark(&dp->st);
+	if (!dp->loading)
+		forget_flows(&p->pub.ports);
+	return 0;
+}
+
+static int new_pub(const struct dp_publish *pub, struct state_pub **ret,
+		   struct err *err)
+{
+	_cleanup_(state_pub_freep) struct state_pub *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return err_set(err, -ENOMEM, "endpoint %.12s", pub->endpoint);
+	p->pub = *pub;
+	p->pub.ports = (struct portmap){ 0 };
+	snprintf(p->id, sizeof(p->id), "%s", pub->endpoint);
+	r = portmap_copy(&pub->ports, &p->pub.ports, err);
+	if (r < 0)
+		return r;
+	r = portmap_normalize(&p->pub.ports, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(p);
+	return 0;
+}
+
+/* Give the caller the sorted, resolved form.  Return: 0; -ENOMEM. */
+static int write_back(const struct state_pub *p, struct dp_publish *pub,
+		      struct err *err)
+{
+	struct portmap done = { 0 };
+	int r = portmap_copy(&p->pub.ports, &done, err);
+
+	if (r < 0)
+		return r;
+	portmap_free(&pub->ports);
+	pub->ports = done;
+	return 0;
+}
+
+/* What was published before gives way; back to it when the new one fails. */
+static int replace(struct dp *dp, const struct dp_network *net,
+		   struct state_pub *old, struct state_pub *p, struct err *err)
+{
+	int r;
+
+	(void)tab_take(&dp->st.pubs, old->id);
+	r = unpublish(dp, old, err);
+	if (r < 0) {
+		(void)tab_put(&dp->st.pubs, old); /* room is there */
+		return r;
+	}
+	r = publish(dp, net, p, err);
+	if (r < 0)
+		claim_free(take_ptr(p->claim)); /* the old one wants them */
+	if (r == 0 || publish(dp, net, old, NULL) < 0)
+		state_pub_free(old);
+	return r;
+}
+
+int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
+{
+	DP_LOCKED(dp);
+	const struct dp_network *net = state_network(&dp->st, pub->network);
+	struct state_pub *old = tab_find(&dp->st.pubs, pub->endpoint);
+	_cleanup_(state_pub_freep) struct state_pub *p = NULL;
+	int r;
+
+	if (!net)
+		return err_set(err, -ENOENT, "network %.12s is not known",
+			       pub->network);
+	r = new_pub(pub, &p, err);
+	if (r < 0)
+		return r;
+	if (old && publish_equal(&old->pub, &p->pub))
+		return write_back(old, pub, err);
+	r = old ? replace(dp, net, old, p, err) : publish(dp, net, p, err);
+	if (r < 0)
+		return r;
+	return write_back(take_ptr(p), pub, err);
+}
+
+int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err)
+{
+	DP_LOCKED(dp);
+	_cleanup_(state_pub_freep) struct state_pub *p =
+		tab_take(&dp->st.pubs, endpoint);
+	int r;
+
+	if (!p)
+		return 0;
+	r = unpublish(dp, p, err);
+	if (r < 0 && tab_put(&dp->st.pubs, p) == 0)
+		p = NULL; /* may be asked again */
+	return r;
+}

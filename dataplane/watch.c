@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Looking after what others change: our tables flushed, Docker's bridges
+ * coming and going.
+ *
+ * Our own changes make no events (the monitor drops them in the kernel).  Any
+ * event of another's in our tables has them made anew, in one transaction, at
+ * most ten times a second.  Once a second the tables' presence is looked at as
+ * well, in case an event was lost.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/dp_priv.h"
+
+#define REPAIR_GAP_MS 100
+#define LOOK_MS       1000
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- links -------------------------------------------------------------- */
+
+static bool is_hex(const char *s)
+{
+	return s[strspn(s, "0123456789abcdef")] == '\0';
+}
+
+static bool is_docker_bridge(const struct nlk_link *l)
+{
+	if (strcmp(l->kind, "bridge") != 0)
+		return false;
+	return strcmp(l->name, "docker0") == 0 ||
+	       strcmp(l->name, "docker_gwbridge") == 0 ||
+	       (strncmp(l->name, "br-", 3) == 0 && strlen(l->name) == 15 &&
+		is_hex(l->name + 3));
+}
+
+struct scan {
+	const struct dp *dp;
+	struct tab links;
+};
+
+/* ours: "berth:<this driver>:..."; another driver of ours: "berth:" */
+static int scan_link(void *ctx, const struct nlk_link *l)
+{
+	struct scan *s = ctx;
+	size_t len = strlen(s->dp->driver);
+	bool berth = strncmp(l->alias, "berth:", 6) == 0, docker;
+	struct state_link *item;
+
+	if (berth && strncmp(l->alias + 6, s->dp->driver, len) == 0 &&
+	    l->alias[6 + len] == ':')
+		return 0;
+	for (size_t i = 0; i < s->dp->st.networks.count; i++) {
+		const struct dp_network *net = s->dp->st.networks.items[i];
+
+		if (strcmp(net->bridge, l->name) == 0)
+			return 0;
+	}
+	docker = !berth && is_docker_bridge(l);
+	if (!docker && (!berth || l->master))
+		return 0;
+	item = calloc(1, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	memcpy(item->id, l->name, sizeof(item->id));
+	item->index = l->index;
+	item->docker = docker;
+	if (tab_put(&s->links, item) < 0) {
+		free(item);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool same_links(const struct tab *a, const struct tab *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct state_link *x = a->items[i], *y = b->items[i];
+
+		if (strcmp(x->id, y->id) != 0 || x->docker != y->docker)
+			return false;
+	}
+	return true;
+}
+
+static void free_links(struct tab *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		free(t->items[i]);
+	free(t->items);
+}
+
+int dp_scan_links(struct dp *dp, struct err *err)
+{
+	struct scan s = { .dp = dp };
+	int r = nlk_link_each(dp->nlk, scan_link, &s, err);
+	bool same;
+
+	if (r < 0) {
+		free_links(&s.links);
+		return r;
+	}
+	same = same_links(&s.links, &dp->st.links);
+	free_links(&dp->st.links);
+	dp->st.links = s.links;
+	return same ? 0 : 1;
+}
+
+static void on_link(void *ctx, const struct nlk_event *e)
+{
+	struct dp *dp = ctx;
+
+	switch (e->type) {
+	case NLK_LINK_NEW:
+	case NLK_LINK_DEL:
+		/* endpoints come and go all the time: only what could matter */
+		if (is_docker_bridge(&e->link) ||
+		    tab_find(&dp->st.links, e->link.name) ||
+		    (strncmp(e->link.alias, "berth:", 6) == 0 &&
+		     !e->link.master))
+			dp->relink = true;
+		break;
+	case NLK_LOST:
+		dp->relink = true;
+		break;
+	case NLK_ADDR_NEW:
+	case NLK_ADDR_DEL:
+	case NLK_ROUTE_NEW:
+	case NLK_ROUTE_DEL:
+		break;
+	}
+}
+
+/* ---- rules -------------------------------------------------------------- */
+
+static void on_rules(void *ctx, const struct fw_event *e)
+{
+	struct dp *dp = ctx;
+
+	if (e->lost)
+		dp->look = true;
+	else if (ruleset_is_ours(dp->rs, e))
+		dp->dirty = true;
+	if (foreign_cares(e))
+		dp->foreign = true;
+}
+
+size_t dp_fds(struct dp *dp, int fds[static 4])
+{
+	fds[0] = fw_monitor_fd(dp->rules);
+	fds[1] = nlk_monitor_fd(dp->links);
+	return 2;
+}
+
+/* Return: a list for foreign.h, owned; NULL: no memory. */
+static struct foreign_net *foreign_nets(const struct dp *dp)
+{
+	size_t count = dp->st.networks.count;
+	struct foreign_net *list = calloc(count ? count : 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < count; i++) {
+		const struct dp_network *net = dp->st.networks.items[i];
+
+		memcpy(list[i].bridge, net->bridge, sizeof(list[i].bridge));
+		memcpy(list[i].id, net->id, sizeof(list[i].id));
+		list[i].out = !net->internal;
+	}
+	return list;
+}
+
+int dp_sync_foreign(struct dp *dp, struct err *err)
+{
+	_cleanup_free_ struct foreign_net *list = foreign_nets(dp);
+
+	if (!list)
+		return err_set(err, -ENOMEM, "firewall rules");
+	dp->foreign = false;
+	return foreign_sync(ruleset_fw(dp->rs), dp->driver, list,
+			    dp->st.networks.count, err);
+}
+
+/* Return: 1 when the links were brought up to date; 0; -errno. */
+static int follow_links(struct dp *dp, struct err *err)
+{
+	int r;
+
+	if (!dp->relink)
+		return 0;
+	dp->relink = false;
+	if (!dp->st.networks.count)
+		return 0;
+	r = dp_scan_links(dp, err);
+	if (r <= 0)
+		return r;
+	return ruleset_links(dp->rs, &dp->st, err);
+}
+
+static int repair(struct dp *dp, uint64_t now, bool tick, struct err *err)
+{
+	int r;
+
+	if (dp->look || tick) {
+		r = dp->look ? ruleset_check(dp->rs, &dp->st, NULL, NULL, err)
+			     : ruleset_missing(dp->rs, &dp->st, err);
+		if (r < 0)
+			return r;
+		dp->look = false;
+		dp->dirty = dp->dirty || r > 0;
+	}
+	if (!dp->dirty || now - dp->fixed_ms < REPAIR_GAP_MS)
+		return 0;
+	dp->dirty = false;
+	dp->fixed_ms = now;
+	r = ruleset_rebuild(dp->rs, &dp->st, err);
+	if (r < 0)
+		dp->dirty = true;
+	return r < 0 ? r : 1;
+}
+
+int dp_event(struct dp *dp, struct err *err)
+{
+	DP_LOCKED(dp);
+	uint64_t now = now_ms();
+	bool tick = now - dp->looked_ms >= LOOK_MS;
+	int r, repairs = 0;
+
+	if (tick)
+		dp->looked_ms = now;
+	r = fw_monitor_read(dp->rules, on_rules, dp, err);
+	if (r < 0)
+		return r;
+	r = nlk_monitor_read(dp->links, on_link, dp, err);
+	if (r < 0)
+		return r;
+	if (dp->loading)
+		return 0;
+	r = follow_links(dp, err);
+	if (r < 0)
+		return r;
+	r = repair(dp, now, tick, err);
+	if (r < 0)
+		return r;
+	repairs += r;
+	/* Docker may come and make FORWARD at any time */
+	if (dp->foreign || tick)
+		r = dp->st.networks.count ? dp_sync_foreign(dp, err) : 0;
+	else
+		r = 0;
+	return r < 0 ? r : repairs + r;
+}
+
+/* ---- differences -------------------------------------------------------- */
+
+static int check_claims(const struct dp *dp,
+			void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < dp->st.pubs.count; i++) {
+		const struct state_pub *p = dp->st.pubs.items[i];
+		const struct dp_network *net =
+			state_network(&dp->st, p->pub.network);
+		char line[256], range[128];
+
+		if (p->claim || !net || !p->pub.ports.count ||
+		    !dp_publish_holds(net, &p->pub))
+			continue;
+		port_range_str(&p->pub.ports.ranges[0], range, sizeof(range));
+		snprintf(line, sizeof(line),
+			 "endpoint %.12s: %s is published, but another process "
+			 "took the port while this daemon was away",
+			 p->id, range);
+		fn(ctx, line);
+		found++;
+	}
+	return found;
+}
+
+/* Are the socket hooks in use? */
+static bool hooked(const struct dp *dp)
+{
+	for (size_t i = 0; i < dp->st.pubs.count; i++) {
+		const struct state_pub *p = dp->st.pubs.items[i];
+		const struct dp_network *net =
+			state_network(&dp->st, p->pub.network);
+
+		if (net && p->pub.ports.count && dp_publish_holds(net, &p->pub))
+			return true;
+	}
+	return false;
+}
+
+static void say_nothing(void *ctx, const char *line)
+{
+	(void)ctx;
+	(void)line;
+}
+
+int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
+	     struct err *err)
+{
+	DP_LOCKED(dp);
+	_cleanup_free_ struct foreign_net *list = foreign_nets(dp);
+	int found, r;
+
+	if (!list)
+		return err_set(err, -ENOMEM, "firewall rules");
+	fn = fn ? fn : say_nothing;
+	found = ruleset_check(dp->rs, &dp->st, fn, ctx, err);
+	if (found < 0)
+		return found;
+	r = foreign_check(ruleset_fw(dp->rs), dp->driver, list,
+			  dp->st.networks.count, fn, ctx, err);
+	if (r < 0)
+		return r;
+	found += r + check_claims(dp, fn, ctx);
+	r = hooked(dp) ? sock_check(dp->sock, fn, ctx, err) : 0;
+	return r < 0 ? r : found + r;
+}
