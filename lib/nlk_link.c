@@ -8,6 +8,7 @@
  */
 #include "lib/nlk.h"
 
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -248,6 +249,12 @@ static int bridge_create(struct nlk *nlk, const struct nlk_bridge_conf *conf,
 	struct ifinfomsg ifi = { 0 };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b = nlk_msg_new(
 		RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+	/* Frames to 01:80:c2:00:00:0x pass no filter and would teach the bridge
+	 * whatever source they claim. */
+	const struct br_boolopt_multi opts = {
+		.optval = 1u << BR_BOOLOPT_NO_LL_LEARN,
+		.optmask = 1u << BR_BOOLOPT_NO_LL_LEARN,
+	};
 	struct nlattr *info, *data;
 
 	nlk_put_str(&b, IFLA_IFNAME, conf->name);
@@ -258,6 +265,7 @@ static int bridge_create(struct nlk *nlk, const struct nlk_bridge_conf *conf,
 	data = nlk_nest(&b, IFLA_INFO_DATA);
 	nlk_put_u8(&b, IFLA_BR_MCAST_SNOOPING, 0);
 	nlk_put_u32(&b, IFLA_BR_STP_STATE, 0);
+	nlk_put(&b, IFLA_BR_MULTI_BOOLOPT, &opts, sizeof(opts));
 	nlk_nest_end(&b, data);
 	nlk_nest_end(&b, info);
 	return set_by_name(nlk, &b, err, conf->name);

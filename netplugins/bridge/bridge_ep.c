@@ -105,6 +105,7 @@ static int add_veth(const struct net_endpoint *ep, const char *name,
 		.peer_mac = ep->mac,
 		.mtu = br->mtu,
 		.isolated = !br->opt.icc,
+		.hairpin = true, /* see dp_port: its own published port */
 	};
 
 	return nlk_veth_add(host_of(ep)->nlk, &conf, err);
@@ -171,7 +172,7 @@ static int add_back(struct net_endpoint *ep, struct err *err)
 		r = nlk_link_master(host->nlk, link.index, br->index, err);
 		if (r == 0)
 			r = nlk_port_flags(host->nlk, link.index, !br->opt.icc,
-					   false, err);
+					   true, err);
 	}
 	if (r == 0 && !link.up)
 		r = nlk_link_up(host->nlk, link.index, true, err);
