@@ -46,6 +46,7 @@ tests += lib/test/test_fw.c
 tests += lib/test/test_fw_rule.c
 tests += lib/test/test_fw_read.c
 tests += lib/test/test_journal.c
-tests += lib/test/test_rpc.c
+
 ar-src += lib/tree.c
 ar-src += lib/tree_walk.c
+tests += lib/test/test_tree.c

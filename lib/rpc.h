@@ -46,6 +46,9 @@ struct rpc_config {
 	const struct rpc_method *const *tables; /* NULL-ended list of tables,
 						 * each ended by { 0 } */
 	void *ctx;
+	const struct rpc_method *own; /* the skeleton's methods, ended by
+				       * { 0 }, looked at last; may be NULL */
+	void *own_ctx;
 	/* The answer of @seq reached the peer's socket.  May be NULL. */
 	void (*delivered)(void *ctx, uint64_t seq);
 	const char *driver; /* for the log line of each request */
@@ -62,9 +65,19 @@ int rpc_start(const struct rpc_config *cfg, struct rpc **ret, struct err *err);
 /*
  * rpc_stop() - take no new request, let those under way finish (up to 10 s),
  * then close.  The socket file is left alone.  NULL is fine.
+ *
+ * Return: true; false when a handler still runs: its thread, @rpc and what
+ * the handler uses must be left alone, and the process end.
  */
-void rpc_stop(struct rpc *rpc);
+bool rpc_stop(struct rpc *rpc);
 DEFINE_CLEANUP(struct rpc, rpc_stop)
+
+/* rpc_tick() - call about once a second: ends requests that are sent, and
+ * answers that are read, too slowly. */
+void rpc_tick(struct rpc *rpc);
+
+/* rpc_relisten() - serve @fd (taken) instead of the socket given before. */
+int rpc_relisten(struct rpc *rpc, int fd, struct err *err);
 
 /* Own time of handlers, from request read to answer queued: one bucket list
  * per method, for /Berth.Metrics.  @ret: owned. */

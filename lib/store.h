@@ -47,7 +47,9 @@ void store_close(struct store *s); /* NULL is fine */
 DEFINE_CLEANUP(struct store, store_close)
 
 bool store_was_restored(const struct store *s);
-bool store_is_readonly(const struct store *s); /* EROFS, EACCES: F017 */
+bool store_is_readonly(const struct store *s); /* EROFS, EACCES */
+/* store_copy_if_due() - renew FILE.bak when something was written since. */
+int store_copy_if_due(struct store *s, struct err *err);
 
 /*
  * A transaction: everything until commit happens or does not.  Holds the

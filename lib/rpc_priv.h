@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rpc_priv.h - what rpc.c (requests), rpc_conn.c (connections) and rpc_stat.c
+ * (times of handlers) share.
+ */
+#ifndef LIB_RPC_PRIV_H
+#define LIB_RPC_PRIV_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#include "lib/rpc.h"
+
+/* Where a connection stands; decides who may cut it, and when. */
+enum rpc_phase {
+	RPC_IDLE,      /* nothing asked, or everything answered */
+	RPC_RECEIVING, /* request line seen, body not yet complete */
+	RPC_WORKING,   /* a handler runs, or it waits for its turn */
+	RPC_SENDING,   /* the answer is queued */
+};
+
+struct rpc_conn {
+	struct rpc *rpc;
+	struct rpc_conn *next, *prev; /* rpc->conns, oldest first */
+	int fd;                       /* borrowed: libmicrohttpd's */
+	enum rpc_phase phase;
+	uint64_t since_ms; /* of this phase, CLOCK_MONOTONIC */
+
+	/* The request under way. */
+	bool checked; /* head looked at */
+	bool big;     /* holds rpc->big */
+	bool too_big; /* the body outgrew RPC_BODY_MAX: refused at its end */
+	char *body;   /* owned */
+	size_t len, size;
+	uint64_t seq;
+	const struct rpc_method *method; /* borrowed */
+	void *ctx;                       /* borrowed: for .handle */
+};
+
+#define RPC_BUCKETS 96
+
+struct rpc_stat {
+	const char *method;
+	uint64_t count, errors, sum_us, max_us;
+	uint32_t buckets[RPC_BUCKETS];
+};
+
+struct rpc {
+	struct rpc_config cfg;
+	struct MHD_Daemon *mhd;
+	pthread_t gate;
+	bool gate_runs;
+	int listen_fd, wake_fd;
+
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t moved; /* a connection ended; .big is free */
+	struct rpc_conn *conns, *last;
+	unsigned int count;
+	bool stopping;
+	bool big; /* a body above RPC_BODY_BIG is in memory */
+	struct rpc_stat *stats;
+	size_t stat_count;
+};
+
+uint64_t rpc_now_us(void);
+
+/* rpc.c */
+enum MHD_Result rpc_on_access(void *cls, struct MHD_Connection *con,
+			      const char *url, const char *method,
+			      const char *version, const char *data,
+			      size_t *size, void **con_cls);
+
+/* rpc_conn.c */
+void rpc_phase_set(struct rpc_conn *c, enum rpc_phase phase);
+bool rpc_sending(struct rpc_conn *c); /* true: and close after it */
+void rpc_big_take(struct rpc_conn *c);
+void rpc_request_clear(struct rpc_conn *c);
+int rpc_gate_start(struct rpc *rpc, struct err *err);
+bool rpc_gate_stop(struct rpc *rpc);
+
+/* rpc_stat.c */
+int rpc_stat_open(struct rpc *rpc);
+void rpc_stat_add(struct rpc *rpc, const char *method, uint64_t us, int code);
+
+#endif
