@@ -313,6 +313,50 @@ int out_rows(FILE *f, enum out_format format, const struct out_col *cols,
 	return print_table(f, cols, rows, err);
 }
 
+/* Width of the widest value of @col; the last of a line needs none. */
+static int widest(const struct out_col *col, json_object *rows)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		_cleanup_free_ char *text = out_value(
+			col->kind,
+			jget(json_object_array_get_idx(rows, i), col->key));
+
+		if (text && strlen(text) > width)
+			width = strlen(text);
+	}
+	return (int)width;
+}
+
+int out_blocks(FILE *f, enum out_format format, const struct out_col *cols,
+	       size_t head, json_object *rows, struct err *err)
+{
+	if (format == OUT_JSON)
+		return out_rows(f, format, cols, rows, err);
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		for (size_t n = 0; cols[n].key; n++) {
+			_cleanup_free_ char *text =
+				out_value(cols[n].kind, jget(row, cols[n].key));
+
+			if (!text)
+				return err_set(err, -ENOMEM, "out of memory");
+			if (n + 1 < head)
+				fprintf(f, "%-*s  ", widest(&cols[n], rows),
+					text);
+			else if (n + 1 == head)
+				fprintf(f, "%s\n", text);
+			else if (*text)
+				fprintf(f, "      %s: %s\n", cols[n].title,
+					text);
+		}
+	}
+	return fflush(f) == 0 ? 0
+			      : err_set(err, -EIO, "cannot write the output");
+}
+
 static int title_width(const struct out_col *cols)
 {
 	size_t width = 0;

@@ -53,6 +53,14 @@ int out_rows(FILE *f, enum out_format format, const struct out_col *cols,
 	     json_object *rows, struct err *err);
 
 /*
+ * out_blocks() - as out_rows(), for rows of long text: the first @head columns
+ * on a line, aligned, and each other that is not empty on a line of its own
+ * below it, "title: text".  Titles of the head are not printed.
+ */
+int out_blocks(FILE *f, enum out_format format, const struct out_col *cols,
+	       size_t head, json_object *rows, struct err *err);
+
+/*
  * out_object() - print one object: "Title: value" lines, then its OUT_ROWS
  * members as tables under their title.
  */

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netctl doctor: what on this host breaks a network, and how to mend it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/jdec.h"
+#include "lib/netns.h"
+#include "netctl/cmds.h"
+#include "netctl/doc.h"
+#include "netctl/drivers.h"
+#include "netctl/jget.h"
+
+#define ASK_MS 5000 /* a daemon that takes longer is a finding */
+
+static const struct {
+	const char *name;
+	void (*run)(struct doc *d);
+	const char *fine; /* what is so when it finds nothing */
+} checks[] = {
+	{ "kernel", doc_check_kernel, "has all that networks need" },
+	{ "mounts", doc_check_mounts, "cgroup v2 and bpf are mounted" },
+	{ "daemons", doc_check_daemons, "answer" },
+	{ "drift", doc_check_drift, "records and kernel agree" },
+	{ "forwarding", doc_check_forwarding, "as the networks need it" },
+	{ "forward-chain", doc_check_forward_chain,
+	  "no foreign rule stands in the way" },
+	{ "legacy-iptables", doc_check_legacy, "no legacy tables in use" },
+	{ "bridge-netfilter", doc_check_bridge_nf, "harmless" },
+	{ "docker-user", doc_check_docker_user, "every rule has its effect" },
+	{ "rp-filter", doc_check_rp_filter, "not strict" },
+	{ "accept-ra", doc_check_accept_ra, "uplinks keep their routes" },
+	{ "routes", doc_check_routes, "no overlap with networks" },
+	{ "mtu", doc_check_mtu, "networks fit through the uplink" },
+	{ "conntrack", doc_check_conntrack, "room in the table" },
+	{ "space", doc_check_space, "room for records" },
+	{ "docker", doc_check_docker, "nothing to say" },
+};
+
+static const struct out_col cols[] = {
+	{ "Level", "LEVEL", OUT_TEXT, NULL },
+	{ "Check", "CHECK", OUT_TEXT, NULL },
+	{ "What", "WHAT", OUT_TEXT, NULL },
+	{ "Why", "why", OUT_TEXT, NULL },
+	{ "Fix", "do", OUT_TEXT, NULL },
+	{ 0 },
+};
+
+/* ---- for the checks ------------------------------------------------------ */
+
+static void add(struct doc *d, enum doc_level level, const char *what,
+		const char *why, const char *fix)
+{
+	static const char *const names[] = {
+		[DOC_OK] = "ok",
+		[DOC_WARN] = "warn",
+		[DOC_BAD] = "bad",
+	};
+	json_object *row;
+
+	if (level == DOC_OK && d->ctl->quiet)
+		return;
+	row = json_object_new_object();
+	jset_str(row, "Level", names[level]);
+	jset_str(row, "Check", d->check);
+	jset_str(row, "What", what);
+	jset_str(row, "Why", why ? why : "");
+	jset_str(row, "Fix", fix ? fix : "");
+	json_object_array_add(d->findings, row);
+}
+
+void doc_find(struct doc *d, enum doc_level level, const char *what,
+	      const char *why, const char *fix)
+{
+	d->found++;
+	if (level == DOC_BAD)
+		d->bad++;
+	add(d, level, what, why, fix);
+}
+
+const char *doc_text(struct doc *d, const char *fmt, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	json_object *o;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return "out of memory";
+	}
+	o = json_object_new_string(text);
+	if (!o || json_object_array_add(d->texts, o) < 0)
+		return "out of memory";
+	return json_object_get_string(o);
+}
+
+long doc_sysctl(const char *path, long none)
+{
+	char buf[64], *end;
+	long value;
+
+	if (sysctl_get(path, buf, sizeof(buf), NULL) < 0)
+		return none;
+	value = strtol(buf, &end, 10);
+	return end == buf ? none : value;
+}
+
+struct best {
+	struct nlk_route route;
+	bool found;
+};
+
+static int note_default(void *ctx, const struct nlk_route *r)
+{
+	struct best *best = ctx;
+
+	if (r->dst.len != 0 || r->oif == 0 || r->table != 254 /* main */)
+		return 0;
+	if (!best->found || r->metric < best->route.metric)
+		best->route = *r;
+	best->found = true;
+	return 0;
+}
+
+int doc_uplink(struct doc *d, int family, struct nlk_link *ret)
+{
+	struct best best = { 0 };
+
+	if (!d->nlk ||
+	    nlk_route_each(d->nlk, family, note_default, &best, NULL) < 0 ||
+	    !best.found)
+		return -ENETUNREACH;
+	return nlk_link_get(d->nlk, NULL, best.route.oif, ret, NULL);
+}
+
+/* ---- what they look at --------------------------------------------------- */
+
+/* A bridge with the mark "berth:<driver>:<id>". */
+static int note_bridge(void *ctx, const struct nlk_link *link)
+{
+	struct doc *d = ctx;
+	struct doc_bridge *b;
+	const char *id;
+
+	if (strcmp(link->kind, "bridge") != 0 ||
+	    strncmp(link->alias, "berth:", 6) != 0)
+		return 0;
+	b = reallocarray(d->bridges, d->bridge_count + 1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	d->bridges = b;
+	b += d->bridge_count++;
+	*b = (struct doc_bridge){ .index = link->index, .mtu = link->mtu };
+	snprintf(b->name, sizeof(b->name), "%s", link->name);
+	id = strrchr(link->alias, ':');
+	snprintf(b->id, sizeof(b->id), "%s", id + 1);
+	return 0;
+}
+
+static int note_addr(void *ctx, int index, const struct ip_prefix *p)
+{
+	struct doc *d = ctx;
+
+	for (size_t i = 0; i < d->bridge_count; i++) {
+		struct doc_bridge *b = &d->bridges[i];
+
+		if (b->index != index ||
+		    (p->addr.family == AF_INET6 && p->addr.bytes[0] == 0xfe &&
+		     (p->addr.bytes[1] & 0xc0) == 0x80)) /* link-local */
+			continue;
+		b->v4 = b->v4 || p->addr.family == AF_INET;
+		b->v6 = b->v6 || p->addr.family == AF_INET6;
+		if (b->prefix_count < DOC_PREFIXES)
+			b->prefixes[b->prefix_count++] = *p;
+	}
+	return 0;
+}
+
+static void note_network(struct doc *d, json_object *net)
+{
+	const char *respect = jget_str(jget(net, "Options"), "berth.firewall");
+
+	for (size_t i = 0; i < d->bridge_count; i++) {
+		struct doc_bridge *b = &d->bridges[i];
+
+		if (strcmp(b->name, jget_str(net, "Bridge")) != 0)
+			continue;
+		b->internal = jget_bool(net, "Internal");
+		b->respect = strcmp(respect, "respect") == 0;
+	}
+}
+
+static void look(struct doc *d)
+{
+	struct ctl ask = *d->ctl;
+
+	ask.timeout_ms = ASK_MS;
+	if (nlk_open(&d->nlk, NULL) == 0) {
+		(void)nlk_link_each(d->nlk, note_bridge, d, NULL);
+		(void)nlk_addr_each(d->nlk, 0, note_addr, d, NULL);
+	}
+	(void)fw_open(&d->fw, NULL);
+	for (const struct driver *v = drivers; v->name; v++) {
+		_cleanup_(json_putp) json_object *n = NULL, *p = NULL;
+		json_object *list;
+
+		/* Who does not answer is told by the check of daemons. */
+		if (v->kind != DRIVER_NETWORK ||
+		    driver_call(&ask, v->name, "Berth.Networks", NULL, &n,
+				NULL) < 0)
+			continue;
+		list = jget_array(n, "Networks");
+		for (size_t i = 0; i < jget_len(list); i++)
+			note_network(d, json_object_array_get_idx(list, i));
+		if (driver_call(&ask, v->name, "Berth.Ports", NULL, &p, NULL) <
+		    0)
+			continue;
+		list = jget_array(p, "Ports");
+		for (size_t i = 0; i < jget_len(list); i++)
+			json_object_array_add(
+				d->ports,
+				json_object_get(
+					json_object_array_get_idx(list, i)));
+	}
+}
+
+static void doc_fini(struct doc *d)
+{
+	nlk_close(d->nlk);
+	fw_close(d->fw);
+	free(d->bridges);
+	json_object_put(d->ports);
+	json_object_put(d->findings);
+	json_object_put(d->texts);
+}
+
+static int doctor_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(doc_fini) struct doc d = {
+		.ctl = ctl,
+		.ports = json_object_new_array(),
+		.findings = json_object_new_array(),
+		.texts = json_object_new_array(),
+	};
+	int r;
+
+	if (geteuid() != 0)
+		return err_set(err, -EPERM,
+			       "must be root to see the firewall and the "
+			       "daemons' sockets");
+	look(&d);
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		d.check = checks[i].name;
+		d.found = 0;
+		checks[i].run(&d);
+		if (d.found == 0)
+			add(&d, DOC_OK, checks[i].fine, NULL, NULL);
+	}
+	r = out_blocks(stdout, ctl->format, cols, 3, d.findings, err);
+	return r < 0 ? r : d.bad ? CLI_PROBLEMS : 0;
+}
+
+const struct cmd cmd_doctor = {
+	.name = "doctor",
+	.summary = "say what on this host breaks a network, and how to mend it",
+	.help = "\n"
+		"Reads only: the kernel's tables and settings, the daemons, "
+		"dockerd.\n"
+		"'bad' is something that does not work or will not; 'warn' may "
+		"well be\n"
+		"meant.  Exit status 3 when something is bad.\n"
+		"\n"
+		"  netctl doctor\n"
+		"  netctl doctor --quiet\n"
+		"  netctl doctor --json | jq -r '.[] | "
+		"select(.Level==\"bad\").Fix'\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT | CLI_QUIET,
+	.run = doctor_run,
+};

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Doctor: the daemons, their supervisor, what they complain of, and dockerd. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/client.h"
+#include "lib/jdec.h"
+#include "lib/plugd.h"
+#include "netctl/doc.h"
+#include "netctl/drivers.h"
+#include "netctl/jget.h"
+#include "netctl/sup.h"
+
+#define ASK_MS     5000
+#define DOCKER_MS  1000
+#define PLUGIN_DIR "/run/docker/plugins" /* where dockerd looks */
+
+/* ---- ours ---------------------------------------------------------------- */
+
+static void judge_silence(struct doc *d, const char *name, int r,
+			  const char *text)
+{
+	const char *state =
+		doc_text(d, "%s/%s/state.db", d->ctl->state_dir, name);
+	const char *why = "what runs works on, but nothing can be created, "
+			  "started or removed; docker waits";
+
+	if (r == -ENOENT && access(state, F_OK) == 0)
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s is not running but has records here",
+				  name),
+			 why, doc_text(d, "netctl up %s", name));
+	else if (r == -ECONNREFUSED)
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s is dead: nobody serves its socket",
+				  name),
+			 why, doc_text(d, "netctl up %s", name));
+	else if (r != -ENOENT)
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s does not answer: %s", name, text), why,
+			 doc_text(d, "see its log; netctl restart %s", name));
+}
+
+static void judge_info(struct doc *d, const char *name, json_object *info)
+{
+	json_object *problems = jget_array(info, "Problems");
+
+	if (strcmp(jget_str(info, "Version"), BERTH_VERSION) != 0)
+		doc_find(
+			d, DOC_WARN,
+			doc_text(d, "%s is version %s, netctl " BERTH_VERSION,
+				 name, jget_str(info, "Version")),
+			"a new binary was installed and the old one still runs",
+			doc_text(d, "netctl restart %s", name));
+	for (size_t i = 0; i < jget_len(problems); i++)
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s: %s", name,
+				  json_object_get_string(
+					  json_object_array_get_idx(problems,
+								    i))),
+			 NULL, "see the log of the daemon");
+}
+
+static void judge_child(struct doc *d, json_object *child)
+{
+	const char *name = jget_str(child, "Name");
+	const char *log = jget_str(child, "Log");
+	int64_t n = jget_int(child, "Restarts");
+
+	if (strcmp(jget_str(child, "State"), "dead") == 0)
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s keeps dying: it %s", name,
+				  jget_str(child, "Last")),
+			 "the supervisor holds its socket: docker waits, then "
+			 "fails",
+			 doc_text(d, "see %s", log));
+	else if (n > 0)
+		doc_find(d, DOC_WARN,
+			 doc_text(d,
+				  "%s died %lld times since netctl up; the "
+				  "last time it %s",
+				  name, (long long)n, jget_str(child, "Last")),
+			 "it was started again, nothing is lost",
+			 doc_text(d, "see %s for the reason", log));
+}
+
+void doc_check_daemons(struct doc *d)
+{
+	_cleanup_(json_putp) json_object *req = json_object_new_object();
+	_cleanup_(json_putp) json_object *status = NULL;
+	struct ctl ask = *d->ctl;
+	json_object *list;
+
+	ask.timeout_ms = ASK_MS;
+	for (const struct driver *v = drivers; v->name; v++) {
+		_cleanup_(json_putp) json_object *info = NULL;
+		struct err err = { 0 };
+		int r = driver_call(&ask, v->name, "Berth.Info", NULL, &info,
+				    &err);
+
+		if (r < 0)
+			judge_silence(d, v->name, r, err.msg);
+		else
+			judge_info(d, v->name, info);
+	}
+	jset_str(req, "Op", "status");
+	if (sup_request(&ask, req, &status, NULL) < 0)
+		return; /* systemd's business, then */
+	list = jget_array(status, "Drivers");
+	for (size_t i = 0; i < jget_len(list); i++)
+		judge_child(d, json_object_array_get_idx(list, i));
+}
+
+void doc_check_drift(struct doc *d)
+{
+	struct ctl ask = *d->ctl;
+
+	ask.timeout_ms = ASK_MS;
+	for (const struct driver *v = drivers; v->name; v++) {
+		_cleanup_(json_putp) json_object *answer = NULL;
+		json_object *list;
+
+		if (driver_call(&ask, v->name, "Berth.Check", NULL, &answer,
+				NULL) < 0)
+			continue; /* told above */
+		list = jget_array(answer, "Problems");
+		for (size_t i = 0; i < jget_len(list); i++)
+			doc_find(d, DOC_BAD,
+				 doc_text(d, "%s: %s", v->name,
+					  json_object_get_string(
+						  json_object_array_get_idx(
+							  list, i))),
+				 "what the daemon has recorded and what the "
+				 "kernel holds differ",
+				 doc_text(d,
+					  "netctl restart %s makes anew what "
+					  "is missing; netctl gc removes what "
+					  "is left over",
+					  v->name));
+	}
+}
+
+/* ---- Docker's ------------------------------------------------------------ */
+
+void doc_check_docker(struct doc *d)
+{
+	_cleanup_(json_putp) json_object *answer = NULL;
+	unsigned int major = 0, minor = 0;
+	const char *version;
+	struct err err = { 0 };
+
+	if (client_http_get(d->ctl->docker, "/version", DOCKER_MS, &answer,
+			    &err) < 0) {
+		doc_find(
+			d, DOC_OK,
+			doc_text(d, "no dockerd answers on %s", d->ctl->docker),
+			"listings show ids where Docker would know names",
+			NULL);
+		return;
+	}
+	version = jget_str(answer, "Version");
+	if (sscanf(version, "%u.%u", &major, &minor) == 2 &&
+	    (major < 20 || (major == 20 && minor < 10)))
+		doc_find(d, DOC_WARN,
+			 doc_text(d,
+				  "dockerd %s is older than any that Berth is "
+				  "tested with (20.10)",
+				  version),
+			 NULL, "a newer dockerd");
+	if (strcmp(d->ctl->plugin_dir, PLUGIN_DIR) != 0)
+		doc_find(d, DOC_WARN,
+			 doc_text(d, "the daemons' sockets are in %s",
+				  d->ctl->plugin_dir),
+			 "dockerd looks for plugins in " PLUGIN_DIR " only",
+			 "leave --plugin-dir and BERTH_PLUGIN_DIR out");
+	if (jget_len(d->ports) > 0)
+		doc_find(d, DOC_OK,
+			 doc_text(d,
+				  "dockerd %s shows no ports of Berth's "
+				  "networks in docker ps, port and inspect",
+				  version),
+			 "it keeps no record of ports that a plugin publishes",
+			 "netctl ports shows them");
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Doctor: rules of others that drop our packets, or that miss them. */
+#include "netctl/doc.h"
+
+#include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netctl/jget.h"
+
+struct family {
+	struct fw_table table;
+	const char *tool; /* whose chains these are */
+	bool v6;
+};
+
+static const struct family families[] = {
+	{ { NFPROTO_IPV4, "filter" }, "iptables", false },
+	{ { NFPROTO_IPV6, "filter" }, "ip6tables", true },
+};
+
+/* ---- FORWARD ------------------------------------------------------------- */
+
+struct accepts {
+	const char *bridge;
+	bool in, out;
+};
+
+static int note_accept(void *ctx, const struct fw_rule_info *r)
+{
+	struct accepts *a = ctx;
+
+	if (!r->simple || r->verdict != NF_ACCEPT)
+		return 0;
+	a->in = a->in || strcmp(r->iifname, a->bridge) == 0;
+	a->out = a->out || strcmp(r->oifname, a->bridge) == 0;
+	return 0;
+}
+
+static void judge_bridge(struct doc *d, const struct family *f,
+			 const struct doc_bridge *b, uint32_t policy)
+{
+	struct accepts a = { .bridge = b->name };
+
+	if (b->respect || !(f->v6 ? b->v6 : b->v4))
+		return;
+	(void)fw_rule_each(d->fw, &f->table, "DOCKER-USER", note_accept, &a,
+			   NULL);
+	(void)fw_rule_each(d->fw, &f->table, "FORWARD", note_accept, &a, NULL);
+	if (a.in && a.out)
+		return;
+	doc_find(d, policy == NF_DROP ? DOC_BAD : DOC_WARN,
+		 doc_text(d,
+			  "%s FORWARD has policy %s and no accept rule for %s",
+			  f->tool, policy == NF_DROP ? "DROP" : "ACCEPT",
+			  b->name),
+		 policy == NF_DROP
+			 ? "packets to and from this network are dropped "
+			   "there, whatever Berth's own table says"
+			 : "any dropping rule of that chain hits this network",
+		 doc_text(d,
+			  "netctl restart berth-bridge (it keeps such rules), "
+			  "or: %s -I FORWARD -i %s -j ACCEPT; %s -I FORWARD -o "
+			  "%s -j ACCEPT",
+			  f->tool, b->name, f->tool, b->name));
+}
+
+void doc_check_forward_chain(struct doc *d)
+{
+	for (size_t i = 0; d->fw && i < ARRAY_SIZE(families); i++) {
+		uint32_t policy;
+
+		if (fw_chain_policy(d->fw, &families[i].table, "FORWARD",
+				    &policy, NULL) < 0)
+			continue;
+		for (size_t n = 0; n < d->bridge_count; n++)
+			judge_bridge(d, &families[i], &d->bridges[n], policy);
+	}
+}
+
+/* ---- legacy xtables ------------------------------------------------------ */
+
+/* Is "filter" among the tables that the old interface has made here? */
+static bool has_legacy_filter(const char *path)
+{
+	char buf[256];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+	closep(&fd);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	for (char *save = NULL, *s = strtok_r(buf, "\n", &save); s;
+	     s = strtok_r(NULL, "\n", &save))
+		if (strcmp(s, "filter") == 0)
+			return true;
+	return false;
+}
+
+/* Its rules can't be read by nf_tables: all that is known is that there is a
+ * table, so it is a warning with the commands that look and mend. */
+static void legacy_of(struct doc *d, const char *path, const char *tool,
+		      bool v6)
+{
+	if (!has_legacy_filter(path))
+		return;
+	for (size_t i = 0; i < d->bridge_count; i++) {
+		const struct doc_bridge *b = &d->bridges[i];
+
+		if (b->respect || !(v6 ? b->v6 : b->v4))
+			continue;
+		doc_find(d, DOC_WARN,
+			 doc_text(d,
+				  "legacy %s rules are loaded beside nf_tables",
+				  tool),
+			 doc_text(d,
+				  "if their FORWARD chain drops (%s-legacy -S "
+				  "FORWARD), network %.12s does not work; "
+				  "Berth writes no legacy rules",
+				  tool, b->id),
+			 doc_text(d,
+				  "%s-legacy -I FORWARD -i %s -j ACCEPT; "
+				  "%s-legacy -I FORWARD -o %s -j ACCEPT",
+				  tool, b->name, tool, b->name));
+	}
+}
+
+void doc_check_legacy(struct doc *d)
+{
+	legacy_of(d, "/proc/net/ip_tables_names", "iptables", false);
+	legacy_of(d, "/proc/net/ip6_tables_names", "ip6tables", true);
+}
+
+/* ---- bridge netfilter ---------------------------------------------------- */
+
+void doc_check_bridge_nf(struct doc *d)
+{
+	static const struct {
+		const char *path, *tool;
+		bool v6;
+	} knobs[] = {
+		{ "net/bridge/bridge-nf-call-iptables", "iptables", false },
+		{ "net/bridge/bridge-nf-call-ip6tables", "ip6tables", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+		size_t bridges = 0;
+
+		for (size_t n = 0; n < d->bridge_count; n++)
+			bridges += knobs[i].v6 ? d->bridges[n].v6
+					       : d->bridges[n].v4;
+		if (!bridges || doc_sysctl(knobs[i].path, 0) != 1)
+			continue;
+		doc_find(
+			d, DOC_OK,
+			doc_text(d,
+				 "on: frames between containers of one network "
+				 "also pass %s FORWARD (dockerd turns it on)",
+				 knobs[i].tool),
+			"harmless as long as forward-chain above is ok", NULL);
+	}
+}
+
+/* ---- DOCKER-USER --------------------------------------------------------- */
+
+struct user_rules {
+	struct doc *d;
+	const struct family *family;
+	unsigned int number; /* as iptables --line-numbers counts */
+	unsigned int ended;  /* number of the rule that ends the chain; 0 */
+	size_t after;        /* rules after it */
+};
+
+static bool is_unconditional(const struct fw_rule_info *r)
+{
+	return r->simple && !r->iifname[0] && !r->oifname[0] && !r->jump[0] &&
+	       r->verdict != UINT32_MAX;
+}
+
+/* A published port that the rule names, as it was before DNAT. */
+static json_object *hit_port(struct doc *d, const struct fw_rule_info *r)
+{
+	for (size_t i = 0; i < jget_len(d->ports); i++) {
+		json_object *p = json_object_array_get_idx(d->ports, i);
+		int64_t first = jget_int(p, "HostFirst");
+		int64_t last = jget_int(p, "HostLast");
+
+		if (first != jget_int(p, "ContainerFirst") &&
+		    first <= r->dport_last && last >= r->dport_first)
+			return p;
+	}
+	return NULL;
+}
+
+static int judge_user_rule(void *ctx, const struct fw_rule_info *r)
+{
+	struct user_rules *u = ctx;
+	json_object *port;
+
+	u->number++;
+	if (strncmp(r->comment, "berth:", 6) == 0)
+		return 0;
+	if (u->ended) {
+		u->after++;
+		return 0;
+	}
+	if (is_unconditional(r)) {
+		u->ended = u->number;
+		return 0;
+	}
+	port = r->dport ? hit_port(u->d, r) : NULL;
+	if (!port)
+		return 0;
+	doc_find(u->d, DOC_WARN,
+		 doc_text(u->d,
+			  "rule %u of DOCKER-USER (%s) compares the "
+			  "destination port with published port %lld",
+			  u->number, u->family->tool,
+			  (long long)jget_int(port, "HostFirst")),
+		 doc_text(u->d,
+			  "it has no effect: there the packet already bears "
+			  "the container's port, %lld",
+			  (long long)jget_int(port, "ContainerFirst")),
+		 doc_text(u->d,
+			  "write it with -m conntrack --ctorigdstport %lld in "
+			  "place of --dport",
+			  (long long)jget_int(port, "HostFirst")));
+	return 0;
+}
+
+void doc_check_docker_user(struct doc *d)
+{
+	for (size_t i = 0; d->fw && i < ARRAY_SIZE(families); i++) {
+		struct user_rules u = { .d = d, .family = &families[i] };
+
+		if (fw_rule_each(d->fw, &families[i].table, "DOCKER-USER",
+				 judge_user_rule, &u, NULL) < 0)
+			continue;
+		if (u.after)
+			doc_find(d, DOC_WARN,
+				 doc_text(d,
+					  "%zu rules of DOCKER-USER (%s) stand "
+					  "after rule %u, which ends the chain",
+					  u.after, families[i].tool, u.ended),
+				 "they are never reached and have no effect",
+				 doc_text(d,
+					  "put them before it: %s -I "
+					  "DOCKER-USER ... in place of -A",
+					  families[i].tool));
+	}
+}
