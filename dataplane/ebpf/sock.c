@@ -40,11 +40,6 @@ struct sock {
 	struct sock_entries wanted; /* while loading */
 };
 
-static void entries_finip(struct sock_entries *l)
-{
-	sock_entries_fini(l);
-}
-
 /* ---- open --------------------------------------------------------------- */
 
 /* Whose are the pins? Return: 0; -EPROTO. */
@@ -516,7 +511,7 @@ int sock_publish_add(struct sock *sock, const struct portmap *ports,
 		     const struct ip_addr *ip4, const struct ip_addr *ip6,
 		     struct err *err)
 {
-	_cleanup_(entries_finip) struct sock_entries l = { 0 };
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	int r;
 
 	if (sock->loading)
@@ -532,7 +527,7 @@ int sock_publish_del(struct sock *sock, const struct portmap *ports,
 		     const struct ip_addr *ip4, const struct ip_addr *ip6,
 		     struct err *err)
 {
-	_cleanup_(entries_finip) struct sock_entries l = { 0 };
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	int r = expand(ports, ip4, ip6, &l, err);
 
 	if (r == 0 && sock->loading)
@@ -546,7 +541,7 @@ int sock_publish_del(struct sock *sock, const struct portmap *ports,
 int sock_range_hold(struct sock *sock, const struct port_range *r,
 		    struct err *err)
 {
-	_cleanup_(entries_finip) struct sock_entries l = { 0 };
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	size_t done = 0;
 	int code;
 
@@ -569,7 +564,7 @@ int sock_range_hold(struct sock *sock, const struct port_range *r,
 int sock_range_release(struct sock *sock, const struct port_range *r,
 		       struct err *err)
 {
-	_cleanup_(entries_finip) struct sock_entries l = { 0 };
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	int code = sock_entries_hold(&l, r, err);
 
 	if (code == 0 && sock->loading) {
@@ -593,7 +588,7 @@ void sock_load_begin(struct sock *sock)
  * a walk over a map that shrinks starts again. */
 static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
 {
-	_cleanup_(entries_finip) struct sock_entries old = { 0 };
+	_cleanup_(sock_entries_fini) struct sock_entries old = { 0 };
 	int fd = bpf_map__fd(map_of(s, table)), r = 0;
 	struct sock_entry e = { .table = table,
 				.key.bits = SOCK_KEY_BITS + 16 };
