@@ -9,3 +9,6 @@ ar-src += netplugins/net_records.c
 ar-src += netplugins/net_recover.c
 ar-src += netplugins/net_stale.c
 ar-src += netplugins/net_table.c
+ar-src += netplugins/test/fake.c
+ar-src += netplugins/test/life.c
+tests += netplugins/test/test_net_core.c

@@ -116,6 +116,7 @@ static struct net_core *core_alloc(const struct net_core_config *cfg)
 	/* Neither can fail for default attributes on Linux. */
 	(void)net_table_init(&core->table);
 	(void)pthread_mutex_init(&core->trouble_lock, NULL);
+	(void)pthread_mutex_init(&core->rolled_lock, NULL);
 	return core;
 }
 
@@ -148,6 +149,8 @@ void net_core_close(struct net_core *core)
 		core->driver->host_close(core->host);
 	if (core->events_stop >= 0)
 		close(core->events_stop);
+	net_rolled_clear(core);
+	pthread_mutex_destroy(&core->rolled_lock);
 	pthread_mutex_destroy(&core->trouble_lock);
 	free(core);
 }
@@ -237,6 +240,8 @@ static int on_request(void *ctx, struct rpc_call *call, json_object **ret,
 	if (!m)
 		return err_set(err, -EOPNOTSUPP, "%s: unknown method",
 			       call->method);
+	if (c.body)
+		net_rolled_known(c.core, c.body);
 	r = c.body ? net_core_run(&c, err) : on_empty(&c, m, err);
 	if (r < 0)
 		return r;

@@ -33,6 +33,10 @@ struct net_core {
 	pthread_t events; /* the event thread */
 	int events_stop;  /* eventfd: readable ends it */
 	bool events_run;
+	/* Requests finished for a peer that has not asked for the answer yet;
+	 * see net_rolled_add(). */
+	pthread_mutex_t rolled_lock;
+	struct net_rolled *rolled;        /* owned list */
 	pthread_mutex_t trouble_lock;     /* of the three below */
 	char load_trouble[ERR_MSG_MAX];   /* records we could not use */
 	char repair_trouble[ERR_MSG_MAX]; /* what the driver cannot put back */
@@ -101,6 +105,15 @@ void net_intent_abort(struct net_call *c);
 /* Answer an empty retry. */
 int net_journal_retry(struct net_call *c, struct err *err);
 void net_journal_tick(struct net_core *core);
+/*
+ * net_rolled_add() - a request was finished after a crash.  If nobody fetches
+ * its answer it is undone: dockerd gave up and does not know the object.  But a
+ * peer that names the object (net_rolled_known()) does know it, for instance by
+ * asking again with the whole body: then it stays.
+ */
+void net_rolled_add(struct net_core *core, const struct journal_intent *i);
+void net_rolled_known(struct net_core *core, json_object *body);
+void net_rolled_clear(struct net_core *core);
 
 /* ---- net_network.c, net_endpoint.c: the handlers ------------------------- */
 

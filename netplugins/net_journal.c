@@ -112,9 +112,83 @@ int net_journal_retry(struct net_call *c, struct err *err)
 	return jdec_parse(answer, strlen(answer), &c->answer, err);
 }
 
+/* ---- finished, and not asked for ----------------------------------------- */
+
+struct net_rolled {
+	struct net_rolled *next;
+	uint64_t seq;
+	char key[160];
+};
+
+void net_rolled_add(struct net_core *core, const struct journal_intent *i)
+{
+	struct net_rolled *r = calloc(1, sizeof(*r));
+
+	if (!r) /* at worst it is undone */
+		return;
+	r->seq = i->seq;
+	snprintf(r->key, sizeof(r->key), "%s", i->key);
+	r->next = core->rolled;
+	core->rolled = r;
+}
+
+static const char *body_id(json_object *body, const char *key)
+{
+	json_object *val;
+
+	if (!json_object_object_get_ex(body, key, &val) ||
+	    !json_object_is_type(val, json_type_string))
+		return "";
+	return json_object_get_string(val);
+}
+
+/* Does a request that names @network and @endpoint speak of @key? */
+static bool names(const char *key, const char *network, const char *endpoint)
+{
+	size_t len = strlen(network);
+
+	if (strncmp(key, network, len) != 0)
+		return false;
+	return key[len] == '\0' ||
+	       (key[len] == '/' && strcmp(key + len + 1, endpoint) == 0);
+}
+
+void net_rolled_known(struct net_core *core, json_object *body)
+{
+	const char *network, *endpoint;
+
+	pthread_mutex_lock(&core->rolled_lock);
+	if (core->rolled) {
+		network = body_id(body, "NetworkID");
+		endpoint = body_id(body, "EndpointID");
+		for (struct net_rolled *r = core->rolled; r; r = r->next) {
+			if (!r->seq || !names(r->key, network, endpoint))
+				continue;
+			net_core_delivered(core, r->seq);
+			r->seq = 0;
+		}
+	}
+	pthread_mutex_unlock(&core->rolled_lock);
+}
+
+void net_rolled_clear(struct net_core *core)
+{
+	pthread_mutex_lock(&core->rolled_lock);
+	while (core->rolled) {
+		struct net_rolled *r = core->rolled;
+
+		core->rolled = r->next;
+		free(r);
+	}
+	pthread_mutex_unlock(&core->rolled_lock);
+}
+
 void net_journal_tick(struct net_core *core)
 {
 	struct err err = { 0 };
+
+	if (net_now() - core->started > 4 * JOURNAL_KEEP_MS / 1000)
+		net_rolled_clear(core); /* expired and undone long ago */
 
 	for (int i = NET_IN_STATE; i <= NET_IN_RUN; i++)
 		if (journal_expire(net_core_store(core, (enum net_store)i),

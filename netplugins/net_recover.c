@@ -288,6 +288,8 @@ static int finish(void *ctx, const struct journal_intent *i)
 		    strcmp(i->method, "NetworkDriver.CreateEndpoint") == 0)
 			remove_half_made(ctx, body);
 		net_intent_abort(&c);
+	} else {
+		net_rolled_add(ctx, i);
 	}
 	return NET_STEP("net.recover.intent", NULL);
 }
