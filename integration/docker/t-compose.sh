@@ -41,7 +41,7 @@ compose() {
 compose up -d
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8080/)" composed
 same "$(ip_of app_web_1 app_front)" 10.70.0.9
-same "$(docker exec app_peer_1 wget -T5 -qO- http://site/)" composed
+same "$(by_name app_peer_1 http://site/)" composed
 same "$(docker exec app_peer_1 cat /data/index.html)" composed
 contains "$(docker exec app_peer_1 ip route)" "default via 10.70.0.254"
 contains "$(docker exec app_peer_1 ip link show eth0)" "mtu 1400"

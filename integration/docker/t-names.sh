@@ -13,7 +13,7 @@ in_client() {
 }
 contains "$(in_client nslookup web. 127.0.0.11)" "$(ip_of srv n1)"
 in_client ping -c1 -W2 srv >/dev/null
-same "$(in_client wget -T5 -qO- http://web/)" srv
+same "$(by_name client http://web/)" srv
 docker rename srv other
 in_client ping -c1 -W2 other >/dev/null
 fails in_client ping -c1 -W1 srv
@@ -21,4 +21,4 @@ docker network connect n2 other
 docker network disconnect n1 other
 fails in_client ping -c1 -W1 other
 docker network connect --alias web n1 other
-same "$(in_client wget -T5 -qO- http://web/)" srv
+same "$(by_name client http://web/)" srv

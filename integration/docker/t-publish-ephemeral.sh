@@ -19,9 +19,7 @@ if [ "$port" -lt "$low" ] || [ "$port" -gt "$high" ]; then
 	fail "$port is not ephemeral"
 fi
 same "$(ns lan curl -s --max-time 5 "http://192.0.2.1:$port/")" web
-if [ -x "$NETCTL" ]; then
-	contains "$("$NETCTL" --docker "$DOCKER_SOCK" ports)" "$port" "netctl ports"
-fi
+contains "$("$NETCTL" ports)" ":$port " "netctl ports"
 kill9_daemon berth-bridge
 start_daemon berth-bridge
 same "$(ports)" "$before" "ports after a restart of the daemon"

@@ -19,10 +19,10 @@ for host in 127.0.0.1 '[::1]' 10.65.0.1 localhost; do
 	same "$(fetch "http://$host:8080/")" web "host, $host"
 done
 for c in web near far; do
-	same "$(docker exec $c wget -T 5 -qO- http://192.0.2.1:8080/)" web "$c by the host's address"
+	same "$(from $c http://192.0.2.1:8080/)" web "$c by the host's address"
 done
 for c in web near; do
-	same "$(docker exec $c wget -T 5 -qO- 'http://[2001:db8:2::1]:8080/')" web "$c, IPv6"
+	same "$(from $c 'http://[2001:db8:2::1]:8080/')" web "$c, IPv6"
 done
 fails ns lan curl -s --max-time 2 http://192.0.2.1:80/
 fails fetch http://127.0.0.1:80/

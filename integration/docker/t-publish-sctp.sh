@@ -4,9 +4,9 @@
 
 berth_host
 docker network create -d berth-bridge n1 >/dev/null
-docker run -d --name s --network n1 -p 7777:77/sctp --stop-signal KILL bb:1 sleep 999 >/dev/null
+docker run -d --name sctp --network n1 -p 7777:77/sctp --stop-signal KILL bb:1 sleep 999 >/dev/null
 same "$(api Berth.Ports '{}' berth-bridge | jq -r '.Ports[] | "\(.Proto) \(.HostFirst) \(.ContainerFirst)"' | sort -u)" \
 	"sctp 7777 77"
 contains "$(nft list ruleset)" 7777 "the firewall's map"
-docker rm -f s >/dev/null
+docker rm -f sctp >/dev/null
 lacks "$(nft list ruleset)" 7777 "the firewall's map"

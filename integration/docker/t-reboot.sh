@@ -44,7 +44,7 @@ run_dockerd
 wait_until 20 ns lan curl -sf --max-time 1 http://192.0.2.1:8080/
 same "$(docker exec web cat /d/file)" kept
 same "$(fetch 'http://[::1]:8080/')" web
-same "$(docker run --rm --network n1 bb:1 wget -T5 -qO- http://web/)" web
+same "$(docker run --rm --network n1 bb:1 timeout 10 wget -qO- http://web/)" web
 same "$(api Berth.Network "{\"NetworkID\":\"$(net_id n1)\"}" berth-bridge | jq .EndpointCount)" 1
 same "$(api Berth.Volumes '{}' berth-named | jq -r '.Volumes[] | "\(.Name) \(.Users)"')" "v1 1"
 docker rm -f web >/dev/null

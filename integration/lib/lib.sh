@@ -30,7 +30,7 @@ TOOLS=$BUILD/tools
 export NETCTL=$BIN/netctl
 # DIR: this test's own directory; logs stay there, the rest is removed.
 PLUGINS=/run/docker/plugins
-DOCKER_SOCK=/run/dockerd.sock
+DOCKER_SOCK=/run/docker.sock
 DOCKER_DATA=/var/lib/docker
 DOCKER_EXEC=/run/dockerd
 DOCKER_FLAGS=()
@@ -447,6 +447,17 @@ traffic_end() {
 	wait "$pid" || rc=$?
 	note "traffic: $(tail -1 "${TRAFFIC[pid]}")"
 	same $rc 0 "traffic lost: $(cat "${TRAFFIC[pid]}")"
+}
+
+# from CONTAINER URL - fetch with the container's network (busybox's wget falls over
+# its own -T).  by_name CONTAINER URL - with its resolver too.
+from() {
+	inns "$(pid_of "$1")" curl -gsS --noproxy '*' --connect-timeout 2 \
+		--max-time 5 "$2"
+}
+
+by_name() {
+	docker exec "$1" timeout 10 wget -qO- "$2"
 }
 
 # --- the end ----------------------------------------------------------------
