@@ -738,7 +738,7 @@ static void add_points(struct CMUnitTest *tests, size_t *n)
 int main(void)
 {
 	struct CMUnitTest
-		tests[3 * ARRAY_SIZE(points) + ARRAY_SIZE(refusals) + 9];
+		tests[3 * ARRAY_SIZE(points) + ARRAY_SIZE(refusals) + 10];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
