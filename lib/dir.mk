@@ -50,3 +50,4 @@ tests += lib/test/test_journal.c
 ar-src += lib/tree.c
 ar-src += lib/tree_walk.c
 tests += lib/test/test_tree.c
+tests += lib/test/test_rpc.c

@@ -28,6 +28,7 @@
 #include "lib/rpc_priv.h"
 
 #define CONN_MAX        64
+#define MHD_CONN_MAX    1024  /* never met: 0.9.75 hangs there */
 #define CONN_PRESSED    56    /* from here on the slow make room */
 #define PRESSED_MS      1000  /* a request this young is never cut */
 #define RECEIVE_MAX_MS  30000 /* request line to end of body */
@@ -109,6 +110,14 @@ static struct rpc_conn *conn_of(struct MHD_Connection *con)
 	return i ? i->socket_context : NULL;
 }
 
+/* libmicrohttpd tells of a connection later, from its own thread. */
+static void handed_add(struct rpc *rpc, int n)
+{
+	pthread_mutex_lock(&rpc->lock);
+	rpc->handed += n;
+	pthread_mutex_unlock(&rpc->lock);
+}
+
 static void conn_begin(struct rpc *rpc, struct MHD_Connection *con,
 		       void **context)
 {
@@ -117,8 +126,10 @@ static void conn_begin(struct rpc *rpc, struct MHD_Connection *con,
 	struct rpc_conn *c = i ? calloc(1, sizeof(*c)) : NULL;
 
 	*context = c; /* NULL: rpc_on_access() closes it */
-	if (!c)
+	if (!c) {
+		handed_add(rpc, -1);
 		return;
+	}
 	c->rpc = rpc;
 	c->fd = i->connect_fd;
 	pthread_mutex_lock(&rpc->lock);
@@ -130,6 +141,7 @@ static void conn_begin(struct rpc *rpc, struct MHD_Connection *con,
 		rpc->conns = c;
 	rpc->last = c;
 	rpc->count++;
+	rpc->handed--;
 	pthread_mutex_unlock(&rpc->lock);
 }
 
@@ -273,9 +285,9 @@ static bool gate_room(struct rpc *rpc)
 	bool go;
 
 	pthread_mutex_lock(&rpc->lock);
-	if (rpc->count >= CONN_PRESSED)
+	if (rpc->count + rpc->handed >= CONN_PRESSED)
 		cut_slowest_locked(rpc, now_ms());
-	while (rpc->count >= CONN_MAX && !rpc->stopping) {
+	while (rpc->count + rpc->handed >= CONN_MAX && !rpc->stopping) {
 		struct timespec ts = deadline_in(100);
 
 		cut_slowest_locked(rpc, now_ms());
@@ -314,9 +326,11 @@ static int gate_accept(struct rpc *rpc)
 		close(fd);
 		return 0;
 	}
+	handed_add(rpc, 1);
 	/* Takes the descriptor, whatever it returns. */
-	(void)MHD_add_connection(rpc->mhd, fd, (struct sockaddr *)&addr,
-				 sizeof(sa_family_t));
+	if (MHD_add_connection(rpc->mhd, fd, (struct sockaddr *)&addr,
+			       sizeof(sa_family_t)) != MHD_YES)
+		handed_add(rpc, -1);
 	return 0;
 }
 
@@ -371,7 +385,7 @@ int rpc_gate_start(struct rpc *rpc, struct err *err)
 		rpc, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, rpc,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, rpc,
 		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, CONN_MAX + 1,
+		MHD_OPTION_CONNECTION_LIMIT, MHD_CONN_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_POOL_BYTES,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
@@ -415,7 +429,7 @@ static bool drain(struct rpc *rpc)
 	for (struct rpc_conn *c = rpc->conns; c; c = c->next)
 		if (c->phase == RPC_IDLE)
 			conn_cut(c);
-	while (rpc->count)
+	while (rpc->count + rpc->handed)
 		if (pthread_cond_timedwait(&rpc->moved, &rpc->lock, &ts) ==
 		    ETIMEDOUT)
 			break;

@@ -56,7 +56,8 @@ struct rpc {
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t moved; /* a connection ended; .big is free */
 	struct rpc_conn *conns, *last;
-	unsigned int count;
+	int count;  /* of .conns */
+	int handed; /* accepted, not yet in .conns */
 	bool stopping;
 	bool big; /* a body above RPC_BODY_BIG is in memory */
 	struct rpc_stat *stats;

@@ -116,7 +116,7 @@ json_object *rpc_metrics(struct rpc *rpc)
 	json_object *methods = json_object_new_object();
 
 	pthread_mutex_lock(&rpc->lock);
-	put_u64(o, "Connections", rpc->count);
+	put_u64(o, "Connections", (uint64_t)rpc->count);
 	for (size_t i = 0; i < rpc->stat_count; i++) {
 		const struct rpc_stat *s = &rpc->stats[i];
 
