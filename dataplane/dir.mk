@@ -6,3 +6,4 @@ ar-src += dataplane/dataplane.c
 ar-src += dataplane/publish.c
 ar-src += dataplane/watch.c
 tests += dataplane/test/test_nft.c
+tests += dataplane/test/test_portmap.c

@@ -57,7 +57,8 @@ struct nlk_bridge_conf {
 
 /*
  * nlk_bridge_add() - a bridge, down, with alias, multicast snooping off, no
- * STP, not learning from link-local frames, in one message as far as the kernel allows.
+ * STP, not learning from link-local frames, in one message as far as the
+ * kernel allows.
  * Return: 0; -EEXIST when the name is taken (by whom: see nlk_link_get).
  */
 int nlk_bridge_add(struct nlk *nlk, const struct nlk_bridge_conf *conf,

@@ -1,124 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_nft.c - the facade against a kernel: the ruleset as nft(8) reads it,
- * repair, claims, nothing left behind.
+ * test_nft.c - the ruleset as nft(8) reads it, its elements, its repair.
  */
-#include "lib/test/test.h"
+#include "dataplane/test/dp_test.h"
 
-#include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
+#include <poll.h>
 
-#include "dataplane/dataplane.h"
+#include "lib/base.h"
 
-#define DRIVER "berth-bridge"
-
-static char out[4 << 20];
-static char bpf_dir[] = "/tmp/test-nft-XXXXXX";
 static int oracle_ns = -EBADF, test_ns = -EBADF;
-
-/* Run a command and keep what it prints. Return: its status. */
-static int sh(const char *cmd)
-{
-	FILE *f = popen(cmd, "r");
-	size_t n;
-	int st;
-
-	assert_non_null(f);
-	n = fread(out, 1, sizeof(out) - 1, f);
-	out[n] = '\0';
-	st = pclose(f);
-	return WIFEXITED(st) ? WEXITSTATUS(st) : -1;
-}
-
-static struct ip_addr ip(const char *s)
-{
-	struct ip_addr a = { 0 };
-
-	if (*s)
-		assert_int_equal(ip_parse(s, &a, NULL), 0);
-	return a;
-}
-
-static struct ip_prefix prefix(const char *s)
-{
-	struct ip_prefix p = { 0 };
-
-	assert_int_equal(ip_prefix_parse(s, &p, NULL), 0);
-	return p;
-}
-
-static struct dp_network network(const char *id, const char *bridge, int n)
-{
-	struct dp_network net = { .masquerade4 = true,
-				  .masquerade6 = true,
-				  .icc = true,
-				  .guard = true };
-	char buf[64];
-
-	snprintf(net.id, sizeof(net.id), "%s", id);
-	snprintf(net.bridge, sizeof(net.bridge), "%s", bridge);
-	snprintf(buf, sizeof(buf), "10.%d.%d.1/24", n / 256, n % 256);
-	net.gateway4 = net.subnet4 = prefix(buf);
-	snprintf(buf, sizeof(buf), "fd00:%x::1/64", n);
-	net.gateway6 = net.subnet6 = prefix(buf);
-	return net;
-}
-
-static struct dp_port port(const char *net, const char *ep, const char *ifname,
-			   const char *ip4, const char *ip6)
-{
-	struct dp_port p = { .ip4 = ip(ip4), .ip6 = ip(ip6) };
-
-	snprintf(p.network, sizeof(p.network), "%s", net);
-	snprintf(p.endpoint, sizeof(p.endpoint), "%s", ep);
-	snprintf(p.ifname, sizeof(p.ifname), "%s", ifname);
-	p.mac = mac_from_ip(&p.ip4);
-	return p;
-}
-
-static struct dp_publish publish(const char *net, const char *ep,
-				 const char *ip4, const char *ip6)
-{
-	struct dp_publish p = { .ip4 = ip(ip4), .ip6 = ip(ip6) };
-
-	snprintf(p.network, sizeof(p.network), "%s", net);
-	snprintf(p.endpoint, sizeof(p.endpoint), "%s", ep);
-	return p;
-}
-
-static void want(struct portmap *m, const char *host, uint8_t proto, int first,
-		 int last, int to)
-{
-	struct ip_addr a = ip(host);
-
-	assert_int_equal(portmap_add(m, &a, proto, (uint16_t)first,
-				     (uint16_t)last, (uint16_t)to, NULL),
-			 0);
-}
-
-static struct dp *open_dp(void)
-{
-	const struct dp_config cfg = { .driver = DRIVER, .bpf_dir = bpf_dir };
-	struct err err = { "" };
-	struct dp *dp = NULL;
-	int r = dp_open(&cfg, &dp, &err);
-
-	if (r < 0)
-		fail_msg("dp_open: %s", err.msg);
-	return dp;
-}
-
-static void ok_(int r, const struct err *err, int line)
-{
-	if (r < 0)
-		fail_msg("line %d: %d %s", line, r, err->msg);
-}
-#define ok(r) ok_(r, &err, __LINE__)
 
 /* ---- tests -------------------------------------------------------------- */
 
@@ -191,40 +81,250 @@ static void publish_makes_elements(void **state)
 	assert_null(strstr(out, "8080"));
 	ok(dp_port_del(dp, "e1", &err));
 	ok(dp_network_del(dp, "n1", &err));
-	sh("nft list ruleset; ss -Htulnpa");
+	sh("nft list ruleset; ss -Htuna");
 	assert_string_equal(out, "");
 	portmap_free(&pub.ports);
 	dp_close(dp);
 }
 
+/* What publish of each mode leaves in the maps: "set element" lines. */
+struct mode_row {
+	const char *name;
+	enum dp_gateway_mode mode;
+	bool internal, trusted;
+	const char *there, *absent;
+};
+
+static const struct mode_row mode_rows[] = {
+	{ .name = "nat",
+	  .mode = DP_GW_NAT,
+	  .there = "any4",
+	  .absent = "open4" },
+	{ .name = "nat, with a trusted interface",
+	  .mode = DP_GW_NAT,
+	  .trusted = true,
+	  .there = "open4" },
+	{ .name = "nat-unprotected",
+	  .mode = DP_GW_NAT_UNPROTECTED,
+	  .there = "direct4",
+	  .absent = "open4" },
+	{ .name = "routed",
+	  .mode = DP_GW_ROUTED,
+	  .there = "open4",
+	  .absent = "any4" },
+	{ .name = "isolated",
+	  .mode = DP_GW_ISOLATED,
+	  .there = "isolated4",
+	  .absent = "any4" },
+	{ .name = "internal",
+	  .mode = DP_GW_NAT,
+	  .internal = true,
+	  .there = "internal4",
+	  .absent = "any4" },
+};
+
+static bool holds(const struct mode_row *row)
+{
+	return !row->internal && row->mode != DP_GW_ROUTED &&
+	       row->mode != DP_GW_ISOLATED;
+}
+
+static bool has_elements(const char *set)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd),
+		 "nft list set inet " DRIVER " %s 2>/dev/null"
+		 " || nft list map inet " DRIVER " %s",
+		 set, set);
+	assert_int_equal(sh(cmd), 0);
+	return strstr(out, "elements");
+}
+
+static void mode_makes_elements(void **state)
+{
+	const struct mode_row *row = *state;
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "");
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	net.mode4 = row->mode;
+	net.internal = row->internal;
+	if (row->trusted)
+		strcpy(net.trusted[0], "eth0");
+	ok(dp_network_add(dp, &net, &err));
+	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	want(&pub.ports, "", IPPROTO_TCP, 8081, 8081, 80);
+	ok(dp_publish_add(dp, &pub, &err));
+	assert_true(has_elements(row->there));
+	assert_true(!row->absent || !has_elements(row->absent));
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 8080),
+			 holds(row) ? EADDRINUSE : 0);
+	ok(dp_publish_del(dp, "e1", &err));
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	ok(dp_network_del(dp, "n1", &err));
+	portmap_free(&pub.ports);
+	dp_close(dp);
+}
+
+/* Until the tables are there again, polling as the core does. */
+static double repaired(struct dp *dp)
+{
+	struct err err = { "" };
+	double start = now_ms();
+	int fds[4], n = (int)dp_fds(dp, fds);
+	struct pollfd p[4];
+
+	for (int i = 0; i < n; i++)
+		p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	while (dp_check(dp, NULL, NULL, &err) != 0) {
+		poll(p, (nfds_t)n, 1000);
+		ok(dp_event(dp, &err));
+		assert_true(now_ms() - start < 2000);
+	}
+	return now_ms() - start;
+}
+
+static const char *const damages[] = {
+	"nft flush ruleset",
+	"nft delete table inet " DRIVER,
+	"nft delete table bridge " DRIVER,
+	"nft flush chain inet " DRIVER " wire",
+	"nft delete element inet " DRIVER " nets '{ \"br1\" }'",
+	"nft flush map inet " DRIVER " any4",
+	"nft add rule inet " DRIVER " forward accept",
+	"nft flush table bridge " DRIVER,
+};
+
+static void damage_is_repaired(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_port p = port("n1", "e1", "v1", "10.0.1.2", "fd00:1::2");
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "fd00:1::2");
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	ok(dp_network_add(dp, &net, &err));
+	ok(dp_port_add(dp, &p, &err));
+	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	ok(dp_publish_add(dp, &pub, &err));
+	assert_int_equal(sh("nft -s list ruleset > before.tmp"), 0);
+	assert_int_equal(sh(*state), 0);
+	assert_true(dp_check(dp, NULL, NULL, &err) > 0);
+	printf("# repaired in %.1f ms\n", repaired(dp));
+	assert_int_equal(sh("nft -s list ruleset | diff before.tmp -"), 0);
+	/* a change through a table that is gone mends it, too */
+	sh("nft flush ruleset");
+	ok(dp_publish_del(dp, "e1", &err));
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	sh("rm -f before.tmp");
+	ok(dp_port_del(dp, "e1", &err));
+	ok(dp_network_del(dp, "n1", &err));
+	portmap_free(&pub.ports);
+	dp_close(dp);
+}
+
+/* A daemon's restart: the same is told again, and what is not told goes. */
+static void restart_keeps_what_is_told(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_network gone = network("n2", "br2", 2);
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "");
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	(void)state;
+	ok(dp_network_add(dp, &net, &err));
+	ok(dp_network_add(dp, &gone, &err));
+	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	ok(dp_publish_add(dp, &pub, &err));
+	dp_close(dp);
+	sh("nft list ruleset");
+	assert_non_null(strstr(out, "8080"));
+
+	dp = open_dp();
+	dp_load_begin(dp);
+	ok(dp_network_add(dp, &net, &err));
+	ok(dp_publish_add(dp, &pub, &err));
+	sh("nft list ruleset");
+	assert_non_null(strstr(out, "br2"));
+	ok(dp_load_end(dp, &err));
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	sh("nft list ruleset");
+	assert_non_null(strstr(out, "8080"));
+	assert_null(strstr(out, "br2"));
+	ok(dp_publish_del(dp, "e1", &err));
+	ok(dp_network_del(dp, "n1", &err));
+	sh("nft list ruleset");
+	assert_string_equal(out, "");
+	portmap_free(&pub.ports);
+	dp_close(dp);
+}
+
+static void dockers_bridges_are_followed(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	(void)state;
+	ok(dp_network_add(dp, &net, &err));
+	ok(dp_forward_guard(dp, true, false, &err));
+	sh("nft list set inet " DRIVER " stop");
+	assert_non_null(strstr(out, "ipv4"));
+	sh("ip link add docker0 type bridge; "
+	   "ip link add br-0123456789ab type bridge; "
+	   "ip link add br-lan type bridge");
+	ok(dp_event(dp, &err));
+	sh("nft list set inet " DRIVER " foreign");
+	assert_non_null(strstr(out, "docker0"));
+	assert_non_null(strstr(out, "br-0123456789ab"));
+	assert_null(strstr(out, "br-lan"));
+	sh("ip link del docker0; ip link del br-0123456789ab; "
+	   "ip link del br-lan");
+	ok(dp_event(dp, &err));
+	assert_false(has_elements("foreign"));
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	ok(dp_network_del(dp, "n1", &err));
+	dp_close(dp);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ruleset_is_the_text),
-		cmocka_unit_test(publish_makes_elements),
-	};
-
+	struct CMUnitTest
+		tests[4 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
+			cmocka_unit_test(ruleset_is_the_text),
+			cmocka_unit_test(publish_makes_elements),
+			cmocka_unit_test(restart_keeps_what_is_told),
+			cmocka_unit_test(dockers_bridges_are_followed),
+		};
+	size_t n = 4;
 	int failed;
 
-	if (unshare(CLONE_NEWNET) < 0) {
-		printf("1..0 # SKIP needs CAP_SYS_ADMIN\n");
+	for (size_t i = 0; i < ARRAY_SIZE(mode_rows); i++)
+		tests[n++] = (struct CMUnitTest){
+			.name = mode_rows[i].name,
+			.test_func = mode_makes_elements,
+			.initial_state = (void *)(uintptr_t)&mode_rows[i],
+		};
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++)
+		tests[n++] = (struct CMUnitTest){
+			.name = damages[i],
+			.test_func = damage_is_repaired,
+			.initial_state = (void *)(uintptr_t)damages[i],
+		};
+	if (!dp_test_host())
 		return 0;
-	}
-	oracle_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	test_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (unshare(CLONE_NEWNET) < 0)
 		return 1;
-	test_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	sh("ip link set lo up");
-	/* pins of our own, gone with the mount namespace */
-	if (unshare(CLONE_NEWNS) < 0 || !mkdtemp(bpf_dir) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("bpf", bpf_dir, "bpf", 0, NULL) < 0) {
-		printf("1..0 # SKIP no bpf file system\n");
-		return 0;
-	}
+	oracle_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (setns(test_ns, CLONE_NEWNET) < 0)
+		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	umount(bpf_dir);
-	rmdir(bpf_dir);
+	dp_test_done();
 	return failed;
 }
