@@ -226,7 +226,8 @@ int net_undo(void *ctx, const struct journal_intent *i)
 	c.body = body;
 	r = net_core_run(&c, &err);
 	log_info("op=undo method=%s key=%.80s%s%s%s", i->method, i->key,
-		 r < 0 ? " err=\"" : "", err.msg, r < 0 ? "\"" : "");
+		 r < 0 ? " err=\"" : "", r < 0 ? err.msg : "",
+		 r < 0 ? "\"" : "");
 	json_object_put(c.answer);
 	if (r == 0 && c.done) /* nobody waits for this answer */
 		journal_settle(net_core_store(c.core, c.where), c.intent);

@@ -150,7 +150,7 @@ static int mend_network(void *ctx, struct net_entry *e)
 			r = drv->endpoint_add(ep, &err);
 	log_warn("op=mend network=" NET_SHORT " result=%s%s%s%s", e->id,
 		 r < 0 ? "failed" : "made-again", r < 0 ? " err=\"" : "",
-		 err.msg, r < 0 ? "\"" : "");
+		 r < 0 ? err.msg : "", r < 0 ? "\"" : "");
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static void on_event(struct net_core *core)
 	int r = core->driver->event(core->host, &err);
 
 	pthread_mutex_lock(&core->trouble_lock);
-	news = strcmp(core->repair_trouble, err.msg) != 0;
+	news = r < 0 && strcmp(core->repair_trouble, err.msg) != 0;
 	snprintf(core->repair_trouble, sizeof(core->repair_trouble), "%s",
 		 r < 0 ? err.msg : "");
 	if (r > 0)
@@ -169,7 +169,7 @@ static void on_event(struct net_core *core)
 	pthread_mutex_unlock(&core->trouble_lock);
 	if (r > 0)
 		log_warn("op=repair count=%d", r);
-	if (r < 0 && news)
+	if (news)
 		log_error("op=repair err=\"%s\"", err.msg);
 	if (core->driver->network_lost)
 		(void)net_table_each(&core->table, mend_network, core);

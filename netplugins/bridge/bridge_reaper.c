@@ -8,10 +8,13 @@
 #include "netplugins/bridge/bridge.h"
 
 #define QUEUE_MAX 1024
+#define TRIES_MAX 5
+#define RETRY_S   1
 #define NOTE      "reap:" /* + link: "alias endpoint" */
 
 struct job {
 	char name[IFNAMSIZ], alias[NLK_ALIAS_MAX], endpoint[65];
+	unsigned int tries;
 };
 
 struct bridge_reaper {
@@ -20,6 +23,7 @@ struct bridge_reaper {
 	bool running;
 	pthread_mutex_t lock;
 	pthread_cond_t more, drained;
+	pthread_cond_t wake; /* ends the pause before a retry; monotonic */
 	/* under .lock */
 	struct job queue[QUEUE_MAX];
 	size_t head, count; /* the one under way is still counted */
@@ -51,6 +55,33 @@ static int reap(struct bridge_host *host, const struct job *job,
 	return host->memo->del(host->memo->ctx, key, err);
 }
 
+/* Under r->lock, which is let go meanwhile. */
+static void pause_before_retry(struct bridge_reaper *r)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += RETRY_S;
+	while (!r->stop &&
+	       pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
+		;
+}
+
+/* Under r->lock: the job at the head was tried. */
+static void next_job(struct bridge_reaper *r, bool done)
+{
+	struct job *job = &r->queue[r->head];
+
+	/* What never works stays noted for the next start. */
+	if (!done && ++job->tries < TRIES_MAX && !r->stop) {
+		pause_before_retry(r);
+		return;
+	}
+	r->head = (r->head + 1) % QUEUE_MAX;
+	if (--r->count == 0)
+		pthread_cond_broadcast(&r->drained);
+}
+
 static void *reaper_loop(void *arg)
 {
 	struct bridge_reaper *r = arg;
@@ -59,6 +90,7 @@ static void *reaper_loop(void *arg)
 	for (;;) {
 		struct job job;
 		struct err err = { 0 };
+		bool done;
 
 		while (!r->count && !r->stop)
 			pthread_cond_wait(&r->more, &r->lock);
@@ -66,13 +98,12 @@ static void *reaper_loop(void *arg)
 			break;
 		job = r->queue[r->head];
 		pthread_mutex_unlock(&r->lock);
-		if (reap(r->host, &job, &err) < 0)
+		done = reap(r->host, &job, &err) == 0;
+		if (!done)
 			log_debug("op=reap link=%s err=\"%s\"", job.name,
 				  err.msg);
 		pthread_mutex_lock(&r->lock);
-		r->head = (r->head + 1) % QUEUE_MAX;
-		if (--r->count == 0)
-			pthread_cond_broadcast(&r->drained);
+		next_job(r, done);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
@@ -136,6 +167,7 @@ int bridge_reaper_open(struct bridge_host *host, struct bridge_reaper **ret,
 		       struct err *err)
 {
 	struct bridge_reaper *r = calloc(1, sizeof(*r));
+	pthread_condattr_t cond;
 	pthread_attr_t attr;
 	int e;
 
@@ -145,6 +177,10 @@ int bridge_reaper_open(struct bridge_host *host, struct bridge_reaper **ret,
 	(void)pthread_mutex_init(&r->lock, NULL);
 	(void)pthread_cond_init(&r->more, NULL);
 	(void)pthread_cond_init(&r->drained, NULL);
+	pthread_condattr_init(&cond);
+	pthread_condattr_setclock(&cond, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&r->wake, &cond);
+	pthread_condattr_destroy(&cond);
 	e = host->memo->each(host->memo->ctx, take_note, r, err);
 	if (e == 0) {
 		pthread_attr_init(&attr);
@@ -168,11 +204,13 @@ void bridge_reaper_close(struct bridge_reaper *r)
 	pthread_mutex_lock(&r->lock);
 	r->stop = true;
 	pthread_cond_signal(&r->more);
+	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
 	if (r->running)
 		pthread_join(r->thread, NULL);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->more);
 	pthread_cond_destroy(&r->drained);
+	pthread_cond_destroy(&r->wake);
 	free(r);
 }
