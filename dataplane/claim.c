@@ -149,6 +149,7 @@ struct search {
 	claim_own_fn own;
 	void *ctx;
 	const uint64_t *reserved; /* NULL: do not look */
+	struct claim_busy **busy;
 };
 
 /* Return: 0: @port is ours now; -EADDRINUSE: try the next; -errno. */
@@ -164,7 +165,7 @@ static int try_port(const struct search *s, const struct port_range *r,
 	    s->reserved[port / 64] >> port % 64 & 1)
 		return -EADDRINUSE;
 	if (s->c->by_range)
-		return claim_range_check(&one, NULL);
+		return claim_range_check(&one, s->busy, NULL);
 	return hold(s->c, r, (uint16_t)port);
 }
 
@@ -209,7 +210,7 @@ static int take_fixed(const struct search *s, const struct port_range *r,
 	if (e < 0)
 		return e;
 	if (s->c->by_range)
-		return claim_range_check(r, err);
+		return claim_range_check(r, s->busy, err);
 	for (uint32_t i = 0; i < r->count; i++) {
 		e = hold(s->c, r, (uint16_t)(r->host_first + i));
 		if (e < 0)
@@ -222,6 +223,7 @@ static int take_all(struct claim_host *host, struct portmap *m, bool by_range,
 		    struct search *s, struct claim **ret, struct err *err)
 {
 	_cleanup_(claim_freep) struct claim *c = calloc(1, sizeof(*c));
+	_cleanup_(claim_busy_freep) struct claim_busy *busy = NULL;
 	uint64_t reserved[65536 / 64];
 	int r = 0;
 
@@ -233,6 +235,7 @@ static int take_all(struct claim_host *host, struct portmap *m, bool by_range,
 	c->by_range = by_range;
 	s->c = c;
 	s->m = m;
+	s->busy = &busy;
 	for (size_t i = 0; r == 0 && i < m->count; i++) {
 		if (m->ranges[i].host_first)
 			r = take_fixed(s, &m->ranges[i], err);

@@ -68,8 +68,21 @@ struct claim {
 	struct claim *next;   /* by_range */
 };
 
-/* Return: 0; -EADDRINUSE; as claim_take(). */
-int claim_range_check(const struct port_range *r, struct err *err);
+/* Ports of one protocol that have a socket, on whatever address: the host's
+ * sockets are walked once for all ranges of a publish. */
+struct claim_busy {
+	struct claim_busy *next;
+	uint8_t proto;
+	uint64_t ports[65536 / 64];
+};
+
+void claim_busy_free(struct claim_busy *b); /* NULL is fine */
+DEFINE_CLEANUP(struct claim_busy, claim_busy_free)
+
+/* Does nobody hold a port of @r?  @list is filled as needed.  Return: as
+ * claim_take(). */
+int claim_range_check(const struct port_range *r, struct claim_busy **list,
+		      struct err *err);
 int claim_reserve(struct claim *c, struct err *err);
 void claim_release(struct claim *c);
 /* ip_local_reserved_ports as a bitmap of 65536 / 64 words. */

@@ -101,18 +101,67 @@ static int check_address(const struct port_range *r, struct err *err)
 	return failed ? claim_refused(r, r->host_first, -errno, err) : 0;
 }
 
-int claim_range_check(const struct port_range *r, struct err *err)
+void claim_busy_free(struct claim_busy *b)
 {
-	uint16_t last = (uint16_t)(r->host_first + r->count - 1);
-	struct sockdiag_entry e;
-	int n;
+	while (b) {
+		struct claim_busy *next = b->next;
 
-	n = check_address(r, err);
+		free(b);
+		b = next;
+	}
+}
+
+static int mark_busy(void *ctx, const struct sockdiag_entry *e)
+{
+	if (!e->connected)
+		set_bit(ctx, e->port);
+	return 0;
+}
+
+static int busy_ports(struct claim_busy **list, uint8_t proto,
+		      const struct claim_busy **ret, struct err *err)
+{
+	_cleanup_(claim_busy_freep) struct claim_busy *b = NULL;
+	int r;
+
+	for (*ret = *list; *ret; *ret = (*ret)->next)
+		if ((*ret)->proto == proto)
+			return 0;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return err_set(err, -ENOMEM, "host ports");
+	b->proto = proto;
+	r = sockdiag_each(proto, NULL, 1, 65535, mark_busy, b->ports, err);
+	if (r < 0)
+		return r;
+	b->next = *list;
+	*ret = *list = take_ptr(b);
+	return 0;
+}
+
+int claim_range_check(const struct port_range *r, struct claim_busy **list,
+		      struct err *err)
+{
+	const struct claim_busy *b;
+	int n = check_address(r, err);
+
+	if (n == 0)
+		n = busy_ports(list, r->proto, &b, err);
 	if (n < 0)
 		return n;
-	n = sockdiag_each(r->proto, &r->host_ip, r->host_first, last,
-			  first_holder, &e, err);
-	return n <= 0 ? n : claim_refused(r, e.port, -EADDRINUSE, err);
+	for (uint32_t p = r->host_first; p < r->host_first + r->count; p++) {
+		struct sockdiag_entry e;
+
+		if (!bit(b->ports, p))
+			continue;
+		/* on the same address? */
+		n = sockdiag_each(r->proto, &r->host_ip, (uint16_t)p,
+				  (uint16_t)p, first_holder, &e, err);
+		if (n != 0)
+			return n < 0 ? n
+				     : claim_refused(r, p, -EADDRINUSE, err);
+	}
+	return 0;
 }
 
 /* ---- the list of reserved ports ----------------------------------------- */
@@ -140,15 +189,13 @@ int claim_reserved_read(uint64_t *ret, struct err *err)
 	if (!text)
 		return err_set(err, errno ? -errno : -ENOMEM, "%s", RESERVED);
 	memset(ret, 0, WORDS * sizeof(*ret));
-	while (*p) {
+	while (*(p += strcspn(p, "0123456789"))) {
 		unsigned long from = strtoul(p, &p, 10), to = from;
 
 		if (*p == '-')
 			to = strtoul(p + 1, &p, 10);
 		for (; from <= to && from < 65536; from++)
 			set_bit(ret, (uint32_t)from);
-		while (*p && (*p < '0' || *p > '9'))
-			p++;
 	}
 	return 0;
 }

@@ -7,3 +7,4 @@ ar-src += dataplane/publish.c
 ar-src += dataplane/watch.c
 tests += dataplane/test/test_nft.c
 tests += dataplane/test/test_portmap.c
+tests += dataplane/test/test_publish.c

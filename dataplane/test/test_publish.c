@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_publish.c - claims on host ports: who clashes with whom, what is held,
+ * what is given back, what it costs.
+ */
+#include "dataplane/test/dp_test.h"
+
+#include "lib/base.h"
+#include "lib/netns.h"
+
+static struct dp *dp;
+static struct err err;
+
+static int setup(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+
+	(void)state;
+	dp = open_dp();
+	err.msg[0] = '\0';
+	return dp_network_add(dp, &net, &err);
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 4096; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* What each test must leave: no table, no reserved port, no socket. */
+static int teardown(void **state)
+{
+	char buf[64] = "";
+
+	(void)state;
+	ok(dp_network_del(dp, "n1", &err));
+	dp_close(dp);
+	sh("nft list ruleset");
+	assert_string_equal(out, "");
+	ok(sysctl_get("net/ipv4/ip_local_reserved_ports", buf, sizeof(buf),
+		      &err));
+	assert_string_equal(buf, "");
+	assert_true(open_descriptors() < 16);
+	return 0;
+}
+
+static struct dp_publish one(const char *ep, const char *host, uint8_t proto,
+			     int port_number)
+{
+	struct dp_publish p = publish("n1", ep, "10.0.1.2", "fd00:1::2");
+
+	want(&p.ports, host, proto, port_number, port_number, 80);
+	return p;
+}
+
+static int serve(const char *addr, int type, int number)
+{
+	struct ip_addr a = ip(addr);
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)number) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_port = htons((uint16_t)number) };
+	int fd = socket(a.family, type, 0), opt = 1, r;
+
+	memcpy(&in.sin_addr, a.bytes, 4);
+	memcpy(&in6.sin6_addr, a.bytes, 16);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &opt, sizeof(opt));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &opt, sizeof(opt));
+	r = a.family == AF_INET
+		    ? bind(fd, (struct sockaddr *)&in, sizeof(in))
+		    : bind(fd, (struct sockaddr *)&in6, sizeof(in6));
+	assert_int_equal(r, 0);
+	if (type == SOCK_STREAM)
+		assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+/* ---- clashes ------------------------------------------------------------ */
+
+struct clash_row {
+	const char *name;
+	const char *first;  /* host address of what is published, "-": none */
+	const char *holder; /* of a process's socket, NULL: no process */
+	const char *second;
+	int first_type, holder_type, second_type; /* SOCK_*; 0: stream */
+	bool clashes;
+};
+
+static const struct clash_row clash_rows[] = {
+	{ "any and any", "", NULL, "", 0, 0, 0, true },
+	{ "any and one address", "", NULL, "127.0.0.2", 0, 0, 0, true },
+	{ "one address and any", "127.0.0.2", NULL, "", 0, 0, 0, true },
+	{ "two addresses", "127.0.0.2", NULL, "127.0.0.3", 0, 0, 0, false },
+	{ "the same address", "127.0.0.2", NULL, "127.0.0.2", 0, 0, 0, true },
+	{ "tcp and udp", "", NULL, "", SOCK_STREAM, 0, SOCK_DGRAM, false },
+	{ "udp and udp", "", NULL, "", SOCK_DGRAM, 0, SOCK_DGRAM, true },
+	{ "sctp and sctp", "", NULL, "", SOCK_SEQPACKET, 0, SOCK_SEQPACKET,
+	  true },
+	{ "sctp and tcp", "", NULL, "", SOCK_SEQPACKET, 0, 0, false },
+	{ "0.0.0.0 and ::", "0.0.0.0", NULL, "::", 0, 0, 0, false },
+	{ ":: and ::1", "::", NULL, "::1", 0, 0, 0, true },
+	{ "a process on any address", "-", "0.0.0.0", "", 0, 0, 0, true },
+	{ "a process on ::", "-", "::", "", 0, 0, 0, true },
+	{ "a process on that address", "-", "127.0.0.2", "127.0.0.2", 0, 0, 0,
+	  true },
+	{ "a process on another", "-", "127.0.0.2", "127.0.0.3", 0, 0, 0,
+	  false },
+	{ "a udp process, any", "-", "0.0.0.0", "", 0, SOCK_DGRAM, SOCK_DGRAM,
+	  true },
+	{ "a udp process, tcp wanted", "-", "0.0.0.0", "", 0, SOCK_DGRAM, 0,
+	  false },
+};
+
+static uint8_t proto_of(int type)
+{
+	return type == SOCK_DGRAM       ? IPPROTO_UDP
+	       : type == SOCK_SEQPACKET ? IPPROTO_SCTP
+					: IPPROTO_TCP;
+}
+
+/* @count ports: more than 64 are held as a range. */
+static void clash(const struct clash_row *row, int count)
+{
+	int type = row->holder_type ? row->holder_type : SOCK_STREAM;
+	struct dp_publish a = publish("n1", "e1", "10.0.1.2", "fd00:1::2");
+	struct dp_publish b = publish("n1", "e2", "10.0.1.3", "fd00:1::3");
+	int fd = row->holder ? serve(row->holder, type, 5099) : -EBADF, r;
+	char pid[32];
+
+	for (int i = 0; i < count; i++) {
+		if (row->first[0] != '-')
+			want(&a.ports, row->first, proto_of(row->first_type),
+			     5000 + i, 5000 + i, 80 + i);
+		want(&b.ports, row->second, proto_of(row->second_type),
+		     5099 - i, 5099 - i, 80 + i);
+	}
+	if (row->first[0] != '-')
+		ok(dp_publish_add(dp, &a, &err));
+	r = dp_publish_add(dp, &b, &err);
+	assert_int_equal(r, row->clashes ? -EADDRINUSE : 0);
+	if (r < 0) {
+		snprintf(pid, sizeof(pid), "(pid %d)", getpid());
+		assert_non_null(strstr(err.msg, "host port "));
+		assert_non_null(strstr(err.msg, row->holder ? pid : "e1"));
+		assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	}
+	if (row->holder)
+		close(fd);
+	if (row->first[0] != '-')
+		ok(dp_publish_del(dp, "e1", &err));
+	/* what was in the way is gone */
+	ok(dp_publish_add(dp, &b, &err));
+	ok(dp_publish_del(dp, "e2", &err));
+	portmap_free(&a.ports);
+	portmap_free(&b.ports);
+}
+
+static void clash_of_few(void **state)
+{
+	/* 5000..5059 and 5040..5099 meet in 5040..5059 */
+	clash(*state, 60);
+}
+
+static void clash_of_many(void **state)
+{
+	clash(*state, 100);
+}
+
+/* ---- what is held ------------------------------------------------------- */
+
+static void single_port_is_held(void **state)
+{
+	struct dp_publish p = one("e1", "", IPPROTO_TCP, 8080);
+
+	(void)state;
+	want(&p.ports, "", IPPROTO_UDP, 53, 53, 53);
+	ok(dp_publish_add(dp, &p, &err));
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 8080), EADDRINUSE);
+	assert_int_equal(try_serve("127.0.0.1", SOCK_STREAM, 8080), EADDRINUSE);
+	assert_int_equal(try_serve("::", SOCK_STREAM, 8080), EADDRINUSE);
+	assert_int_equal(try_serve("::1", SOCK_STREAM, 8080), EADDRINUSE);
+	assert_int_equal(try_serve("0.0.0.0", SOCK_DGRAM, 53), EADDRINUSE);
+	assert_int_equal(try_serve("::1", SOCK_DGRAM, 53), EADDRINUSE);
+	assert_int_equal(try_serve("0.0.0.0", SOCK_DGRAM, 8080), 0);
+	ok(dp_publish_del(dp, "e1", &err));
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 8080), 0);
+	assert_int_equal(try_serve("::", SOCK_DGRAM, 53), 0);
+	portmap_free(&p.ports);
+}
+
+static void range_is_held_and_reserved(void **state)
+{
+	struct dp_publish p = publish("n1", "e1", "10.0.1.2", "");
+	char buf[256];
+	int before = open_descriptors();
+
+	(void)state;
+	ok(sysctl_set("net/ipv4/ip_local_reserved_ports", "7,30000-30010",
+		      &err));
+	for (int i = 0; i < 500; i++)
+		want(&p.ports, "", IPPROTO_TCP, 30005 + i, 30005 + i,
+		     30005 + i);
+	ok(dp_publish_add(dp, &p, &err));
+	/* some for the hooks, none for the ports */
+	assert_true(open_descriptors() < before + 32);
+	ok(sysctl_get("net/ipv4/ip_local_reserved_ports", buf, sizeof(buf),
+		      &err));
+	assert_string_equal(buf, "7,30000-30504");
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 30005), EADDRINUSE);
+	assert_int_equal(try_serve("127.0.0.1", SOCK_STREAM, 30504),
+			 EADDRINUSE);
+	assert_int_equal(try_serve("::1", SOCK_STREAM, 30504), EADDRINUSE);
+	assert_int_equal(try_serve("0.0.0.0", SOCK_DGRAM, 30005), 0);
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 30505), 0);
+	ok(dp_publish_del(dp, "e1", &err));
+	ok(sysctl_get("net/ipv4/ip_local_reserved_ports", buf, sizeof(buf),
+		      &err));
+	assert_string_equal(buf, "7,30000-30010");
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 30005), 0);
+	ok(sysctl_set("net/ipv4/ip_local_reserved_ports", "\n", &err));
+	portmap_free(&p.ports);
+}
+
+static void one_of_two_addresses_is_freed(void **state)
+{
+	struct dp_publish a = one("e1", "127.0.0.2", IPPROTO_TCP, 8080);
+	struct dp_publish b = one("e2", "127.0.0.3", IPPROTO_TCP, 8080);
+	struct dp_publish c = one("e3", "127.0.0.2", IPPROTO_UDP, 8080);
+
+	(void)state;
+	ok(dp_publish_add(dp, &a, &err));
+	ok(dp_publish_add(dp, &b, &err));
+	ok(dp_publish_add(dp, &c, &err));
+	ok(dp_publish_del(dp, "e1", &err));
+	assert_int_equal(try_serve("127.0.0.2", SOCK_STREAM, 8080), 0);
+	assert_int_equal(try_serve("127.0.0.3", SOCK_STREAM, 8080), EADDRINUSE);
+	assert_int_equal(try_serve("127.0.0.2", SOCK_DGRAM, 8080), EADDRINUSE);
+	ok(dp_publish_del(dp, "e2", &err));
+	ok(dp_publish_del(dp, "e3", &err));
+	portmap_free(&a.ports);
+	portmap_free(&b.ports);
+	portmap_free(&c.ports);
+}
+
+static void foreign_address_is_refused(void **state)
+{
+	struct dp_publish p = one("e1", "192.0.2.77", IPPROTO_TCP, 8080);
+
+	(void)state;
+	assert_int_equal(dp_publish_add(dp, &p, &err), -EADDRNOTAVAIL);
+	assert_non_null(strstr(err.msg, "192.0.2.77:8080/tcp"));
+	for (int i = 0; i < 100; i++)
+		want(&p.ports, "192.0.2.77", IPPROTO_TCP, 9000 + i, 9000 + i,
+		     9000 + i);
+	assert_int_equal(dp_publish_add(dp, &p, &err), -EADDRNOTAVAIL);
+	portmap_free(&p.ports);
+}
+
+/* ---- chosen ports ------------------------------------------------------- */
+
+static void ports_are_chosen_from_a_range(void **state)
+{
+	struct dp_publish p[12];
+	char id[8];
+	int fd = serve("0.0.0.0", SOCK_STREAM, 9101), r;
+
+	(void)state;
+	for (int i = 0; i < 11; i++) {
+		snprintf(id, sizeof(id), "e%d", i);
+		p[i] = publish("n1", id, "10.0.1.2", "");
+		want(&p[i].ports, "", IPPROTO_TCP, 9100, 9110, 82);
+		r = dp_publish_add(dp, &p[i], &err);
+		if (i == 10)
+			break; /* 11 ports, one of them a process's */
+		ok(r);
+		assert_int_equal(p[i].ports.ranges[0].host_first,
+				 i ? 9101 + i : 9100);
+	}
+	assert_int_equal(r, -EADDRINUSE);
+	assert_non_null(strstr(err.msg, "no free host port in 9100-9110/tcp"));
+	assert_int_equal(p[10].ports.ranges[0].host_first, 0);
+	close(fd);
+	ok(dp_publish_add(dp, &p[10], &err));
+	assert_int_equal(p[10].ports.ranges[0].host_first, 9101);
+	for (int i = 0; i < 11; i++) {
+		snprintf(id, sizeof(id), "e%d", i);
+		ok(dp_publish_del(dp, id, &err));
+		portmap_free(&p[i].ports);
+	}
+}
+
+static void many_ephemeral_ports_differ(void **state)
+{
+	struct dp_publish p = publish("n1", "e1", "10.0.1.2", "");
+	bool seen[65536] = { false };
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		want(&p.ports, "", IPPROTO_TCP, 0, 0, 1000 + 2 * i);
+	ok(dp_publish_add(dp, &p, &err));
+	assert_int_equal(portmap_total(&p.ports), 200);
+	for (size_t i = 0; i < p.ports.count; i++) {
+		uint16_t h = p.ports.ranges[i].host_first;
+
+		assert_true(h >= 32768 && !seen[h]);
+		seen[h] = true;
+	}
+	ok(dp_publish_del(dp, "e1", &err));
+	portmap_free(&p.ports);
+}
+
+/* ---- after a restart ---------------------------------------------------- */
+
+static void counts(void *ctx, const char *line)
+{
+	int *n = ctx;
+
+	(*n) += strstr(line, "8080->80/tcp") != NULL;
+}
+
+static void lost_claim_is_told(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish p = one("e1", "", IPPROTO_TCP, 8080);
+	struct dp_publish many = publish("n1", "e2", "10.0.1.3", "");
+	int n = 0, fd;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		want(&many.ports, "", IPPROTO_TCP, 30000 + i, 30000 + i,
+		     80 + i);
+	ok(dp_publish_add(dp, &p, &err));
+	ok(dp_publish_add(dp, &many, &err));
+	dp_close(dp);
+	fd = serve("127.0.0.9", SOCK_STREAM, 8080);
+	dp = open_dp();
+	dp_load_begin(dp);
+	ok(dp_network_add(dp, &net, &err));
+	ok(dp_publish_add(dp, &p, &err));
+	ok(dp_publish_add(dp, &many, &err));
+	ok(dp_load_end(dp, &err));
+	assert_int_equal(dp_check(dp, counts, &n, &err), 1);
+	assert_int_equal(n, 1);
+	sh("nft list ruleset");
+	assert_non_null(strstr(out, "8080"));
+	close(fd);
+	ok(dp_publish_del(dp, "e1", &err));
+	ok(dp_publish_del(dp, "e2", &err)); /* teardown: nothing is reserved */
+	portmap_free(&p.ports);
+	portmap_free(&many.ports);
+}
+
+/* ---- what it costs ------------------------------------------------------ */
+
+static void cost(const char *what, struct dp_publish *p, double limit_ms)
+{
+	double start = now_ms(), added;
+
+	ok(dp_publish_add(dp, p, &err));
+	added = now_ms() - start;
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	start = now_ms();
+	ok(dp_publish_del(dp, p->endpoint, &err));
+	printf("# %s: add %.1f ms, remove %.1f ms\n", what, added,
+	       now_ms() - start);
+	assert_true(added < limit_ms);
+	assert_true(now_ms() - start < limit_ms);
+}
+
+static void five_hundred_ports(void **state)
+{
+	struct dp_publish p = publish("n1", "e1", "10.0.1.2", "fd00:1::2");
+
+	(void)state;
+	want(&p.ports, "", IPPROTO_TCP, 80, 80, 80);
+	cost("1 port, and loading the hooks", &p, 500);
+	cost("1 port", &p, 50);
+	for (int i = 0; i < 500; i++)
+		want(&p.ports, "", IPPROTO_TCP, 20000 + i, 20000 + i,
+		     20000 + i);
+	cost("500 ports in a row", &p, 50);
+	portmap_free(&p.ports);
+	for (int i = 0; i < 500; i++)
+		want(&p.ports, "", IPPROTO_TCP, 20000 + 2 * i, 20000 + 2 * i,
+		     100 + i);
+	cost("500 single ports", &p, 50);
+	portmap_free(&p.ports);
+}
+
+static void ten_thousand_shifted_ports(void **state)
+{
+	struct dp_publish p = publish("n1", "e1", "10.0.1.2", "fd00:1::2");
+
+	(void)state;
+	for (int i = 0; i < 10000; i++)
+		want(&p.ports, "", IPPROTO_TCP, 20000 + i, 20000 + i,
+		     30000 + i);
+	cost("10,000 shifted ports", &p, 1000);
+	portmap_free(&p.ports);
+}
+
+static void sixty_thousand_ports(void **state)
+{
+	struct dp_publish p[60];
+	double start = now_ms();
+	char id[8];
+
+	(void)state;
+	for (int e = 0; e < 60; e++) {
+		snprintf(id, sizeof(id), "e%d", e);
+		p[e] = publish("n1", id, "10.0.1.2", "fd00:1::2");
+		for (int i = 0; i < 1000; i++) {
+			int number = 2000 + 1000 * e + i;
+
+			want(&p[e].ports, "", IPPROTO_TCP, number, number,
+			     number);
+		}
+		ok(dp_publish_add(dp, &p[e], &err));
+	}
+	printf("# 60,000 ports in 60 publishes: add %.1f ms\n",
+	       now_ms() - start);
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	start = now_ms();
+	for (int e = 0; e < 60; e++) {
+		ok(dp_publish_del(dp, p[e].endpoint, &err));
+		portmap_free(&p[e].ports);
+	}
+	printf("# ... remove %.1f ms\n", now_ms() - start);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest plain[] = {
+		TEST(single_port_is_held),
+		TEST(range_is_held_and_reserved),
+		TEST(one_of_two_addresses_is_freed),
+		TEST(foreign_address_is_refused),
+		TEST(ports_are_chosen_from_a_range),
+		TEST(many_ephemeral_ports_differ),
+		TEST(lost_claim_is_told),
+		TEST(five_hundred_ports),
+		TEST(ten_thousand_shifted_ports),
+		TEST(sixty_thousand_ports),
+	};
+	struct CMUnitTest tests[ARRAY_SIZE(plain) + 2 * ARRAY_SIZE(clash_rows)];
+	char names[ARRAY_SIZE(clash_rows)][64];
+	size_t n = 0;
+	int failed;
+
+	for (; n < ARRAY_SIZE(plain); n++)
+		tests[n] = plain[n];
+	for (size_t i = 0; i < ARRAY_SIZE(clash_rows); i++) {
+		void *row = (void *)(uintptr_t)&clash_rows[i];
+
+		tests[n++] =
+			(struct CMUnitTest){ clash_rows[i].name, clash_of_few,
+					     setup, teardown, row };
+		snprintf(names[i], sizeof(names[i]), "%s, as ranges",
+			 clash_rows[i].name);
+		tests[n++] = (struct CMUnitTest){ names[i], clash_of_many,
+						  setup, teardown, row };
+	}
+	if (!dp_test_host())
+		return 0;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	dp_test_done();
+	return failed;
+}
