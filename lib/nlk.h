@@ -86,6 +86,7 @@ int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
 int nlk_link_get(struct nlk *nlk, const char *name, int index,
 		 struct nlk_link *ret, struct err *err);
 int nlk_link_up(struct nlk *nlk, int index, bool up, struct err *err);
+int nlk_link_arp(struct nlk *nlk, int index, bool arp, struct err *err);
 int nlk_link_mtu(struct nlk *nlk, int index, uint32_t mtu, struct err *err);
 int nlk_link_mac(struct nlk *nlk, int index, const struct mac_addr *mac,
 		 struct err *err);
@@ -103,6 +104,25 @@ int nlk_port_flags(struct nlk *nlk, int index, bool isolated, bool hairpin,
  */
 int nlk_link_del(struct nlk *nlk, const char *name, const char *alias,
 		 struct err *err);
+
+struct nlk_link_ref {
+	const char *name, *alias; /* borrowed */
+	int result;               /* as nlk_link_del() would return */
+};
+
+/*
+ * nlk_link_del_many() - delete several links in one go: the kernel waits for
+ * RCU once, not once a link (100 veth pairs: 38 ms; one: 28 ms).
+ *
+ * The links that are ours are put into an interface group of its own, and the
+ * group is deleted.  A crash between the two leaves links that the next call
+ * takes along.
+ *
+ * Return: 0 when each @refs[i].result is set; -errno when the deletion itself
+ * failed: nothing was deleted.
+ */
+int nlk_link_del_many(struct nlk *nlk, struct nlk_link_ref *refs, size_t count,
+		      struct err *err);
 /*
  * nlk_link_each() - every link of the namespace, one dump, retried when the
  * kernel says it was interrupted (NLM_F_DUMP_INTR).  A negative return of @fn

@@ -18,6 +18,7 @@
 #include "lib/nlk_priv.h"
 
 #define LINK_GROUP 0x62727468 /* "brth" */
+#define REAP_GROUP 0x62727478 /* "brtx": about to be deleted together */
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -413,15 +414,26 @@ static struct nlk_msg change_of(int index)
 	return nlk_msg_new(RTM_SETLINK, 0, &ifi, sizeof(ifi));
 }
 
-int nlk_link_up(struct nlk *nlk, int index, bool up, struct err *err)
+static int set_flag(struct nlk *nlk, int index, unsigned int flag, bool on,
+		    struct err *err)
 {
 	struct ifinfomsg ifi = { .ifi_index = index,
-				 .ifi_flags = up ? IFF_UP : 0,
-				 .ifi_change = IFF_UP };
+				 .ifi_flags = on ? flag : 0,
+				 .ifi_change = flag };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
 		nlk_msg_new(RTM_SETLINK, 0, &ifi, sizeof(ifi));
 
 	return set_by_index(nlk, &b, index, err);
+}
+
+int nlk_link_up(struct nlk *nlk, int index, bool up, struct err *err)
+{
+	return set_flag(nlk, index, IFF_UP, up, err);
+}
+
+int nlk_link_arp(struct nlk *nlk, int index, bool arp, struct err *err)
+{
+	return set_flag(nlk, index, IFF_NOARP, !arp, err);
 }
 
 int nlk_link_mtu(struct nlk *nlk, int index, uint32_t mtu, struct err *err)
@@ -486,28 +498,73 @@ int nlk_port_flags(struct nlk *nlk, int index, bool isolated, bool hairpin,
 	return set_by_index(nlk, &b, index, err);
 }
 
+/* Is @row what nlk_link_del() may delete under @alias? */
+static int check_ours(const struct link_row *row, const char *alias,
+		      struct err *err)
+{
+	bool fresh = !row->link.alias[0] && row->group == LINK_GROUP;
+
+	if (alias[0] && (fresh || strcmp(row->link.alias, alias) == 0))
+		return 0;
+	return err_set(err, -EPERM,
+		       "link %s: not deleted, its alias is \"%s\", not \"%s\"",
+		       row->link.name, row->link.alias, alias);
+}
+
 int nlk_link_del(struct nlk *nlk, const char *name, const char *alias,
 		 struct err *err)
 {
 	struct link_row row = { 0 };
 	struct ifinfomsg ifi = { 0 };
-	bool ours;
 	int r = row_get(nlk, name, 0, &row, err);
 
-	if (r == -ENODEV)
-		return 0;
+	if (r == 0)
+		r = check_ours(&row, alias, err);
 	if (r < 0)
-		return r;
-	ours = strcmp(row.link.alias, alias) == 0 ||
-	       (!row.link.alias[0] && row.group == LINK_GROUP);
-	if (!alias[0] || !ours)
-		return err_set(
-			err, -EPERM,
-			"link %s: not deleted, its alias is \"%s\", not \"%s\"",
-			name, row.link.alias, alias);
+		return r == -ENODEV ? 0 : r;
 	ifi.ifi_index = row.link.index;
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
 		nlk_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi));
 	r = nlk_call(nlk, &b, NULL, NULL, err, "link", name);
+	return r == -ENODEV ? 0 : r;
+}
+
+/* Return: 1 when it was put into the group; 0 when there is no such link. */
+static int condemn(struct nlk *nlk, const struct nlk_link_ref *ref,
+		   struct err *err)
+{
+	struct link_row row = { 0 };
+	int r = row_get(nlk, ref->name, 0, &row, err);
+
+	if (r == 0)
+		r = check_ours(&row, ref->alias, err);
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	_cleanup_(nlk_msg_fini) struct nlk_msg b = change_of(row.link.index);
+	nlk_put_u32(&b, IFLA_GROUP, REAP_GROUP);
+	r = set_by_index(nlk, &b, row.link.index, err);
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	return 1;
+}
+
+int nlk_link_del_many(struct nlk *nlk, struct nlk_link_ref *refs, size_t count,
+		      struct err *err)
+{
+	struct ifinfomsg ifi = { 0 };
+	bool any = false;
+	int r;
+
+	for (size_t i = 0; i < count; i++) {
+		r = condemn(nlk, &refs[i], err);
+		any = any || r == 1;
+		refs[i].result = r < 0 ? r : 0;
+	}
+	if (!any)
+		return 0;
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+	nlk_put_u32(&b, IFLA_GROUP, REAP_GROUP);
+	r = nlk_call(nlk, &b, NULL, NULL, err, "links", "to be deleted");
 	return r == -ENODEV ? 0 : r;
 }

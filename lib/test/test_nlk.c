@@ -274,6 +274,34 @@ static void del_of_foreign_without_alias_is_refused(void **state)
 	assert_int_equal(nlk_link_del(e->nlk, "o0", ALIAS, &e->err), 0);
 }
 
+static void many_are_deleted_at_once_and_only_ours(void **state)
+{
+	struct env *e = *state;
+	struct nlk_link_ref refs[] = { { .name = "h0", .alias = ALIAS },
+				       { .name = "none", .alias = ALIAS },
+				       { .name = "f0", .alias = ALIAS },
+				       { .name = "h1", .alias = ALIAS } };
+	struct nlk_link l;
+
+	NEED_NETNS();
+	assert_int_equal(veth(e, 0, false, false), 0);
+	assert_int_equal(system("ip link add f0 type veth peer name f1; "
+				"ip link add h1 type veth peer name c1; "
+				"ip link set h1 alias " ALIAS),
+			 0);
+	assert_int_equal(
+		nlk_link_del_many(e->nlk, refs, ARRAY_SIZE(refs), &e->err), 0);
+	assert_int_equal(refs[0].result, 0);
+	assert_int_equal(refs[1].result, 0);
+	assert_int_equal(refs[2].result, -EPERM);
+	assert_int_equal(refs[3].result, 0);
+	assert_int_equal(nlk_link_get(e->nlk, "h0", 0, &l, NULL), -ENODEV);
+	assert_int_equal(nlk_link_get(e->nlk, "c1", 0, &l, NULL), -ENODEV);
+	assert_int_equal(nlk_link_get(e->nlk, "f0", 0, &l, NULL), 0);
+	/* again: nothing to do */
+	assert_int_equal(nlk_link_del_many(e->nlk, refs, 2, &e->err), 0);
+}
+
 static void link_setters(void **state)
 {
 	const struct mac_addr mac = { { 2, 9, 9, 9, 9, 9 } };
@@ -685,6 +713,7 @@ int main(void)
 		T(veth_bad_input),
 		T(del_only_with_the_alias),
 		T(del_of_foreign_without_alias_is_refused),
+		T(many_are_deleted_at_once_and_only_ours),
 		T(link_setters),
 		T(absent_links_are_enodev),
 		T(each_shows_every_link),
