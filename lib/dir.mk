@@ -51,3 +51,4 @@ ar-src += lib/tree.c
 ar-src += lib/tree_walk.c
 tests += lib/test/test_tree.c
 tests += lib/test/test_rpc.c
+tests += lib/test/test_plugd.c

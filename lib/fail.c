@@ -144,10 +144,17 @@ static void sleep_ms(long ms)
 		;
 }
 
-static int act(struct rule *rule)
+/* Count this pass; is it the rule's turn? */
+static bool due(struct rule *rule, const char *name)
 {
-	if (rule->nth && atomic_fetch_add(&rule->passes, 1) + 1 != rule->nth)
-		return 0;
+	if (strcmp(rule->name, name) != 0)
+		return false;
+	return !rule->nth ||
+	       atomic_fetch_add(&rule->passes, 1) + 1 == rule->nth;
+}
+
+static int act(const struct rule *rule)
+{
 	switch (rule->action) {
 	case ACT_KILL:
 		kill(getpid(), SIGKILL);
@@ -165,6 +172,7 @@ static int act(struct rule *rule)
 int fail_point(const char *name)
 {
 	int r = 0, state = atomic_load_explicit(&armed, memory_order_acquire);
+	unsigned int turns = 0;
 
 	if (state == 0)
 		return 0;
@@ -172,8 +180,11 @@ int fail_point(const char *name)
 		pthread_once(&plan_once, read_plan);
 	if (plan.log)
 		log_pass(name);
+	/* all are counted before one sleeps */
 	for (unsigned int i = 0; i < plan.count; i++)
-		if (strcmp(plan.rules[i].name, name) == 0) {
+		turns |= (unsigned int)due(&plan.rules[i], name) << i;
+	for (unsigned int i = 0; i < plan.count; i++)
+		if (turns & 1u << i) {
 			int code = act(&plan.rules[i]);
 
 			r = r ? r : code;

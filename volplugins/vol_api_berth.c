@@ -177,24 +177,9 @@ static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
 	return r < 0 ? r : 0;
 }
 
-static int on_metrics(void *ctx, struct rpc_call *call, json_object **ret,
-		      struct err *err)
-{
-	const struct vol_core *core = ctx;
-
-	(void)call;
-	if (!core->d->rpc)
-		return err_set(err, -EAGAIN, "the daemon is just starting");
-	*ret = rpc_metrics(core->d->rpc);
-	return *ret ? 0 : vol_api_no_memory(err);
-}
-
+/* Berth.Metrics is every daemon's, plugd serves it. */
 const struct rpc_method vol_api_berth_methods[] = {
-	{ "Berth.Info", on_info },
-	{ "Berth.Volumes", on_volumes },
-	{ "Berth.Volume", on_volume },
-	{ "Berth.Check", on_check },
-	{ "Berth.Gc", on_gc },
-	{ "Berth.Metrics", on_metrics },
-	{ 0 },
+	{ "Berth.Info", on_info },     { "Berth.Volumes", on_volumes },
+	{ "Berth.Volume", on_volume }, { "Berth.Check", on_check },
+	{ "Berth.Gc", on_gc },         { 0 },
 };

@@ -78,7 +78,10 @@ static int begin(struct vol_entry *e, struct store *s, const char *method,
 {
 	_cleanup_free_ char *body = vol_request_print(q);
 	char key[160];
+	int r = FAILPOINT("vol.request");
 
+	if (r < 0)
+		return r;
 	if (!body)
 		return no_memory(err);
 	snprintf(key, sizeof(key), "%.159s", e->name);

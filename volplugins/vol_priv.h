@@ -57,6 +57,11 @@ struct vol_entry *vol_entry_take(struct vol_core *core, const char *name);
 void vol_entry_give(struct vol_entry *e);
 DEFINE_CLEANUP(struct vol_entry, vol_entry_give)
 
+/* The same for the start, when there is no other thread: not locked, nothing to
+ * give back.  NULL: out of memory, or absent where not to @make. */
+struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
+				 bool make);
+
 /* Make @v (taken; NULL: none) the volume of @e; frees the one before. */
 void vol_entry_set(struct vol_entry *e, struct vol_volume *v,
 		   json_object *opts);

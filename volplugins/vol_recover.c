@@ -40,8 +40,7 @@ static int load_volume(void *ctx, const char *id, const char *parent,
 {
 	struct loading *l = ctx;
 	_cleanup_(vol_request_fini) struct vol_request q = { 0 };
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(l->core, id);
+	struct vol_entry *e = vol_entry_load(l->core, id, true);
 	struct vol_volume *v = NULL;
 	struct err err = { 0 };
 	int r;
@@ -68,15 +67,11 @@ static int load_mount(void *ctx, const char *id, const char *parent,
 {
 	struct loading *l = ctx;
 	_cleanup_(vol_request_fini) struct vol_request q = { 0 };
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(l->core, parent);
+	struct vol_entry *e = vol_entry_load(l->core, parent, false);
 	struct err err = { 0 };
-	int r;
+	int r = vol_request_parse(json, &q, &err);
 
-	if (!e)
-		return no_memory(l->err);
-	r = vol_request_parse(json, &q, &err);
-	if (r < 0 || !e->v) {
+	if (r < 0 || !e || !e->v) {
 		vol_problem(l->core, "mount %s: %s", id,
 			    r < 0 ? err.msg : "of a volume without a record");
 		return 0;
@@ -329,10 +324,13 @@ int vol_replay(struct vol_core *core, const char *method, char **ret,
 	bool run = strcmp(method, vol_method_mount) == 0 ||
 		   strcmp(method, vol_method_unmount) == 0;
 
+	int r;
+
 	if (!state && !run)
 		return err_set(err, -EBADMSG, "the request has no body");
-	return journal_replay(state ? core->d->state : core->d->run, method,
-			      ret, undo, core, err);
+	r = journal_replay(state ? core->d->state : core->d->run, method, ret,
+			   undo, core, err);
+	return r == -ENODATA ? -EBADMSG : r; /* the message is right */
 }
 
 void vol_core_tick(struct vol_core *core)

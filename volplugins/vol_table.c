@@ -76,6 +76,18 @@ struct vol_entry *vol_entry_take(struct vol_core *core, const char *name)
 	return e;
 }
 
+struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
+				 bool make)
+{
+	struct vol_entry key = { 0 }, **at;
+
+	if (make)
+		return entry_get(core, name);
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	at = tfind(&key, &core->names, by_name);
+	return at ? *at : NULL;
+}
+
 void vol_entry_give(struct vol_entry *e)
 {
 	struct vol_core *core;
