@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The thread that deletes links, so that nobody waits for RCU. */
+/*
+ * The thread that deletes links, so that nobody waits for RCU: whatever has
+ * been queued meanwhile goes in one go.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +11,7 @@
 #include "netplugins/bridge/bridge.h"
 
 #define QUEUE_MAX 1024
+#define BATCH_MAX 64
 #define TRIES_MAX 5
 #define RETRY_S   1
 #define NOTE      "reap:" /* + link: "alias endpoint" */
@@ -26,7 +30,7 @@ struct bridge_reaper {
 	pthread_cond_t wake; /* ends the pause before a retry; monotonic */
 	/* under .lock */
 	struct job queue[QUEUE_MAX];
-	size_t head, count; /* the one under way is still counted */
+	size_t head, count; /* those under way are still counted */
 	bool stop;
 };
 
@@ -35,17 +39,14 @@ static void note_key(const char *name, char buf[static 32])
 	snprintf(buf, 32, NOTE "%s", name);
 }
 
-/* Return: 0, or what went wrong first; the note stays then. */
-static int reap(struct bridge_host *host, const struct job *job,
-		struct err *err)
+/* The link is gone: @deleted says how that went.  Return: 0, or what went
+ * wrong first; the note stays then. */
+static int finish(struct bridge_host *host, const struct job *job, int deleted,
+		  struct err *err)
 {
 	char key[32];
-	int r = FAILPOINT("bridge.reap");
+	int r = deleted == -EPERM ? 0 : deleted; /* somebody else's by now */
 
-	if (r == 0)
-		r = nlk_link_del(host->slow, job->name, job->alias, err);
-	if (r == -EPERM) /* somebody else's by now */
-		r = 0;
 	/* Only now: until its link is gone the port stays guarded. */
 	if (r == 0)
 		r = dp_port_del(host->dp, job->endpoint, err);
@@ -53,6 +54,44 @@ static int reap(struct bridge_host *host, const struct job *job,
 		return r;
 	note_key(job->name, key);
 	return host->memo->del(host->memo->ctx, key, err);
+}
+
+static int reap(struct bridge_host *host, const struct job *job,
+		struct err *err)
+{
+	int r = FAILPOINT("bridge.reap");
+
+	if (r == 0)
+		r = nlk_link_del(host->slow, job->name, job->alias, err);
+	return finish(host, job, r, err);
+}
+
+/* Return: how many are to be tried again: the first ones of @jobs then. */
+static size_t reap_batch(struct bridge_host *host, struct job *jobs,
+			 size_t count)
+{
+	struct nlk_link_ref refs[BATCH_MAX];
+	struct err err = { 0 };
+	size_t left = 0;
+	int r = FAILPOINT("bridge.reap_batch");
+
+	for (size_t i = 0; i < count; i++)
+		refs[i] = (struct nlk_link_ref){ .name = jobs[i].name,
+						 .alias = jobs[i].alias };
+	if (r == 0)
+		r = nlk_link_del_many(host->slow, refs, count, &err);
+	for (size_t i = 0; i < count; i++) {
+		int one = r < 0 ? r : refs[i].result;
+
+		one = finish(host, &jobs[i], one, &err);
+		if (one == 0)
+			continue;
+		log_debug("op=reap link=%s err=\"%s\"", jobs[i].name, err.msg);
+		/* What never works stays noted for the next start. */
+		if (++jobs[i].tries < TRIES_MAX)
+			jobs[left++] = jobs[i];
+	}
+	return left;
 }
 
 /* Under r->lock, which is let go meanwhile. */
@@ -67,43 +106,42 @@ static void pause_before_retry(struct bridge_reaper *r)
 		;
 }
 
-/* Under r->lock: the job at the head was tried. */
-static void next_job(struct bridge_reaper *r, bool done)
+/* Under r->lock: the first @taken were tried, @again is left of them. */
+static void next_jobs(struct bridge_reaper *r, size_t taken,
+		      const struct job *again, size_t left)
 {
-	struct job *job = &r->queue[r->head];
-
-	/* What never works stays noted for the next start. */
-	if (!done && ++job->tries < TRIES_MAX && !r->stop) {
-		pause_before_retry(r);
-		return;
-	}
-	r->head = (r->head + 1) % QUEUE_MAX;
-	if (--r->count == 0)
+	/* Their own places are free again: they fit. */
+	for (size_t i = 0; i < left; i++)
+		r->queue[(r->head + taken - left + i) % QUEUE_MAX] = again[i];
+	r->head = (r->head + taken - left) % QUEUE_MAX;
+	r->count -= taken - left;
+	if (r->count == 0)
 		pthread_cond_broadcast(&r->drained);
+	if (left && !r->stop)
+		pause_before_retry(r);
 }
 
 static void *reaper_loop(void *arg)
 {
 	struct bridge_reaper *r = arg;
+	struct job batch[BATCH_MAX];
 
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		struct job job;
-		struct err err = { 0 };
-		bool done;
+		size_t taken, left;
 
 		while (!r->count && !r->stop)
 			pthread_cond_wait(&r->more, &r->lock);
 		if (!r->count)
 			break;
-		job = r->queue[r->head];
+		taken = r->count < BATCH_MAX ? r->count : BATCH_MAX;
+		for (size_t i = 0; i < taken; i++)
+			batch[i] = r->queue[(r->head + i) % QUEUE_MAX];
 		pthread_mutex_unlock(&r->lock);
-		done = reap(r->host, &job, &err) == 0;
-		if (!done)
-			log_debug("op=reap link=%s err=\"%s\"", job.name,
-				  err.msg);
+		left = reap_batch(r->host, batch, taken);
 		pthread_mutex_lock(&r->lock);
-		next_job(r, done);
+		/* the notes of what is dropped here are for the next start */
+		next_jobs(r, taken, batch, r->stop ? 0 : left);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
