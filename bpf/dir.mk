@@ -1,1 +1,2 @@
 bpf-src += bpf/sock.bpf.c
+bpf-src += bpf/reinject.bpf.c

@@ -333,6 +333,10 @@ static void link_setters(void **state)
 	assert_int_equal(nlk_link_up(e->nlk, c.index, true, &e->err), 0);
 	assert_int_equal(nlk_link_alias(e->nlk, c.index, "", &e->err), 0);
 	assert_int_equal(nlk_link_up(e->nlk, c.index, false, &e->err), 0);
+	assert_int_equal(nlk_link_arp(e->nlk, c.index, false, &e->err), 0);
+	assert_int_equal(system("ip link show eth0 | grep -q NOARP"), 0);
+	assert_int_equal(nlk_link_arp(e->nlk, c.index, true, &e->err), 0);
+	assert_int_equal(system("ip link show eth0 | grep -qv NOARP"), 0);
 	assert_int_equal(nlk_link_master(e->nlk, c.index, 0, &e->err), 0);
 	c = link_of(e, "eth0");
 	assert_string_equal(c.alias, "");
