@@ -299,6 +299,29 @@ json_object *net_api_capabilities(bool gw_check)
 	return take_ptr(o);
 }
 
+json_object *net_api_slim(const char *method, json_object *body)
+{
+	_cleanup_(json_putp) json_object *slim = NULL;
+	json_object *options;
+	bool create = strcmp(method, "NetworkDriver.CreateEndpoint") == 0;
+
+	if (!create && strcmp(method, "NetworkDriver.Join") != 0)
+		return json_object_get(body);
+	slim = json_object_new_object();
+	if (!slim)
+		return NULL;
+	json_object_object_foreach(body, key, val)
+	{
+		if (strcmp(key, "Options") != 0 &&
+		    !net_put(slim, key, json_object_get(val)) && val)
+			return NULL;
+	}
+	if (create && json_object_object_get_ex(body, "Options", &options) &&
+	    !net_put(slim, "Options", net_api_driver_options(options)))
+		return NULL;
+	return take_ptr(slim);
+}
+
 json_object *net_api_gw_reply(bool skip4, bool skip6)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();

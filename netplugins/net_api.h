@@ -119,6 +119,15 @@ int net_api_portmap(const struct net_req_expose *req, struct portmap *ret,
  */
 json_object *net_api_driver_options(json_object *options);
 
+/*
+ * net_api_slim() - @body for the journal: of an endpoint's Options only what
+ * is acted on when it is made.  10,000 ports come three times and are needed
+ * once.
+ *
+ * Return: owned, NULL when out of memory.
+ */
+json_object *net_api_slim(const char *method, json_object *body);
+
 /* Put a value into @obj.  @val is taken.  Return: false when out of memory. */
 bool net_put(json_object *obj, const char *key, json_object *val);
 bool net_put_str(json_object *obj, const char *key, const char *text);

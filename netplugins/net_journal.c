@@ -20,11 +20,15 @@ struct store *net_core_store(struct net_core *core, enum net_store where)
 int net_intent_begin(struct net_call *c, const char *network,
 		     const char *endpoint, struct err *err)
 {
+	_cleanup_(json_putp) json_object *slim = NULL;
 	char key[160];
 	int r;
 
 	if (c->intent) /* finishing an intent that is there already */
 		return 0;
+	slim = net_api_slim(c->method, c->body);
+	if (!slim)
+		return err_set(err, -ENOMEM, "intent");
 	snprintf(key, sizeof(key), "%s%s%s", network, endpoint ? "/" : "",
 		 endpoint ? endpoint : "");
 	r = journal_begin(

@@ -17,14 +17,18 @@ kill9_dockerd
 kill -9 "$pid"
 kill9_daemon berth-bridge
 kill9_daemon berth-named
+kill_shims
 wait_until 10 no_process containerd-shim
-wait_until 10 no_process containerd-shim-runc-v2 || :
 # Nothing of the kernel's survives.
 nft flush ruleset
 ip -o link show | sed -n 's/^[0-9]*: \([^:@]*\).*/\1/p' | while read -r l; do
 	case $l in lo | up1) ;; *) ip link del "$l" 2>/dev/null || : ;; esac
 done
-sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 \
+	net.ipv4.ip_local_reserved_ports=
+for l in all default up1; do
+	sysctl -qw "net.ipv6.conf.$l.accept_ra=1"
+done
 find /sys/fs/bpf -mindepth 1 -delete 2>/dev/null || :
 awk '$5 ~ "^/(run/|var/lib/berth/|var/lib/docker/)" && $5 !~ "^/run/netns" { print $5 }' \
 	/proc/self/mountinfo | tac | while read -r m; do
