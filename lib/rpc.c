@@ -22,7 +22,6 @@
  */
 #include "lib/rpc.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -417,16 +416,14 @@ static struct rpc *rpc_new(const struct rpc_config *cfg)
 int rpc_start(const struct rpc_config *cfg, struct rpc **ret, struct err *err)
 {
 	_cleanup_(rpc_stopp) struct rpc *rpc = rpc_new(cfg);
-	int flags, r;
+	int r;
 
 	if (!rpc) {
 		close(cfg->listen_fd);
 		return err_set(err, -ENOMEM, "the plugin server");
 	}
-	flags = fcntl(rpc->listen_fd, F_GETFL);
-	if (rpc->wake_fd < 0 || flags < 0 ||
-	    fcntl(rpc->listen_fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return err_set(err, -errno, "the listening socket: %m");
+	if (rpc->wake_fd < 0)
+		return err_set(err, -errno, "the plugin server: %m");
 	r = rpc_stat_open(rpc);
 	if (r < 0)
 		return err_set(err, r, "the plugin server's figures");

@@ -34,6 +34,7 @@
 #define RECEIVE_MAX_MS  30000 /* request line to end of body */
 #define SEND_MAX_MS     30000
 #define NO_FD_PAUSE_MS  100
+#define DRAIN_IDLE_MS   200
 #define STOP_MAX_S      10
 #define THREAD_STACK    (256u << 10)
 #define CONN_POOL_BYTES (32u << 10)
@@ -213,15 +214,6 @@ static size_t on_unescape(void *cls, struct MHD_Connection *con, char *s)
 	return strlen(s);
 }
 
-static void on_mhd_log(void *cls, const char *fmt, va_list ap)
-{
-	char line[256], quoted[512];
-
-	(void)cls;
-	if (vsnprintf(line, sizeof(line), fmt, ap) > 0)
-		log_debug("http=%s", log_quote(quoted, sizeof(quoted), line));
-}
-
 /* ---- making room ------------------------------------------------------- */
 
 static void conn_cut(const struct rpc_conn *c)
@@ -348,8 +340,14 @@ static void *gate_main(void *arg)
 
 		if (poll(p, 2, -1) < 0)
 			continue;
-		if (p[1].revents)
-			break;
+		if (p[1].revents) {
+			uint64_t told;
+
+			/* To stop, which gate_room() sees, or to look at
+			 * another socket. */
+			(void)!read(rpc->wake_fd, &told, sizeof(told));
+			continue;
+		}
 		r = gate_accept(rpc);
 		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS ||
 		    r == -ENOMEM)
@@ -358,15 +356,28 @@ static void *gate_main(void *arg)
 	return NULL;
 }
 
+static void gate_wake(struct rpc *rpc)
+{
+	uint64_t one = 1;
+
+	(void)!write(rpc->wake_fd, &one, sizeof(one));
+}
+
+static int set_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 int rpc_relisten(struct rpc *rpc, int fd, struct err *err)
 {
 	_cleanup_close_ int new_fd = fd;
-	_cleanup_close_ int old = fcntl(rpc->listen_fd, F_DUPFD_CLOEXEC, 3);
 
-	if (old < 0 || dup3(new_fd, rpc->listen_fd, O_CLOEXEC) < 0)
+	if (set_nonblock(new_fd) < 0 ||
+	    dup3(new_fd, rpc->listen_fd, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "new listening socket: %m");
-	/* Wakes the gate, which polls the old one. */
-	shutdown(old, SHUT_RDWR);
+	gate_wake(rpc); /* it polls the old one */
 	return 0;
 }
 
@@ -375,16 +386,17 @@ int rpc_gate_start(struct rpc *rpc, struct err *err)
 	pthread_attr_t attr;
 	int r;
 
+	if (set_nonblock(rpc->listen_fd) < 0)
+		return err_set(err, -errno, "the listening socket: %m");
 	rpc->mhd = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION |
 			MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
 			MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET |
-			MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG,
-		0, NULL, NULL, rpc_on_access, rpc, MHD_OPTION_EXTERNAL_LOGGER,
-		on_mhd_log, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-		rpc, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, rpc,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, rpc,
-		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+			MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+		0, NULL, NULL, rpc_on_access, rpc, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, rpc, MHD_OPTION_URI_LOG_CALLBACK,
+		on_request_line, rpc, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+		rpc, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, MHD_CONN_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_POOL_BYTES,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
@@ -406,37 +418,47 @@ int rpc_gate_start(struct rpc *rpc, struct err *err)
 /* No new connection from here on; the backlog stays for who listens next. */
 static void gate_close(struct rpc *rpc)
 {
-	uint64_t one = 1;
-
 	pthread_mutex_lock(&rpc->lock);
 	rpc->stopping = true;
 	pthread_cond_broadcast(&rpc->moved);
 	pthread_mutex_unlock(&rpc->lock);
 	if (!rpc->gate_runs)
 		return;
-	(void)!write(rpc->wake_fd, &one, sizeof(one));
+	gate_wake(rpc);
 	pthread_join(rpc->gate, NULL);
 	rpc->gate_runs = false;
 }
 
-/* Wait for all to finish.  Return: false when some did not in time. */
+/* Close what has been idle for a moment; a young one may be about to ask. */
+static void cut_idle_locked(struct rpc *rpc, uint64_t now)
+{
+	for (struct rpc_conn *c = rpc->conns; c; c = c->next)
+		if (c->phase == RPC_IDLE && now - c->since_ms >= DRAIN_IDLE_MS)
+			conn_cut(c);
+}
+
+static bool works_locked(const struct rpc *rpc)
+{
+	for (const struct rpc_conn *c = rpc->conns; c; c = c->next)
+		if (c->phase == RPC_WORKING)
+			return true;
+	return false;
+}
+
+/* Wait for all to finish.  Return: false when a handler did not in time. */
 static bool drain(struct rpc *rpc)
 {
-	struct timespec ts = deadline_in(STOP_MAX_S * 1000);
+	uint64_t end = now_ms() + STOP_MAX_S * 1000;
 	bool done;
 
 	pthread_mutex_lock(&rpc->lock);
-	for (struct rpc_conn *c = rpc->conns; c; c = c->next)
-		if (c->phase == RPC_IDLE)
-			conn_cut(c);
-	while (rpc->count + rpc->handed)
-		if (pthread_cond_timedwait(&rpc->moved, &rpc->lock, &ts) ==
-		    ETIMEDOUT)
-			break;
-	done = true;
-	for (struct rpc_conn *c = rpc->conns; c; c = c->next)
-		if (c->phase == RPC_WORKING)
-			done = false;
+	while (rpc->count + rpc->handed && now_ms() < end) {
+		struct timespec ts = deadline_in(DRAIN_IDLE_MS / 4);
+
+		cut_idle_locked(rpc, now_ms());
+		pthread_cond_timedwait(&rpc->moved, &rpc->lock, &ts);
+	}
+	done = !works_locked(rpc);
 	pthread_mutex_unlock(&rpc->lock);
 	return done;
 }
