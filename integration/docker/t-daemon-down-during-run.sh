@@ -17,7 +17,7 @@ in_background run.log docker run -d --name web --network n1 -p 8080:80 \
 	--stop-signal KILL bb:1 httpd -f -p 80
 run=$PID
 # dockerd tries at 0, 1, 3 and 7 s.
-never_within 5 grep -q . "$DIR/run.log"
+never_within 5 gone "$run"
 start_daemon berth-bridge --gc-grace 5s
 wait "$run"
 same "$(docker inspect -f '{{.State.Running}}' web)" true

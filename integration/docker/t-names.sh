@@ -7,7 +7,7 @@ berth_host
 docker network create -d berth-bridge n1 >/dev/null
 docker network create -d berth-bridge n2 >/dev/null
 serve srv n1 80 --network-alias web
-docker run -d --name client --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
+docker run -d --name client --network n1 --dns 127.0.0.1 --stop-signal KILL bb:1 sleep 999 >/dev/null
 in_client() {
 	docker exec client "$@"
 }

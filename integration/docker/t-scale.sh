@@ -7,7 +7,7 @@
 . "${0%/*}/../lib/lib.sh"
 
 berth_host
-n=$(awk -v s="${SOAK:-0.1}" 'BEGIN { print int(200 * s) > 20 ? int(200 * s) : 20 }')
+n=$(awk -v s="${SOAK:-0.1}" 'BEGIN { n = int(200 * s); print (n > 20 ? n : 20) }')
 docker network create -d berth-bridge --subnet 10.80.0.0/16 n1 >/dev/null
 note "$n containers, eight at a time"
 start() {

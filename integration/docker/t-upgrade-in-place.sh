@@ -13,7 +13,7 @@ docker volume create -d berth-named v1 >/dev/null
 serve web n1 80 -p 8080:80
 lan_traffic fetch 192.0.2.1 8080
 client=$PID
-n=$(awk -v s="${SOAK:-0.1}" 'BEGIN { n = 100 * s * 4; print n > 100 ? 100 : int(n) }')
+n=$(awk -v s="${SOAK:-0.1}" 'BEGIN { n = 400 * s; print (n > 100 ? 100 : int(n)) }')
 note "$n containers"
 worker() {
 	local i

@@ -40,6 +40,8 @@ declare -A DAEMON_PID=() DAEMON_FLAGS=()
 STARTED=()   # pids of helpers to end
 DOCKERD_PID=
 
+cd "$DIR"
+
 # --- saying things ----------------------------------------------------------
 
 note() {
@@ -336,6 +338,16 @@ kill9_dockerd() {
 	wait_until 10 gone "$pid"
 	rm -f "$DOCKER_EXEC.pid"
 	DOCKERD_PID=
+}
+
+# kill_shims - what holds containers while dockerd is gone.
+kill_shims() {
+	local p
+	for p in /proc/[0-9]*; do
+		case $(cat "$p/comm" 2>/dev/null) in
+		containerd-shim*) kill -9 "${p##*/}" || : ;;
+		esac
+	done
 }
 
 no_process() {

@@ -19,6 +19,10 @@ n=$(awk -v s="$SOAK" 'BEGIN { print int(10000 * s) }')
 "$TOOLS/hammer" -c 64 -n "$((n / 10 + 64))" "$(sock berth-bridge)" "$id" 10.80 2>"$DIR/errors.log"
 same "$(api Berth.Networks '{}' berth-bridge | jq '.Networks[0].Endpoints')" 0 "endpoints"
 same "$(api Berth.Ports '{}' berth-bridge | jq '.Ports | length')" 0 "ports"
-same "$(ip -o link show type veth | grep -vc ' up1' || :)" 0 "veths"
+# Links are deleted behind the requests: RCU takes its time.
+no_veths() {
+	[ -z "$(ip -o link show type veth | grep -v ' up1')" ]
+}
+wait_until 120 no_veths
 same "$(api Berth.Check '{}' berth-bridge | jq -c '.Problems // []')" '[]' "Berth.Check"
 api NetworkDriver.DeleteNetwork "{\"NetworkID\":\"$id\"}" berth-bridge >/dev/null

@@ -12,6 +12,7 @@ start_dockerd
 docker network create -d berth-bridge n1 >/dev/null
 serve web n1 80 -p 8080:80
 lan_traffic fetch 192.0.2.1 8080
+client=$PID
 n=$(awk -v s="$SOAK" 'BEGIN { print int(200 * s) }')
 failed=0
 RANDOM=${SEED:-$$}
@@ -38,7 +39,7 @@ for ((i = 1; i <= n; i++)); do
 	fi
 done
 note "$n runs, $failed failed while a daemon was killed"
-traffic_end
+traffic_end "$client"
 same "$(docker ps -aq --filter status=running | wc -l)" 1
 docker rm -f web >/dev/null
 docker ps -aq | xargs -r /usr/bin/docker rm -fv >/dev/null
