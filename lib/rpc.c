@@ -315,13 +315,15 @@ static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 	return r;
 }
 
+#define TRIM_ABOVE (16u << 10) /* bytes of body */
+
 static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 {
 	_cleanup_(json_putp) json_object *body = NULL, *result = NULL;
 	struct err err = { 0 };
 	enum MHD_Result sent;
 	uint64_t start, us;
-	bool big = c->big;
+	bool trim = c->len > TRIM_ABOVE;
 	int r;
 
 	rpc_phase_set(c, RPC_WORKING);
@@ -337,9 +339,9 @@ static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 	rpc_stat_add(c->rpc, c->method->name, us, r);
 	log_call(c, body, us, r, &err);
 	free(take_ptr(c->body));
-	if (big) {
+	if (trim) { /* its objects are 30 times the text */
 		json_object_put(take_ptr(body));
-		malloc_trim(0); /* a 16 MiB request leaves nothing behind */
+		malloc_trim(0);
 	}
 	return sent;
 }
