@@ -6,7 +6,7 @@
  *                                         gets at a setuid file in a volume
  *     NAME/_data                          what containers see
  *     .staging/NAME/                      being made, one rename from ready
- *     .trash/N/NAME/                      removed, being deleted
+ *     .trash/N/                           removed, being deleted
  *
  * A volume appears and disappears by one rename; nobody sees half of one.
  * All below volumes/ is reached by descriptor, a component at a time, and no
@@ -38,7 +38,7 @@ void named_trash_fini(struct named_trash *t);
 /*
  * named_trash_put() - take the directory @name of @fd away, by one rename.
  *
- * @heap: gets the name of its place, for named_trash_delete().
+ * @heap: gets its new name, for named_trash_delete().
  * Return: 0; -ENOENT.
  */
 #define NAMED_HEAP_MAX 24

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where removed volumes go.  Each gets a heap of its own, .trash/N/, so that
- * deleting one does not wait for another.  What a heap holds has no name any
- * more: a crash at any point leaves only work for the next start.
+ * Where removed volumes go: the volume's directory becomes the heap .trash/N/,
+ * by one rename.  It has no name any more: a crash at any point leaves only
+ * work for the next start.  Deleting one heap does not wait for another.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,41 +37,24 @@ static bool is_heap(const char *name)
 	return name[0] >= '0' && name[0] <= '9';
 }
 
-/* A new heap; its name in @name. */
-static int heap_new(struct named_trash *t, char name[static NAMED_HEAP_MAX],
-		    struct err *err)
+int named_trash_put(struct named_trash *t, int fd, const char *name,
+		    char heap[static NAMED_HEAP_MAX], struct err *err)
 {
 	struct timespec ts;
 	uint64_t n;
+	int r = -EEXIST;
 
 	clock_gettime(CLOCK_REALTIME, &ts); /* only a first guess */
 	n = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-	for (int tries = 0; tries < 1000; tries++, n++) {
-		snprintf(name, NAMED_HEAP_MAX, "%llu", (unsigned long long)n);
-		if (mkdirat(t->fd, name, 0700) == 0)
-			return tree_open(t->fd, name, err);
-		if (errno != EEXIST)
-			break;
+	for (int tries = 0; r == -EEXIST && tries < 1000; tries++, n++) {
+		snprintf(heap, NAMED_HEAP_MAX, "%llu", (unsigned long long)n);
+		r = renameat2(fd, name, t->fd, heap, RENAME_NOREPLACE) < 0
+			    ? -errno
+			    : 0;
 	}
-	return err_set(err, -errno, "make room in the trash: %s",
-		       strerror(errno));
-}
-
-int named_trash_put(struct named_trash *t, int fd, const char *name,
-		    char heap_name[static NAMED_HEAP_MAX], struct err *err)
-{
-	_cleanup_close_ int heap = -EBADF;
-	int r;
-
-	heap = heap_new(t, heap_name, err);
-	if (heap < 0)
-		return heap;
-	r = renameat(fd, name, heap, name) < 0 ? -errno : 0;
-	if (r < 0) {
-		unlinkat(t->fd, heap_name, AT_REMOVEDIR);
-		return err_set(err, r, "take %s away: %s", name, strerror(-r));
-	}
-	return 0;
+	return r < 0 ? err_set(err, r, "take directory %s away: %s", name,
+			       strerror(-r))
+		     : 0;
 }
 
 struct budget {
