@@ -21,7 +21,8 @@
 #define COMMENT_MAX 128
 #define TRIES       5 /* somebody changes the chains at the same time */
 
-/* A network's two rules: has one been seen in the right place? */
+/* A network's rules: has one been seen in the right place?  An internal one has
+ * the first only, for what stays on its bridge. */
 struct want {
 	const struct foreign_net *net;
 	bool in, out;
@@ -81,6 +82,11 @@ static bool *rule_slot(struct job *job, const struct fw_rule_info *r)
 
 	if (!w || !r->simple || r->verdict != NF_ACCEPT)
 		return NULL;
+	if (!w->net->out)
+		return strcmp(r->iifname, w->net->bridge) == 0 &&
+				       strcmp(r->oifname, w->net->bridge) == 0
+			       ? &w->in
+			       : NULL;
 	if (strcmp(r->iifname, w->net->bridge) == 0 && !r->oifname[0])
 		return &w->in;
 	if (strcmp(r->oifname, w->net->bridge) == 0 && !r->iifname[0])
@@ -129,10 +135,15 @@ static void rule_make(struct job *job, const struct foreign_net *net, bool in)
 					FW_VERDICT(NF_ACCEPT), FW_END };
 	const struct fw_expr to[] = { FW_OIFNAME(net->bridge), FW_COUNTER,
 				      FW_VERDICT(NF_ACCEPT), FW_END };
+	const struct fw_expr within[] = { FW_IIFNAME(net->bridge),
+					  FW_OIFNAME(net->bridge), FW_COUNTER,
+					  FW_VERDICT(NF_ACCEPT), FW_END };
 	char comment[COMMENT_MAX];
 	struct fw_rule rule = {
 		.chain = job->chain,
-		.exprs = in ? from : to,
+		.exprs = !net->out ? within
+			 : in      ? from
+				   : to,
 		.comment = comment,
 		.handle = job->before,
 		.insert = !job->user,
@@ -185,8 +196,10 @@ static void job_reset(struct job *job)
 	job->user = false;
 	job->before = 0;
 	job->changes = 0;
-	for (size_t i = 0; i < job->count; i++)
-		job->wants[i].in = job->wants[i].out = false;
+	for (size_t i = 0; i < job->count; i++) {
+		job->wants[i].in = false;
+		job->wants[i].out = !job->wants[i].net->out;
+	}
 }
 
 static int family_try(struct fw *fw, struct job *job, struct err *err)
@@ -236,8 +249,7 @@ static int job_init(struct job *job, const char *driver,
 	if (!job->wants)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		if (nets[i].out)
-			job->wants[job->count++].net = &nets[i];
+		job->wants[job->count++].net = &nets[i];
 	qsort(job->wants, job->count, sizeof(*job->wants), want_cmp);
 	return 0;
 }

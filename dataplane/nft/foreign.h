@@ -23,7 +23,8 @@
 struct foreign_net {
 	char bridge[IFNAMSIZ];
 	char id[65];
-	bool out; /* false: nothing leaves or enters it, no rules (internal) */
+	bool out; /* false: internal; one rule, for what is bridged within it
+		   * and passes here because bridge netfilter is on */
 };
 
 /*

@@ -143,8 +143,13 @@ static void networks_come_go_and_change(void **state)
 			     "bbbb") "-A DOCKER-USER -j RETURN\n");
 	sync_to(&a, 1, 4);
 	sync_to(&renamed, 1, 4);
-	sync_to(&internal, 1, 2);
-	sync_to(nets, 2, 4);
+	sync_to(&internal, 1, 3);
+	chain_is("DOCKER-USER",
+		 "-N DOCKER-USER\n-A DOCKER-USER -i br-a -o br-a -m comment "
+		 "--comment \"berth:berth-bridge:aaaa\" -j ACCEPT\n"
+		 "-A DOCKER-USER -j RETURN\n");
+	sync_to(&internal, 1, 0);
+	sync_to(nets, 2, 5);
 	sync_to(NULL, 0, 4);
 	chain_is("DOCKER-USER", "-N DOCKER-USER\n-A DOCKER-USER -j RETURN\n");
 }
