@@ -128,13 +128,11 @@ int journal_begin(struct store *s, const char *method, const char *key,
 
 	if (r < 0)
 		return err_set(err, r, "journal: %s", strerror(-r));
-	r = store_write_begin(s, &own, err);
+	r = frees ? store_write_begin(s, &own, err)
+		  : store_write_begin_growing(s, &own, err);
 	if (r < 0)
 		return r;
-	if (own && !frees)
-		r = store_grow_check(s, err);
-	if (r == 0)
-		r = insert(s, texts, &n, err);
+	r = insert(s, texts, &n, err);
 	r = frees ? store_write_end(s, own, r, err)
 		  : store_write_end_growing(s, own, r, err);
 	if (r == 0)
@@ -196,16 +194,30 @@ int journal_abort(struct store *s, uint64_t seq, struct err *err)
 	return store_write_end(s, own, r, err);
 }
 
+/* The next commit of the daemon brings this one to the disk. */
+static void sync_set(struct store *s, const char *level)
+{
+	char sql[40];
+
+	if (s->life != STORE_STATE)
+		return; /* never waits */
+	snprintf(sql, sizeof(sql), "PRAGMA synchronous=%s", level);
+	sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+}
+
 void journal_settle(struct store *s, uint64_t seq)
 {
 	int64_t n = row_of(s, seq);
-	bool own;
 
-	/* No wait for the disk: see the header. */
-	if (!n || store_write_begin(s, &own, NULL) < 0)
+	if (!n || store_in_txn(s))
 		return;
-	(void)store_write_end(s, own,
-			      row_step(s, STMT_J_SETTLE, n, false, NULL), NULL);
+	pthread_mutex_lock(&s->lock);
+	if (s->db && !s->readonly && !s->suspect) {
+		sync_set(s, "NORMAL");
+		(void)row_step(s, STMT_J_SETTLE, n, false, NULL);
+		sync_set(s, "FULL");
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- many rows --------------------------------------------------------- */

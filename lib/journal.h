@@ -35,9 +35,18 @@ int journal_begin(struct store *s, const char *method, const char *key,
 /* journal_commit() - call between store_begin() and store_commit(). */
 int journal_commit(struct store *s, uint64_t seq, const char *answer,
 		   struct err *err);
+/*
+ * journal_abort() - undone.  A row that an earlier life began leaves a mark for
+ * JOURNAL_KEEP_MS: an empty retry may be its own, so beside that mark no kept
+ * answer of the method is given out.
+ */
 int journal_abort(struct store *s, uint64_t seq, struct err *err);
-/* journal_settle() - the answer was delivered.  Failure only means that an
- * empty retry may be answered once more; so it is not reported. */
+/*
+ * journal_settle() - the answer was delivered.  Failure only means that an
+ * empty retry may be answered once more; so it is not reported.  Not in a
+ * transaction.  Numbers of state.db and run.db never meet: on the store that
+ * did not give @seq it does nothing, so both may be told.
+ */
 void journal_settle(struct store *s, uint64_t seq);
 
 /*
@@ -51,11 +60,12 @@ int journal_each_open(struct store *s,
 /*
  * journal_replay() - the kept answer for an empty retry of @method.
  *
- * Candidates are rows of an earlier life, DONE, younger than JOURNAL_KEEP_MS
- * (CLOCK_BOOTTIME) and not yet taken.  Exactly one: taken, its answer in @ret.
- * Several: each of those that were OPEN when this life began (their peers
- * never had an answer) is handed to @undo, with a separate list so that
- * nothing that may have been answered is ever undone; then -ENOTUNIQ.
+ * Candidates are rows of an earlier life, DONE or undone, younger than
+ * JOURNAL_KEEP_MS (CLOCK_BOOTTIME) and not yet taken.  Exactly one that is DONE:
+ * taken, its answer in @ret.  Several: none is answered, now or later; those
+ * that were still OPEN when a life after theirs began (their peers never had an
+ * answer) are handed to @undo; what may have been answered is never undone.
+ * Where @undo fails, journal_expire() tries again.
  *
  * @ret: owned text.
  * Return: 0; -ENODATA when there is none; -ENOTUNIQ.

@@ -12,14 +12,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/statvfs.h>
 
 #include "lib/fail.h"
 #include "lib/netns.h"
 #include "lib/store_priv.h"
-
-#define LOW_SPACE_BYTES (128 << 10)
 
 /* Without the casts of SQLITE_STATIC/TRANSIENT: texts outlive the step. */
 #define BIND_STATIC ((sqlite3_destructor_type)0)
@@ -231,18 +227,10 @@ void store_rollback(struct store *s)
 	txn_end(s);
 }
 
-static bool space_is_low(const struct store *s)
-{
-	struct statvfs v;
-
-	return fstatvfs(s->dir_fd, &v) == 0 &&
-	       v.f_bavail * v.f_frsize < LOW_SPACE_BYTES;
-}
-
 /* @reserve: the blocks held back may be spent. */
 static int commit(struct store *s, bool reserve, struct err *err)
 {
-	bool given = reserve && s->reserve_held && space_is_low(s);
+	bool given = reserve && s->reserve_held && store_space_is_low(s);
 	int r = FAILPOINT("store.commit");
 	sqlite3_stmt *st;
 
@@ -280,6 +268,20 @@ int store_write_begin(struct store *s, bool *ret_own, struct err *err)
 {
 	*ret_own = !store_in_txn(s);
 	return *ret_own ? store_begin(s, err) : 0;
+}
+
+int store_write_begin_growing(struct store *s, bool *ret_own, struct err *err)
+{
+	int r = 0;
+
+	*ret_own = !store_in_txn(s);
+	if (!*ret_own)
+		return 0; /* that transaction was let in */
+	pthread_mutex_lock(&s->lock);
+	if (!s->readonly && !s->suspect)
+		r = store_grow_check(s, err);
+	pthread_mutex_unlock(&s->lock);
+	return r < 0 ? r : store_begin(s, err);
 }
 
 int store_write_end(struct store *s, bool own, int code, struct err *err)
@@ -326,14 +328,11 @@ int store_put(struct store *s, const char *kind, const char *id,
 {
 	const char *const texts[4] = { kind, id, parent ? parent : "", json };
 	bool own;
-	int r = store_write_begin(s, &own, err);
+	int r = store_write_begin_growing(s, &own, err);
 
 	if (r < 0)
 		return r;
-	if (own)
-		r = store_grow_check(s, err);
-	if (r == 0)
-		r = put(s, texts, err);
+	r = put(s, texts, err);
 	return store_write_end_growing(s, own, r, err);
 }
 

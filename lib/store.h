@@ -6,7 +6,8 @@
  * requests (journal.h).  Two stores a daemon: state.db in the state directory
  * survives reboot (synchronous=FULL); run.db in the run directory describes
  * kernel objects and is emptied when the boot id or the network namespace is
- * not the one it was written under.  Both are WAL, each locked (flock on
+ * not the one it was written under, so it needs no fsync (synchronous=OFF: a killed
+ * daemon loses nothing, a power cut ends the boot).  Both are WAL, each locked (flock on
  * FILE.lock) for the life of the handle.  Thread-safe: one mutex a store.
  *
  * On open: O_NOFOLLOW and owner checks on directory and file, quick_check, a

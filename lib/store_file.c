@@ -15,18 +15,15 @@
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "lib/log.h"
 #include "lib/store_priv.h"
 
 #define CACHE_KIB      256
 #define BUSY_MS        2000 /* somebody reads it with sqlite3(1) */
-#define WAL_PAGES      256
+#define WAL_PAGES      128
 #define VERSION_OFFSET 60 /* user_version in the header, big endian */
 #define VERSION_SANE   1000
-#define RESERVE_BYTES  (1 << 20)
-#define RESERVE_SHARE  8 /* of the whole disk at most this fraction */
 
 static int open_at(const struct store *s, const char *suffix, int flags)
 {
@@ -174,17 +171,54 @@ static int db_configure(struct store *s, struct err *err)
 		 "PRAGMA cache_size=-%d;PRAGMA mmap_size=0;"
 		 "PRAGMA temp_store=MEMORY;PRAGMA synchronous=%s;%s"
 		 "PRAGMA wal_autocheckpoint=%d;",
-		 CACHE_KIB, s->life == STORE_STATE ? "FULL" : "NORMAL",
+		 CACHE_KIB, s->life == STORE_STATE ? "FULL" : "OFF",
 		 s->readonly ? "" : "PRAGMA journal_mode=WAL;", WAL_PAGES);
 	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : store_fail(s, rc, err);
 }
 
+/*
+ * A read-only disk has no room for the log's index; without a log there is no
+ * need of one, but SQLite has to be told that nobody writes.
+ */
+static int db_handle_readonly(struct store *s)
+{
+	char path[4096], uri[3 * 4096 + 32] = "file:", *to = uri + 5;
+	struct stat st;
+
+	db_path(s, "", path, sizeof(path));
+	if (fstatat(s->dir_fd, store_name(s, "-wal").s, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_size > 0)
+		return sqlite3_open_v2(
+			path, &s->db,
+			SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+	for (const char *p = path; *p; p++)
+		to += sprintf(to, strchr("?#%", *p) ? "%%%02x" : "%c",
+			      (unsigned int)*p);
+	strcpy(to, "?immutable=1");
+	return sqlite3_open_v2(uri, &s->db,
+			       SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX |
+				       SQLITE_OPEN_URI,
+			       NULL);
+}
+
+static int db_handle(struct store *s)
+{
+	char path[4096];
+
+	if (s->readonly)
+		return db_handle_readonly(s);
+	db_path(s, "", path, sizeof(path));
+	return sqlite3_open_v2(path, &s->db,
+			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			       NULL);
+}
+
 /* Open FILE as it is and check it.  -EUCLEAN: it is damaged. */
 static int db_try(struct store *s, struct err *err)
 {
-	char path[4096];
-	int rc, r, flags = SQLITE_OPEN_NOMUTEX;
+	int rc, r;
 
 	if (!s->readonly) {
 		_cleanup_close_ int fd = open_at(s, "", O_RDWR | O_CREAT);
@@ -193,9 +227,7 @@ static int db_try(struct store *s, struct err *err)
 			return err_set(err, -errno, "%s in %s: %m",
 				       store_name(s, "").s, s->dir);
 	}
-	flags |= s->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	db_path(s, "", path, sizeof(path));
-	rc = sqlite3_open_v2(path, &s->db, flags, NULL);
+	rc = db_handle(s);
 	if (rc != SQLITE_OK)
 		return store_fail(s, rc, err);
 	r = db_configure(s, err);
@@ -435,63 +467,4 @@ int store_rewrite(struct store *s, struct err *err)
 		s->restored = true;
 	}
 	return r;
-}
-
-/* ---- the reserve ------------------------------------------------------- */
-
-void store_reserve_open(struct store *s)
-{
-	struct statvfs v;
-	uint64_t share;
-
-	if (fstatvfs(s->dir_fd, &v) < 0)
-		return;
-	s->reserve_fd = open_at(s, ".reserve", O_RDWR | O_CREAT);
-	if (s->reserve_fd < 0)
-		return;
-	share = v.f_blocks * v.f_frsize / RESERVE_SHARE / 4096 * 4096;
-	s->reserve_size =
-		share && share < RESERVE_BYTES ? (int64_t)share : RESERVE_BYTES;
-	store_reserve_take(s);
-}
-
-void store_reserve_give(struct store *s)
-{
-	if (s->reserve_fd >= 0 && ftruncate(s->reserve_fd, 0) == 0)
-		s->reserve_held = false;
-}
-
-void store_reserve_take(struct store *s)
-{
-	if (s->reserve_held || s->reserve_fd < 0 || !s->reserve_size)
-		return;
-	if (fallocate(s->reserve_fd, 0, 0, s->reserve_size) == 0) {
-		s->reserve_held = true;
-		return;
-	}
-	if (errno == EOPNOTSUPP) {
-		s->reserve_size = 0; /* a file system without it: go without */
-		return;
-	}
-	(void)!ftruncate(s->reserve_fd, 0);
-	if (!sqlite3_get_autocommit(s->db))
-		return;
-	/* The log may be what fills the disk. */
-	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-				  NULL);
-	if (fallocate(s->reserve_fd, 0, 0, s->reserve_size) == 0)
-		s->reserve_held = true;
-	else
-		(void)!ftruncate(s->reserve_fd, 0);
-}
-
-int store_grow_check(struct store *s, struct err *err)
-{
-	store_reserve_take(s);
-	if (s->reserve_held || !s->reserve_size)
-		return 0;
-	return err_set(err, -ENOSPC,
-		       "no space left on the disk for %s in %s; free some "
-		       "there, deleting still works",
-		       store_name(s, "").s, s->dir);
 }

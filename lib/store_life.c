@@ -123,6 +123,8 @@ static int life_begin(struct store *s, struct err *err)
 	moved = then.boot[0] && (strcmp(now.boot, then.boot) != 0 ||
 				 strcmp(now.netns, then.netns) != 0);
 	s->epoch = strtoll(epoch, NULL, 10) + 1;
+	if (moved && s->life == STORE_RUN)
+		s->restored = false; /* torn by a power cut: no loss */
 	if (s->readonly)
 		return moved && s->life == STORE_RUN
 			       ? err_set(err, -EROFS,

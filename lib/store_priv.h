@@ -82,6 +82,7 @@ static inline bool store_in_txn(struct store *s)
 int store_write_begin(struct store *s, bool *ret_own, struct err *err);
 int store_write_end(struct store *s, bool own, int code, struct err *err);
 /* The same for what adds: it may not spend the reserve. */
+int store_write_begin_growing(struct store *s, bool *ret_own, struct err *err);
 int store_write_end_growing(struct store *s, bool own, int code,
 			    struct err *err);
 
@@ -93,7 +94,11 @@ int store_db_open(struct store *s, struct err *err);
 void store_db_close(struct store *s);
 int store_copy(struct store *s, struct err *err);    /* FILE.bak */
 int store_rewrite(struct store *s, struct err *err); /* after EIO */
+
+/* store_space.c */
 void store_reserve_open(struct store *s);
+bool store_space_is_low(const struct store *s);
+/* -ENOSPC unless there is room for one more record.  Not in a transaction. */
 int store_grow_check(struct store *s, struct err *err);
 void store_reserve_give(struct store *s);
 void store_reserve_take(struct store *s);

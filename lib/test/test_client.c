@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The client against a server of raw answers. */
+#include "lib/test/test.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "lib/client.h"
+#include "lib/jdec.h"
+
+struct row {
+	const char *name, *raw; /* what the server writes */
+	int want;
+	const char *msg; /* in the error */
+	const char *json;
+};
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+static const struct row rows[] = {
+	{ "an object", OK "Content-Length: 7\r\n\r\n{\"a\":1}", 0, "",
+	  "{\"a\":1}" },
+	{ "no body", OK "Content-Length: 0\r\n\r\n", 0, "", "{}" },
+	{ "null", OK "Content-Length: 4\r\n\r\nnull", 0, "", "{}" },
+	{ "up to the end of the connection", OK "\r\n{\"a\":1}", 0, "",
+	  "{\"a\":1}" },
+	{ "chunked",
+	  OK "Transfer-Encoding: chunked\r\n\r\n7\r\n{\"a\":1}\r\n0\r\n\r\n", 0,
+	  "", "{\"a\":1}" },
+	{ "Err empty is no error",
+	  OK "Content-Length: 10\r\n\r\n{\"Err\":\"\"}", 0, "",
+	  "{\"Err\":\"\"}" },
+	{ "Err", OK "Content-Length: 14\r\n\r\n{\"Err\":\"boom\"}", -EREMOTEIO,
+	  "boom", NULL },
+	{ "Error, of IPAM", OK "Content-Length: 16\r\n\r\n{\"Error\":\"full\"}",
+	  -EREMOTEIO, "full", NULL },
+	{ "dockerd's message",
+	  "HTTP/1.1 404 Not Found\r\nContent-Length: 17\r\n\r\n"
+	  "{\"message\":\"gone\"}",
+	  -EREMOTEIO, "gone", NULL },
+	{ "500 with text",
+	  "HTTP/1.1 500 Oops\r\nContent-Length: 5\r\n\r\nplain", -EREMOTEIO,
+	  "HTTP status 500: plain", NULL },
+	{ "500 without", "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+	  -EREMOTEIO, "HTTP status 500", NULL },
+	{ "not JSON", OK "Content-Length: 4\r\n\r\noops", -EBADMSG,
+	  "not JSON: oops", NULL },
+	{ "JSON cut short", OK "Content-Length: 5\r\n\r\n{\"a\":", -EBADMSG,
+	  "not JSON", NULL },
+	{ "closed before the answer", "", -ECONNRESET, "broke", NULL },
+	{ "closed in the answer", OK "Content-Length: 7\r\n\r\n{", -ECONNRESET,
+	  "broke", NULL },
+};
+
+static char path[64];
+
+static int listen_here(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, path);
+	unlink(path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+struct served {
+	int fd;
+	const char *raw; /* NULL: never answer */
+	char asked[4096];
+};
+
+/* Read one whole request, write the answer, close. */
+static void *serve_one(void *arg)
+{
+	struct served *s = arg;
+	int fd = accept(s->fd, NULL, NULL);
+	size_t len = 0;
+	char c;
+
+	while (len < sizeof(s->asked) - 1) {
+		ssize_t n =
+			recv(fd, s->asked + len, sizeof(s->asked) - 1 - len, 0);
+
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		s->asked[len] = '\0';
+		if (s->raw && strstr(s->asked, "\r\n\r\n"))
+			break;
+	}
+	if (s->raw)
+		send(fd, s->raw, strlen(s->raw), MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	while (s->raw && *s->raw && recv(fd, &c, 1, 0) > 0)
+		;
+	close(fd);
+	return NULL;
+}
+
+static void answer_row(void **state)
+{
+	const struct row *row = *state;
+	struct served s = { .fd = listen_here(), .raw = row->raw };
+	_cleanup_(json_putp) json_object *o = NULL;
+	struct err err = { 0 };
+	pthread_t t;
+	int r;
+
+	pthread_create(&t, NULL, serve_one, &s);
+	r = client_call(path, "T.Method", NULL, 3000, &o, &err);
+	pthread_join(t, NULL);
+	close(s.fd);
+	if (r != row->want)
+		fail_msg("%d (%s), not %d", r, err.msg, row->want);
+	assert_non_null(strstr(err.msg, row->msg));
+	if (row->json)
+		assert_string_equal(json_object_to_json_string_ext(
+					    o, JSON_C_TO_STRING_PLAIN),
+				    row->json);
+}
+
+static void request_is_as_dockerds(void **state)
+{
+	struct served s = { .fd = listen_here(),
+			    .raw = OK "Content-Length: 2\r\n\r\n{}" };
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	struct err err = { 0 };
+	pthread_t t;
+
+	(void)state;
+	json_object_object_add(body, "Name", json_object_new_string("v"));
+	pthread_create(&t, NULL, serve_one, &s);
+	assert_int_equal(client_call(path, "T.Method", body, 3000, NULL, &err),
+			 0);
+	pthread_join(t, NULL);
+	close(s.fd);
+	assert_int_equal(strncmp(s.asked, "POST /T.Method HTTP/1.1\r\n", 25),
+			 0);
+	assert_non_null(strstr(s.asked, "Content-Length: 12\r\n"));
+	assert_null(strstr(s.asked, "Expect"));
+}
+
+static void get_asks_for_the_path(void **state)
+{
+	struct served s = { .fd = listen_here(),
+			    .raw = OK "Content-Length: 3\r\n\r\n[1]" };
+	_cleanup_(json_putp) json_object *o = NULL;
+	struct err err = { 0 };
+	pthread_t t;
+
+	(void)state;
+	pthread_create(&t, NULL, serve_one, &s);
+	assert_int_equal(client_http_get(path, "/networks?x=y", 3000, &o, &err),
+			 0);
+	pthread_join(t, NULL);
+	close(s.fd);
+	assert_int_equal(strncmp(s.asked, "GET /networks?x=y HTTP/1.1\r\n", 27),
+			 0);
+	assert_int_equal(json_object_array_length(o), 1);
+}
+
+static void times_out(void **state)
+{
+	struct served s = { .fd = listen_here() };
+	struct err err = { 0 };
+	pthread_t t;
+
+	(void)state;
+	pthread_create(&t, NULL, serve_one, &s);
+	assert_int_equal(client_call(path, "T.Method", NULL, 100, NULL, &err),
+			 -ETIMEDOUT);
+	assert_non_null(strstr(err.msg, "T.Method"));
+	pthread_join(t, NULL);
+	close(s.fd);
+}
+
+static void nobody_there_says_what_to_do(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(client_call("/nowhere/berth-bridge.sock", "T.Method",
+				     NULL, 100, NULL, &err),
+			 -ENOENT);
+	assert_non_null(strstr(err.msg, "netctl up berth-bridge"));
+	assert_non_null(strstr(err.msg, "/nowhere/berth-bridge.sock"));
+	close(listen_here());
+	assert_int_equal(client_call(path, "T.Method", NULL, 100, NULL, &err),
+			 -ECONNREFUSED);
+	assert_non_null(strstr(err.msg, "nobody listens"));
+	assert_int_equal(
+		client_http_get("/nowhere/docker.sock", "/", 100, NULL, &err),
+		-ENOENT);
+	assert_non_null(strstr(err.msg, "systemctl start docker"));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest by_hand[] = {
+		cmocka_unit_test(request_is_as_dockerds),
+		cmocka_unit_test(get_asks_for_the_path),
+		cmocka_unit_test(times_out),
+		cmocka_unit_test(nobody_there_says_what_to_do),
+	};
+	struct CMUnitTest tests[ARRAY_SIZE(rows)];
+	int failed;
+
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(path, sizeof(path), "/tmp/berth-client-%d.sock", getpid());
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		tests[i] = (struct CMUnitTest){
+			.name = rows[i].name,
+			.test_func = answer_row,
+			.initial_state = (void *)(uintptr_t)&rows[i],
+		};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed += cmocka_run_group_tests(by_hand, NULL, NULL);
+	unlink(path);
+	return failed;
+}
