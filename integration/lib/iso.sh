@@ -5,13 +5,7 @@
 # frames, many probes at once, drop counters.
 need python3 nft
 
-# host_without_docker0 - berth_host, and a dockerd without a bridge of its own.
-iso_host() {
-	[ -e /run/netns/lan ] || lan
-	berth_host "$@"
-}
-
-# box4 NAME NETWORK [DOCKER-RUN-FLAG...] - a container that listens on 80 and 81,
+# container NAME NETWORK [DOCKER-RUN-FLAG...] - a container that listens on 80 and 81,
 # tcp and udp; its pid goes to BOX[NAME].
 declare -A BOX=() LISTEN=()
 container() {
@@ -46,7 +40,7 @@ at() {
 
 # link_of CONTAINER [IFACE] / link_local_of: addresses of its interface.
 mac_of() {
-	at "$1" cat "/sys/class/net/${2-eth0}/address"
+	at "$1" ip -j link show dev "${2-eth0}" | jq -r '.[0].address'
 }
 
 ll_of() {
@@ -64,7 +58,7 @@ bridge_of() {
 
 port_of() {
 	local index
-	index=$(at "$1" cat /sys/class/net/eth0/iflink)
+	index=$(at "$1" ip -j link show dev eth0 | jq '.[0].link_index')
 	ip -j link | jq -r --argjson i "$index" '.[] | select(.ifindex == $i).ifname'
 }
 
@@ -139,4 +133,9 @@ saw() {
 seen() {
 	sed 1d "$DIR/watch-$1.log" | awk '{ print $2 }' | sort | uniq -c |
 		awk '{ print $2 "*" $1 }' | xargs
+}
+
+# changed FILE FILE - lines of the second that are not in the first.
+changed() {
+	comm -13 <(sort "$1") <(sort "$2")
 }
