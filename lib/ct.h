@@ -2,11 +2,11 @@
 /*
  * ct.h - forget tracked connections, so that new rules apply to old flows.
  *
- * Acts in the calling thread's network namespace.  Costs a few microseconds
- * when nothing is tracked there, else one walk of the table for the whole list:
- * 13 ms with 262,144 buckets, however few the entries (the kernel locks each
- * bucket).  So ask for what needs it (UDP: TCP reopens a closed entry by
- * itself) and, where possible, off the request's path.
+ * Acts in the calling thread's network namespace.  Costs 6 us when nothing is
+ * tracked there, 0.2 ms up to 1000 entries where the kernel has
+ * /proc/net/nf_conntrack, else 13 ms (262,144 buckets) and 1 us an entry, once
+ * for the whole list.  TCP rarely needs it: conntrack reopens a closed entry by
+ * itself.
  */
 #ifndef LIB_CT_H
 #define LIB_CT_H

@@ -6,3 +6,5 @@ tests += dataplane/ebpf/test/test_sock_entry.c
 ar-src += dataplane/ebpf/test/host.c
 ar-src += dataplane/ebpf/reinject.c
 tests += dataplane/ebpf/test/test_reinject.c
+ar-src += dataplane/ebpf/test/sock_env.c
+tests += dataplane/ebpf/test/test_sock_life.c

@@ -151,6 +151,67 @@ static void list_in_one_walk(void **state)
 	assert_int_equal(ct_flush(NULL, 0, NULL), 0);
 }
 
+static double us_of_ten(const struct ip_addr *ip)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(ct_flush_addr(ip, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return ((double)(b.tv_sec - a.tv_sec) * 1e9 +
+		(double)(b.tv_nsec - a.tv_nsec)) /
+	       1e4;
+}
+
+/* Above TEXT_MAX of ct.c the entries come by netlink. */
+static void long_tables_too(void **state)
+{
+	const struct ip_addr v4 = addr("172.31.0.2"), no = addr("172.31.0.9");
+
+	(void)state;
+	NEED_NETNS();
+	print_message("# short: %.0f us each\n", us_of_ten(&no));
+	sh("i=10000; while [ $i -lt 11100 ]; do echo -I -p udp -s 10.9.9.9 -d "
+	   "10.9.9.8 -r 10.9.9.8 -q 10.9.9.9 --sport $i --dport 53 "
+	   "--reply-port-src 53 --reply-port-dst $i --timeout 60; "
+	   "i=$((i+1)); done >/tmp/berth-test-ct.$$; "
+	   "conntrack -R /tmp/berth-test-ct.$$ >/dev/null 2>&1; r=$?; "
+	   "rm /tmp/berth-test-ct.$$; exit $r");
+	assert_int_equal(entries(), 1105);
+	print_message("# long: %.0f us each\n", us_of_ten(&no));
+	assert_int_equal(ct_flush_addr(&v4, NULL), 2);
+	assert_int_equal(ct_flush_port(IPPROTO_UDP, NULL, 53, 53, NULL), 1);
+	assert_int_equal(entries(), 1102);
+}
+
+static void ping_of_a_container(void **state)
+{
+	const struct ip_addr v4 = addr("10.9.0.1");
+	int before;
+
+	(void)state;
+	NEED_NETNS();
+	sh("nft 'table ip t { chain c { type filter hook output priority 0; "
+	   "ct state new accept; }; }'; ping -c1 10.9.0.1 >/dev/null");
+	before = entries();
+	assert_int_equal(ct_flush_addr(&v4, NULL), 1);
+	assert_int_equal(entries(), before - 1);
+}
+
+static void entry_in_a_zone(void **state)
+{
+	const struct ip_addr ip = addr("172.31.0.7");
+
+	(void)state;
+	NEED_NETNS();
+	sh("conntrack -I -w 5 -p udp -s 198.51.100.9 -d 10.9.0.1 -r 172.31.0.7 "
+	   "-q 198.51.100.9 --sport 4000 --dport 7 --reply-port-src 7 "
+	   "--reply-port-dst 4000 --timeout 60 >/dev/null 2>&1");
+	assert_int_equal(ct_flush_addr(&ip, NULL), 1);
+	assert_int_equal(entries(), 5);
+}
+
 static void empty_table_costs_microseconds(void **state)
 {
 	const struct ip_addr v4 = addr("172.31.0.2");
@@ -182,6 +243,9 @@ int main(void)
 		T(range_and_protocol),
 		T(container_address),
 		T(list_in_one_walk),
+		T(long_tables_too),
+		T(ping_of_a_container),
+		T(entry_in_a_zone),
 		T(empty_table_costs_microseconds),
 	};
 

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The socket hooks through a daemon's life: restarts, failures, other pins. */
+#include "dataplane/ebpf/sock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataplane/ebpf/test/sock_env.h"
+#include "lib/test/test.h"
+
+/* ---- the daemon's life -------------------------------------------------- */
+
+static void restart(struct env *e)
+{
+	sock_close(take_ptr(e->sock));
+	if (env_open(e) < 0)
+		fail_msg("%s", e->err.msg);
+}
+
+static void hooks_outlive_the_daemon(void **state)
+{
+	struct env *e = *state;
+	int *fd = e->fds;
+
+	NEED_HOST();
+	fd[0] = env_server(HOST_C4);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	fd[1] = host_sock(&host, host.net, AF_INET, SOCK_STREAM, NULL, 0,
+			  false);
+	assert_int_equal(host_connect(fd[1], "127.0.0.1", 8080), 0);
+	sock_close(take_ptr(e->sock));
+	assert_int_equal(env_dial(8080), 0);
+	assert_int_equal(env_open(e), 0);
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	/* a connection from before keeps its face */
+	assert_string_equal(env_peer(fd[1]), "127.0.0.1:8080");
+	assert_int_equal(env_dial(8080), 0);
+}
+
+static void load_keeps_what_is_said_and_drops_the_rest(void **state)
+{
+	struct port_range held = env_ports(IPPROTO_TCP, NULL, 30000, 80, 100);
+	struct env *e = *state;
+
+	NEED_HOST();
+	e->fds[0] = env_server(HOST_C4);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8081, 80, 1));
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 20000, 80, 1000));
+	assert_int_equal(sock_range_hold(e->sock, &held, &e->err), 0);
+	restart(e);
+	sock_load_begin(e->sock);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8082, 80, 1));
+	assert_int_equal(env_dial(8082), -ECONNREFUSED);
+	assert_int_equal(env_dial(8081), 0);
+	assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+	assert_int_equal(env_dial(8080), 0);
+	assert_int_equal(env_dial(8082), 0);
+	assert_int_equal(env_dial(8081), -ECONNREFUSED);
+	assert_int_equal(env_dial(20000), -ECONNREFUSED);
+	assert_int_equal(env_bind("0.0.0.0", 30000), 0);
+}
+
+static void load_of_nothing_makes_nothing(void **state)
+{
+	struct env *e = *state;
+
+	NEED_HOST();
+	sock_load_begin(e->sock);
+	assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+	host_sh("test ! -e %s/berth", host.bpffs);
+}
+
+static void no_connection_fails_while_programs_are_replaced(void **state)
+{
+	struct env *e = *state;
+	int status = -1, n = 0;
+	pid_t pid;
+
+	NEED_HOST();
+	e->fds[0] = env_server(HOST_C4);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	sock_close(take_ptr(e->sock)); /* or the child would hold the lock */
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) { /* accepts and dials until it fails or 400 are done */
+		for (int i = 0; i < 400; i++) {
+			if (env_dial(8080) < 0)
+				_exit(1);
+			close(accept(e->fds[0], NULL, NULL));
+		}
+		_exit(0);
+	}
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		restart(e);
+		n++;
+		sock_load_begin(e->sock);
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+		assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+	}
+	assert_int_equal(status, 0);
+	print_message("# replaced %d times\n", n);
+}
+
+static void one_daemon_at_a_time(void **state)
+{
+	struct env *e = *state, other = { 0 };
+
+	NEED_HOST();
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	assert_int_equal(env_open(&other), -EBUSY);
+	assert_non_null(strstr(other.err.msg, "another process"));
+	assert_null(other.sock);
+}
+
+static void another_layout_is_refused(void **state)
+{
+	struct env *e = *state;
+
+	NEED_HOST();
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	sock_close(take_ptr(e->sock));
+	host_sh("bpftool map update pinned %s/berth/v1/test/sock_meta key 0 0 "
+		"0 0 value 0 0 0 0 0 0 0 0 99 0 0 0 0 0 0 0",
+		host.bpffs);
+	assert_int_equal(env_open(e), -EPROTO);
+	assert_non_null(strstr(e->err.msg, "another version"));
+	host_sh("rm %s/berth/v1/test/sock_*", host.bpffs);
+	assert_int_equal(env_open(e), 0);
+}
+
+static void another_map_size_is_refused(void **state)
+{
+	struct env *e = *state;
+
+	NEED_HOST();
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	sock_close(take_ptr(e->sock));
+	host_sh("cd %s/berth/v1/test && rm sock_pub && bpftool map create "
+		"sock_pub type hash key 4 value 4 entries 8 name x",
+		host.bpffs);
+	assert_int_equal(env_open(e), 0);
+	assert_int_equal(sock_attach(e->sock, &e->err), -EPROTO);
+	assert_non_null(strstr(e->err.msg, "sock_pub"));
+}
+
+static void pins_of_a_gone_namespace_are_replaced(void **state)
+{
+	struct env *e = *state;
+
+	NEED_HOST();
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	sock_close(take_ptr(e->sock));
+	host_enter(&host, host.container);
+	assert_int_equal(env_open(e), 0);
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	host_enter(&host, host.net);
+	e->fds[0] = env_server(HOST_C4);
+	assert_int_equal(env_dial(8080), -ECONNREFUSED);
+}
+
+static void count_line(void *ctx, const char *line)
+{
+	(void)line;
+	(*(int *)ctx)++;
+}
+
+static void check_sees_a_missing_hook(void **state)
+{
+	struct env *e = *state;
+	int n = 0;
+
+	NEED_HOST();
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	assert_int_equal(sock_check(e->sock, count_line, &n, &e->err), 0);
+	host_sh("rm %s/berth/v1/test/sock_link_bind4", host.bpffs);
+	assert_int_equal(sock_check(e->sock, count_line, &n, &e->err), 1);
+	assert_int_equal(n, 1);
+	/* a restart puts it back */
+	restart(e);
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	assert_int_equal(sock_check(e->sock, count_line, &n, &e->err), 0);
+}
+
+static void detach_leaves_nothing(void **state)
+{
+	struct env *e = *state;
+
+	NEED_HOST();
+	e->fds[0] = env_server(HOST_C4);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	assert_int_equal(sock_detach(e->sock, &e->err), 0);
+	assert_int_equal(sock_detach(e->sock, &e->err), 0);
+	host_sh("test ! -e %s/berth", host.bpffs);
+	assert_int_equal(env_dial(8080), -ECONNREFUSED);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	assert_int_equal(env_dial(8080), 0);
+}
+
+/* This program again, with a fail point: attach and publish one port. */
+static int again(const char *fail_point)
+{
+	char cmd[320];
+	int status;
+
+	snprintf(cmd, sizeof(cmd),
+		 "BERTH_FP=%s /proc/%d/exe publish %s %s >/dev/null 2>&1",
+		 fail_point, getpid(), host.bpffs, host.cgroup);
+	status = system(cmd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int publish_once(char **argv)
+{
+	struct ip_addr ip4 = { .family = AF_INET, .bytes = { 10, 77, 0, 2 } };
+	struct port_range r = { .proto = IPPROTO_TCP,
+				.host_first = 8080,
+				.port_first = 80,
+				.count = 2 };
+	struct portmap m = { .ranges = &r, .count = 1 };
+	struct sock_config cfg = { .driver = "test",
+				   .bpf_dir = argv[2],
+				   .cgroup = argv[3] };
+	_cleanup_(sock_closep) struct sock *s = NULL;
+	int code = sock_open(&cfg, &s, NULL);
+
+	if (code == 0)
+		code = sock_publish_add(s, &m, &ip4, NULL, NULL);
+	return -code;
+}
+
+static void failure_at_each_step_leaves_nothing(void **state)
+{
+	char fp[64];
+	struct env *e = *state;
+
+	NEED_HOST();
+	sock_close(take_ptr(e->sock));
+	for (int i = 1; i <= 10; i++) {
+		snprintf(fp, sizeof(fp), "sock.attach:err=EIO:nth=%d", i);
+		assert_int_equal(again(fp), EIO);
+		host_sh("test ! -e %s/berth", host.bpffs);
+	}
+	e->fds[0] = env_server(HOST_C4);
+	/* the fourth of 127.0.0.1 and ::1, two ports each */
+	assert_int_equal(again("sock.publish:err=ENOSPC:nth=4"), ENOSPC);
+	assert_int_equal(env_dial(8080), -ECONNREFUSED);
+	assert_int_equal(env_dial(8081), -ECONNREFUSED);
+	assert_int_equal(again(""), 0);
+	assert_int_equal(env_dial(8080), 0);
+	/* a daemon that takes over and fails leaves what was there */
+	assert_int_equal(again("sock.attach:err=EIO:nth=5"), EIO);
+	assert_int_equal(env_dial(8080), 0);
+	assert_int_equal(env_open(e), 0);
+}
+
+static void killed_at_each_step_is_put_right(void **state)
+{
+	struct env *e = *state;
+	char fp[64];
+
+	NEED_HOST();
+	sock_close(take_ptr(e->sock));
+	e->fds[0] = env_server(HOST_C4);
+	for (int i = 1; i <= 10; i += 3) {
+		int n = 0;
+
+		snprintf(fp, sizeof(fp), "sock.attach:kill:nth=%d", i);
+		assert_int_not_equal(again(fp), 0);
+		assert_int_equal(again(""), 0);
+		assert_int_equal(env_dial(8080), 0);
+		assert_int_equal(env_open(e), 0);
+		assert_int_equal(sock_attach(e->sock, &e->err), 0);
+		assert_int_equal(sock_check(e->sock, count_line, &n, NULL), 0);
+		assert_int_equal(sock_detach(e->sock, &e->err), 0);
+		sock_close(take_ptr(e->sock));
+	}
+	assert_int_equal(env_open(e), 0);
+}
+
+static void bad_cgroup_is_named(void **state)
+{
+	struct sock_config cfg = { .driver = "test",
+				   .bpf_dir = host.bpffs,
+				   .cgroup = "/nowhere" };
+	struct env *e = *state;
+	struct sock *s = NULL;
+
+	NEED_HOST();
+	assert_int_equal(sock_open(&cfg, &s, &e->err), -ENOENT);
+	assert_non_null(strstr(e->err.msg, "/nowhere"));
+	cfg.cgroup = "/tmp";
+	sock_close(take_ptr(e->sock));
+	assert_int_equal(sock_open(&cfg, &s, &e->err), 0);
+	assert_true(sock_attach(s, &e->err) < 0);
+	assert_non_null(strstr(e->err.msg, "/tmp"));
+	sock_close(s);
+	host_sh("test ! -e %s/berth", host.bpffs);
+}
+
+static double us_since(const struct timespec *a)
+{
+	struct timespec b;
+
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (double)(b.tv_sec - a->tv_sec) * 1e6 +
+	       (double)(b.tv_nsec - a->tv_nsec) / 1e3;
+}
+
+static void many_ports_are_quick(void **state)
+{
+	struct env *e = *state;
+	struct timespec t;
+
+	NEED_HOST();
+	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	for (uint16_t i = 0; i < 5000; i++) /* every other port */
+		env_publish(e, env_ports(IPPROTO_TCP, NULL,
+					 (uint16_t)(2 * i + 2), 80, 1));
+	print_message("# 5000 single ports: %.0f us\n", us_since(&t));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	env_publish(e, env_ports(IPPROTO_UDP, NULL, 1024, 1024, 60000));
+	print_message("# a range of 60000: %.0f us\n", us_since(&t));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 11111, 80, 1));
+	print_message("# one port more: %.0f us\n", us_since(&t));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, env_setup, env_teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(hooks_outlive_the_daemon),
+		T(load_keeps_what_is_said_and_drops_the_rest),
+		T(load_of_nothing_makes_nothing),
+		T(no_connection_fails_while_programs_are_replaced),
+		T(one_daemon_at_a_time),
+		T(another_layout_is_refused),
+		T(another_map_size_is_refused),
+		T(pins_of_a_gone_namespace_are_replaced),
+		T(check_sees_a_missing_hook),
+		T(detach_leaves_nothing),
+		T(failure_at_each_step_leaves_nothing),
+		T(killed_at_each_step_is_put_right),
+		T(bad_cgroup_is_named),
+		T(many_ports_are_quick),
+	};
+	int r;
+
+	if (argc == 4 && strcmp(argv[1], "publish") == 0)
+		return publish_once(argv);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	host_make(&host);
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	host_remove(&host);
+	return r;
+}
