@@ -16,6 +16,7 @@
 #define DROP            FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
 #define ACCEPT          FW_VERDICT(NF_ACCEPT), FW_END
 #define IIF_IN(set)     FW_META(0, NFT_META_IIFNAME), FW_LOOKUP(0, set)
+#define OIF_IN(set)     FW_META(0, NFT_META_OIFNAME), FW_LOOKUP(0, set)
 #define IIF_NOT_IN(set) FW_META(0, NFT_META_IIFNAME), FW_LOOKUP_NOT(0, set)
 /* as the frame says it and as the kernel read it: no VLAN tag in between */
 #define FRAME(t)   FW_ETHER_TYPE(0), FW_EQ16(0, t), FW_ETHERTYPE(t)
@@ -54,9 +55,22 @@ static const struct fw_expr forward_2[] = {
 	FW_META(4, NFT_META_OIFNAME), FW_LOOKUP(0, "self"), DROP,
 };
 
+/*
+ * Not the kernel's "isolated" port flag: with bridge netfilter a packet to a
+ * published port of a container on the same bridge goes from port to port, and
+ * the flag would drop it.  Such a packet came to the bridge's own MAC (pkttype
+ * host) and has passed the inet forward chain.
+ */
+/* iifname @apart oifname @apart meta pkttype != host counter drop */
+static const struct fw_expr forward_3[] = {
+	IIF_IN("apart"), OIF_IN("apart"), FW_META(0, NFT_META_PKTTYPE),
+	FW_NE8(0, PACKET_HOST), DROP,
+};
+
 static const struct chain_rule forward[] = {
 	{ forward_1, "hairpin: own broadcast" },
 	{ forward_2, "hairpin: own broadcast" },
+	{ forward_3, "icc is off" },
 	{ NULL, NULL },
 };
 

@@ -152,6 +152,7 @@ const struct fw_set ruleset_sets[SET_MAX] = {
 	[SET_PORTS4] = NAMES("ports4"),
 	[SET_PORTS6] = NAMES("ports6"),
 	[SET_SELF] = PAIRS("self"),
+	[SET_APART] = NAMES("apart"),
 	[SET_MAC] = NAME_AND("mac", FW_TYPE_ETHER, 8),
 	[SET_SENDER4] = { .name = "sender4",
 			  .key_type =

@@ -104,7 +104,6 @@ static int add_veth(const struct net_endpoint *ep, const char *name,
 		.master = br->index,
 		.peer_mac = ep->mac,
 		.mtu = br->mtu,
-		.isolated = !br->opt.icc,
 		.hairpin = true, /* see dp_port: its own published port */
 	};
 
