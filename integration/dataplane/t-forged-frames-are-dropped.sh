@@ -21,7 +21,7 @@ A=$(ip_of bad a) VA=$(ip_of victim a) A6=$(ip6_of bad a) VA6=$(ip6_of victim a)
 BR=$(ip -j route get "$A" | jq -r '.[0].dev')
 G=$(ip -j link show "$BR" | jq -r '.[0].address')
 
-in_background heard inns "$victim" "$IT/lib/forge" listen eth0
+in_background heard nsenter "--net=/proc/$victim/ns/net" "$IT/lib/forge" listen eth0
 wait_until 5 grep -q ready "$DIR/heard"
 
 drops() {
@@ -133,7 +133,7 @@ inns "$victim" ping -c1 -W2 fd00:61::1 >/dev/null
 same "$(inns "$victim" ip -j neigh show 10.61.0.1 | jq -r '.[0].lladdr')" "$G" \
 	"the gateway's MAC in the victim"
 # Own broadcasts do not come back through the hairpin port.
-in_background echo inns "$bad" "$IT/lib/forge" listen eth0
+in_background echo nsenter "--net=/proc/$bad/ns/net" "$IT/lib/forge" listen eth0
 wait_until 5 grep -q ready "$DIR/echo"
 truth arp-request src="$A" dst="$VA"
 never_within 1 grep -q truth "$DIR/echo"

@@ -115,13 +115,6 @@ ip link set up1 mtu 1400
 finds bad mtu 'has MTU 1500, the uplink up1 only 1400'
 ip link set up1 mtu 1500
 
-# somebody deletes what is ours
-kill -STOP "$(pid_named berth-bridge)"
-ip link set "$bridge" down
-kill -CONT "$(pgrep -x berth-bridge)"
-finds bad drift "$bridge"
-mend
-
 # dead daemons
 "$NETCTL" down berth-bridge
 finds bad daemons 'berth-bridge is not running but has records here'
@@ -129,10 +122,16 @@ mend
 kill -9 "$(supervisor)"
 wait_until 15 no_process berth-bridge
 finds bad daemons 'berth-bridge is dead'
-mend
+finds bad daemons 'berth-named is dead'
+"$NETCTL" up >/dev/null
+sound "after up"
 
 "$NETCTL" doctor --bpf-dir /tmp --json >"$DIR/bpf" && fail "should give 3"
 contains "$(cat "$DIR/bpf")" 'mount -t bpf bpf /tmp'
+# somebody deletes what is ours and only Docker could make again
+ip link del "$(ip -j link show master "$bridge" | jq -r '.[0].ifname')"
+finds bad drift eeeeeeeeeeee
 unpublish "$net" "$(hex e)"
+sound "after the endpoint is gone"
 del_net "$net"
 "$NETCTL" down
