@@ -422,27 +422,31 @@ static int look(struct sock *s, const struct sock_entry *e,
 	return r == 0 && ret->bits == e->key.bits;
 }
 
-/* Add one that must not be there in another form; *@added: it was not there.
- * BPF_NOEXIST means nothing to a trie before Linux 6.13. */
+/* Add one that must not be there in another form; *@added: it was not there. */
 static int add_entry(struct sock *s, const struct sock_entry *e, bool *added,
 		     struct err *err)
 {
+	int fd = bpf_map__fd(map_of(s, e->table)), r = 0;
 	struct sock_dst old = { 0 };
-	int r = look(s, e, &old, err);
 
-	*added = false;
+	/* BPF_NOEXIST means nothing to a trie before Linux 6.13 */
+	if (e->table != SOCK_PUB)
+		r = look(s, e, &old, err);
 	if (r < 0)
 		return r;
-	if (r > 0 && memcmp(&old, &e->dst, sizeof(old)) != 0)
-		return err_set(err, -EEXIST,
-			       "socket hooks: host port %u leads elsewhere",
-			       ntohs(e->key.key.port));
-	if (r > 0)
-		return 0;
-	r = bpf_map_update_elem(bpf_map__fd(map_of(s, e->table)), key_of(e),
-				&e->dst, BPF_ANY);
+	if (r == 0)
+		r = bpf_map_update_elem(fd, key_of(e), &e->dst, BPF_NOEXIST);
+	else
+		r = -EEXIST;
 	*added = r == 0;
-	return r < 0 ? table_error(r, e->table, err) : 0;
+	if (r != -EEXIST)
+		return r < 0 ? table_error(r, e->table, err) : 0;
+	r = look(s, e, &old, err);
+	if (r > 0 && memcmp(&old, &e->dst, sizeof(old)) == 0)
+		return 0;
+	return err_set(err, -EEXIST,
+		       "socket hooks: host port %u leads elsewhere",
+		       ntohs(e->key.key.port));
 }
 
 static void delete_entry(struct sock *s, const struct sock_entry *e)
