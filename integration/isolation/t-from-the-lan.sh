@@ -110,7 +110,7 @@ sysctl -qw net.ipv4.conf.all.route_localnet=1 \
 	net.ipv4.conf.up1.route_localnet=1 net.ipv4.conf.up1.accept_local=1
 dropped_by inet "loopback from a wire" 5 loopback
 dropped_by inet "loopback from a wire" 6 forge_lo 8081
-sysctl -qw net.ipv4.ip_forward=0
+sysctl -qw net.ipv4.conf.all.route_localnet=0 net.ipv4.ip_forward=0
 sysctl -qw net.ipv4.ip_forward=1
 dropped_by inet "not published" 11 from_lan
 
