@@ -110,6 +110,18 @@ long doc_sysctl(const char *path, long none)
 	return end == buf ? none : value;
 }
 
+json_object *doc_ask(struct doc *d, const struct doc_daemon *who,
+		     const char *method, const char *key, json_object **ret)
+{
+	struct ctl ask = *d->ctl;
+
+	ask.timeout_ms = ASK_MS;
+	if (who->r < 0 ||
+	    driver_call(&ask, who->name, method, NULL, ret, NULL) < 0)
+		return NULL;
+	return jget_array(*ret, key);
+}
+
 struct best {
 	struct nlk_route route;
 	bool found;
@@ -195,6 +207,21 @@ static void note_network(struct doc *d, json_object *net)
 	}
 }
 
+static void look_at_daemon(struct doc *d, const struct doc_daemon *who)
+{
+	_cleanup_(json_putp) json_object *nets = NULL, *ports = NULL;
+	json_object *list =
+		doc_ask(d, who, "Berth.Networks", "Networks", &nets);
+
+	for (size_t i = 0; i < jget_len(list); i++)
+		note_network(d, json_object_array_get_idx(list, i));
+	list = doc_ask(d, who, "Berth.Ports", "Ports", &ports);
+	for (size_t i = 0; i < jget_len(list); i++)
+		json_object_array_add(
+			d->ports,
+			json_object_get(json_object_array_get_idx(list, i)));
+}
+
 static void look(struct doc *d)
 {
 	struct ctl ask = *d->ctl;
@@ -205,27 +232,15 @@ static void look(struct doc *d)
 		(void)nlk_addr_each(d->nlk, 0, note_addr, d, NULL);
 	}
 	(void)fw_open(&d->fw, NULL);
-	for (const struct driver *v = drivers; v->name; v++) {
-		_cleanup_(json_putp) json_object *n = NULL, *p = NULL;
-		json_object *list;
+	for (const struct driver *v = drivers;
+	     v->name && d->daemon_count < DOC_DAEMONS; v++) {
+		struct doc_daemon *who = &d->daemons[d->daemon_count++];
 
-		/* Who does not answer is told by the check of daemons. */
-		if (v->kind != DRIVER_NETWORK ||
-		    driver_call(&ask, v->name, "Berth.Networks", NULL, &n,
-				NULL) < 0)
-			continue;
-		list = jget_array(n, "Networks");
-		for (size_t i = 0; i < jget_len(list); i++)
-			note_network(d, json_object_array_get_idx(list, i));
-		if (driver_call(&ask, v->name, "Berth.Ports", NULL, &p, NULL) <
-		    0)
-			continue;
-		list = jget_array(p, "Ports");
-		for (size_t i = 0; i < jget_len(list); i++)
-			json_object_array_add(
-				d->ports,
-				json_object_get(
-					json_object_array_get_idx(list, i)));
+		who->name = v->name;
+		who->r = driver_call(&ask, v->name, "Berth.Info", NULL,
+				     &who->info, &who->err);
+		if (who->r == 0 && v->kind == DRIVER_NETWORK)
+			look_at_daemon(d, who);
 	}
 }
 
@@ -233,6 +248,8 @@ static void doc_fini(struct doc *d)
 {
 	nlk_close(d->nlk);
 	fw_close(d->fw);
+	for (size_t i = 0; i < d->daemon_count; i++)
+		json_object_put(d->daemons[i].info);
 	free(d->bridges);
 	json_object_put(d->ports);
 	json_object_put(d->findings);

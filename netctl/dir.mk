@@ -24,3 +24,5 @@ ar-src += netctl/doc_fw.c
 ar-src += netctl/doc_host.c
 ar-src += netctl/doc_kernel.c
 ar-src += netctl/doc_route.c
+tests += netctl/test/test_cli.c
+tests += netctl/test/test_out.c

@@ -21,6 +21,7 @@
 #include "lib/nlk.h"
 #include "netctl/cli.h"
 
+#define DOC_DAEMONS  16
 #define DOC_PREFIXES 8 /* of one bridge; more are not looked at */
 
 enum doc_level {
@@ -40,11 +41,21 @@ struct doc_bridge {
 	size_t prefix_count;
 };
 
+/* A daemon, asked once at the start: one that hangs costs one time-out. */
+struct doc_daemon {
+	const char *name;
+	int r;             /* of /Berth.Info: 0, -ENOENT: no socket, -errno */
+	json_object *info; /* owned; NULL unless r is 0 */
+	struct err err;
+};
+
 struct doc {
 	const struct ctl *ctl;
 	struct nlk *nlk;    /* NULL: no rtnetlink here */
 	struct fw *fw;      /* NULL: no nf_tables here */
 	json_object *ports; /* of all network daemons that answer */
+	struct doc_daemon daemons[DOC_DAEMONS];
+	size_t daemon_count;
 	struct doc_bridge *bridges;
 	size_t bridge_count;
 	const char *check; /* the one that runs */
@@ -65,6 +76,10 @@ const char *doc_text(struct doc *d, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* doc_sysctl() - a number below /proc/sys; @none when it isn't there. */
 long doc_sysctl(const char *path, long none);
+/* doc_ask() - the array at @key of a daemon's answer to @method.
+ * @ret: owned answer.  Return: borrowed from it; NULL: no answer. */
+json_object *doc_ask(struct doc *d, const struct doc_daemon *who,
+		     const char *method, const char *key, json_object **ret);
 /* doc_uplink() - the interface of the default route.  -ENETUNREACH. */
 int doc_uplink(struct doc *d, int family, struct nlk_link *ret);
 

@@ -12,7 +12,6 @@
 #include "netctl/jget.h"
 #include "netctl/sup.h"
 
-#define ASK_MS     5000
 #define DOCKER_MS  1000
 #define PLUGIN_DIR "/run/docker/plugins" /* where dockerd looks */
 
@@ -89,56 +88,48 @@ void doc_check_daemons(struct doc *d)
 {
 	_cleanup_(json_putp) json_object *req = json_object_new_object();
 	_cleanup_(json_putp) json_object *status = NULL;
-	struct ctl ask = *d->ctl;
 	json_object *list;
 
-	ask.timeout_ms = ASK_MS;
-	for (const struct driver *v = drivers; v->name; v++) {
-		_cleanup_(json_putp) json_object *info = NULL;
-		struct err err = { 0 };
-		int r = driver_call(&ask, v->name, "Berth.Info", NULL, &info,
-				    &err);
+	for (size_t i = 0; i < d->daemon_count; i++) {
+		const struct doc_daemon *who = &d->daemons[i];
 
-		if (r < 0)
-			judge_silence(d, v->name, r, err.msg);
+		if (who->r < 0)
+			judge_silence(d, who->name, who->r, who->err.msg);
 		else
-			judge_info(d, v->name, info);
+			judge_info(d, who->name, who->info);
 	}
 	jset_str(req, "Op", "status");
-	if (sup_request(&ask, req, &status, NULL) < 0)
+	if (sup_request(d->ctl, req, &status, NULL) < 0)
 		return; /* systemd's business, then */
 	list = jget_array(status, "Drivers");
 	for (size_t i = 0; i < jget_len(list); i++)
 		judge_child(d, json_object_array_get_idx(list, i));
 }
 
+static void judge_drift(struct doc *d, const struct doc_daemon *who)
+{
+	_cleanup_(json_putp) json_object *answer = NULL;
+	json_object *list = doc_ask(d, who, "Berth.Check", "Problems", &answer);
+
+	for (size_t i = 0; i < jget_len(list); i++)
+		doc_find(
+			d, DOC_BAD,
+			doc_text(d, "%s: %s", who->name,
+				 json_object_get_string(
+					 json_object_array_get_idx(list, i))),
+			"what the daemon has recorded and what the kernel "
+			"holds differ",
+			doc_text(
+				d,
+				"netctl restart %s (makes anew what is "
+				"missing; netctl gc removes what is left over)",
+				who->name));
+}
+
 void doc_check_drift(struct doc *d)
 {
-	struct ctl ask = *d->ctl;
-
-	ask.timeout_ms = ASK_MS;
-	for (const struct driver *v = drivers; v->name; v++) {
-		_cleanup_(json_putp) json_object *answer = NULL;
-		json_object *list;
-
-		if (driver_call(&ask, v->name, "Berth.Check", NULL, &answer,
-				NULL) < 0)
-			continue; /* told above */
-		list = jget_array(answer, "Problems");
-		for (size_t i = 0; i < jget_len(list); i++)
-			doc_find(d, DOC_BAD,
-				 doc_text(d, "%s: %s", v->name,
-					  json_object_get_string(
-						  json_object_array_get_idx(
-							  list, i))),
-				 "what the daemon has recorded and what the "
-				 "kernel holds differ",
-				 doc_text(d,
-					  "netctl restart %s makes anew what "
-					  "is missing; netctl gc removes what "
-					  "is left over",
-					  v->name));
-	}
+	for (size_t i = 0; i < d->daemon_count; i++)
+		judge_drift(d, &d->daemons[i]);
 }
 
 /* ---- Docker's ------------------------------------------------------------ */

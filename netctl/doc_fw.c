@@ -242,9 +242,9 @@ void doc_check_docker_user(struct doc *d)
 		if (u.after)
 			doc_find(d, DOC_WARN,
 				 doc_text(d,
-					  "%zu rules of DOCKER-USER (%s) stand "
-					  "after rule %u, which ends the chain",
-					  u.after, families[i].tool, u.ended),
+					  "DOCKER-USER (%s) ends with rule %u; "
+					  "after it: %zu more",
+					  families[i].tool, u.ended, u.after),
 				 "they are never reached and have no effect",
 				 doc_text(d,
 					  "put them before it: %s -I "

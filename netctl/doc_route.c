@@ -36,8 +36,8 @@ static void overlap(struct doc *d, const struct nlk_route *r,
 			 "packets to these containers leave by the other "
 			 "interface",
 			 doc_text(d,
-				  "ip route del %s dev %s, or make the network "
-				  "anew with another --subnet",
+				  "ip route del %s dev %s (or make the network "
+				  "anew with another --subnet)",
 				  route, link.name));
 	else
 		doc_find(d, DOC_WARN,

@@ -367,6 +367,14 @@ static int title_width(const struct out_col *cols)
 	return (int)width + 1;
 }
 
+/* One object has room for the whole of its id, and for a no. */
+static char *one_value(enum out_kind kind, json_object *v)
+{
+	if (kind == OUT_BOOL && v && !json_object_get_boolean(v))
+		return strdup("no");
+	return out_value(kind == OUT_ID ? OUT_TEXT : kind, v);
+}
+
 int out_object(FILE *f, enum out_format format, const struct out_col *cols,
 	       json_object *obj, struct err *err)
 {
@@ -379,9 +387,7 @@ int out_object(FILE *f, enum out_format format, const struct out_col *cols,
 
 		if (!c->title || c->kind == OUT_ROWS)
 			continue;
-		/* One object has room for the whole of its id. */
-		text = out_value(c->kind == OUT_ID ? OUT_TEXT : c->kind,
-				 jget(obj, c->key));
+		text = one_value(c->kind, jget(obj, c->key));
 		if (!text)
 			return err_set(err, -ENOMEM, "out of memory");
 		fprintf(f, "%s:%*s%s\n", c->title,
