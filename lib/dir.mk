@@ -57,3 +57,4 @@ tests += lib/test/test_plugd.c
 tests += lib/test/test_store.c
 tests += lib/test/test_client.c
 ar-src += lib/mounts.c
+tests += lib/test/test_mounts.c

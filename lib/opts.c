@@ -118,6 +118,30 @@ static int set_size(const struct opt_field *f, const char *val, uint64_t *to,
 	return 0;
 }
 
+int opts_duration(const char *text, uint32_t *ret_s, struct err *err)
+{
+	static const struct {
+		const char *suffix;
+		uint32_t factor;
+	} units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 } };
+	const uint64_t max = 30u * 86400;
+	const char *s = text;
+	char shown[SHOW_MAX];
+	uint64_t n;
+
+	if (get_digits(&s, 10, &n) && n > 0 && n <= max)
+		for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+			if (strcmp(s, units[i].suffix) == 0 &&
+			    n * units[i].factor <= max) {
+				*ret_s = (uint32_t)n * units[i].factor;
+				return 0;
+			}
+	return err_set(err, -EINVAL,
+		       "%s is not a duration like 10s, 10m or 1h, up to 30 "
+		       "days",
+		       log_quote(shown, sizeof(shown), text));
+}
+
 static int set_mode(const struct opt_field *f, const char *val, uint32_t *to,
 		    struct err *err)
 {

@@ -58,6 +58,9 @@ struct opt_field {
 int opts_decode(json_object *map, const struct opt_field *fields, void *out,
 		const char *what, struct err *err);
 
+/* opts_duration() - "10s", "10m", "2h" as seconds, 1 to 30 days.  -EINVAL. */
+int opts_duration(const char *text, uint32_t *ret_s, struct err *err);
+
 /* opts_nearest() - the key with the smallest edit distance, or NULL when none
  * is closer than half its length. */
 const char *opts_nearest(const char *key, const struct opt_field *fields);

@@ -5,6 +5,7 @@ ar-src += volplugins/vol_info.c
 ar-src += volplugins/vol_main.c
 ar-src += volplugins/vol_record.c
 ar-src += volplugins/vol_recover.c
+ar-src += volplugins/vol_stale.c
 ar-src += volplugins/vol_table.c
 tests += volplugins/test/test_vol_core.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime

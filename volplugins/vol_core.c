@@ -412,6 +412,8 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 	if (r < 0)
 		return r;
 	acknowledge(e);
+	e->last_mount = vol_clock();
+	e->idle_since = 0;
 	m = vol_mount_find(e, id);
 	if (!m) {
 		r = mount_new(e, id, ret_seq, err);
@@ -467,32 +469,40 @@ int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 	return 0;
 }
 
-int vol_unmount(struct vol_core *core, const char *name, const char *id,
-		uint64_t *ret_seq, struct err *err)
+int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
+		       struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
 	struct vol_request q = { 0 };
-	struct store *s = core->d->run;
+	struct store *s = e->core->d->run;
 	uint64_t seq;
-	int r = e ? ready(e, err) : no_memory(err);
+	int r;
 
-	if (r < 0 || !vol_mount_find(e, id))
-		return r;
-	snprintf(q.name, sizeof(q.name), "%s", name);
+	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	snprintf(q.id, sizeof(q.id), "%s", id);
 	r = begin(e, s, vol_method_unmount, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.unmount.intent");
 	if (r == 0)
-		r = vol_unmount_apply(e, id, seq, err);
+		r = vol_unmount_apply(e, q.id, seq, err);
 	if (r < 0) {
 		vol_abort(e, s, seq);
 		return r;
 	}
 	*ret_seq = seq;
 	return FAILPOINT("vol.unmount.done");
+}
+
+int vol_unmount(struct vol_core *core, const char *name, const char *id,
+		uint64_t *ret_seq, struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	int r = e ? ready(e, err) : no_memory(err);
+
+	if (r < 0 || !vol_mount_find(e, id))
+		return r;
+	return vol_unmount_locked(e, id, ret_seq, err);
 }
 
 /* ---- get --------------------------------------------------------------- */

@@ -25,15 +25,17 @@ struct vol_core;
 /*
  * vol_core_open() - load the records and finish what an earlier life began.
  *
- * @d: borrowed until vol_core_close(); its stores are open.
+ * @d:       borrowed until vol_core_close(); its stores are open.
+ * @grace_s: after so long without a mount in any other namespace a volume's
+ *           mount IDs are dropped (vol_stale.c); 0: never.
  */
 int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
-		  struct vol_core **ret, struct err *err);
+		  uint32_t grace_s, struct vol_core **ret, struct err *err);
 void vol_core_close(struct vol_core *core); /* NULL is fine */
 DEFINE_CLEANUP(struct vol_core, vol_core_close)
 
 void vol_core_delivered(struct vol_core *core, uint64_t seq);
-/* Forget kept answers whose time is over; about once a second. */
+/* Forget kept answers and users whose time is over; about once a second. */
 void vol_core_tick(struct vol_core *core);
 
 /*
@@ -102,7 +104,8 @@ void vol_problems(struct vol_core *core, vol_line_fn *fn, void *ctx);
 /* vol_check() - compare the records with what is there; changes nothing. */
 int vol_check(struct vol_core *core, vol_line_fn *fn, void *ctx,
 	      struct err *err);
-/* vol_gc() - remove what no volume owns.  Return: how many. */
+/* vol_gc() - remove what no volume owns, and users that are gone for certain.
+ * Return: how many. */
 int vol_gc(struct vol_core *core, bool dry, vol_line_fn *fn, void *ctx,
 	   struct err *err);
 

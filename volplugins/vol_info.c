@@ -142,8 +142,11 @@ int vol_gc(struct vol_core *core, bool dry, vol_line_fn *fn, void *ctx,
 {
 	struct relay relay = { .core = core, .fn = fn, .ctx = ctx };
 
-	if (!core->driver->gc)
-		return 0;
-	return core->driver->gc(core->host, dry, relay_known, relay_line,
-				&relay, err);
+	int stale, r = 0;
+
+	stale = vol_stale_sweep(core, true, dry, fn, ctx, err);
+	if (stale >= 0 && core->driver->gc)
+		r = core->driver->gc(core->host, dry, relay_known, relay_line,
+				     &relay, err);
+	return stale < 0 ? stale : r < 0 ? r : stale + r;
 }

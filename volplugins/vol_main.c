@@ -6,13 +6,24 @@
 /* What .start needs to know before there is a core. */
 struct config {
 	const struct vol_driver *driver;
+	uint32_t grace_s;
 };
+
+static int set_grace(struct plugd *d, void *config, const char *value,
+		     struct err *err)
+{
+	struct config *cfg = config;
+	int r = opts_duration(value, &cfg->grace_s, err);
+
+	(void)d;
+	return r < 0 ? err_wrap(err, r, "--gc-grace") : 0;
+}
 
 static int start(struct plugd *d, void **ret, struct err *err)
 {
 	const struct config *config = d->prog->config;
 	struct vol_core *core;
-	int r = vol_core_open(config->driver, d, &core, err);
+	int r = vol_core_open(config->driver, d, config->grace_s, &core, err);
 
 	if (r == 0)
 		*ret = core;
@@ -40,11 +51,19 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 	static const struct rpc_method *const tables[] = {
 		vol_api_methods, vol_api_berth_methods, NULL
 	};
-	struct config config = { .driver = driver };
+	static const struct plugd_flag flags[] = {
+		{ "gc-grace", "DURATION",
+		  "drop a volume's users when no container has it mounted "
+		  "for this long (10m)",
+		  set_grace },
+		{ 0 },
+	};
+	struct config config = { .driver = driver, .grace_s = 600 };
 	struct plugd_program prog = {
 		.name = driver->name,
 		.summary = driver->summary,
 		.implements = implements,
+		.flags = flags,
 		.config = &config,
 		.tables = tables,
 		.start = start,

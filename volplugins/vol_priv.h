@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vol_priv.h - what the parts of the volume core share: vol_table.c (names and
- * locks), vol_core.c (requests), vol_recover.c (start, replay, expiry) and
- * vol_info.c (telling).  Nobody else includes it.
+ * locks), vol_core.c (requests), vol_recover.c (start, replay, expiry),
+ * vol_stale.c (users that are gone) and vol_info.c (telling).
  */
 #ifndef VOLPLUGINS_VOL_PRIV_H
 #define VOLPLUGINS_VOL_PRIV_H
@@ -33,6 +33,9 @@ struct vol_entry {
 	uint64_t removing_seq;
 	/* A Create rolled forward, whose answer nobody fetched yet. */
 	uint64_t recovered_seq;
+	/* CLOCK_BOOTTIME seconds: of the last Mount (or the load), and since
+	 * when nobody was seen to have it mounted (0: somebody, or unknown). */
+	time_t last_mount, idle_since;
 
 	char name[VOL_NAME_MAX];
 };
@@ -46,6 +49,8 @@ struct vol_core {
 	char **problems;      /* owned lines */
 	size_t problem_count;
 	unsigned int ticks;
+	uint32_t grace_s;
+	time_t next_sweep;       /* CLOCK_BOOTTIME */
 	struct timespec started; /* CLOCK_BOOTTIME */
 };
 
@@ -100,11 +105,24 @@ int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		    struct err *err);
 int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		      struct err *err);
+/* vol_unmount() of a locked entry that has @id. */
+int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
+		       struct err *err);
 /* End the intent @seq of a request that came to nothing. */
 void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
 
 /* ---- vol_recover.c ----------------------------------------------------- */
 
 int vol_recover(struct vol_core *core, struct err *err);
+
+/* ---- vol_stale.c ------------------------------------------------------- */
+
+time_t vol_clock(void); /* CLOCK_BOOTTIME, seconds */
+/* @by_hand: what is idle now, if its last Mount is a minute ago; else only
+ * what was idle for the grace time.  Return: mounts dropped. */
+int vol_stale_sweep(struct vol_core *core, bool by_hand, bool dry,
+		    vol_line_fn *fn, void *ctx, struct err *err);
+/* From the tick: a sweep when it is time. */
+void vol_stale_tick(struct vol_core *core);
 
 #endif

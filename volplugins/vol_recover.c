@@ -78,6 +78,7 @@ static int load_mount(void *ctx, const char *id, const char *parent,
 	}
 	if (vol_mount_add(e, q.id, q.time, 0) < 0)
 		return no_memory(l->err);
+	e->last_mount = vol_clock();
 	return 0;
 }
 
@@ -337,6 +338,7 @@ void vol_core_tick(struct vol_core *core)
 {
 	struct store *const stores[] = { core->d->state, core->d->run };
 
+	vol_stale_tick(core);
 	if (++core->ticks % EXPIRE_TICKS != 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
@@ -350,7 +352,7 @@ void vol_core_tick(struct vol_core *core)
 /* ---- open and close ----------------------------------------------------- */
 
 int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
-		  struct vol_core **ret, struct err *err)
+		  uint32_t grace_s, struct vol_core **ret, struct err *err)
 {
 	_cleanup_(vol_core_closep) struct vol_core *core =
 		calloc(1, sizeof(*core));
@@ -360,6 +362,7 @@ int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
 		return no_memory(err);
 	core->driver = driver;
 	core->d = d;
+	core->grace_s = grace_s;
 	pthread_mutex_init(&core->lock, NULL);
 	clock_gettime(CLOCK_BOOTTIME, &core->started);
 	if (driver->host_open)

@@ -262,6 +262,31 @@ static void overlong_key_gets_no_suggestion(void **state)
 	assert_null(opts_nearest("si", fields));
 }
 
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t s; /* 0: refused */
+	} cases[] = {
+		{ "10s", 10 },  { "10m", 600 },
+		{ "2h", 7200 }, { "720h", 2592000 },
+		{ "721h", 0 },  { "0s", 0 },
+		{ "10", 0 },    { "s", 0 },
+		{ "", 0 },      { "-1s", 0 },
+		{ "1.5h", 0 },  { "10s ", 0 },
+		{ "1d", 0 },    { "99999999999999999999s", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint32_t got = 0;
+
+		assert_int_equal(opts_duration(cases[i].text, &got, NULL),
+				 cases[i].s ? 0 : -EINVAL);
+		assert_int_equal(got, cases[i].s);
+	}
+}
+
 #define TEST(fn)                               \
 	(struct CMUnitTest)                    \
 	{                                      \
@@ -270,7 +295,7 @@ static void overlong_key_gets_no_suggestion(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3];
 	size_t n = 0;
 
 	for (; n < ARRAY_SIZE(rows); n++)
@@ -280,6 +305,7 @@ int main(void)
 			.initial_state = (void *)(uintptr_t)&rows[n],
 		};
 	tests[n++] = TEST(no_map_keeps_the_defaults);
+	tests[n++] = TEST(durations);
 	tests[n++] = TEST(overlong_key_gets_no_suggestion);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,7 @@ static void life_open(struct life *l)
 	OK(store_open(sub, STORE_STATE, &l->d.state, &err));
 	snprintf(sub, sizeof(sub), "%s/run", dir);
 	OK(store_open(sub, STORE_RUN, &l->d.run, &err));
-	OK(vol_core_open(&fake_driver, &l->d, &l->core, &err));
+	OK(vol_core_open(&fake_driver, &l->d, 60, &l->core, &err));
 }
 
 static void life_close(struct life *l)

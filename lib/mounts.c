@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who has a directory mounted.  A bind mount of it shows in mountinfo by the
+ * file system's device and the directory's path within that file system, which
+ * is found from our own table.
+ */
+#include "lib/mounts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libmount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base.h"
+
+/* A directory as other namespaces would show it. */
+struct place {
+	dev_t dev;
+	char *root; /* owned; NULL: not known, so no answer but yes */
+};
+
+struct search {
+	struct mounts_query *queries;
+	struct place *places; /* owned */
+	size_t count;
+	ino_t *seen; /* owned: mount namespaces already read */
+	size_t seen_count;
+};
+
+static void search_fini(struct search *s)
+{
+	for (size_t i = 0; s->places && i < s->count; i++)
+		free(s->places[i].root);
+	free(s->places);
+	free(s->seen);
+}
+
+static void table_unrefp(struct libmnt_table **tb)
+{
+	mnt_unref_table(*tb);
+}
+
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Is @path @base or below it? */
+static bool is_below(const char *path, const char *base)
+{
+	size_t n = strlen(base);
+
+	if (strcmp(base, "/") == 0)
+		return true;
+	return strncmp(path, base, n) == 0 && (!path[n] || path[n] == '/');
+}
+
+static int find_place(struct libmnt_table *own, const char *path,
+		      struct place *ret)
+{
+	struct libmnt_fs *fs =
+		mnt_table_find_mountpoint(own, path, MNT_ITER_BACKWARD);
+	const char *target = fs ? mnt_fs_get_target(fs) : NULL;
+	const char *root = fs ? mnt_fs_get_root(fs) : NULL;
+
+	if (!target || !root || !is_below(path, target))
+		return 0;
+	ret->dev = mnt_fs_get_devno(fs);
+	if (strcmp(root, "/") == 0)
+		root = "";
+	if (asprintf(&ret->root, "%s%s", root,
+		     strcmp(target, "/") == 0 ? path : path + strlen(target)) <
+	    0) {
+		ret->root = NULL;
+		return -ENOMEM;
+	}
+	if (!ret->root[0]) /* the path is a mount point itself */
+		strcpy(ret->root, "/");
+	return 0;
+}
+
+static int find_places(struct search *s, struct err *err)
+{
+	_cleanup_(table_unrefp) struct libmnt_table *own =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+
+	s->places = calloc(s->count, sizeof(*s->places));
+	if (!own || !s->places)
+		return err_set(err, own ? -ENOMEM : -EIO,
+			       "/proc/self/mountinfo can't be read");
+	for (size_t i = 0; i < s->count; i++)
+		if (find_place(own, s->queries[i].path, &s->places[i]) < 0)
+			return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static void look_at(struct search *s, struct libmnt_fs *fs)
+{
+	const char *root = mnt_fs_get_root(fs);
+
+	for (size_t i = 0; i < s->count; i++)
+		if (root && s->places[i].root &&
+		    mnt_fs_get_devno(fs) == s->places[i].dev &&
+		    is_below(root, s->places[i].root))
+			s->queries[i].elsewhere = true;
+}
+
+/* 1: new; 0: read before; -errno. */
+static int first_time(struct search *s, ino_t ns)
+{
+	ino_t *grew;
+
+	for (size_t i = 0; i < s->seen_count; i++)
+		if (s->seen[i] == ns)
+			return 0;
+	grew = reallocarray(s->seen, s->seen_count + 1, sizeof(*grew));
+	if (!grew)
+		return -ENOMEM;
+	s->seen = grew;
+	grew[s->seen_count++] = ns;
+	return 1;
+}
+
+/* One process: its mount namespace, unless that was read. */
+static int read_process(struct search *s, const char *pid)
+{
+	_cleanup_(table_unrefp) struct libmnt_table *tb = NULL;
+	struct libmnt_iter *it;
+	struct libmnt_fs *fs;
+	char path[64];
+	struct stat st;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", pid);
+	if (stat(path, &st) < 0)
+		return 0; /* gone meanwhile, and its namespace with it */
+	r = first_time(s, st.st_ino);
+	if (r <= 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
+	tb = mnt_new_table_from_file(path);
+	it = mnt_new_iter(MNT_ITER_FORWARD);
+	if (!it)
+		return -ENOMEM;
+	if (!tb)
+		s->seen_count--; /* gone meanwhile: another may tell */
+	while (tb && mnt_table_next_fs(tb, it, &fs) == 0)
+		look_at(s, fs);
+	mnt_free_iter(it);
+	return 0;
+}
+
+static int read_processes(struct search *s, struct err *err)
+{
+	_cleanup_(dir_closep) DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	struct stat own;
+	int r = 0;
+
+	if (!proc || stat("/proc/self/ns/mnt", &own) < 0)
+		return err_set(err, -errno, "/proc: %s", strerror(errno));
+	r = first_time(s, own.st_ino);
+	while (r >= 0 && (entry = readdir(proc)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			r = read_process(s, entry->d_name);
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
+int mounts_elsewhere(struct mounts_query *queries, size_t count,
+		     struct err *err)
+{
+	_cleanup_(search_fini) struct search s = { .queries = queries,
+						   .count = count };
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		queries[i].elsewhere = false;
+	if (count == 0)
+		return 0;
+	r = find_places(&s, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		queries[i].elsewhere = !s.places[i].root;
+	return r < 0 ? r : read_processes(&s, err);
+}

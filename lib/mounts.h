@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mounts.h - who has a directory mounted.  The only user of libmount. */
+#ifndef LIB_MOUNTS_H
+#define LIB_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+
+struct mounts_query {
+	const char *path; /* borrowed; absolute, without symbolic links */
+	bool elsewhere;   /* the answer */
+};
+
+/*
+ * mounts_elsewhere() - is each directory, or something below it, mounted in a
+ * mount namespace other than the caller's?
+ *
+ * Reads the mountinfo of every process of this pid namespace, one a mount
+ * namespace: not for the path of a request.
+ *
+ * Return: 0, with all answers; -errno when the own table can't be read.  What
+ * can't be seen for another reason counts as mounted.
+ */
+int mounts_elsewhere(struct mounts_query *queries, size_t count,
+		     struct err *err);
+
+#endif
