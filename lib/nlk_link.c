@@ -200,7 +200,7 @@ static int check_new(const char *name, const char *alias, struct err *err)
 /* After -EEXIST: say who bears the name. Return: true if @name is taken. */
 static bool tell_holder(struct nlk *nlk, const char *name, struct err *err)
 {
-	struct nlk_link l;
+	struct nlk_link l = { 0 };
 
 	if (nlk_link_get(nlk, name, 0, &l, NULL) < 0)
 		return false;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "lib/test/test.h"
@@ -396,6 +397,47 @@ static void each_shows_every_link(void **state)
 			 -ECANCELED);
 }
 
+static int count_base(void *ctx, const struct nlk_link *l)
+{
+	*(int *)ctx += l->name[0] == 'b';
+	return 0;
+}
+
+/* Others come and go while we look: what stays is seen, once. */
+static void each_is_whole_while_links_come_and_go(void **state)
+{
+	struct env *e = *state;
+	int status, looks = 0;
+	pid_t pid;
+
+	NEED_NETNS();
+	assert_int_equal(system("for i in $(seq 100); do echo link add b$i "
+				"type veth peer name bb$i; done | "
+				"ip -batch -"),
+			 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		execlp("sh", "sh", "-c",
+		       "for i in $(seq 150); do echo link add x$i type veth "
+		       "peer name y$i; echo link set x$i alias z; done | "
+		       "ip -batch -",
+		       NULL);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		int n = 0, r = nlk_link_each(e->nlk, count_base, &n, &e->err);
+
+		if (r == -EAGAIN) /* said so, not half an answer */
+			continue;
+		assert_int_equal(r, 0);
+		assert_int_equal(n, 200);
+		looks++;
+	}
+	assert_int_equal(status, 0);
+	print_message("# whole looks: %d\n", looks);
+}
+
 static int count_addr(void *ctx, int index, const struct ip_prefix *p)
 {
 	(void)index;
@@ -721,6 +763,7 @@ int main(void)
 		T(link_setters),
 		T(absent_links_are_enodev),
 		T(each_shows_every_link),
+		T(each_is_whole_while_links_come_and_go),
 		T(addresses),
 		T(routes),
 		T(multipath_is_one_route_a_hop),
