@@ -568,7 +568,7 @@ static const struct {
 	{ "a comma first", "{,\"a\":1}" },
 	{ "no colon", "{\"a\" 1}" },
 	{ "a key without quotes", "{a:1}" },
-	{ "single quotes", "{'a':1}" },
+	{ "single quotes", "{\"a\":'b'}" },
 	{ "a comment", "{/* */}" },
 	{ "a byte order mark", "\xef\xbb\xbf{}" },
 	{ "UTF-16", "{\x01\"\x01" },
@@ -609,6 +609,10 @@ static void try_documents(struct run *run, const char *method)
 	}
 	try_deep(run, method, "[", "open brackets");
 	try_deep(run, method, "{\"a\":", "open braces");
+	/* OperInfo reads, and an error there fails the container's start: an
+	 * empty retry gets an empty answer. */
+	if (!strcmp(method, "NetworkDriver.EndpointOperInfo"))
+		return;
 	snprintf(what, sizeof(what), "%s: no body", method);
 	post(run, method, "", 0);
 	judge(run, what, "\"Err\":", error);
@@ -630,7 +634,7 @@ static void try_method(struct run *run, const char *method,
 #define CHUNK "Transfer-Encoding: chunked\r\n"
 #define END   "\r\n\r\n"
 
-/* .status 1: 4xx, 5xx or closed; 200: taken as harmless. */
+/* .status 1: 4xx, 5xx or closed; 2: that, or taken as harmless. */
 static const struct {
 	const char *name, *raw;
 	unsigned int status;
@@ -657,8 +661,8 @@ static const struct {
 	{ "TLS hello", "\x16\x03\x01\x01\x05\x01\x01\x01\x01" END, 1 },
 	{ "blanks only", "    " END, 1 },
 	{ "a header without a colon", POST "Colonless" END, 1 },
-	{ "a header without a name", POST ": x" END, 1 },
-	{ "a bare CR in a header", POST "A: b\rc" END, 1 },
+	{ "a header without a name", POST ": x" END, 2 },
+	{ "a bare CR in a header", POST "A: b\rc" END, 2 },
 	{ "Content-Length -1", POST LEN "-1" END, 400 },
 	{ "Content-Length +2", POST LEN "+2" END "{}", 400 },
 	{ "Content-Length 0x2", POST LEN "0x2" END "{}", 400 },
@@ -691,16 +695,18 @@ static const struct {
 
 static void try_messages(struct run *run)
 {
-	static const unsigned int refused_somehow[] = { 400, 403, 404, 405,
-							411, 413, 417, 431,
-							501, 505, 0,   0xffff };
+	static const unsigned int harmless[] = { 200, 400, 404, 405, 413,   417,
+						 431, 501, 505, 0,   0xffff };
+	const unsigned int *refused_somehow = harmless + 1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
 		unsigned int one[] = { messages[i].status, 0xffff };
 
 		send_raw(run, messages[i].raw, strlen(messages[i].raw));
 		judge(run, messages[i].name, NULL,
-		      messages[i].status == 1 ? refused_somehow : one);
+		      messages[i].status == 1   ? refused_somehow
+		      : messages[i].status == 2 ? harmless
+						: one);
 	}
 }
 
