@@ -172,6 +172,7 @@ int net_undo(void *ctx, const struct journal_intent *i);
 
 /* ---- net_stale.c: endpoints nobody uses any more -------------------------- */
 
+bool net_sandbox_alive(const char *sandbox);
 /* Why the endpoint is stale, NULL when it is in use. */
 const char *net_stale_reason(struct net_slot *s);
 /* Remove those stale for longer than @grace_s.  With @dry only report.

@@ -450,7 +450,7 @@ int net_do_join(struct net_call *c, struct err *err)
 	old = t.slot->ep.sandbox;
 	if (old[0] && strcmp(old, req.sandbox) == 0)
 		return answer_join(c, t.slot, err);
-	if (old[0] && access(old, F_OK) == 0)
+	if (net_sandbox_alive(old))
 		return err_set(err, -EBUSY,
 			       "endpoint " NET_SHORT
 			       " is joined to sandbox %s already",

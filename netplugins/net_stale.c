@@ -7,10 +7,12 @@
  * while it removes a container; it never tells later.
  */
 #include <libgen.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/vfs.h>
 
 #include "lib/log.h"
 #include "netplugins/net_core.h"
@@ -29,24 +31,39 @@ static bool sandbox_dir_visible(const char *sandbox)
 	return access(dirname(path), F_OK) == 0;
 }
 
+/* dockerd leaves the file for a minute when the namespace is gone: alive is
+ * what has one mounted. */
+bool net_sandbox_alive(const char *sandbox)
+{
+	struct statfs fs;
+
+	return sandbox[0] && statfs(sandbox, &fs) == 0 &&
+	       fs.f_type == NSFS_MAGIC;
+}
+
 const char *net_stale_reason(struct net_slot *s)
 {
 	static const char gone[] = "its link is gone from every namespace";
+	static const char no_sandbox[] = "its sandbox does not exist";
 	const char *sandbox = s->ep.sandbox;
 	int place;
 
 	if (s->absent)
 		return gone;
 	place = s->ep.network->driver->endpoint_place(&s->ep, NULL);
+	if (place < 0)
+		return NULL;
 	if (place == NET_LINK_GONE)
 		return gone;
-	if (place < 0 || (sandbox[0] && access(sandbox, F_OK) == 0))
-		return NULL;
-	if (place == NET_LINK_HERE)
-		return sandbox[0] ? "its sandbox does not exist"
-				  : "no sandbox has it";
-	if (sandbox[0] && sandbox_dir_visible(sandbox))
-		return "its sandbox does not exist";
+	if (place == NET_LINK_HERE) {
+		if (net_sandbox_alive(sandbox))
+			return NULL;
+		return sandbox[0] ? no_sandbox : "no sandbox has it";
+	}
+	/* In a container, whose mount we may not see. */
+	if (sandbox[0] && access(sandbox, F_OK) < 0 &&
+	    sandbox_dir_visible(sandbox))
+		return no_sandbox;
 	return NULL;
 }
 

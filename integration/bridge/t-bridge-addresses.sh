@@ -8,13 +8,13 @@ berth_host
 
 # Defaults.
 docker network create -d berth-bridge n1 >/dev/null
-docker run -d --name a --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
+docker run -d --name box --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
 gw=$(docker network inspect -f '{{(index .IPAM.Config 0).Gateway}}' n1)
 gw=${gw%/*}
-contains "$(docker exec a ip r)" "default via $gw dev eth0"
-docker exec a ping -c1 -W2 "$gw" >/dev/null
-docker exec a ping -c1 -W2 192.0.2.2 >/dev/null
-docker rm -f a >/dev/null
+contains "$(docker exec box ip r)" "default via $gw dev eth0"
+docker exec box ping -c1 -W2 "$gw" >/dev/null
+docker exec box ping -c1 -W2 192.0.2.2 >/dev/null
+docker rm -f box >/dev/null
 docker network rm n1 >/dev/null
 
 # Everything chosen.
@@ -31,19 +31,19 @@ done
 contains "$(docker exec r1 ip r)" "default via 10.50.0.254"
 
 # A static address; the same again while in use; again once it is free.
-docker run -d --name s --network n2 --ip 10.50.1.9 --stop-signal KILL bb:1 sleep 999 >/dev/null
+docker run -d --name still --network n2 --ip 10.50.1.9 --stop-signal KILL bb:1 sleep 999 >/dev/null
 docker exec r1 ping -c1 -W2 10.50.1.9 >/dev/null
 fails_with 'Address already in use' docker run --rm --network n2 --ip 10.50.1.9 bb:1 true
-docker rm -f s >/dev/null
-docker run -d --name s --network n2 --ip 10.50.1.9 --mac-address 02:42:11:22:33:55 \
+docker rm -f still >/dev/null
+docker run -d --name still --network n2 --ip 10.50.1.9 --mac-address 02:42:11:22:33:55 \
 	--stop-signal KILL bb:1 sleep 999 >/dev/null
 # The neighbours still know the old MAC.
 docker exec r1 ping -c1 -W2 10.50.1.9 >/dev/null || fail "stale neighbour entry"
 ping -c1 -W2 10.50.1.9 >/dev/null || fail "stale neighbour entry of the host"
 
 # MACs.
-same "$(docker exec s cat /sys/class/net/eth0/address)" 02:42:11:22:33:55
-same "$(docker inspect -f '{{.NetworkSettings.Networks.n2.MacAddress}}' s)" 02:42:11:22:33:55
+same "$(docker exec still cat /sys/class/net/eth0/address)" 02:42:11:22:33:55
+same "$(docker inspect -f '{{.NetworkSettings.Networks.n2.MacAddress}}' still)" 02:42:11:22:33:55
 same "$(docker exec r1 cat /sys/class/net/eth0/address)" \
 	"$(docker inspect -f '{{.NetworkSettings.Networks.n2.MacAddress}}' r1)"
 run() {
@@ -54,7 +54,7 @@ fails_with 'multicast' run --mac-address 03:42:11:22:33:55
 fails_with 'MacAddress' run --mac-address 00:00:00:00:00:00
 fails_with 'is that of the bridge' run \
 	--mac-address "$(cat "/sys/class/net/$bridge/address")"
-docker rm -f r1 r2 r3 s >/dev/null
+docker rm -f r1 r2 r3 still >/dev/null
 docker network rm n2 >/dev/null
 fails ip link show "$bridge"
 

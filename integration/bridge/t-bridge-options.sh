@@ -40,14 +40,14 @@ create --subnet 10.76.0.0/24 -o $P.bridge.name=mine0 -o $P.container_iface_prefi
 	-o $P.driver.mtu=1400 -o $P.host_ipv4=192.0.2.9 n1
 contains "$(ip -br addr show mine0)" 10.76.0.1/24
 same "$(cat /sys/class/net/mine0/mtu)" 1400
-docker run -d --name a --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
-same "$(docker exec a cat /sys/class/net/wan0/mtu)" 1400
+docker run -d --name box --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
+same "$(docker exec box cat /sys/class/net/wan0/mtu)" 1400
 ns lan timeout 5 nc -l -p 7000 -v >"$DIR/nc.log" 2>&1 &
 wait_until 5 ns lan sh -c 'ss -Hltn | grep -q :7000'
-inns "$(pid_of a)" curl -s --max-time 1 http://192.0.2.2:7000/ || :
+inns "$(pid_of box)" curl -s --max-time 1 http://192.0.2.2:7000/ || :
 wait_until 5 grep -q '192\.0\.2\.9' "$DIR/nc.log"
 fails_with 'belongs to network' create --subnet 10.77.0.0/24 -o $P.bridge.name=mine0 n2
-docker rm -f a >/dev/null
+docker rm -f box >/dev/null
 docker network rm n1 >/dev/null
 ip addr del 192.0.2.9/24 dev up1
 fails ip link show mine0
@@ -68,11 +68,11 @@ ip link del own0
 
 # --- no masquerade: the container's own address on the wire ---
 create --subnet 10.79.0.0/24 -o $P.bridge.enable_ip_masquerade=false n1
-docker run -d --name a --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
-fails docker exec a ping -c1 -W1 192.0.2.2
+docker run -d --name box --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
+fails docker exec box ping -c1 -W1 192.0.2.2
 ns lan ip route add 10.79.0.0/24 via 192.0.2.1
-docker exec a ping -c1 -W2 192.0.2.2 >/dev/null
-docker rm -f a >/dev/null
+docker exec box ping -c1 -W2 192.0.2.2 >/dev/null
+docker rm -f box >/dev/null
 docker network rm n1 >/dev/null
 ns lan ip route del 10.79.0.0/24
 
@@ -92,11 +92,11 @@ docker network rm n1 >/dev/null
 
 # --- endpoint options ---
 create --subnet 10.82.0.0/24 n1
-docker run -d --name a --network none --stop-signal KILL bb:1 sleep 999 >/dev/null
-docker network disconnect none a
+docker run -d --name box --network none --stop-signal KILL bb:1 sleep 999 >/dev/null
+docker network disconnect none box
 fails_with 'dockerd ignores names' docker network connect \
-	--driver-opt $P.endpoint.ifname=lan7 n1 a
-fails_with 'unknown option' docker network connect --driver-opt x=y n1 a
-docker rm -f a >/dev/null
+	--driver-opt $P.endpoint.ifname=lan7 n1 box
+fails_with 'unknown option' docker network connect --driver-opt x=y n1 box
+docker rm -f box >/dev/null
 docker network rm n1 >/dev/null
 same "$(links)" "$before" "links at the end"

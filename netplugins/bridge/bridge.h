@@ -122,6 +122,9 @@ void bridge_reaper_flush(struct bridge_reaper *r);
  */
 int bridge_claim(struct bridge_host *host, struct bridge_network *br,
 		 bool fresh, struct err *err);
+/* -EEXIST when a route of the host, perhaps a later one, takes the subnets. */
+int bridge_overlap_check(struct bridge_host *host,
+			 const struct bridge_network *br, struct err *err);
 void bridge_release(struct bridge_host *host, struct bridge_network *br);
 
 /* ---- forwarding (bridge_forward.c) --------------------------------------- */

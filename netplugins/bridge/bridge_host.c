@@ -153,8 +153,14 @@ static void check_network(struct bridge_host *host,
 			  const struct bridge_network *br, struct report *rep)
 {
 	struct nlk_link link;
-	char line[160];
+	struct err err = { 0 };
+	char line[ERR_MSG_MAX + 40];
 
+	if (bridge_overlap_check(host, br, &err) == -EEXIST) {
+		snprintf(line, sizeof(line), "network %.12s: %s", br->base.id,
+			 err.msg);
+		report_line(rep, line);
+	}
 	if (nlk_link_get(host->nlk, br->name, 0, &link, NULL) < 0)
 		snprintf(line, sizeof(line),
 			 "network %.12s: its bridge %s is gone", br->base.id,

@@ -92,19 +92,21 @@ static int check_routes(struct bridge_host *host,
 		       ip_prefix_str(&c.hit.dst, b), link.name);
 }
 
+int bridge_overlap_check(struct bridge_host *host,
+			 const struct bridge_network *br, struct err *err)
+{
+	int r = check_routes(host, br, &br->base.v4, err);
+
+	return r < 0 ? r : check_routes(host, br, &br->base.v6, err);
+}
+
 int bridge_claim(struct bridge_host *host, struct bridge_network *br,
 		 bool fresh, struct err *err)
 {
-	int r = 0;
+	int r;
 
 	if (br->claimed)
 		return 0;
-	if (fresh)
-		r = check_routes(host, br, &br->base.v4, err);
-	if (r == 0 && fresh)
-		r = check_routes(host, br, &br->base.v6, err);
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&host->lock);
 	r = check_networks(host, br, err);
 	if (r == 0) {
@@ -113,6 +115,10 @@ int bridge_claim(struct bridge_host *host, struct bridge_network *br,
 		br->claimed = true;
 	}
 	pthread_mutex_unlock(&host->lock);
+	if (r == 0 && fresh)
+		r = bridge_overlap_check(host, br, err);
+	if (r < 0)
+		bridge_release(host, br);
 	return r;
 }
 
