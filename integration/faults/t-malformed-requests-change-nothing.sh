@@ -25,15 +25,15 @@ api NetworkDriver.CreateEndpoint '{"NetworkID":"aa11","EndpointID":"bb22",
 	"Interface":{"Address":"10.77.0.2/24"}}' berth-bridge
 api VolumeDriver.Create '{"Name":"keep"}' berth-named
 
-kernel >before
+kernel >kernel.before
 for d in berth-bridge berth-named; do
 	"$TOOLS/badreq" "$(sock "$d")" || fail "$d treated some wrongly"
 	at_most "$(awk '/^RssAnon/ { print $2 }' "/proc/${DAEMON_PID[$d]}/status")" \
 		2047 "KiB anonymous afterwards, $d"
 	same "$(api Berth.Check '{}' "$d" | jq -c .Problems)" '[]' "problems of $d"
 done
-kernel >after
-diff before after >&2 || fail "kernel objects changed"
+kernel >kernel.after
+diff kernel.before kernel.after >&2 || fail "kernel objects changed"
 
 api NetworkDriver.DeleteEndpoint '{"NetworkID":"aa11","EndpointID":"bb22"}' \
 	berth-bridge
