@@ -65,6 +65,13 @@ docker run -d --name v6 --network n6 --ip6 fd00:65::77 --stop-signal KILL bb:1 s
 contains "$(docker exec v6 ip -6 addr show eth0)" fd00:65::77/64
 contains "$(docker exec v6 ip -6 route)" 'default via fd00:65::1'
 docker exec v6 ping -6 -c1 -W2 fd00:65::1 >/dev/null
+# Given again with another MAC: the neighbours are told.
+docker run -d --name w6 --network n6 --ip6 fd00:65::99 --stop-signal KILL bb:1 sleep 999 >/dev/null
+docker exec v6 ping -6 -c1 -W2 fd00:65::99 >/dev/null
+docker rm -f w6 >/dev/null
+docker run -d --name w6 --network n6 --ip6 fd00:65::99 --mac-address 02:42:11:22:33:66 \
+	--stop-signal KILL bb:1 sleep 999 >/dev/null
+docker exec v6 ping -6 -c1 -W2 fd00:65::99 >/dev/null || fail "stale neighbour entry, IPv6"
 # Masqueraded: the neighbour has no route to fd00:65::/64.
 docker exec v6 ping -6 -c1 -W2 2001:db8:2::2 >/dev/null
 # And where IPv6 is off there is none of it, link-local included.

@@ -42,10 +42,13 @@ contains "$(ip -br addr show mine0)" 10.76.0.1/24
 same "$(cat /sys/class/net/mine0/mtu)" 1400
 docker run -d --name box --network n1 --stop-signal KILL bb:1 sleep 999 >/dev/null
 same "$(docker exec box cat /sys/class/net/wan0/mtu)" 1400
-ns lan timeout 5 nc -l -p 7000 -v >"$DIR/nc.log" 2>&1 &
-wait_until 5 ns lan sh -c 'ss -Hltn | grep -q :7000'
-inns "$(pid_of box)" curl -s --max-time 1 http://192.0.2.2:7000/ || :
-wait_until 5 grep -q '192\.0\.2\.9' "$DIR/nc.log"
+in_background who.log nsenter --net=/run/netns/lan -- "$IT/lib/server" tcp 7000 who
+wait_until 5 grep -q ready "$DIR/who.log"
+contains "$(inns "$(pid_of box)" python3 -c '
+import socket
+s = socket.create_connection(("192.0.2.2", 7000), 2)
+s.sendall(b"?\n")
+print(s.recv(100).decode())')" 192.0.2.9 "source address"
 fails_with 'belongs to network' create --subnet 10.77.0.0/24 -o $P.bridge.name=mine0 n2
 docker rm -f box >/dev/null
 docker network rm n1 >/dev/null

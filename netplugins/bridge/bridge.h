@@ -70,6 +70,7 @@ struct bridge_host {
 	struct nlk *nlk;              /* owned; fast requests */
 	struct nlk *slow;             /* owned; deletions that wait for RCU */
 	struct dp *dp;                /* owned */
+	int announce_fd;              /* owned; bridge_announce.c */
 	struct nlk_monitor *monitor;  /* owned; the event thread's */
 	struct bridge_reaper *reaper; /* owned */
 	const struct net_memo *memo;  /* borrowed */
@@ -112,6 +113,12 @@ int bridge_reaper_add(struct bridge_reaper *r, const char *name,
 		      const char *alias, const char *endpoint, struct err *err);
 /* Wait until all that was queued before is gone. */
 void bridge_reaper_flush(struct bridge_reaper *r);
+
+/* ---- new endpoints (bridge_announce.c) ------------------------------------ */
+
+int bridge_announce_open(struct err *err); /* Return: fd; -errno */
+/* Neighbours on bridge @ifindex that know @ep's addresses learn its MAC. */
+void bridge_announce(int fd, int ifindex, const struct net_endpoint *ep);
 
 /* ---- subnets (bridge_overlap.c) ------------------------------------------ */
 

@@ -170,8 +170,8 @@ static int add_back(struct net_endpoint *ep, struct err *err)
 	if (r == 0 && link.master != br->index) {
 		r = nlk_link_master(host->nlk, link.index, br->index, err);
 		if (r == 0)
-			r = nlk_port_flags(host->nlk, link.index, !br->opt.icc,
-					   true, err);
+			r = nlk_port_flags(host->nlk, link.index, false, true,
+					   err);
 	}
 	if (r == 0 && !link.up)
 		r = nlk_link_up(host->nlk, link.index, true, err);
@@ -194,6 +194,8 @@ static int finish_add(struct net_endpoint *ep, struct err *err)
 	if (r == 0 && !ip_is_none(&ep->addr6.addr))
 		r = nlk_neigh_del(host->nlk, net_of(ep)->index, &ep->addr6.addr,
 				  err);
+	if (r == 0)
+		bridge_announce(host->announce_fd, net_of(ep)->index, ep);
 	return r;
 }
 

@@ -32,6 +32,10 @@ static int open_parts(struct bridge_host *host, const struct plugd *d,
 		r = nlk_monitor_open(&host->monitor, err);
 	if (r == 0)
 		r = dp_open(&cfg, &host->dp, err);
+	if (r == 0) {
+		host->announce_fd = bridge_announce_open(err);
+		r = host->announce_fd < 0 ? host->announce_fd : 0;
+	}
 	if (r == 0)
 		r = bridge_reaper_open(host, &host->reaper, err);
 	return r;
@@ -46,6 +50,7 @@ int bridge_host_open(const struct plugd *d, const struct net_memo *memo,
 	if (!host)
 		return err_set(err, -ENOMEM, "host");
 	host->memo = memo;
+	host->announce_fd = -EBADF;
 	(void)pthread_mutex_init(&host->lock, NULL);
 	(void)pthread_mutex_init(&host->forward_lock, NULL);
 	r = open_parts(host, d, err);
@@ -62,6 +67,8 @@ void bridge_host_close(void *ctx)
 	struct bridge_host *host = ctx;
 
 	bridge_reaper_close(host->reaper);
+	if (host->announce_fd >= 0)
+		close(host->announce_fd);
 	dp_close(host->dp);
 	nlk_monitor_close(host->monitor);
 	nlk_close(host->slow);

@@ -1,6 +1,7 @@
 bins += berth-bridge
 berth-bridge-main := netplugins/bridge/main.c
 ar-src += netplugins/bridge/bridge.c
+ar-src += netplugins/bridge/bridge_announce.c
 ar-src += netplugins/bridge/bridge_ep.c
 ar-src += netplugins/bridge/bridge_forward.c
 ar-src += netplugins/bridge/bridge_host.c
