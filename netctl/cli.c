@@ -160,8 +160,11 @@ static const char *env_of(const struct flag *f)
 	char name[64] = "BERTH_";
 	size_t n = strlen(name);
 
-	for (const char *s = f->name; *s && n + 1 < sizeof(name); s++)
-		name[n++] = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+	for (const char *s = f->name; *s && n + 1 < sizeof(name); s++) {
+		int c = *s == '-' ? '_' : toupper((unsigned char)*s);
+
+		name[n++] = (char)c;
+	}
 	name[n] = '\0';
 	return getenv(name);
 }

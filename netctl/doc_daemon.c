@@ -134,10 +134,21 @@ void doc_check_drift(struct doc *d)
 
 /* ---- Docker's ------------------------------------------------------------ */
 
+/* "20.10.24+dfsg1"; what is no version is not older. */
+static bool is_older(const char *version, unsigned long major,
+		     unsigned long minor)
+{
+	char *end;
+	unsigned long got = strtoul(version, &end, 10);
+
+	if (end == version || *end != '.' || got > major)
+		return false;
+	return got < major || strtoul(end + 1, NULL, 10) < minor;
+}
+
 void doc_check_docker(struct doc *d)
 {
 	_cleanup_(json_putp) json_object *answer = NULL;
-	unsigned int major = 0, minor = 0;
 	const char *version;
 	struct err err = { 0 };
 
@@ -151,8 +162,7 @@ void doc_check_docker(struct doc *d)
 		return;
 	}
 	version = jget_str(answer, "Version");
-	if (sscanf(version, "%u.%u", &major, &minor) == 2 &&
-	    (major < 20 || (major == 20 && minor < 10)))
+	if (is_older(version, 20, 10))
 		doc_find(d, DOC_WARN,
 			 doc_text(d,
 				  "dockerd %s is older than any that Berth is "

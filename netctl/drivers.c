@@ -46,14 +46,13 @@ char *driver_sock(const struct ctl *ctl, const char *name)
 int driver_call(const struct ctl *ctl, const char *name, const char *method,
 		json_object *body, json_object **ret, struct err *err)
 {
-	_cleanup_(json_putp) json_object *empty = NULL;
+	_cleanup_(json_putp) json_object *sent =
+		body ? json_object_get(body) : json_object_new_object();
 	_cleanup_free_ char *path = driver_sock(ctl, name);
 
-	if (!body)
-		body = empty = json_object_new_object();
-	if (!path || !body)
+	if (!path || !sent)
 		return err_set(err, -ENOMEM, "out of memory");
-	return client_call(path, method, body, ctl->timeout_ms, ret, err);
+	return client_call(path, method, sent, ctl->timeout_ms, ret, err);
 }
 
 static void append_rows(json_object *all, json_object *rows, const char *driver)

@@ -41,7 +41,6 @@ static void free_slot(struct sup_child *c)
 	closep(&c->pidfd);
 	closep(&c->out_fd);
 	sup_log_close(&c->log);
-	free(c->bin_dir);
 	free(c->sock_path);
 	json_object_put(c->flags);
 	*c = (struct sup_child){ .state = SUP_NONE };
@@ -104,6 +103,22 @@ static int open_and_start(struct sup *s, struct sup_child *c, struct err *err)
 	return 0;
 }
 
+/* Return: 0; -ENOMEM, with what was made so far in @c. */
+static int fill(const struct sup *s, struct sup_child *c, const char *name,
+		const char *bin_dir, json_object *flags)
+{
+	*c = (struct sup_child){ .listen_fd = -EBADF,
+				 .pidfd = -EBADF,
+				 .out_fd = -EBADF };
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	snprintf(c->bin_dir, sizeof(c->bin_dir), "%s", bin_dir);
+	sup_log_open(&c->log, s->foreground ? NULL : s->dir, name);
+	c->flags = flags ? json_object_get(flags) : json_object_new_array();
+	if (asprintf(&c->sock_path, "%s/%s.sock", s->plugin_dir, name) < 0)
+		c->sock_path = NULL;
+	return c->flags && c->sock_path ? 0 : -ENOMEM;
+}
+
 int sup_child_add(struct sup *s, const char *name, const char *bin_dir,
 		  json_object *flags, struct err *err)
 {
@@ -116,24 +131,13 @@ int sup_child_add(struct sup *s, const char *name, const char *bin_dir,
 	if (!c)
 		return err_set(err, -ENOSPC, "%d daemons run already",
 			       SUP_CHILDREN);
-	*c = (struct sup_child){ .listen_fd = -EBADF,
-				 .pidfd = -EBADF,
-				 .out_fd = -EBADF };
-	snprintf(c->name, sizeof(c->name), "%s", name);
-	sup_log_open(&c->log, s->foreground ? NULL : s->dir, name);
-	c->bin_dir = strdup(bin_dir);
-	c->flags = flags ? json_object_get(flags) : json_object_new_array();
-	if (asprintf(&c->sock_path, "%s/%s.sock", s->plugin_dir, name) < 0)
-		c->sock_path = NULL;
-	if (!c->bin_dir || !c->sock_path)
-		r = err_set(err, -ENOMEM, "out of memory");
-	else
+	r = fill(s, c, name, bin_dir, flags);
+	if (r == 0)
 		r = open_and_start(s, c, err);
-	if (r < 0 && r != -EAGAIN) {
-		free_slot(c);
-		return r;
-	}
-	return 0;
+	if (r == 0 || r == -EAGAIN)
+		return 0;
+	free_slot(c);
+	return r;
 }
 
 static void terminate(struct sup_child *c)
@@ -145,15 +149,10 @@ static void terminate(struct sup_child *c)
 	(void)pidfd_send_signal(c->pidfd, SIGTERM, NULL, 0);
 }
 
-int sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
-		      json_object *flags)
+void sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
+		       json_object *flags)
 {
-	char *dir = strdup(bin_dir);
-
-	if (!dir)
-		return -ENOMEM;
-	free(c->bin_dir);
-	c->bin_dir = dir;
+	snprintf(c->bin_dir, sizeof(c->bin_dir), "%s", bin_dir);
 	if (flags) {
 		json_object_put(c->flags);
 		c->flags = json_object_get(flags);
@@ -163,15 +162,14 @@ int sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
 	c->hopeless = false;
 	if (c->state == SUP_BACKOFF) {
 		start(s, c);
-		return 0;
+		return;
 	}
 	if (c->state == SUP_WAIT) {
 		c->due_ms = sup_now();
-		return 0;
+		return;
 	}
 	c->again = true;
 	terminate(c);
-	return 0;
 }
 
 void sup_child_leave(struct sup_child *c)

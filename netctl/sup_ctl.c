@@ -142,7 +142,7 @@ static int start_one(struct sup *s, struct sup_client *c, const char *name,
 			       "%s is not supervised: 'netctl up %s' starts it",
 			       name, name);
 	if (restart) {
-		r = sup_child_restart(s, child, bin_dir, flags);
+		sup_child_restart(s, child, bin_dir, flags);
 	} else if (!child) {
 		r = sup_child_add(s, name, bin_dir, flags, err);
 		child = sup_child_find(s, name);

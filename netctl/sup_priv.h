@@ -17,6 +17,7 @@
 #define NETCTL_SUP_PRIV_H
 
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -51,9 +52,9 @@ struct sup_log {
 struct sup_child {
 	enum sup_state state;
 	char name[32];
-	char *bin_dir;      /* owned: where its binary is looked for first */
-	json_object *flags; /* owned: array of text, passed on */
-	char *sock_path;    /* owned; unlinked when it leaves */
+	char bin_dir[PATH_MAX]; /* where its binary is looked for first */
+	json_object *flags;     /* owned: array of text, passed on */
+	char *sock_path;        /* owned; unlinked when it leaves */
 	int listen_fd, pidfd, out_fd;
 	pid_t pid;
 	uint64_t started_ms, due_ms;
@@ -135,8 +136,8 @@ struct sup_child *sup_child_find(struct sup *s, const char *name);
 int sup_child_add(struct sup *s, const char *name, const char *bin_dir,
 		  json_object *flags, struct err *err);
 /* New process behind the same socket.  @flags NULL: the old ones. */
-int sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
-		      json_object *flags);
+void sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
+		       json_object *flags);
 /* Unlinks its socket, stops it, frees the slot once it is dead. */
 void sup_child_leave(struct sup_child *c);
 void sup_child_on_exit(struct sup *s, struct sup_child *c);

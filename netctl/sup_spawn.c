@@ -86,10 +86,14 @@ static void reset_signals(void)
 
 /* In the child: only returns when it failed. */
 static void become(const struct sup *s, const struct sup_child *c,
-		   const char **argv, int out, pid_t supervisor)
+		   const char *path, int out, pid_t supervisor)
 {
+	_cleanup_free_ const char **argv = build_argv(s, c, path);
 	char pid[16];
 	int null;
+
+	if (!argv)
+		return;
 
 	/* Die with the supervisor, also when it died before this line. */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != supervisor)
@@ -113,23 +117,19 @@ static void become(const struct sup *s, const struct sup_child *c,
 	(void)unsetenv("JOURNAL_STREAM"); /* stderr is a pipe of ours */
 	if (chdir("/") < 0)
 		return;
-	execv(argv[0], (char *const *)(uintptr_t)argv);
+	execv(path, (char *const *)(uintptr_t)argv);
 }
 
 int sup_spawn(struct sup *s, struct sup_child *c, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
-	_cleanup_free_ const char **argv = NULL;
 	_cleanup_close_ int in = -EBADF, out = -EBADF;
 	pid_t self = getpid(), pid;
 	int fds[2], r;
 
 	r = sup_find_binary(c->bin_dir, c->name, &path, err);
-	if (r < 0)
+	if (r < 0 || !path)
 		return r;
-	argv = build_argv(s, c, path);
-	if (!argv)
-		return err_set(err, -ENOMEM, "out of memory");
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "pipe: %s", strerror(errno));
 	in = fds[0];
@@ -140,7 +140,7 @@ int sup_spawn(struct sup *s, struct sup_child *c, struct err *err)
 		return err_set(err, -errno, "cannot make a process: %s",
 			       strerror(errno));
 	if (pid == 0) {
-		become(s, c, argv, out, self);
+		become(s, c, path, out, self);
 		dprintf(STDERR_FILENO, "cannot start %s: %s\n", path,
 			strerror(errno));
 		_exit(127);

@@ -103,7 +103,6 @@ iptables-legacy -P FORWARD DROP
 finds warn legacy-iptables 'legacy iptables rules are loaded'
 contains "$FIX" "iptables-legacy -I FORWARD -i $bridge -j ACCEPT"
 iptables-legacy -P FORWARD ACCEPT
-allow 'legacy|ip_tables|filter' 'a legacy table cannot be taken away again'
 LEGACY=legacy-iptables
 
 ip route add 10.45.0.128/25 via 192.0.2.2
