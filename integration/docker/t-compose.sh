@@ -1,6 +1,7 @@
 #!/bin/bash
 # A compose file that names our drivers works with docker-compose 1.29: addresses,
 # aliases, ports, volumes, scale, restart, down -v.
+# asan
 . "${0%/*}/../lib/lib.sh"
 need compose
 

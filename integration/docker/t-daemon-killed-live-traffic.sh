@@ -40,6 +40,7 @@ same "$(nft -s -j list ruleset | jq -S 'del(.. | .handle?, .packets?, .bytes?)')
 end "$srv"
 docker stop web >/dev/null
 docker start web >/dev/null
+wait_until 10 listens "$(pid_of web)" 80
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8080/)" web
 docker rm -f web >/dev/null
 docker network rm n1 >/dev/null

@@ -13,6 +13,7 @@ kill9_dockerd
 kill -9 "$pid"
 run_dockerd
 docker start web >/dev/null
+wait_until 10 listens "$(pid_of web)" 80
 same "$(ip_of web n1)" 10.71.0.5
 differ "$(docker inspect -f '{{.NetworkSettings.Networks.n1.EndpointID}}' web)" "$before"
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8080/)" web

@@ -1,6 +1,7 @@
 #!/bin/bash
 # dockerd restarts without live-restore: containers with --restart always come back
 # with their ports and volumes, and no link of before is left.
+# asan
 . "${0%/*}/../lib/lib.sh"
 
 berth_host

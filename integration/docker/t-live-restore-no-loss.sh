@@ -1,6 +1,7 @@
 #!/bin/bash
 # With --live-restore a restart of dockerd loses not one packet of a published port,
 # and the container can be stopped, started and removed afterwards.
+# asan
 . "${0%/*}/../lib/lib.sh"
 
 berth_host --live-restore
@@ -28,6 +29,7 @@ same "$(docker inspect -f '{{.State.Running}}' web)" true
 docker stop web >/dev/null
 fails ns lan curl -s --max-time 2 http://192.0.2.1:8080/
 docker start web >/dev/null
+wait_until 10 listens "$(pid_of web)" 80
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8080/)" web
 docker rm -f web >/dev/null
 docker volume rm v1 >/dev/null

@@ -25,5 +25,6 @@ start_daemon berth-bridge
 same "$(ports)" "$before" "ports after a restart of the daemon"
 same "$(ns lan curl -s --max-time 5 "http://192.0.2.1:$port/")" web
 docker restart web >/dev/null
+wait_until 10 listens "$(pid_of web)" 80
 port=$(ports | awk '$1 == "tcp" && $3 == 80 { print $2 }' | head -1)
 same "$(ns lan curl -s --max-time 5 "http://192.0.2.1:$port/")" web

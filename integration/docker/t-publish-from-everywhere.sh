@@ -1,6 +1,7 @@
 #!/bin/bash
 # A published port answers from the LAN, from this host by every address it has,
 # from another container and from its own container; an unpublished one nowhere.
+# asan
 . "${0%/*}/../lib/lib.sh"
 
 berth_host

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A UDP client that keeps its source port goes on being answered after the
 # container is restarted, also when its address changes.
+# asan
 . "${0%/*}/../lib/lib.sh"
 
 berth_host

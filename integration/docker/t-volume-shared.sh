@@ -1,6 +1,7 @@
 #!/bin/bash
 # Containers share a volume: content is copied up once, :ro is read-only,
 # --volumes-from works, and the end of one does not take it from another.
+# asan
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq
 

@@ -212,6 +212,7 @@ UPLINKS=()
 in_background() {
 	local log=$1
 	shift
+	rm -f "$DIR/$log"
 	"$@" >"$DIR/$log" 2>&1 </dev/null &
 	PID=$!
 	STARTED+=("$PID")
@@ -405,7 +406,7 @@ net_id() {
 }
 
 # serve CONTAINER NETWORK PORT [DOCKER-RUN-FLAG...] - a container whose web page
-# is its own name.
+# is its own name; returns when it listens.
 serve() {
 	local name=$1 net=$2 port=$3
 	shift 3
@@ -413,6 +414,12 @@ serve() {
 		--stop-signal KILL "$@" bb:1 \
 		sh -c "echo $name >/www/index.html; exec httpd -f -p $port -h /www" \
 		>/dev/null
+	wait_until 10 listens "$(pid_of "$name")" "$port"
+}
+
+# listens PID PORT - something does, in that process's network.
+listens() {
+	inns "$1" ss -Hltn "sport = :$2" | grep -q .
 }
 
 # fetch URL - the page; short limits, no proxy, never follows.

@@ -327,6 +327,13 @@ static void client_init(struct client *c, const struct conf *conf,
 	c->start_us = calloc(rounds + 1, sizeof(uint32_t));
 }
 
+static void client_fini(struct client *c)
+{
+	for (int s = 0; s < STEP_MAX; s++)
+		free(c->us[s]);
+	free(c->start_us);
+}
+
 int main(int argc, char **argv)
 {
 	struct conf conf = { .clients = 64, .rounds = 10000 };
@@ -367,5 +374,9 @@ int main(int argc, char **argv)
 	       "errors\n",
 	       conf.clients, conf.rounds, (double)t / 1e6,
 	       conf.rounds * 1e6 / (double)(t ? t : 1), errors);
+	for (unsigned int i = 0; i < conf.clients; i++)
+		client_fini(&clients[i]);
+	free(clients);
+	free(threads);
 	return errors ? 1 : 0;
 }

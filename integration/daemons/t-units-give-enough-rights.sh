@@ -1,0 +1,95 @@
+#!/bin/bash
+# With no more than their systemd units allow (capabilities, no new privileges, a
+# read-only system), the daemons serve networks, ports and volumes.
+. "${0%/*}/../lib/lib.sh"
+need docker curl jq setpriv strace systemd-analyze
+
+UNITS=$ROOT/packaging/systemd
+setting() { # UNIT KEY
+	sed -n "s/^$2=//p" "$UNITS/$1.service"
+}
+
+# The units themselves: systemd reads them without complaint, and how much they
+# leave open does not grow.
+mkdir -p root/usr/local/bin root/usr/local/lib/systemd/system
+for d in berth-bridge berth-named; do
+	cp "$UNITS/$d".* root/usr/local/lib/systemd/system/
+	cp "$BIN/$d" root/usr/local/bin/
+done
+for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
+	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
+done
+for d in berth-bridge berth-named; do
+	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
+		"$d.service" "$d.socket" 2>&1 || :)
+	same "$out" '' "what systemd says of $d"
+	systemd-analyze security --offline=true --no-pager --threshold=40 \
+		"$UNITS/$d.service" >"$d.security" ||
+		fail "$d: $(tail -1 "$d.security")"
+	note "$(tail -1 "$d.security")"
+done
+
+# The same by hand, for there is no systemd here.
+mkdir confined
+for d in berth-bridge berth-named; do
+	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
+		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
+	contains "$caps" + "capabilities of $d"
+	# shellcheck disable=SC2046 # groups of system calls are words
+	denied=$(systemd-analyze --no-pager syscall-filter \
+		$(setting "$d" SystemCallFilter | tr -d '~') |
+		sed -n 's/^    \([a-z0-9_]*\)$/?\1/p' | sort -u | paste -sd,)
+	contains "$denied" '?mount,' "system calls denied to $d"
+	cat >"confined/$d" <<END
+#!/bin/bash
+exec unshare --mount --propagation slave bash -c '
+	set -e
+	mkdir -p /var/lib/berth /run/berth
+	for m in /var/lib/berth /run/berth "$PLUGINS" "$DIR"; do
+		mount --bind "\$m" "\$m"
+	done
+	for m in / /run; do
+		mount -o remount,bind,ro "\$m"
+	done
+	exec strace -D -f -qq -o "$DIR/$d.denied" -e "signal=none" \\
+		-e "trace=$denied,unshare,setns,socket" setpriv --nnp --bounding-set "-all,${caps%,}" \\
+		"$BIN/$d" "\$@"
+' "$d" "\$@"
+END
+	chmod +x "confined/$d"
+done
+mkdir -p "$PLUGINS"
+BIN=$DIR/confined
+berth_host
+fails touch "/proc/${DAEMON_PID[berth-bridge]}/root/usr/x"
+
+docker network create -d berth-bridge --ipv6 --subnet 10.66.0.0/24 \
+	--subnet fd00:66::/64 n1 >/dev/null
+docker volume create -d berth-named -o mode=0770 -o uid=33 v1 >/dev/null
+docker run -d --name w --network n1 -v v1:/www --stop-signal KILL -p 80:80 \
+	-p 8000-8200:8000-8200 bb:1 sh -c \
+	'echo found >/www/x; chown 77 /www/x; chmod 0 /www/x; echo ok >/tmp/i
+	 exec httpd -f -p 80 -h /tmp' >/dev/null
+wait_until 5 curl -sf --max-time 2 http://127.0.0.1/i
+same "$(curl -sf --max-time 2 http://127.0.0.1/i)" ok "from this host"
+same "$(curl -sf --max-time 2 'http://[::1]/i')" ok "from this host, IPv6"
+same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "from the LAN"
+same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]' problems
+restart_daemon berth-bridge
+restart_daemon berth-named
+same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "after a restart"
+docker rm -f w >/dev/null
+docker volume rm v1 >/dev/null
+docker network rm n1 >/dev/null
+same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
+for d in berth-bridge berth-named; do
+	same "$(grep -v '+++\|socket(' "$d.denied" || :)" '' \
+		"system calls its unit denies to $d"
+	for f in $(grep -o 'socket(AF_[A-Z0-9]*' "$d.denied" | sort -u); do
+		contains " $(setting "$d" RestrictAddressFamilies) " \
+			" ${f#socket(} " "address families of $d"
+	done
+done
+lacks "$(cat berth-bridge.log berth-named.log)" "not permitted" "the logs"
+stop_daemon berth-bridge
+stop_daemon berth-named
