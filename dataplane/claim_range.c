@@ -142,7 +142,7 @@ static int busy_ports(struct claim_busy **list, uint8_t proto,
 int claim_range_check(const struct port_range *r, struct claim_busy **list,
 		      struct err *err)
 {
-	const struct claim_busy *b;
+	const struct claim_busy *b = NULL;
 	int n = check_address(r, err);
 
 	if (n == 0)

@@ -45,6 +45,7 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 		return err_set(err, -ENOMEM, "dataplane");
 	pthread_mutex_init(&dp->lock, NULL);
 	snprintf(dp->driver, sizeof(dp->driver), "%s", cfg->driver);
+	dp->again = -1;
 	raise_descriptor_limit();
 	r = ruleset_open(cfg->driver, &dp->rs, err);
 	if (r < 0)
@@ -101,6 +102,9 @@ int dp_load_end(struct dp *dp, struct err *err)
 	r = dp_scan_links(dp, err);
 	if (r < 0)
 		return r;
+	r = dp_follow_again(dp, err);
+	if (r < 0)
+		return r;
 	r = ruleset_rebuild(dp->rs, &dp->st, err);
 	if (r < 0)
 		return r;
@@ -121,9 +125,6 @@ static int check_network(const struct dp_network *net, struct err *err)
 {
 	if (!net->id[0] || !net->bridge[0])
 		return err_set(err, -EINVAL, "network without id or bridge");
-	if (net->firewall == DP_FW_RESPECT)
-		return err_set(err, -EOPNOTSUPP,
-			       "berth.firewall=respect: not in this version");
 	return 0;
 }
 
@@ -133,6 +134,7 @@ static void take_out(struct dp *dp, const struct dp_network *net)
 
 	free(tab_take(&dp->st.networks, net->id));
 	(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
+	(void)dp_follow_again(dp, NULL);
 	(void)dp_sync_foreign(dp, NULL);
 }
 
@@ -148,9 +150,12 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 	copy = NULL;
 	if (dp->loading)
 		return 0;
-	r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	r = dp_follow_again(dp, err);
+	if (r >= 0)
+		r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	if (r < 0) {
 		free(tab_take(&dp->st.networks, net->id));
+		(void)dp_follow_again(dp, NULL);
 		return r;
 	}
 	r = FAILPOINT("dp.network.mapped");
@@ -174,7 +179,9 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 	*old = *net;
 	if (dp->loading)
 		return 0;
-	r = ruleset_rebuild(dp->rs, &dp->st, err);
+	r = dp_follow_again(dp, err);
+	if (r >= 0)
+		r = ruleset_rebuild(dp->rs, &dp->st, err);
 	if (r < 0)
 		*old = before;
 	return r < 0 ? r : dp_sync_foreign(dp, err);
@@ -244,7 +251,11 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 			net = NULL; /* may be asked again */
 		return r;
 	}
-	r = dp_sync_foreign(dp, err);
+	r = dp_follow_again(dp, err);
+	if (r > 0)
+		r = ruleset_rebuild(dp->rs, &dp->st, err);
+	if (r == 0)
+		r = dp_sync_foreign(dp, err);
 	if (r < 0 || dp->st.networks.count)
 		return r < 0 ? r : 0;
 	return sock_detach(dp->sock, err);

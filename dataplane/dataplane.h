@@ -46,6 +46,10 @@ enum dp_firewall {
 
 #define DP_TRUSTED_MAX 16
 
+/* The dataplane's own device (for DP_FW_RESPECT) bears "berth:<driver>:" and
+ * this: no endpoint, no network, and no garbage. */
+#define DP_LINK_ID "reinject"
+
 struct dp_network {
 	char id[65];
 	char bridge[IFNAMSIZ];

@@ -5,6 +5,7 @@ ar-src += dataplane/claim_range.c
 ar-src += dataplane/dataplane.c
 ar-src += dataplane/publish.c
 ar-src += dataplane/watch.c
+ar-src += dataplane/again.c
 tests += dataplane/test/test_nft.c
 tests += dataplane/test/test_portmap.c
 tests += dataplane/test/test_publish.c

@@ -23,6 +23,7 @@ struct dp {
 	struct sock *sock;        /* loopback hooks */
 	struct nlk *nlk;
 	struct nlk_monitor *links;
+	int again; /* device for firewall=respect; 0: none; -1: not known yet */
 	bool loading;
 	bool dirty;   /* our tables were touched: make them anew */
 	bool look;    /* events were lost: compare */
@@ -57,6 +58,12 @@ int dp_sync_foreign(struct dp *dp, struct err *err);
 /* Does @pub hold host ports: is a family of its container open, not routed? */
 bool dp_publish_holds(const struct dp_network *net,
 		      const struct dp_publish *pub);
+/* Have the device that brings packets in again, or not, as the networks want.
+ * Return: 1: it is another one than before, the rules must be made anew; 0;
+ * -errno. */
+int dp_follow_again(struct dp *dp, struct err *err);
+int dp_check_again(struct dp *dp, void (*fn)(void *ctx, const char *line),
+		   void *ctx);
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);

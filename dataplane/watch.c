@@ -248,6 +248,10 @@ int dp_event(struct dp *dp, struct err *err)
 	r = follow_links(dp, err);
 	if (r < 0)
 		return r;
+	r = tick ? dp_follow_again(dp, err) : 0;
+	if (r < 0)
+		return r;
+	dp->dirty = dp->dirty || r > 0;
 	r = repair(dp, now, tick, err);
 	if (r < 0)
 		return r;
@@ -324,7 +328,7 @@ int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
 			  dp->st.networks.count, fn, ctx, err);
 	if (r < 0)
 		return r;
-	found += r + check_claims(dp, fn, ctx);
+	found += r + check_claims(dp, fn, ctx) + dp_check_again(dp, fn, ctx);
 	r = hooked(dp) ? sock_check(dp->sock, fn, ctx, err) : 0;
 	return r < 0 ? r : found + r;
 }

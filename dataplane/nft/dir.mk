@@ -1,6 +1,8 @@
 ar-src += dataplane/nft/ruleset.c
 ar-src += dataplane/nft/ruleset_sets.c
-ar-src += dataplane/nft/ruleset_inet.c
+ar-src += dataplane/nft/ruleset_nat.c
+ar-src += dataplane/nft/ruleset_filter.c
+ar-src += dataplane/nft/ruleset_again.c
 ar-src += dataplane/nft/ruleset_bridge.c
 ar-src += dataplane/nft/ruleset_elems.c
 ar-src += dataplane/nft/foreign.c

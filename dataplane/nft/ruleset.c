@@ -8,11 +8,15 @@
 #include <string.h>
 
 #include "dataplane/nft/ruleset_priv.h"
+#include "lib/base.h"
 
 struct ruleset {
 	struct fw *fw; /* owned */
 	char name[64];
 	struct fw_table inet, bridge;
+	struct fw_table late[2]; /* ip, ip6 */
+	int again;               /* device for firewall=respect; 0: none */
+	int made_again;          /* what the tables in the kernel say */
 	bool there; /* the tables were made and not removed by us since */
 };
 
@@ -32,6 +36,8 @@ int ruleset_open(const char *driver, struct ruleset **ret, struct err *err)
 	snprintf(rs->name, sizeof(rs->name), "%s", driver);
 	rs->inet = (struct fw_table){ NFPROTO_INET, rs->name };
 	rs->bridge = (struct fw_table){ NFPROTO_BRIDGE, rs->name };
+	rs->late[0] = (struct fw_table){ NFPROTO_IPV4, rs->name };
+	rs->late[1] = (struct fw_table){ NFPROTO_IPV6, rs->name };
 	r = fw_open(&rs->fw, err);
 	if (r < 0)
 		return r;
@@ -62,8 +68,12 @@ bool ruleset_is_ours(const struct ruleset *rs, const struct fw_event *e)
 {
 	if (e->portid == fw_portid(rs->fw))
 		return false;
-	return strcmp(e->table, rs->name) == 0 &&
-	       (e->family == NFPROTO_INET || e->family == NFPROTO_BRIDGE);
+	return strcmp(e->table, rs->name) == 0;
+}
+
+void ruleset_set_again(struct ruleset *rs, int index)
+{
+	rs->again = index;
 }
 
 /* ---- all of it ---------------------------------------------------------- */
@@ -135,6 +145,15 @@ static void remove_table(struct fw_batch *b, const struct fw_table *t)
 	fw_table_del(b, t);
 }
 
+static void make_again(struct fw_batch *b, const struct ruleset *rs)
+{
+	make_chains(b, &rs->inet, ruleset_again_chains);
+	for (size_t i = 0; i < ARRAY_SIZE(rs->late); i++) {
+		fw_table_add(b, &rs->late[i]);
+		ruleset_late(b, &rs->late[i], rs->again);
+	}
+}
+
 int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
 {
 	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(rs->fw);
@@ -147,13 +166,18 @@ int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
 		return 0;
 	remove_table(b, &rs->inet);
 	remove_table(b, &rs->bridge);
+	remove_table(b, &rs->late[0]);
+	remove_table(b, &rs->late[1]);
 	if (st->networks.count) {
 		fw_table_add(b, &rs->inet);
 		fw_table_add(b, &rs->bridge);
 		for (enum set_id s = 0; s < SET_MAX; s++)
 			fw_set_add(b, table_of(rs, s), &ruleset_sets[s]);
-		make_chains(b, &rs->inet, ruleset_inet_chains);
+		make_chains(b, &rs->inet, ruleset_nat_chains);
+		make_chains(b, &rs->inet, ruleset_filter_chains);
 		make_chains(b, &rs->bridge, ruleset_bridge_chains);
+		if (rs->again)
+			make_again(b, rs);
 		r = each_elem(st, change_elem, &add);
 		if (r < 0)
 			return err_set(err, r, "nftables");
@@ -162,6 +186,7 @@ int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "nftables table %s", rs->name);
 	rs->there = st->networks.count > 0;
+	rs->made_again = rs->again;
 	return 0;
 }
 
@@ -200,7 +225,8 @@ int ruleset_apply(struct ruleset *rs, const struct state *st,
 
 	if (!b)
 		return err_set(err, -ENOMEM, "nftables");
-	if (!rs->there || st->networks.count == 0)
+	if (!rs->there || st->networks.count == 0 ||
+	    rs->made_again != rs->again)
 		return ruleset_rebuild(rs, st, err);
 	r = walk_change(change, &a);
 	if (r < 0)
@@ -272,7 +298,16 @@ static void count_elem(void *ctx, enum set_id set, const struct fw_elem *e)
 
 static const char *family_name(const struct fw_table *t)
 {
-	return t->family == NFPROTO_INET ? "inet" : "bridge";
+	switch (t->family) {
+	case NFPROTO_INET:
+		return "inet";
+	case NFPROTO_BRIDGE:
+		return "bridge";
+	case NFPROTO_IPV4:
+		return "ip";
+	default:
+		return "ip6";
+	}
 }
 
 static int count_rule(void *ctx, const struct fw_rule_info *r)
@@ -345,17 +380,45 @@ static int check_table(struct checker *c, const struct fw_table *t, bool want,
 	return 0;
 }
 
+static int check_tables(struct checker *c, bool want, struct err *err)
+{
+	struct ruleset *rs = c->rs;
+	int r = check_table(c, &rs->inet, want, err);
+
+	if (r == 0)
+		r = check_table(c, &rs->bridge, want, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rs->late); i++)
+		r = check_table(c, &rs->late[i], want && rs->again, err);
+	return r;
+}
+
 int ruleset_missing(struct ruleset *rs, const struct state *st, struct err *err)
 {
 	struct checker c = { .rs = rs };
-	bool want = st->networks.count > 0;
-	int r = check_table(&c, &rs->inet, want, err);
+	int r = check_tables(&c, st->networks.count > 0, err);
 
-	if (r == 0)
-		r = check_table(&c, &rs->bridge, want, err);
 	if (r == 0 && err)
 		err->msg[0] = '\0';
 	return r < 0 ? r : c.found;
+}
+
+static int check_late(struct checker *c, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(c->rs->late); i++) {
+		const struct fw_table *t = &c->rs->late[i];
+		size_t have = 0;
+		int r = fw_rule_each(c->rs->fw, t, "late", count_rule, &have,
+				     err);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (have != LATE_RULES)
+			differs(c,
+				"nftables: chain %s %s late has %zu rules, "
+				"should have %u",
+				family_name(t), t->name, have, LATE_RULES);
+	}
+	return 0;
 }
 
 int ruleset_check(struct ruleset *rs, const struct state *st,
@@ -364,16 +427,20 @@ int ruleset_check(struct ruleset *rs, const struct state *st,
 {
 	struct checker c = { .rs = rs, .fn = fn, .ctx = ctx };
 	bool want = st->networks.count > 0;
-	int r = check_table(&c, &rs->inet, want, err);
+	int r = check_tables(&c, want, err);
 
-	if (r == 0)
-		r = check_table(&c, &rs->bridge, want, err);
 	if (r == 0 && want && c.found == 0)
 		r = each_elem(st, count_elem, &c);
 	if (r == 0 && want && c.found == 0)
-		r = check_chains(&c, &rs->inet, ruleset_inet_chains, err);
+		r = check_chains(&c, &rs->inet, ruleset_nat_chains, err);
+	if (r == 0 && want && c.found == 0)
+		r = check_chains(&c, &rs->inet, ruleset_filter_chains, err);
 	if (r == 0 && want && c.found == 0)
 		r = check_chains(&c, &rs->bridge, ruleset_bridge_chains, err);
+	if (r == 0 && want && c.found == 0 && rs->again)
+		r = check_chains(&c, &rs->inet, ruleset_again_chains, err);
+	if (r == 0 && want && c.found == 0 && rs->again)
+		r = check_late(&c, err);
 	if (r == 0 && want && c.found == 0)
 		r = check_sets(&c, err);
 	if (r < 0)

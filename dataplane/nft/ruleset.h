@@ -29,6 +29,11 @@ DEFINE_CLEANUP(struct ruleset, ruleset_close)
 
 struct fw *ruleset_fw(struct ruleset *rs); /* borrowed */
 
+/* The device that brings packets in again (dataplane/ebpf/reinject.h), for
+ * networks with DP_FW_RESPECT; 0: there are none.  Counts from the next call
+ * that changes anything. */
+void ruleset_set_again(struct ruleset *rs, int index);
+
 /* Make both tables anew from @st in one transaction; without networks they are
  * removed. */
 int ruleset_rebuild(struct ruleset *rs, const struct state *st,

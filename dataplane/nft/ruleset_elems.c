@@ -213,6 +213,7 @@ struct target {
 	const struct ip_addr *host; /* NULL: any */
 	const struct ip_addr *cont;
 	bool v6;
+	bool judge; /* the host's INPUT rules decide */
 };
 
 static void dest(struct bytes *k, const struct ip_addr *ip, uint8_t proto,
@@ -234,6 +235,11 @@ static void map_single(const struct ctx *c, const struct target *t,
 	put_port(&data, port);
 	emit(c, of_family(t->host ? SET_ADDR4 : SET_ANY4, t->v6), &k, NULL,
 	     &data);
+	if (t->judge)
+		emit(c,
+		     of_family(t->host ? SET_JUDGE_ADDR4 : SET_JUDGE_ANY4,
+			       t->v6),
+		     &k, NULL, NULL);
 }
 
 static void map_range(const struct ctx *c, const struct target *t,
@@ -252,10 +258,15 @@ static void map_range(const struct ctx *c, const struct target *t,
 	put_ip(&data, t->cont);
 	emit(c, of_family(t->host ? SET_ADDR4R : SET_ANY4R, t->v6), &k, &end,
 	     &data);
+	if (t->judge)
+		emit(c,
+		     of_family(t->host ? SET_JUDGE_ADDR4R : SET_JUDGE_ANY4R,
+			       t->v6),
+		     &k, &end, NULL);
 }
 
-static void publish_maps(const struct ctx *c, const struct dp_publish *pub,
-			 bool v6)
+static void publish_maps(const struct ctx *c, const struct dp_network *net,
+			 const struct dp_publish *pub, bool v6)
 {
 	int family = v6 ? AF_INET6 : AF_INET;
 
@@ -264,7 +275,8 @@ static void publish_maps(const struct ctx *c, const struct dp_publish *pub,
 		bool any = ip_is_none(&r->host_ip) || ip_is_any(&r->host_ip);
 		struct target t = { .host = any ? NULL : &r->host_ip,
 				    .cont = v6 ? &pub->ip6 : &pub->ip4,
-				    .v6 = v6 };
+				    .v6 = v6,
+				    .judge = net->firewall == DP_FW_RESPECT };
 
 		if (!ip_is_none(&r->host_ip) && r->host_ip.family != family)
 			continue;
@@ -334,7 +346,7 @@ int elems_publish(const struct dp_network *net, const struct dp_publish *pub,
 		    !state_pub_opens(net, v6 ? AF_INET6 : AF_INET))
 			continue;
 		if (!routed)
-			publish_maps(&c, pub, v6);
+			publish_maps(&c, net, pub, v6);
 		if (routed || net->trusted[0][0])
 			r = publish_open(&c, pub, v6);
 		if (r < 0)

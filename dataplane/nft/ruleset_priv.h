@@ -45,6 +45,15 @@ enum set_id {
 	SET_OPEN6,
 	SET_OPEN4R,
 	SET_OPEN6R,
+	/* inet: of them, those that the host's INPUT judges first */
+	SET_JUDGE_ADDR4,
+	SET_JUDGE_ADDR6,
+	SET_JUDGE_ANY4,
+	SET_JUDGE_ANY6,
+	SET_JUDGE_ADDR4R,
+	SET_JUDGE_ADDR6R,
+	SET_JUDGE_ANY4R,
+	SET_JUDGE_ANY6R,
 	/* inet: links of others */
 	SET_FOREIGN,
 	SET_FRIENDS,
@@ -77,8 +86,17 @@ struct chain_def {
 	const struct chain_rule *rules;
 };
 
-extern const struct chain_def ruleset_inet_chains[];
+extern const struct chain_def ruleset_nat_chains[];
+extern const struct chain_def ruleset_filter_chains[];
 extern const struct chain_def ruleset_bridge_chains[];
+
+/* berth.firewall=respect, only where a network asks for it: chains of the inet
+ * table, and one chain in an ip and an ip6 table each (dup is not for inet). */
+#define JUDGE_MARK 0x02000000u /* first time in: up to the host's INPUT */
+extern const struct chain_def ruleset_again_chains[];
+#define LATE_RULES 2u
+/* @index: of the device that brings packets in again. */
+void ruleset_late(struct fw_batch *b, const struct fw_table *t, int index);
 
 /* Called for each element an object stands for. */
 typedef void (*elem_fn)(void *ctx, enum set_id set, const struct fw_elem *e);

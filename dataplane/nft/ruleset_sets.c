@@ -81,6 +81,20 @@
 		.field_len = { (len), 1, 2 }, .field_count = 3          \
 	}
 
+#define PORTS(n)                                                      \
+	{                                                             \
+		.name = (n),                                          \
+		.key_type = FW_TYPES2(FW_TYPE_L4PROTO, FW_TYPE_PORT), \
+		.key_len = 8, .concat = true                          \
+	}
+#define PORT_RANGES(n)                                                \
+	{                                                             \
+		.name = (n),                                          \
+		.key_type = FW_TYPES2(FW_TYPE_L4PROTO, FW_TYPE_PORT), \
+		.key_len = 8, .concat = true, .interval = true,       \
+		.field_len = { 1, 2 }, .field_count = 2               \
+	}
+
 /* nft(8) 1.0.6 has no word for a neighbour message's target, and reads a
  * listing back only if the set is declared "typeof iifname . @th,64,128".
  * This is how nft keeps that: set user data, made by nft itself. */
@@ -145,6 +159,14 @@ const struct fw_set ruleset_sets[SET_MAX] = {
 	[SET_OPEN6] = OPEN("open6", FW_TYPE_IPV6, 16),
 	[SET_OPEN4R] = OPEN_RANGES("open4r", FW_TYPE_IPV4, 4),
 	[SET_OPEN6R] = OPEN_RANGES("open6r", FW_TYPE_IPV6, 16),
+	[SET_JUDGE_ADDR4] = OPEN("judge-addr4", FW_TYPE_IPV4, 4),
+	[SET_JUDGE_ADDR6] = OPEN("judge-addr6", FW_TYPE_IPV6, 16),
+	[SET_JUDGE_ANY4] = PORTS("judge-any4"),
+	[SET_JUDGE_ANY6] = PORTS("judge-any6"),
+	[SET_JUDGE_ADDR4R] = OPEN_RANGES("judge-addr4r", FW_TYPE_IPV4, 4),
+	[SET_JUDGE_ADDR6R] = OPEN_RANGES("judge-addr6r", FW_TYPE_IPV6, 16),
+	[SET_JUDGE_ANY4R] = PORT_RANGES("judge-any4r"),
+	[SET_JUDGE_ANY6R] = PORT_RANGES("judge-any6r"),
 	[SET_FOREIGN] = NAMES("foreign"),
 	[SET_FRIENDS] = NAMES("friends"),
 	[SET_STOP] = { .name = "stop", .key_type = TYPE_NFPROTO, .key_len = 1 },

@@ -291,16 +291,59 @@ static void dockers_bridges_are_followed(void **state)
 	dp_close(dp);
 }
 
+static void respect_lets_input_decide(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "fd00:1::2");
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	(void)state;
+	net.firewall = DP_FW_RESPECT;
+	ok(dp_network_add(dp, &net, &err));
+	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	want(&pub.ports, "127.0.0.1", IPPROTO_TCP, 8081, 8081, 80);
+	for (int i = 0; i < 100; i++)
+		want(&pub.ports, "", IPPROTO_UDP, 9000 + i, 9000 + i, 9000 + i);
+	ok(dp_publish_add(dp, &pub, &err));
+	assert_true(has_elements("judge-any4"));
+	assert_true(has_elements("judge-any6r"));
+	assert_int_equal(sh("nft list table ip " DRIVER), 0);
+	assert_non_null(strstr(out, "dup to 192.0.0.8 device"));
+	assert_int_equal(sh("nft list table ip6 " DRIVER), 0);
+	assert_int_equal(sh("nft -s list ruleset > ours.tmp && "
+			    "nft -c -f ours.tmp"),
+			 0);
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	/* the device deleted: a new one has another index */
+	sh("ip link del again-bridge");
+	printf("# repaired in %.1f ms\n", repaired(dp));
+	sh("nft -s list ruleset | diff ours.tmp -; rm ours.tmp");
+	assert_string_equal(out, "");
+	ok(dp_publish_del(dp, "e1", &err));
+	assert_false(has_elements("judge-any4"));
+	net.firewall = DP_FW_OPEN;
+	ok(dp_network_add(dp, &net, &err));
+	sh("ip link show again-bridge 2>&1");
+	assert_non_null(strstr(out, "does not exist"));
+	sh("nft list tables ip; nft list tables ip6");
+	assert_string_equal(out, "");
+	ok(dp_network_del(dp, "n1", &err));
+	portmap_free(&pub.ports);
+	dp_close(dp);
+}
+
 int main(void)
 {
 	struct CMUnitTest
-		tests[4 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
+		tests[5 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
 			cmocka_unit_test(ruleset_is_the_text),
 			cmocka_unit_test(publish_makes_elements),
 			cmocka_unit_test(restart_keeps_what_is_told),
 			cmocka_unit_test(dockers_bridges_are_followed),
+			cmocka_unit_test(respect_lets_input_decide),
 		};
-	size_t n = 4;
+	size_t n = 5;
 	int failed;
 
 	for (size_t i = 0; i < ARRAY_SIZE(mode_rows); i++)

@@ -215,7 +215,8 @@ static int collect(void *ctx, const struct nlk_link *l)
 	struct marked *m = ctx;
 	struct item *it;
 
-	if (strncmp(l->alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) != 0)
+	if (strncmp(l->alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) != 0 ||
+	    strcmp(l->alias + strlen(ALIAS_PREFIX), DP_LINK_ID) == 0)
 		return 0;
 	if (m->count == m->room) {
 		size_t room = m->room ? m->room * 2 : 64;
