@@ -652,19 +652,24 @@ static struct progress *progress;
  * then to its end.  Return: lives that ended by a fault. */
 static int play(const char *const *fps)
 {
-	int deaths = 0;
+	int deaths = 0, status;
 
 	*progress = (struct progress){ 0 };
 	for (; *fps; fps++) {
-		int status = live(go_on, progress, *fps);
+		status = live(go_on, progress, *fps);
 
 		if (!was_killed(status)) {
+			if (status)
+				print_message("# %s\n", *fps);
 			assert_int_equal(status, 0);
 			break;
 		}
 		deaths++;
 	}
-	assert_int_equal(live(go_on, progress, NULL), 0);
+	status = live(go_on, progress, NULL);
+	if (status)
+		print_message("# after %s\n", *(fps - (deaths > 0)));
+	assert_int_equal(status, 0);
 	assert_int_equal(progress->next, STEPS);
 	return deaths;
 }
