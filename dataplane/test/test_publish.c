@@ -355,7 +355,8 @@ static void lost_claim_is_told(void **state)
 
 /* ---- what it costs ------------------------------------------------------ */
 
-static void cost(const char *what, struct dp_publish *p, double limit_ms)
+/* Figures to read; the limits are kept by an integration test of its own. */
+static void cost(const char *what, struct dp_publish *p)
 {
 	double start = now_ms(), added;
 
@@ -366,8 +367,6 @@ static void cost(const char *what, struct dp_publish *p, double limit_ms)
 	ok(dp_publish_del(dp, p->endpoint, &err));
 	printf("# %s: add %.1f ms, remove %.1f ms\n", what, added,
 	       now_ms() - start);
-	assert_true(added < limit_ms);
-	assert_true(now_ms() - start < limit_ms);
 }
 
 static void five_hundred_ports(void **state)
@@ -376,17 +375,17 @@ static void five_hundred_ports(void **state)
 
 	(void)state;
 	want(&p.ports, "", IPPROTO_TCP, 80, 80, 80);
-	cost("1 port, and loading the hooks", &p, 500);
-	cost("1 port", &p, 50);
+	cost("1 port, and loading the hooks", &p);
+	cost("1 port", &p);
 	for (int i = 0; i < 500; i++)
 		want(&p.ports, "", IPPROTO_TCP, 20000 + i, 20000 + i,
 		     20000 + i);
-	cost("500 ports in a row", &p, 50);
+	cost("500 ports in a row", &p);
 	portmap_free(&p.ports);
 	for (int i = 0; i < 500; i++)
 		want(&p.ports, "", IPPROTO_TCP, 20000 + 2 * i, 20000 + 2 * i,
 		     100 + i);
-	cost("500 single ports", &p, 50);
+	cost("500 single ports", &p);
 	portmap_free(&p.ports);
 }
 
@@ -398,7 +397,7 @@ static void ten_thousand_shifted_ports(void **state)
 	for (int i = 0; i < 10000; i++)
 		want(&p.ports, "", IPPROTO_TCP, 20000 + i, 20000 + i,
 		     30000 + i);
-	cost("10,000 shifted ports", &p, 1000);
+	cost("10,000 shifted ports", &p);
 	portmap_free(&p.ports);
 }
 
