@@ -117,4 +117,5 @@ clean:
 	rm -rf build build-san build-tsan build-clang
 .PHONY: all check clean
 include integration/test.mk
+include packaging/install.mk
 -include $(shell find $O -name '*.d' 2>/dev/null)

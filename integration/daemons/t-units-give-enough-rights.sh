@@ -51,7 +51,7 @@ exec unshare --mount --propagation slave bash -c '
 	for m in / /run; do
 		mount -o remount,bind,ro "\$m"
 	done
-	exec strace -D -f -qq -o "$DIR/$d.denied" -e "signal=none" \\
+	exec strace -D -f --seccomp-bpf -qq -o "$DIR/$d.denied" -e "signal=none" \\
 		-e "trace=$denied,unshare,setns,socket" setpriv --nnp --bounding-set "-all,${caps%,}" \\
 		"$BIN/$d" "\$@"
 ' "$d" "\$@"
@@ -66,7 +66,7 @@ fails touch "/proc/${DAEMON_PID[berth-bridge]}/root/usr/x"
 docker network create -d berth-bridge --ipv6 --subnet 10.66.0.0/24 \
 	--subnet fd00:66::/64 n1 >/dev/null
 docker volume create -d berth-named -o mode=0770 -o uid=33 v1 >/dev/null
-docker run -d --name w --network n1 -v v1:/www --stop-signal KILL -p 80:80 \
+docker run -d --name web --network n1 -v v1:/www --stop-signal KILL -p 80:80 \
 	-p 8000-8200:8000-8200 bb:1 sh -c \
 	'echo found >/www/x; chown 77 /www/x; chmod 0 /www/x; echo ok >/tmp/i
 	 exec httpd -f -p 80 -h /tmp' >/dev/null
@@ -78,7 +78,7 @@ same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]' problems
 restart_daemon berth-bridge
 restart_daemon berth-named
 same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "after a restart"
-docker rm -f w >/dev/null
+docker rm -f web >/dev/null
 docker volume rm v1 >/dev/null
 docker network rm n1 >/dev/null
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
