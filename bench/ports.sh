@@ -21,12 +21,12 @@ one() { # NETWORK LAST-PORT
 	a=$(cost ProgramExternalConnectivity)
 	b=$(cost RevokeExternalConnectivity Leave DeleteEndpoint)
 	t=$(now_ms)
-	docker run -d --name c --network "$1" -p "20000-$2:20000-$2" --stop-signal KILL bb:1 \
+	docker run -d --name many --network "$1" -p "20000-$2:20000-$2" --stop-signal KILL bb:1 \
 		sleep 999 >/dev/null
 	printf '%-8s %6d ports: docker run %6d ms' "$1" $(($2 - 19999)) $(($(now_ms) - t))
 	printf ', %4d processes' $(($(find /proc -maxdepth 1 -name '[0-9]*' | wc -l) - procs))
 	t=$(now_ms)
-	docker rm -f c >/dev/null
+	docker rm -f many >/dev/null
 	printf ', rm %6d ms' $(($(now_ms) - t))
 	[ "$1" = dockers ] || printf '; own time: add %d us, remove %d us, %s KiB anonymous' \
 		$(($(cost ProgramExternalConnectivity) - a)) \

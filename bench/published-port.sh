@@ -11,9 +11,9 @@ berth_host
 docker network create -d bridge --subnet 10.90.0.0/24 dockers >/dev/null
 docker network create -d berth-bridge --subnet 10.91.0.0/24 ours >/dev/null
 # Each path has its own container port: the same 4-tuple twice would meet TIME_WAIT.
-docker run -d --name d --network dockers -p 8001:7001 --stop-signal KILL bb:1 sleep 9999 >/dev/null
-docker run -d --name o --network ours -p 8002:7002 --stop-signal KILL bb:1 sleep 9999 >/dev/null
-for c in d:7001 o:7002; do
+docker run -d --name dd --network dockers -p 8001:7001 --stop-signal KILL bb:1 sleep 9999 >/dev/null
+docker run -d --name oo --network ours -p 8002:7002 --stop-signal KILL bb:1 sleep 9999 >/dev/null
+for c in dd:7001 oo:7002; do
 	in_background "tcpbench-${c%:*}.log" nsenter \
 		"--net=/proc/$(pid_of "${c%:*}")/ns/net" -- "$TOOLS/tcpbench" server "${c#*:}"
 	wait_until 5 grep -q ready "$DIR/tcpbench-${c%:*}.log"
@@ -22,15 +22,19 @@ rate() {
 	conntrack -F >/dev/null 2>&1
 	ns lan "$TOOLS/tcpbench" client 192.0.2.1 "$1" "${SECONDS_EACH:-1.2}" 8
 }
+p50() {
+	local rest=${1#*p50 }
+	echo "${rest%% *}"
+}
 rounds=${ROUNDS:-6}
 before=$(rate 8001)
 for ((i = 0; i < rounds; i++)); do
 	x=$(rate 8002)
 	after=$(rate 8001)
 	printf '%s %s %s %s %s %s\n' "${x%% *}" "${before%% *}" "${after%% *}" \
-		"$(sed 's/.*p50 \([0-9]*\).*/\1/' <<<"$x")" \
-		"$(sed 's/.*p50 \([0-9]*\).*/\1/' <<<"$before")" \
-		"$(sed 's/.*p50 \([0-9]*\).*/\1/' <<<"$after")"
+		"$(p50 "$x")" \
+		"$(p50 "$before")" \
+		"$(p50 "$after")"
 	before=$after
 done >"$DIR/rates"
 awk '{ print $1 / (($2 + $3) / 2), $4 / (($5 + $6) / 2), $1, ($2 + $3) / 2 }' "$DIR/rates" |

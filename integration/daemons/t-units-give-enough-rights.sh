@@ -85,6 +85,7 @@ same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "lef
 for d in berth-bridge berth-named; do
 	same "$(grep -v '+++\|socket(' "$d.denied" || :)" '' \
 		"system calls its unit denies to $d"
+	# shellcheck disable=SC2013 # words
 	for f in $(grep -o 'socket(AF_[A-Z0-9]*' "$d.denied" | sort -u); do
 		contains " $(setting "$d" RestrictAddressFamilies) " \
 			" ${f#socket(} " "address families of $d"

@@ -24,28 +24,28 @@ mkdir -p /run/ufw-etc
 berth_host
 docker network create -d berth-bridge -o berth.firewall=respect safe >/dev/null
 docker network create -d berth-bridge open >/dev/null
-serve s safe 80 -p 8080:80
-serve o open 80 -p 8081:80
-server s udp 53
-docker rm -f s >/dev/null
-serve s safe 80 -p 8080:80 -p 5353:53/udp
-same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" s "without ufw"
+serve safe1 safe 80 -p 8080:80
+serve open1 open 80 -p 8081:80
+server safe1 udp 53
+docker rm -f safe1 >/dev/null
+serve safe1 safe 80 -p 8080:80 -p 5353:53/udp
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "without ufw"
 
 ufw_up
 allow 'nft|iptables' 'ufw leaves its empty chains' # removed below; order differs
-same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" o "open, ufw on"
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" open1 "open, ufw on"
 fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
 fails ns lan curl -gsS --max-time 2 "http://[2001:db8:2::1]:8080/"
-same "$(fetch http://127.0.0.1:8080/)" s "this host itself"
+same "$(fetch http://127.0.0.1:8080/)" safe1 "this host itself"
 
 ufw allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
-same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" s "after ufw allow"
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "after ufw allow"
 ns lan ip addr add 192.0.2.3/24 dev eth0
 fails ns lan curl -sS --max-time 2 --interface 192.0.2.3 http://192.0.2.1:8080/
 
 ufw delete allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
 fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
 ufw allow 8080/tcp >/dev/null
-same "$(ns lan curl -sS --max-time 5 --interface 192.0.2.3 http://192.0.2.1:8080/)" s
+same "$(ns lan curl -sS --max-time 5 --interface 192.0.2.3 http://192.0.2.1:8080/)" safe1
 ufw_down
-same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" s "ufw off again"
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "ufw off again"

@@ -122,8 +122,8 @@ container second n2 -p 8082:80/udp
 listening
 same "$(same_port)" "second 192.0.2.2"
 docker restart -t 0 second >/dev/null
-BOX[second]=$(pid_of second)
-in_background listen-second.log nsenter "--net=/proc/${BOX[second]}/ns/net" -- \
+BOX["second"]=$(pid_of second)
+in_background listen-second.log nsenter "--net=/proc/${BOX["second"]}/ns/net" -- \
 	"$IT/lib/probe" listen second 80
 wait_until 5 grep -q ready "$DIR/listen-second.log"
 same "$(same_port)" "second 192.0.2.2"

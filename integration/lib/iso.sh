@@ -16,6 +16,7 @@ container() {
 	BOX[$name]=$(pid_of "$name")
 	in_background "listen-$name.log" nsenter "--net=/proc/${BOX[$name]}/ns/net" \
 		-- "$IT/lib/probe" listen "$name" 80 81
+	# shellcheck disable=SC2034 # read by tests
 	LISTEN[$name]=$PID
 }
 listening() {

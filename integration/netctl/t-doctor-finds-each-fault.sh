@@ -60,6 +60,9 @@ sysctl -qw "net/ipv4/conf/$bridge/rp_filter=1"
 finds warn rp-filter "strict on $bridge"
 mend
 sysctl -qw "net/ipv4/conf/$bridge/rp_filter=0"
+sysctl -qw "net/ipv4/conf/up1/route_localnet=1"
+finds warn route-localnet up1
+mend
 sysctl -qw "net/ipv6/conf/up1/accept_ra=1"
 finds warn accept-ra up1
 mend

@@ -175,15 +175,16 @@ static void ids(const struct client *c, unsigned int round, char *buf,
 static void portmap(const struct client *c, unsigned int round, char *buf,
 		    size_t size)
 {
-	unsigned int port = c->conf->port;
+	/* Each client has sixteen in turn; those that stay, one each. */
+	unsigned int n = c->index < c->conf->clients ? round % 16 : round;
+	unsigned int port = c->conf->port + c->index * 16 + n;
 
 	buf[0] = '\0';
-	if (port)
+	if (c->conf->port)
 		snprintf(buf, size,
 			 "{\"Proto\":6,\"IP\":\"\",\"Port\":80,\"HostIP\":\"\","
 			 "\"HostPort\":%u,\"HostPortEnd\":%u}",
-			 port + c->index * 16 + round % 16,
-			 port + c->index * 16 + round % 16);
+			 port, port);
 }
 
 static void start_endpoint(struct client *c, unsigned int round)
