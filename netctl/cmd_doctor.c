@@ -27,9 +27,12 @@ static const struct {
 	{ "forward-chain", doc_check_forward_chain,
 	  "no foreign rule stands in the way" },
 	{ "legacy-iptables", doc_check_legacy, "no legacy tables in use" },
+	{ "firewalld", doc_check_firewalld,
+	  "does not run, or knows the bridges" },
 	{ "bridge-netfilter", doc_check_bridge_nf, "harmless" },
 	{ "docker-user", doc_check_docker_user, "every rule has its effect" },
 	{ "rp-filter", doc_check_rp_filter, "not strict" },
+	{ "route-localnet", doc_check_route_localnet, "off on uplinks" },
 	{ "accept-ra", doc_check_accept_ra, "uplinks keep their routes" },
 	{ "routes", doc_check_routes, "no overlap with networks" },
 	{ "mtu", doc_check_mtu, "networks fit through the uplink" },
@@ -152,26 +155,30 @@ int doc_uplink(struct doc *d, int family, struct nlk_link *ret)
 
 /* ---- what they look at --------------------------------------------------- */
 
-/* A bridge with the mark "berth:<driver>:<id>". */
-static int note_bridge(void *ctx, const struct nlk_link *link)
+static struct doc_bridge *add_bridge(struct doc *d, const struct nlk_link *link,
+				     const char *id)
 {
-	struct doc *d = ctx;
-	struct doc_bridge *b;
-	const char *id;
+	struct doc_bridge *b =
+		reallocarray(d->bridges, d->bridge_count + 1, sizeof(*b));
 
-	if (strcmp(link->kind, "bridge") != 0 ||
-	    strncmp(link->alias, "berth:", 6) != 0)
-		return 0;
-	b = reallocarray(d->bridges, d->bridge_count + 1, sizeof(*b));
 	if (!b)
-		return -ENOMEM;
+		return NULL;
 	d->bridges = b;
 	b += d->bridge_count++;
 	*b = (struct doc_bridge){ .index = link->index, .mtu = link->mtu };
 	snprintf(b->name, sizeof(b->name), "%s", link->name);
-	id = strrchr(link->alias, ':');
-	snprintf(b->id, sizeof(b->id), "%s", id + 1);
-	return 0;
+	snprintf(b->id, sizeof(b->id), "%s", id);
+	return b;
+}
+
+/* A bridge with the mark "berth:<driver>:<id>". */
+static int note_bridge(void *ctx, const struct nlk_link *link)
+{
+	if (strcmp(link->kind, "bridge") != 0 ||
+	    strncmp(link->alias, "berth:", 6) != 0)
+		return 0;
+	return add_bridge(ctx, link, strrchr(link->alias, ':') + 1) ? 0
+								    : -ENOMEM;
 }
 
 static int note_addr(void *ctx, int index, const struct ip_prefix *p)
@@ -193,18 +200,30 @@ static int note_addr(void *ctx, int index, const struct ip_prefix *p)
 	return 0;
 }
 
+static struct doc_bridge *find_bridge(struct doc *d, const char *name)
+{
+	for (size_t i = 0; i < d->bridge_count; i++)
+		if (strcmp(d->bridges[i].name, name) == 0)
+			return &d->bridges[i];
+	return NULL;
+}
+
+/* Adds what only the daemon knows; a bridge that an administrator made and
+ * lent to a network (bridge.name) bears no mark. */
 static void note_network(struct doc *d, json_object *net)
 {
 	const char *respect = jget_str(jget(net, "Options"), "berth.firewall");
+	const char *name = jget_str(net, "Bridge");
+	struct doc_bridge *b = find_bridge(d, name);
+	struct nlk_link link;
 
-	for (size_t i = 0; i < d->bridge_count; i++) {
-		struct doc_bridge *b = &d->bridges[i];
-
-		if (strcmp(b->name, jget_str(net, "Bridge")) != 0)
-			continue;
-		b->internal = jget_bool(net, "Internal");
-		b->respect = strcmp(respect, "respect") == 0;
-	}
+	if (!b && d->nlk && *name &&
+	    nlk_link_get(d->nlk, name, 0, &link, NULL) == 0)
+		b = add_bridge(d, &link, jget_str(net, "NetworkID"));
+	if (!b)
+		return; /* told by the check of drift */
+	b->internal = jget_bool(net, "Internal");
+	b->respect = strcmp(respect, "respect") == 0;
 }
 
 static void look_at_daemon(struct doc *d, const struct doc_daemon *who)
@@ -227,10 +246,8 @@ static void look(struct doc *d)
 	struct ctl ask = *d->ctl;
 
 	ask.timeout_ms = ASK_MS;
-	if (nlk_open(&d->nlk, NULL) == 0) {
+	if (nlk_open(&d->nlk, NULL) == 0)
 		(void)nlk_link_each(d->nlk, note_bridge, d, NULL);
-		(void)nlk_addr_each(d->nlk, 0, note_addr, d, NULL);
-	}
 	(void)fw_open(&d->fw, NULL);
 	for (const struct driver *v = drivers;
 	     v->name && d->daemon_count < DOC_DAEMONS; v++) {
@@ -242,6 +259,8 @@ static void look(struct doc *d)
 		if (who->r == 0 && v->kind == DRIVER_NETWORK)
 			look_at_daemon(d, who);
 	}
+	if (d->nlk)
+		(void)nlk_addr_each(d->nlk, 0, note_addr, d, NULL);
 }
 
 static void doc_fini(struct doc *d)

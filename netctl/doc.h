@@ -90,6 +90,7 @@ void doc_check_docker(struct doc *d);
 /* doc_host.c */
 void doc_check_forwarding(struct doc *d);
 void doc_check_rp_filter(struct doc *d);
+void doc_check_route_localnet(struct doc *d);
 void doc_check_accept_ra(struct doc *d);
 void doc_check_conntrack(struct doc *d);
 void doc_check_space(struct doc *d);
@@ -99,6 +100,7 @@ void doc_check_mtu(struct doc *d);
 /* doc_fw.c */
 void doc_check_forward_chain(struct doc *d);
 void doc_check_legacy(struct doc *d);
+void doc_check_firewalld(struct doc *d);
 void doc_check_bridge_nf(struct doc *d);
 void doc_check_docker_user(struct doc *d);
 /* doc_kernel.c */

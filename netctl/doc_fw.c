@@ -134,6 +134,57 @@ void doc_check_legacy(struct doc *d)
 	legacy_of(d, "/proc/net/ip6_tables_names", "ip6tables", true);
 }
 
+/* ---- firewalld ----------------------------------------------------------- */
+
+struct zone_search {
+	const char *bridge;
+	bool found;
+};
+
+static int note_zone(void *ctx, const struct fw_rule_info *r)
+{
+	struct zone_search *z = ctx;
+
+	z->found = z->found || strcmp(r->iifname, z->bridge) == 0;
+	return 0;
+}
+
+/* It ends its forward chain with a reject, which our accept can't undo; what
+ * is published passes there (ct status dnat), what a container asks for by
+ * itself only if its bridge is in a zone that accepts. */
+void doc_check_firewalld(struct doc *d)
+{
+	static const struct fw_table t = { NFPROTO_INET, "firewalld" };
+
+	if (!d->fw ||
+	    fw_chain_find(d->fw, &t, "filter_FORWARD", NULL, NULL) < 0)
+		return;
+	for (size_t i = 0; i < d->bridge_count; i++) {
+		const struct doc_bridge *b = &d->bridges[i];
+		struct zone_search z = { .bridge = b->name };
+
+		/* the second: before firewalld 1.0 */
+		(void)fw_rule_each(d->fw, &t, "filter_FORWARD_ZONES", note_zone,
+				   &z, NULL);
+		(void)fw_rule_each(d->fw, &t, "filter_FORWARD_IN_ZONES",
+				   note_zone, &z, NULL);
+		if (z.found || b->internal)
+			continue;
+		doc_find(
+			d, DOC_BAD,
+			doc_text(
+				d,
+				"firewalld runs and %s is in none of its zones",
+				b->name),
+			"it rejects what containers of this network send to "
+			"the outside; published ports work",
+			doc_text(d,
+				 "firewall-cmd --permanent --zone=trusted "
+				 "--add-interface=%s; firewall-cmd --reload",
+				 b->name));
+	}
+}
+
 /* ---- bridge netfilter ---------------------------------------------------- */
 
 void doc_check_bridge_nf(struct doc *d)

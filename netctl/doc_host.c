@@ -90,6 +90,24 @@ void doc_check_rp_filter(struct doc *d)
 	}
 }
 
+/* Berth needs it nowhere; it turns 127.0.0.1 into an address of the wire. */
+void doc_check_route_localnet(struct doc *d)
+{
+	struct nlk_link up;
+	const char *path = "net/ipv4/conf/all/route_localnet";
+
+	if (doc_sysctl(path, 0) == 0) {
+		if (doc_uplink(d, AF_INET, &up) < 0)
+			return;
+		path = doc_text(d, "net/ipv4/conf/%s/route_localnet", up.name);
+	}
+	if (doc_sysctl(path, 0) != 0)
+		doc_find(d, DOC_WARN, doc_text(d, "%s is on", path),
+			 "hosts on the wire can send to 127.0.0.1 of this "
+			 "host: services bound there are open to them",
+			 doc_text(d, "sysctl -w %s=0", path));
+}
+
 /* With forwarding on the kernel ignores router advertisements unless 2. */
 void doc_check_accept_ra(struct doc *d)
 {
