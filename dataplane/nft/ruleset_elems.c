@@ -189,6 +189,7 @@ void elems_port(const struct dp_network *net, const struct dp_port *port,
 	struct bytes k = { .len = 0 };
 
 	pair(&c, SET_SELF, port->ifname, port->ifname);
+	name(&c, SET_PORTS, port->ifname);
 	if (!net->icc)
 		name(&c, SET_APART, port->ifname);
 	if (!net->guard)

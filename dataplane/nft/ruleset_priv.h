@@ -54,7 +54,8 @@ enum set_id {
 	SET_JUDGE_ADDR6R,
 	SET_JUDGE_ANY4R,
 	SET_JUDGE_ANY6R,
-	/* inet: links of others */
+	/* inet: bridge ports, links of others */
+	SET_PORTS,
 	SET_FOREIGN,
 	SET_FRIENDS,
 	SET_STOP,

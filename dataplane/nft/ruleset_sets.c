@@ -167,6 +167,7 @@ const struct fw_set ruleset_sets[SET_MAX] = {
 	[SET_JUDGE_ADDR6R] = OPEN_RANGES("judge-addr6r", FW_TYPE_IPV6, 16),
 	[SET_JUDGE_ANY4R] = PORT_RANGES("judge-any4r"),
 	[SET_JUDGE_ANY6R] = PORT_RANGES("judge-any6r"),
+	[SET_PORTS] = NAMES("ports"),
 	[SET_FOREIGN] = NAMES("foreign"),
 	[SET_FRIENDS] = NAMES("friends"),
 	[SET_STOP] = { .name = "stop", .key_type = TYPE_NFPROTO, .key_len = 1 },

@@ -2,8 +2,10 @@
 /* An endpoint's kernel objects: a veth pair, its guard, its ports. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/fail.h"
+#include "lib/netns.h"
 #include "netplugins/bridge/bridge.h"
 
 #define NAME_TRIES 5
@@ -141,6 +143,19 @@ static int add_named(struct net_endpoint *ep, struct err *err)
 	return 0;
 }
 
+/* The port's device needs no address, and must take none: frames to link-local
+ * groups are handed to it, and with them a container's router advertisement. */
+static int no_ip6(const struct net_endpoint *ep, struct err *err)
+{
+	char path[80];
+
+	if (access("/proc/sys/net/ipv6", F_OK) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6",
+		 ep->ifname);
+	return sysctl_set(path, "1", err);
+}
+
 static int guard_port(const struct net_endpoint *ep, struct err *err)
 {
 	struct dp_port port = {
@@ -161,12 +176,18 @@ static int add_back(struct net_endpoint *ep, struct err *err)
 	struct bridge_host *host = host_of(ep);
 	struct bridge_network *br = net_of(ep);
 	struct nlk_link link;
-	int r = nlk_link_get(host->nlk, ep->ifname, 0, &link, err);
+	int r;
 
+	if (!br->index)
+		return err_set(err, -ENODEV, "bridge %s is not there",
+			       br->name);
+	r = nlk_link_get(host->nlk, ep->ifname, 0, &link, err);
 	if (r < 0)
 		return r;
 	/* The guard first: no packet passes an unguarded port. */
-	r = guard_port(ep, err);
+	r = no_ip6(ep, err);
+	if (r == 0)
+		r = guard_port(ep, err);
 	if (r == 0 && link.master != br->index) {
 		r = nlk_link_master(host->nlk, link.index, br->index, err);
 		if (r == 0)
@@ -183,6 +204,8 @@ static int finish_add(struct net_endpoint *ep, struct err *err)
 	struct bridge_host *host = host_of(ep);
 	int r = STEP("bridge.endpoint.veth", err);
 
+	if (r == 0)
+		r = no_ip6(ep, err);
 	if (r == 0)
 		r = guard_port(ep, err);
 	if (r == 0)
