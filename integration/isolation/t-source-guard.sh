@@ -91,6 +91,27 @@ done
 # What the bridge hands to nobody, and fragments, which hosts refuse.
 forge mallory lldp pause ra-first-part ra-second-part
 
+# Groups whose frames the bridge gives to its port, past the guard: the host
+# takes no packet from there, and no route.
+in_background listen-host.log "$IT/lib/probe" listen host 7000
+wait_until 5 grep -q ready "$DIR/listen-host.log"
+group=(group-udp group-forged group-udp6 group-ra group-arp group-out)
+addresses[mallory]+=" port=7000"
+addresses[loose]+=" port=7000"
+dropped_by inet "past the bridge" 2 forge mallory "${group[@]}"
+dropped_by inet "past the bridge" 2 forge loose "${group[@]}"
+host_unharmed() {
+	same "$(sed 1d "$DIR/listen-host.log")" "" "packets to the host"
+	same "$(ip -6 -j route show default | jq -r '.[].dev')" up1 \
+		"the host's default route"
+	lacks "$(ip -6 addr)" 2001:db8:bad "the host's addresses"
+}
+host_unharmed
+for c in mallory:n1 loose:open; do
+	same "$(cat "/proc/sys/net/ipv6/conf/$(port_of "${c%:*}")/disable_ipv6")" \
+		1 "IPv6 of the port of $c"
+done
+
 # Honest traffic.
 honest=(honest-arp honest-probe honest-dad honest-na honest-frag
 	honest-multicast honest6 honest)
@@ -168,7 +189,7 @@ same "$(sed 1d "$DIR/watch-older.log" | xargs)" "eth0 honest" "seen by older"
 
 # berth.guard=off: the same frames are real, and do harm.
 same "$(nft -j list set bridge berth-bridge guarded |
-	jq -r '[.nftables[].set?.elem? // empty] | flatten | index("'"$(port_of loose open)"'")')" \
+	jq -r '[.nftables[].set?.elem? // empty] | flatten | index("'"$(port_of loose)"'")')" \
 	null "the port is guarded"
 all=()
 for comment in "${!rule[@]}"; do
@@ -190,3 +211,6 @@ done
 same "${missing-}" "" "did not arrive with the guard off"
 contains "$(at prey ip -6 route show default)" "$(ll_of loose)" \
 	"default route that the advertisement made"
+# The host itself stays as it was even so.
+host_unharmed
+same "$(at old ip -6 addr show dev eth0)" "" "IPv6 on a network without it"

@@ -49,7 +49,7 @@ ll_of() {
 		jq -r '.[0].addr_info[0].local // "fe80::1"'
 }
 
-# bridge_of NETWORK; port_of CONTAINER NETWORK - the host's side of its link.
+# bridge_of NETWORK; port_of CONTAINER - the host's side of its link.
 bridge_of() {
 	local id
 	id=$(net_id "$1")
