@@ -132,17 +132,21 @@ const struct net_api_method net_api_methods[] = {
 static int decode_aux(json_object *aux, int family, struct net_pool *to,
 		      struct err *err)
 {
-	if (!aux)
+	size_t count = aux ? (size_t)json_object_object_length(aux) : 0;
+
+	if (count == 0)
 		return 0;
+	if (count > NET_AUX_MAX)
+		return err_set(err, -EINVAL, "AuxAddresses: more than %d",
+			       NET_AUX_MAX);
+	to->aux = calloc(count, sizeof(*to->aux));
+	if (!to->aux)
+		return err_set(err, -ENOMEM, "AuxAddresses");
 	json_object_object_foreach(aux, name, val)
 	{
 		const char *text = json_object_get_string(val);
 		struct ip_prefix p = { 0 };
 
-		if (to->aux_count == NET_AUX_MAX)
-			return err_set(err, -EINVAL,
-				       "AuxAddresses: more than %d",
-				       NET_AUX_MAX);
 		if (!json_object_is_type(val, json_type_string) ||
 		    strlen(name) >= sizeof(to->aux[0].name))
 			return err_set(err, -EBADMSG,

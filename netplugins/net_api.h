@@ -95,7 +95,8 @@ struct net_api_method {
 extern const struct net_api_method net_api_methods[];
 
 /*
- * net_api_pools() - move the pools of a request into @net.
+ * net_api_pools() - move the pools of a request into @net, whose .aux the
+ * caller frees, also after a failure.
  *
  * Docker's null IPAM pool (0.0.0.0/0) is no pool.
  * Return: 0; -EINVAL for two pools of a family, an address of the wrong

@@ -227,9 +227,12 @@ static bool put_pools(json_object *o, const struct net_network *net)
 /* The user's -o, as sent. */
 static bool put_options(json_object *o, const struct net_entry *e)
 {
+	_cleanup_(json_putp) json_object *request = NULL;
 	json_object *at = NULL, *map = NULL;
 
-	if (json_object_object_get_ex(e->request, "Options", &at))
+	if (jdec_parse(e->request, strlen(e->request), &request, NULL) < 0)
+		return false;
+	if (json_object_object_get_ex(request, "Options", &at))
 		json_object_object_get_ex(at, "com.docker.network.generic",
 					  &map);
 	return net_put(o, "Options",

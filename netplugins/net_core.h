@@ -136,7 +136,10 @@ int net_network_get(struct net_core *core, const char *id, struct net_hold *ret,
 		    struct err *err);
 /* A network's endpoint taken out of kernel, records and list: the entry is
  * locked.  For what is stale. */
-/* Try again to add a network that could not be added when we started. */
+/* Make a network's kernel objects again, and hang its endpoints in; what fails
+ * is e->problem. */
+int net_network_raise(struct net_entry *e, struct err *err);
+/* The same if it has a problem. */
 int net_network_usable(struct net_entry *e, struct err *err);
 int net_endpoint_drop(struct net_core *core, struct net_entry *e,
 		      struct net_slot *s, struct err *err);
@@ -151,8 +154,9 @@ int net_record_endpoint(struct store *s, const struct net_slot *slot,
 			struct err *err);
 int net_record_endpoint_del(struct store *s, const struct net_endpoint *ep,
 			    struct err *err);
+/* @ret_request: owned. */
 int net_record_network_load(const char *json, struct net_entry *e,
-			    struct err *err);
+			    json_object **ret_request, struct err *err);
 /* @net: whose endpoint it is. @ret: owned, not linked. */
 int net_record_endpoint_load(const char *json, struct net_network *net,
 			     struct net_slot **ret, struct err *err);

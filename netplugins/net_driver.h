@@ -28,13 +28,16 @@
 
 #define NET_AUX_MAX 64
 
+/* An address that IPAM keeps free, for the driver's own use. */
+struct net_aux {
+	char name[64];
+	struct ip_addr addr;
+};
+
 struct net_pool {
 	struct ip_prefix pool;    /* none: the family is off, or null IPAM */
 	struct ip_prefix gateway; /* none: no gateway given */
-	struct {
-		char name[64];
-		struct ip_addr addr;
-	} aux[NET_AUX_MAX];
+	struct net_aux *aux;      /* the core's; NULL: none */
 	unsigned int aux_count;
 };
 

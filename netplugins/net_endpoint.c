@@ -214,6 +214,13 @@ static bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
 	return a->len == b->len && ip_equal(&a->addr, &b->addr);
 }
 
+/* @old NULL: none. */
+static bool same_options(json_object *new, json_object *old)
+{
+	return old ? json_object_equal(new, old)
+		   : json_object_object_length(new) == 0;
+}
+
 static int endpoint_again(struct net_call *c, const struct net_slot *s,
 			  const struct net_req_endpoint *req, struct err *err)
 {
@@ -225,7 +232,7 @@ static int endpoint_again(struct net_call *c, const struct net_slot *s,
 
 	if (!prefix_equal(&s->ep.addr4, &itf->addr4) ||
 	    !prefix_equal(&s->ep.addr6, &itf->addr6) || !mac_same || !own ||
-	    !json_object_equal(own, s->options))
+	    !same_options(own, s->options))
 		return err_set(err, -EEXIST,
 			       "endpoint " NET_SHORT
 			       " is there already, with another "

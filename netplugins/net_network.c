@@ -37,12 +37,22 @@ static void req_network_fini(struct net_req_network *req)
 	jdec_free(net_network_fields, req);
 }
 
+/* Before .network_init has succeeded there is nothing to .network_fini. */
+static void half_free(struct net_network *net)
+{
+	if (!net)
+		return;
+	free(net->v4.aux);
+	free(net->v6.aux);
+	free(net);
+}
+DEFINE_CLEANUP(struct net_network, half_free)
+
 int net_network_build(struct net_core *core, json_object *request,
 		      struct net_network **ret, struct err *err)
 {
 	_cleanup_(req_network_fini) struct net_req_network req = { 0 };
-	/* plain free() until .network_init has succeeded */
-	_cleanup_free_ struct net_network *net = network_alloc(core);
+	_cleanup_(half_freep) struct net_network *net = network_alloc(core);
 	int r;
 
 	if (!net)
@@ -75,20 +85,42 @@ int net_network_get(struct net_core *core, const char *id, struct net_hold *ret,
 	return r < 0 ? err_set(err, r, "network " NET_SHORT, id) : 0;
 }
 
+static int raise_endpoint(const struct net_driver *drv, struct net_slot *s,
+			  struct err *err)
+{
+	int r = drv->endpoint_place(&s->ep, err);
+
+	if (r < 0)
+		return r;
+	if (s->absent || r == NET_LINK_GONE)
+		return 0;
+	r = drv->endpoint_add(&s->ep, err);
+	if (r == 0 && s->ep.exposed && drv->expose)
+		r = drv->expose(&s->ep, err);
+	return r;
+}
+
+int net_network_raise(struct net_entry *e, struct err *err)
+{
+	const struct net_driver *drv = e->net->driver;
+	struct err why = { 0 };
+	int r = drv->network_add(e->net, false, &why);
+
+	for (struct net_endpoint *ep = e->net->endpoints; r == 0 && ep;
+	     ep = ep->next)
+		r = raise_endpoint(drv, net_slot_of(ep), &why);
+	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? why.msg : "");
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
 int net_network_usable(struct net_entry *e, struct err *err)
 {
-	struct err why = { 0 };
-	int r;
+	int r = e->problem[0] ? net_network_raise(e, err) : 0;
 
-	if (!e->problem[0])
-		return 0;
-	r = e->net->driver->network_add(e->net, false, &why);
-	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? why.msg : "");
 	if (r < 0)
-		return err_set(err, r,
-			       "network " NET_SHORT
-			       " could not be made again: %s",
-			       e->id, why.msg);
+		return err_wrap(err, r,
+				"network " NET_SHORT " could not be made again",
+				e->id);
 	return 0;
 }
 
@@ -100,10 +132,18 @@ static void now_text(char *buf, size_t size)
 	strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 }
 
+static bool same_request(const struct net_entry *e, json_object *body)
+{
+	_cleanup_(json_putp) json_object *old = NULL;
+
+	return jdec_parse(e->request, strlen(e->request), &old, NULL) == 0 &&
+	       json_object_equal(old, body);
+}
+
 static int add_again(const struct net_call *c, struct net_entry *e,
 		     struct err *err)
 {
-	if (!json_object_equal(e->request, c->body))
+	if (!same_request(e, c->body))
 		return err_set(err, -EEXIST,
 			       "network " NET_SHORT
 			       " is there already, with other "
@@ -125,6 +165,16 @@ static int save_network(struct net_call *c, struct net_entry *e,
 	return r < 0 ? r : net_txn_commit(c, err);
 }
 
+/* As text: an object takes ten times as much. */
+static int keep_request(struct net_entry *e, json_object *body, struct err *err)
+{
+	const char *text =
+		json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
+
+	e->request = text ? strdup(text) : NULL;
+	return e->request ? 0 : err_set(err, -ENOMEM, "network");
+}
+
 /* The entry is ours alone and empty; it stays so on failure. */
 static int make_network(struct net_call *c, struct net_entry *e,
 			struct err *err)
@@ -143,9 +193,10 @@ static int make_network(struct net_call *c, struct net_entry *e,
 		r = drv->network_add(net, true, err);
 	if (r < 0)
 		return r;
-	e->request = json_object_get(c->body);
 	now_text(e->created, sizeof(e->created));
-	r = NET_STEP("net.create_network.kernel", err);
+	r = keep_request(e, c->body, err);
+	if (r == 0)
+		r = NET_STEP("net.create_network.kernel", err);
 	if (r == 0)
 		r = save_network(c, e, err);
 	if (r < 0) {
@@ -153,7 +204,7 @@ static int make_network(struct net_call *c, struct net_entry *e,
 
 		if (drv->network_del(net, &undo) < 0)
 			err_wrap(err, r, "%s; left behind", undo.msg);
-		json_object_put(take_ptr(e->request));
+		free(take_ptr(e->request));
 		return r;
 	}
 	net->redo = false;

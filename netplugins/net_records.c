@@ -72,8 +72,13 @@ static int put_record(struct store *s, const char *kind, const char *id,
 int net_record_network(struct store *s, const struct net_entry *e,
 		       struct err *err)
 {
-	struct network_record rec = { .request = e->request };
+	struct network_record rec = { .request = NULL };
+	_cleanup_(json_putp) json_object *request = NULL;
+	int r = jdec_parse(e->request, strlen(e->request), &request, err);
 
+	if (r < 0)
+		return r;
+	rec.request = request;
 	snprintf(rec.created, sizeof(rec.created), "%s", e->created);
 	_cleanup_(json_putp) json_object *obj =
 		jdec_to_json(network_fields, &rec);
@@ -84,7 +89,7 @@ int net_record_network(struct store *s, const struct net_entry *e,
 }
 
 int net_record_network_load(const char *json, struct net_entry *e,
-			    struct err *err)
+			    json_object **ret_request, struct err *err)
 {
 	_cleanup_(json_putp) json_object *obj = NULL;
 	struct network_record rec = { 0 };
@@ -96,9 +101,11 @@ int net_record_network_load(const char *json, struct net_entry *e,
 		r = err_set(err, -EBADMSG, "Request: missing");
 	if (r < 0)
 		return err_wrap(err, r, "record of network " NET_SHORT, e->id);
-	e->request = json_object_get(rec.request);
 	snprintf(e->created, sizeof(e->created), "%s", rec.created);
-	return 0;
+	*ret_request = json_object_get(rec.request);
+	e->request = strdup(json_object_to_json_string_ext(
+		rec.request, JSON_C_TO_STRING_PLAIN));
+	return e->request ? 0 : err_set(err, -ENOMEM, "network record");
 }
 
 /* Endpoint ids are unique in their network only. */
@@ -206,7 +213,8 @@ int net_slot_options(struct net_slot *s, json_object *options, struct err *err)
 		if (!s->ep.options)
 			return err_set(err, -ENOMEM, "endpoint options");
 	}
-	s->options = json_object_get(options);
+	if (options && json_object_object_length(options))
+		s->options = json_object_get(options);
 	snprintf(what, sizeof(what), "%s endpoint", drv->name);
 	return opts_decode(options,
 			   drv->endpoint_options ? drv->endpoint_options : none,

@@ -68,14 +68,15 @@ static int load_network(struct net_core *core, const struct row *row,
 {
 	_cleanup_(net_hold_fini) struct net_hold h = { 0 };
 	_cleanup_(net_network_freep) struct net_network *net = NULL;
+	_cleanup_(json_putp) json_object *request = NULL;
 	struct err why = { 0 };
 	int r = net_table_get(&core->table, row->id, true, &h);
 
 	if (r < 0)
 		return err_set(err, r, "network " NET_SHORT, row->id);
-	r = net_record_network_load(row->json, h.entry, err);
+	r = net_record_network_load(row->json, h.entry, &request, err);
 	if (r == 0)
-		r = net_network_build(core, h.entry->request, &net, err);
+		r = net_network_build(core, request, &net, err);
 	if (r < 0)
 		return r;
 	/* It stays on record: what stands in its way may go away. */

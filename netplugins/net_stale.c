@@ -134,6 +134,16 @@ int net_stale_sweep(struct net_core *core, uint32_t grace_s, bool dry,
 	return r < 0 ? r : w.removed;
 }
 
+/* What stood in a network's way may have gone. */
+static int retry_network(void *ctx, struct net_entry *e)
+{
+	(void)ctx;
+	if (e->problem[0] && net_network_raise(e, NULL) == 0)
+		log_info("op=retry network=" NET_SHORT " result=made-again",
+			 e->id);
+	return 0;
+}
+
 void net_core_tick(struct net_core *core)
 {
 	time_t now = net_now(), every = core->gc_grace_s / 4;
@@ -142,6 +152,7 @@ void net_core_tick(struct net_core *core)
 	if (now < core->next_gc)
 		return;
 	(void)net_stale_sweep(core, core->gc_grace_s, false, NULL, NULL);
+	(void)net_table_each(&core->table, retry_network, core);
 	core->next_gc = now + (every < 1 ? 1 : every > 15 ? 15 : every);
 }
 
@@ -151,20 +162,13 @@ void net_core_tick(struct net_core *core)
  * that are left back in. */
 static int mend_network(void *ctx, struct net_entry *e)
 {
-	struct net_core *core = ctx;
-	const struct net_driver *drv = core->driver;
+	const struct net_core *core = ctx;
 	struct err err = { 0 };
 	int r;
 
-	if (!drv->network_lost(e->net))
+	if (!core->driver->network_lost(e->net))
 		return 0;
-	r = drv->network_add(e->net, false, &err);
-	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? err.msg : "");
-	for (struct net_endpoint *ep = e->net->endpoints; r == 0 && ep;
-	     ep = ep->next)
-		if (!net_slot_of(ep)->absent &&
-		    drv->endpoint_place(ep, NULL) > NET_LINK_GONE)
-			r = drv->endpoint_add(ep, &err);
+	r = net_network_raise(e, &err);
 	log_warn("op=mend network=" NET_SHORT " result=%s%s%s%s", e->id,
 		 r < 0 ? "failed" : "made-again", r < 0 ? " err=\"" : "",
 		 r < 0 ? err.msg : "", r < 0 ? "\"" : "");

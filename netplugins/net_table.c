@@ -67,13 +67,15 @@ void net_network_free(struct net_network *net)
 	}
 	if (net->driver->network_fini)
 		net->driver->network_fini(net);
+	free(net->v4.aux);
+	free(net->v6.aux);
 	free(net);
 }
 
 static void entry_free(struct net_entry *e)
 {
 	net_network_free(e->net);
-	json_object_put(e->request);
+	free(e->request);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }

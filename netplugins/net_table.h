@@ -22,7 +22,7 @@
 struct net_slot {
 	struct net_endpoint ep;
 	struct portmap asked; /* as ProgramExternalConnectivity said */
-	json_object *options; /* owned: the user's, as sent */
+	json_object *options; /* owned: the user's, as sent; NULL: none */
 	bool absent;          /* its link was gone when we started: not in the
 			  * driver, only waiting for its end */
 	time_t gone_for; /* CLOCK_BOOTTIME, since when stale; 0: it is not */
@@ -33,7 +33,7 @@ struct net_entry {
 	pthread_mutex_t lock;
 	/* under .lock */
 	struct net_network *net;   /* owned; NULL: not made, or deleted */
-	json_object *request;      /* owned: CreateNetwork's body */
+	char *request;             /* owned: CreateNetwork's body */
 	char created[32];          /* RFC 3339 */
 	char problem[ERR_MSG_MAX]; /* why it could not be added; "": it was */
 	bool unlinked;             /* out of the table: look it up again */

@@ -33,6 +33,7 @@ const struct net_driver bridge_driver = {
 	.network_lost = bridge_network_lost,
 	.network_defaults = bridge_defaults,
 	.network_init = bridge_init,
+	.network_fini = bridge_network_fini,
 	.gateway_skip = bridge_gateway_skip,
 	.network_info = bridge_network_info,
 	.network_add = bridge_network_add,

@@ -149,6 +149,8 @@ void bridge_forward_check(struct bridge_host *host,
 
 int bridge_network_add(struct net_network *net, bool fresh, struct err *err);
 int bridge_network_del(struct net_network *net, struct err *err);
+/* Nothing of the host points to it any more. */
+void bridge_network_fini(struct net_network *net);
 bool bridge_network_lost(struct net_network *net);
 void bridge_network_info(const struct net_network *net, struct net_info *ret);
 

@@ -376,6 +376,12 @@ int bridge_network_del(struct net_network *net, struct err *err)
 	return bridge_forward_off(host, err);
 }
 
+/* A network that could not be undone is forgotten all the same. */
+void bridge_network_fini(struct net_network *net)
+{
+	bridge_release(net->host, bridge_of(net));
+}
+
 bool bridge_network_lost(struct net_network *net)
 {
 	struct bridge_network *br = bridge_of(net);
