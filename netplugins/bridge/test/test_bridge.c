@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options of bridge networks, row by row, and subnets that overlap. */
+#include "lib/test/test.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/jdec.h"
+#include "netplugins/bridge/bridge.h"
+
+#define P "com.docker.network."
+
+struct row {
+	const char *name, *options; /* JSON */
+	const char *pool6;          /* NULL: IPv6 is off */
+	bool internal, no_pool;
+	const char *msg; /* part of the error, NULL: accepted */
+	int (*check)(const struct bridge_network *br);
+};
+
+static void pool_set(struct net_pool *p, const char *pool, const char *gateway)
+{
+	assert_int_equal(ip_prefix_parse(pool, &p->pool, NULL), 0);
+	assert_int_equal(ip_prefix_parse(gateway, &p->gateway, NULL), 0);
+}
+
+static struct bridge_network *network_new(void)
+{
+	struct bridge_network *br = calloc(1, sizeof(*br));
+
+	assert_non_null(br);
+	br->base.driver = &bridge_driver;
+	memset(br->base.id, 'a', 64);
+	bridge_defaults(&br->base);
+	return br;
+}
+
+/* ---- options ----------------------------------------------------------------- */
+
+static int defaults(const struct bridge_network *br)
+{
+	return br->opt.icc && br->opt.masquerade && br->opt.guard &&
+	       !br->opt.inhibit4 && br->opt.mode4 == DP_GW_NAT &&
+	       br->opt.firewall == DP_FW_OPEN && !br->opt.mtu &&
+	       strcmp(br->opt.prefix, "eth") == 0 &&
+	       strcmp(br->name, "bb-aaaaaaaaaaaa") == 0 &&
+	       strncmp(br->alias, "berth:berth-bridge:aaa", 22) == 0 &&
+	       mac_check(&br->mac, NULL) == 0;
+}
+
+static int icc_off(const struct bridge_network *br)
+{
+	return !br->opt.icc;
+}
+
+static int named(const struct bridge_network *br)
+{
+	return strcmp(br->name, "lan.7") == 0;
+}
+
+static int trusted(const struct bridge_network *br)
+{
+	return strcmp(br->trusted[0], "eth0") == 0 &&
+	       strcmp(br->trusted[1], "wg0") == 0 && !br->trusted[2][0];
+}
+
+static int routed6(const struct bridge_network *br)
+{
+	return br->opt.mode4 == DP_GW_NAT && br->opt.mode6 == DP_GW_ROUTED;
+}
+
+static int respect(const struct bridge_network *br)
+{
+	return br->opt.firewall == DP_FW_RESPECT && !br->opt.guard;
+}
+
+static int isolated(const struct bridge_network *br)
+{
+	return !bridge_has_gateway4(br) && bridge_has_gateway6(br);
+}
+
+static int jumbo(const struct bridge_network *br)
+{
+	return br->opt.mtu == 9000;
+}
+
+static const struct row rows[] = {
+	{ .name = "nothing given", .options = "{}", .check = defaults },
+	{ .name = "icc off",
+	  .options = "{\"" P "bridge.enable_icc\":\"false\"}",
+	  .check = icc_off },
+	{ .name = "a name with a dot",
+	  .options = "{\"" P "bridge.name\":\"lan.7\"}",
+	  .check = named },
+	{ .name = "trusted interfaces",
+	  .options = "{\"" P "bridge.trusted_host_interfaces\":\"eth0:wg0\"}",
+	  .check = trusted },
+	{ .name = "a mode for one family",
+	  .options = "{\"" P "bridge.gateway_mode_ipv6\":\"routed\"}",
+	  .pool6 = "fd00:1::/64",
+	  .check = routed6 },
+	{ .name = "ours",
+	  .options = "{\"berth.firewall\":\"respect\",\"berth.guard\":\"off\","
+		     "\"berth.dataplane\":\"nft\"}",
+	  .check = respect },
+	{ .name = "isolated needs internal",
+	  .options = "{\"" P "bridge.gateway_mode_ipv4\":\"isolated\"}",
+	  .msg = "only for an internal network" },
+	{ .name = "isolated and internal",
+	  .options = "{\"" P "bridge.gateway_mode_ipv4\":\"isolated\"}",
+	  .pool6 = "fd00:1::/64",
+	  .internal = true,
+	  .check = isolated },
+	{ .name = "mtu",
+	  .options = "{\"" P "driver.mtu\":\"9000\"}",
+	  .check = jumbo },
+	{ .name = "mtu of zero",
+	  .options = "{\"" P "driver.mtu\":\"0\"}",
+	  .msg = "whole number" },
+	{ .name = "mtu too small for IPv6",
+	  .options = "{\"" P "driver.mtu\":\"1279\"}",
+	  .pool6 = "fd00:1::/64",
+	  .msg = "IPv6 needs 1280" },
+	{ .name = "mtu too large",
+	  .options = "{\"" P "driver.mtu\":\"65536\"}",
+	  .msg = "whole number" },
+	{ .name = "name too long",
+	  .options = "{\"" P "bridge.name\":\"sixteen-letters-\"}",
+	  .msg = "not a name for a link" },
+	{ .name = "name with a slash",
+	  .options = "{\"" P "bridge.name\":\"a/b\"}",
+	  .msg = "not a name for a link" },
+	{ .name = "name with a colon",
+	  .options = "{\"" P "bridge.name\":\"a:b\"}",
+	  .msg = "not a name for a link" },
+	{ .name = "name of dots",
+	  .options = "{\"" P "bridge.name\":\"..\"}",
+	  .msg = "not a name for a link" },
+	{ .name = "name with a pattern",
+	  .options = "{\"" P "bridge.name\":\"br%d\"}",
+	  .msg = "not a name for a link" },
+	{ .name = "prefix that leaves no room",
+	  .options = "{\"" P "container_iface_prefix\":\"twelve-chars\"}",
+	  .msg = "not the beginning" },
+	{ .name = "empty prefix",
+	  .options = "{\"" P "container_iface_prefix\":\"\"}",
+	  .msg = "not the beginning" },
+	{ .name = "host address of the wrong family",
+	  .options = "{\"" P "host_ipv4\":\"fd00::1\"}",
+	  .msg = "not an IPv4 address" },
+	{ .name = "host address of the wrong family, 6",
+	  .options = "{\"" P "host_ipv6\":\"10.0.0.1\"}",
+	  .msg = "not an IPv6 address" },
+	{ .name = "binding of the wrong family",
+	  .options = "{\"" P "bridge.host_binding_ipv4\":\"::1\"}",
+	  .msg = "not an IPv4 address" },
+	{ .name = "trusted interface that can't be",
+	  .options = "{\"" P "bridge.trusted_host_interfaces\":\"eth0:a b\"}",
+	  .msg = "is not a link's name" },
+	{ .name = "too many trusted interfaces",
+	  .options = "{\"" P "bridge.trusted_host_interfaces\":"
+		     "\"a:b:c:d:e:f:g:h:i:j:k:l:m:n:o:p:q\"}",
+	  .msg = "more than 16" },
+	{ .name = "unknown mode",
+	  .options = "{\"" P "bridge.gateway_mode_ipv4\":\"open\"}",
+	  .msg = "one of nat, nat-unprotected, routed, isolated" },
+	{ .name = "default bridge",
+	  .options = "{\"" P "bridge.default_bridge\":\"true\"}",
+	  .msg = "docker0 belongs to dockerd" },
+	{ .name = "parent",
+	  .options = "{\"parent\":\"eth0\"}",
+	  .msg = "no parent interface" },
+	{ .name = "a later dataplane",
+	  .options = "{\"berth.dataplane\":\"ebpf\"}",
+	  .msg = "not one of nft" },
+	{ .name = "a slip",
+	  .options = "{\"berth.gaurd\":\"on\"}",
+	  .msg = "did you mean \"berth.guard\"" },
+	{ .name = "null IPAM",
+	  .options = "{}",
+	  .no_pool = true,
+	  .msg = "needs a subnet" },
+};
+
+static void option_row(void **state)
+{
+	const struct row *row = *state;
+	struct bridge_network *br = network_new();
+	_cleanup_(json_putp) json_object *map =
+		json_tokener_parse(row->options);
+	struct err err = { 0 };
+	int r;
+
+	assert_non_null(map);
+	br->base.internal = row->internal;
+	br->base.ipv6 = row->pool6;
+	if (!row->no_pool)
+		pool_set(&br->base.v4, "10.1.0.0/24", "10.1.0.1/24");
+	if (row->pool6)
+		pool_set(&br->base.v6, row->pool6, "fd00:1::1/64");
+	r = opts_decode(map, bridge_network_options, &br->opt, "a network",
+			&err);
+	if (r == 0)
+		r = bridge_init(&br->base, &err);
+	if (!row->msg && r < 0)
+		fail_msg("%s", err.msg);
+	if (row->msg) {
+		assert_int_equal(r, -EINVAL);
+		if (!strstr(err.msg, row->msg))
+			fail_msg("\"%s\" is not in \"%s\"", row->msg, err.msg);
+	}
+	if (row->check)
+		assert_true(row->check(br));
+	free(br);
+}
+
+static void every_option_is_documented(void **state)
+{
+	(void)state;
+	for (const struct opt_field *f = bridge_network_options; f->key; f++)
+		assert_true(f->doc && f->doc[0]);
+	for (const struct opt_field *f = bridge_endpoint_options; f->key; f++)
+		assert_true(f->doc && f->doc[0]);
+}
+
+/* ---- overlap ------------------------------------------------------------------ */
+
+static struct bridge_network *network_with(struct bridge_host *host, char id,
+					   const char *pool, const char *pool6)
+{
+	struct bridge_network *br = network_new();
+
+	memset(br->base.id, id, 64);
+	br->base.host = host;
+	snprintf(br->name, sizeof(br->name), "bb-%.12s", br->base.id);
+	if (pool)
+		assert_int_equal(ip_prefix_parse(pool, &br->base.v4.pool, NULL),
+				 0);
+	if (pool6)
+		assert_int_equal(
+			ip_prefix_parse(pool6, &br->base.v6.pool, NULL), 0);
+	return br;
+}
+
+static void claim(struct bridge_host *host, char id, const char *pool,
+		  const char *pool6, const char *msg)
+{
+	struct bridge_network *br = network_with(host, id, pool, pool6);
+	struct err err = { 0 };
+	int r = bridge_claim(host, br, true, &err);
+
+	if (!msg) {
+		if (r < 0)
+			fail_msg("%s", err.msg);
+		return; /* stays in the list */
+	}
+	assert_int_equal(r, -EEXIST);
+	if (!strstr(err.msg, msg))
+		fail_msg("\"%s\" is not in \"%s\"", msg, err.msg);
+	assert_false(br->claimed);
+	free(br);
+}
+
+static void add_route(struct nlk *nlk, int index, const char *dst)
+{
+	struct nlk_route r = { .oif = index, .table = 254, .type = 1 };
+	struct err err = { 0 };
+
+	assert_int_equal(ip_prefix_parse(dst, &r.dst, NULL), 0);
+	r.scope = r.dst.addr.family == AF_INET ? 253 : 0;
+	if (nlk_route_add(nlk, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void overlaps(void **state)
+{
+	struct bridge_host host = { .announce_fd = -EBADF };
+	const struct nlk_bridge_conf conf = { .name = "up0",
+					      .alias = "berth:test:up0" };
+	struct nlk_link link;
+	struct err err = { 0 };
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("SKIP: no network namespace\n");
+		skip();
+	}
+	pthread_mutex_init(&host.lock, NULL);
+	assert_int_equal(nlk_open(&host.nlk, &err), 0);
+	assert_int_equal(nlk_bridge_add(host.nlk, &conf, &err), 0);
+	assert_int_equal(nlk_link_get(host.nlk, "up0", 0, &link, &err), 0);
+	assert_int_equal(nlk_link_up(host.nlk, link.index, true, &err), 0);
+	add_route(host.nlk, link.index, "10.20.0.0/16");
+	add_route(host.nlk, link.index, "fd00:20::/48");
+	add_route(host.nlk, link.index, "0.0.0.0/0"); /* means nothing */
+	claim(&host, '1', "10.20.9.0/24", NULL, "route 10.20.0.0/16 on up0");
+	claim(&host, '1', "10.0.0.0/8", NULL, "route 10.20.0.0/16 on up0");
+	claim(&host, '1', "10.30.0.0/24", "fd00:20:0:1::/64",
+	      "route fd00:20::/48 on up0");
+	claim(&host, '2', "10.30.0.0/24", "fd00:30::/64", NULL);
+	claim(&host, '3', "10.30.0.128/25", NULL, "network 222222222222");
+	claim(&host, '3', "10.31.0.0/24", "fd00:30::/80",
+	      "network 222222222222");
+	claim(&host, '2', "10.40.0.0/24", NULL, "bb-222222222222 belongs to");
+	claim(&host, '4', "10.30.1.0/24", "fd00:31::/64", NULL);
+	claim(&host, '5', NULL, "fd00:32::/64", NULL);
+	while (host.networks) {
+		struct bridge_network *br = host.networks;
+
+		bridge_release(&host, br);
+		free(br);
+	}
+	nlk_close(host.nlk);
+	pthread_mutex_destroy(&host.lock);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
+	size_t n = 0;
+
+	for (; n < ARRAY_SIZE(rows); n++)
+		tests[n] = (struct CMUnitTest){
+			.name = rows[n].name,
+			.test_func = option_row,
+			.initial_state = (void *)(uintptr_t)&rows[n],
+		};
+	tests[n++] = (struct CMUnitTest){
+		.name = "every option is documented",
+		.test_func = every_option_is_documented,
+	};
+	tests[n++] = (struct CMUnitTest){
+		.name = "overlapping subnets",
+		.test_func = overlaps,
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
