@@ -304,15 +304,17 @@ static int mount_id(struct life *l, const char *name, const char *id)
 static int unmount_id(struct life *l, const char *name, const char *id)
 {
 	uint64_t seq = 0;
+	int r = vol_unmount(l->core, name, id, &seq, NULL);
 
-	return delivered(l, seq, vol_unmount(l->core, name, id, &seq, NULL));
+	return delivered(l, seq, r);
 }
 
 static int remove_it(struct life *l, const char *name)
 {
 	uint64_t seq = 0;
+	int r = vol_remove(l->core, name, &seq, NULL);
 
-	return delivered(l, seq, vol_remove(l->core, name, &seq, NULL));
+	return delivered(l, seq, r);
 }
 
 static int note_users(void *ctx, const struct vol_info *v)
