@@ -12,3 +12,4 @@ ar-src += netplugins/net_table.c
 ar-src += netplugins/test/fake.c
 ar-src += netplugins/test/life.c
 tests += netplugins/test/test_net_core.c
+tests += netplugins/test/test_net_api.c

@@ -115,6 +115,11 @@ const struct jdec_field net_expose_fields[] = {
 	{ 0 },
 };
 
+const struct jdec_field net_gc_fields[] = {
+	JDEC_FIELD("DryRun", JDEC_BOOL, struct net_req_gc, dry, 0),
+	{ 0 },
+};
+
 const struct net_api_method net_api_methods[] = {
 	{ "NetworkDriver.GwAllocCheck", net_gw_check_fields },
 	{ "NetworkDriver.CreateNetwork", net_network_fields },
@@ -126,6 +131,8 @@ const struct net_api_method net_api_methods[] = {
 	{ "NetworkDriver.Leave", net_endpoint_id_fields },
 	{ "NetworkDriver.ProgramExternalConnectivity", net_expose_fields },
 	{ "NetworkDriver.RevokeExternalConnectivity", net_endpoint_id_fields },
+	{ "Berth.Network", net_id_fields },
+	{ "Berth.Gc", net_gc_fields },
 	{ 0 },
 };
 

@@ -67,6 +67,10 @@ struct net_req_port {
 	uint16_t port, host_first, host_last;
 };
 
+struct net_req_gc {
+	bool dry;
+};
+
 struct net_req_ports {
 	struct jdec_array list; /* of struct net_req_port */
 };
@@ -85,6 +89,7 @@ extern const struct jdec_field net_endpoint_fields[];
 extern const struct jdec_field net_endpoint_id_fields[];
 extern const struct jdec_field net_join_fields[];
 extern const struct jdec_field net_expose_fields[];
+extern const struct jdec_field net_gc_fields[]; /* /Berth.Gc */
 
 /* Every method with a body, for the generator of malformed requests; ended by
  * { 0 }. */

@@ -449,22 +449,14 @@ static int on_check(void *ctx, struct rpc_call *call, json_object **ret,
 	return r < 0 ? r : answer_lines(l, "Problems", ret, err);
 }
 
-struct gc_req {
-	bool dry;
-};
-
-static const struct jdec_field gc_fields[] = {
-	JDEC_FIELD("DryRun", JDEC_BOOL, struct gc_req, dry, 0),
-	{ 0 },
-};
-
 static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
 		 struct err *err)
 {
 	_cleanup_(gc_fini) struct gc gc = { .core = ctx, .lines = lines_new() };
 	struct lines *l = &gc.lines;
-	struct gc_req req = { 0 };
-	int r = call->body ? jdec_object(call->body, gc_fields, &req, err) : 0;
+	struct net_req_gc req = { 0 };
+	int r = call->body ? jdec_object(call->body, net_gc_fields, &req, err)
+			   : 0;
 
 	if (r == 0 && !l->list)
 		r = err_set(err, -ENOMEM, "answer");
