@@ -33,6 +33,7 @@ ar-src += lib/sockdiag.c
 tests += lib/test/test_sockdiag.c
 ar-src += lib/rpc.c
 ar-src += lib/rpc_conn.c
+ar-src += lib/rpc_gate.c
 ar-src += lib/rpc_stat.c
 ar-src += lib/store.c
 ar-src += lib/store_life.c

@@ -391,7 +391,9 @@ bool rpc_stop(struct rpc *rpc)
 {
 	if (!rpc)
 		return true;
-	if (!rpc_gate_stop(rpc))
+	rpc_conns_stopping(rpc);
+	rpc_gate_stop(rpc);
+	if (!rpc_conns_stop(rpc))
 		return false;
 	rpc_free(rpc);
 	return true;
@@ -429,7 +431,9 @@ int rpc_start(const struct rpc_config *cfg, struct rpc **ret, struct err *err)
 	r = rpc_stat_open(rpc);
 	if (r < 0)
 		return err_set(err, r, "the plugin server's figures");
-	r = rpc_gate_start(rpc, err);
+	r = rpc_conns_start(rpc, err);
+	if (r == 0)
+		r = rpc_gate_start(rpc, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(rpc);

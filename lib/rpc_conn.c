@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Connections of the plugin server: who may connect, how many, for how long.
- *
- * The gate is one thread that accepts, checks the peer and hands the socket
- * to libmicrohttpd, which gives it a thread.  Accepting here and not there
- * has three reasons: the peer is checked before a thread exists, running out
- * of descriptors makes us wait instead of spin, and the listening socket can
- * be exchanged while serving.
+ * Connections of the plugin server, once the gate (rpc_gate.c) has let them in:
+ * how many, for how long.
  *
  * A connection lives until its peer closes it: dockerd keeps two in a pool,
  * and when a pooled one is closed under a request, dockerd asks again with an
@@ -15,16 +10,11 @@
  * sent by then is still read and answered, what it sends later fails at once
  * with nothing written, and Go's client repeats that one whole.
  */
-#include <fcntl.h>
-#include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#include "lib/log.h"
 #include "lib/rpc_priv.h"
 
 #define CONN_MAX        64
@@ -33,10 +23,8 @@
 #define PRESSED_MS      1000  /* a request this young is never cut */
 #define RECEIVE_MAX_MS  30000 /* request line to end of body */
 #define SEND_MAX_MS     30000
-#define NO_FD_PAUSE_MS  100
 #define DRAIN_IDLE_MS   200
 #define STOP_MAX_S      10
-#define THREAD_STACK    (256u << 10)
 #define CONN_POOL_BYTES (32u << 10)
 
 static uint64_t now_ms(void)
@@ -255,7 +243,7 @@ void rpc_tick(struct rpc *rpc)
 	pthread_mutex_unlock(&rpc->lock);
 }
 
-/* ---- the gate ---------------------------------------------------------- */
+/* ---- in and out -------------------------------------------------------- */
 
 static struct timespec deadline_in(unsigned int ms)
 {
@@ -271,11 +259,9 @@ static struct timespec deadline_in(unsigned int ms)
 	return ts;
 }
 
-/* Wait until there is room for one more.  Return: false when stopping. */
-static bool gate_room(struct rpc *rpc)
+/* Wait until there is room for one more.  On stop there always is. */
+static void room_wait(struct rpc *rpc)
 {
-	bool go;
-
 	pthread_mutex_lock(&rpc->lock);
 	if (rpc->count + rpc->handed >= CONN_PRESSED)
 		cut_slowest_locked(rpc, now_ms());
@@ -285,109 +271,43 @@ static bool gate_room(struct rpc *rpc)
 		cut_slowest_locked(rpc, now_ms());
 		pthread_cond_timedwait(&rpc->moved, &rpc->lock, &ts);
 	}
-	go = !rpc->stopping;
+	rpc->handed++;
 	pthread_mutex_unlock(&rpc->lock);
-	return go;
 }
 
-static bool peer_allowed(int fd)
+bool rpc_conn_half_free(struct rpc *rpc)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
+	bool free;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		return false;
-	if (cred.uid == 0 || cred.uid == geteuid())
-		return true;
-	log_warn("op=connect peer_uid=%u peer_pid=%d err=\"refused: only root "
-		 "may use this socket\"",
-		 cred.uid, cred.pid);
-	return false;
+	pthread_mutex_lock(&rpc->lock);
+	free = rpc->count + rpc->handed < CONN_MAX / 2;
+	pthread_mutex_unlock(&rpc->lock);
+	return free;
 }
 
-/* Return: 0; -errno of accept. */
-static int gate_accept(struct rpc *rpc)
+bool rpc_stopping(struct rpc *rpc)
 {
-	struct sockaddr_storage addr = { .ss_family = AF_UNIX };
-	int fd = accept4(rpc->listen_fd, NULL, NULL,
-			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	bool stopping;
 
-	if (fd < 0)
-		return -errno;
-	if (!peer_allowed(fd)) {
-		close(fd);
-		return 0;
-	}
-	handed_add(rpc, 1);
+	pthread_mutex_lock(&rpc->lock);
+	stopping = rpc->stopping;
+	pthread_mutex_unlock(&rpc->lock);
+	return stopping;
+}
+
+void rpc_conn_serve(struct rpc *rpc, int fd)
+{
+	const struct sockaddr addr = { .sa_family = AF_UNIX };
+
+	room_wait(rpc);
 	/* Takes the descriptor, whatever it returns. */
-	if (MHD_add_connection(rpc->mhd, fd, (struct sockaddr *)&addr,
-			       sizeof(sa_family_t)) != MHD_YES)
+	if (MHD_add_connection(rpc->mhd, fd, &addr, sizeof(sa_family_t)) !=
+	    MHD_YES)
 		handed_add(rpc, -1);
-	return 0;
 }
 
-static void *gate_main(void *arg)
+int rpc_conns_start(struct rpc *rpc, struct err *err)
 {
-	struct rpc *rpc = arg;
-	struct timespec pause = { .tv_nsec = NO_FD_PAUSE_MS * 1000000L };
-
-	while (gate_room(rpc)) {
-		struct pollfd p[2] = {
-			{ .fd = rpc->listen_fd, .events = POLLIN },
-			{ .fd = rpc->wake_fd, .events = POLLIN },
-		};
-		int r;
-
-		if (poll(p, 2, -1) < 0)
-			continue;
-		if (p[1].revents) {
-			uint64_t told;
-
-			/* To stop, which gate_room() sees, or to look at
-			 * another socket. */
-			(void)!read(rpc->wake_fd, &told, sizeof(told));
-			continue;
-		}
-		r = gate_accept(rpc);
-		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS ||
-		    r == -ENOMEM)
-			nanosleep(&pause, NULL);
-	}
-	return NULL;
-}
-
-static void gate_wake(struct rpc *rpc)
-{
-	uint64_t one = 1;
-
-	(void)!write(rpc->wake_fd, &one, sizeof(one));
-}
-
-static int set_nonblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
-int rpc_relisten(struct rpc *rpc, int fd, struct err *err)
-{
-	_cleanup_close_ int new_fd = fd;
-
-	if (set_nonblock(new_fd) < 0 ||
-	    dup3(new_fd, rpc->listen_fd, O_CLOEXEC) < 0)
-		return err_set(err, -errno, "new listening socket: %m");
-	gate_wake(rpc); /* it polls the old one */
-	return 0;
-}
-
-int rpc_gate_start(struct rpc *rpc, struct err *err)
-{
-	pthread_attr_t attr;
-	int r;
-
-	if (set_nonblock(rpc->listen_fd) < 0)
-		return err_set(err, -errno, "the listening socket: %m");
 	rpc->mhd = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION |
 			MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
@@ -399,34 +319,11 @@ int rpc_gate_start(struct rpc *rpc, struct err *err)
 		rpc, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, MHD_CONN_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_POOL_BYTES,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)RPC_THREAD_STACK,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-	if (!rpc->mhd)
-		return err_set(err, -ENOMEM,
-			       "the HTTP server does not start: %m");
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	r = -pthread_create(&rpc->gate, &attr, gate_main, rpc);
-	pthread_attr_destroy(&attr);
-	if (r < 0)
-		return err_set(err, r, "the accepting thread: %s",
-			       strerror(-r));
-	rpc->gate_runs = true;
-	return 0;
-}
-
-/* No new connection from here on; the backlog stays for who listens next. */
-static void gate_close(struct rpc *rpc)
-{
-	pthread_mutex_lock(&rpc->lock);
-	rpc->stopping = true;
-	pthread_cond_broadcast(&rpc->moved);
-	pthread_mutex_unlock(&rpc->lock);
-	if (!rpc->gate_runs)
-		return;
-	gate_wake(rpc);
-	pthread_join(rpc->gate, NULL);
-	rpc->gate_runs = false;
+	return rpc->mhd ? 0
+			: err_set(err, -ENOMEM,
+				  "the HTTP server does not start: %m");
 }
 
 /* Close what has been idle for a moment; a young one may be about to ask. */
@@ -463,14 +360,20 @@ static bool drain(struct rpc *rpc)
 	return done;
 }
 
-bool rpc_gate_stop(struct rpc *rpc)
+void rpc_conns_stopping(struct rpc *rpc)
 {
-	gate_close(rpc);
+	pthread_mutex_lock(&rpc->lock);
+	rpc->stopping = true;
+	pthread_cond_broadcast(&rpc->moved);
+	pthread_mutex_unlock(&rpc->lock);
+}
+
+bool rpc_conns_stop(struct rpc *rpc)
+{
 	if (!rpc->mhd)
 		return true;
 	if (!drain(rpc))
 		return false;
-	MHD_stop_daemon(rpc->mhd);
-	rpc->mhd = NULL;
+	MHD_stop_daemon(take_ptr(rpc->mhd));
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rpc_priv.h - what rpc.c (requests), rpc_conn.c (connections) and rpc_stat.c
- * (times of handlers) share.
+ * rpc_priv.h - what rpc.c (requests), rpc_gate.c (accepting), rpc_conn.c
+ * (connections) and rpc_stat.c (times of handlers) share.
  */
 #ifndef LIB_RPC_PRIV_H
 #define LIB_RPC_PRIV_H
@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "lib/rpc.h"
+
+#define RPC_THREAD_STACK (256u << 10)
 
 /* Where a connection stands; decides who may cut it, and when. */
 enum rpc_phase {
@@ -77,8 +79,17 @@ void rpc_phase_set(struct rpc_conn *c, enum rpc_phase phase);
 bool rpc_sending(struct rpc_conn *c); /* true: and close after it */
 void rpc_big_take(struct rpc_conn *c);
 void rpc_request_clear(struct rpc_conn *c);
+int rpc_conns_start(struct rpc *rpc, struct err *err);
+/* Give a connection (taken) a thread; waits while all are busy. */
+void rpc_conn_serve(struct rpc *rpc, int fd);
+bool rpc_conn_half_free(struct rpc *rpc);
+bool rpc_stopping(struct rpc *rpc);
+void rpc_conns_stopping(struct rpc *rpc);
+bool rpc_conns_stop(struct rpc *rpc); /* false: a handler hangs */
+
+/* rpc_gate.c */
 int rpc_gate_start(struct rpc *rpc, struct err *err);
-bool rpc_gate_stop(struct rpc *rpc);
+void rpc_gate_stop(struct rpc *rpc);
 
 /* rpc_stat.c */
 int rpc_stat_open(struct rpc *rpc);
