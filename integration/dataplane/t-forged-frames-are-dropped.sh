@@ -16,7 +16,7 @@ bad=$(pid_of bad) victim=$(pid_of victim)
 mac_of() {
 	inns "$1" ip -j link show eth0 | jq -r '.[0].address'
 }
-M=$(mac_of "$bad") V=$(mac_of "$victim")
+V=$(mac_of "$victim")
 A=$(ip_of bad a) VA=$(ip_of victim a) A6=$(ip6_of bad a) VA6=$(ip6_of victim a)
 BR=$(ip -j route get "$A" | jq -r '.[0].dev')
 G=$(ip -j link show "$BR" | jq -r '.[0].address')

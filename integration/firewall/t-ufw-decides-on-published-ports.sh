@@ -22,20 +22,26 @@ ufw_down() {
 
 mkdir -p /run/ufw-etc
 berth_host
-docker network create -d berth-bridge -o berth.firewall=respect safe >/dev/null
+docker network create -d berth-bridge -o berth.firewall=respect --ipv6 \
+	--subnet 10.66.0.0/24 --subnet fd00:66::/64 safe >/dev/null
 docker network create -d berth-bridge open >/dev/null
-serve safe1 safe 80 -p 8080:80
+serve safe1 safe 80 -p 8080:80 -p 5353:53/udp
 serve open1 open 80 -p 8081:80
 server safe1 udp 53
-docker rm -f safe1 >/dev/null
-serve safe1 safe 80 -p 8080:80 -p 5353:53/udp
+six=http://[2001:db8:2::1]:8080/
+ask_udp() { # from a new source port each time
+	ns lan bash -c 'exec 3<>/dev/udp/192.0.2.1/5353; echo hi >&3
+		read -rt 2 -N 1 <&3'
+}
 same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "without ufw"
+same "$(ns lan curl -gsS --max-time 5 "$six")" safe1 "without ufw, IPv6"
+ask_udp
 
 ufw_up
-allow 'nft|iptables' 'ufw leaves its empty chains' # removed below; order differs
 same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" open1 "open, ufw on"
 fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
-fails ns lan curl -gsS --max-time 2 "http://[2001:db8:2::1]:8080/"
+fails ns lan curl -gsS --max-time 2 "$six"
+fails ask_udp
 same "$(fetch http://127.0.0.1:8080/)" safe1 "this host itself"
 
 ufw allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
@@ -46,6 +52,15 @@ fails ns lan curl -sS --max-time 2 --interface 192.0.2.3 http://192.0.2.1:8080/
 ufw delete allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
 fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
 ufw allow 8080/tcp >/dev/null
+ufw allow 5353/udp >/dev/null
 same "$(ns lan curl -sS --max-time 5 --interface 192.0.2.3 http://192.0.2.1:8080/)" safe1
+same "$(ns lan curl -gsS --max-time 5 "$six")" safe1 "after ufw allow, IPv6"
+ask_udp
+
+# The administrator's rule in DOCKER-USER counts as well, by the real interface.
+iptables -I DOCKER-USER -i up1 -s 192.0.2.3 -m conntrack --ctstate NEW -j DROP
+fails ns lan curl -sS --max-time 2 --interface 192.0.2.3 http://192.0.2.1:8080/
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "another client"
+iptables -D DOCKER-USER 1
 ufw_down
 same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "ufw off again"
