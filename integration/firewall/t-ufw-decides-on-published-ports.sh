@@ -28,7 +28,7 @@ docker network create -d berth-bridge open >/dev/null
 serve safe1 safe 80 -p 8080:80 -p 5353:53/udp
 serve open1 open 80 -p 8081:80
 server safe1 udp 53
-six=http://[2001:db8:2::1]:8080/
+six="http://[2001:db8:2::1]:8080/"
 ask_udp() { # from a new source port each time
 	ns lan bash -c 'exec 3<>/dev/udp/192.0.2.1/5353; echo hi >&3
 		read -rt 2 -N 1 <&3'
