@@ -115,6 +115,26 @@ void net_rolled_add(struct net_core *core, const struct journal_intent *i);
 void net_rolled_known(struct net_core *core, json_object *body);
 void net_rolled_clear(struct net_core *core);
 
+/* ---- net_ports.c: what endpoints' requests share --------------------------- */
+
+/* The network, locked, and its endpoint, for a request that names both. */
+struct net_target {
+	struct net_hold hold;
+	struct net_slot *slot; /* NULL: not there */
+};
+
+void net_target_fini(struct net_target *t);
+/* Return: 0 with t->slot NULL where network or endpoint are not known. */
+int net_target_find(struct net_core *core, const char *network,
+		    const char *endpoint, struct net_target *t,
+		    struct err *err);
+/* As net_target_find(), but both have to be there and usable. */
+int net_target_get(struct net_core *core, const char *network,
+		   const char *endpoint, struct net_target *t, struct err *err);
+/* The endpoint's record and the request's answer, in one transaction. */
+int net_endpoint_save(struct net_call *c, struct net_slot *s, struct err *err);
+int net_ports_close(struct net_core *core, struct net_slot *s, struct err *err);
+
 /* ---- net_network.c, net_endpoint.c: the handlers ------------------------- */
 
 int net_do_gw_check(struct net_call *c, struct err *err);

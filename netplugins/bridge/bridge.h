@@ -141,6 +141,8 @@ int bridge_forward_on(struct bridge_host *host, const struct bridge_network *br,
 		      struct err *err);
 /* After a network went: if none is left, everything as it was before us. */
 int bridge_forward_off(struct bridge_host *host, struct err *err);
+/* After a restart, before the rules are made: guard what we had turned on. */
+int bridge_forward_guard(struct bridge_host *host, struct err *err);
 /* After a restart, when the rules are there: for all networks. */
 int bridge_forward_load(struct bridge_host *host, struct err *err);
 void bridge_forward_check(struct bridge_host *host,

@@ -227,13 +227,20 @@ int bridge_forward_on(struct bridge_host *host, const struct bridge_network *br,
 	return r < 0 ? err_wrap(err, r, "forwarding") : 0;
 }
 
-int bridge_forward_load(struct bridge_host *host, struct err *err)
+int bridge_forward_guard(struct bridge_host *host, struct err *err)
 {
 	int r;
 
 	pthread_mutex_lock(&host->forward_lock);
 	r = set_guard(host, false, false, err);
 	pthread_mutex_unlock(&host->forward_lock);
+	return r;
+}
+
+int bridge_forward_load(struct bridge_host *host, struct err *err)
+{
+	int r = 0;
+
 	/* Without host->lock: nobody else runs yet. */
 	for (struct bridge_network *br = host->networks; r == 0 && br;
 	     br = br->next)

@@ -89,10 +89,16 @@ void bridge_load_begin(void *ctx)
 int bridge_load_end(void *ctx, struct err *err)
 {
 	struct bridge_host *host = ctx;
-	int r = dp_load_end(host->dp, err);
+	int r, forward;
 
+	/* The guard comes with the rules: what an earlier life turned on is
+	 * never without it. */
+	forward = bridge_forward_guard(host, err);
+	r = dp_load_end(host->dp, err);
 	host->loading = false;
-	return r < 0 ? r : bridge_forward_load(host, err);
+	if (forward == 0)
+		forward = bridge_forward_load(host, r < 0 ? NULL : err);
+	return r < 0 ? r : forward;
 }
 
 /* ---- events ---------------------------------------------------------------- */

@@ -9,4 +9,4 @@ ar-src += netplugins/bridge/bridge_net.c
 ar-src += netplugins/bridge/bridge_opts.c
 ar-src += netplugins/bridge/bridge_overlap.c
 ar-src += netplugins/bridge/bridge_reaper.c
-tests += netplugins/bridge/test/test_bridge.c
+tests += netplugins/bridge/test_bridge.c

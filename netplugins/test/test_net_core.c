@@ -173,7 +173,7 @@ static int in_child(const char *point, const char *what, int from, bool empty,
 		    bool compare)
 {
 	char plan[128];
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	report->failed = 0;
