@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "dataplane/ebpf/sock.h"
@@ -57,6 +58,22 @@ static int set_options(int fd, int family, uint8_t proto)
 		       : 0;
 }
 
+#define SPARE_FDS 256 /* for connections and files: never spent on claims */
+
+/* The kernel gives the lowest number that is free, so @fd tells how many are
+ * in use. */
+static bool is_spare(int fd)
+{
+	struct rlimit lim;
+	rlim_t spare = SPARE_FDS;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur == RLIM_INFINITY)
+		return false;
+	if (spare > lim.rlim_cur / 4)
+		spare = lim.rlim_cur / 4;
+	return (rlim_t)fd >= lim.rlim_cur - spare;
+}
+
 /* Return: a descriptor; -errno. */
 static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 		       uint16_t port)
@@ -70,6 +87,8 @@ static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 
 	if (fd < 0)
 		return -errno;
+	if (is_spare(fd))
+		return -EMFILE;
 	r = set_options(fd, family, proto);
 	if (r < 0)
 		return r;

@@ -5,6 +5,8 @@
  */
 #include "dataplane/test/dp_test.h"
 
+#include <sys/resource.h>
+
 #include "lib/base.h"
 #include "lib/netns.h"
 
@@ -353,6 +355,38 @@ static void lost_claim_is_told(void **state)
 	portmap_free(&many.ports);
 }
 
+/* Connections need descriptors, however many ports are published. */
+static void claims_leave_descriptors(void **state)
+{
+	struct rlimit all, few;
+	struct dp_publish p[10];
+	int fds[100], n = 0;
+	char id[8];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = (struct rlimit){ 512, all.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int e = 0; e < 10; e++) {
+		snprintf(id, sizeof(id), "e%d", e);
+		p[e] = publish("n1", id, "10.0.1.2", "");
+		for (int i = 0; i < 60; i++)
+			want(&p[e].ports, "", IPPROTO_TCP, 3000 + 100 * e + i,
+			     3000 + 100 * e + i, 80);
+		ok(dp_publish_add(dp, &p[e], &err));
+	}
+	while (n < 100 && (fds[n] = dup(0)) >= 0)
+		n++;
+	assert_int_equal(n, 100);
+	while (n > 0)
+		close(fds[--n]);
+	for (int e = 0; e < 10; e++) {
+		ok(dp_publish_del(dp, p[e].endpoint, &err));
+		portmap_free(&p[e].ports);
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+}
+
 /* ---- what it costs ------------------------------------------------------ */
 
 /* Figures to read; the limits are kept by an integration test of its own. */
@@ -442,6 +476,7 @@ int main(void)
 		TEST(ports_are_chosen_from_a_range),
 		TEST(many_ephemeral_ports_differ),
 		TEST(lost_claim_is_told),
+		TEST(claims_leave_descriptors),
 		TEST(five_hundred_ports),
 		TEST(ten_thousand_shifted_ports),
 		TEST(sixty_thousand_ports),
