@@ -92,31 +92,30 @@ void dp_load_begin(struct dp *dp)
 	sock_load_begin(dp->sock);
 }
 
+/* Each step is done whatever became of the one before; the first failure is
+ * told.  What concerns the rules dp_event() goes on with. */
 int dp_load_end(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
-	int r;
+	int r, hooks;
 
 	dp->loading = false;
 	dp->host.adopting = false;
 	r = dp_scan_links(dp, err);
+	if (r >= 0)
+		r = dp_follow_again(dp, err);
+	if (r >= 0)
+		r = FAILPOINT("dp.load.rules");
+	if (r >= 0)
+		r = ruleset_rebuild(dp->rs, &dp->st, err);
 	if (r < 0)
-		return r;
-	r = dp_follow_again(dp, err);
-	if (r < 0)
-		return r;
-	r = ruleset_rebuild(dp->rs, &dp->st, err);
-	if (r < 0)
-		return r;
-	r = sock_load_end(dp->sock, err);
-	if (r < 0)
-		return r;
-	r = dp->st.networks.count ? 0 : sock_detach(dp->sock, err);
-	if (r < 0)
-		return r;
+		dp->dirty = dp->relink = true;
+	hooks = sock_load_end(dp->sock, r < 0 ? NULL : err);
+	if (hooks == 0 && !dp->st.networks.count)
+		hooks = sock_detach(dp->sock, r < 0 ? NULL : err);
 	/* tried again every second, and dp_check() tells */
 	(void)dp_sync_foreign(dp, NULL);
-	return 0;
+	return r < 0 ? r : hooks;
 }
 
 /* ---- networks ----------------------------------------------------------- */
@@ -296,15 +295,19 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	const struct dp_network *net;
 	_cleanup_free_ struct state_port *copy = NULL;
 	int r = check_port(dp, port, &net, err);
+	bool applied;
 
 	if (r < 0 || (old && port_equal(&old->port, port)))
 		return r;
+	if (old && strcmp(old->port.network, port->network) != 0)
+		return err_set(err, -EEXIST,
+			       "endpoint %.12s is on network %.12s",
+			       port->endpoint, old->port.network);
 	change.net_old = change.net_new = net;
 	snprintf(item.id, sizeof(item.id), "%s", port->endpoint);
 	if (old) {
 		before = *old;
 		change.port_old = &before.port;
-		change.net_old = state_network(&dp->st, before.port.network);
 		*old = item;
 	} else {
 		copy = copy_of(&item, sizeof(item));
@@ -315,12 +318,24 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	if (dp->loading)
 		return 0;
 	r = ruleset_apply(dp->rs, &dp->st, &change, err);
-	if (r == 0 || !old)
-		r = r ? r : FAILPOINT("dp.port.mapped");
-	if (r < 0 && old)
+	applied = r == 0;
+	if (applied)
+		r = FAILPOINT("dp.port.mapped");
+	if (r == 0)
+		return 0;
+	if (old)
 		*old = before;
-	else if (r < 0)
+	else
 		free(tab_take(&dp->st.ports, port->endpoint));
+	if (applied) {
+		struct ruleset_change undo = { .net_old = net,
+					       .net_new = net,
+					       .port_old = port,
+					       .port_new = change.port_old };
+
+		err_set(err, r, "test: dp.port.mapped");
+		(void)ruleset_apply(dp->rs, &dp->st, &undo, NULL);
+	}
 	return r;
 }
 

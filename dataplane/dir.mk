@@ -9,3 +9,4 @@ ar-src += dataplane/again.c
 tests += dataplane/test/test_nft.c
 tests += dataplane/test/test_portmap.c
 tests += dataplane/test/test_publish.c
+tests += dataplane/test/test_dp_fail.c

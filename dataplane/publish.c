@@ -165,20 +165,25 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 					 .net_new = net,
 					 .pub_new = &p->pub };
 	int r = tab_put(&dp->st.pubs, p);
+	bool applied;
 
 	if (r < 0)
 		return err_set(err, r, "endpoint %.12s", p->id);
 	if (!dp->loading)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
-	if (r == 0 && FAILPOINT("dp.publish.mapped") < 0) {
-		r = err_set(err, -EIO, "test: dp.publish.mapped");
+	applied = r == 0;
+	if (applied)
+		r = FAILPOINT("dp.publish.mapped");
+	if (r == 0)
+		return 0;
+	(void)tab_take(&dp->st.pubs, p->id); /* still the caller's */
+	if (applied) {
 		change = (struct ruleset_change){ .net_old = net,
 						  .net_new = net,
 						  .pub_old = &p->pub };
+		err_set(err, r, "test: dp.publish.mapped");
 		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
 	}
-	if (r < 0)
-		(void)tab_take(&dp->st.pubs, p->id); /* still the caller's */
 	return r;
 }
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_dp_fail.c - a call that fails at any step leaves the kernel as it was,
+ * and succeeds when it is made again.  One process a row: the fail points are
+ * read once.
+ */
+#include "dataplane/test/dp_test.h"
+
+#include "lib/base.h"
+
+struct row {
+	const char *point;
+	int code;
+	bool respect, many; /* the network; the publish holds ranges */
+};
+
+static const struct row rows[] = {
+	{ "dp.network.mapped", ENOSPC, false, false },
+	{ "dp.network.mapped", ENOSPC, true, false },
+	{ "dp.port.mapped", ENOSPC, false, false },
+	{ "dp.publish.claimed", ENOSPC, false, false },
+	{ "dp.publish.claimed", ENOSPC, false, true },
+	{ "dp.publish.hooked", EPERM, false, false },
+	{ "dp.publish.hooked", EPERM, false, true },
+	{ "dp.publish.mapped", ENOMEM, false, false },
+	{ "dp.publish.mapped", ENOMEM, true, true },
+};
+
+/* Everything that a call of ours can leave in the kernel. */
+static void snapshot(char *to, size_t size)
+{
+	sh("nft -s list ruleset; ip -br link | sed 's/@.*//' | sort; "
+	   "cat /proc/sys/net/ipv4/ip_local_reserved_ports; "
+	   "bpftool -j map dump name sock_singles 2>/dev/null | head -c 4000");
+	snprintf(to, size, "%.*s", (int)size - 1, out);
+}
+
+static int descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+enum step {
+	STEP_NETWORK,
+	STEP_PORT,
+	STEP_PUBLISH,
+	STEP_MAX,
+};
+
+static int do_step(struct dp *dp, const struct row *row, enum step step,
+		   struct err *err)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_port p = port("n1", "e1", "v1", "10.0.1.2", "fd00:1::2");
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "fd00:1::2");
+	int r;
+
+	net.firewall = row->respect ? DP_FW_RESPECT : DP_FW_OPEN;
+	if (step == STEP_NETWORK)
+		return dp_network_add(dp, &net, err);
+	if (step == STEP_PORT)
+		return dp_port_add(dp, &p, err);
+	for (int i = 0; i < (row->many ? 100 : 3); i++)
+		want(&pub.ports, "", IPPROTO_TCP, 8080 + i, 8080 + i, 80 + i);
+	want(&pub.ports, "", IPPROTO_UDP, 0, 0, 53);
+	r = dp_publish_add(dp, &pub, err);
+	portmap_free(&pub.ports);
+	return r;
+}
+
+/* In the child; exits 0 when all is as it should be. */
+static int run(const struct row *row)
+{
+	static char before[1 << 16], after[1 << 16];
+	struct err err = { "" };
+	char text[64];
+	struct dp *dp;
+	int failed = 0, fds, r;
+
+	snprintf(text, sizeof(text), "%s:err=%s:nth=1", row->point,
+		 strerrorname_np(row->code));
+	setenv("BERTH_FP", text, 1);
+	dp = open_dp();
+	/* the hooks come with the first publish, and stay: have them before */
+	for (enum step s = STEP_NETWORK; s < STEP_MAX; s++) {
+		fds = descriptors();
+		snapshot(before, sizeof(before));
+		r = do_step(dp, row, s, &err);
+		if (r == 0)
+			continue;
+		snapshot(after, sizeof(after));
+		if (r != -row->code || strcmp(before, after) != 0)
+			return 10 + (int)s;
+		if (dp_check(dp, NULL, NULL, &err) != 0)
+			return 20 + (int)s;
+		if (try_serve("0.0.0.0", SOCK_STREAM, 8080) != 0)
+			return 30 + (int)s;
+		/* the loaded hooks keep theirs */
+		if (s != STEP_PUBLISH && descriptors() != fds)
+			return 40 + (int)s;
+		failed++;
+		if (do_step(dp, row, s, &err) < 0)
+			return 50 + (int)s;
+	}
+	if (failed != 1 || dp_check(dp, NULL, NULL, &err) != 0)
+		return 60;
+	if (dp_publish_del(dp, "e1", &err) < 0 ||
+	    dp_port_del(dp, "e1", &err) < 0 ||
+	    dp_network_del(dp, "n1", &err) < 0)
+		return 70;
+	dp_close(dp);
+	sh("nft list ruleset; ip -br link | grep -v ^lo");
+	return out[0] ? 80 : 0;
+}
+
+static void fails_cleanly(void **state)
+{
+	pid_t pid = fork();
+	int st;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(run(*state));
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), 0);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(rows)];
+	char names[ARRAY_SIZE(rows)][64];
+	int failed;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(names[i], sizeof(names[i]), "%s%s%s", rows[i].point,
+			 rows[i].many ? ", as ranges" : "",
+			 rows[i].respect ? ", respect" : "");
+		tests[i] = (struct CMUnitTest){
+			.name = names[i],
+			.test_func = fails_cleanly,
+			.initial_state = (void *)(uintptr_t)&rows[i],
+		};
+	}
+	if (!dp_test_host())
+		return 0;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	dp_test_done();
+	return failed;
+}
