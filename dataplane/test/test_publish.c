@@ -464,6 +464,96 @@ static void sixty_thousand_ports(void **state)
 	printf("# ... remove %.1f ms\n", now_ms() - start);
 }
 
+static int cmp_ms(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void tell(const char *what, double *ms, size_t n)
+{
+	qsort(ms, n, sizeof(*ms), cmp_ms);
+	printf("# %s: median %.2f ms, p99 %.2f ms, worst %.2f ms\n", what,
+	       ms[n / 2], ms[n * 99 / 100], ms[n - 1]);
+}
+
+/* What one call costs on a host that has many of everything. */
+static void a_thousand_networks(void **state)
+{
+	static double ms[1000];
+	char id[16], br[16], ip4[32], ip6[32];
+	double start;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		struct dp_network net;
+
+		snprintf(id, sizeof(id), "n%d", i + 10);
+		snprintf(br, sizeof(br), "br%d", i + 10);
+		net = network(id, br, i + 10);
+		start = now_ms();
+		ok(dp_network_add(dp, &net, &err));
+		ms[i] = now_ms() - start;
+	}
+	tell("network, up to 1000", ms, 1000);
+	for (int i = 0; i < 1000; i++) {
+		struct dp_port p;
+
+		snprintf(id, sizeof(id), "n%d", i + 10);
+		snprintf(br, sizeof(br), "e%d", i);
+		snprintf(ip4, sizeof(ip4), "10.%d.%d.2", (i + 10) / 256,
+			 (i + 10) % 256);
+		snprintf(ip6, sizeof(ip6), "fd00:%x::2", i + 10);
+		p = port(id, br, br, ip4, ip6);
+		start = now_ms();
+		ok(dp_port_add(dp, &p, &err));
+		ms[i] = now_ms() - start;
+	}
+	tell("port, up to 1000", ms, 1000);
+	for (int i = 0; i < 1000; i++) {
+		struct dp_publish p;
+
+		snprintf(id, sizeof(id), "n%d", i + 10);
+		snprintf(br, sizeof(br), "e%d", i);
+		snprintf(ip4, sizeof(ip4), "10.%d.%d.2", (i + 10) / 256,
+			 (i + 10) % 256);
+		p = publish(id, br, ip4, "");
+		want(&p.ports, "", IPPROTO_TCP, 10000 + i, 10000 + i, 80);
+		start = now_ms();
+		ok(dp_publish_add(dp, &p, &err));
+		ms[i] = now_ms() - start;
+		portmap_free(&p.ports);
+	}
+	tell("publish, up to 1000", ms, 1000);
+	start = now_ms();
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	printf("# check: %.1f ms\n", now_ms() - start);
+	sh("nft flush ruleset");
+	start = now_ms();
+	ok(dp_event(dp, &err));
+	printf("# all made anew: %.1f ms\n", now_ms() - start);
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	start = now_ms();
+	ok(dp_event(dp, &err));
+	printf("# a look at nothing: %.2f ms\n", now_ms() - start);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(br, sizeof(br), "e%d", i);
+		start = now_ms();
+		ok(dp_publish_del(dp, br, &err));
+		ok(dp_port_del(dp, br, &err));
+		ms[i] = now_ms() - start;
+	}
+	tell("publish and port removed", ms, 1000);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(id, sizeof(id), "n%d", i + 10);
+		start = now_ms();
+		ok(dp_network_del(dp, id, &err));
+		ms[i] = now_ms() - start;
+	}
+	tell("network removed", ms, 1000);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -480,6 +570,7 @@ int main(void)
 		TEST(five_hundred_ports),
 		TEST(ten_thousand_shifted_ports),
 		TEST(sixty_thousand_ports),
+		TEST(a_thousand_networks),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(plain) + 2 * ARRAY_SIZE(clash_rows)];
 	char names[ARRAY_SIZE(clash_rows)][64];
