@@ -201,9 +201,14 @@ static int follow_links(struct dp *dp, struct err *err)
 	if (!dp->st.networks.count)
 		return 0;
 	r = dp_scan_links(dp, err);
+	if (r < 0)
+		dp->relink = true; /* at the next event */
 	if (r <= 0)
 		return r;
-	return ruleset_links(dp->rs, &dp->st, err);
+	r = ruleset_links(dp->rs, &dp->st, err);
+	if (r < 0)
+		dp->dirty = true;
+	return r;
 }
 
 static int repair(struct dp *dp, uint64_t now, bool tick, struct err *err)

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A restarted daemon whose rules could not be made at first makes them soon
+# after, and has not lost the rest: socket hooks, the guard of forwarding.
+# asan
+. "${0%/*}/../lib/lib.sh"
+need bpftool curl jq nft
+
+lan
+echo 0 >/proc/sys/net/ipv4/ip_forward
+start_daemon berth-bridge
+id=$(echo load | sha256sum | cut -c1-64)
+ep() {
+	echo "$1" | sha256sum | cut -c1-64
+}
+say() {
+	same "$(api "NetworkDriver.$1" "$2" berth-bridge | jq -r .Err)" null "$1"
+}
+# publish NAME ADDRESS PORT
+publish() {
+	local e="\"NetworkID\":\"$id\",\"EndpointID\":\"$(ep "$1")\""
+	say CreateEndpoint "{$e,\"Options\":{},\"Interface\":{\"Address\":\"$2/24\"}}"
+	say Join "{$e,\"SandboxKey\":\"/var/run/docker/netns/$1\",\"Options\":{}}"
+	say ProgramExternalConnectivity "{$e,\"Options\":{\"com.docker.network.portmap\":[{\"Proto\":6,
+		\"IP\":\"\",\"Port\":80,\"HostIP\":\"\",\"HostPort\":$3,\"HostPortEnd\":$3}]}}"
+}
+# hooked PORT - do the socket hooks know it?
+hooked() {
+	bpftool -j map dump pinned /sys/fs/bpf/berth/v1/berth-bridge/sock_pub |
+		grep -qi "$(printf '"0x%02x","0x%02x"' $(($1 / 256)) $(($1 % 256)))"
+}
+
+say CreateNetwork "{\"NetworkID\":\"$id\",\"Options\":{
+	\"com.docker.network.enable_ipv6\":false,\"com.docker.network.generic\":{}},
+	\"IPv4Data\":[{\"AddressSpace\":\"x\",\"Pool\":\"10.82.0.0/24\",
+	\"Gateway\":\"10.82.0.1/24\"}],\"IPv6Data\":[]}"
+publish a 10.82.0.2 8081
+hooked 8081
+before=$(nft list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/' | sort)
+
+stop_daemon berth-bridge
+nft flush ruleset
+BERTH_FP=dp.load.rules:err=EIO:nth=1 start_daemon berth-bridge
+rules_are_back() {
+	[ "$(nft list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/' | sort)" = "$before" ]
+}
+wait_until 5 rules_are_back
+hooked 8081
+publish b 10.82.0.3 8082
+hooked 8082
+for e in a b; do
+	e="\"NetworkID\":\"$id\",\"EndpointID\":\"$(ep $e)\""
+	say RevokeExternalConnectivity "{$e}"
+	say Leave "{$e}"
+	say DeleteEndpoint "{$e}"
+done
+say DeleteNetwork "{\"NetworkID\":\"$id\"}"
+same "$(cat /proc/sys/net/ipv4/ip_forward)" 0 "ip_forward"
+stop_daemon berth-bridge
