@@ -81,7 +81,7 @@ dropped_by inet "not published" 6 raw bb n2 aa n1 "${trick[@]}"
 dropped_by inet "not published" 6 raw xx apart bb n2 "${trick[@]}"
 
 # ICC off: neither on the wire nor over the gateway; published ports are.
-dropped_by bridge "icc is off" 7 asks xx <<'END'
+dropped_by bridge "icc is off" 2 asks xx <<'END'
 	tcp/10.67.0.3/80        no
 	tcp/10.67.0.3/81        no
 	udp/10.67.0.3/80        no

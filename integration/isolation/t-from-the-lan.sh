@@ -2,7 +2,7 @@
 # From the LAN only published ports are reached, and only where they are
 # published: not a container's address, not what is published on 127.0.0.1, ::1
 # or another address - whatever routes and frames the neighbour makes, and
-# whatever sysctls the administrator sets.
+# whatever sysctls the administrator sets.  (moby#14041, #41872, #45610.)
 . "${0%/*}/../lib/lib.sh"
 . "$IT/lib/iso.sh"
 
@@ -91,6 +91,14 @@ forge_lo() { # PORT
 for port in 8080 8081 8082; do
 	dropped_by inet "loopback from a wire" 6 forge_lo $port
 done
+
+# By the host's link-local address.
+ll=$(ip -6 -j addr show dev up1 scope link | jq -er '[.[].addr_info[]?.local // empty][0]')
+asks lan <<END
+	tcp/$ll%eth0/8082               refused
+	udp/$ll%eth0/8082               refused
+	tcp/$ll%eth0/8081               refused
+END
 
 # Raw frames to containers, with forged sources of the LAN and of the network.
 direct() {

@@ -46,7 +46,7 @@ mac_of() {
 
 ll_of() {
 	at "$1" ip -6 -j addr show dev "${2-eth0}" scope link |
-		jq -r '.[0].addr_info[0].local // "fe80::1"'
+		jq -er '[.[].addr_info[]?.local // empty][0]'
 }
 
 # bridge_of NETWORK; port_of CONTAINER - the host's side of its link.
