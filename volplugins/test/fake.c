@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A volume driver whose kernel is a directory; see fake.h. */
+#include "volplugins/test/fake.h"
+
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "lib/jdec.h"
+#include "lib/journal.h"
+#include "lib/tree.h"
+
+/* ---- a driver ---------------------------------------------------------- */
+
+/* "vol-NAME": it exists; "mnt-NAME": it is mounted. */
+struct fake_volume {
+	struct vol_volume base;
+	struct {
+		uint32_t flavour;
+		char label[16];
+	} opts;
+};
+
+static int base = -EBADF;
+
+bool fake_there(const char *kind, const char *name)
+{
+	char file[300];
+
+	snprintf(file, sizeof(file), "%s-%s", kind, name);
+	return faccessat(base, file, F_OK, 0) == 0;
+}
+
+int fake_set(const char *kind, const char *name, bool on)
+{
+	char file[300];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s-%s", kind, name);
+	if (!on)
+		return unlinkat(base, file, 0) < 0 && errno != ENOENT ? -errno
+								      : 0;
+	fd = openat(base, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int fake_create(struct vol_volume *v, struct err *err)
+{
+	(void)err;
+	return fake_set("vol", v->name, true);
+}
+
+static int fake_unmake(struct vol_volume *v, struct err *err)
+{
+	if (fake_there("data", v->name))
+		return err_set(err, -ENOTEMPTY, "it holds data");
+	return fake_set("vol", v->name, false);
+}
+
+static int fake_remove(struct vol_volume *v, struct err *err)
+{
+	if (fake_there("stuck", v->name))
+		return err_set(err, -EPERM, "it is stuck");
+	if (fake_there("mnt", v->name))
+		return err_set(err, -EBUSY, "it is mounted");
+	fake_set("data", v->name, false);
+	return fake_set("vol", v->name, false);
+}
+
+static int fake_mount(struct vol_volume *v, struct err *err)
+{
+	if (!fake_there("vol", v->name))
+		return err_set(err, -ENOENT, "it is gone");
+	return fake_set("mnt", v->name, true);
+}
+
+static int fake_unmount(struct vol_volume *v, struct err *err)
+{
+	if (fake_there("busy", v->name))
+		return err_set(err, -EBUSY, "somebody is in it");
+	return fake_set("mnt", v->name, false);
+}
+
+static int fake_path(const struct vol_volume *v, char *buf, size_t size,
+		     struct err *err)
+{
+	(void)err;
+	snprintf(buf, size, "/fake/%s", v->name);
+	return 0;
+}
+
+static int fake_verify(struct vol_volume *v, struct err *err)
+{
+	return fake_there("vol", v->name) ? 0
+					  : err_set(err, -ENOENT, "it is gone");
+}
+
+static int fake_options_check(struct vol_volume *v, struct err *err)
+{
+	struct fake_volume *f = container_of(v, struct fake_volume, base);
+
+	if (f->opts.flavour == 13)
+		return err_set(err, -EINVAL, "flavour 13 is bad luck");
+	return 0;
+}
+
+static const struct opt_field fake_options[] = {
+	{ .key = "flavour",
+	  .type = OPT_U32,
+	  .offset = offsetof(struct fake_volume, opts.flavour) -
+		    offsetof(struct fake_volume, opts),
+	  .size = sizeof(uint32_t) },
+	{ .key = "label",
+	  .type = OPT_STR,
+	  .offset = offsetof(struct fake_volume, opts.label) -
+		    offsetof(struct fake_volume, opts),
+	  .size = 16 },
+	{ 0 },
+};
+
+static const struct vol_driver fake_driver = {
+	.name = "fake",
+	.volume_size = sizeof(struct fake_volume),
+	.options_offset = offsetof(struct fake_volume, opts),
+	.options_size = sizeof(((struct fake_volume *)0)->opts),
+	.options = fake_options,
+	.init = fake_options_check,
+	.create = fake_create,
+	.unmake = fake_unmake,
+	.remove = fake_remove,
+	.mount = fake_mount,
+	.unmount = fake_unmount,
+	.path = fake_path,
+	.verify = fake_verify,
+};
+
+/* ---- a life ------------------------------------------------------------ */
+
+static char dir[64];
+static _Atomic int64_t *clock_skew_s; /* shared with the children */
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int r = __real_clock_gettime(id, ts);
+
+	if (id == CLOCK_BOOTTIME && clock_skew_s)
+		ts->tv_sec += *clock_skew_s;
+	return r;
+}
+
+static void life_open(struct life *l)
+{
+	char sub[96];
+
+	snprintf(sub, sizeof(sub), "%s/state", dir);
+	OK(store_open(sub, STORE_STATE, &l->d.state, &err));
+	snprintf(sub, sizeof(sub), "%s/run", dir);
+	OK(store_open(sub, STORE_RUN, &l->d.run, &err));
+	OK(vol_core_open(&fake_driver, &l->d, 60, &l->core, &err));
+}
+
+static void life_close(struct life *l)
+{
+	vol_core_close(l->core);
+	store_close(l->d.run);
+	store_close(l->d.state);
+}
+
+/* Run @fn in a life of its own, with the fault @fp.  Return: wait status. */
+int live(void (*fn)(struct life *l, void *arg), void *arg, const char *fp)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		struct life l = { 0 };
+
+		setenv("BERTH_FP", fp ? fp : "", 1);
+		life_open(&l);
+		fn(&l, arg);
+		life_close(&l);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+bool was_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+int fake_setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/berth-test-vol-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	base = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*clock_skew_s = 0;
+	return base < 0;
+}
+
+int fake_teardown(void **state)
+{
+	int r = tree_empty(base, NULL, NULL, NULL);
+
+	(void)state;
+	close(base);
+	return r | rmdir(dir);
+}
+
+/* ---- requests ---------------------------------------------------------- */
+
+/* The answer reached the peer. */
+static int delivered(struct life *l, uint64_t seq, int r)
+{
+	if (r == 0 && seq)
+		vol_core_delivered(l->core, seq);
+	return r;
+}
+
+int create(struct life *l, const char *name, const char *opts)
+{
+	_cleanup_(json_putp) json_object *map = NULL;
+	struct err said = { 0 };
+	uint64_t seq = 0;
+	int r;
+
+	if (opts)
+		OK(jdec_parse(opts, strlen(opts), &map, &err));
+	r = vol_create(l->core, name, map, &seq, &said);
+	CHECK((r < 0) || !said.msg[0]);
+	return delivered(l, seq, r);
+}
+
+int mount_id(struct life *l, const char *name, const char *id)
+{
+	char path[VOL_PATH_MAX] = "";
+	uint64_t seq = 0;
+	int r = vol_mount(l->core, name, id, path, &seq, NULL);
+
+	if (r == 0) {
+		CHECK(strncmp(path, "/fake/", 6) == 0);
+		CHECK(strcmp(path + 6, name) == 0);
+		CHECK(fake_there("mnt", name));
+	}
+	return delivered(l, seq, r);
+}
+
+int unmount_id(struct life *l, const char *name, const char *id)
+{
+	uint64_t seq = 0;
+	int r = vol_unmount(l->core, name, id, &seq, NULL);
+
+	return delivered(l, seq, r);
+}
+
+int remove_it(struct life *l, const char *name)
+{
+	uint64_t seq = 0;
+	int r = vol_remove(l->core, name, &seq, NULL);
+
+	return delivered(l, seq, r);
+}
+
+static int note_users(void *ctx, const struct vol_info *v)
+{
+	*(int *)ctx = (int)v->users;
+	return 0;
+}
+
+/* -1: no such volume. */
+int users(struct life *l, const char *name)
+{
+	int n = -1;
+
+	(void)vol_get(l->core, name, true, note_users, &n, NULL);
+	return n;
+}
+
+int count_one(void *ctx, const struct vol_info *v)
+{
+	CHECK(v->path[0] == '/');
+	++*(int *)ctx;
+	return 0;
+}
+
+static void complain(void *ctx, const char *line)
+{
+	fprintf(stderr, "# %s\n", line);
+	++*(int *)ctx;
+}
+
+int problems(struct life *l)
+{
+	int n = 0;
+
+	OK(vol_check(l->core, complain, &n, &err));
+	return n;
+}
+
+/* Let the time of kept answers pass. */
+void fake_expire(struct life *l)
+{
+	*clock_skew_s += JOURNAL_KEEP_MS / 1000 + 1;
+	for (int i = 0; i < 10; i++)
+		vol_core_tick(l->core);
+}
+
+int fake_dir(void)
+{
+	return base;
+}
+
+void *fake_shared(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+void fake_init(void)
+{
+	clock_skew_s = fake_shared(sizeof(*clock_skew_s));
+}
