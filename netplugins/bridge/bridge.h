@@ -113,6 +113,8 @@ int bridge_reaper_add(struct bridge_reaper *r, const char *name,
 		      const char *alias, const char *endpoint, struct err *err);
 /* Wait until all that was queued before is gone. */
 void bridge_reaper_flush(struct bridge_reaper *r);
+/* Wait until what is queued of @endpoint is gone: its names are taken again. */
+void bridge_reaper_wait(struct bridge_reaper *r, const char *endpoint);
 
 /* ---- new endpoints (bridge_announce.c) ------------------------------------ */
 

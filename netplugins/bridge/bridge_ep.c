@@ -229,6 +229,7 @@ int bridge_endpoint_add(struct net_endpoint *ep, struct err *err)
 
 	if (ep->ifname[0])
 		return add_back(ep, err);
+	bridge_reaper_wait(host_of(ep)->reaper, ep->id);
 	r = choose_mac(ep, err);
 	if (r == 0)
 		r = add_named(ep, err);

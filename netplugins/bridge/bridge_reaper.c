@@ -26,7 +26,7 @@ struct bridge_reaper {
 	pthread_t thread;
 	bool running;
 	pthread_mutex_t lock;
-	pthread_cond_t more, drained;
+	pthread_cond_t more, done; /* done: with a batch */
 	pthread_cond_t wake; /* ends the pause before a retry; monotonic */
 	/* under .lock */
 	struct job queue[QUEUE_MAX];
@@ -115,8 +115,7 @@ static void next_jobs(struct bridge_reaper *r, size_t taken,
 		r->queue[(r->head + taken - left + i) % QUEUE_MAX] = again[i];
 	r->head = (r->head + taken - left) % QUEUE_MAX;
 	r->count -= taken - left;
-	if (r->count == 0)
-		pthread_cond_broadcast(&r->drained);
+	pthread_cond_broadcast(&r->done);
 	if (left && !r->stop)
 		pause_before_retry(r);
 }
@@ -183,7 +182,25 @@ void bridge_reaper_flush(struct bridge_reaper *r)
 {
 	pthread_mutex_lock(&r->lock);
 	while (r->count)
-		pthread_cond_wait(&r->drained, &r->lock);
+		pthread_cond_wait(&r->done, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Under r->lock. */
+static bool is_queued(const struct bridge_reaper *r, const char *endpoint)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->queue[(r->head + i) % QUEUE_MAX].endpoint,
+			   endpoint) == 0)
+			return true;
+	return false;
+}
+
+void bridge_reaper_wait(struct bridge_reaper *r, const char *endpoint)
+{
+	pthread_mutex_lock(&r->lock);
+	while (is_queued(r, endpoint))
+		pthread_cond_wait(&r->done, &r->lock);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -214,7 +231,7 @@ int bridge_reaper_open(struct bridge_host *host, struct bridge_reaper **ret,
 	r->host = host;
 	(void)pthread_mutex_init(&r->lock, NULL);
 	(void)pthread_cond_init(&r->more, NULL);
-	(void)pthread_cond_init(&r->drained, NULL);
+	(void)pthread_cond_init(&r->done, NULL);
 	pthread_condattr_init(&cond);
 	pthread_condattr_setclock(&cond, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&r->wake, &cond);
@@ -248,7 +265,7 @@ void bridge_reaper_close(struct bridge_reaper *r)
 		pthread_join(r->thread, NULL);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->more);
-	pthread_cond_destroy(&r->drained);
+	pthread_cond_destroy(&r->done);
 	pthread_cond_destroy(&r->wake);
 	free(r);
 }
