@@ -501,6 +501,18 @@ drop_docker_leftovers() {
 	done
 }
 
+# dockerd counts the endpoints of a container down some time after "docker rm" of
+# one with many ports has returned.
+drop_networks() {
+	local id i
+	for id; do
+		for ((i = 0; i < 100; i++)); do
+			! docker network rm "$id" || break
+			pause 0.1
+		done
+	done
+}
+
 drop_docker_objects() {
 	local ids
 	ids=$(docker ps -aq)
@@ -508,7 +520,7 @@ drop_docker_objects() {
 	[ -z "$ids" ] || docker rm -fv $ids
 	ids=$(docker network ls -q --filter type=custom)
 	# shellcheck disable=SC2086
-	[ -z "$ids" ] || docker network rm $ids
+	[ -z "$ids" ] || drop_networks $ids
 	ids=$(docker volume ls -q)
 	# shellcheck disable=SC2086
 	[ -z "$ids" ] || docker volume rm $ids
