@@ -85,18 +85,26 @@ int net_network_get(struct net_core *core, const char *id, struct net_hold *ret,
 	return r < 0 ? err_set(err, r, "network " NET_SHORT, id) : 0;
 }
 
-static int raise_endpoint(const struct net_driver *drv, struct net_slot *s,
-			  struct err *err)
+int net_endpoint_raise(struct net_slot *s, struct err *err)
 {
+	const struct net_driver *drv = s->ep.network->driver;
 	int r = drv->endpoint_place(&s->ep, err);
 
-	if (r < 0)
-		return r;
-	if (s->absent || r == NET_LINK_GONE)
-		return 0;
-	r = drv->endpoint_add(&s->ep, err);
-	if (r == 0 && s->ep.exposed && drv->expose)
-		r = drv->expose(&s->ep, err);
+	if (r > NET_LINK_GONE) {
+		r = drv->endpoint_add(&s->ep, err);
+		if (r == 0 && s->ep.exposed && drv->expose)
+			r = drv->expose(&s->ep, err);
+		/* It may go at any moment, with its container. */
+		if (r == -ENODEV &&
+		    drv->endpoint_place(&s->ep, NULL) == NET_LINK_GONE)
+			r = NET_LINK_GONE;
+		else if (r == 0)
+			return 0;
+	}
+	if (r == NET_LINK_GONE) {
+		s->absent = true;
+		s->gone_for = net_now();
+	}
 	return r;
 }
 
@@ -108,7 +116,8 @@ int net_network_raise(struct net_entry *e, struct err *err)
 
 	for (struct net_endpoint *ep = e->net->endpoints; r == 0 && ep;
 	     ep = ep->next)
-		r = raise_endpoint(drv, net_slot_of(ep), &why);
+		if (!net_slot_of(ep)->absent)
+			r = net_endpoint_raise(net_slot_of(ep), &why);
 	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? why.msg : "");
 	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
 }

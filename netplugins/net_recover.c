@@ -90,24 +90,6 @@ static int load_network(struct net_core *core, const struct row *row,
 	return NET_STEP("net.recover.network", err);
 }
 
-static int add_slot(struct net_core *core, struct net_slot *s, struct err *err)
-{
-	const struct net_driver *drv = core->driver;
-	int place = drv->endpoint_place(&s->ep, err), r;
-
-	if (place < 0)
-		return place;
-	if (place == NET_LINK_GONE) {
-		s->absent = true;
-		s->gone_for = net_now();
-		return 0;
-	}
-	r = drv->endpoint_add(&s->ep, err);
-	if (r == 0 && s->ep.exposed && drv->expose)
-		r = drv->expose(&s->ep, err);
-	return r;
-}
-
 static int load_endpoint(struct net_core *core, const struct row *row,
 			 struct err *err)
 {
@@ -128,7 +110,7 @@ static int load_endpoint(struct net_core *core, const struct row *row,
 	r = net_record_endpoint_load(row->json, h.entry->net, &s, err);
 	if (r < 0)
 		return r;
-	if (add_slot(core, s, &why) < 0)
+	if (net_endpoint_raise(s, &why) < 0)
 		trouble(core, row->id, &why);
 	net_slot_link(h.entry->net, take_ptr(s));
 	return NET_STEP("net.recover.endpoint", err);

@@ -59,11 +59,9 @@ static int finish(struct bridge_host *host, const struct job *job, int deleted,
 static int reap(struct bridge_host *host, const struct job *job,
 		struct err *err)
 {
-	int r = FAILPOINT("bridge.reap");
-
-	if (r == 0)
-		r = nlk_link_del(host->slow, job->name, job->alias, err);
-	return finish(host, job, r, err);
+	return finish(host, job,
+		      nlk_link_del(host->slow, job->name, job->alias, err),
+		      err);
 }
 
 /* Return: how many are to be tried again: the first ones of @jobs then. */
