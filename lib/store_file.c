@@ -6,6 +6,7 @@
  *   FILE.lock         held (flock) for the life of the handle, has the pid
  *   FILE.bak          the last good copy, made at open and at close
  *   FILE.reserve      blocks held back for deletes on a full disk
+ *   FILE.rewritten    what was committed, after a failed write
  *   FILE.damaged-<n>  what did not pass the check, kept for a human
  *   FILE.v<N>         the file as it was before a newer program migrated it
  */
@@ -119,8 +120,9 @@ int store_lock(struct store *s, struct err *err)
 
 int store_files_check(struct store *s, struct err *err)
 {
-	static const char *const suffixes[] = { "",     "-wal", "-shm",
-						".bak", ".new", ".reserve" };
+	static const char *const suffixes[] = { "",          "-wal", "-shm",
+						".bak",      ".new", ".reserve",
+						".rewritten" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		struct store_name n = store_name(s, suffixes[i]);
@@ -389,6 +391,25 @@ static int restore(struct store *s, bool damaged, struct err *err)
 	return db_try(s, err);
 }
 
+/* FILE.rewritten is whole and nothing was committed since: it becomes FILE,
+ * also at the next start, where a crash came in between. */
+static int take_rewritten(struct store *s, struct err *err)
+{
+	int r;
+
+	if (!exists_at(s, ".rewritten"))
+		return 0;
+	r = exists_at(s, "") ? set_aside(s, err) : 0;
+	if (r < 0)
+		return r;
+	unlink_at(s, "-wal"); /* the old one's */
+	unlink_at(s, "-shm");
+	r = rename_at(s, ".rewritten", "");
+	return r < 0 ? err_set(err, r, "replacing %s in %s: %s",
+			       store_name(s, "").s, s->dir, strerror(-r))
+		     : 0;
+}
+
 /* ---- versions ---------------------------------------------------------- */
 
 static int migrate(struct store *s, int version, struct err *err)
@@ -415,9 +436,12 @@ static int migrate(struct store *s, int version, struct err *err)
 
 int store_db_open(struct store *s, struct err *err)
 {
+	int r = s->readonly ? 0 : take_rewritten(s, err), version;
 	bool there = exists_at(s, "");
-	int version = version_read(s), r;
 
+	if (r < 0)
+		return r;
+	version = version_read(s);
 	if (version > STORE_SCHEMA)
 		return err_set(err, -EPROTONOSUPPORT,
 			       "%s in %s has schema %d, this program knows up "
@@ -448,23 +472,24 @@ int store_db_open(struct store *s, struct err *err)
 /*
  * After a failed write or fsync the kernel may have dropped pages that SQLite
  * believes written.  What was committed is read once more, goes to a new file,
- * and the old one is set aside.
+ * and the old one is set aside.  Without a handle an earlier attempt came as
+ * far as that new file.
  */
 int store_rewrite(struct store *s, struct err *err)
 {
-	int r = copy_to(s, ".rewritten", err);
+	int r = s->db ? copy_to(s, ".rewritten", err) : 0;
 
 	if (r < 0)
 		return err_wrap(err, r, "after a failed write");
 	store_db_close(s);
-	r = set_aside(s, err);
-	if (r == 0)
-		r = rename_at(s, ".rewritten", "");
+	r = take_rewritten(s, err);
 	if (r == 0)
 		r = db_try(s, err);
-	if (r == 0) {
-		s->suspect = false;
-		s->restored = true;
+	if (r < 0) {
+		store_db_close(s);
+		return r;
 	}
-	return r;
+	s->suspect = false;
+	s->restored = true;
+	return 0;
 }

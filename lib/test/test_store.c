@@ -777,6 +777,39 @@ static void failed_write_makes_a_new_file(void **state)
 	assert_has(p, "b", "2");
 }
 
+/* The file could not be opened anew; the next request tries again. */
+static void rewriting_is_tried_again(void **state)
+{
+	struct place *p = *state;
+
+	open_life(p, STORE_STATE);
+	put(p, "k", "a", "", "1");
+	store_db_close(p->s);
+	p->s->suspect = true;
+	put(p, "k", "b", "", "2");
+	assert_has(p, "a", "1");
+	assert_has(p, "b", "2");
+}
+
+/* Killed after the old file was set aside, before the new one was in place. */
+static void crash_while_rewriting_loses_nothing(void **state)
+{
+	struct place *p = *state;
+	char from[128], to[128];
+
+	open_life(p, STORE_STATE);
+	put(p, "k", "a", "", "1");
+	store_close(take_ptr(p->s));
+	path_of(p, "state.db", from, sizeof(from));
+	path_of(p, "state.db.rewritten", to, sizeof(to));
+	assert_int_equal(rename(from, to), 0);
+	path_of(p, "state.db.bak", to, sizeof(to));
+	assert_int_equal(unlink(to), 0);
+	open_life(p, STORE_STATE);
+	assert_has(p, "a", "1");
+	assert_false(there(p, "state.db.rewritten"));
+}
+
 /* ---- cost -------------------------------------------------------------- */
 
 static double ms_since(const struct timespec *a)
@@ -843,6 +876,8 @@ int main(int argc, char **argv)
 		TEST(readonly_disk_is_read),
 		TEST(killed_on_a_disk_that_turned_readonly),
 		TEST(failed_write_makes_a_new_file),
+		TEST(rewriting_is_tried_again),
+		TEST(crash_while_rewriting_loses_nothing),
 		TEST(requests_are_cheap),
 	};
 
