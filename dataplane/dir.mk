@@ -10,3 +10,4 @@ tests += dataplane/test/test_nft.c
 tests += dataplane/test/test_portmap.c
 tests += dataplane/test/test_publish.c
 tests += dataplane/test/test_dp_fail.c
+tests += dataplane/test/test_dp_threads.c
