@@ -51,6 +51,7 @@ static int version_run(struct ctl *ctl, struct err *err)
 	if (sup_request(ctl, req, &row, NULL) == 0)
 		append(rows, row, "supervisor", "netctl down; netctl up");
 	for (const struct driver *d = drivers; d->name; d++) {
+		char cmd[DRIVER_COMMAND_MAX];
 		struct err e = { 0 };
 		int r;
 
@@ -62,7 +63,7 @@ static int version_run(struct ctl *ctl, struct err *err)
 			row = json_object_new_object();
 			jset_str(row, "Note", e.msg);
 		}
-		append(rows, row, d->name, "netctl restart");
+		append(rows, row, d->name, driver_command(d->name, true, cmd));
 	}
 	return out_rows(stdout, ctl->format, cols, rows, err);
 }

@@ -26,3 +26,5 @@ ar-src += netctl/doc_kernel.c
 ar-src += netctl/doc_route.c
 tests += netctl/test/test_cli.c
 tests += netctl/test/test_out.c
+tests += netctl/test/test_sup.c
+tests += netctl/test/test_view.c

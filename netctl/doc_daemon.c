@@ -20,6 +20,7 @@
 static void judge_silence(struct doc *d, const char *name, int r,
 			  const char *text)
 {
+	char cmd[DRIVER_COMMAND_MAX];
 	const char *state =
 		doc_text(d, "%s/%s/state.db", d->ctl->state_dir, name);
 	const char *why = "what runs works on, but nothing can be created, "
@@ -29,21 +30,23 @@ static void judge_silence(struct doc *d, const char *name, int r,
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "%s is not running but has records here",
 				  name),
-			 why, doc_text(d, "netctl up %s", name));
+			 why, driver_command(name, false, cmd));
 	else if (r == -ECONNREFUSED)
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "%s is dead: nobody serves its socket",
 				  name),
-			 why, doc_text(d, "netctl up %s", name));
+			 why, driver_command(name, false, cmd));
 	else if (r != -ENOENT)
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "%s does not answer: %s", name, text), why,
-			 doc_text(d, "see its log; netctl restart %s", name));
+			 doc_text(d, "see its log; %s",
+				  driver_command(name, true, cmd)));
 }
 
 static void judge_info(struct doc *d, const char *name, json_object *info)
 {
 	json_object *problems = jget_array(info, "Problems");
+	char cmd[DRIVER_COMMAND_MAX];
 
 	if (strcmp(jget_str(info, "Version"), BERTH_VERSION) != 0)
 		doc_find(
@@ -51,7 +54,7 @@ static void judge_info(struct doc *d, const char *name, json_object *info)
 			doc_text(d, "%s is version %s, netctl " BERTH_VERSION,
 				 name, jget_str(info, "Version")),
 			"a new binary was installed and the old one still runs",
-			doc_text(d, "netctl restart %s", name));
+			driver_command(name, true, cmd));
 	for (size_t i = 0; i < jget_len(problems); i++)
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "%s: %s", name,
@@ -110,20 +113,19 @@ static void judge_drift(struct doc *d, const struct doc_daemon *who)
 {
 	_cleanup_(json_putp) json_object *answer = NULL;
 	json_object *list = doc_ask(d, who, "Berth.Check", "Problems", &answer);
+	char cmd[DRIVER_COMMAND_MAX];
 
 	for (size_t i = 0; i < jget_len(list); i++)
-		doc_find(
-			d, DOC_BAD,
-			doc_text(d, "%s: %s", who->name,
-				 json_object_get_string(
-					 json_object_array_get_idx(list, i))),
-			"what the daemon has recorded and what the kernel "
-			"holds differ",
-			doc_text(
-				d,
-				"netctl restart %s (makes anew what is "
-				"missing; netctl gc removes what is left over)",
-				who->name));
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s: %s", who->name,
+				  json_object_get_string(
+					  json_object_array_get_idx(list, i))),
+			 "what the daemon has recorded and what the kernel "
+			 "holds differ",
+			 doc_text(d,
+				  "%s (makes anew what is missing; netctl gc "
+				  "removes what is left over)",
+				  driver_command(who->name, true, cmd)));
 }
 
 void doc_check_drift(struct doc *d)

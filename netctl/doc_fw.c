@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netctl/drivers.h"
 #include "netctl/jget.h"
 
 struct family {
@@ -43,6 +44,7 @@ static void judge_bridge(struct doc *d, const struct family *f,
 			 const struct doc_bridge *b, uint32_t policy)
 {
 	struct accepts a = { .bridge = b->name };
+	char cmd[DRIVER_COMMAND_MAX];
 
 	if (b->respect || !(f->v6 ? b->v6 : b->v4))
 		return;
@@ -61,10 +63,11 @@ static void judge_bridge(struct doc *d, const struct family *f,
 			   "there, whatever Berth's own table says"
 			 : "any dropping rule of that chain hits this network",
 		 doc_text(d,
-			  "netctl restart berth-bridge (it keeps such rules), "
-			  "or: %s -I FORWARD -i %s -j ACCEPT; %s -I FORWARD -o "
+			  "%s (it keeps such rules), or: %s -I FORWARD -i %s "
+			  "-j ACCEPT; %s -I FORWARD -o "
 			  "%s -j ACCEPT",
-			  f->tool, b->name, f->tool, b->name));
+			  driver_command("berth-bridge", true, cmd), f->tool,
+			  b->name, f->tool, b->name));
 }
 
 void doc_check_forward_chain(struct doc *d)

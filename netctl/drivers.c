@@ -35,6 +35,36 @@ const struct driver *driver_find(const char *name, struct err *err)
 	return NULL;
 }
 
+static bool under_systemd(const char *name)
+{
+	static const char *const dirs[] = { "/etc/systemd/system",
+					    "/usr/local/lib/systemd/system",
+					    "/usr/lib/systemd/system",
+					    "/lib/systemd/system" };
+	char path[128];
+
+	if (access("/run/systemd/system", F_OK) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s.socket", dirs[i], name);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *driver_command(const char *name, bool restart,
+			   char buf[static DRIVER_COMMAND_MAX])
+{
+	if (under_systemd(name))
+		snprintf(buf, DRIVER_COMMAND_MAX, "systemctl %s %s",
+			 restart ? "restart" : "start", name);
+	else
+		snprintf(buf, DRIVER_COMMAND_MAX, "netctl %s %s",
+			 restart ? "restart" : "up", name);
+	return buf;
+}
+
 char *driver_sock(const struct ctl *ctl, const char *name)
 {
 	char *path = NULL;

@@ -24,6 +24,17 @@ extern const struct driver drivers[]; /* ended by { 0 } */
 /* driver_find() - by name.  NULL with @err: what the names are. */
 const struct driver *driver_find(const char *name, struct err *err);
 
+/*
+ * driver_command() - what an administrator types to start (or restart) the
+ * daemon here: netctl, or systemctl where its unit is installed and systemd
+ * runs the host.
+ *
+ * Return: @buf.
+ */
+#define DRIVER_COMMAND_MAX 64
+const char *driver_command(const char *name, bool restart,
+			   char buf[static DRIVER_COMMAND_MAX]);
+
 /* driver_sock() - the path of its socket.  Owned; NULL: out of memory. */
 char *driver_sock(const struct ctl *ctl, const char *name);
 

@@ -96,6 +96,11 @@ static int open_and_start(struct sup *s, struct sup_child *c, struct err *err)
 		c->due_ms = sup_now() + RETRY_MS;
 		return -EAGAIN;
 	}
+	if (fd == -EADDRINUSE && s->took_over)
+		return err_set(err, fd,
+			       "%s is still served by a daemon that outlived "
+			       "its killed supervisor: end it (pgrep -x %s)",
+			       c->sock_path, c->name);
 	if (fd < 0)
 		return fd;
 	c->listen_fd = fd;

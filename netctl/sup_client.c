@@ -144,12 +144,15 @@ struct birth {
 static void detach(const char *run_dir)
 {
 	_cleanup_free_ char *path = NULL;
-	int null = open("/dev/null", O_RDWR), log = -1;
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int log = -EBADF;
 
 	if (asprintf(&path, "%s/netctl/supervisor.log", run_dir) < 0)
 		path = NULL;
 	else
-		log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW,
+		log = open(path,
+			   O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW |
+				   O_CLOEXEC,
 			   0600);
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);

@@ -65,6 +65,12 @@ static int clear_stale(const char *path, int type, struct err *err)
 					 path, strerror(errno));
 	if (fd >= 0)
 		(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	if (peer.pid == 1)
+		return err_set(
+			err, -EADDRINUSE,
+			"%s is held by the service manager: use its commands "
+			"(systemctl), or disable its unit first",
+			path);
 	return err_set(
 		err, -EADDRINUSE,
 		"%s is served by another process (pid %d): stop it first", path,

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "lib/base.h"
 #include "netctl/jget.h"
 #include "netctl/sup_priv.h"
 
+#define FILES_MAX 65536
 #define LISTEN_FD 3 /* SD_LISTEN_FDS_START */
 
 int sup_find_binary(const char *dir, const char *name, char **ret,
@@ -72,6 +74,21 @@ static const char **build_argv(const struct sup *s, const struct sup_child *c,
 	return argv;
 }
 
+/* As the units in packaging/systemd: a published port is a descriptor.  Where
+ * more is not granted, what the caller had is what there is. */
+static void raise_limits(void)
+{
+	struct rlimit files = { 0, 0 };
+	const struct rlimit memory = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_max < FILES_MAX) {
+		files.rlim_max = FILES_MAX;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	(void)setrlimit(RLIMIT_MEMLOCK, &memory);
+}
+
 static void reset_signals(void)
 {
 	sigset_t none;
@@ -108,6 +125,7 @@ static void become(const struct sup *s, const struct sup_child *c,
 		return;
 	(void)close_range(LISTEN_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	reset_signals();
+	raise_limits();
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	if (setenv("LISTEN_PID", pid, 1) < 0 ||
 	    setenv("LISTEN_FDS", "1", 1) < 0 ||

@@ -2,6 +2,7 @@
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 
 units     := $(wildcard packaging/systemd/*.service packaging/systemd/*.socket)
 man-pages := $(wildcard docs/man/*.[1-8])
@@ -18,9 +19,11 @@ install: $(bins:%=$O/bin/%)
 		echo "install $$m"; \
 		install -D -m 0644 $$m '$(DESTDIR)$(MANDIR)'/man$${m##*.}/$${m##*/}; \
 	done
+	install -D -m 0644 packaging/completion/netctl '$(DESTDIR)$(COMPDIR)/netctl'
 
 uninstall:
-	rm -f $(foreach b,$(bins),'$(DESTDIR)$(BINDIR)/$b') \
+	rm -f '$(DESTDIR)$(COMPDIR)/netctl' \
+		$(foreach b,$(bins),'$(DESTDIR)$(BINDIR)/$b') \
 		$(foreach u,$(notdir $(units)),'$(DESTDIR)$(UNITDIR)/$u') \
 		$(foreach m,$(man-pages),'$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)')
 .PHONY: install uninstall
