@@ -9,6 +9,8 @@
 #ifndef LIB_ERR_H
 #define LIB_ERR_H
 
+#include <errno.h>
+
 #define ERR_MSG_MAX 512 /* bytes, with the NUL */
 
 struct err {
@@ -34,5 +36,24 @@ int err_set(struct err *err, int code, const char *fmt, ...)
  */
 int err_wrap(struct err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Both again as macros, so that compiler and analyzers see what comes back; and
+ * an error stays one where errno was 0. */
+static inline int err_negative(int code)
+{
+	return code < 0 ? code : -EIO;
+}
+#define err_set(err, code, ...)                               \
+	({                                                    \
+		int set_code_ = err_negative(code);           \
+		(void)(err_set)(err, set_code_, __VA_ARGS__); \
+		set_code_;                                    \
+	})
+#define err_wrap(err, code, ...)                                \
+	({                                                      \
+		int wrap_code_ = (code);                        \
+		(void)(err_wrap)(err, wrap_code_, __VA_ARGS__); \
+		wrap_code_;                                     \
+	})
 
 #endif
