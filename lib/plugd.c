@@ -137,16 +137,19 @@ static void sock_watch(struct plugd *d, struct plugd_sock *k)
 	struct err err = { 0 };
 	int r;
 
-	if (!plugd_sock_lost(k))
+	if (!plugd_sock_lost(k)) {
+		k->told = false;
 		return;
+	}
 	r = plugd_sock_make(k, &err);
 	if (r == 0)
 		r = rpc_relisten(d->rpc, take_fd(k->fd), &err);
-	if (r < 0)
-		log_warn("socket=%s err=\"%s\"", k->path, err.msg);
-	else
+	if (r == 0)
 		log_warn("socket=%s msg=\"its file was gone: made again\"",
 			 k->path);
+	else if (!k->told) /* and tried every second from now on */
+		log_error("socket=%s err=\"%s\"", k->path, err.msg);
+	k->told = r < 0;
 }
 
 static void copies_renew(struct plugd *d, unsigned int *seconds)
@@ -167,6 +170,7 @@ static void run(struct plugd *d, struct plugd_sock *k, const sigset_t *stop)
 	unsigned int seconds = 0;
 
 	while (sigtimedwait(stop, NULL, &second) < 0) {
+		sd_notify(0, "WATCHDOG=1"); /* who wants it, listens */
 		rpc_tick(d->rpc);
 		sock_watch(d, k);
 		copies_renew(d, &seconds);

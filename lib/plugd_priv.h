@@ -10,7 +10,7 @@
 
 struct plugd_sock {
 	int fd; /* until rpc_start() takes it */
-	bool ours;
+	bool ours, told;
 	char path[PATH_MAX];
 	struct stat made; /* of the file, when we made it */
 };

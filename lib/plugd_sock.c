@@ -45,9 +45,25 @@ static int dir_check(const char *dir, struct err *err)
 	return 0;
 }
 
-/* The store's lock is held, so what lies there belongs to no living daemon. */
-static int stale_remove(const char *path, struct err *err)
+/* Does somebody listen there?  A connection is all it takes to see. */
+static bool is_served(const struct sockaddr_un *addr)
 {
+	_cleanup_close_ int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* EAGAIN: somebody does, and its backlog is full. */
+	return fd >= 0 && (connect(fd, (const struct sockaddr *)addr,
+				   sizeof(*addr)) == 0 ||
+			   errno == EAGAIN);
+}
+
+/*
+ * The store's lock is held, so what lies there belongs to no living daemon of
+ * this state directory; but there may be another.
+ */
+static int stale_remove(const struct sockaddr_un *addr, struct err *err)
+{
+	const char *path = addr->sun_path;
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
@@ -56,6 +72,11 @@ static int stale_remove(const char *path, struct err *err)
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, -EEXIST,
 			       "%s exists and is no socket: remove it", path);
+	if (is_served(addr))
+		return err_set(err, -EADDRINUSE,
+			       "%s is served by another daemon, with another "
+			       "--state-dir: stop it first",
+			       path);
 	if (unlink(path) < 0)
 		return err_set(err, -errno, "removing the stale %s: %m", path);
 	return 0;
@@ -75,7 +96,7 @@ int plugd_sock_make(struct plugd_sock *k, struct err *err)
 			       "%s: a socket's path has %zu characters at most",
 			       k->path, sizeof(addr.sun_path) - 1);
 	strcpy(addr.sun_path, k->path);
-	r = stale_remove(k->path, err);
+	r = stale_remove(&addr, err);
 	if (r < 0)
 		return r;
 	/* umask is 077, so it is ours alone from the start; not connectable

@@ -65,9 +65,10 @@ void rpc_big_take(struct rpc_conn *c)
 		return;
 	pthread_mutex_lock(&rpc->lock);
 	phase_set_locked(c, RPC_WORKING);
-	while (rpc->big)
+	while (rpc->big && !rpc->stopping)
 		pthread_cond_wait(&rpc->moved, &rpc->lock);
-	rpc->big = c->big = true;
+	c->big = !rpc->big; /* on stop nobody waits for a slow one */
+	rpc->big = true;
 	phase_set_locked(c, RPC_RECEIVING);
 	pthread_mutex_unlock(&rpc->lock);
 }

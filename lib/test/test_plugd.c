@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -288,6 +289,26 @@ static void stale_socket_is_replaced(void **state)
 	stop(p);
 }
 
+static void socket_of_another_daemon_is_left(void **state)
+{
+	struct place *p = *state, other = *p;
+	char link[160], target[160];
+
+	p->pid = daemon_fork(p, NULL);
+	wait_ready(p);
+	/* another state directory, the same plugin directory */
+	strcpy(other.root, "/tmp/berth-plugd-XXXXXX");
+	assert_non_null(mkdtemp(other.root));
+	snprintf(link, sizeof(link), "%s/plugins", other.root);
+	snprintf(target, sizeof(target), "%s/plugins", p->root);
+	assert_int_equal(symlink(target, link), 0);
+	assert_int_equal(run_flags(&other, NULL, NULL), 1);
+	assert_said(p, "is served by another daemon");
+	assert_int_equal(call(p, "T.Config", NULL, NULL), 0);
+	stop(p);
+	nftw(other.root, rm_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void file_in_the_sockets_place_stays(void **state)
 {
 	struct place *p = *state;
@@ -432,6 +453,44 @@ static void wrong_flags(void **state)
 	assert_said(p, "is too long");
 }
 
+/* ---- NOTIFY_SOCKET ----------------------------------------------------- */
+
+static void wait_told(int fd, const char *what)
+{
+	char buf[64];
+
+	for (;;) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		assert_int_equal(poll(&pfd, 1, 5000), 1);
+		n = recv(fd, buf, sizeof(buf) - 1, 0);
+		assert_true(n > 0);
+		buf[n] = '\0';
+		if (!strcmp(buf, what))
+			return;
+	}
+}
+
+static void supervisor_is_told(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct place *p = *state;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/notify", p->root);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	setenv("NOTIFY_SOCKET", addr.sun_path, 1);
+	p->pid = daemon_fork(p, NULL);
+	unsetenv("NOTIFY_SOCKET");
+	wait_told(fd, "READY=1");
+	assert_int_equal(call(p, "T.Config", NULL, NULL), 0); /* at once */
+	wait_told(fd, "WATCHDOG=1");
+	stop(p);
+	wait_told(fd, "STOPPING=1");
+	close(fd);
+}
+
 /* ---- LISTEN_FDS -------------------------------------------------------- */
 
 static int listen_at(const char *path)
@@ -477,6 +536,7 @@ int main(void)
 		TEST(serves_and_stops),
 		TEST(second_one_is_refused_fast),
 		TEST(stale_socket_is_replaced),
+		TEST(socket_of_another_daemon_is_left),
 		TEST(file_in_the_sockets_place_stays),
 		TEST(plugin_dir_others_can_write_is_refused),
 		TEST(lost_socket_is_made_again),
@@ -486,6 +546,7 @@ int main(void)
 		TEST(config_file_errors),
 		TEST(flags_that_print),
 		TEST(wrong_flags),
+		TEST(supervisor_is_told),
 		TEST(held_socket_outlives_the_daemon),
 	};
 

@@ -846,6 +846,31 @@ static void requests_are_cheap(void **state)
 		      ms_since(&a));
 }
 
+static void start_with_10000_records_is_fast(void **state)
+{
+	struct place *p = *state;
+	struct err err = { 0 };
+	char id[16], body[512];
+	struct timespec a;
+	double ms;
+
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	open_life(p, STORE_RUN);
+	must(store_begin(p->s, &err), &err);
+	for (int i = 0; i < 10000; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		put(p, "k", id, "", body);
+	}
+	must(store_commit(p->s, &err), &err);
+	store_close(take_ptr(p->s));
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	open_life(p, STORE_RUN);
+	ms = ms_since(&a);
+	print_message("# opened with 10,000 records in %.0f ms\n", ms);
+	assert_true(ms < 5000);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_new, place_free)
 
 int main(int argc, char **argv)
@@ -879,6 +904,7 @@ int main(int argc, char **argv)
 		TEST(rewriting_is_tried_again),
 		TEST(crash_while_rewriting_loses_nothing),
 		TEST(requests_are_cheap),
+		TEST(start_with_10000_records_is_fast),
 	};
 
 	if (argc > 1)
