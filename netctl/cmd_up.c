@@ -136,9 +136,18 @@ static int up_run(struct ctl *ctl, struct err *err)
 		r = add_all(req, err);
 	if (r == 0 && ctl->foreground)
 		return sup_foreground(ctl, req, err);
-	if (r == 0)
-		r = sup_ensure(ctl, err);
-	return r < 0 ? r : ask_and_print(ctl, req, err);
+	/* One that was just leaving as we came: once more. */
+	for (int i = 0; i < 2; i++) {
+		if (r == 0)
+			r = sup_ensure(ctl, err);
+		if (r < 0)
+			return r;
+		r = ask_and_print(ctl, req, err);
+		if (r != -EPIPE && r != -ENOENT)
+			return r;
+		r = 0;
+	}
+	return -EPIPE;
 }
 
 static int restart_run(struct ctl *ctl, struct err *err)
@@ -155,6 +164,8 @@ static int down_run(struct ctl *ctl, struct err *err)
 	int r = request_new(ctl, "down", &req, err);
 
 	if (r == 0)
+		r = ask_and_print(ctl, req, err);
+	if (r == -EPIPE) /* it died or left as we asked */
 		r = ask_and_print(ctl, req, err);
 	if (r != -ENOENT)
 		return r;

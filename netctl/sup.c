@@ -14,7 +14,9 @@
 #include "lib/base.h"
 #include "netctl/sup_priv.h"
 
-#define IDLE_MS 5000 /* without a child or a client: nobody wants us */
+/* Without a child or a client: nobody wants us, or nobody has come yet. */
+#define IDLE_MS  500
+#define BIRTH_MS 5000
 
 uint64_t sup_now(void)
 {
@@ -188,6 +190,11 @@ static bool has_timer(const struct sup_child *c)
 	       c->state == SUP_STOPPING;
 }
 
+static uint64_t idle_until(const struct sup *s)
+{
+	return s->idle_since_ms + (s->served ? IDLE_MS : BIRTH_MS);
+}
+
 /* Milliseconds until something is due; -1: nothing is. */
 static int next_due(const struct sup *s)
 {
@@ -204,8 +211,8 @@ static int next_due(const struct sup *s)
 		if (s->clients[i].used && s->clients[i].due_ms < due)
 			due = s->clients[i].due_ms;
 	}
-	if (idle && s->idle_since_ms + IDLE_MS < due)
-		due = s->idle_since_ms + IDLE_MS;
+	if (idle && idle_until(s) < due)
+		due = idle_until(s);
 	if (due == UINT64_MAX)
 		return -1;
 	return due > now ? (int)(due - now) : 0;
@@ -232,7 +239,7 @@ static bool do_due(struct sup *s)
 		s->idle_since_ms = now;
 	if (s->quit || s->first_failed)
 		return children;
-	return children || clients || now < s->idle_since_ms + IDLE_MS;
+	return children || clients || now < idle_until(s);
 }
 
 static int start_loop(struct sup *s, struct err *err)

@@ -30,6 +30,11 @@ struct sup_child *sup_child_find(struct sup *s, const char *name)
 	return NULL;
 }
 
+bool sup_has_orphans(const struct sup *s)
+{
+	return s->took_over && sup_now() - s->born_ms < ORPHAN_MS;
+}
+
 static size_t slot_of(const struct sup *s, const struct sup_child *c)
 {
 	return (size_t)(c - s->children);
@@ -90,8 +95,7 @@ static int open_and_start(struct sup *s, struct sup_child *c, struct err *err)
 {
 	int fd = sup_listen(c->sock_path, SOCK_STREAM, err);
 
-	if (fd == -EADDRINUSE && s->took_over &&
-	    sup_now() - s->born_ms < ORPHAN_MS) {
+	if (fd == -EADDRINUSE && sup_has_orphans(s)) {
 		c->state = SUP_WAIT;
 		c->due_ms = sup_now() + RETRY_MS;
 		return -EAGAIN;

@@ -25,6 +25,7 @@ static void drop(struct sup *s, struct sup_client *c)
 	json_object_put(c->answer);
 	*c = (struct sup_client){ .fd = -EBADF };
 	s->idle_since_ms = sup_now();
+	s->served = true;
 }
 
 /* Takes @answer. */
@@ -199,7 +200,8 @@ static int start_state(struct sup *s, const struct sup_client *c,
 		if (child->state == SUP_NONE || child->leave)
 			return err_set(err, -ECANCELED,
 				       "stopped by another netctl meanwhile");
-		if (child->hopeless || child->deaths >= MAX_DEATHS)
+		if (child->hopeless ||
+		    (child->deaths >= MAX_DEATHS && !sup_has_orphans(s)))
 			return err_set(err, -EIO, "%s %s", child->name,
 				       child->last);
 		if (sup_now() >= c->due_ms)

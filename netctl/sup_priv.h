@@ -91,6 +91,7 @@ struct sup {
 	char *notify_path, *ctl_path;
 	int lock_fd, epoll_fd, signal_fd, ctl_fd, notify_fd;
 	bool foreground, quit;
+	bool served;      /* a client has come and gone */
 	bool took_over;   /* the supervisor before us was killed */
 	int first_failed; /* --foreground: the first request's -errno */
 	uint64_t born_ms, idle_since_ms;
@@ -127,6 +128,9 @@ void sup_fini(struct sup *s);
 
 /* ---- sup_child.c --------------------------------------------------------- */
 
+/* sup_has_orphans() - may daemons of a killed supervisor still be finishing,
+ * with their socket or their records locked? */
+bool sup_has_orphans(const struct sup *s);
 struct sup_child *sup_child_find(struct sup *s, const char *name);
 /*
  * sup_child_add() - a slot, the socket, the first process.
