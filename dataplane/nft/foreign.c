@@ -16,7 +16,6 @@
 
 #include "lib/fw_expr.h"
 
-#define FORWARD     "FORWARD"
 #define DOCKER_USER "DOCKER-USER"
 #define COMMENT_MAX 128
 #define TRIES       5 /* somebody changes the chains at the same time */
@@ -28,8 +27,23 @@ struct want {
 	bool in, out;
 };
 
-/* One family's comparison. */
+/* Where a packet that we accept may still be dropped.  firewalld rejects what
+ * is forwarded from interfaces it was not told of. */
+struct place {
+	struct fw_table table;
+	const char *forward; /* the base chain */
+	bool docker;         /* may have DOCKER-USER */
+};
+
+static const struct place places[] = {
+	{ { NFPROTO_IPV4, "filter" }, "FORWARD", true },
+	{ { NFPROTO_IPV6, "filter" }, "FORWARD", true },
+	{ { NFPROTO_INET, "firewalld" }, "filter_FORWARD", false },
+};
+
+/* One place's comparison. */
 struct job {
+	const struct place *place;
 	const struct fw_table *table;
 	char prefix[COMMENT_MAX - sizeof(((struct foreign_net *)0)->id)];
 	struct want *wants; /* sorted by network id */
@@ -69,9 +83,12 @@ static void tell(struct job *job, const char *what, const char *rule)
 	job->changes++;
 	if (!job->fn)
 		return;
-	snprintf(line, sizeof(line), "chain %s of table %s filter: rule %s %s",
-		 job->chain, job->table->family == NFPROTO_IPV4 ? "ip" : "ip6",
-		 rule, what);
+	snprintf(line, sizeof(line), "chain %s of table %s %s: rule %s %s",
+		 job->chain,
+		 job->table->family == NFPROTO_IPV4   ? "ip"
+		 : job->table->family == NFPROTO_IPV6 ? "ip6"
+						      : "inet",
+		 job->table->name, rule, what);
 	job->fn(job->ctx, line);
 }
 
@@ -160,17 +177,19 @@ static int family_compare(struct fw *fw, struct job *job, struct err *err)
 {
 	bool base = false;
 	bool user;
-	int r = fw_chain_find(fw, job->table, FORWARD, &base, err);
+	const char *forward = job->place->forward;
+	int r = fw_chain_find(fw, job->table, forward, &base, err);
 
 	if (r < 0 || !base)
 		return r;
-	user = fw_chain_find(fw, job->table, DOCKER_USER, NULL, NULL) == 0;
+	user = job->place->docker &&
+	       fw_chain_find(fw, job->table, DOCKER_USER, NULL, NULL) == 0;
 	if (user)
-		r = fw_rule_each(fw, job->table, FORWARD, rule_jumps, job, err);
+		r = fw_rule_each(fw, job->table, forward, rule_jumps, job, err);
 	if (r < 0)
 		return r;
-	job->chain = FORWARD;
-	r = fw_rule_each(fw, job->table, FORWARD, rule_judge, job, err);
+	job->chain = forward;
+	r = fw_rule_each(fw, job->table, forward, rule_judge, job, err);
 	if (r < 0)
 		return r;
 	if (user) {
@@ -180,7 +199,7 @@ static int family_compare(struct fw *fw, struct job *job, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	job->chain = job->user ? DOCKER_USER : FORWARD;
+	job->chain = job->user ? DOCKER_USER : forward;
 	for (size_t i = 0; i < job->count; i++) {
 		if (!job->wants[i].in)
 			rule_make(job, job->wants[i].net, true);
@@ -211,7 +230,8 @@ static int family_try(struct fw *fw, struct job *job, struct err *err)
 		b = fw_batch_new(fw);
 		if (!b)
 			return err_set(err, -ENOMEM,
-				       "rules in " FORWARD ": out of memory");
+				       "rules in %s: out of memory",
+				       job->place->forward);
 	}
 	job_reset(job);
 	job->batch = b;
@@ -219,6 +239,9 @@ static int family_try(struct fw *fw, struct job *job, struct err *err)
 	job->batch = NULL;
 	if (r == 0 && b)
 		r = fw_commit(b, err);
+	/* firewalld owns its table; foreign_check() tells what is missing */
+	if (r == -EPERM && job->table->family == NFPROTO_INET)
+		return 0;
 	return r < 0 ? r : job->changes;
 }
 
@@ -231,8 +254,8 @@ static int family_sync(struct fw *fw, struct job *job, struct err *err)
 		if (r != -ENOENT)
 			return r;
 		/* gone since it was read, or nothing here to care for */
-		if (fw_chain_find(fw, job->table, FORWARD, NULL, NULL) ==
-		    -ENOENT)
+		if (fw_chain_find(fw, job->table, job->place->forward, NULL,
+				  NULL) == -ENOENT)
 			return 0;
 	}
 	return r;
@@ -254,19 +277,16 @@ static int job_init(struct job *job, const char *driver,
 	return 0;
 }
 
-static int both_families(struct fw *fw, struct job *job, struct err *err)
+static int all_places(struct fw *fw, struct job *job, struct err *err)
 {
-	static const struct fw_table tables[] = {
-		{ NFPROTO_IPV4, "filter" },
-		{ NFPROTO_IPV6, "filter" },
-	};
 	int failed = 0, changes = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		struct err why = { 0 };
 		int r;
 
-		job->table = &tables[i];
+		job->place = &places[i];
+		job->table = &places[i].table;
 		r = family_sync(fw, job, &why);
 		if (r >= 0)
 			changes += r;
@@ -285,9 +305,8 @@ int foreign_sync(struct fw *fw, const char *driver,
 
 	wants = job.wants;
 	if (r < 0)
-		return err_set(err, r, "rules in %s: %s", FORWARD,
-			       strerror(-r));
-	return both_families(fw, &job, err);
+		return err_set(err, r, "rules in FORWARD: %s", strerror(-r));
+	return all_places(fw, &job, err);
 }
 
 int foreign_check(struct fw *fw, const char *driver,
@@ -301,17 +320,22 @@ int foreign_check(struct fw *fw, const char *driver,
 
 	wants = job.wants;
 	if (r < 0)
-		return err_set(err, r, "rules in %s: %s", FORWARD,
-			       strerror(-r));
-	return both_families(fw, &job, err);
+		return err_set(err, r, "rules in FORWARD: %s", strerror(-r));
+	return all_places(fw, &job, err);
 }
 
 bool foreign_cares(const struct fw_event *e)
 {
 	if (e->lost)
 		return true;
-	return (e->family == NFPROTO_IPV4 || e->family == NFPROTO_IPV6) &&
-	       strcmp(e->table, "filter") == 0 &&
-	       (!e->chain[0] || strcmp(e->chain, FORWARD) == 0 ||
-		strcmp(e->chain, DOCKER_USER) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		const struct place *p = &places[i];
+
+		if (e->family == p->table.family &&
+		    strcmp(e->table, p->table.name) == 0 &&
+		    (!e->chain[0] || strcmp(e->chain, p->forward) == 0 ||
+		     (p->docker && strcmp(e->chain, DOCKER_USER) == 0)))
+			return true;
+	}
+	return false;
 }

@@ -9,6 +9,9 @@
  * RETURN, after the admin's own rules), else at the head of FORWARD.  The rules
  * hold only what iptables itself writes, and bear the comment
  * `berth:<driver>:<network id>`.  Nothing without that comment is touched.
+ * firewalld rejects what is forwarded from an interface that no zone of its
+ * knows: the same two rules at the head of its chain filter_FORWARD, after each
+ * of its reloads.  (firewalld 2.1 and later may own its table: -EPERM then.)
  */
 #ifndef DATAPLANE_NFT_FOREIGN_H
 #define DATAPLANE_NFT_FOREIGN_H
@@ -30,7 +33,7 @@ struct foreign_net {
 /*
  * foreign_sync() - make what is missing, remove ours that is not wanted (a
  * network that is gone, duplicates, another place after Docker came or went).
- * One transaction a family; reads four chains at most when all is right.
+ * One transaction a table; reads five chains at most when all is right.
  *
  * @driver: "berth-bridge"; only rules with its name are looked at.
  *

@@ -45,7 +45,7 @@ fails from_lan http://192.0.2.1:8080/ 2
 fails ns lan curl -sS --max-time 2 "http://$(ip_of other1 other)/"
 ns lan ip route add "$(ip_of other1 other)" via 192.0.2.1
 fails ns lan curl -sS --max-time 2 "http://$(ip_of other1 other)/"
-fails docker exec safe1 wget -T 2 -qO- "http://$(ip_of other1 other)/"
+fails from safe1 "http://$(ip_of other1 other)/"
 
 end "$FIREWALLD"
 firewalld_start
