@@ -92,30 +92,30 @@ void dp_load_begin(struct dp *dp)
 	sock_load_begin(dp->sock);
 }
 
-/* Each step is done whatever became of the one before; the first failure is
- * told.  What concerns the rules dp_event() goes on with. */
+/* Each step is done whatever became of the one before.  Rules that could not be
+ * made dp_event() makes, or tells why not. */
 int dp_load_end(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
-	int r, hooks;
+	int r;
 
 	dp->loading = false;
 	dp->host.adopting = false;
-	r = dp_scan_links(dp, err);
+	r = dp_scan_links(dp, NULL);
 	if (r >= 0)
-		r = dp_follow_again(dp, err);
+		r = dp_follow_again(dp, NULL);
 	if (r >= 0)
 		r = FAILPOINT("dp.load.rules");
 	if (r >= 0)
-		r = ruleset_rebuild(dp->rs, &dp->st, err);
+		r = ruleset_rebuild(dp->rs, &dp->st, NULL);
 	if (r < 0)
 		dp->dirty = dp->relink = true;
-	hooks = sock_load_end(dp->sock, r < 0 ? NULL : err);
-	if (hooks == 0 && !dp->st.networks.count)
-		hooks = sock_detach(dp->sock, r < 0 ? NULL : err);
+	r = sock_load_end(dp->sock, err);
+	if (r == 0 && !dp->st.networks.count)
+		r = sock_detach(dp->sock, err);
 	/* tried again every second, and dp_check() tells */
 	(void)dp_sync_foreign(dp, NULL);
-	return r < 0 ? r : hooks;
+	return r;
 }
 
 /* ---- networks ----------------------------------------------------------- */
@@ -286,6 +286,39 @@ static int check_port(struct dp *dp, const struct dp_port *port,
 	return 0;
 }
 
+/* Has another endpoint @ip?  One that goes may still be waiting for its link's
+ * end when its address is given out again. */
+static bool is_shared(const struct dp *dp, const struct dp_port *port,
+		      const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < dp->st.ports.count; i++) {
+		const struct state_port *o = dp->st.ports.items[i];
+
+		if (strcmp(o->id, port->endpoint) != 0 &&
+		    (ip_equal(&o->port.ip4, ip) || ip_equal(&o->port.ip6, ip)))
+			return true;
+	}
+	return false;
+}
+
+/* @shared: only flows to addresses that another endpoint has, or has not. */
+static void forget_flows(const struct dp *dp, const struct dp_port *port,
+			 bool shared)
+{
+	const struct ip_addr *const ips[] = { &port->ip4, &port->ip6 };
+	struct ct_filter filters[2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
+		if (!ip_is_none(ips[i]) &&
+		    is_shared(dp, port, ips[i]) == shared)
+			filters[n++] =
+				(struct ct_filter){ .reply_src = *ips[i] };
+	/* an entry left behind times out; the endpoint must go all the same */
+	if (n)
+		(void)ct_flush(filters, n, NULL);
+}
+
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 {
 	DP_LOCKED(dp);
@@ -321,8 +354,11 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	applied = r == 0;
 	if (applied)
 		r = FAILPOINT("dp.port.mapped");
-	if (r == 0)
+	if (r == 0) {
+		if (!old) /* of who had the address before */
+			forget_flows(dp, port, true);
 		return 0;
+	}
 	if (old)
 		*old = before;
 	else
@@ -339,19 +375,6 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	return r;
 }
 
-static void forget_flows(const struct dp_port *port)
-{
-	struct ct_filter filters[2];
-	size_t n = 0;
-
-	if (!ip_is_none(&port->ip4))
-		filters[n++] = (struct ct_filter){ .reply_src = port->ip4 };
-	if (!ip_is_none(&port->ip6))
-		filters[n++] = (struct ct_filter){ .reply_src = port->ip6 };
-	/* an entry left behind times out; the endpoint must go all the same */
-	(void)ct_flush(filters, n, NULL);
-}
-
 int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
 {
 	DP_LOCKED(dp);
@@ -366,8 +389,8 @@ int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
 		state_network(&dp->st, p->port.network);
 	if (!dp->loading && change.net_old)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
-	if (r == 0)
-		forget_flows(&p->port);
+	if (r == 0) /* not those of who has the address by now */
+		forget_flows(dp, &p->port, false);
 	else if (tab_put(&dp->st.ports, p) == 0)
 		p = NULL;
 	return r;
