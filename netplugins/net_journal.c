@@ -33,7 +33,7 @@ int net_intent_begin(struct net_call *c, const char *network,
 		 endpoint ? endpoint : "");
 	r = journal_begin(
 		net_core_store(c->core, c->where), c->method, key,
-		json_object_to_json_string_ext(c->body, JSON_C_TO_STRING_PLAIN),
+		json_object_to_json_string_ext(slim, JSON_C_TO_STRING_PLAIN),
 		&c->intent, err);
 	return r < 0 ? err_wrap(err, r, "nothing was changed") : 0;
 }
