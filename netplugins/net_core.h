@@ -161,7 +161,7 @@ int net_network_get(struct net_core *core, const char *id, struct net_hold *ret,
 int net_network_raise(struct net_entry *e, struct err *err);
 /* The same for an endpoint; one whose link is gone is marked absent. */
 int net_endpoint_raise(struct net_slot *s, struct err *err);
-/* The same if it has a problem. */
+/* net_network_raise() where there is a problem. */
 int net_network_usable(struct net_entry *e, struct err *err);
 int net_endpoint_drop(struct net_core *core, struct net_entry *e,
 		      struct net_slot *s, struct err *err);

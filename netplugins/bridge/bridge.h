@@ -131,9 +131,11 @@ void bridge_announce(int fd, int ifindex, const struct net_endpoint *ep);
  */
 int bridge_claim(struct bridge_host *host, struct bridge_network *br,
 		 bool fresh, struct err *err);
-/* -EEXIST when a route of the host, perhaps a later one, takes the subnets. */
-int bridge_overlap_check(struct bridge_host *host,
-			 const struct bridge_network *br, struct err *err);
+/* A line for each network whose subnets a route of the host takes from, perhaps
+ * one that came later. */
+int bridge_overlap_report(struct bridge_host *host,
+			  void (*fn)(void *ctx, const char *line), void *ctx,
+			  struct err *err);
 void bridge_release(struct bridge_host *host, struct bridge_network *br);
 
 /* ---- forwarding (bridge_forward.c) --------------------------------------- */

@@ -166,14 +166,8 @@ static void check_network(struct bridge_host *host,
 			  const struct bridge_network *br, struct report *rep)
 {
 	struct nlk_link link;
-	struct err err = { 0 };
-	char line[ERR_MSG_MAX + 40];
+	char line[160];
 
-	if (bridge_overlap_check(host, br, &err) == -EEXIST) {
-		snprintf(line, sizeof(line), "network %.12s: %s", br->base.id,
-			 err.msg);
-		report_line(rep, line);
-	}
 	if (nlk_link_get(host->nlk, br->name, 0, &link, NULL) < 0)
 		snprintf(line, sizeof(line),
 			 "network %.12s: its bridge %s is gone", br->base.id,
@@ -195,6 +189,8 @@ int bridge_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 	struct report rep = { .fn = fn, .ctx = arg };
 	int r = dp_check(host->dp, report_line, &rep, err);
 
+	if (r >= 0)
+		r = bridge_overlap_report(host, report_line, &rep, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&host->lock);

@@ -45,24 +45,60 @@ static int check_networks(const struct bridge_host *host,
 	return 0;
 }
 
-struct route_check {
-	const struct net_pool *pool;
-	int own; /* ifindex of the network's bridge, 0: none yet */
-	struct nlk_route hit;
-	bool found;
+/* ---- routes of the host ------------------------------------------------------ */
+
+struct routes {
+	struct nlk_route *items; /* owned */
+	size_t count, room;
 };
+
+static void routes_fini(struct routes *rs)
+{
+	free(rs->items);
+}
 
 static int on_route(void *ctx, const struct nlk_route *r)
 {
-	struct route_check *c = ctx;
+	struct routes *rs = ctx;
 
 	/* A default route overlaps everything and means nothing. */
-	if (c->found || r->dst.len == 0 || r->type != RTN_UNICAST ||
-	    r->table == RT_TABLE_LOCAL || (c->own && r->oif == c->own) ||
-	    !ip_prefix_overlaps(&c->pool->pool, &r->dst))
+	if (r->dst.len == 0 || r->type != RTN_UNICAST ||
+	    r->table == RT_TABLE_LOCAL)
 		return 0;
-	c->hit = *r;
-	c->found = true;
+	if (rs->count == rs->room) {
+		size_t room = rs->room ? rs->room * 2 : 32;
+		struct nlk_route *items =
+			reallocarray(rs->items, room, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		rs->items = items;
+		rs->room = room;
+	}
+	rs->items[rs->count++] = *r;
+	return 0;
+}
+
+/* -EEXIST when one of @rs that is not on link @own takes of the pool. */
+static int judge(struct bridge_host *host, const struct net_pool *pool,
+		 const struct routes *rs, int own, struct err *err)
+{
+	char a[PREFIX_STR_MAX], b[PREFIX_STR_MAX];
+	struct nlk_link link = { .name = "?" };
+
+	for (size_t i = 0; i < rs->count; i++) {
+		const struct nlk_route *r = &rs->items[i];
+
+		if ((own && r->oif == own) ||
+		    !ip_prefix_overlaps(&pool->pool, &r->dst))
+			continue;
+		(void)nlk_link_get(host->nlk, NULL, r->oif, &link, NULL);
+		return err_set(err, -EEXIST,
+			       "subnet %s overlaps this host's route %s on %s: "
+			       "choose another with --subnet",
+			       ip_prefix_str(&pool->pool, a),
+			       ip_prefix_str(&r->dst, b), link.name);
+	}
 	return 0;
 }
 
@@ -70,34 +106,60 @@ static int check_routes(struct bridge_host *host,
 			const struct bridge_network *br,
 			const struct net_pool *pool, struct err *err)
 {
-	struct route_check c = { .pool = pool };
-	struct nlk_link link = { 0 };
-	char a[PREFIX_STR_MAX], b[PREFIX_STR_MAX];
+	_cleanup_(routes_fini) struct routes rs = { .items = NULL };
+	struct nlk_link link = { .index = 0 };
 	int r;
 
 	if (ip_is_none(&pool->pool.addr))
 		return 0;
-	if (nlk_link_get(host->nlk, br->name, 0, &link, NULL) == 0)
-		c.own = link.index;
-	r = nlk_route_each(host->nlk, pool->pool.addr.family, on_route, &c,
+	(void)nlk_link_get(host->nlk, br->name, 0, &link, NULL);
+	r = nlk_route_each(host->nlk, pool->pool.addr.family, on_route, &rs,
 			   err);
-	if (r < 0 || !c.found)
-		return r;
-	if (nlk_link_get(host->nlk, NULL, c.hit.oif, &link, NULL) < 0)
-		strcpy(link.name, "?");
-	return err_set(err, -EEXIST,
-		       "subnet %s overlaps this host's route %s on %s: choose "
-		       "another with --subnet",
-		       ip_prefix_str(&pool->pool, a),
-		       ip_prefix_str(&c.hit.dst, b), link.name);
+	return r < 0 ? r : judge(host, pool, &rs, link.index, err);
 }
 
-int bridge_overlap_check(struct bridge_host *host,
-			 const struct bridge_network *br, struct err *err)
+static int check_host(struct bridge_host *host, const struct bridge_network *br,
+		      struct err *err)
 {
 	int r = check_routes(host, br, &br->base.v4, err);
 
 	return r < 0 ? r : check_routes(host, br, &br->base.v6, err);
+}
+
+static void tell(struct bridge_host *host, const struct bridge_network *br,
+		 const struct net_pool *pool, const struct routes *rs,
+		 void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	char line[ERR_MSG_MAX + 40];
+	struct err err = { 0 };
+
+	if (ip_is_none(&pool->pool.addr) ||
+	    judge(host, pool, rs, br->index, &err) == 0)
+		return;
+	snprintf(line, sizeof(line), "network %.12s: %s", br->base.id, err.msg);
+	fn(ctx, line);
+}
+
+int bridge_overlap_report(struct bridge_host *host,
+			  void (*fn)(void *ctx, const char *line), void *ctx,
+			  struct err *err)
+{
+	_cleanup_(routes_fini) struct routes rs4 = { .items = NULL };
+	_cleanup_(routes_fini) struct routes rs6 = { .items = NULL };
+	int r = nlk_route_each(host->nlk, AF_INET, on_route, &rs4, err);
+
+	if (r == 0)
+		r = nlk_route_each(host->nlk, AF_INET6, on_route, &rs6, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&host->lock);
+	for (const struct bridge_network *br = host->networks; br;
+	     br = br->next) {
+		tell(host, br, &br->base.v4, &rs4, fn, ctx);
+		tell(host, br, &br->base.v6, &rs6, fn, ctx);
+	}
+	pthread_mutex_unlock(&host->lock);
+	return 0;
 }
 
 int bridge_claim(struct bridge_host *host, struct bridge_network *br,
@@ -116,7 +178,7 @@ int bridge_claim(struct bridge_host *host, struct bridge_network *br,
 	}
 	pthread_mutex_unlock(&host->lock);
 	if (r == 0 && fresh)
-		r = bridge_overlap_check(host, br, err);
+		r = check_host(host, br, err);
 	if (r < 0)
 		bridge_release(host, br);
 	return r;
