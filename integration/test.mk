@@ -31,20 +31,14 @@ print-tests:
 product-src := $(ar-src) $(foreach b,$(bins),$($b-main))
 analyze: fanalyzer tidy cppcheck
 
-# gcc's analyzer understands cleanup attributes; it gets its own objects.
+# What is known to be wrong with their reports: checks/analyze.known.
+export CPPFLAGS
 fanalyzer: | $(skel)
-	$(call say,GCC)
-	@$(MAKE) --no-print-directory O=$O \
-		CFLAGS='-O1 -g -fanalyzer -Werror' $(patsubst %.c,$O/%.o,$(product-src))
-# .clang-tidy says which checks; two files at a time, two minutes each.
+	@integration/checks/analyze gcc $(product-src)
 tidy: | $(skel)
-	@printf '%s\n' $(product-src) | xargs -P 2 -I '{}' timeout 120 \
-		clang-tidy --quiet '{}' -- -std=gnu17 $(CPPFLAGS) 2>&1 | \
-		{ ! grep -E 'warning:|error:' -A 4; }
+	@integration/checks/analyze tidy $(product-src)
 cppcheck:
-	@cppcheck -q -j 2 --enable=warning,performance,portability --std=c11 \
-		--inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem -D__GNUC__ -I. $(product-src)
+	@integration/checks/analyze cppcheck $(product-src)
 .PHONY: demo test soak deps layers format-check shellcheck check-integration \
 	check-san check-tsan tests print-tests analyze fanalyzer tidy cppcheck
 
