@@ -43,6 +43,8 @@ static int setup(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
 
+	if (!f)
+		return -1;
 	snprintf(f->dir, sizeof(f->dir), "/tmp/berth-test-named-XXXXXX");
 	if (!mkdtemp(f->dir))
 		return -1;
@@ -78,6 +80,7 @@ static struct vol_volume *volume(struct fix *f, const char *name,
 	_cleanup_(json_putp) json_object *map = NULL;
 	struct err err = { 0 };
 
+	assert_non_null(v);
 	v->driver = &named_driver;
 	v->host = f->host;
 	snprintf(v->name, sizeof(v->name), "%s", name);

@@ -270,8 +270,8 @@ static void *worker(void *arg)
 		}
 		CHECK(r == 0 || r == -ENOENT || r == -EBUSY);
 	}
-	for (char c = 'p'; c < 's'; c++)
-		CHECK(vol_unmount(l->core, (char[]){ c, 0 }, id, &seq, &err) ==
+	for (const char *c = "pqr"; *c; c++)
+		CHECK(vol_unmount(l->core, (char[]){ *c, 0 }, id, &seq, &err) ==
 		      0);
 	return NULL;
 }
@@ -286,8 +286,8 @@ static void eight_workers(struct life *l, void *arg)
 	for (int i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
 	CHECK(problems(l) == 0);
-	for (char c = 'p'; c < 's'; c++) {
-		char name[2] = { c, 0 };
+	for (const char *c = "pqr"; *c; c++) {
+		char name[2] = { *c, 0 };
 
 		CHECK(!fake_there("mnt", name));
 		CHECK(remove_it(l, name) == 0);
