@@ -2,6 +2,7 @@
 MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
+.DEFAULT_GOAL := all # whatever a dir.mk says first
 
 O      := build
 ifeq ($(origin CC),default)
