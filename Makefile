@@ -2,7 +2,8 @@
 MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
-.DEFAULT_GOAL := all # whatever a dir.mk says first
+# whatever a dir.mk says first
+.DEFAULT_GOAL := all
 
 O      := build
 ifeq ($(origin CC),default)
