@@ -200,7 +200,7 @@ static int note_addr(void *ctx, int index, const struct ip_prefix *p)
 	return 0;
 }
 
-static struct doc_bridge *find_bridge(struct doc *d, const char *name)
+struct doc_bridge *doc_bridge(struct doc *d, const char *name)
 {
 	for (size_t i = 0; i < d->bridge_count; i++)
 		if (strcmp(d->bridges[i].name, name) == 0)
@@ -214,7 +214,7 @@ static void note_network(struct doc *d, json_object *net)
 {
 	const char *respect = jget_str(jget(net, "Options"), "berth.firewall");
 	const char *name = jget_str(net, "Bridge");
-	struct doc_bridge *b = find_bridge(d, name);
+	struct doc_bridge *b = doc_bridge(d, name);
 	struct nlk_link link;
 
 	if (!b && d->nlk && *name &&

@@ -36,6 +36,7 @@ struct doc_bridge {
 	char id[128]; /* of the network, from the alias */
 	uint32_t mtu;
 	bool v4, v6;
+	bool accept_in, accept_out, zoned; /* for doc_fw.c, one family's */
 	bool internal, respect; /* as the daemon says; false if it is dead */
 	struct ip_prefix prefixes[DOC_PREFIXES];
 	size_t prefix_count;
@@ -80,6 +81,8 @@ long doc_sysctl(const char *path, long none);
  * @ret: owned answer.  Return: borrowed from it; NULL: no answer. */
 json_object *doc_ask(struct doc *d, const struct doc_daemon *who,
 		     const char *method, const char *key, json_object **ret);
+/* doc_bridge() - by name.  NULL: none of ours. */
+struct doc_bridge *doc_bridge(struct doc *d, const char *name);
 /* doc_uplink() - the interface of the default route.  -ENETUNREACH. */
 int doc_uplink(struct doc *d, int family, struct nlk_link *ret);
 

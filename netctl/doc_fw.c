@@ -24,34 +24,33 @@ static const struct family families[] = {
 
 /* ---- FORWARD ------------------------------------------------------------- */
 
-struct accepts {
-	const char *bridge;
-	bool in, out;
-};
+static void forget_accepts(struct doc *d)
+{
+	for (size_t i = 0; i < d->bridge_count; i++)
+		d->bridges[i].accept_in = d->bridges[i].accept_out = false;
+}
 
 static int note_accept(void *ctx, const struct fw_rule_info *r)
 {
-	struct accepts *a = ctx;
+	struct doc_bridge *in = doc_bridge(ctx, r->iifname);
+	struct doc_bridge *out = doc_bridge(ctx, r->oifname);
 
 	if (!r->simple || r->verdict != NF_ACCEPT)
 		return 0;
-	a->in = a->in || strcmp(r->iifname, a->bridge) == 0;
-	a->out = a->out || strcmp(r->oifname, a->bridge) == 0;
+	if (in && !r->oifname[0])
+		in->accept_in = true;
+	if (out && !r->iifname[0])
+		out->accept_out = true;
 	return 0;
 }
 
 static void judge_bridge(struct doc *d, const struct family *f,
 			 const struct doc_bridge *b, uint32_t policy)
 {
-	struct accepts a = { .bridge = b->name };
 	char cmd[DRIVER_COMMAND_MAX];
 
-	if (b->respect || !(f->v6 ? b->v6 : b->v4))
-		return;
-	(void)fw_rule_each(d->fw, &f->table, "DOCKER-USER", note_accept, &a,
-			   NULL);
-	(void)fw_rule_each(d->fw, &f->table, "FORWARD", note_accept, &a, NULL);
-	if (a.in && a.out)
+	if (b->respect || !(f->v6 ? b->v6 : b->v4) ||
+	    (b->accept_in && b->accept_out))
 		return;
 	doc_find(d, policy == NF_DROP ? DOC_BAD : DOC_WARN,
 		 doc_text(d,
@@ -73,11 +72,15 @@ static void judge_bridge(struct doc *d, const struct family *f,
 void doc_check_forward_chain(struct doc *d)
 {
 	for (size_t i = 0; d->fw && i < ARRAY_SIZE(families); i++) {
+		const struct fw_table *t = &families[i].table;
 		uint32_t policy;
 
-		if (fw_chain_policy(d->fw, &families[i].table, "FORWARD",
-				    &policy, NULL) < 0)
+		if (fw_chain_policy(d->fw, t, "FORWARD", &policy, NULL) < 0)
 			continue;
+		forget_accepts(d);
+		(void)fw_rule_each(d->fw, t, "DOCKER-USER", note_accept, d,
+				   NULL);
+		(void)fw_rule_each(d->fw, t, "FORWARD", note_accept, d, NULL);
 		for (size_t n = 0; n < d->bridge_count; n++)
 			judge_bridge(d, &families[i], &d->bridges[n], policy);
 	}
@@ -139,22 +142,17 @@ void doc_check_legacy(struct doc *d)
 
 /* ---- firewalld ----------------------------------------------------------- */
 
-struct zone_search {
-	const char *bridge;
-	bool found;
-};
-
 static int note_zone(void *ctx, const struct fw_rule_info *r)
 {
-	struct zone_search *z = ctx;
+	struct doc_bridge *b = doc_bridge(ctx, r->iifname);
 
-	z->found = z->found || strcmp(r->iifname, z->bridge) == 0;
+	if (b)
+		b->zoned = true;
 	return 0;
 }
 
-/* It ends its forward chain with a reject, which our accept can't undo; what
- * is published passes there (ct status dnat), what a container asks for by
- * itself only if its bridge is in a zone that accepts. */
+/* It ends its forward chain with a reject, which an accept elsewhere can't
+ * undo: the daemon keeps its rules there too, where firewalld lets it. */
 void doc_check_firewalld(struct doc *d)
 {
 	static const struct fw_table t = { NFPROTO_INET, "firewalld" };
@@ -162,29 +160,27 @@ void doc_check_firewalld(struct doc *d)
 	if (!d->fw ||
 	    fw_chain_find(d->fw, &t, "filter_FORWARD", NULL, NULL) < 0)
 		return;
+	forget_accepts(d);
+	(void)fw_rule_each(d->fw, &t, "filter_FORWARD", note_accept, d, NULL);
+	/* the second: before firewalld 1.0 */
+	(void)fw_rule_each(d->fw, &t, "filter_FORWARD_ZONES", note_zone, d,
+			   NULL);
+	(void)fw_rule_each(d->fw, &t, "filter_FORWARD_IN_ZONES", note_zone, d,
+			   NULL);
 	for (size_t i = 0; i < d->bridge_count; i++) {
 		const struct doc_bridge *b = &d->bridges[i];
-		struct zone_search z = { .bridge = b->name };
 
-		/* the second: before firewalld 1.0 */
-		(void)fw_rule_each(d->fw, &t, "filter_FORWARD_ZONES", note_zone,
-				   &z, NULL);
-		(void)fw_rule_each(d->fw, &t, "filter_FORWARD_IN_ZONES",
-				   note_zone, &z, NULL);
-		if (z.found || b->internal)
+		if (b->zoned || (b->accept_in && b->accept_out))
 			continue;
-		doc_find(
-			d, DOC_BAD,
-			doc_text(
-				d,
-				"firewalld runs and %s is in none of its zones",
-				b->name),
-			"it rejects what containers of this network send to "
-			"the outside; published ports work",
-			doc_text(d,
-				 "firewall-cmd --permanent --zone=trusted "
-				 "--add-interface=%s; firewall-cmd --reload",
-				 b->name));
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "firewalld runs and knows nothing of %s",
+				  b->name),
+			 "it rejects what containers of this network send, "
+			 "except answers from published ports",
+			 doc_text(d,
+				  "firewall-cmd --permanent --zone=trusted "
+				  "--add-interface=%s; firewall-cmd --reload",
+				  b->name));
 	}
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# firewalld rejects what leaves a bridge that is in none of its zones: netctl doctor
-# says so, and what it says mends it.
+# firewalld rejects what leaves a bridge that it knows nothing of: where the daemon is
+# not there to tell it, netctl doctor says so, and what it says mends it.
 . "${0%/*}/lib.sh"
 need root curl jq firewalld dbus-daemon
 
@@ -16,6 +16,7 @@ ns c ip link set eth0 up
 ns c ip route add default via 10.48.0.1
 ns c ping -c1 -W2 192.0.2.2 >/dev/null
 
+"$NETCTL" down berth-bridge
 mkdir -p /run/dbus
 in_background dbus.log dbus-daemon --system --nofork --nopidfile
 wait_until 10 test -S /run/dbus/system_bus_socket
@@ -32,7 +33,14 @@ contains "$fix" "--add-interface=$bridge"
 fix=${fix%%;*}
 eval "${fix/--permanent /}"
 ns c ping -c1 -W2 192.0.2.2 >/dev/null
+same "$({ "$NETCTL" doctor --json || :; } |
+	jq '[.[] | select(.Check == "firewalld" and .Level == "bad")] | length')" 0
+
+# with the daemon there is nothing to find, zone or no zone
+firewall-cmd --zone=trusted --remove-interface="$bridge" >/dev/null
+"$NETCTL" up
 "$NETCTL" doctor >/dev/null
+ns c ping -c1 -W2 192.0.2.2 >/dev/null
 end "$firewalld"
 del_net "$(hex a)"
 "$NETCTL" down
