@@ -382,7 +382,7 @@ static int get(struct store *s, const char *const texts[2], char **ret,
 {
 	int r = 0, rc;
 	sqlite3_stmt *st = store_stmt(s, STMT_GET, &r, err);
-	struct row row;
+	struct row row = { 0 };
 
 	if (!st)
 		return r;
@@ -394,7 +394,7 @@ static int get(struct store *s, const char *const texts[2], char **ret,
 		r = store_fail(s, rc, err);
 	else
 		r = row_get(s, st, texts[0], &row, err);
-	if (r == 0) {
+	if (row.json) {
 		char *copy = strdup(row.json);
 
 		if (copy)
