@@ -201,8 +201,8 @@ int net_undo(void *ctx, const struct journal_intent *i);
 bool net_sandbox_alive(const char *sandbox);
 /* Why the endpoint is stale, NULL when it is in use. */
 const char *net_stale_reason(struct net_slot *s);
-/* Remove those stale for longer than @grace_s.  With @dry only report.
- * Return: their number. */
+/* Remove those stale for longer than @grace_s.  With @dry only report, and
+ * links that are gone whatever the grace.  Return: their number. */
 int net_stale_sweep(struct net_core *core, uint32_t grace_s, bool dry,
 		    void (*fn)(void *ctx, const char *line), void *ctx);
 void net_core_tick(struct net_core *core);

@@ -41,9 +41,10 @@ bool net_sandbox_alive(const char *sandbox)
 	       fs.f_type == NSFS_MAGIC;
 }
 
+static const char gone[] = "its link is gone from every namespace";
+
 const char *net_stale_reason(struct net_slot *s)
 {
-	static const char gone[] = "its link is gone from every namespace";
 	static const char no_sandbox[] = "its sandbox does not exist";
 	const char *sandbox = s->ep.sandbox;
 	int place;
@@ -89,7 +90,9 @@ static void sweep_slot(struct sweep *w, struct net_entry *e, struct net_slot *s)
 	}
 	if (!s->gone_for)
 		s->gone_for = w->now;
-	if (w->now - s->gone_for < (time_t)w->grace_s)
+	/* What can only be a fault is told at once. */
+	if (w->now - s->gone_for < (time_t)w->grace_s &&
+	    !(w->dry && why == gone))
 		return;
 	snprintf(id, sizeof(id), "%s", s->ep.id);
 	if (!w->dry && net_endpoint_drop(w->core, e, s, &err) < 0) {

@@ -286,7 +286,9 @@ void bridge_gateway_skip(const struct net_network *net, bool *skip4,
 {
 	const struct bridge_options *o = &bridge_of_const(net)->opt;
 
-	*skip4 = o->mode4 == DP_GW_ISOLATED;
+	/* As Docker: without an address on the bridge and without a default
+	 * route nobody uses the gateway's. */
+	*skip4 = o->mode4 == DP_GW_ISOLATED || (o->inhibit4 && net->internal);
 	*skip6 = o->mode6 == DP_GW_ISOLATED;
 }
 

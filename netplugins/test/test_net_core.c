@@ -488,6 +488,8 @@ static void sweep(void **state)
 	assert_int_equal(net_stale_sweep(l.core, 0, false, NULL, NULL), 0);
 	/* gone from every namespace */
 	fake_find(kernel, EP2)->used = false;
+	good(&l, "Berth.Check", "{}", text);
+	assert_non_null(strstr(text, "gone from every namespace"));
 	assert_int_equal(net_stale_sweep(l.core, 0, false, NULL, NULL), 1);
 	assert_int_equal(count_records(&l), 2);
 	life_close(&l);
