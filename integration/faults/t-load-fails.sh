@@ -19,7 +19,8 @@ say() {
 }
 # publish NAME ADDRESS PORT
 publish() {
-	local e="\"NetworkID\":\"$id\",\"EndpointID\":\"$(ep "$1")\""
+	local e
+	e="\"NetworkID\":\"$id\",\"EndpointID\":\"$(ep "$1")\""
 	say CreateEndpoint "{$e,\"Options\":{},\"Interface\":{\"Address\":\"$2/24\"}}"
 	say Join "{$e,\"SandboxKey\":\"/var/run/docker/netns/$1\",\"Options\":{}}"
 	say ProgramExternalConnectivity "{$e,\"Options\":{\"com.docker.network.portmap\":[{\"Proto\":6,
