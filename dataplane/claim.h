@@ -57,6 +57,10 @@ int claim_take(struct claim_host *host, struct portmap *m, claim_own_fn own,
 void claim_free(struct claim *c); /* NULL is fine */
 DEFINE_CLEANUP(struct claim, claim_free)
 
+/* claim_forget() - an earlier daemon reserved @ports (a bitmap), and nobody
+ * wants them any more but who claimed them since. */
+void claim_forget(struct claim_host *host, const uint64_t *ports);
+
 /* ---- between claim.c and claim_range.c ---------------------------------- */
 
 struct claim {

@@ -306,3 +306,22 @@ void claim_release(struct claim *c)
 	if (change)
 		(void)write_list(now, NULL); /* a reserved port too many */
 }
+
+void claim_forget(struct claim_host *host, const uint64_t *ports)
+{
+	uint64_t now[WORDS], keep[WORDS] = { 0 };
+	bool change = false;
+
+	for (const struct claim *o = host->ranges; o; o = o->next)
+		mark(keep, &o->ports);
+	if (claim_reserved_read(now, NULL) < 0)
+		return;
+	for (size_t i = 0; i < WORDS; i++) {
+		uint64_t gone = ports[i] & ~keep[i];
+
+		change = change || (now[i] & gone);
+		now[i] &= ~gone;
+	}
+	if (change)
+		(void)write_list(now, NULL); /* a reserved port too many */
+}

@@ -111,6 +111,7 @@ int dp_load_end(struct dp *dp, struct err *err)
 	if (r < 0)
 		dp->dirty = dp->relink = true;
 	r = sock_load_end(dp->sock, err);
+	claim_forget(&dp->host, sock_load_dropped(dp->sock));
 	if (r == 0 && !dp->st.networks.count)
 		r = sock_detach(dp->sock, err);
 	/* tried again every second, and dp_check() tells */

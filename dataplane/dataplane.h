@@ -101,7 +101,9 @@ struct dp_config {
  * which feature and what to do).
  */
 int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err);
-void dp_close(struct dp *dp); /* leaves the kernel as it is; NULL is fine */
+/* leaves the kernel as it is, but for claims: ports stay published and are no
+ * longer held; NULL is fine */
+void dp_close(struct dp *dp);
 DEFINE_CLEANUP(struct dp, dp_close)
 
 /* Tell everything again after a restart; see above.  Between the two the other

@@ -38,6 +38,7 @@ struct sock {
 	struct bpf_link *links[SOCK_PROGS]; /* owned; pinned */
 	bool loading;
 	struct sock_entries wanted; /* while loading */
+	uint64_t dropped[65536 / 64];
 };
 
 /* ---- open --------------------------------------------------------------- */
@@ -588,6 +589,20 @@ void sock_load_begin(struct sock *sock)
 	sock->loading = true;
 }
 
+static void note_dropped(struct sock *s, const struct sock_prefix *key)
+{
+	uint32_t count = 1u << (SOCK_KEY_BITS + 16 - key->bits);
+	uint32_t first = ntohs(key->key.port) & ~(count - 1);
+
+	for (uint32_t p = first; p < first + count && p < 65536; p++)
+		s->dropped[p / 64] |= 1ull << p % 64;
+}
+
+const uint64_t *sock_load_dropped(const struct sock *sock)
+{
+	return sock->dropped;
+}
+
 /* Delete what is in @table and not wanted: first all such keys, then each, as
  * a walk over a map that shrinks starts again. */
 static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
@@ -610,6 +625,8 @@ static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
 			r = 0;
 		if (r < 0)
 			r = table_error(r, table, err);
+		else if (table == SOCK_HELD)
+			note_dropped(s, &old.e[i].key);
 	}
 	return r;
 }

@@ -101,6 +101,9 @@ int sock_range_release(struct sock *sock, const struct port_range *r,
  */
 void sock_load_begin(struct sock *sock);
 int sock_load_end(struct sock *sock, struct err *err);
+/* Ports, as a bitmap of 65536 / 64 words, that an earlier daemon held as ranges
+ * and sock_load_end() let go.  Borrowed for the handle's life. */
+const uint64_t *sock_load_dropped(const struct sock *sock);
 
 /* Hooks that are missing or detached: one line each. Return: their number. */
 int sock_check(struct sock *sock, void (*fn)(void *ctx, const char *line),

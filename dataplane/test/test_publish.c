@@ -387,6 +387,44 @@ static void claims_leave_descriptors(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
 }
 
+/* Its publish is not told again: the daemon was killed while removing it. */
+static void range_left_by_a_killed_daemon_is_freed(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish many = publish("n1", "e2", "10.0.1.3", "");
+	char buf[64];
+	pid_t pid;
+	int st;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		want(&many.ports, "", IPPROTO_TCP, 30000 + i, 30000 + i,
+		     80 + i);
+	dp_close(dp);
+	pid = fork();
+	if (pid == 0) {
+		dp = open_dp();
+		if (dp_network_add(dp, &net, &err) < 0 ||
+		    dp_publish_add(dp, &many, &err) < 0)
+			_exit(1);
+		_exit(0); /* as if killed: nothing is closed */
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_int_equal(st, 0);
+	dp = open_dp();
+	dp_load_begin(dp);
+	ok(dp_network_add(dp, &net, &err));
+	ok(sysctl_get("net/ipv4/ip_local_reserved_ports", buf, sizeof(buf),
+		      &err));
+	assert_string_equal(buf, "30000-30099");
+	ok(dp_load_end(dp, &err));
+	ok(sysctl_get("net/ipv4/ip_local_reserved_ports", buf, sizeof(buf),
+		      &err));
+	assert_string_equal(buf, "");
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 30050), 0);
+	portmap_free(&many.ports);
+}
+
 /* ---- what it costs ------------------------------------------------------ */
 
 /* Figures to read; the limits are kept by an integration test of its own. */
@@ -566,6 +604,7 @@ int main(void)
 		TEST(ports_are_chosen_from_a_range),
 		TEST(many_ephemeral_ports_differ),
 		TEST(lost_claim_is_told),
+		TEST(range_left_by_a_killed_daemon_is_freed),
 		TEST(claims_leave_descriptors),
 		TEST(five_hundred_ports),
 		TEST(ten_thousand_shifted_ports),
