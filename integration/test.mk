@@ -6,7 +6,9 @@ demo:
 test:
 	@integration/ci
 soak:
-	@SOAK=1 integration/run --build $O soak
+	@integration/deps build run test
+	@$(MAKE) --no-print-directory all
+	@SOAK=1 integration/run --build $O soak scale upgrade
 deps:
 	@integration/deps build run test
 
