@@ -51,6 +51,23 @@ int tree_open(int dirfd, const char *name, struct err *err)
 	return fd;
 }
 
+int tree_rename_new(int fromfd, const char *from, int tofd, const char *to)
+{
+	if (renameat2(fromfd, from, tofd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (faccessat(tofd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(fromfd, from, tofd, to) < 0 ? -errno : 0;
+}
+
+int tree_sync(int dirfd)
+{
+	/* EINVAL: a file system that does not know how to */
+	return fsync(dirfd) < 0 && errno != EINVAL ? -errno : 0;
+}
+
 /* A stream over @fd of its own, from the start; @fd stays open. */
 static DIR *stream(int fd)
 {
@@ -89,9 +106,7 @@ static int move_up(struct emptying *e, int fd, const char *name)
 
 	do {
 		snprintf(to, sizeof(to), "%u", e->next++);
-		r = renameat2(fd, name, e->root, to, RENAME_NOREPLACE) < 0
-			    ? -errno
-			    : 0;
+		r = tree_rename_new(fd, name, e->root, to);
 	} while (r == -EEXIST && e->next < UINT32_MAX);
 	return r == -ENOENT ? 0 : r;
 }

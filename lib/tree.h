@@ -21,10 +21,23 @@
 int tree_open(int dirfd, const char *name, struct err *err);
 
 /*
+ * tree_rename_new() - rename, but never onto something that is there.
+ *
+ * File systems that can't tell by themselves (ZFS before 2.2) are asked first:
+ * for directories that nobody else writes to.
+ *
+ * Return: 0; -EEXIST; -ENOENT.
+ */
+int tree_rename_new(int fromfd, const char *from, int tofd, const char *to);
+
+/* tree_sync() - what is named in @dirfd is on the disk.  Return: 0; -errno. */
+int tree_sync(int dirfd);
+
+/*
  * tree_removable() - would tree_empty(@dirfd) leave nothing behind?
  *
  * Return: 0; -EPERM for an immutable or append-only file, -EBUSY for a mount
- *         point, @err naming its path; -EAGAIN when the tree was changed while
+ *         point or a part of another file system, @err naming it; -EAGAIN when the tree was changed while
  *         it was read.
  */
 int tree_removable(int dirfd, struct err *err);

@@ -126,11 +126,16 @@ static int look_at(struct walk *w, struct level *l, const char *name)
 		return errno == ENOENT
 			       ? 0
 			       : refuse(w, -errno, name, strerror(errno));
-	/* kernels before 5.8 do not tell a mount's root: by the device then */
-	if ((sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) ||
-	    makedev(sx.stx_dev_major, sx.stx_dev_minor) != l->dev)
+	if (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return refuse(w, -EBUSY, name,
 			      "a mount point: unmount it first");
+	/* Before Linux 5.8 a mount shows by the device only.  Of directories:
+	 * files of an overlay may have the device of its lower layer. */
+	if (S_ISDIR(sx.stx_mode) &&
+	    makedev(sx.stx_dev_major, sx.stx_dev_minor) != l->dev)
+		return refuse(w, -EBUSY, name,
+			      "on another file system (a btrfs subvolume?): "
+			      "remove it first");
 	if (sx.stx_attributes & STATX_ATTR_IMMUTABLE)
 		return refuse(w, -EPERM, name, "immutable: chattr -i it first");
 	if (sx.stx_attributes & STATX_ATTR_APPEND)

@@ -97,6 +97,22 @@ static void opens_one_component_only(void **state)
 	assert_int_equal(tree_open(f->base, "link", NULL), -ENOTDIR);
 }
 
+static void renames_onto_nothing_only(void **state)
+{
+	struct fix *f = *state;
+
+	put_file(f->base, "canary/bird");
+	assert_int_equal(tree_rename_new(f->base, "none", f->base, "x"),
+			 -ENOENT);
+	assert_int_equal(tree_rename_new(f->base, "tree", f->base, "canary"),
+			 -EEXIST);
+	assert_int_equal(faccessat(f->base, "canary/bird", F_OK, 0), 0);
+	assert_int_equal(tree_rename_new(f->base, "tree", f->base, "moved"), 0);
+	assert_int_equal(tree_rename_new(f->base, "moved", f->base, "tree"), 0);
+	assert_int_equal(tree_sync(f->base), 0);
+	assert_int_equal(tree_sync(-1), -EBADF);
+}
+
 static void deletes_every_kind_of_file(void **state)
 {
 	struct fix *f = *state;
@@ -370,6 +386,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(opens_one_component_only),
+		TEST(renames_onto_nothing_only),
 		TEST(deletes_every_kind_of_file),
 		TEST(deep_tree_takes_few_descriptors),
 		TEST(wide_tree_goes),

@@ -180,6 +180,7 @@ static int open_volume(const struct vol_volume *v, struct err *err)
 static int make_data(int dir, const struct options *o, struct err *err)
 {
 	_cleanup_close_ int fd = -EBADF;
+	int r;
 
 	if (mkdirat(dir, DATA, 0700) < 0)
 		return err_set(err, -errno, "make " DATA ": %s",
@@ -188,10 +189,15 @@ static int make_data(int dir, const struct options *o, struct err *err)
 	if (fd < 0)
 		return fd;
 	/* the mode last: a change of owner takes set-id bits away */
-	if (fchown(fd, o->uid, o->gid) < 0 || fchmod(fd, o->mode) < 0 ||
-	    fsync(fd) < 0 || fsync(dir) < 0)
-		return err_set(err, -errno, "set up " DATA ": %s",
-			       strerror(errno));
+	r = fchown(fd, o->uid, o->gid) < 0 || fchmod(fd, o->mode) < 0
+		    ? -errno
+		    : tree_sync(fd);
+	if (r == 0)
+		r = tree_sync(dir);
+	if (r < 0) {
+		unlinkat(dir, DATA, AT_REMOVEDIR);
+		return err_set(err, r, "set up " DATA ": %s", strerror(-r));
+	}
 	return 0;
 }
 
@@ -228,18 +234,20 @@ static int make_volume(struct vol_volume *v, struct err *err)
 
 	if (r == 0)
 		r = FAILPOINT("named.create.ready");
-	if (r == 0 && renameat2(h->staging, v->name, h->volumes, v->name,
-				RENAME_NOREPLACE) < 0)
-		r = err_set(err, -errno, "put directory %s in place: %s",
-			    v->name, strerror(errno));
+	if (r == 0) {
+		r = tree_rename_new(h->staging, v->name, h->volumes, v->name);
+		if (r < 0)
+			err_set(err, r, "put directory %s in place: %s",
+				v->name, strerror(-r));
+	}
 	if (r < 0) {
 		unstage(v);
 		return r;
 	}
-	if (fsync(h->volumes) < 0) /* else a power cut may undo the rename */
-		return err_set(err, -errno, "directory %s: %s", v->name,
-			       strerror(errno));
-	return 0;
+	r = tree_sync(h->volumes); /* else a power cut may undo the rename */
+	return r < 0 ? err_set(err, r, "directory %s: %s", v->name,
+			       strerror(-r))
+		     : 0;
 }
 
 static int create(struct vol_volume *v, struct err *err)
@@ -295,7 +303,7 @@ static int remove_volume(struct vol_volume *v, struct err *err)
 	if (r < 0)
 		return r;
 	/* from here it is removed, whatever else goes wrong */
-	(void)fsync(h->volumes);
+	(void)tree_sync(h->volumes);
 	(void)FAILPOINT("named.remove.moved");
 	named_trash_delete(&h->trash, heap);
 	return 0;

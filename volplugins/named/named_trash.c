@@ -48,9 +48,7 @@ int named_trash_put(struct named_trash *t, int fd, const char *name,
 	n = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	for (int tries = 0; r == -EEXIST && tries < 1000; tries++, n++) {
 		snprintf(heap, NAMED_HEAP_MAX, "%llu", (unsigned long long)n);
-		r = renameat2(fd, name, t->fd, heap, RENAME_NOREPLACE) < 0
-			    ? -errno
-			    : 0;
+		r = tree_rename_new(fd, name, t->fd, heap);
 	}
 	return r < 0 ? err_set(err, r, "take directory %s away: %s", name,
 			       strerror(-r))
