@@ -5,6 +5,10 @@
 need curl jq
 
 lan
+no_tentative() {
+	! ip -6 addr | grep -q tentative
+}
+wait_until 5 no_tentative
 start_daemon berth-bridge
 N=$(printf 'a%.0s' {1..64})
 E=$(printf 'b%.0s' {1..64})
@@ -16,7 +20,8 @@ kernel() {
 	ip -j addr | jq -S '[.[] | del(.addr_info[]?.valid_life_time, .addr_info[]?.preferred_life_time)]'
 	ip -j route show table all | jq -S .
 	nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'
-	sysctl -a 2>/dev/null | grep -E 'forwarding|accept_ra |disable_ipv6'
+	grep -H . /proc/sys/net/ipv[46]/conf/*/forwarding \
+		/proc/sys/net/ipv6/conf/*/{accept_ra,disable_ipv6}
 }
 settled() { # two looks alike: links go a moment after the answer
 	local one two

@@ -184,7 +184,9 @@ static int turn_on(struct bridge_host *host, const struct family *f,
 	int r = 0;
 
 	if (sysctl_is(f->on, "1"))
-		return 0;
+		return turned_on_by_us(host, f)
+			       ? set_guard(host, !f->v6, f->v6, err)
+			       : 0;
 	if (!text)
 		return err_set(err, -ENOMEM, "forwarding");
 	n.text = text;
@@ -225,27 +227,6 @@ int bridge_forward_on(struct bridge_host *host, const struct bridge_network *br,
 		r = turn_on(host, &family6, err);
 	pthread_mutex_unlock(&host->forward_lock);
 	return r < 0 ? err_wrap(err, r, "forwarding") : 0;
-}
-
-int bridge_forward_guard(struct bridge_host *host, struct err *err)
-{
-	int r;
-
-	pthread_mutex_lock(&host->forward_lock);
-	r = set_guard(host, false, false, err);
-	pthread_mutex_unlock(&host->forward_lock);
-	return r;
-}
-
-int bridge_forward_load(struct bridge_host *host, struct err *err)
-{
-	int r = 0;
-
-	/* Without host->lock: nobody else runs yet. */
-	for (struct bridge_network *br = host->networks; r == 0 && br;
-	     br = br->next)
-		r = bridge_forward_on(host, br, err);
-	return r;
 }
 
 /* ---- off ------------------------------------------------------------------ */
@@ -332,24 +313,51 @@ static int turn_off(struct bridge_host *host, const struct family *f,
 	return r < 0 ? r : host->memo->del(host->memo->ctx, f->note, err);
 }
 
+/* Without a network of ours there is nothing to guard for. */
+static int guard_as_wanted(struct bridge_host *host, struct err *err)
+{
+	bool v4 =
+		still_wanted(host, &family4) && turned_on_by_us(host, &family4);
+	bool v6 =
+		still_wanted(host, &family6) && turned_on_by_us(host, &family6);
+
+	return dp_forward_guard(host->dp, v4, v6, err);
+}
+
+int bridge_forward_guard(struct bridge_host *host, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&host->forward_lock);
+	r = guard_as_wanted(host, err);
+	pthread_mutex_unlock(&host->forward_lock);
+	return r;
+}
+
 int bridge_forward_off(struct bridge_host *host, struct err *err)
 {
-	bool any4, any6;
 	int r;
 
 	pthread_mutex_lock(&host->forward_lock);
 	r = turn_off(host, &family6, err);
 	if (r == 0)
 		r = turn_off(host, &family4, err);
-	any4 = still_wanted(host, &family4);
-	any6 = still_wanted(host, &family6);
-	/* Without a network of ours there is nothing to guard for. */
 	if (r == 0)
-		r = dp_forward_guard(
-			host->dp, any4 && turned_on_by_us(host, &family4),
-			any6 && turned_on_by_us(host, &family6), err);
+		r = guard_as_wanted(host, err);
 	pthread_mutex_unlock(&host->forward_lock);
 	return r < 0 ? err_wrap(err, r, "forwarding") : 0;
+}
+
+int bridge_forward_load(struct bridge_host *host, struct err *err)
+{
+	int r = 0;
+
+	/* Without host->lock: nobody else runs yet. */
+	for (struct bridge_network *br = host->networks; r == 0 && br;
+	     br = br->next)
+		r = bridge_forward_on(host, br, err);
+	/* Its last network may have gone with the daemon's life. */
+	return r < 0 ? r : bridge_forward_off(host, err);
 }
 
 void bridge_forward_check(struct bridge_host *host,

@@ -134,6 +134,7 @@ static int find_or_add_link(struct bridge_network *br, struct err *err)
 	struct nlk_link link = { 0 };
 	int r = nlk_link_get(host->nlk, br->name, 0, &link, err);
 
+	br->foreign = false;
 	if (r == 0) {
 		r = adopt_link(br, &link, err);
 	} else if (r == -ENODEV) {
