@@ -11,3 +11,4 @@ tests += dataplane/test/test_portmap.c
 tests += dataplane/test/test_publish.c
 tests += dataplane/test/test_dp_fail.c
 tests += dataplane/test/test_dp_threads.c
+tests += dataplane/test/test_cost.c
