@@ -119,6 +119,14 @@ static bool is_own_addr(const struct bridge_network *br,
 	       ip_equal(&p->addr, &br->base.v6.gateway.addr);
 }
 
+static bool is_there(struct bridge_host *host, const struct bridge_network *br)
+{
+	struct nlk_link link;
+
+	return nlk_link_get(host->nlk, br->name, 0, &link, NULL) == 0 &&
+	       link.index == br->index;
+}
+
 static void on_nlk_event(void *ctx, const struct nlk_event *e)
 {
 	struct bridge_host *host = ctx;
@@ -132,8 +140,8 @@ static void on_nlk_event(void *ctx, const struct nlk_event *e)
 		else if (e->type == NLK_ADDR_DEL && e->index == br->index &&
 			 is_own_addr(br, &e->addr))
 			br->lost = true;
-		else if (e->type == NLK_LOST)
-			br->lost = true; /* look at all of them */
+		else if (e->type == NLK_LOST && !is_there(host, br))
+			br->lost = true;
 	}
 	pthread_mutex_unlock(&host->lock);
 }
