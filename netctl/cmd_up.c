@@ -130,7 +130,11 @@ static int ask_and_print(struct ctl *ctl, json_object *req, struct err *err)
 static int up_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(json_putp) json_object *req = NULL;
-	int r = request_new(ctl, "up", &req, err);
+	int r;
+
+	if (geteuid() != 0)
+		return err_set(err, -EPERM, "must be root to run the daemons");
+	r = request_new(ctl, "up", &req, err);
 
 	if (r == 0 && !ctl->arg_count)
 		r = add_all(req, err);

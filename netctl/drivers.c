@@ -79,10 +79,14 @@ int driver_call(const struct ctl *ctl, const char *name, const char *method,
 	_cleanup_(json_putp) json_object *sent =
 		body ? json_object_get(body) : json_object_new_object();
 	_cleanup_free_ char *path = driver_sock(ctl, name);
+	int r;
 
 	if (!path || !sent)
 		return err_set(err, -ENOMEM, "out of memory");
-	return client_call(path, method, sent, ctl->timeout_ms, ret, err);
+	r = client_call(path, method, sent, ctl->timeout_ms, ret, err);
+	if (r == -EACCES || r == -EPERM)
+		return err_set(err, r, "%s: only root may use it", path);
+	return r;
 }
 
 static void append_rows(json_object *all, json_object *rows, const char *driver)
@@ -101,12 +105,38 @@ static void append_rows(json_object *all, json_object *rows, const char *driver)
 	}
 }
 
+/* What went wrong first, absent daemons last; the others are told at once. */
+struct failures {
+	int count; /* of daemons that have a socket */
+	int r;
+	struct err err;
+};
+
+static void note_failure(struct failures *f, const char *name, int r,
+			 const struct err *e)
+{
+	bool named = strncmp(e->msg, name, strlen(name)) == 0;
+	struct err text = { 0 };
+
+	err_set(&text, r, "%s%s%s", named ? "" : name, named ? "" : ": ",
+		e->msg);
+	if (r != -ENOENT && ++f->count > 1) {
+		cli_warn("%s", text.msg);
+		return;
+	}
+	if (r == -ENOENT && f->r)
+		return;
+	f->r = r;
+	f->err = text;
+}
+
 int driver_collect(const struct ctl *ctl, enum driver_kind kind,
 		   const char *method, const char *key, json_object *body,
 		   json_object **ret, struct err *err)
 {
 	_cleanup_(json_putp) json_object *all = json_object_new_array();
-	int answered = 0, failed = 0, first = 0;
+	struct failures failures = { 0 };
+	int answered = 0;
 
 	for (const struct driver *d = drivers; d->name; d++) {
 		_cleanup_(json_putp) json_object *answer = NULL;
@@ -117,19 +147,17 @@ int driver_collect(const struct ctl *ctl, enum driver_kind kind,
 			continue;
 		r = driver_call(ctl, d->name, method, body, &answer, &e);
 		if (r < 0) {
-			if (!first)
-				first = err_set(err, r, "%s", e.msg);
-			if (r != -ENOENT) {
-				cli_warn("%s: %s", d->name, e.msg);
-				failed++;
-			}
+			note_failure(&failures, d->name, r, &e);
 			continue;
 		}
 		answered++;
 		append_rows(all, jget(answer, key), d->name);
 	}
 	if (!answered)
-		return first ? first : err_set(err, -ENOENT, "no daemon runs");
+		return err_set(err, failures.r ? failures.r : -ENOENT, "%s",
+			       failures.err.msg);
+	if (failures.count)
+		cli_warn("%s", failures.err.msg);
 	*ret = take_ptr(all);
-	return failed ? CLI_FAILED : 0;
+	return failures.count ? CLI_FAILED : 0;
 }
