@@ -169,7 +169,9 @@ static struct foreign_net *foreign_nets(const struct dp *dp)
 	size_t count = dp->st.networks.count;
 	struct foreign_net *list = calloc(count ? count : 1, sizeof(*list));
 
-	for (size_t i = 0; list && i < count; i++) {
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
 		const struct dp_network *net = dp->st.networks.items[i];
 
 		memcpy(list[i].bridge, net->bridge, sizeof(list[i].bridge));
