@@ -514,7 +514,7 @@ drop_networks() {
 }
 
 drop_docker_objects() {
-	local ids
+	local ids _
 	ids=$(docker ps -aq)
 	# shellcheck disable=SC2086 # ids are words
 	[ -z "$ids" ] || docker rm -fv $ids
