@@ -70,16 +70,14 @@ static int find_place(struct libmnt_table *own, const char *path,
 	if (!target || !root || !is_below(path, target))
 		return 0;
 	ret->dev = mnt_fs_get_devno(fs);
-	if (strcmp(root, "/") == 0)
+	if (strcmp(target, "/") != 0)
+		path += strlen(target); /* "" at the mount point itself */
+	if (strcmp(root, "/") == 0 && *path)
 		root = "";
-	if (asprintf(&ret->root, "%s%s", root,
-		     strcmp(target, "/") == 0 ? path : path + strlen(target)) <
-	    0) {
+	if (asprintf(&ret->root, "%s%s", root, path) < 0) {
 		ret->root = NULL;
 		return -ENOMEM;
 	}
-	if (!ret->root[0]) /* the path is a mount point itself */
-		strcpy(ret->root, "/");
 	return 0;
 }
 
