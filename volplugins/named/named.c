@@ -393,6 +393,8 @@ static int check(void *host, bool (*known)(void *ctx, const char *name),
 			 entry->d_name, named_driver.name, entry->d_name);
 		fn(ctx, line);
 	}
+	if (named_trash_busy(&h->trash))
+		return 0;
 	heaps = named_trash_sweep(&h->trash, true, fn, ctx, err);
 	return heaps < 0 ? heaps : 0;
 }

@@ -29,7 +29,7 @@ struct named_trash {
 	bool started;
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* work, or stop */
-	bool work;
+	bool work, busy;     /* asked to sweep; sweeping */
 	bool stop; /* also read without the lock, so that a walk ends */
 };
 
@@ -46,6 +46,8 @@ int named_trash_put(struct named_trash *t, int fd, const char *name,
 		    char heap[static NAMED_HEAP_MAX], struct err *err);
 /* Delete what was put: for two seconds now, the rest in the background. */
 void named_trash_delete(struct named_trash *t, const char *heap);
+/* Is the thread at it?  Then heaps are no sign of trouble. */
+bool named_trash_busy(struct named_trash *t);
 /* Each remaining heap: its number, and what is in the way.  @dry: only that it
  * is there.  Return: how many were (or would be) removed. */
 int named_trash_sweep(struct named_trash *t, bool dry,

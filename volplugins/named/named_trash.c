@@ -153,6 +153,16 @@ void named_trash_delete(struct named_trash *t, const char *heap)
 		wake(t);
 }
 
+bool named_trash_busy(struct named_trash *t)
+{
+	bool busy;
+
+	pthread_mutex_lock(&t->lock);
+	busy = t->work || t->busy;
+	pthread_mutex_unlock(&t->lock);
+	return busy;
+}
+
 static void *reaper(void *arg)
 {
 	struct named_trash *t = arg;
@@ -164,9 +174,11 @@ static void *reaper(void *arg)
 			continue;
 		}
 		t->work = false;
+		t->busy = true;
 		pthread_mutex_unlock(&t->lock);
 		(void)named_trash_sweep(t, false, NULL, NULL, NULL);
 		pthread_mutex_lock(&t->lock);
+		t->busy = false;
 	}
 	pthread_mutex_unlock(&t->lock);
 	return NULL;
