@@ -86,7 +86,8 @@ const struct jdec_field net_join_fields[] = {
 		   JDEC_REQUIRED),
 	JDEC_FIELD("EndpointID", JDEC_ID, struct net_req_join, endpoint,
 		   JDEC_REQUIRED),
-	JDEC_FIELD("SandboxKey", JDEC_STR, struct net_req_join, sandbox, 0),
+	JDEC_FIELD("SandboxKey", JDEC_STR, struct net_req_join, sandbox,
+		   JDEC_REQUIRED),
 	{ 0 },
 };
 

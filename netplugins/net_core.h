@@ -13,7 +13,6 @@
 
 #include <json-c/json.h>
 
-#include "lib/fail.h"
 #include "lib/journal.h"
 #include "lib/plugd.h"
 #include "lib/store.h"
@@ -42,13 +41,6 @@ struct net_core {
 	char repair_trouble[ERR_MSG_MAX]; /* what the driver cannot put back */
 	uint64_t repairs;
 };
-
-/* A fail point as a step that can fail: 0, or -errno with a text. */
-#define NET_STEP(name, err)                                                  \
-	({                                                                   \
-		int step_ = FAILPOINT(name);                                 \
-		step_ < 0 ? err_set(err, step_, "%s: test fault", name) : 0; \
-	})
 
 /* Which store a request writes. */
 enum net_store { NET_IN_STATE, NET_IN_RUN };

@@ -22,11 +22,19 @@
 
 #include "dataplane/portmap.h"
 #include "lib/err.h"
+#include "lib/fail.h"
 #include "lib/ip.h"
 #include "lib/opts.h"
 #include "lib/plugd.h"
 
 #define NET_AUX_MAX 64
+
+/* A fail point as a step that can fail: 0, or -errno with a text. */
+#define NET_STEP(name, err)                                                  \
+	({                                                                   \
+		int step_ = FAILPOINT(name);                                 \
+		step_ < 0 ? err_set(err, step_, "%s: test fault", name) : 0; \
+	})
 
 /* An address that IPAM keeps free, for the driver's own use. */
 struct net_aux {

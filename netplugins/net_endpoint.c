@@ -221,6 +221,8 @@ static int endpoint_new(struct net_call *c, struct net_entry *e,
 	if (r == 0)
 		r = build_slot(e->net, req, &s, err);
 	if (r == 0)
+		r = net_slot_claim(&c->core->table, s, err);
+	if (r == 0)
 		r = net_intent_begin(c, e->id, req->endpoint, err);
 	if (r == 0)
 		r = NET_STEP("net.create_endpoint.intent", err);

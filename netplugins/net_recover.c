@@ -108,6 +108,8 @@ static int load_endpoint(struct net_core *core, const struct row *row,
 	if (r < 0)
 		return err_set(err, r, "endpoint %s", row->id);
 	r = net_record_endpoint_load(row->json, h.entry->net, &s, err);
+	if (r == 0)
+		r = net_slot_claim(&core->table, s, err);
 	if (r < 0)
 		return r;
 	if (net_endpoint_raise(s, &why) < 0)

@@ -18,10 +18,48 @@ struct net_slot *net_slot_of(struct net_endpoint *ep)
 	return container_of(ep, struct net_slot, ep);
 }
 
+int net_slot_claim(struct net_table *t, struct net_slot *s, struct err *err)
+{
+	const struct net_slot *o;
+
+	pthread_mutex_lock(&t->lock);
+	for (o = t->slots; o; o = o->all_next)
+		if (strcmp(o->ep.id, s->ep.id) == 0)
+			break;
+	if (!o) {
+		s->table = t;
+		s->all_next = t->slots;
+		s->all_prev = &t->slots;
+		if (t->slots)
+			t->slots->all_prev = &s->all_next;
+		t->slots = s;
+	} else {
+		err_set(err, -EEXIST,
+			"endpoint %.12s is there already, on network %.12s",
+			s->ep.id, o->ep.network->id);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return o ? -EEXIST : 0;
+}
+
+static void give_back(struct net_slot *s)
+{
+	struct net_table *t = s->table;
+
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	*s->all_prev = s->all_next;
+	if (s->all_next)
+		s->all_next->all_prev = s->all_prev;
+	pthread_mutex_unlock(&t->lock);
+}
+
 void net_slot_free(struct net_slot *s)
 {
 	if (!s)
 		return;
+	give_back(s);
 	portmap_free(&s->ep.ports);
 	portmap_free(&s->asked);
 	json_object_put(s->options);

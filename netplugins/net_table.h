@@ -25,6 +25,9 @@ struct net_slot {
 	json_object *options; /* owned: the user's, as sent; NULL: none */
 	bool absent;          /* its link was gone when we started: not in the
 			  * driver, only waiting for its end */
+	/* of the table's list, under its lock; .table NULL: not in it */
+	struct net_table *table;
+	struct net_slot *all_next, **all_prev;
 	time_t gone_for; /* CLOCK_BOOTTIME, since when stale; 0: it is not */
 };
 
@@ -46,6 +49,7 @@ struct net_table {
 	pthread_mutex_t lock;
 	struct net_entry *first, **last;
 	size_t count;
+	struct net_slot *slots; /* of all networks, by .all_next */
 };
 
 int net_table_init(struct net_table *t);
@@ -80,6 +84,12 @@ int net_table_each(struct net_table *t,
 struct net_slot *net_slot_of(struct net_endpoint *ep);
 /* NULL: not there. */
 struct net_slot *net_slot_find(struct net_network *net, const char *id);
+/*
+ * net_slot_claim() - take the endpoint's id, which is unique on a host: its
+ * links and rules are found by it.  net_slot_free() gives it back.
+ * Return: 0; -EEXIST, naming the network that has such an endpoint.
+ */
+int net_slot_claim(struct net_table *t, struct net_slot *s, struct err *err);
 /* Put at the head of / take out of the network's list; does not free. */
 void net_slot_link(struct net_network *net, struct net_slot *s);
 void net_slot_unlink(struct net_network *net, struct net_slot *s);

@@ -4,18 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/fail.h"
 #include "lib/netns.h"
 #include "netplugins/bridge/bridge.h"
 
 #define NAME_TRIES 5
 #define NAME_HEX   11
-
-#define STEP(name, err)                                                      \
-	({                                                                   \
-		int step_ = FAILPOINT(name);                                 \
-		step_ < 0 ? err_set(err, step_, "%s: test fault", name) : 0; \
-	})
 
 static struct bridge_network *net_of(const struct net_endpoint *ep)
 {
@@ -202,14 +195,14 @@ static int add_back(struct net_endpoint *ep, struct err *err)
 static int finish_add(struct net_endpoint *ep, struct err *err)
 {
 	struct bridge_host *host = host_of(ep);
-	int r = STEP("bridge.endpoint.veth", err);
+	int r = NET_STEP("bridge.endpoint.veth", err);
 
 	if (r == 0)
 		r = no_ip6(ep, err);
 	if (r == 0)
 		r = guard_port(ep, err);
 	if (r == 0)
-		r = STEP("bridge.endpoint.guard", err);
+		r = NET_STEP("bridge.endpoint.guard", err);
 	/* The host may remember another MAC for this address. */
 	if (r == 0 && !ip_is_none(&ep->addr4.addr))
 		r = nlk_neigh_del(host->nlk, net_of(ep)->index, &ep->addr4.addr,
@@ -267,7 +260,7 @@ int bridge_endpoint_del(struct net_endpoint *ep, struct err *err)
 	int r = dp_publish_del(host->dp, ep->id, err);
 
 	if (r == 0)
-		r = STEP("bridge.endpoint.unpublish", err);
+		r = NET_STEP("bridge.endpoint.unpublish", err);
 	if (r < 0)
 		return r;
 	bridge_alias(ep->id, alias);
@@ -339,7 +332,7 @@ int bridge_expose(struct net_endpoint *ep, struct err *err)
 	r = dp_publish_add(host_of(ep)->dp, &pub, err);
 	ep->ports = pub.ports;
 	if (r == 0)
-		r = STEP("bridge.expose.published", err);
+		r = NET_STEP("bridge.expose.published", err);
 	return r;
 }
 

@@ -4,18 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/fail.h"
 #include "lib/netns.h"
 #include "netplugins/bridge/bridge.h"
 
 #define MTU_DEFAULT 1500
-
-/* A step that a test can make fail. */
-#define STEP(name, err)                                                      \
-	({                                                                   \
-		int step_ = FAILPOINT(name);                                 \
-		step_ < 0 ? err_set(err, step_, "%s: test fault", name) : 0; \
-	})
 
 static struct bridge_host *host_of(const struct bridge_network *br)
 {
@@ -298,26 +290,26 @@ static int raise_network(struct bridge_network *br, struct err *err)
 	int r = find_or_add_link(br, err);
 
 	if (r == 0)
-		r = STEP("bridge.network.link", err);
+		r = NET_STEP("bridge.network.link", err);
 	if (r == 0)
 		r = set_sysctls(br, err);
 	if (r == 0)
-		r = STEP("bridge.network.sysctl", err);
+		r = NET_STEP("bridge.network.sysctl", err);
 	if (r == 0)
 		r = add_addrs(br, err);
 	if (r == 0)
-		r = STEP("bridge.network.address", err);
+		r = NET_STEP("bridge.network.address", err);
 	if (r == 0)
 		r = nlk_link_up(host->nlk, br->index, true, err);
 	if (r == 0)
 		r = tell_dataplane(br, err);
 	if (r == 0)
-		r = STEP("bridge.network.dataplane", err);
+		r = NET_STEP("bridge.network.dataplane", err);
 	/* Last: nothing is forwarded before the rules are there. */
 	if (r == 0)
 		r = bridge_forward_on(host, br, err);
 	if (r == 0)
-		r = STEP("bridge.network.forward", err);
+		r = NET_STEP("bridge.network.forward", err);
 	return r;
 }
 
@@ -367,7 +359,7 @@ int bridge_network_del(struct net_network *net, struct err *err)
 	int r = del_link(br, err);
 
 	if (r == 0)
-		r = STEP("bridge.network.unlink", err);
+		r = NET_STEP("bridge.network.unlink", err);
 	/* Only now: until the bridge is gone its rules stand. */
 	if (r == 0)
 		r = dp_network_del(host->dp, net->id, err);

@@ -213,6 +213,19 @@ static int check_modes(const struct bridge_network *br, struct err *err)
 	return 0;
 }
 
+/* Not for hosts: "this network", loopback, multicast and above; ::/8,
+ * link-local, multicast. */
+static bool is_special(const struct net_pool *p)
+{
+	const uint8_t *b = p->pool.addr.bytes;
+
+	if (p->pool.addr.family == AF_INET)
+		return b[0] == 0 || b[0] == 127 || b[0] >= 224;
+	return p->pool.addr.family == AF_INET6 &&
+	       (b[0] == 0 || b[0] == 0xff ||
+		(b[0] == 0xfe && (b[1] & 0xc0) == 0x80));
+}
+
 static int check_pools(const struct bridge_network *br, struct err *err)
 {
 	const struct net_network *net = &br->base;
@@ -235,7 +248,13 @@ static int check_pools(const struct bridge_network *br, struct err *err)
 			       "--subnet fd00:.../64");
 	for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
 		const struct net_pool *p = pools[i].p;
+		char text[PREFIX_STR_MAX];
 
+		if (is_special(p))
+			return err_set(err, -EINVAL,
+				       "subnet %s has no addresses for hosts: "
+				       "choose another with --subnet",
+				       ip_prefix_str(&p->pool, text));
 		if (ip_is_none(&p->pool.addr) || ip_is_none(&p->gateway.addr))
 			continue;
 		if (!ip_prefix_contains(&p->pool, &p->gateway.addr))

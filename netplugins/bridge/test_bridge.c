@@ -14,6 +14,7 @@
 struct row {
 	const char *name, *options; /* JSON */
 	const char *pool6;          /* NULL: IPv6 is off */
+	const char *pool4;          /* NULL: 10.1.0.0/24 */
 	bool internal, no_pool;
 	const char *msg; /* part of the error, NULL: accepted */
 	int (*check)(const struct bridge_network *br);
@@ -177,6 +178,18 @@ static const struct row rows[] = {
 	{ .name = "a slip",
 	  .options = "{\"berth.gaurd\":\"on\"}",
 	  .msg = "did you mean \"berth.guard\"" },
+	{ .name = "loopback subnet",
+	  .options = "{}",
+	  .pool4 = "127.1.0.0/16",
+	  .msg = "no addresses for hosts" },
+	{ .name = "multicast subnet",
+	  .options = "{}",
+	  .pool4 = "224.1.0.0/16",
+	  .msg = "no addresses for hosts" },
+	{ .name = "link-local subnet",
+	  .options = "{}",
+	  .pool6 = "fe80::/64",
+	  .msg = "no addresses for hosts" },
 	{ .name = "null IPAM",
 	  .options = "{}",
 	  .no_pool = true,
@@ -196,7 +209,8 @@ static void option_row(void **state)
 	br->base.internal = row->internal;
 	br->base.ipv6 = row->pool6;
 	if (!row->no_pool)
-		pool_set(&br->base.v4, "10.1.0.0/24", "10.1.0.1/24");
+		pool_set(&br->base.v4, row->pool4 ? row->pool4 : "10.1.0.0/24",
+			 row->pool4 ? row->pool4 : "10.1.0.1/24");
 	if (row->pool6)
 		pool_set(&br->base.v6, row->pool6, "fd00:1::1/64");
 	r = opts_decode(map, bridge_network_options, &br->opt, "a network",

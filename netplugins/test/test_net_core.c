@@ -409,6 +409,12 @@ static const struct refusal refusals[] = {
 	  "did you mean", -EINVAL },
 	{ "a network with a container that lives", D "DeleteNetwork",
 	  "{\"NetworkID\":\"" NET "\"}", "in use by 1 endpoint", -EBUSY },
+	{ "another network's endpoint", D "CreateEndpoint",
+	  ENDPOINT("\"NetworkID\":\"n0\",\"EndpointID\":\"" EP "\"",
+		   "10.7.0.2/24"),
+	  "is there already, on network aaaaaaaaaaaa", -EEXIST },
+	{ "no sandbox", D "Join", "{" IDS "}", "SandboxKey: missing",
+	  -EBADMSG },
 	{ "a second sandbox", D "Join",
 	  "{" IDS ",\"SandboxKey\":\"/nowhere/ns2\"}", "is joined to sandbox",
 	  -EBUSY },
@@ -434,6 +440,8 @@ static void refused(void **state)
 	good(&l, D "CreateEndpoint", ENDPOINT1, NULL);
 	good(&l, D "Join", "{" IDS ",\"SandboxKey\":\"/proc/self/ns/net\"}",
 	     NULL);
+	good(&l, D "CreateNetwork",
+	     NETWORK("n0", "10.7.0.0/24", "10.7.0.1/24", ""), NULL);
 	bad(&l, row->method, row->body, row->want, row->text);
 	good(&l, D "EndpointOperInfo", "{" IDS "}", NULL);
 	life_close(&l);
