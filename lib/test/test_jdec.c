@@ -314,12 +314,12 @@ static void decode_row(void **state)
 static int nest(size_t depth, struct err *err)
 {
 	_cleanup_(json_putp) json_object *obj = NULL;
-	_cleanup_free_ char *text = malloc(6 * depth + 1);
+	_cleanup_free_ char *text = malloc(6 * depth + 8);
 	size_t n = 0;
 
+	assert_non_null(text);
 	for (size_t i = 0; i < depth; i++) {
-		memcpy(text + n, "{\"k\":", 5);
-		n += 5;
+		n += (size_t)sprintf(text + n, "{\"k\":");
 	}
 	text[n++] = '1';
 	memset(text + n, '}', depth);
@@ -353,12 +353,12 @@ static void raw_nul_bytes_are_refused(void **state)
 
 static void text_needs_no_terminator(void **state)
 {
+	static const char text[10] = { '{', '"', 'I', 'D', '"',
+				       ':', '"', 'a', '"', '}' };
 	_cleanup_(json_putp) json_object *obj = NULL;
-	_cleanup_free_ char *text = malloc(10);
 
 	(void)state;
-	memcpy(text, "{\"ID\":\"a\"}", 10);
-	assert_int_equal(jdec_parse(text, 10, &obj, NULL), 0);
+	assert_int_equal(jdec_parse(text, sizeof(text), &obj, NULL), 0);
 	assert_int_equal(json_object_object_length(obj), 1);
 }
 
@@ -371,6 +371,7 @@ static void a_mebibyte_of_digits(void **state)
 	struct out out = { 0 };
 
 	(void)state;
+	assert_non_null(text);
 	n = (size_t)sprintf(text, "{\"ID\":\"a\",\"U16\":");
 	memset(text + n, '7', digits);
 	n += digits;

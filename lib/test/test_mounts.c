@@ -23,12 +23,18 @@ static const char *at(char buf[static 128], const char *name)
 	return buf;
 }
 
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 /* A child that bind-mounts @from on "target" in a namespace of its own, and
  * lives until it is killed.  -1: not allowed here. */
 static pid_t binder(const char *from)
 {
 	int ready[2];
-	char ok = 0;
+	bool ok = false;
 	pid_t pid;
 
 	assert_int_equal(pipe(ready), 0);
@@ -49,13 +55,9 @@ static pid_t binder(const char *from)
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &ok, 1), 1);
 	close(ready[0]);
+	if (!ok)
+		end(pid);
 	return ok ? pid : -1;
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static bool elsewhere(const char *name)

@@ -41,6 +41,8 @@ static int setup(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
 
+	if (!f)
+		return -1;
 	snprintf(f->path, sizeof(f->path), "/tmp/berth-test-tree-XXXXXX");
 	if (!mkdtemp(f->path))
 		return -1;
