@@ -12,12 +12,15 @@ id=$(echo bench | sha256sum | cut -c1-64)
 api NetworkDriver.CreateNetwork "{\"NetworkID\":\"$id\",\"Options\":{},
 	\"IPv4Data\":[{\"Pool\":\"10.80.0.0/16\",\"Gateway\":\"10.80.0.1/16\"}],
 	\"IPv6Data\":[]}" berth-bridge >/dev/null
-echo "one client, 200 endpoints there, as the client saw it:"
-"$TOOLS/hammer" -c 1 -k 200 -n 1000 -p 20000 "$(sock berth-bridge)" "$id" 10.80 |
+echo "one client, endpoints 200 to 440, as the client saw it:"
+"$TOOLS/hammer" -c 1 -k 200 -n 240 -b 240 -p 20000 "$(sock berth-bridge)" "$id" 10.80 |
 	tee "$DIR/one"
-echo "eight clients:"
+# Deleting links takes the kernel's one lock of all links, for milliseconds.
+echo "one client, 200 there, made and deleted in turn:"
+"$TOOLS/hammer" -c 1 -k 200 -n 1000 -p 20000 "$(sock berth-bridge)" "$id" 10.80
+echo "eight clients, the same:"
 "$TOOLS/hammer" -c 8 -k 200 -n 1000 -p 20000 "$(sock berth-bridge)" "$id" 10.80
-echo "the daemon's own clock, request read to answer written, both runs:"
+echo "the daemon's own clock, request read to answer written, all runs:"
 api Berth.Metrics '{}' berth-bridge | jq -r '.Methods | to_entries[] |
 	select(.value.Count > 500) | .value as $v |
 	(reduce $v.Buckets[] as $b ({n: 0, p: 0}; if .n < $v.Count * 0.99

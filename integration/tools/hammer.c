@@ -45,7 +45,7 @@ static const char *const step_name[STEP_MAX] = {
 
 struct conf {
 	const char *socket, *network, *prefix;
-	unsigned int clients, rounds, keep, port;
+	unsigned int clients, rounds, keep, port, batch;
 };
 
 struct client {
@@ -175,9 +175,10 @@ static void ids(const struct client *c, unsigned int round, char *buf,
 static void portmap(const struct client *c, unsigned int round, char *buf,
 		    size_t size)
 {
-	/* Each client has sixteen in turn; those that stay, one each. */
-	unsigned int n = c->index < c->conf->clients ? round % 16 : round;
-	unsigned int port = c->conf->port + c->index * 16 + n;
+	/* Each client has sixteen in turn; in batches a thousand. */
+	unsigned int each = c->conf->batch > 1 ? 1000 : 16;
+	unsigned int n = c->index < c->conf->clients ? round % each : round;
+	unsigned int port = c->conf->port + c->index * each + n;
 
 	buf[0] = '\0';
 	if (c->conf->port)
@@ -228,9 +229,12 @@ static void *run(void *arg)
 {
 	struct client *c = arg;
 
-	for (unsigned int i = 0; i < c->rounds; i++) {
+	for (unsigned int i = 0, j = 0; i < c->rounds; i++) {
 		start_endpoint(c, i);
-		stop_endpoint(c, i);
+		if (i + 1 - j < c->conf->batch && i + 1 < c->rounds)
+			continue;
+		for (; j <= i; j++)
+			stop_endpoint(c, j);
 	}
 	close(c->fd);
 	return NULL;
@@ -281,6 +285,7 @@ static void usage(FILE *out)
 		"usage: hammer [OPTION...] SOCKET NETWORK-ID PREFIX\n"
 		"  -c N  clients at a time (64)\n"
 		"  -n N  endpoints in all (10000)\n"
+		"  -b N  make N before the first of them goes (1)\n"
 		"  -k N  endpoints that stay while the others come and go (0)\n"
 		"  -p N  publish host ports from N on (0: none)\n"
 		"PREFIX: the first two numbers of the network's /16: 10.80\n");
@@ -290,7 +295,7 @@ static void parse(struct conf *conf, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:n:k:p:h")) != -1) {
+	while ((opt = getopt(argc, argv, "b:c:n:k:p:h")) != -1) {
 		unsigned int n =
 			optarg ? (unsigned int)strtoul(optarg, NULL, 10) : 0;
 
@@ -298,6 +303,8 @@ static void parse(struct conf *conf, int argc, char **argv)
 			conf->clients = n;
 		else if (opt == 'n')
 			conf->rounds = n;
+		else if (opt == 'b')
+			conf->batch = n;
 		else if (opt == 'k')
 			conf->keep = n;
 		else if (opt == 'p')
@@ -337,7 +344,7 @@ static void client_fini(struct client *c)
 
 int main(int argc, char **argv)
 {
-	struct conf conf = { .clients = 64, .rounds = 10000 };
+	struct conf conf = { .clients = 64, .rounds = 10000, .batch = 1 };
 	struct client kept = { .conf = &conf };
 	struct client *clients;
 	pthread_t *threads;
