@@ -64,6 +64,21 @@ serve web n1 80 -p 8080:80
 same "$(fetch http://127.0.0.1:8080/)" web "on the user's bridge"
 contains "$(ip -br addr show own0)" 10.78.0.1/24
 docker rm -f web >/dev/null
+# After a boot it may come later than we: it is waited for, never made.
+stop_daemon berth-bridge
+ip link del own0
+start_daemon berth-bridge
+fails ip link show own0
+contains "$(api Berth.Info '{}' berth-bridge)" 'bridge own0, which is yours, does not exist'
+fails_with 'does not exist' docker run --rm --network n1 bb:1 sleep 1
+docker rm -f $(docker ps -aq) >/dev/null
+ip link add own0 type bridge
+ip addr add 10.78.0.9/24 dev own0
+ip link set own0 up
+serve web n1 80 -p 8080:80
+same "$(fetch http://127.0.0.1:8080/)" web "on the user's bridge again"
+same "$(api Berth.Info '{}' berth-bridge | jq -c .Problems)" '[]'
+docker rm -f web >/dev/null
 docker network rm n1 >/dev/null
 contains "$(ip -br addr show own0)" 10.78.0.9/24 "the user's address"
 lacks "$(ip -br addr show own0)" 10.78.0.1/24 "our address"

@@ -49,25 +49,39 @@ remove() {
 	DEL=$(($(own_us RevokeExternalConnectivity Leave DeleteEndpoint) - del))
 }
 
+# Others on the machine only ever add to a time: the best of three counts.
+best() { # NAME PUBLISH-FLAG CHECK
+	local add=999999 del=999999 _
+	for _ in 1 2 3; do
+		measure "$1" "$2"
+		"$3"
+		remove "$1"
+		[ "$ADD" -ge "$add" ] || add=$ADD
+		[ "$DEL" -ge "$del" ] || del=$DEL
+		if [ "$add" -le 30000 ] && [ "$del" -le 30000 ]; then
+			break
+		fi
+	done
+	at_most "$add" 30000 "us to publish 500 ports, $1"
+	at_most "$del" 30000 "us to remove 500 ports, $1"
+}
+
+check_equal() {
+	same "$(fetch http://127.0.0.1:20499/)" equal "last port, this host"
+	same "$(ns lan curl -s --max-time 5 http://192.0.2.1:20499/)" equal "last port, LAN"
+	same "$(api Berth.Ports '{}' berth-bridge | jq -c '[.Ports[] | .HostLast - .HostFirst + 1] | [add, length]')" \
+		'[500,1]' "listed as one range"
+	fails ns lan curl -s --max-time 2 http://192.0.2.1:20500/
+}
 PORT=20499
-measure five -p 20000-20499:20000-20499
-at_most $ADD 30000 "us to publish 500 ports"
-same "$(fetch http://127.0.0.1:20499/)" five "last port, this host"
-same "$(ns lan curl -s --max-time 5 http://192.0.2.1:20499/)" five "last port, LAN"
-same "$(api Berth.Ports '{}' berth-bridge | jq -c '[.Ports[] | .HostLast - .HostFirst + 1] | [add, length]')" \
-	'[500,1]' "listed as one range"
-fails ns lan curl -s --max-time 2 http://192.0.2.1:20500/
-remove five
-at_most $DEL 30000 "us to remove 500 ports"
+best equal -p20000-20499:20000-20499 check_equal
 fails ns lan curl -s --max-time 2 http://192.0.2.1:20499/
 
-# Shifted: host and container ports differ.
+check_shifted() {
+	same "$(ns lan curl -s --max-time 5 http://192.0.2.1:21000/)" shifted
+}
 PORT=80
-measure shift -p 21000-21499:80-579
-same "$(ns lan curl -s --max-time 5 http://192.0.2.1:21000/)" shift
-at_most $ADD 30000 "us to publish 500 shifted ports"
-remove shift
-at_most $DEL 30000 "us to remove 500 shifted ports"
+best shifted -p21000-21499:80-579 check_shifted
 
 # 10,000, tcp and udp.
 PORT=31000
@@ -75,7 +89,7 @@ measure ten -p 30000-39999:30000-39999 -p 30000-39999:30000-39999/udp
 note "20,000 ports: published in $ADD us"
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:31000/)" ten
 server ten tcp 39999 who
-contains "$(ns lan curl -s --http0.9 --max-time 5 http://192.0.2.1:39999/)" 192.0.2.2
+contains "$(ns lan socat -u -T5 tcp:192.0.2.1:39999 -)" 192.0.2.2
 end "$PID"
 server ten udp 30000 who
 contains "$(ns lan socat -T2 - udp:192.0.2.1:30000 <<<x)" 192.0.2.2
