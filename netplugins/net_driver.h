@@ -57,6 +57,8 @@ struct net_network {
 	bool internal, ipv6;
 	bool redo; /* a request cut off by a crash is being finished: what it
 		    * half made is ours even where the mark is missing yet */
+	bool borrowed; /* set by .network_add: its link is the user's own and
+			* not ours to make.  Kept on record. */
 	struct net_pool v4, v6;
 	struct net_endpoint *endpoints; /* by .next; drivers only read */
 };

@@ -203,6 +203,7 @@ static int make_network(struct net_call *c, struct net_entry *e,
 	if (r < 0)
 		return r;
 	now_text(e->created, sizeof(e->created));
+	e->borrowed = net->borrowed;
 	r = keep_request(e, c->body, err);
 	if (r == 0)
 		r = NET_STEP("net.create_network.kernel", err);

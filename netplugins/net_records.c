@@ -7,13 +7,15 @@
 
 /* A network's record is its request, word for word. */
 struct network_record {
-	json_object *request; /* borrowed from the text's object */
+	json_object *request; /* belongs to the text's object */
 	char created[32];
+	bool borrowed;
 };
 
 static const struct jdec_field network_fields[] = {
 	JDEC_FIELD("Request", JDEC_MAP, struct network_record, request, 0),
 	JDEC_FIELD("Created", JDEC_STR, struct network_record, created, 0),
+	JDEC_FIELD("Borrowed", JDEC_BOOL, struct network_record, borrowed, 0),
 	{ 0 },
 };
 
@@ -79,6 +81,7 @@ int net_record_network(struct store *s, const struct net_entry *e,
 	if (r < 0)
 		return r;
 	rec.request = request;
+	rec.borrowed = e->borrowed;
 	snprintf(rec.created, sizeof(rec.created), "%s", e->created);
 	_cleanup_(json_putp) json_object *obj =
 		jdec_to_json(network_fields, &rec);
@@ -102,6 +105,7 @@ int net_record_network_load(const char *json, struct net_entry *e,
 	if (r < 0)
 		return err_wrap(err, r, "record of network " NET_SHORT, e->id);
 	snprintf(e->created, sizeof(e->created), "%s", rec.created);
+	e->borrowed = rec.borrowed;
 	*ret_request = json_object_get(rec.request);
 	e->request = strdup(json_object_to_json_string_ext(
 		rec.request, JSON_C_TO_STRING_PLAIN));

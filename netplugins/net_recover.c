@@ -79,6 +79,7 @@ static int load_network(struct net_core *core, const struct row *row,
 		r = net_network_build(core, request, &net, err);
 	if (r < 0)
 		return r;
+	net->borrowed = h.entry->borrowed;
 	/* It stays on record: what stands in its way may go away. */
 	if (core->driver->network_add(net, false, &why) < 0) {
 		snprintf(h.entry->problem, sizeof(h.entry->problem), "%s",

@@ -71,7 +71,6 @@ start_daemon berth-bridge
 fails ip link show own0
 contains "$(api Berth.Info '{}' berth-bridge)" 'bridge own0, which is yours, does not exist'
 fails_with 'does not exist' docker run --rm --network n1 bb:1 sleep 1
-docker rm -f $(docker ps -aq) >/dev/null
 ip link add own0 type bridge
 ip addr add 10.78.0.9/24 dev own0
 ip link set own0 up

@@ -117,6 +117,7 @@ static int adopt_link(struct bridge_network *br, struct nlk_link *link,
 			       "com.docker.network.bridge.name",
 			       br->name);
 	br->foreign = true;
+	br->base.borrowed = true;
 	return 0;
 }
 
@@ -129,6 +130,12 @@ static int find_or_add_link(struct bridge_network *br, struct err *err)
 	br->foreign = false;
 	if (r == 0) {
 		r = adopt_link(br, &link, err);
+	} else if (r == -ENODEV && br->base.borrowed) {
+		return err_set(
+			err, r,
+			"bridge %s, which is yours, does not exist: make "
+			"it again",
+			br->name);
 	} else if (r == -ENODEV) {
 		r = choose_mtu(br, err);
 		if (r == 0)
