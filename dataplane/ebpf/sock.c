@@ -359,6 +359,11 @@ int sock_detach(struct sock *sock, struct err *err)
 {
 	int r;
 
+	/* The kernel detaches an unpinned link some time later: not before
+	 * the next ones may be attached. */
+	for (size_t i = 0; i < SOCK_PROGS; i++)
+		if (sock->links[i])
+			(void)bpf_link__detach(sock->links[i]);
 	let_go(sock);
 	sock->foreign = false;
 	r = pin_remove(&sock->pins, "sock_", err);
