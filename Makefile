@@ -6,6 +6,11 @@ MAKEFLAGS += -r
 .DEFAULT_GOAL := all
 
 O      := build
+# The same tree by another name would have dependencies of its own: objects
+# made by the demo (absolute O) were not rebuilt when a header changed.
+ifeq ($(origin O),command line)
+override O := $(patsubst $(CURDIR)/%,%,$O)
+endif
 ifeq ($(origin CC),default)
 CC     := gcc
 endif
@@ -120,4 +125,6 @@ clean:
 .PHONY: all check clean
 include integration/test.mk
 include packaging/install.mk
--include $(shell find $O -name '*.d' 2>/dev/null)
+# By name: build/it holds whole file systems of tests.
+-include $(patsubst %.c,$O/%.d,$(ar-src) $(tests) $(wildcard fuzz/*.c) \
+	$(foreach b,$(bins) $(tools),$($b-main)) $(bpf-src))

@@ -64,6 +64,9 @@ from_lan() {
 	icmp/fd00:65::2                 no
 	END
 }
+# A new host's first IPv6 packets may be lost to address and neighbour discovery.
+wait_until 10 ns lan ping -c1 -W1 2001:db8:2::1
+wait_until 10 ping -c1 -W1 fd00:65::2
 dropped_by inet "not published" 11 from_lan
 loopback() {
 	ASK_TIME=0.6 asks lan <<-'END'
