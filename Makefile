@@ -57,11 +57,13 @@ endif
 
 # Each folder's dir.mk appends to these.
 #   ar-src    objects for the one archive that programs and tests link against
+#   test-src  objects for a second one, of what several unit tests share
 #   bins      programs; <name>-main: its file with main()
 #   tests     unit tests, each one file with main(); <file>-ldflags: extra
 #   tools     programs for the integration tests only
 #   bpf-src   *.bpf.c, each gives $O/bpf/<name>.skel.h
 ar-src  :=
+test-src :=
 bins    :=
 tests   :=
 tools   :=
@@ -79,6 +81,10 @@ $O/%.o: %.c | $(skel)
 	$Qmkdir -p $(@D)
 	$Q$(CC) -std=gnu17 -pthread $(CPPFLAGS) $(WARN) $(HARD) $(CFLAGS) -MMD -MP -c $< -o $@
 $O/berth.a: $(call obj,$(ar-src))
+	$(call say,AR)
+	$Qmkdir -p $(@D)
+	$Qrm -f $@ && ar rcsD $@ $^
+$O/berth-test.a: $(call obj,$(test-src))
 	$(call say,AR)
 	$Qmkdir -p $(@D)
 	$Qrm -f $@ && ar rcsD $@ $^
@@ -101,7 +107,7 @@ $(tools:%=$O/tools/%):
 	$Qmkdir -p $(@D)
 	$Q$(CC) $(HARD) $(LDFLAGS) $^ -o $@ $(LDLIBS)
 
-$(patsubst %.c,$O/%,$(tests)): $O/%: $O/%.o $O/berth.a
+$(patsubst %.c,$O/%,$(tests)): $O/%: $O/%.o $O/berth-test.a $O/berth.a
 	$(call say,LD)
 	$Q$(CC) $(HARD) $(LDFLAGS) $($*.c-ldflags) $^ -o $@ $(LDLIBS) -lcmocka
 $O/%.ok: $O/%
@@ -121,10 +127,10 @@ $O/bpf/%.skel.h: $O/bpf/%.bpf.o
 	$Qbpftool gen skeleton $< name $*_bpf >>$@
 
 clean:
-	rm -rf build build-san build-tsan build-clang
+	rm -rf build build-*
 .PHONY: all check clean
 include integration/test.mk
 include packaging/install.mk
 # By name: build/it holds whole file systems of tests.
--include $(patsubst %.c,$O/%.d,$(ar-src) $(tests) $(wildcard fuzz/*.c) \
+-include $(patsubst %.c,$O/%.d,$(ar-src) $(test-src) $(tests) $(wildcard fuzz/*.c) \
 	$(foreach b,$(bins) $(tools),$($b-main)) $(bpf-src))

@@ -7,7 +7,7 @@ ar-src += volplugins/vol_record.c
 ar-src += volplugins/vol_recover.c
 ar-src += volplugins/vol_stale.c
 ar-src += volplugins/vol_table.c
-ar-src += volplugins/test/fake.c
+test-src += volplugins/test/fake.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime
