@@ -360,9 +360,10 @@ no_process() {
 	done
 }
 
-# image - bb:1: Debian's static busybox and nothing else.
+# image - bb:1: Debian's static busybox and nothing else.  Made once a build;
+# the name it is made under is not from $$, which is the same in every box.
 image() {
-	local tar=$BUILD/it/bb.tar root
+	local tar=$BUILD/it/bb.tar new root
 	if [ ! -s "$tar" ]; then
 		root=$(mktemp -d "$DIR/bb.XXXXXX")
 		mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,www}
@@ -371,8 +372,9 @@ image() {
 			[ "$f" = busybox ] || ln "$root/bin/busybox" "$root/bin/$f"
 		done
 		echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"
-		tar -C "$root" -c . >"$tar.$$"
-		mv "$tar.$$" "$tar"
+		new=$(mktemp "$tar.XXXXXX")
+		tar -C "$root" -c . >"$new"
+		mv "$new" "$tar"
 		rm -r "$root"
 	fi
 	docker import "$tar" bb:1 >/dev/null
