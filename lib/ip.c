@@ -116,8 +116,12 @@ static bool parse_mac(const char *s, struct mac_addr *ret)
 
 int mac_parse(const char *s, struct mac_addr *ret, struct err *err)
 {
-	if (!parse_mac(s, ret))
+	struct mac_addr m;
+
+	/* all zero would be "none": asked for, and ignored */
+	if (!parse_mac(s, &m) || mac_is_none(&m))
 		return refuse(err, s, "a MAC address like 02:42:0a:01:00:02");
+	*ret = m;
 	return 0;
 }
 

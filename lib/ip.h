@@ -32,7 +32,8 @@ struct mac_addr {
 #define PREFIX_STR_MAX 50 /* with "/128" */
 #define MAC_STR_MAX    18
 
-/* Parse text; a zone ("%eth0"), leading zeros or trailing text are -EINVAL. */
+/* Parse text; a zone ("%eth0"), leading zeros, trailing text or the all-zero MAC
+ * (which is none) are -EINVAL. */
 int ip_parse(const char *s, struct ip_addr *ret, struct err *err);
 int ip_prefix_parse(const char *s, struct ip_prefix *ret, struct err *err);
 int mac_parse(const char *s, struct mac_addr *ret, struct err *err);

@@ -76,6 +76,7 @@ static const struct row rows[] = {
 	{ "mac no separators", MAC, "02420a010203", NULL },
 	{ "mac not hex", MAC, "02:42:0g:01:02:03", NULL },
 	{ "mac empty", MAC, "", NULL },
+	{ "mac zero", MAC, "00:00:00:00:00:00", NULL },
 };
 
 static void parse_row(void **state)
