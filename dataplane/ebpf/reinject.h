@@ -8,24 +8,28 @@
  * translated: it goes to INPUT with its own destination.  The nftables side
  * (one table a family, as dup knows only ip and ip6):
  *
- *   prerouting, raw:   meta mark & MARK != 0  meta pkttype set host
- *   prerouting, dstnat: PORT  meta mark & MARK == MARK  dnat to CONTAINER
- *   prerouting, after dstnat, or forward and input:
- *                      meta mark & MARK != 0  meta mark set mark & ~MARK
- *   input, late (250): PORT  meta mark & MARK == 0
- *                      dup to GATEWAY device IFINDEX  drop
+ *   prerouting, raw:   meta mark & MARK == 0  meta pkttype broadcast
+ *                      fib daddr type local  meta pkttype set multicast
+ *   prerouting, dstnat: PORT  meta pkttype broadcast  dnat to CONTAINER
+ *   prerouting, after dstnat: meta pkttype broadcast  ct status dnat
+ *                      meta mark set mark & ~MARK  meta pkttype set host
+ *   input, late (250): meta pkttype broadcast  fib daddr type local  drop
+ *                      PORT  dup to GATEWAY device IFINDEX  drop
  *
  * The copy leaves on our device, where a tc egress program marks it and hands
  * it to the ingress of the interface it came from: conntrack, which forgot the
- * dropped original, sees it as new, rp_filter sees the right interface, and the
- * mark lets DNAT happen.  Later packets follow conntrack.
+ * dropped original, sees it as new, rp_filter sees the right interface, and what
+ * it is lets DNAT happen.  Later packets follow conntrack.
+ *
+ * The mark counts in raw alone: others restore marks of their own in mangle.
+ * From there on the copy is told by its broadcast MAC, which nobody else's
+ * packet to an address of the host has any more.
  *
  * What it costs: two passes for the first packet of a flow, none later.  The
  * copy's TTL is one less (as dup does), DF is set on it, and it passes OUTPUT
  * and POSTROUTING untracked with the client's source: a host that drops by
- * default in OUTPUT must let the device out.  The copy has a broadcast
- * destination MAC: hence the pkttype rule; net.*.drop_unicast_in_l2_multicast=1
- * on the incoming interface drops it.
+ * default in OUTPUT must let the device out.  For its broadcast MAC
+ * net.*.drop_unicast_in_l2_multicast=1 on the incoming interface drops it.
  */
 #ifndef DATAPLANE_EBPF_REINJECT_H
 #define DATAPLANE_EBPF_REINJECT_H

@@ -14,14 +14,23 @@
 
 #include <linux/if_packet.h>
 
-#define AGAIN \
-	FW_META(0, NFT_META_MARK), FW_AND32(0, REINJECT_MARK), FW_NE32(0, 0u)
+/*
+ * The copy is told by its broadcast MAC, with the packet for an address of this
+ * host: the mark it came with may be gone by then (wg-quick and others restore
+ * conntrack's mark in mangle PREROUTING).  A packet of somebody else's like that
+ * is made to look like a multicast first, which nothing of the host tells apart.
+ */
+#define PKTTYPE(t) FW_META(0, NFT_META_PKTTYPE), FW_EQ8(0, t)
+#define SET_PKTTYPE(t) \
+	FW_IMM(0, &(const uint8_t){ t }, 1), FW_META_SET(NFT_META_PKTTYPE, 0)
 
 /* clang-format off */
-/* meta mark & 0x01000000 != 0x00000000 meta pkttype set host */
+/* meta mark & 0x01000000 == 0x00000000 meta pkttype broadcast fib daddr type
+ * local meta pkttype set multicast */
 static const struct fw_expr again_1[] = {
-	AGAIN, FW_IMM(0, &(const uint8_t){ PACKET_HOST }, 1),
-	FW_META_SET(NFT_META_PKTTYPE, 0), FW_END,
+	PKTTYPE(PACKET_BROADCAST), FW_META(0, NFT_META_MARK),
+	FW_AND32(0, REINJECT_MARK), FW_EQ32(0, 0u),
+	FW_FIB_DADDR_TYPE(RTN_LOCAL), SET_PKTTYPE(PACKET_MULTICAST), FW_END,
 };
 
 static const struct chain_rule again[] = {
@@ -29,12 +38,12 @@ static const struct chain_rule again[] = {
 	{ NULL, NULL },
 };
 
-/* meta mark & 0x01000000 != 0x00000000 ct status dnat meta mark set meta mark &
- * 0xfcffffff */
+/* meta pkttype broadcast ct status dnat meta mark set meta mark & 0xfcffffff
+ * meta pkttype set host */
 static const struct fw_expr unmark_1[] = {
-	AGAIN, CT_DNAT, FW_META(0, NFT_META_MARK),
+	PKTTYPE(PACKET_BROADCAST), CT_DNAT, FW_META(0, NFT_META_MARK),
 	FW_AND32(0, ~(REINJECT_MARK | JUDGE_MARK)),
-	FW_META_SET(NFT_META_MARK, 0), FW_END,
+	FW_META_SET(NFT_META_MARK, 0), SET_PKTTYPE(PACKET_HOST), FW_END,
 };
 
 static const struct chain_rule unmark[] = {
@@ -56,8 +65,9 @@ const struct chain_def ruleset_again_chains[] = {
 	{ { .name = NULL }, NULL },
 };
 
+/* meta pkttype broadcast fib daddr type local counter drop */
 static const struct fw_expr late_1[] = {
-	AGAIN, DROP,
+	PKTTYPE(PACKET_BROADCAST), FW_FIB_DADDR_TYPE(RTN_LOCAL), DROP,
 };
 /* clang-format on */
 

@@ -5,8 +5,9 @@
  * The text above each rule is what nft(8) prints; a test compares.  Rules that
  * drop have a counter and a comment, so that it can be seen which one moved.
  */
-#include "dataplane/ebpf/reinject.h"
 #include "dataplane/nft/ruleset_match.h"
+
+#include <linux/if_packet.h>
 
 static const uint8_t net127[1] = { 127 };
 static const uint8_t loopback6[16] = { [15] = 1 };
@@ -138,9 +139,9 @@ static const struct chain_rule dstnat_nets[] = {
 	{ NULL, NULL },
 };
 
-/* meta mark & 0x01000000 == 0x00000000 jump judge */
+/* meta pkttype != broadcast jump judge */
 static const struct fw_expr arrive_1[] = {
-	FW_META(0, NFT_META_MARK), FW_AND32(0, REINJECT_MARK), FW_EQ32(0, 0u),
+	FW_META(0, NFT_META_PKTTYPE), FW_NE8(0, PACKET_BROADCAST),
 	FW_JUMP("judge"), FW_END,
 };
 /* goto publish */

@@ -17,6 +17,8 @@ ufw_up() {
 ufw_down() {
 	ufw --force disable >/dev/null
 	iptables -F && iptables -X && ip6tables -F && ip6tables -X || :
+	nft delete table ip mangle
+	nft delete table ip6 mangle
 	umount /etc/default/ufw /etc/ufw /run/ufw-etc
 }
 
@@ -37,12 +39,35 @@ same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "without ufw
 same "$(ns lan curl -gsS --max-time 5 "$six")" safe1 "without ufw, IPv6"
 ask_udp
 
+# Others set marks on the way in, as wg-quick does: nothing goes round for it.
+again() {
+	nft -j list ruleset | jq '[.nftables[].rule?
+		| select(. != null and .comment == "accepted: in again")
+		| .expr[].counter? | select(. != null).packets] | add'
+}
+for mark in "MARK --set-mark 1" "CONNMARK --restore-mark"; do
+	for ipt in iptables ip6tables; do
+		# shellcheck disable=SC2086 # words
+		$ipt -t mangle -A PREROUTING -j $mark
+	done
+	was=$(again)
+	same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "$mark"
+	same "$(ns lan curl -gsS --max-time 5 "$six")" safe1 "$mark, IPv6"
+	ask_udp
+	at_most $(($(again) - was)) 3 "packets that came in again with $mark"
+done
+
 ufw_up
 same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" open1 "open, ufw on"
 fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
 fails ns lan curl -gsS --max-time 2 "$six"
 fails ask_udp
 same "$(fetch http://127.0.0.1:8080/)" safe1 "this host itself"
+# What looks like the accepted packet that comes in again is none.
+ns lan ip neigh replace 192.0.2.1 lladdr ff:ff:ff:ff:ff:ff nud permanent dev eth0
+fails ns lan curl -sS --max-time 2 http://192.0.2.1:8080/
+fails ask_udp
+ns lan ip neigh del 192.0.2.1 dev eth0
 
 ufw allow from 192.0.2.2 to any port 8080 proto tcp >/dev/null
 same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8080/)" safe1 "after ufw allow"
