@@ -143,13 +143,6 @@ int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err);
 int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err);
 
 /*
- * dp_forward_guard() - drop what is forwarded between interfaces that are
- * neither ours nor Docker's: asked for by a driver that has turned forwarding
- * on itself, per family.  Told again after a restart, like everything else.
- */
-int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
-
-/*
  * dp_fds() - descriptors to poll for changes made by others (nft monitor, link
  * events).  dp_event() - one is readable, or @timeout: look, and put back what
  * is missing.  Return: number of repairs made; -errno.
