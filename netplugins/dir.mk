@@ -14,3 +14,4 @@ test-src += netplugins/test/fake.c
 test-src += netplugins/test/life.c
 tests += netplugins/test/test_net_core.c
 tests += netplugins/test/test_net_api.c
+tests += netplugins/test/test_net_table.c

@@ -2,6 +2,7 @@
 /* The networks a daemon knows and who works on which. */
 #include "netplugins/net_table.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,28 +19,38 @@ struct net_slot *net_slot_of(struct net_endpoint *ep)
 	return container_of(ep, struct net_slot, ep);
 }
 
+static int id_cmp(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* The id as its owner has it in this tree; NULL: not there. */
+static char *id_find(void *const *tree, const char *id)
+{
+	char *const *node = tfind(id, tree, id_cmp);
+
+	return node ? *node : NULL;
+}
+
 int net_slot_claim(struct net_table *t, struct net_slot *s, struct err *err)
 {
-	const struct net_slot *o;
+	char *const *node;
+	int r = 0;
 
 	pthread_mutex_lock(&t->lock);
-	for (o = t->slots; o; o = o->all_next)
-		if (strcmp(o->ep.id, s->ep.id) == 0)
-			break;
-	if (!o) {
+	node = tsearch(s->ep.id, &t->slots, id_cmp);
+	if (!node)
+		r = err_set(err, -ENOMEM, "endpoint %.12s", s->ep.id);
+	else if (*node != s->ep.id)
+		r = err_set(err, -EEXIST,
+			    "endpoint %.12s is there already, on network %.12s",
+			    s->ep.id,
+			    container_of(*node, struct net_slot, ep.id[0])
+				    ->ep.network->id);
+	else
 		s->table = t;
-		s->all_next = t->slots;
-		s->all_prev = &t->slots;
-		if (t->slots)
-			t->slots->all_prev = &s->all_next;
-		t->slots = s;
-	} else {
-		err_set(err, -EEXIST,
-			"endpoint %.12s is there already, on network %.12s",
-			s->ep.id, o->ep.network->id);
-	}
 	pthread_mutex_unlock(&t->lock);
-	return o ? -EEXIST : 0;
+	return r;
 }
 
 static void give_back(struct net_slot *s)
@@ -49,9 +60,7 @@ static void give_back(struct net_slot *s)
 	if (!t)
 		return;
 	pthread_mutex_lock(&t->lock);
-	*s->all_prev = s->all_next;
-	if (s->all_next)
-		s->all_next->all_prev = s->all_prev;
+	tdelete(s->ep.id, &t->slots, id_cmp);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -124,6 +133,7 @@ void net_table_fini(struct net_table *t)
 		struct net_entry *e = t->first;
 
 		t->first = e->next;
+		tdelete(e->id, &t->by_id, id_cmp);
 		entry_free(e);
 	}
 	pthread_mutex_destroy(&t->lock);
@@ -131,10 +141,9 @@ void net_table_fini(struct net_table *t)
 
 static struct net_entry *find(struct net_table *t, const char *id)
 {
-	for (struct net_entry *e = t->first; e; e = e->next)
-		if (strcmp(e->id, id) == 0)
-			return e;
-	return NULL;
+	char *own = id_find(&t->by_id, id);
+
+	return own ? container_of(own, struct net_entry, id[0]) : NULL;
 }
 
 static struct net_entry *add(struct net_table *t, const char *id)
@@ -143,11 +152,13 @@ static struct net_entry *add(struct net_table *t, const char *id)
 
 	if (!e)
 		return NULL;
-	if (pthread_mutex_init(&e->lock, NULL) != 0) {
-		free(e);
+	snprintf(e->id, sizeof(e->id), "%s", id);
+	/* the mutex cannot fail for default attributes on Linux */
+	(void)pthread_mutex_init(&e->lock, NULL);
+	if (!tsearch(e->id, &t->by_id, id_cmp)) {
+		entry_free(e);
 		return NULL;
 	}
-	snprintf(e->id, sizeof(e->id), "%s", id);
 	e->refs = 1; /* the table's */
 	e->prev = t->last;
 	*t->last = e;
@@ -214,6 +225,7 @@ int net_table_get(struct net_table *t, const char *id, bool make,
 static void unlink_entry(struct net_table *t, struct net_entry *e)
 {
 	pthread_mutex_lock(&t->lock);
+	tdelete(e->id, &t->by_id, id_cmp);
 	*e->prev = e->next;
 	if (e->next)
 		e->next->prev = e->prev;

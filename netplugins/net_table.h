@@ -25,9 +25,7 @@ struct net_slot {
 	json_object *options; /* owned: the user's, as sent; NULL: none */
 	bool absent;          /* its link was gone when we started: not in the
 			  * driver, only waiting for its end */
-	/* of the table's list, under its lock; .table NULL: not in it */
-	struct net_table *table;
-	struct net_slot *all_next, **all_prev;
+	struct net_table *table; /* which has the id; NULL: none */
 	time_t gone_for; /* CLOCK_BOOTTIME, since when stale; 0: it is not */
 };
 
@@ -50,7 +48,9 @@ struct net_table {
 	pthread_mutex_t lock;
 	struct net_entry *first, **last;
 	size_t count;
-	struct net_slot *slots; /* of all networks, by .all_next */
+	/* tsearch(3) trees of the ids inside entries, and slots of all networks:
+	 * a look-up costs the same with one and with 10,000 */
+	void *by_id, *slots;
 };
 
 int net_table_init(struct net_table *t);
@@ -88,7 +88,7 @@ struct net_slot *net_slot_find(struct net_network *net, const char *id);
 /*
  * net_slot_claim() - take the endpoint's id, which is unique on a host: its
  * links and rules are found by it.  net_slot_free() gives it back.
- * Return: 0; -EEXIST, naming the network that has such an endpoint.
+ * Return: 0; -EEXIST, naming the network that has such an endpoint; -ENOMEM.
  */
 int net_slot_claim(struct net_table *t, struct net_slot *s, struct err *err);
 /* Put at the head of / take out of the network's list; does not free. */
