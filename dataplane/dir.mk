@@ -7,6 +7,7 @@ ar-src += dataplane/publish.c
 ar-src += dataplane/watch.c
 ar-src += dataplane/again.c
 tests += dataplane/test/test_nft.c
+tests += dataplane/test/test_watch.c
 tests += dataplane/test/test_portmap.c
 tests += dataplane/test/test_publish.c
 tests += dataplane/test/test_dp_fail.c

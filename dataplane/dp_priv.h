@@ -30,6 +30,7 @@ struct dp {
 	bool relink;  /* links came or went */
 	bool foreign; /* others' FORWARD chains were touched */
 	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
+	uint32_t seen; /* the ruleset's generation at the last look; 0: none */
 };
 
 static inline void dp_unlockp(pthread_mutex_t **m)
@@ -53,7 +54,7 @@ static inline pthread_mutex_t *dp_lock(struct dp *dp)
  * that changed; 0; -errno. */
 int dp_scan_links(struct dp *dp, struct err *err);
 /* Bring our rules in others' FORWARD chains up to the networks there are.
- * Return: changes made; -errno. */
+ * Return: changes made; -errno: tried again at the next event. */
 int dp_sync_foreign(struct dp *dp, struct err *err);
 /* Does @pub hold host ports: is a family of its container open, not routed? */
 bool dp_publish_holds(const struct dp_network *net,

@@ -5,8 +5,9 @@
  *
  * Our own changes make no events (the monitor drops them in the kernel).  Any
  * event of another's in our tables has them made anew, in one transaction, at
- * most ten times a second.  Once a second the tables' presence is looked at as
- * well, in case an event was lost.
+ * most ten times a second.  Once a second the ruleset's generation is asked as
+ * well: only where it is another one than at the last look may an event have
+ * been missed, and the tables and others' chains are looked at again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -184,12 +185,15 @@ static struct foreign_net *foreign_nets(const struct dp *dp)
 int dp_sync_foreign(struct dp *dp, struct err *err)
 {
 	_cleanup_free_ struct foreign_net *list = foreign_nets(dp);
+	int r;
 
+	dp->foreign = true;
 	if (!list)
 		return err_set(err, -ENOMEM, "firewall rules");
-	dp->foreign = false;
-	return foreign_sync(ruleset_fw(dp->rs), dp->driver, list,
-			    dp->st.networks.count, err);
+	r = foreign_sync(ruleset_fw(dp->rs), dp->driver, list,
+			 dp->st.networks.count, err);
+	dp->foreign = r < 0;
+	return r;
 }
 
 /* Return: 1 when the links were brought up to date; 0; -errno. */
@@ -213,11 +217,22 @@ static int follow_links(struct dp *dp, struct err *err)
 	return r;
 }
 
-static int repair(struct dp *dp, uint64_t now, bool tick, struct err *err)
+/* Has anybody, ourselves included, changed anything since the last look? */
+static bool changed(struct dp *dp)
+{
+	uint32_t now, before = dp->seen;
+
+	if (fw_generation(ruleset_fw(dp->rs), &now, NULL) < 0)
+		return true;
+	dp->seen = now;
+	return now != before;
+}
+
+static int repair(struct dp *dp, uint64_t now, bool check, struct err *err)
 {
 	int r;
 
-	if (dp->look || tick) {
+	if (dp->look || check) {
 		r = dp->look ? ruleset_check(dp->rs, &dp->st, NULL, NULL, err)
 			     : ruleset_missing(dp->rs, &dp->st, err);
 		if (r < 0)
@@ -241,6 +256,7 @@ int dp_event(struct dp *dp, struct err *err)
 	uint64_t now = now_ms();
 	bool tick = now - dp->looked_ms >= LOOK_MS;
 	int r, repairs = 0;
+	bool check;
 
 	if (tick)
 		dp->looked_ms = now;
@@ -259,12 +275,16 @@ int dp_event(struct dp *dp, struct err *err)
 	if (r < 0)
 		return r;
 	dp->dirty = dp->dirty || r > 0;
-	r = repair(dp, now, tick, err);
-	if (r < 0)
+	/* before the look: what changes during it is for the next */
+	check = tick && changed(dp);
+	r = repair(dp, now, check, err);
+	if (r < 0) {
+		dp->seen = 0;
 		return r;
+	}
 	repairs += r;
 	/* Docker may come and make FORWARD at any time */
-	if (dp->foreign || tick)
+	if (dp->foreign || check)
 		r = dp->st.networks.count ? dp_sync_foreign(dp, err) : 0;
 	else
 		r = 0;

@@ -155,6 +155,9 @@ void fw_rule_del(struct fw_batch *b, const struct fw_table *t,
 
 /* ---- reading ----------------------------------------------------------- */
 
+/* fw_generation() - a number, never 0, that is another one after each change of
+ * this host's ruleset by anybody.  Costs microseconds whatever is there. */
+int fw_generation(struct fw *fw, uint32_t *ret, struct err *err);
 /* -ENOENT: no such table. */
 int fw_table_find(struct fw *fw, const struct fw_table *t, struct err *err);
 int fw_chain_find(struct fw *fw, const struct fw_table *t, const char *chain,

@@ -26,6 +26,28 @@ static bool names_ok(const struct fw_table *t, const char *name)
 	       (!name || strlen(name) < NFT_NAME_MAXLEN);
 }
 
+static int generation_read(const struct nlmsghdr *h, void *ctx)
+{
+	const struct nlattr *id = fw_attr_find(h, NFTA_GEN_ID);
+	uint32_t *ret = ctx;
+
+	if (!id || mnl_attr_get_payload_len(id) != sizeof(*ret))
+		return -EBADMSG;
+	*ret = ntohl(mnl_attr_get_u32(id));
+	return 0;
+}
+
+int fw_generation(struct fw *fw, uint32_t *ret, struct err *err)
+{
+	char buf[REQUEST_MAX];
+	struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETGEN, 0, NFPROTO_UNSPEC);
+	int r = fw_request(fw, h, generation_read, ret);
+
+	return r < 0 ? err_set(err, r, "generation of the ruleset: %s",
+			       strerror(-r))
+		     : 0;
+}
+
 int fw_table_find(struct fw *fw, const struct fw_table *t, struct err *err)
 {
 	char buf[REQUEST_MAX];
