@@ -4,9 +4,9 @@
  *
  *            begin            commit             settle / expire
  *   (none) ---------> OPEN -----------> DONE ---------------------> (gone)
- *                      | abort            | an empty retry took it
- *                      v                  v
- *            (gone), or UNDONE if      (gone)
+ *                      | abort            | an empty retry takes it: the row is
+ *                      v                  v of this life now
+ *            (gone), or UNDONE if       DONE
  *            an earlier life began it
  *
  * A row that an earlier life began and this or a later one committed was
@@ -336,6 +336,26 @@ static int spoil(struct store *s, struct kept_list *l, struct err *err)
 	return r;
 }
 
+/*
+ * A row of this life is no candidate, so no other retry gets it; but if we die
+ * before the answer is delivered, the next life finds it again.  Begun and done
+ * in one life it is not "rolled" any more either: its peer may have the answer.
+ */
+static int take_one(struct store *s, struct kept *k, char **ret,
+		    struct err *err)
+{
+	bool done = k->state == INTENT_DONE;
+	int r = row_step(s, done ? STMT_J_TAKE : STMT_J_DROP,
+			 row_of(s, k->i.seq), done, err);
+
+	if (r < 0)
+		return r;
+	if (!done)
+		return -ENODATA; /* undone: nothing to say but that */
+	*ret = take_ptr(k->answer);
+	return 0;
+}
+
 /* In a transaction: 0 and @ret, -ENODATA, or -ENOTUNIQ with @l spoiled. */
 static int take(struct store *s, const char *method, struct kept_list *l,
 		char **ret, struct err *err)
@@ -355,18 +375,11 @@ static int take(struct store *s, const char *method, struct kept_list *l,
 		r = spoil(s, l, err);
 		return r < 0 ? r : -ENOTUNIQ;
 	}
-	if (l->count == 0)
-		return -ENODATA;
-	r = row_step(s, STMT_J_DROP, row_of(s, l->rows[0].i.seq), false, err);
-	if (r < 0)
-		return r;
-	if (l->rows[0].state != INTENT_DONE)
-		return -ENODATA; /* undone: nothing to say but that */
-	*ret = take_ptr(l->rows[0].answer);
-	return 0;
+	return l->count ? take_one(s, &l->rows[0], ret, err) : -ENODATA;
 }
 
 int journal_replay(struct store *s, const char *method, char **ret,
+		   uint64_t *ret_seq,
 		   int (*undo)(void *ctx, const struct journal_intent *i),
 		   void *ctx, struct err *err)
 {
@@ -396,6 +409,10 @@ int journal_replay(struct store *s, const char *method, char **ret,
 			       "request) and may be any of %zu: undone",
 			       method, l.count);
 	}
+	r = FAILPOINT("journal.replay.taken");
+	if (r < 0)
+		return err_set(err, r, "journal: %s", strerror(-r));
+	*ret_seq = l.rows[0].i.seq;
 	*ret = take_ptr(answer);
 	return 0;
 }

@@ -61,16 +61,18 @@ int journal_each_open(struct store *s,
  * journal_replay() - the kept answer for an empty retry of @method.
  *
  * Candidates are rows of an earlier life, DONE or undone, younger than
- * JOURNAL_KEEP_MS (CLOCK_BOOTTIME) and not yet taken.  Exactly one that is DONE:
- * taken, its answer in @ret.  Several: none is answered, now or later; those
+ * JOURNAL_KEEP_MS (CLOCK_BOOTTIME) and not yet taken in this life.  Exactly one
+ * that is DONE: taken, its answer in @ret; it is kept until journal_settle(), so
+ * that a life that ends before the answer is delivered loses nothing.  Several: none is answered, now or later; those
  * that were still OPEN when a life after theirs began (their peers never had an
  * answer) are handed to @undo; what may have been answered is never undone.
  * Where @undo fails, journal_expire() tries again.
  *
- * @ret: owned text.
+ * @ret: owned text.  @ret_seq: for journal_settle().
  * Return: 0; -ENODATA when there is none; -ENOTUNIQ.
  */
 int journal_replay(struct store *s, const char *method, char **ret,
+		   uint64_t *ret_seq,
 		   int (*undo)(void *ctx, const struct journal_intent *i),
 		   void *ctx, struct err *err);
 

@@ -52,6 +52,8 @@ static const char *const stmt_text[STMT_MAX] = {
 			      " done_life > life FROM intent WHERE method = ?1"
 			      " AND life < ?2 AND state IN (1, 2)"
 			      " AND done_ms > ?3 ORDER BY n",
+	[STMT_J_TAKE] = "UPDATE intent SET life = ?2, done_life = ?2"
+			" WHERE n = ?1",
 	[STMT_J_SPOIL] = "UPDATE intent SET state = 3 WHERE n = ?1",
 	[STMT_J_DROP] = "DELETE FROM intent WHERE n = ?1",
 	[STMT_J_EXPIRED] = "SELECT n, method, key, body, answer, state,"

@@ -98,7 +98,7 @@ int net_journal_retry(struct net_call *c, struct err *err)
 {
 	_cleanup_free_ char *answer = NULL;
 	int r = journal_replay(net_core_store(c->core, c->where), c->method,
-			       &answer, net_undo, c->core, err);
+			       &answer, &c->intent, net_undo, c->core, err);
 
 	if (r == -ENODATA)
 		return err_set(err, -EBADMSG,
@@ -113,6 +113,7 @@ int net_journal_retry(struct net_call *c, struct err *err)
 			       c->method);
 	if (r < 0)
 		return r;
+	c->done = true; /* settled when it is delivered */
 	return jdec_parse(answer, strlen(answer), &c->answer, err);
 }
 

@@ -48,11 +48,11 @@ int vol_api_name(const struct rpc_call *call, struct vol_request *q,
 }
 
 /* A request that came again without its body: the kept answer, or an error. */
-static int replay(struct vol_core *core, const struct rpc_call *call,
+static int replay(struct vol_core *core, struct rpc_call *call,
 		  json_object **ret, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
-	int r = vol_replay(core, call->method, &text, err);
+	int r = vol_replay(core, call->method, &text, &call->seq, err);
 
 	return r < 0 ? r : jdec_parse(text, strlen(text), ret, err);
 }

@@ -91,11 +91,12 @@ int vol_each(struct vol_core *core,
 
 /*
  * vol_replay() - the answer for a request that came again without its body.
- * @ret: owned text.  Return: as journal_replay(); -EBADMSG for a method that
+ * @ret: owned text.  @ret_seq: for vol_core_delivered().
+ * Return: as journal_replay(); -EBADMSG for a method that
  * keeps none.
  */
 int vol_replay(struct vol_core *core, const char *method, char **ret,
-	       struct err *err);
+	       uint64_t *ret_seq, struct err *err);
 
 typedef void vol_line_fn(void *ctx, const char *line);
 

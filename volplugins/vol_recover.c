@@ -318,7 +318,7 @@ static int undo(void *ctx, const struct journal_intent *i)
 }
 
 int vol_replay(struct vol_core *core, const char *method, char **ret,
-	       struct err *err)
+	       uint64_t *ret_seq, struct err *err)
 {
 	bool state = strcmp(method, vol_method_create) == 0 ||
 		     strcmp(method, vol_method_remove) == 0;
@@ -330,7 +330,7 @@ int vol_replay(struct vol_core *core, const char *method, char **ret,
 	if (!state && !run)
 		return err_set(err, -EBADMSG, "the request has no body");
 	r = journal_replay(state ? core->d->state : core->d->run, method, ret,
-			   undo, core, err);
+			   ret_seq, undo, core, err);
 	return r == -ENODATA ? -EBADMSG : r; /* the message is right */
 }
 

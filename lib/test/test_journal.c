@@ -34,6 +34,13 @@ struct row {
 static const struct row rows[] = {
 	{ "a retry gets the answer kept over a restart", "bA|r", "a", "" },
 	{ "and only once", "bA|rr", "a-", "" },
+	{ "taken, and killed before it was delivered: again", "bA|r|r", "aa",
+	  "" },
+	{ "taken and delivered: gone", "bA|rs|r", "a-", "" },
+	{ "rolled, taken, killed, nobody came: perhaps answered, kept",
+	  "b|Ar|wx", "a", "" },
+	{ "taken in this life, beside one of the next: no guess", "b|Arb|Br",
+	  "a!", "b" },
 	{ "a settled one is gone", "bAs|r", "-", "" },
 	{ "an answer of this life is not replayed", "bAr", "-", "" },
 	{ "an open one is not replayed", "b|r", "-", "" },
@@ -135,7 +142,7 @@ static void retry(struct script *t)
 {
 	char *answer = NULL, got[2] = "?";
 	struct err err = { 0 };
-	int r = journal_replay(t->s, "M", &answer, on_undo, t, &err);
+	int r = journal_replay(t->s, "M", &answer, &t->last, on_undo, t, &err);
 
 	if (r == 0)
 		got[0] = answer[0];

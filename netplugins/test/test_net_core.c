@@ -247,7 +247,8 @@ static void killed_twice(void **state)
 {
 	static const char *const late[] = { "net.recover.network",
 					    "net.recover.endpoint",
-					    "net.recover.intent" };
+					    "net.recover.intent",
+					    "journal.replay.taken" };
 	const char *point = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(late); i++) {
