@@ -503,29 +503,40 @@ drop_docker_leftovers() {
 	done
 }
 
-# dockerd counts the endpoints of a container down some time after "docker rm" of
-# one with many ports has returned.
+# "has active endpoints" is a counter of dockerd's own, which it brings down when it
+# has time (docs/protocol.md): what a driver holds or answers does not keep it.  So
+# wait long, and say who holds what where that was not enough.
 drop_networks() {
-	local id i
+	local id end rc=0
 	for id; do
-		for ((i = 0; i < 100; i++)); do
-			! docker network rm "$id" || break
+		end=$(($(now_ms) + 60000))
+		while ! docker network rm "$id"; do
+			if [ "$(now_ms)" -gt $end ]; then
+				echo "network $id stays; dockerd:"
+				docker network inspect "$id"
+				echo "berth-bridge:"
+				api Berth.Networks '{}' berth-bridge
+				rc=1
+				break
+			fi
 			pause 0.1
 		done
 	done
+	return $rc
 }
 
 drop_docker_objects() {
-	local ids _
+	local ids rc=0
 	ids=$(docker ps -aq)
 	# shellcheck disable=SC2086 # ids are words
 	[ -z "$ids" ] || docker rm -fv $ids
 	ids=$(docker network ls -q --filter type=custom)
 	# shellcheck disable=SC2086
-	[ -z "$ids" ] || drop_networks $ids
+	[ -z "$ids" ] || drop_networks $ids || rc=1
 	ids=$(docker volume ls -q)
 	# shellcheck disable=SC2086
 	[ -z "$ids" ] || docker volume rm $ids
+	return $rc
 }
 
 cleanup() {
@@ -538,7 +549,10 @@ cleanup() {
 		bash -i </dev/tty >/dev/tty 2>&1
 	fi
 	if [ -n "$DOCKERD_PID" ] && ! gone "$DOCKERD_PID"; then
-		drop_docker_objects >"$DIR/cleanup.log" 2>&1
+		if ! drop_docker_objects >"$DIR/cleanup.log" 2>&1; then
+			echo "FAIL: a network stays: see cleanup.log" >&2
+			rc=1
+		fi
 		(stop_dockerd) || rc=1
 	fi
 	if [ -e /run/berth/netctl/lock ]; then
