@@ -63,11 +63,30 @@ int net_endpoint_save(struct net_call *c, struct net_slot *s, struct err *err)
 
 /* ---- ports --------------------------------------------------------------- */
 
+static int record_closed(struct net_core *core, const struct net_slot *s,
+			 struct err *err)
+{
+	struct net_slot after = *s; /* owns nothing */
+
+	after.ep.exposed = false;
+	after.ep.ports = after.asked = (struct portmap){ 0 };
+	return net_record_endpoint(core->run, &after, err);
+}
+
+/*
+ * The record comes first: dockerd does not ask again after an error, and a
+ * record that still has the ports would publish them at the next start, for a
+ * container that is gone.
+ */
 int net_ports_close(struct net_core *core, struct net_slot *s, struct err *err)
 {
 	int r = 0;
 
-	if (s->ep.exposed && core->driver->unexpose)
+	if (s->ep.exposed)
+		r = record_closed(core, s, err);
+	if (r == 0)
+		r = NET_STEP("net.close.recorded", err);
+	if (r == 0 && s->ep.exposed && core->driver->unexpose)
 		r = core->driver->unexpose(&s->ep, err);
 	if (r < 0)
 		return r;

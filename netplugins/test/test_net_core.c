@@ -280,6 +280,69 @@ static void error_at(void **state)
 		      "after the error");
 }
 
+/* Ports are published, then @end fails at @point.
+ * Fail points are read once a process: each life is a child. */
+static void fail_and_end(const char *end, const char *point)
+{
+	static const struct step begin[] = {
+		{ D "CreateNetwork", NETWORK1 },
+		{ D "CreateEndpoint", ENDPOINT1 },
+		{ D "Join", JOIN1 },
+		{ D "ProgramExternalConnectivity", PORTS("8080", "8080") },
+	};
+	struct err err = { 0 };
+	struct life l;
+
+	setenv("BERTH_FP", point, 1);
+	if (life_open(&l, dir, &fake_driver, &err) < 0)
+		_exit(1);
+	for (size_t i = 0; i < ARRAY_SIZE(begin); i++)
+		if (life_call(&l, begin[i].method, begin[i].body, true, NULL,
+			      &err) < 0)
+			_exit(2);
+	_exit(life_call(&l, end, "{" IDS "}", true, NULL, &err) == -EIO ? 0
+									: 3);
+}
+
+static void next_life(void)
+{
+	struct err err = { 0 };
+	struct life l;
+
+	fake_find(kernel, EP)->exposed = false; /* all is told anew */
+	unsetenv("BERTH_FP");
+	if (life_open(&l, dir, &fake_driver, &err) < 0)
+		_exit(1);
+	_exit(fake_find(kernel, EP)->exposed ? 4 : 0);
+}
+
+/* dockerd does not repeat a Revoke or Leave that failed. */
+static void failed_end_is_not_published_again(void **state)
+{
+	const struct step *end = *state;
+	int status = 0;
+
+	for (int life = 0; life < 2; life++) {
+		pid_t pid;
+
+		fflush(NULL);
+		pid = fork();
+		if (pid == 0 && life == 0)
+			fail_and_end(end->method, end->body);
+		else if (pid == 0)
+			next_life();
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
+/* A method, and where it fails. */
+static const struct step ends[] = {
+	{ D "RevokeExternalConnectivity", "net.revoke.kernel:err=EIO" },
+	{ D "Leave", "net.leave.kernel:err=EIO" },
+	{ D "Leave", "net.close.recorded:err=EIO" },
+};
+
 /* ---- answers ----------------------------------------------------------------- */
 
 static void answers(void **state)
@@ -697,6 +760,7 @@ static const char *const points[] = {
 	"net.expose.kernel",
 	"net.expose.committed",
 	"net.revoke.intent",
+	"net.close.recorded",
 	"fake.unexpose",
 	"net.revoke.kernel",
 	"net.revoke.committed",
@@ -741,8 +805,8 @@ static void add_points(struct CMUnitTest *tests, size_t *n)
 
 int main(void)
 {
-	struct CMUnitTest
-		tests[3 * ARRAY_SIZE(points) + ARRAY_SIZE(refusals) + 10];
+	struct CMUnitTest tests[3 * ARRAY_SIZE(points) + ARRAY_SIZE(refusals) +
+				ARRAY_SIZE(ends) + 10];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
@@ -754,6 +818,9 @@ int main(void)
 		return 1;
 	tests[n++] = CASE(clean_run, "whole script", NULL);
 	add_points(tests, &n);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		tests[n++] = CASE(failed_end_is_not_published_again,
+				  ends[i].body, &ends[i]);
 	tests[n++] = CASE(whole_retry_keeps, "whole retry keeps", NULL);
 	tests[n++] = CASE(answers, "answers", NULL);
 	tests[n++] = CASE(again, "the same again", NULL);
