@@ -326,9 +326,11 @@ int bridge_network_add(struct net_network *net, bool fresh, struct err *err)
 	struct err undo = { 0 };
 	int r = bridge_claim(host_of(br), br, fresh, err);
 
-	if (r < 0)
+	/* A crash may have left half of it, before its addresses were taken. */
+	if (r < 0 && !net->redo)
 		return r;
-	r = raise_network(br, err);
+	if (r == 0)
+		r = raise_network(br, err);
 	/* A network that is on record keeps what is left of it. */
 	if (r < 0 && fresh && bridge_network_del(net, &undo) < 0)
 		return err_wrap(err, r, "%s; left behind", undo.msg);
@@ -351,8 +353,10 @@ static int del_link(struct bridge_network *br, struct err *err)
 		br->foreign = true;
 	if (!br->foreign) {
 		r = nlk_link_del(host->slow, br->name, br->alias, err);
-		return r == -EPERM ? 0 : r;
+		if (r != -EPERM)
+			return r;
 	}
+	/* What we noted is ours, wherever it is. */
 	r = del_noted_addr(br, &br->base.v4.gateway, link.index, err);
 	if (r == 0)
 		r = del_noted_addr(br, &br->base.v6.gateway, link.index, err);
