@@ -49,6 +49,21 @@ v6_default_by_ra >/dev/null || fail "the default route by RA is gone"
 same "$(sys ipv6/conf/up1/accept_ra)" 2
 wait_until 20 advertised 2001:db8:bb:: 2001:db8:bb:
 
+# An uplink that comes later listens as well (the default it is made from was
+# changed), made here or moved here.
+lan late 3
+same "$(sys ipv6/conf/up3/accept_ra)" 2 "accept_ra of a later uplink"
+same "$(sys ipv6/conf/up3/forwarding)" 1 "forwarding of a later uplink"
+heard() {
+	ns late "$IT/lib/ra" eth0 2001:db8:cc:: 1800
+	ip -6 -j addr show dev up3 |
+		jq -e '.[].addr_info[] | select(.local | startswith("2001:db8:cc:"))'
+}
+wait_until 20 heard
+ip link set up3 netns lan2
+ip -n lan2 link set up3 netns "/proc/$$/ns/net"
+same "$(sys ipv6/conf/up3/accept_ra)" 2 "accept_ra of an uplink moved here"
+
 # Two LANs that are not ours: this host was no router between them and is none.
 ns lan ip route add 192.0.3.0/24 via 192.0.2.1
 ns lan2 ip route add 192.0.2.0/24 via 192.0.3.1
@@ -67,4 +82,5 @@ same "$(api NetworkDriver.DeleteNetwork "{\"NetworkID\":\"$id2\"}" berth-bridge)
 same "$(sys ipv4/ip_forward)" 0 "after the last network"
 same "$(sys ipv6/conf/all/forwarding)" 0
 same "$(sys ipv6/conf/up1/accept_ra)" 1
+same "$(sys ipv6/conf/default/accept_ra)" 1
 v6_default_by_ra >/dev/null || fail "the default route by RA went with the last network"

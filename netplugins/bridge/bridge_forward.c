@@ -7,7 +7,9 @@
  * every interface starts forwarding and the default of accept_redirects flips;
  * for IPv6 every interface with accept_ra=1 stops listening to router
  * advertisements and loses the routes it has from them.  So: those interfaces
- * get accept_ra=2 first, everything touched is noted in the memo before it is
+ * get accept_ra=2 first, and so does "default", which later ones are made from
+ * (they keep the 2, which says the same as 1 where nothing is forwarded);
+ * everything touched is noted in the memo before it is
  * touched, and the dataplane drops what would be forwarded between interfaces
  * that are not ours.  Where forwarding was on before us nothing is changed.
  */
