@@ -70,7 +70,6 @@ struct nlk_veth_conf {
 	int master;               /* ifindex of the bridge for @name; 0: none */
 	struct mac_addr peer_mac; /* none: the kernel's choice */
 	uint32_t mtu;             /* both ends; 0: default */
-	bool isolated;            /* bridge port flag: ICC off */
 	bool hairpin;             /* bridge port flag */
 };
 
@@ -95,8 +94,8 @@ int nlk_link_rename(struct nlk *nlk, int index, const char *name,
 int nlk_link_alias(struct nlk *nlk, int index, const char *alias,
 		   struct err *err);
 int nlk_link_master(struct nlk *nlk, int index, int master, struct err *err);
-int nlk_port_flags(struct nlk *nlk, int index, bool isolated, bool hairpin,
-		   struct err *err);
+/* The bridge port flag: may a frame leave by the port it came in by? */
+int nlk_port_hairpin(struct nlk *nlk, int index, bool on, struct err *err);
 /*
  * nlk_link_del() - delete @name if its alias is @alias exactly.
  * Return: 0, also when there is no such link; -EPERM when it bears another

@@ -339,21 +339,20 @@ static int veth_create(struct nlk *nlk, const struct nlk_veth_conf *conf,
 	return set_by_name(nlk, &b, err, conf->name);
 }
 
-static void put_port_flags(struct nlk_msg *b, bool isolated, bool hairpin)
+static void put_hairpin(struct nlk_msg *b, bool on)
 {
 	struct nlattr *info = nlk_nest(b, IFLA_LINKINFO), *data;
 
 	nlk_put_str(b, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = nlk_nest(b, IFLA_INFO_SLAVE_DATA);
-	nlk_put_u8(b, IFLA_BRPORT_ISOLATED, isolated);
-	nlk_put_u8(b, IFLA_BRPORT_MODE, hairpin);
+	nlk_put_u8(b, IFLA_BRPORT_MODE, on);
 	nlk_nest_end(b, data);
 	nlk_nest_end(b, info);
 }
 
-/* The alias, and the port flags where there are any, of one new end. */
+/* The alias, and the port flag where it is wanted, of one new end. */
 static int veth_mark(struct nlk *nlk, const char *name, const char *alias,
-		     bool isolated, bool hairpin, struct err *err)
+		     bool hairpin, struct err *err)
 {
 	struct ifinfomsg ifi = { 0 };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
@@ -361,8 +360,8 @@ static int veth_mark(struct nlk *nlk, const char *name, const char *alias,
 
 	nlk_put_str(&b, IFLA_IFNAME, name);
 	nlk_put_str(&b, IFLA_IFALIAS, alias);
-	if (isolated || hairpin)
-		put_port_flags(&b, isolated, hairpin);
+	if (hairpin)
+		put_hairpin(&b, true);
 	return set_by_name(nlk, &b, err, name);
 }
 
@@ -374,9 +373,9 @@ int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
 
 	if (r == 0)
 		r = check_new(conf->peer, conf->alias, err);
-	if (r == 0 && (conf->isolated || conf->hairpin) && !conf->master)
-		r = err_set(err, -EINVAL,
-			    "link %s: port flags without a bridge", conf->name);
+	if (r == 0 && conf->hairpin && !conf->master)
+		r = err_set(err, -EINVAL, "link %s: hairpin without a bridge",
+			    conf->name);
 	if (r < 0)
 		return r;
 	r = veth_create(nlk, conf, err);
@@ -386,10 +385,9 @@ int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
 		return r;
 	undo.name = conf->name;
 
-	r = veth_mark(nlk, conf->name, conf->alias, conf->isolated,
-		      conf->hairpin, err);
+	r = veth_mark(nlk, conf->name, conf->alias, conf->hairpin, err);
 	if (r == 0)
-		r = veth_mark(nlk, conf->peer, conf->alias, false, false, err);
+		r = veth_mark(nlk, conf->peer, conf->alias, false, err);
 	if (r < 0)
 		return r;
 	undo.name = NULL;
@@ -487,14 +485,13 @@ int nlk_link_master(struct nlk *nlk, int index, int master, struct err *err)
 	return set_by_index(nlk, &b, index, err);
 }
 
-int nlk_port_flags(struct nlk *nlk, int index, bool isolated, bool hairpin,
-		   struct err *err)
+int nlk_port_hairpin(struct nlk *nlk, int index, bool on, struct err *err)
 {
 	struct ifinfomsg ifi = { .ifi_index = index };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
 		nlk_msg_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 
-	put_port_flags(&b, isolated, hairpin);
+	put_hairpin(&b, on);
 	return set_by_index(nlk, &b, index, err);
 }
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The daemon of a network driver: plugd around the core. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "netplugins/net_core.h"
 
 struct config {
@@ -13,28 +10,11 @@ struct config {
 static int set_grace(struct plugd *d, void *config, const char *value,
 		     struct err *err)
 {
-	static const struct {
-		const char *suffix;
-		unsigned long factor;
-	} units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 } };
 	struct config *cfg = config;
-	char *end;
-	unsigned long n;
+	int r = opts_duration(value, &cfg->gc_grace_s, err);
 
 	(void)d;
-	errno = 0;
-	n = strtoul(value, &end, 10);
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-		if (strcmp(end, units[i].suffix) == 0 && end != value &&
-		    value[0] != '-' && errno == 0 && n > 0 &&
-		    n <= 30ul * 86400 / units[i].factor) {
-			cfg->gc_grace_s = (uint32_t)(n * units[i].factor);
-			return 0;
-		}
-	return err_set(err, -EINVAL,
-		       "--gc-grace %s: not a duration like 10s, 10m or 1h, up "
-		       "to 30 days",
-		       value);
+	return r < 0 ? err_wrap(err, r, "--gc-grace") : 0;
 }
 
 static int start(struct plugd *d, void **ret, struct err *err)

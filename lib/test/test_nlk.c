@@ -149,7 +149,7 @@ static void bad_bridge_leaves_nothing(void **state)
 	assert_int_equal(nlk_link_get(e->nlk, "br-t", 0, &l, NULL), -ENODEV);
 }
 
-static int veth(struct env *e, int master, bool isolated, bool hairpin)
+static int veth(struct env *e, int master, bool hairpin)
 {
 	struct nlk_veth_conf conf = { .name = "h0",
 				      .peer = "c0",
@@ -157,7 +157,6 @@ static int veth(struct env *e, int master, bool isolated, bool hairpin)
 				      .master = master,
 				      .peer_mac = { { 2, 0x42, 10, 0, 0, 2 } },
 				      .mtu = 1400,
-				      .isolated = isolated,
 				      .hairpin = hairpin };
 
 	return nlk_veth_add(e->nlk, &conf, &e->err);
@@ -171,7 +170,7 @@ static void veth_has_what_was_asked(void **state)
 
 	NEED_NETNS();
 	br = bridge(e);
-	if (veth(e, br, true, true) < 0)
+	if (veth(e, br, true) < 0)
 		fail_msg("%s", e->err.msg);
 	h = link_of(e, "h0");
 	c = link_of(e, "c0");
@@ -188,7 +187,7 @@ static void veth_has_what_was_asked(void **state)
 	assert_false(h.peer_elsewhere);
 	assert_memory_equal(c.mac.bytes, "\x02\x42\x0a\x00\x00\x02", 6);
 	assert_int_equal(system("bridge -d link show dev h0 | "
-				"grep -q 'hairpin on.*isolated on'"),
+				"grep -q 'hairpin on'"),
 			 0);
 }
 
@@ -201,8 +200,8 @@ static void veth_names_taken(void **state)
 	struct nlk_link l;
 
 	NEED_NETNS();
-	assert_int_equal(veth(e, 0, false, false), 0);
-	assert_int_equal(veth(e, 0, false, false), -EEXIST);
+	assert_int_equal(veth(e, 0, false), 0);
+	assert_int_equal(veth(e, 0, false), -EEXIST);
 	assert_non_null(strstr(e->err.msg, "link h0:"));
 	assert_int_equal(nlk_veth_add(e->nlk, &conf, &e->err), -EEXIST);
 	assert_non_null(strstr(e->err.msg, "link c0:"));
@@ -217,7 +216,7 @@ static void veth_of_a_bad_bridge_leaves_nothing(void **state)
 	struct nlk_link l;
 
 	NEED_NETNS();
-	assert_int_not_equal(veth(e, 99999, false, false), 0);
+	assert_int_not_equal(veth(e, 99999, false), 0);
 	assert_int_equal(nlk_link_get(e->nlk, "h0", 0, &l, NULL), -ENODEV);
 	assert_int_equal(nlk_link_get(e->nlk, "c0", 0, &l, NULL), -ENODEV);
 }
@@ -238,7 +237,7 @@ static void veth_bad_input(void **state)
 	conf.alias = NULL;
 	assert_int_equal(nlk_veth_add(e->nlk, &conf, &e->err), -EINVAL);
 	conf.alias = ALIAS;
-	conf.isolated = true;
+	conf.hairpin = true;
 	assert_int_equal(nlk_veth_add(e->nlk, &conf, &e->err), -EINVAL);
 	assert_non_null(strstr(e->err.msg, "without a bridge"));
 }
@@ -249,7 +248,7 @@ static void del_only_with_the_alias(void **state)
 	struct nlk_link l;
 
 	NEED_NETNS();
-	assert_int_equal(veth(e, 0, false, false), 0);
+	assert_int_equal(veth(e, 0, false), 0);
 	assert_int_equal(
 		nlk_link_del(e->nlk, "h0", "berth:test:other", &e->err),
 		-EPERM);
@@ -285,7 +284,7 @@ static void many_are_deleted_at_once_and_only_ours(void **state)
 	struct nlk_link l;
 
 	NEED_NETNS();
-	assert_int_equal(veth(e, 0, false, false), 0);
+	assert_int_equal(veth(e, 0, false), 0);
 	assert_int_equal(system("ip link add f0 type veth peer name f1; "
 				"ip link add h1 type veth peer name c1; "
 				"ip link set h1 alias " ALIAS),
@@ -312,17 +311,16 @@ static void link_setters(void **state)
 
 	NEED_NETNS();
 	br = bridge(e);
-	assert_int_equal(veth(e, 0, false, false), 0);
+	assert_int_equal(veth(e, 0, false), 0);
 	c = link_of(e, "c0");
 	assert_int_equal(nlk_link_mtu(e->nlk, c.index, 1280, &e->err), 0);
 	assert_int_equal(nlk_link_mac(e->nlk, c.index, &mac, &e->err), 0);
 	assert_int_equal(nlk_link_rename(e->nlk, c.index, "eth0", &e->err), 0);
 	assert_int_equal(nlk_link_alias(e->nlk, c.index, "x", &e->err), 0);
 	assert_int_equal(nlk_link_master(e->nlk, c.index, br, &e->err), 0);
-	assert_int_equal(nlk_port_flags(e->nlk, c.index, true, false, &e->err),
-			 0);
+	assert_int_equal(nlk_port_hairpin(e->nlk, c.index, true, &e->err), 0);
 	assert_int_equal(system("bridge -d link show dev eth0 | "
-				"grep -q 'hairpin off.*isolated on'"),
+				"grep -q 'hairpin on'"),
 			 0);
 	assert_int_equal(nlk_link_up(e->nlk, c.index, true, &e->err), 0);
 	c = link_of(e, "eth0");
@@ -358,7 +356,7 @@ static void absent_links_are_enodev(void **state)
 	assert_int_equal(nlk_link_get(e->nlk, NULL, 0, &l, &e->err), -ENODEV);
 	assert_int_equal(nlk_link_up(e->nlk, 4711, true, &e->err), -ENODEV);
 	assert_int_equal(nlk_link_rename(e->nlk, 4711, "x", &e->err), -ENODEV);
-	assert_int_equal(nlk_port_flags(e->nlk, 4711, true, true, &e->err),
+	assert_int_equal(nlk_port_hairpin(e->nlk, 4711, true, &e->err),
 			 -ENODEV);
 }
 
@@ -506,7 +504,7 @@ static int routed_bridge(struct env *e)
 	const struct ip_prefix v6 = prefix("fd00:9::1/64");
 	int br = bridge(e);
 
-	assert_int_equal(veth(e, br, false, false), 0);
+	assert_int_equal(veth(e, br, false), 0);
 	assert_int_equal(
 		nlk_link_up(e->nlk, link_of(e, "c0").index, true, &e->err), 0);
 	assert_int_equal(nlk_link_up(e->nlk, br, true, &e->err), 0);
@@ -654,7 +652,7 @@ static void leaving_a_bridge_is_no_deletion(void **state)
 	struct seen s = { 0 };
 
 	NEED_NETNS();
-	assert_int_equal(veth(e, bridge(e), false, false), 0);
+	assert_int_equal(veth(e, bridge(e), false), 0);
 	assert_int_equal(
 		nlk_link_master(e->nlk, link_of(e, "h0").index, 0, &e->err), 0);
 	assert_true(nlk_monitor_read(e->mon, on_event, &s, &e->err) > 0);
@@ -729,7 +727,7 @@ static void attach_cost(void **state)
 					      .alias = ALIAS,
 					      .master = br,
 					      .mtu = 1400,
-					      .isolated = true,
+					      .hairpin = true,
 					      .peer_mac = { { 2, 0x42, 10, 0, 0,
 							      (uint8_t)i } } };
 

@@ -184,8 +184,7 @@ static int add_back(struct net_endpoint *ep, struct err *err)
 	if (r == 0 && link.master != br->index) {
 		r = nlk_link_master(host->nlk, link.index, br->index, err);
 		if (r == 0)
-			r = nlk_port_flags(host->nlk, link.index, false, true,
-					   err);
+			r = nlk_port_hairpin(host->nlk, link.index, true, err);
 	}
 	if (r == 0 && !link.up)
 		r = nlk_link_up(host->nlk, link.index, true, err);
