@@ -13,10 +13,9 @@ static int set_grace(struct plugd *d, void *config, const char *value,
 		     struct err *err)
 {
 	struct config *cfg = config;
-	int r = opts_duration(value, &cfg->grace_s, err);
 
 	(void)d;
-	return r < 0 ? err_wrap(err, r, "--gc-grace") : 0;
+	return opts_duration(value, &cfg->grace_s, err);
 }
 
 static int start(struct plugd *d, void **ret, struct err *err)
