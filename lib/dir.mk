@@ -25,6 +25,7 @@ ar-src += lib/fw_set.c
 ar-src += lib/fw_rule.c
 ar-src += lib/fw_text.c
 ar-src += lib/fw_read.c
+ar-src += lib/fw_digest.c
 ar-src += lib/fw_monitor.c
 ar-src += lib/ct.c
 ar-src += lib/ct_text.c

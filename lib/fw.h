@@ -186,9 +186,21 @@ struct fw_rule_info {
 int fw_rule_each(struct fw *fw, const struct fw_table *t, const char *chain,
 		 int (*fn)(void *ctx, const struct fw_rule_info *r), void *ctx,
 		 struct err *err);
-/* fw_set_count() - elements now in a set. */
-int fw_set_count(struct fw *fw, const struct fw_table *t, const char *set,
-		 size_t *ret, struct err *err);
+/*
+ * What a set holds, in two numbers: sets with the same elements, in whatever
+ * order, have the same.  Begin with { 0 }.
+ */
+struct fw_digest {
+	size_t count;
+	uint64_t sum; /* of keys, ranges' ends and data */
+};
+
+/* fw_digest_add() - the element as fw_elem_add() would have it made. */
+void fw_digest_add(struct fw_digest *d, const struct fw_set *s,
+		   const struct fw_elem *e);
+/* fw_set_digest() - of what is in the kernel's set now. */
+int fw_set_digest(struct fw *fw, const struct fw_table *t, const char *set,
+		  struct fw_digest *ret, struct err *err);
 
 /* ---- events ------------------------------------------------------------ */
 

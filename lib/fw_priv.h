@@ -3,15 +3,19 @@
 #ifndef LIB_FW_PRIV_H
 #define LIB_FW_PRIV_H
 
+#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "lib/fw.h"
 
-#define FW_RECV_SIZE 32768 /* what the kernel puts in one dump message */
-#define FW_KEY_MAX   64    /* bytes: NFT_DATA_VALUE_MAXLEN */
+#define FW_RECV_SIZE   32768 /* what the kernel puts in one dump message */
+#define FW_KEY_MAX     64    /* bytes: NFT_DATA_VALUE_MAXLEN */
+#define FW_REQUEST_MAX 1024  /* one that reads */
+#define FW_DUMP_TRIES  10    /* a dump is overtaken by somebody's change */
 
 struct fw {
 	struct mnl_socket *sk;
@@ -108,6 +112,23 @@ static inline const struct nlattr *fw_nested_find(const struct nlattr *nest,
 	while (a && mnl_attr_get_type(a) != type)
 		a = fw_nested_next(nest, a);
 	return a;
+}
+
+/* In host order; UINT32_MAX: not there. */
+static inline uint32_t fw_nested_u32(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *a = fw_nested_find(nest, type);
+
+	if (!a || mnl_attr_get_payload_len(a) != sizeof(uint32_t))
+		return UINT32_MAX;
+	return be32toh(mnl_attr_get_u32(a));
+}
+
+/* Do they fit into a request?  @name: NULL is fine. */
+static inline bool fw_names_ok(const struct fw_table *t, const char *name)
+{
+	return strlen(t->name) < NFT_NAME_MAXLEN &&
+	       (!name || strlen(name) < NFT_NAME_MAXLEN);
 }
 
 /* Remember the batch's first failure. */

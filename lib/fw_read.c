@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fw_read.c - what is in the kernel: tables, chains, foreign rules, sets.
+ * fw_read.c - what is in the kernel: tables, chains, foreign rules.
  *
  * Rules are taken apart attribute by attribute instead of by libnftnl, which
  * gives up on a whole rule when it holds one expression that it does not know.
@@ -16,15 +16,7 @@
 #include "lib/fw_expr.h"
 #include "lib/fw_priv.h"
 
-#define REQUEST_MAX 1024
-#define DUMP_TRIES  10 /* a dump is overtaken by somebody's change */
-#define SLOTS       32 /* the kernel's numbers, both kinds */
-
-static bool names_ok(const struct fw_table *t, const char *name)
-{
-	return strlen(t->name) < NFT_NAME_MAXLEN &&
-	       (!name || strlen(name) < NFT_NAME_MAXLEN);
-}
+#define SLOTS 32 /* the kernel's numbers, both kinds */
 
 static int generation_read(const struct nlmsghdr *h, void *ctx)
 {
@@ -39,7 +31,7 @@ static int generation_read(const struct nlmsghdr *h, void *ctx)
 
 int fw_generation(struct fw *fw, uint32_t *ret, struct err *err)
 {
-	char buf[REQUEST_MAX];
+	char buf[FW_REQUEST_MAX];
 	struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETGEN, 0, NFPROTO_UNSPEC);
 	int r = fw_request(fw, h, generation_read, ret);
 
@@ -50,11 +42,11 @@ int fw_generation(struct fw *fw, uint32_t *ret, struct err *err)
 
 int fw_table_find(struct fw *fw, const struct fw_table *t, struct err *err)
 {
-	char buf[REQUEST_MAX];
+	char buf[FW_REQUEST_MAX];
 	struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETTABLE, 0, t->family);
 	int r = -ENAMETOOLONG;
 
-	if (names_ok(t, NULL)) {
+	if (fw_names_ok(t, NULL)) {
 		mnl_attr_put_strz(h, NFTA_TABLE_NAME, t->name);
 		r = fw_request(fw, h, NULL, NULL);
 	}
@@ -82,11 +74,11 @@ static int chain_read(const struct nlmsghdr *h, void *ctx)
 static int chain_get(struct fw *fw, const struct fw_table *t, const char *chain,
 		     struct chain_info *ret, struct err *err)
 {
-	char buf[REQUEST_MAX];
+	char buf[FW_REQUEST_MAX];
 	struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETCHAIN, 0, t->family);
 	int r = -ENAMETOOLONG;
 
-	if (names_ok(t, chain)) {
+	if (fw_names_ok(t, chain)) {
 		mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, t->name);
 		mnl_attr_put_strz(h, NFTA_CHAIN_NAME, chain);
 		r = fw_request(fw, h, chain_read, ret);
@@ -130,15 +122,6 @@ struct reading {
 	bool decided; /* a verdict was seen */
 };
 
-static uint32_t nested_u32(const struct nlattr *nest, uint16_t type)
-{
-	const struct nlattr *a = fw_nested_find(nest, type);
-
-	if (!a || mnl_attr_get_payload_len(a) != sizeof(uint32_t))
-		return UINT32_MAX;
-	return ntohl(mnl_attr_get_u32(a));
-}
-
 static void copy_text(char *to, size_t size, const void *from, size_t len)
 {
 	size_t n = strnlen(from, len);
@@ -151,8 +134,8 @@ static void copy_text(char *to, size_t size, const void *from, size_t len)
 
 static void read_meta(struct reading *rd, const struct nlattr *data)
 {
-	uint32_t reg = nested_u32(data, NFTA_META_DREG);
-	uint32_t key = nested_u32(data, NFTA_META_KEY);
+	uint32_t reg = fw_nested_u32(data, NFTA_META_DREG);
+	uint32_t key = fw_nested_u32(data, NFTA_META_KEY);
 
 	if (reg >= SLOTS ||
 	    (key != NFT_META_IIFNAME && key != NFT_META_OIFNAME))
@@ -165,16 +148,16 @@ static void read_meta(struct reading *rd, const struct nlattr *data)
 /* The l4 header's bytes 2 and 3: of tcp, udp and sctp alike. */
 static void read_payload(struct reading *rd, const struct nlattr *data)
 {
-	uint32_t reg = nested_u32(data, NFTA_PAYLOAD_DREG);
+	uint32_t reg = fw_nested_u32(data, NFTA_PAYLOAD_DREG);
 
 	rd->info.simple = false;
 	if (reg >= SLOTS)
 		return;
 	rd->held[reg] = HELD_OTHER;
-	if (nested_u32(data, NFTA_PAYLOAD_BASE) ==
+	if (fw_nested_u32(data, NFTA_PAYLOAD_BASE) ==
 		    NFT_PAYLOAD_TRANSPORT_HEADER &&
-	    nested_u32(data, NFTA_PAYLOAD_OFFSET) == 2 &&
-	    nested_u32(data, NFTA_PAYLOAD_LEN) == 2)
+	    fw_nested_u32(data, NFTA_PAYLOAD_OFFSET) == 2 &&
+	    fw_nested_u32(data, NFTA_PAYLOAD_LEN) == 2)
 		rd->held[reg] = HELD_DPORT;
 }
 
@@ -198,7 +181,7 @@ static void read_dport(struct reading *rd, const struct nlattr *data)
 {
 	const struct nlattr *value = fw_nested_find(data, NFTA_CMP_DATA);
 
-	switch (nested_u32(data, NFTA_CMP_OP)) {
+	switch (fw_nested_u32(data, NFTA_CMP_OP)) {
 	case NFT_CMP_EQ:
 		note_dport(rd, value, value);
 		break;
@@ -218,7 +201,7 @@ static void read_dport(struct reading *rd, const struct nlattr *data)
 
 static void read_range(struct reading *rd, const struct nlattr *data)
 {
-	uint32_t reg = nested_u32(data, NFTA_RANGE_SREG);
+	uint32_t reg = fw_nested_u32(data, NFTA_RANGE_SREG);
 
 	rd->info.simple = false;
 	if (reg < SLOTS && rd->held[reg] == HELD_DPORT)
@@ -228,7 +211,7 @@ static void read_range(struct reading *rd, const struct nlattr *data)
 
 static void read_cmp(struct reading *rd, const struct nlattr *data)
 {
-	uint32_t reg = nested_u32(data, NFTA_CMP_SREG);
+	uint32_t reg = fw_nested_u32(data, NFTA_CMP_SREG);
 	const struct nlattr *value = fw_nested_find(data, NFTA_CMP_DATA);
 	enum held held = reg < SLOTS ? rd->held[reg] : HELD_OTHER;
 	const char *name;
@@ -238,7 +221,7 @@ static void read_cmp(struct reading *rd, const struct nlattr *data)
 	if (held == HELD_DPORT)
 		read_dport(rd, data);
 	if (held == HELD_OTHER || held == HELD_DPORT || !value ||
-	    nested_u32(data, NFTA_CMP_OP) != NFT_CMP_EQ) {
+	    fw_nested_u32(data, NFTA_CMP_OP) != NFT_CMP_EQ) {
 		rd->info.simple = false;
 		return;
 	}
@@ -267,7 +250,7 @@ static void read_immediate(struct reading *rd, const struct nlattr *data)
 		return;
 	}
 	rd->decided = true;
-	rd->info.verdict = nested_u32(verdict, NFTA_VERDICT_CODE);
+	rd->info.verdict = fw_nested_u32(verdict, NFTA_VERDICT_CODE);
 	chain = fw_nested_find(verdict, NFTA_VERDICT_CHAIN);
 	if (!chain)
 		return;
@@ -400,10 +383,10 @@ static int rule_read(const struct nlmsghdr *h, void *ctx)
 static int rules_dump(struct fw *fw, const struct fw_table *t,
 		      const char *chain, struct rule_list *l)
 {
-	char buf[REQUEST_MAX];
+	char buf[FW_REQUEST_MAX];
 	int r = -ENAMETOOLONG;
 
-	for (int i = 0; i < DUMP_TRIES && names_ok(t, chain); i++) {
+	for (int i = 0; i < FW_DUMP_TRIES && fw_names_ok(t, chain); i++) {
 		struct nlmsghdr *h =
 			fw_msg_put(buf, NFT_MSG_GETRULE, NLM_F_DUMP, t->family);
 
@@ -437,48 +420,5 @@ int fw_rule_each(struct fw *fw, const struct fw_table *t, const char *chain,
 		if (r != 0)
 			return r;
 	}
-	return 0;
-}
-
-/* ---- sets --------------------------------------------------------------- */
-
-static int elems_count(const struct nlmsghdr *h, void *ctx)
-{
-	const struct nlattr *list =
-		fw_attr_find(h, NFTA_SET_ELEM_LIST_ELEMENTS);
-	const struct nlattr *a = list ? fw_nested(list) : NULL;
-	size_t *count = ctx;
-
-	for (; a; a = fw_nested_next(list, a)) {
-		uint32_t flags = nested_u32(a, NFTA_SET_ELEM_FLAGS);
-
-		if (flags == UINT32_MAX || !(flags & NFT_SET_ELEM_INTERVAL_END))
-			++*count;
-	}
-	return 0;
-}
-
-int fw_set_count(struct fw *fw, const struct fw_table *t, const char *set,
-		 size_t *ret, struct err *err)
-{
-	char buf[REQUEST_MAX];
-	size_t count = 0;
-	int r = -ENAMETOOLONG;
-
-	for (int i = 0; i < DUMP_TRIES && names_ok(t, set); i++) {
-		struct nlmsghdr *h = fw_msg_put(buf, NFT_MSG_GETSETELEM,
-						NLM_F_DUMP, t->family);
-
-		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, t->name);
-		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
-		count = 0;
-		r = fw_request(fw, h, elems_count, &count);
-		if (r != -EINTR)
-			break;
-	}
-	if (r < 0)
-		return err_set(err, r, "set %s of table %s %s: %s", set,
-			       fw_family_str(t->family), t->name, strerror(-r));
-	*ret = count;
 	return 0;
 }

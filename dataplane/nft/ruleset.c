@@ -270,7 +270,7 @@ struct checker {
 	void (*fn)(void *ctx, const char *line);
 	void *ctx;
 	int found;
-	size_t want[SET_MAX];
+	struct fw_digest want[SET_MAX];
 };
 
 __attribute__((format(printf, 2, 3))) static void differs(struct checker *c,
@@ -288,12 +288,11 @@ __attribute__((format(printf, 2, 3))) static void differs(struct checker *c,
 	c->fn(c->ctx, line);
 }
 
-static void count_elem(void *ctx, enum set_id set, const struct fw_elem *e)
+static void want_elem(void *ctx, enum set_id set, const struct fw_elem *e)
 {
 	struct checker *c = ctx;
 
-	(void)e;
-	c->want[set]++;
+	fw_digest_add(&c->want[set], &ruleset_sets[set], e);
 }
 
 static const char *family_name(const struct fw_table *t)
@@ -348,21 +347,27 @@ static int check_sets(struct checker *c, struct err *err)
 {
 	for (enum set_id s = 0; s < SET_MAX; s++) {
 		const struct fw_table *t = table_of(c->rs, s);
-		size_t have = 0;
-		int r = fw_set_count(c->rs->fw, t, ruleset_sets[s].name, &have,
-				     err);
+		const struct fw_digest *want = &c->want[s];
+		struct fw_digest have = { 0 };
+		int r = fw_set_digest(c->rs->fw, t, ruleset_sets[s].name, &have,
+				      err);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
 		if (r == -ENOENT)
 			differs(c, "nftables: set %s %s %s is missing",
 				family_name(t), t->name, ruleset_sets[s].name);
-		else if (have != c->want[s])
+		else if (have.count != want->count)
 			differs(c,
 				"nftables: set %s %s %s has %zu elements, "
 				"should have %zu",
 				family_name(t), t->name, ruleset_sets[s].name,
-				have, c->want[s]);
+				have.count, want->count);
+		else if (have.sum != want->sum)
+			differs(c,
+				"nftables: set %s %s %s has other elements "
+				"than it should",
+				family_name(t), t->name, ruleset_sets[s].name);
 	}
 	return 0;
 }
@@ -430,7 +435,7 @@ int ruleset_check(struct ruleset *rs, const struct state *st,
 	int r = check_tables(&c, want, err);
 
 	if (r == 0 && want && c.found == 0)
-		r = each_elem(st, count_elem, &c);
+		r = each_elem(st, want_elem, &c);
 	if (r == 0 && want && c.found == 0)
 		r = check_chains(&c, &rs->inet, ruleset_nat_chains, err);
 	if (r == 0 && want && c.found == 0)

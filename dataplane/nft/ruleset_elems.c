@@ -2,7 +2,7 @@
 /*
  * What a network, a guarded port and a publish are in elements.
  *
- * The same walk serves adding, deleting and counting, so the three can't
+ * The same walk serves adding, deleting and comparing, so the three can't
  * disagree.
  */
 #include <arpa/inet.h>

@@ -194,6 +194,16 @@ static const char *const damages[] = {
 	"nft flush chain inet " DRIVER " wire",
 	"nft delete element inet " DRIVER " nets '{ \"br1\" }'",
 	"nft flush map inet " DRIVER " any4",
+	"nft delete element inet " DRIVER " nets '{ \"br1\" }';"
+	"nft add element inet " DRIVER " nets '{ \"br9\" }'",
+	"nft delete element inet " DRIVER " any4 '{ tcp . 8080 }';"
+	"nft add element inet " DRIVER " any4 '{ tcp . 8080 : 10.0.1.3 . 80 }'",
+	"nft delete element inet " DRIVER " subnets4 '{ 10.0.1.0/24 }';"
+	"nft add element inet " DRIVER " subnets4 '{ 10.0.1.0/25 }'",
+	"nft delete element bridge " DRIVER
+	" mac '{ \"v1\" . 02:42:0a:00:01:02 }';"
+	"nft add element bridge " DRIVER
+	" mac '{ \"v1\" . 02:42:0a:00:01:09 }'",
 	"nft add rule inet " DRIVER " forward accept",
 	"nft flush table bridge " DRIVER,
 };

@@ -90,11 +90,11 @@ static void commit_fails(struct fw_batch *b, int code, const char *text)
 static size_t count(const struct fw_set *s)
 {
 	struct err err = { 0 };
-	size_t n = 0;
+	struct fw_digest d;
 
-	if (fw_set_count(fw, &t, s->name, &n, &err) < 0)
+	if (fw_set_digest(fw, &t, s->name, &d, &err) < 0)
 		fail_msg("%s", err.msg);
-	return n;
+	return d.count;
 }
 
 static void nft(const char *cmd)
@@ -553,7 +553,7 @@ static void *worker(void *arg)
 
 	for (uint16_t i = 0; b && i < 200; i++) {
 		struct err err = { 0 };
-		size_t n;
+		struct fw_digest d;
 
 		port_add(b, last, i, true);
 		if (fw_commit(b, &err) < 0)
@@ -561,7 +561,7 @@ static void *worker(void *arg)
 		port_add(b, last, i, true);
 		if (fw_commit(b, &err) != -EEXIST)
 			bad++;
-		if (i % 50 == 0 && fw_set_count(fw, &t, "pub4", &n, &err) < 0)
+		if (i % 50 == 0 && fw_set_digest(fw, &t, "pub4", &d, &err) < 0)
 			bad++;
 		if (i % 2)
 			port_del(b, last, i, true);
