@@ -60,3 +60,5 @@ tests += lib/test/test_store.c
 tests += lib/test/test_client.c
 ar-src += lib/mounts.c
 tests += lib/test/test_mounts.c
+test-src += lib/test/rows.c
+test-src += lib/test/fw_test.c

@@ -205,14 +205,8 @@ static void a_copy_can_grow(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, normalize_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = normalize_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
 		sixty_thousand_entries_are_fast);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_copy_can_grow);

@@ -10,4 +10,15 @@
 
 #include <cmocka.h>
 
+/*
+ * TEST_ROWS() - one test a row of the array @rows, by the row's .name, at the
+ * head of @tests; @fn gets the row as *state.  Return: their number.
+ */
+#define TEST_ROWS(tests, rows, fn)                                          \
+	test_rows((tests), (rows), sizeof(rows) / sizeof((rows)[0]),        \
+		  sizeof((rows)[0]), offsetof(__typeof__((rows)[0]), name), \
+		  (fn))
+size_t test_rows(struct CMUnitTest *tests, const void *rows, size_t count,
+		 size_t size, size_t name_offset, CMUnitTestFunction fn);
+
 #endif

@@ -215,12 +215,7 @@ int main(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(path, sizeof(path), "/tmp/berth-client-%d.sock", getpid());
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].name,
-			.test_func = answer_row,
-			.initial_state = (void *)(uintptr_t)&rows[i],
-		};
+	(void)TEST_ROWS(tests, rows, answer_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	failed += cmocka_run_group_tests(by_hand, NULL, NULL);

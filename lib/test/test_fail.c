@@ -176,12 +176,7 @@ int main(void)
 
 	unsetenv("BERTH_FP");
 	unsetenv("BERTH_FP_LOG");
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = plan_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
+	n = TEST_ROWS(tests, rows, plan_row);
 	tests[n++] = TEST(sleeps_as_long_as_asked);
 	tests[n++] = TEST(passes_are_logged);
 	tests[n++] = TEST(list_has_every_point_once);

@@ -611,17 +611,6 @@ int main(void)
 		T(a_bad_argument_is_remembered),
 		T(tables_replaced_in_one_transaction),
 	};
-	struct err err = { 0 };
-	int r;
 
-	if (!fw_test_netns())
-		return 0;
-	if (fw_open(&fw, &err) < 0) {
-		fprintf(stderr, "%s\n", err.msg);
-		return 1;
-	}
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	fw_close(fw);
-	return r;
+	return fw_test_run(&fw, tests, ARRAY_SIZE(tests));
 }

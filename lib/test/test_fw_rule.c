@@ -393,23 +393,9 @@ static void rule_row(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows)];
-	struct err err = { 0 };
-	int r;
 
-	if (!fw_test_netns())
-		return 0;
-	if (fw_open(&fw, &err) < 0) {
-		fprintf(stderr, "%s\n", err.msg);
-		return 1;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].text,
-			.test_func = rule_row,
-			.initial_state = (void *)(uintptr_t)&rows[i],
-		};
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	fw_close(fw);
-	return r;
+	(void)test_rows(tests, rows, ARRAY_SIZE(rows), sizeof(rows[0]),
+			offsetof(struct row, text), rule_row);
+
+	return fw_test_run(&fw, tests, ARRAY_SIZE(tests));
 }

@@ -237,14 +237,8 @@ static void macs_derived_and_checked(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, parse_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = parse_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = TEST(message_escapes_the_input);
 	tests[n++] = TEST(first_and_last_of_a_prefix);
 	tests[n++] = TEST(contains_and_overlaps);

@@ -400,14 +400,8 @@ static void not_an_object_is_an_error(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, decode_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = decode_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = TEST(depth_ends_at_32);
 	tests[n++] = TEST(raw_nul_bytes_are_refused);
 	tests[n++] = TEST(text_needs_no_terminator);

@@ -334,12 +334,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(rows)];
 	int failed;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].name,
-			.test_func = script_row,
-			.initial_state = (void *)(uintptr_t)&rows[i],
-		};
+	(void)TEST_ROWS(tests, rows, script_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed + cmocka_run_group_tests(by_hand, NULL, NULL);

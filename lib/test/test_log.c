@@ -141,14 +141,8 @@ static void journal_gets_the_priority(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, quote_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = quote_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = TEST(line_has_time_and_level);
 	tests[n++] = TEST(control_characters_are_replaced);
 	tests[n++] = TEST(level_decides);

@@ -194,14 +194,8 @@ static void mount_point_is_found(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, bind_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = bind_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = TEST(own_namespace_does_not_count);
 	tests[n++] = TEST(mount_point_is_found);
 	cmocka_set_message_output(CM_OUTPUT_TAP);

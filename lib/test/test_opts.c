@@ -296,14 +296,8 @@ static void durations(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, decode_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = decode_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = TEST(no_map_keeps_the_defaults);
 	tests[n++] = TEST(durations);
 	tests[n++] = TEST(overlong_key_gets_no_suggestion);

@@ -902,12 +902,7 @@ int main(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 	log_level_set(getenv("TEST_ONLY") ? "debug" : "error", NULL);
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].name,
-			.test_func = request_row,
-			.initial_state = (void *)(uintptr_t)&rows[i],
-		};
+	(void)TEST_ROWS(tests, rows, request_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	if (getenv("TEST_ONLY"))
 		cmocka_set_test_filter(getenv("TEST_ONLY"));

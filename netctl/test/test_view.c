@@ -57,12 +57,7 @@ int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows)];
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].name,
-			.test_func = view_row,
-			.initial_state = (void *)(uintptr_t)&rows[i],
-		};
+	(void)TEST_ROWS(tests, rows, view_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

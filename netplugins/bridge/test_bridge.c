@@ -332,14 +332,8 @@ static void overlaps(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, option_row);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = option_row,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = (struct CMUnitTest){
 		.name = "every option is documented",
 		.test_func = every_option_is_documented,

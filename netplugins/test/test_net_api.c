@@ -258,14 +258,8 @@ static void answers(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 6];
-	size_t n = 0;
+	size_t n = TEST_ROWS(tests, rows, wrong);
 
-	for (; n < ARRAY_SIZE(rows); n++)
-		tests[n] = (struct CMUnitTest){
-			.name = rows[n].name,
-			.test_func = wrong,
-			.initial_state = (void *)(uintptr_t)&rows[n],
-		};
 	tests[n++] = TEST(full_network);
 	tests[n++] = TEST(null_ipam);
 	tests[n++] = TEST(ports);
