@@ -21,4 +21,7 @@
 size_t test_rows(struct CMUnitTest *tests, const void *rows, size_t count,
 		 size_t size, size_t name_offset, CMUnitTestFunction fn);
 
+/* test_rmdir() - remove the directory with all that is in it. */
+void test_rmdir(const char *dir);
+
 #endif

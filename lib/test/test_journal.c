@@ -2,7 +2,6 @@
 /* The journal, row by row: what each life left, and what a retry gets. */
 #include "lib/test/test.h"
 
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,15 +79,6 @@ struct script {
 	char retries[16], undone[16];
 	int undo_fails;
 };
-
-static int rm_one(const char *path, const struct stat *st, int flag,
-		  struct FTW *f)
-{
-	(void)st;
-	(void)flag;
-	(void)f;
-	return remove(path);
-}
 
 static int on_undo(void *ctx, const struct journal_intent *i)
 {
@@ -193,7 +183,7 @@ static void script_row(void **state)
 	for (const char *c = row->script; *c; c++)
 		run_step(&t, *c);
 	store_close(t.s);
-	nftw(t.dir, rm_one, 8, FTW_DEPTH | FTW_PHYS);
+	test_rmdir(t.dir);
 	assert_string_equal(t.retries, row->retries);
 	assert_string_equal(t.undone, row->undone);
 }
@@ -212,7 +202,7 @@ static void temp_open(struct script *t, enum store_life life)
 static void temp_close(struct script *t)
 {
 	store_close(t->s);
-	nftw(t->dir, rm_one, 8, FTW_DEPTH | FTW_PHYS);
+	test_rmdir(t->dir);
 }
 
 static int open_seen(void *ctx, const struct journal_intent *i)

@@ -3,7 +3,6 @@
 #include "lib/test/test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -114,15 +113,6 @@ struct place {
 	int listen_fd; /* handed to the daemon; 0: none */
 };
 
-static int rm_one(const char *path, const struct stat *st, int flag,
-		  struct FTW *f)
-{
-	(void)st;
-	(void)flag;
-	(void)f;
-	return remove(path);
-}
-
 static int place_new(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
@@ -144,7 +134,7 @@ static int place_free(void **state)
 		kill(p->pid, SIGKILL);
 		waitpid(p->pid, NULL, 0);
 	}
-	nftw(p->root, rm_one, 8, FTW_DEPTH | FTW_PHYS);
+	test_rmdir(p->root);
 	free(p);
 	return 0;
 }
@@ -306,7 +296,7 @@ static void socket_of_another_daemon_is_left(void **state)
 	assert_said(p, "is served by another daemon");
 	assert_int_equal(call(p, "T.Config", NULL, NULL), 0);
 	stop(p);
-	nftw(other.root, rm_one, 8, FTW_DEPTH | FTW_PHYS);
+	test_rmdir(other.root);
 }
 
 static void file_in_the_sockets_place_stays(void **state)

@@ -2,30 +2,14 @@
 /* A daemon's life without the daemon. */
 #include "netplugins/test/life.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void life_mkdir(char dir[static 32])
 {
 	strcpy(dir, "/tmp/berth-net-XXXXXX");
 	if (!mkdtemp(dir))
 		abort();
-}
-
-static int rm_one(const char *path, const struct stat *st, int type,
-		  struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-void life_rmdir(const char *dir)
-{
-	(void)nftw(dir, rm_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int life_open(struct life *l, const char *dir, const struct net_driver *drv,

@@ -13,9 +13,8 @@ struct life {
 	struct net_core *core;
 };
 
-/* A directory below /tmp; life_rmdir() removes it. */
+/* A directory below /tmp; test_rmdir() removes it. */
 void life_mkdir(char dir[static 32]);
-void life_rmdir(const char *dir);
 int life_open(struct life *l, const char *dir, const struct net_driver *drv,
 	      struct err *err);
 void life_close(struct life *l);

@@ -77,7 +77,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	life_rmdir(dir);
+	test_rmdir(dir);
 	return 0;
 }
 
