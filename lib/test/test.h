@@ -21,6 +21,11 @@
 size_t test_rows(struct CMUnitTest *tests, const void *rows, size_t count,
 		 size_t size, size_t name_offset, CMUnitTestFunction fn);
 
+struct timespec;
+/* test_ms_since() - by CLOCK_MONOTONIC.  test_cpu_ms() - of this thread. */
+double test_ms_since(const struct timespec *start);
+double test_cpu_ms(void);
+
 /* test_rmdir() - remove the directory with all that is in it. */
 void test_rmdir(const char *dir);
 

@@ -353,15 +353,6 @@ static void set_flushed(void **state)
 	assert_int_equal(count(&pub4), 1);
 }
 
-static double ms_since(const struct timespec *from)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
-	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
-}
-
 static void sixty_thousand_in_one_transaction(void **state)
 {
 	struct fw_batch *b = *state;
@@ -372,7 +363,7 @@ static void sixty_thousand_in_one_transaction(void **state)
 		port_add(b, 3, (uint16_t)i, true);
 	commit(b);
 	print_message("# %d elements added in %.1f ms\n", MANY,
-		      ms_since(&from));
+		      test_ms_since(&from));
 	assert_int_equal(count(&pub4), MANY);
 	/* one clash at the end takes all back, and thousands are answered */
 	for (uint32_t i = 0; i < MANY; i++)

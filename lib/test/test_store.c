@@ -235,15 +235,6 @@ static void directory_is_checked(void **state)
 
 /* ---- cost -------------------------------------------------------------- */
 
-static double ms_since(const struct timespec *a)
-{
-	struct timespec b;
-
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	return (double)(b.tv_sec - a->tv_sec) * 1e3 +
-	       (double)(b.tv_nsec - a->tv_nsec) / 1e6;
-}
-
 static void requests_are_cheap(void **state)
 {
 	static const char body[] = "{\"NetworkID\":\"0123456789abcdef\"}";
@@ -267,7 +258,7 @@ static void requests_are_cheap(void **state)
 		journal_settle(p->s, seq);
 	}
 	print_message("# begin + put + commit + settle: %.0f us in run.db\n",
-		      ms_since(&a));
+		      test_ms_since(&a));
 }
 
 static void start_with_10000_records_is_fast(void **state)
@@ -290,7 +281,7 @@ static void start_with_10000_records_is_fast(void **state)
 	store_close(take_ptr(p->s));
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	place_open(p, STORE_RUN);
-	ms = ms_since(&a);
+	ms = test_ms_since(&a);
 	print_message("# opened with 10,000 records in %.0f ms\n", ms);
 	assert_true(ms < 5000);
 }
