@@ -13,5 +13,6 @@ ar-src += netplugins/net_table.c
 test-src += netplugins/test/fake.c
 test-src += netplugins/test/life.c
 tests += netplugins/test/test_net_core.c
+tests += netplugins/test/test_net_faults.c
 tests += netplugins/test/test_net_api.c
 tests += netplugins/test/test_net_table.c

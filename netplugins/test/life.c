@@ -2,6 +2,8 @@
 /* A daemon's life without the daemon. */
 #include "netplugins/test/life.h"
 
+#include "lib/test/test.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -74,4 +76,40 @@ int life_call(struct life *l, const char *method, const char *body,
 	if (r == 0 && deliver && call.seq)
 		net_core_delivered(l->core, call.seq);
 	return r;
+}
+
+void life_start(struct life *l, const char *dir, const struct net_driver *drv)
+{
+	struct err err = { 0 };
+
+	if (life_open(l, dir, drv, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+void life_good(struct life *l, const char *method, const char *body,
+	       char ret[1024])
+{
+	struct err err = { 0 };
+
+	if (life_call(l, method, body, true, ret, &err) < 0)
+		fail_msg("%s: %s", method, err.msg);
+}
+
+static int count_row(void *ctx, const char *id, const char *parent,
+		     const char *json)
+{
+	(void)id;
+	(void)parent;
+	(void)json;
+	++*(int *)ctx;
+	return 0;
+}
+
+int life_records(struct life *l)
+{
+	int n = 0;
+
+	store_each(l->d.state, NET_KIND_NETWORK, NULL, count_row, &n, NULL);
+	store_each(l->d.run, NET_KIND_ENDPOINT, NULL, count_row, &n, NULL);
+	return n;
 }

@@ -27,4 +27,11 @@ void life_close(struct life *l);
 int life_call(struct life *l, const char *method, const char *body,
 	      bool deliver, char ret[1024], struct err *err);
 
+/* The same; what fails ends the test. */
+void life_start(struct life *l, const char *dir, const struct net_driver *drv);
+void life_good(struct life *l, const char *method, const char *body,
+	       char ret[1024]);
+/* Networks and endpoints on record. */
+int life_records(struct life *l);
+
 #endif
