@@ -1,4 +1,4 @@
 tools += hammer
 hammer-main := integration/tools/hammer.c
 tools += badreq
-badreq-main := integration/tools/badreq.c
+badreq-main := integration/tools/badreq.c integration/tools/badreq_values.c

@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "integration/tools/badreq_values.h"
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "netplugins/net_api.h"
@@ -193,154 +194,6 @@ static void judge(struct run *run, const char *what, const char *names,
 
 static const unsigned int refused[] = { 400, 0xffff };
 
-/* ---- values ------------------------------------------------------------ */
-
-enum kind {
-	KIND_NULL,
-	KIND_FALSE,
-	KIND_TRUE,
-	KIND_INT,
-	KIND_NEGATIVE,
-	KIND_REAL,
-	KIND_HUGE,
-	KIND_EMPTY,
-	KIND_STRING,
-	KIND_ARRAY,
-	KIND_OBJECT,
-	KIND_MAX,
-};
-
-static const char *const kind_text[KIND_MAX] = {
-	[KIND_NULL] = "null",        [KIND_FALSE] = "false",
-	[KIND_TRUE] = "true",        [KIND_INT] = "1",
-	[KIND_NEGATIVE] = "-1",      [KIND_REAL] = "1.5",
-	[KIND_HUGE] = "1e400",       [KIND_EMPTY] = "\"\"",
-	[KIND_STRING] = "\"x\"",     [KIND_ARRAY] = "[1]",
-	[KIND_OBJECT] = "{\"a\":1}",
-};
-
-static bool is_text(const struct jdec_field *f)
-{
-	return f->type == JDEC_STR || f->type == JDEC_ID ||
-	       f->type == JDEC_IP || f->type == JDEC_PREFIX ||
-	       f->type == JDEC_MAC;
-}
-
-static bool is_number(const struct jdec_field *f)
-{
-	return f->type == JDEC_U8 || f->type == JDEC_U16 ||
-	       f->type == JDEC_U32 || f->type == JDEC_U64;
-}
-
-/* Would a right decoder take it? */
-static bool kind_fits(const struct jdec_field *f, enum kind k)
-{
-	bool required = f->flags & JDEC_REQUIRED;
-
-	if (k == KIND_NULL)
-		return !required;
-	if (k == KIND_EMPTY)
-		return is_text(f) && !required;
-	if (k == KIND_STRING)
-		return f->type == JDEC_STR || f->type == JDEC_ID;
-	if (k == KIND_FALSE || k == KIND_TRUE)
-		return f->type == JDEC_BOOL;
-	if (k == KIND_INT)
-		return is_number(f);
-	if (k == KIND_OBJECT)
-		return f->type == JDEC_OBJ || f->type == JDEC_MAP;
-	return false;
-}
-
-static const char *const bad_numbers[] = {
-	"-1",
-	"-9223372036854775809",
-	"18446744073709551616",
-	"1e3",
-	"0.5",
-	"1e400",
-	"NaN",
-	"Infinity",
-	"0x1",
-	"01",
-	"+1",
-	"\"1\"",
-	"--1",
-	"1e",
-	".5",
-	NULL,
-};
-static const char *const bad_texts[] = {
-	"\"\\u0000\"",
-	"\"a\\u0000b\"",
-	"\"\\ud800\"",
-	"\"\\udc00\\ud800\"",
-	"\"\xff\"",
-	"\"\xc0\xaf\"",
-	"\"\xed\xa0\x80\"",
-	"\"a\nb\"",
-	"\"a\tb\"",
-	"\"\\x\"",
-	"'x'",
-	"\"x",
-	NULL,
-};
-static const char *const bad_ids[] = {
-	"\"/\"",      "\"../x\"",  "\"a/b\"", "\"..\"",          "\"%2e%2e\"",
-	"\"a\\nb\"",  "\"$(id)\"", "\"a;b\"", "\"`id`\"",        "\"a b\"",
-	"\" a\"",     "\"-a\"",    "\".a\"",  "\"\\u001b[31m\"", "\"\xc3\xa9\"",
-	"\"a\\\\b\"", NULL,
-};
-static const char *const bad_ips[] = {
-	"\"1.2.3\"",     "\"1.2.3.4.5\"",    "\"1.2.3.256\"", "\"01.2.3.4\"",
-	"\"1.2.3.4/8\"", "\"fe80::1%eth0\"", "\"::g\"",       "\" 1.2.3.4\"",
-	"\"1.2.3.4 \"",  "\"0x7f.1\"",       "\"localhost\"", NULL,
-};
-static const char *const bad_prefixes[] = {
-	"\"10.0.0.0/33\"", "\"10.0.0.0/-1\"",  "\"10.0.0.0/\"",
-	"\"10.0.0.0/8x\"", "\"10.0.0.0/8/8\"", "\"/8\"",
-	"\"10.0.0/8\"",    "\"fd00::/129\"",   "\"fd00::1%lo/64\"",
-	"\"10.0.0.0/ 8\"", "\"10.0.0.0/08\"",  NULL,
-};
-static const char *const bad_macs[] = {
-	"\"02:42:11:22:33\"",
-	"\"02:42:11:22:33:44:55\"",
-	"\"02:42:11:22:33:gg\"",
-	"\"024211223344\"",
-	"\"02-42-11-22-33\"",
-	"\"2:42:11:22:33:4444\"",
-	NULL,
-};
-
-/* The smallest right value. */
-static const char *sample(const struct jdec_field *f)
-{
-	switch (f->type) {
-	case JDEC_BOOL:
-		return "true";
-	case JDEC_U8:
-	case JDEC_U16:
-	case JDEC_U32:
-	case JDEC_U64:
-		return "1";
-	case JDEC_IP:
-		return "\"192.0.2.1\"";
-	case JDEC_PREFIX:
-		return "\"192.0.2.0/24\"";
-	case JDEC_MAC:
-		return "\"02:42:c0:00:02:01\"";
-	case JDEC_ARRAY:
-		return "[]";
-	case JDEC_OBJ:
-	case JDEC_MAP:
-		return "{}";
-	case JDEC_STR:
-	case JDEC_ID:
-		break;
-	}
-	return "\"badreq\"";
-}
-
 /* ---- bodies ------------------------------------------------------------ */
 
 /* From a method's table down to one field. */
@@ -365,7 +218,8 @@ static json_object *object_with_hole(const struct jdec_field *fields,
 
 	for (const struct jdec_field *f = fields; f->key; f++)
 		if ((f->flags & JDEC_REQUIRED) && strcmp(f->key, target->key))
-			json_object_object_add(o, f->key, raw_value(sample(f)));
+			json_object_object_add(o, f->key,
+					       raw_value(value_sample(f)));
 	if (at + 1 == p->depth) {
 		v = json_object_new_string(HOLE);
 	} else {
@@ -479,28 +333,28 @@ static void try_number_range(struct target *t, const struct jdec_field *f)
 		try_value(t, "65536", true);
 	if (f->type == JDEC_U32)
 		try_value(t, "4294967296", true);
-	try_list(t, bad_numbers, false);
+	try_list(t, value_bad_numbers, false);
 	try_repeated(t, "", '9', 1u << 20, "", false); /* 1 MiB of digits */
 }
 
 static void try_type(struct target *t, const struct jdec_field *f)
 {
-	if (is_number(f))
+	if (value_is_number(f))
 		try_number_range(t, f);
-	if (is_text(f))
-		try_list(t, bad_texts, false);
+	if (value_is_text(f))
+		try_list(t, value_bad_texts, false);
 	if (f->type == JDEC_STR || f->type == JDEC_ID) {
 		try_repeated(t, "\"", 'a', f->size, "\"", true);
 		try_repeated(t, "\"", 'a', 10240, "\"", true);
 	}
 	if (f->type == JDEC_ID)
-		try_list(t, bad_ids, true);
+		try_list(t, value_bad_ids, true);
 	if (f->type == JDEC_IP)
-		try_list(t, bad_ips, true);
+		try_list(t, value_bad_ips, true);
 	if (f->type == JDEC_PREFIX)
-		try_list(t, bad_prefixes, true);
+		try_list(t, value_bad_prefixes, true);
 	if (f->type == JDEC_MAC)
-		try_list(t, bad_macs, true);
+		try_list(t, value_bad_macs, true);
 	if (f->type == JDEC_ARRAY) {
 		try_value(t, "[null]", true);
 		try_value(t, "[[]]", true);
@@ -535,8 +389,8 @@ static void try_fields(struct target *t, const struct jdec_field *fields)
 	for (const struct jdec_field *f = fields; f->key; f++) {
 		t->path.steps[t->path.depth++] = f;
 		for (int k = 0; k < KIND_MAX; k++)
-			if (!kind_fits(f, (enum kind)k))
-				try_value(t, kind_text[k], k != KIND_HUGE);
+			if (!value_kind_fits(f, (enum kind)k))
+				try_value(t, value_kinds[k], k != KIND_HUGE);
 		try_type(t, f);
 		if (f->flags & JDEC_REQUIRED)
 			try_left_out(t, f);
