@@ -176,20 +176,26 @@ static int ports_of_network(void *ctx, struct net_entry *e)
 	return r;
 }
 
-static int on_ports(void *ctx, struct rpc_call *call, json_object **ret,
-		    struct err *err)
+/* {@key: [...]}, of what @fn puts into the array for each network. */
+static int answer_list(struct net_core *core, const char *key,
+		       int (*fn)(void *list, struct net_entry *e),
+		       json_object **ret, struct err *err)
 {
-	struct net_core *core = ctx;
 	_cleanup_(json_putp) json_object *list = json_object_new_array();
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 
-	(void)call;
-	if (!list || !o ||
-	    net_table_each(&core->table, ports_of_network, list) < 0 ||
-	    !net_put(o, "Ports", take_ptr(list)))
+	if (!list || !o || net_table_each(&core->table, fn, list) < 0 ||
+	    !net_put(o, key, take_ptr(list)))
 		return err_set(err, -ENOMEM, "answer");
 	*ret = take_ptr(o);
 	return 0;
+}
+
+static int on_ports(void *ctx, struct rpc_call *call, json_object **ret,
+		    struct err *err)
+{
+	(void)call;
+	return answer_list(ctx, "Ports", ports_of_network, ret, err);
 }
 
 /* ---- networks --------------------------------------------------------------- */
@@ -283,17 +289,8 @@ static int add_network(void *ctx, struct net_entry *e)
 static int on_networks(void *ctx, struct rpc_call *call, json_object **ret,
 		       struct err *err)
 {
-	struct net_core *core = ctx;
-	_cleanup_(json_putp) json_object *list = json_object_new_array();
-	_cleanup_(json_putp) json_object *o = json_object_new_object();
-
 	(void)call;
-	if (!list || !o ||
-	    net_table_each(&core->table, add_network, list) < 0 ||
-	    !net_put(o, "Networks", take_ptr(list)))
-		return err_set(err, -ENOMEM, "answer");
-	*ret = take_ptr(o);
-	return 0;
+	return answer_list(ctx, "Networks", add_network, ret, err);
 }
 
 static json_object *endpoint_object(const struct net_endpoint *ep)

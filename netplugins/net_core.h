@@ -116,11 +116,11 @@ struct net_target {
 };
 
 void net_target_fini(struct net_target *t);
-/* Return: 0 with t->slot NULL where network or endpoint are not known. */
-int net_target_find(struct net_core *core, const char *network,
-		    const char *endpoint, struct net_target *t,
-		    struct err *err);
-/* As net_target_find(), but both have to be there and usable. */
+/* Decode what a removal names into @req and find it.  Return: 0 with t->slot
+ * NULL where network or endpoint are not known. */
+int net_target_read(struct net_call *c, struct net_req_endpoint_id *req,
+		    struct net_target *t, struct err *err);
+/* The endpoint that @network and @endpoint name: both have to be there and usable. */
 int net_target_get(struct net_core *core, const char *network,
 		   const char *endpoint, struct net_target *t, struct err *err);
 /* The endpoint's record and the request's answer, in one transaction. */

@@ -296,11 +296,8 @@ int net_do_endpoint_del(struct net_call *c, struct err *err)
 {
 	struct net_req_endpoint_id req = { 0 };
 	_cleanup_(net_target_fini) struct net_target t = { 0 };
-	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+	int r = net_target_read(c, &req, &t, err);
 
-	if (r == 0)
-		r = net_target_find(c->core, req.network, req.endpoint, &t,
-				    err);
 	if (r < 0 || !t.slot)
 		return r;
 	r = net_intent_begin_removal(c, req.network, req.endpoint, err);
@@ -428,11 +425,8 @@ int net_do_leave(struct net_call *c, struct err *err)
 {
 	struct net_req_endpoint_id req = { 0 };
 	_cleanup_(net_target_fini) struct net_target t = { 0 };
-	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+	int r = net_target_read(c, &req, &t, err);
 
-	if (r == 0)
-		r = net_target_find(c->core, req.network, req.endpoint, &t,
-				    err);
 	if (r < 0 || !t.slot)
 		return r;
 	if (!t.slot->ep.sandbox[0] && !t.slot->ep.exposed)

@@ -12,16 +12,19 @@ void net_target_fini(struct net_target *t)
 	net_hold_fini(&t->hold);
 }
 
-int net_target_find(struct net_core *core, const char *network,
-		    const char *endpoint, struct net_target *t, struct err *err)
+int net_target_read(struct net_call *c, struct net_req_endpoint_id *req,
+		    struct net_target *t, struct err *err)
 {
-	int r = net_table_get(&core->table, network, false, &t->hold);
+	int r = jdec_object(c->body, net_endpoint_id_fields, req, err);
 
+	if (r < 0)
+		return r;
+	r = net_table_get(&c->core->table, req->network, false, &t->hold);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return err_set(err, r, "network " NET_SHORT, network);
-	t->slot = net_slot_find(t->hold.entry->net, endpoint);
+		return err_set(err, r, "network " NET_SHORT, req->network);
+	t->slot = net_slot_find(t->hold.entry->net, req->endpoint);
 	return 0;
 }
 
@@ -203,11 +206,8 @@ int net_do_unexpose(struct net_call *c, struct err *err)
 {
 	struct net_req_endpoint_id req = { 0 };
 	_cleanup_(net_target_fini) struct net_target t = { 0 };
-	int r = jdec_object(c->body, net_endpoint_id_fields, &req, err);
+	int r = net_target_read(c, &req, &t, err);
 
-	if (r == 0)
-		r = net_target_find(c->core, req.network, req.endpoint, &t,
-				    err);
 	if (r < 0 || !t.slot || !t.slot->ep.exposed)
 		return r;
 	r = net_intent_begin_removal(c, req.network, req.endpoint, err);

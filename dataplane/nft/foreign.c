@@ -296,17 +296,26 @@ static int all_places(struct fw *fw, struct job *job, struct err *err)
 	return failed ? failed : changes;
 }
 
+static int job_run(struct fw *fw, struct job *job, const char *driver,
+		   const struct foreign_net *nets, size_t count,
+		   struct err *err)
+{
+	int r = job_init(job, driver, nets, count);
+
+	if (r == 0)
+		r = all_places(fw, job, err);
+	else
+		err_set(err, r, "rules in FORWARD: %s", strerror(-r));
+	free(job->wants);
+	return r;
+}
+
 int foreign_sync(struct fw *fw, const char *driver,
 		 const struct foreign_net *nets, size_t count, struct err *err)
 {
 	struct job job = { .act = true };
-	_cleanup_free_ struct want *wants = NULL;
-	int r = job_init(&job, driver, nets, count);
 
-	wants = job.wants;
-	if (r < 0)
-		return err_set(err, r, "rules in FORWARD: %s", strerror(-r));
-	return all_places(fw, &job, err);
+	return job_run(fw, &job, driver, nets, count, err);
 }
 
 int foreign_check(struct fw *fw, const char *driver,
@@ -315,13 +324,8 @@ int foreign_check(struct fw *fw, const char *driver,
 		  struct err *err)
 {
 	struct job job = { .fn = fn, .ctx = ctx };
-	_cleanup_free_ struct want *wants = NULL;
-	int r = job_init(&job, driver, nets, count);
 
-	wants = job.wants;
-	if (r < 0)
-		return err_set(err, r, "rules in FORWARD: %s", strerror(-r));
-	return all_places(fw, &job, err);
+	return job_run(fw, &job, driver, nets, count, err);
 }
 
 bool foreign_cares(const struct fw_event *e)
