@@ -4,6 +4,7 @@ ar-src += dataplane/claim.c
 ar-src += dataplane/claim_range.c
 ar-src += dataplane/dataplane.c
 ar-src += dataplane/publish.c
+ar-src += dataplane/links.c
 ar-src += dataplane/watch.c
 ar-src += dataplane/again.c
 tests += dataplane/test/test_nft.c

@@ -28,9 +28,11 @@ struct dp {
 	bool dirty;   /* our tables were touched: make them anew */
 	bool look;    /* events were lost: compare */
 	bool relink;  /* links came or went */
+	bool routes;  /* routes came or went */
 	bool foreign; /* others' FORWARD chains were touched */
 	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
-	uint32_t seen; /* the ruleset's generation at the last look; 0: none */
+	int uplinks[2]; /* where the default routes lead at the last scan */
+	uint32_t seen;  /* the ruleset's generation at the last look; 0: none */
 };
 
 static inline void dp_unlockp(pthread_mutex_t **m)
@@ -50,9 +52,13 @@ static inline pthread_mutex_t *dp_lock(struct dp *dp)
 	_cleanup_(dp_unlockp) pthread_mutex_t *locked_ \
 		__attribute__((unused)) = dp_lock(dp)
 
-/* Read which links are Docker's bridges or another driver's.  Return: 1 when
+/* Read which links are others' bridges or another driver's.  Return: 1 when
  * that changed; 0; -errno. */
 int dp_scan_links(struct dp *dp, struct err *err);
+/* For nlk_monitor_read(): note what makes another scan necessary. */
+void dp_on_link(void *ctx, const struct nlk_event *e);
+/* After routes changed: is another scan necessary? */
+void dp_follow_routes(struct dp *dp);
 /* Bring our rules in others' FORWARD chains up to the networks there are.
  * Return: changes made; -errno: tried again at the next event. */
 int dp_sync_foreign(struct dp *dp, struct err *err);

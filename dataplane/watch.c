@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Looking after what others change: our tables flushed, Docker's bridges
- * coming and going.
+ * Looking after what others change: our tables flushed, their own chains made
+ * anew, their bridges coming and going (links.c).
  *
  * Our own changes make no events (the monitor drops them in the kernel).  Any
  * event of another's in our tables has them made anew, in one transaction, at
@@ -25,122 +25,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-/* ---- links -------------------------------------------------------------- */
-
-static bool is_hex(const char *s)
-{
-	return s[strspn(s, "0123456789abcdef")] == '\0';
-}
-
-static bool is_docker_bridge(const struct nlk_link *l)
-{
-	if (strcmp(l->kind, "bridge") != 0)
-		return false;
-	return strcmp(l->name, "docker0") == 0 ||
-	       strcmp(l->name, "docker_gwbridge") == 0 ||
-	       (strncmp(l->name, "br-", 3) == 0 && strlen(l->name) == 15 &&
-		is_hex(l->name + 3));
-}
-
-struct scan {
-	const struct dp *dp;
-	struct tab links;
-};
-
-/* ours: "berth:<this driver>:..."; another driver of ours: "berth:" */
-static int scan_link(void *ctx, const struct nlk_link *l)
-{
-	struct scan *s = ctx;
-	size_t len = strlen(s->dp->driver);
-	bool berth = strncmp(l->alias, "berth:", 6) == 0, docker;
-	struct state_link *item;
-
-	if (berth && strncmp(l->alias + 6, s->dp->driver, len) == 0 &&
-	    l->alias[6 + len] == ':')
-		return 0;
-	for (size_t i = 0; i < s->dp->st.networks.count; i++) {
-		const struct dp_network *net = s->dp->st.networks.items[i];
-
-		if (strcmp(net->bridge, l->name) == 0)
-			return 0;
-	}
-	docker = !berth && is_docker_bridge(l);
-	if (!docker && (!berth || l->master))
-		return 0;
-	item = calloc(1, sizeof(*item));
-	if (!item)
-		return -ENOMEM;
-	memcpy(item->id, l->name, sizeof(item->id));
-	item->index = l->index;
-	item->docker = docker;
-	if (tab_put(&s->links, item) < 0) {
-		free(item);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static bool same_links(const struct tab *a, const struct tab *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		const struct state_link *x = a->items[i], *y = b->items[i];
-
-		if (strcmp(x->id, y->id) != 0 || x->docker != y->docker)
-			return false;
-	}
-	return true;
-}
-
-static void free_links(struct tab *t)
-{
-	for (size_t i = 0; i < t->count; i++)
-		free(t->items[i]);
-	free(t->items);
-}
-
-int dp_scan_links(struct dp *dp, struct err *err)
-{
-	struct scan s = { .dp = dp };
-	int r = nlk_link_each(dp->nlk, scan_link, &s, err);
-	bool same;
-
-	if (r < 0) {
-		free_links(&s.links);
-		return r;
-	}
-	same = same_links(&s.links, &dp->st.links);
-	free_links(&dp->st.links);
-	dp->st.links = s.links;
-	return same ? 0 : 1;
-}
-
-static void on_link(void *ctx, const struct nlk_event *e)
-{
-	struct dp *dp = ctx;
-
-	switch (e->type) {
-	case NLK_LINK_NEW:
-	case NLK_LINK_DEL:
-		/* endpoints come and go all the time: only what could matter */
-		if (is_docker_bridge(&e->link) ||
-		    tab_find(&dp->st.links, e->link.name) ||
-		    (strncmp(e->link.alias, "berth:", 6) == 0 &&
-		     !e->link.master))
-			dp->relink = true;
-		break;
-	case NLK_LOST:
-		dp->relink = true;
-		break;
-	case NLK_ADDR_NEW:
-	case NLK_ADDR_DEL:
-	case NLK_ROUTE_NEW:
-	case NLK_ROUTE_DEL:
-		break;
-	}
 }
 
 /* ---- rules -------------------------------------------------------------- */
@@ -263,11 +147,13 @@ int dp_event(struct dp *dp, struct err *err)
 	r = fw_monitor_read(dp->rules, on_rules, dp, err);
 	if (r < 0)
 		return r;
-	r = nlk_monitor_read(dp->links, on_link, dp, err);
+	r = nlk_monitor_read(dp->links, dp_on_link, dp, err);
 	if (r < 0)
 		return r;
 	if (dp->loading)
 		return 0;
+	if (tick)
+		dp_follow_routes(dp);
 	r = follow_links(dp, err);
 	if (r < 0)
 		return r;

@@ -366,9 +366,10 @@ void elems_links(const struct state *st, elem_fn fn, void *ctx)
 	for (size_t i = 0; i < st->links.count; i++) {
 		const struct state_link *l = st->links.items[i];
 
-		if (l->docker)
+		if (l->closed)
 			name(&c, SET_FOREIGN, l->id);
-		name(&c, SET_FRIENDS, l->id);
+		if (l->friend)
+			name(&c, SET_FRIENDS, l->id);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		struct bytes k = { .len = 0 };

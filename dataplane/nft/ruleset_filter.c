@@ -73,7 +73,7 @@ static const struct chain_rule from[] = {
 	{ from_1, "forged source" },
 	{ from_2, "internal" },
 	{ from_3, "internal" },
-	{ from_4, "network of Docker" },
+	{ from_4, "network of others" },
 	{ NULL, NULL },
 };
 

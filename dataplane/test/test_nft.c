@@ -6,6 +6,7 @@
 
 #include <poll.h>
 
+#include "dataplane/dp_priv.h"
 #include "lib/base.h"
 
 static int oracle_ns = -EBADF, test_ns = -EBADF;
@@ -273,7 +274,26 @@ static void restart_keeps_what_is_told(void **state)
 	dp_close(dp);
 }
 
-static void dockers_bridges_are_followed(void **state)
+/* Is @name an element of set @set? */
+static bool set_has(const char *set, const char *name)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd),
+		 "nft list set inet " DRIVER " %s | grep -q '\"%s\"'", set,
+		 name);
+	return sh(cmd) == 0;
+}
+
+static void look_again(struct dp *dp)
+{
+	struct err err = { "" };
+
+	dp->looked_ms = 0; /* routes are looked at once a second */
+	ok(dp_event(dp, &err));
+}
+
+static void others_networks_are_followed(void **state)
 {
 	struct dp_network net = network("n1", "br1", 1);
 	struct dp *dp = open_dp();
@@ -284,19 +304,60 @@ static void dockers_bridges_are_followed(void **state)
 	ok(dp_forward_guard(dp, true, false, &err));
 	sh("nft list set inet " DRIVER " stop");
 	assert_non_null(strstr(out, "ipv4"));
-	sh("ip link add docker0 type bridge; "
-	   "ip link add br-0123456789ab type bridge; "
-	   "ip link add br-lan type bridge");
+	assert_int_equal(sh("ip link add docker0 type bridge && "
+			    "ip link add br-0123456789ab type bridge && "
+			    "ip link add br-web type bridge && "
+			    "ip link add vm1 type veth peer vm1c && "
+			    "ip link set vm1 master br-web && "
+			    "ip link add br1 type bridge"),
+			 0);
 	ok(dp_event(dp, &err));
-	sh("nft list set inet " DRIVER " foreign");
-	assert_non_null(strstr(out, "docker0"));
-	assert_non_null(strstr(out, "br-0123456789ab"));
-	assert_null(strstr(out, "br-lan"));
+	assert_true(set_has("foreign", "docker0"));
+	assert_true(set_has("foreign", "br-0123456789ab"));
+	assert_true(set_has("foreign", "br-web"));
+	assert_false(set_has("foreign", "br1"));
+	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
 	sh("ip link del docker0; ip link del br-0123456789ab; "
-	   "ip link del br-lan");
+	   "ip link del br-web; ip link del vm1; ip link del br1");
 	ok(dp_event(dp, &err));
 	assert_false(has_elements("foreign"));
 	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
+	ok(dp_network_del(dp, "n1", &err));
+	dp_close(dp);
+}
+
+/* A bridge with a cable, or with the default route, is the LAN. */
+static void bridges_to_the_outside_stay_open(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	(void)state;
+	ok(dp_network_add(dp, &net, &err));
+	assert_int_equal(sh("ip link add br-lan type bridge && "
+			    "ip link add vx7 type vxlan id 7 dstport 4789 && "
+			    "ip link add br-wan type bridge && "
+			    "ip addr add 192.0.2.1/24 dev br-wan && "
+			    "ip link set br-wan up"),
+			 0);
+	ok(dp_event(dp, &err));
+	assert_true(set_has("foreign", "br-lan"));
+	assert_true(set_has("foreign", "br-wan"));
+	assert_int_equal(sh("ip link set vx7 master br-lan && "
+			    "ip route add default via 192.0.2.2"),
+			 0);
+	look_again(dp);
+	assert_false(set_has("foreign", "br-lan"));
+	assert_false(set_has("foreign", "br-wan"));
+	assert_int_equal(sh("ip link set vx7 nomaster && "
+			    "ip route del default"),
+			 0);
+	look_again(dp);
+	assert_true(set_has("foreign", "br-lan"));
+	assert_true(set_has("foreign", "br-wan"));
+	sh("ip link del br-lan; ip link del br-wan; ip link del vx7");
+	ok(dp_event(dp, &err));
 	ok(dp_network_del(dp, "n1", &err));
 	dp_close(dp);
 }
@@ -350,7 +411,8 @@ int main(void)
 			cmocka_unit_test(ruleset_is_the_text),
 			cmocka_unit_test(publish_makes_elements),
 			cmocka_unit_test(restart_keeps_what_is_told),
-			cmocka_unit_test(dockers_bridges_are_followed),
+			cmocka_unit_test(others_networks_are_followed),
+			cmocka_unit_test(bridges_to_the_outside_stay_open),
 			cmocka_unit_test(respect_lets_input_decide),
 		};
 	size_t n = 5;

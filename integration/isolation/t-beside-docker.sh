@@ -1,15 +1,19 @@
 #!/bin/bash
-# Docker's own networks and ours do not reach each other except through published
-# ports; the administrator's rules in DOCKER-USER come before ours and are obeyed.
+# Docker's own networks, whatever their bridges are called, and ours do not reach
+# each other except through published ports; the administrator's rules in
+# DOCKER-USER come before ours and are obeyed.
 . "${0%/*}/../lib/lib.sh"
 . "$IT/lib/iso.sh"
 
 berth_host
 docker network create -d berth-bridge --subnet 10.65.0.0/24 n1 >/dev/null
 docker network create -d bridge --subnet 10.66.0.0/24 dn >/dev/null
+docker network create -d bridge --subnet 10.70.0.0/24 \
+	-o com.docker.network.bridge.name=br-web named >/dev/null
 container web n1 -p 8080:80 -p 8080:80/udp
 container theirs dn -p 8090:80 -p 8090:80/udp
 container classic bridge
+container custom named -p 8070:80
 listening
 classic=$(ip_of classic bridge)
 
@@ -20,13 +24,17 @@ ours_to_theirs() {
 	icmp/10.66.0.2                  no
 	tcp/$classic/80                 no
 	icmp/$classic                   no
+	tcp/10.70.0.2/80                no
+	udp/10.70.0.2/81                no
+	icmp/10.70.0.2                  no
+	tcp/192.0.2.1/8070              custom
 	tcp/192.0.2.1/8090              theirs
 	udp/192.0.2.1/8090              theirs
 	icmp/192.0.2.2                  pong
 	END
 }
-dropped_by inet "network of Docker" 5 ours_to_theirs
-for c in theirs classic; do
+dropped_by inet "network of others" 8 ours_to_theirs
+for c in theirs classic custom; do
 	asks $c <<-'END'
 	tcp/10.65.0.2/80                no
 	udp/10.65.0.2/81                no
