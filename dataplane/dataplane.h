@@ -116,8 +116,9 @@ int dp_network_add(struct dp *dp, const struct dp_network *net,
 int dp_network_del(struct dp *dp, const char *network, struct err *err);
 /*
  * dp_forward_guard() - forwarding of a family was switched on by the driver
- * and not by the administrator: drop what is forwarded between interfaces that
- * are neither ours nor Docker's.  Say it again after a restart.
+ * and by nobody else: drop what is forwarded between interfaces that are not
+ * Berth's.  What is bridged within somebody's bridge, and passes here because
+ * bridge netfilter is on, is not forwarded.  Say it again after a restart.
  */
 int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
 /* -ENOENT when the port's network was not added. */

@@ -99,7 +99,8 @@ static int scan_link(void *ctx, const struct nlk_link *l)
 	item->index = l->index;
 	item->docker = !berth && is_docker_bridge(l);
 	item->closed = !berth;
-	item->friend = berth || item->docker;
+	item->friend = berth;
+	item->bridge = is_bridge(l);
 	if (tab_put(&s->links, item) < 0) {
 		free(item);
 		return -ENOMEM;

@@ -43,10 +43,11 @@ struct state_pub {
 struct state_link {
 	char id[IFNAMSIZ]; /* its name */
 	int index;
-	bool docker; /* a bridge with a name that dockerd gives */
+	bool bridge, docker; /* docker: with a name that dockerd gives */
 	bool closed; /* a bridge of somebody else's network: closed to our
 		      * containers */
-	bool friend; /* may forward where only we turned forwarding on */
+	bool friend; /* another Berth driver's: may forward where only we
+		      * turned forwarding on */
 };
 
 #define STATE_PROTOS 3 /* tcp, udp, sctp */

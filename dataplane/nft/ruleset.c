@@ -253,6 +253,7 @@ int ruleset_links(struct ruleset *rs, const struct state *st, struct err *err)
 		return 0;
 	fw_set_flush(b, &rs->inet, ruleset_sets[SET_FOREIGN].name);
 	fw_set_flush(b, &rs->inet, ruleset_sets[SET_FRIENDS].name);
+	fw_set_flush(b, &rs->inet, ruleset_sets[SET_WITHIN].name);
 	fw_set_flush(b, &rs->inet, ruleset_sets[SET_STOP].name);
 	elems_links(st, change_elem, &a);
 	r = fw_commit(b, err);

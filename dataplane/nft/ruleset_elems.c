@@ -370,6 +370,8 @@ void elems_links(const struct state *st, elem_fn fn, void *ctx)
 			name(&c, SET_FOREIGN, l->id);
 		if (l->friend)
 			name(&c, SET_FRIENDS, l->id);
+		if (l->bridge)
+			pair(&c, SET_WITHIN, l->id, l->id);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		struct bytes k = { .len = 0 };

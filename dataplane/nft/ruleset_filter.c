@@ -34,8 +34,12 @@ static const struct fw_expr forward_6[] = {
 static const struct fw_expr forward_7[] = {
 	OIF_IN("friends"), ACCEPT,
 };
-/* meta nfproto @stop counter drop */
+/* iifname . oifname @within accept */
 static const struct fw_expr forward_8[] = {
+	IFS_IN("within"), ACCEPT,
+};
+/* meta nfproto @stop counter drop */
+static const struct fw_expr forward_9[] = {
 	FW_META(0, NFT_META_NFPROTO), FW_LOOKUP(0, "stop"), DROP,
 };
 
@@ -47,7 +51,8 @@ static const struct chain_rule forward[] = {
 	{ forward_5, NULL },
 	{ forward_6, NULL },
 	{ forward_7, NULL },
-	{ forward_8, "forwarding between others" },
+	{ forward_8, NULL },
+	{ forward_9, "forwarding between others" },
 	{ NULL, NULL },
 };
 

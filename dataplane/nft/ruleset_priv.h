@@ -58,6 +58,7 @@ enum set_id {
 	SET_PORTS,
 	SET_FOREIGN,
 	SET_FRIENDS,
+	SET_WITHIN,
 	SET_STOP,
 	/* bridge */
 	SET_GUARDED,

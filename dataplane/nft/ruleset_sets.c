@@ -170,6 +170,7 @@ const struct fw_set ruleset_sets[SET_MAX] = {
 	[SET_PORTS] = NAMES("ports"),
 	[SET_FOREIGN] = NAMES("foreign"),
 	[SET_FRIENDS] = NAMES("friends"),
+	[SET_WITHIN] = PAIRS("within"),
 	[SET_STOP] = { .name = "stop", .key_type = TYPE_NFPROTO, .key_len = 1 },
 	[SET_GUARDED] = NAMES("guarded"),
 	[SET_PORTS4] = NAMES("ports4"),

@@ -41,8 +41,8 @@ id2=$(printf 'b%.0s' {1..64})
 same "$(api NetworkDriver.CreateNetwork "$(printf "$create" "$id1" 1 1 1 1)" berth-bridge)" '{}'
 # shellcheck disable=SC2059
 same "$(api NetworkDriver.CreateNetwork "$(printf "$create" "$id2" 2 2 2 2)" berth-bridge)" '{}'
-same "$(sys ipv4/ip_forward)" 1
-same "$(sys ipv6/conf/all/forwarding)" 1
+same "$(sys ipv4/ip_forward)" 2
+same "$(sys ipv6/conf/all/forwarding)" 2
 
 # The route and the address are still there, and the next advertisement counts.
 v6_default_by_ra >/dev/null || fail "the default route by RA is gone"
@@ -76,7 +76,7 @@ ns lan ping -c1 -W2 192.0.2.1 >/dev/null
 # A restart of the daemon keeps what it was before in mind.
 restart_daemon berth-bridge
 same "$(api NetworkDriver.DeleteNetwork "{\"NetworkID\":\"$id1\"}" berth-bridge)" '{}'
-same "$(sys ipv4/ip_forward)" 1 "with one network left"
+same "$(sys ipv4/ip_forward)" 2 "with one network left"
 fails ns lan ping -c1 -W1 192.0.3.2
 same "$(api NetworkDriver.DeleteNetwork "{\"NetworkID\":\"$id2\"}" berth-bridge)" '{}'
 same "$(sys ipv4/ip_forward)" 0 "after the last network"
@@ -84,3 +84,9 @@ same "$(sys ipv6/conf/all/forwarding)" 0
 same "$(sys ipv6/conf/up1/accept_ra)" 1
 same "$(sys ipv6/conf/default/accept_ra)" 1
 v6_default_by_ra >/dev/null || fail "the default route by RA went with the last network"
+
+# Nothing but us stood in their way.
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ns lan ping -c1 -W2 192.0.3.2 >/dev/null
+wait_until 5 ns lan ping -c1 -W1 2001:db8:3::2 >/dev/null
+sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0

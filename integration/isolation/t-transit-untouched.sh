@@ -82,7 +82,7 @@ api NetworkDriver.CreateNetwork "{\"NetworkID\":\"$n\",\"Options\":{},
 	\"Gateway\":\"10.69.0.1/24\",\"AuxAddresses\":{}}],
 	\"IPv6Data\":[{\"AddressSpace\":\"x\",\"Pool\":\"fd00:69::/64\",
 	\"Gateway\":\"fd00:69::1/64\",\"AuxAddresses\":{}}]}" berth-bridge
-same "$(cat /proc/sys/net/ipv4/ip_forward)" 1 "forwarding"
+same "$(cat /proc/sys/net/ipv4/ip_forward)" 2 "forwarding"
 not_between() {
 	asks lan <<-'END'
 	tcp/192.0.3.2/8080              no

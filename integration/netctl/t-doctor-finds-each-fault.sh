@@ -134,3 +134,7 @@ contains "$(cat "$DIR/bpf")" 'mount -t bpf bpf /tmp'
 unpublish "$net" "$(hex e)"
 del_net "$net"
 "$NETCTL" down
+# Mended with a 1, forwarding is the administrator's and outlives our networks.
+same "$(cat /proc/sys/net/ipv4/ip_forward)" 1 "forwarding"
+sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 \
+	net.ipv6.conf.default.accept_ra=1

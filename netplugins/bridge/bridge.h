@@ -76,7 +76,8 @@ struct bridge_host {
 	const struct net_memo *memo;  /* borrowed */
 	pthread_mutex_t lock;         /* of what follows */
 	struct bridge_network *networks; /* that claim subnets, by .next */
-	pthread_mutex_t forward_lock;    /* see bridge_forward.c */
+	pthread_mutex_t forward_lock;    /* see bridge_forward.c; of these: */
+	bool guard4, guard6; /* forwarding is ours alone, and guarded */
 	bool loading; /* between load_begin and load_end; one thread then */
 };
 
@@ -149,8 +150,11 @@ int bridge_forward_off(struct bridge_host *host, struct err *err);
 int bridge_forward_guard(struct bridge_host *host, struct err *err);
 /* After a restart, when the rules are there: for all networks. */
 int bridge_forward_load(struct bridge_host *host, struct err *err);
+/* At each event, and once a second: does somebody else want it by now? */
+int bridge_forward_follow(struct bridge_host *host, struct err *err);
 void bridge_forward_check(struct bridge_host *host,
 			  void (*fn)(void *ctx, const char *line), void *ctx);
+
 /* ---- networks (bridge_net.c), endpoints (bridge_ep.c) --------------------- */
 
 int bridge_network_add(struct net_network *net, bool fresh, struct err *err);

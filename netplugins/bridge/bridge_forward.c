@@ -12,6 +12,12 @@
  * everything touched is noted in the memo before it is
  * touched, and the dataplane drops what would be forwarded between interfaces
  * that are not ours.  Where forwarding was on before us nothing is changed.
+ *
+ * Others want it, too, perhaps later: libvirt, podman, LXD, a VPN's PostUp, the
+ * administrator.  They all write 1, or look whether it is 1 and write it.  So we
+ * write 2, which the kernel takes for on as well, and see from a 1 that it is
+ * somebody else's by now: nothing is dropped from then on, and it is not turned
+ * off with our last network.
  */
 #include <net/if.h>
 #include <stdio.h>
@@ -22,6 +28,7 @@
 #include "netplugins/bridge/bridge.h"
 
 #define NOTE_MAX 65536 /* bytes; one word an interface */
+#define OURS     "2"   /* on, by us */
 
 /* One family: where its switch is and what the memo calls it. */
 struct family {
@@ -40,6 +47,18 @@ static bool sysctl_is(const char *path, const char *want)
 
 	return sysctl_get(path, val, sizeof(val), NULL) == 0 &&
 	       strcmp(val, want) == 0;
+}
+
+enum state { OFF, ON_BY_US, ON_BY_OTHERS };
+
+static enum state forwarding(const struct family *f)
+{
+	char val[16];
+
+	if (sysctl_get(f->on, val, sizeof(val), NULL) < 0 ||
+	    strcmp(val, "0") == 0)
+		return OFF;
+	return strcmp(val, OURS) == 0 ? ON_BY_US : ON_BY_OTHERS;
 }
 
 static int conf_set(const struct family *f, const char *dev, const char *key,
@@ -170,12 +189,24 @@ static bool turned_on_by_us(struct bridge_host *host, const struct family *f)
 	return text && read_note(host, f, text) == 0;
 }
 
+static int say_guard(struct bridge_host *host, bool v4, bool v6,
+		     struct err *err)
+{
+	int r = dp_forward_guard(host->dp, v4, v6, err);
+
+	if (r == 0) {
+		host->guard4 = v4;
+		host->guard6 = v6;
+	}
+	return r;
+}
+
 /* The guard stands before the first packet is forwarded. */
 static int set_guard(struct bridge_host *host, bool v4, bool v6,
 		     struct err *err)
 {
-	return dp_forward_guard(host->dp, v4 || turned_on_by_us(host, &family4),
-				v6 || turned_on_by_us(host, &family6), err);
+	return say_guard(host, v4 || turned_on_by_us(host, &family4),
+			 v6 || turned_on_by_us(host, &family6), err);
 }
 
 static int turn_on(struct bridge_host *host, const struct family *f,
@@ -183,12 +214,13 @@ static int turn_on(struct bridge_host *host, const struct family *f,
 {
 	struct note n = { .f = f };
 	_cleanup_free_ char *text = calloc(1, NOTE_MAX);
+	enum state now = forwarding(f);
 	int r = 0;
 
-	if (sysctl_is(f->on, "1"))
-		return turned_on_by_us(host, f)
-			       ? set_guard(host, !f->v6, f->v6, err)
-			       : 0;
+	if (now == ON_BY_OTHERS)
+		return 0; /* a note of ours bridge_forward_follow() drops */
+	if (now == ON_BY_US && turned_on_by_us(host, f))
+		return set_guard(host, !f->v6, f->v6, err);
 	if (!text)
 		return err_set(err, -ENOMEM, "forwarding");
 	n.text = text;
@@ -203,7 +235,7 @@ static int turn_on(struct bridge_host *host, const struct family *f,
 		r = note_each(text, keep_listening, f, err);
 	if (r == 0)
 		r = FAILPOINT("bridge.forward.listening");
-	return r < 0 ? r : sysctl_set(f->on, "1", err);
+	return r < 0 ? r : sysctl_set(f->on, OURS, err);
 }
 
 static bool wants(const struct bridge_network *br, const struct family *f)
@@ -244,69 +276,19 @@ static bool still_wanted(struct bridge_host *host, const struct family *f)
 	return yes;
 }
 
-struct docker_find {
-	struct bridge_host *host;
-	const struct family *f;
-	char name[IFNAMSIZ]; /* "": none found */
-	bool routed;         /* the bridge at hand has such an address */
-};
-
-static int find_addr(void *ctx, int index, const struct ip_prefix *p)
-{
-	struct docker_find *d = ctx;
-	bool local = p->addr.bytes[0] == 0xfe && p->addr.bytes[1] == 0x80;
-
-	(void)index;
-	if (p->addr.family == (d->f->v6 ? AF_INET6 : AF_INET) &&
-	    !(d->f->v6 && local))
-		d->routed = true;
-	return 0;
-}
-
-static int find_docker(void *ctx, const struct nlk_link *l)
-{
-	struct docker_find *d = ctx;
-	bool hex = strlen(l->name) == 15 && strncmp(l->name, "br-", 3) == 0 &&
-		   strspn(l->name + 3, "0123456789abcdef") == 12;
-
-	if (strcmp(l->kind, "bridge") != 0 || l->alias[0] ||
-	    (!hex && strcmp(l->name, "docker0") != 0 &&
-	     strcmp(l->name, "docker_gwbridge") != 0))
-		return 0;
-	d->routed = false;
-	if (nlk_addr_each(d->host->nlk, l->index, find_addr, d, NULL) == 0 &&
-	    d->routed)
-		memcpy(d->name, l->name, IFNAMSIZ);
-	return 0;
-}
-
-/* A bridge of dockerd's with an address of the family: it needs forwarding. */
-static bool docker_forwards(struct bridge_host *host, const struct family *f,
-			    char name[static IFNAMSIZ])
-{
-	struct docker_find d = { .host = host, .f = f };
-	int r = nlk_link_each(host->nlk, find_docker, &d, NULL);
-
-	memcpy(name, d.name, IFNAMSIZ);
-	return r == 0 && d.name[0];
-}
-
 static int turn_off(struct bridge_host *host, const struct family *f,
 		    struct err *err)
 {
 	_cleanup_free_ char *text = malloc(NOTE_MAX);
-	char docker[IFNAMSIZ];
 	int r = 0;
 
 	if (!text)
 		return err_set(err, -ENOMEM, "forwarding");
 	if (read_note(host, f, text) < 0 || still_wanted(host, f))
 		return 0;
-	/* Docker found it on and relies on it: it stays, and bridge_check
-	 * says so. */
-	if (docker_forwards(host, f, docker))
-		return 0;
-	if (sysctl_is(f->on, "1"))
+	if (forwarding(f) == ON_BY_OTHERS) /* and it stays as they found it */
+		return host->memo->del(host->memo->ctx, f->note, err);
+	if (forwarding(f) == ON_BY_US)
 		r = sysctl_set(f->on, "0", err);
 	if (r == 0)
 		r = FAILPOINT("bridge.forward.off");
@@ -323,7 +305,7 @@ static int guard_as_wanted(struct bridge_host *host, struct err *err)
 	bool v6 =
 		still_wanted(host, &family6) && turned_on_by_us(host, &family6);
 
-	return dp_forward_guard(host->dp, v4, v6, err);
+	return say_guard(host, v4, v6, err);
 }
 
 int bridge_forward_guard(struct bridge_host *host, struct err *err)
@@ -362,29 +344,49 @@ int bridge_forward_load(struct bridge_host *host, struct err *err)
 	return r < 0 ? r : bridge_forward_off(host, err);
 }
 
+/* Somebody else wants it: it is not ours to guard or to turn off any more.
+ * Return: 1: so it is; 0; -errno. */
+static int give_up(struct bridge_host *host, const struct family *f,
+		   struct err *err)
+{
+	int r;
+
+	if (forwarding(f) != ON_BY_OTHERS)
+		return 0;
+	r = host->memo->del(host->memo->ctx, f->note, err);
+	return r < 0 ? r : 1;
+}
+
+int bridge_forward_follow(struct bridge_host *host, struct err *err)
+{
+	int r4 = 0, r6 = 0, r = 0;
+
+	pthread_mutex_lock(&host->forward_lock);
+	if (host->guard4)
+		r4 = give_up(host, &family4, err);
+	if (host->guard6)
+		r6 = give_up(host, &family6, err);
+	if (r4 > 0 || r6 > 0)
+		r = guard_as_wanted(host, err);
+	if (r == 0)
+		r = r4 < 0 ? r4 : r6 < 0 ? r6 : 0;
+	pthread_mutex_unlock(&host->forward_lock);
+	return r < 0 ? err_wrap(err, r, "forwarding") : 0;
+}
+
 void bridge_forward_check(struct bridge_host *host,
 			  void (*fn)(void *ctx, const char *line), void *ctx)
 {
 	static const struct family *const both[] = { &family4, &family6 };
-	char line[160], docker[IFNAMSIZ];
+	char line[160];
 
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		bool want = still_wanted(host, both[i]);
-		bool on = sysctl_is(both[i]->on, "1");
-
-		if (want && !on)
-			snprintf(line, sizeof(line),
-				 "%s is 0: containers reach nothing outside; "
-				 "set it to 1 or restart the daemon",
-				 both[i]->on);
-		else if (!want && on && turned_on_by_us(host, both[i]) &&
-			 docker_forwards(host, both[i], docker))
-			snprintf(line, sizeof(line),
-				 "%s stays 1 after our last network: Docker's "
-				 "bridge %s relies on it",
-				 both[i]->on, docker);
-		else
+		if (!still_wanted(host, both[i]) || forwarding(both[i]) != OFF)
 			continue;
+		snprintf(line, sizeof(line),
+			 "%s is 0: containers reach nothing outside; set it to "
+			 "1 or restart the daemon",
+			 both[i]->on);
 		fn(ctx, line);
 	}
 }

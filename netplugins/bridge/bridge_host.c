@@ -151,6 +151,8 @@ int bridge_event(void *ctx, struct err *err)
 	struct bridge_host *host = ctx;
 	int r = nlk_monitor_read(host->monitor, on_nlk_event, host, err);
 
+	if (r >= 0)
+		r = bridge_forward_follow(host, err);
 	return r < 0 ? r : dp_event(host->dp, err);
 }
 
