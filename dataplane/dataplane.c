@@ -92,6 +92,17 @@ void dp_load_begin(struct dp *dp)
 	sock_load_begin(dp->sock);
 }
 
+int dp_load_hooks(struct dp *dp, struct err *err)
+{
+	int r = sock_load_end(dp->sock, err);
+
+	dp->unhooked = r < 0;
+	if (r < 0)
+		return r;
+	claim_forget(&dp->host, sock_load_dropped(dp->sock));
+	return dp->st.networks.count ? 0 : sock_detach(dp->sock, err);
+}
+
 /* Each step is done whatever became of the one before.  Rules that could not be
  * made dp_event() makes, or tells why not. */
 int dp_load_end(struct dp *dp, struct err *err)
@@ -110,10 +121,7 @@ int dp_load_end(struct dp *dp, struct err *err)
 		r = ruleset_rebuild(dp->rs, &dp->st, NULL);
 	if (r < 0)
 		dp->dirty = dp->relink = true;
-	r = sock_load_end(dp->sock, err);
-	claim_forget(&dp->host, sock_load_dropped(dp->sock));
-	if (r == 0 && !dp->st.networks.count)
-		r = sock_detach(dp->sock, err);
+	r = dp_load_hooks(dp, err);
 	/* tried again every second, and dp_check() tells */
 	(void)dp_sync_foreign(dp, NULL);
 	return r;

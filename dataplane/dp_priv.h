@@ -25,11 +25,12 @@ struct dp {
 	struct nlk_monitor *links;
 	int again; /* device for firewall=respect; 0: none; -1: not known yet */
 	bool loading;
-	bool dirty;   /* our tables were touched: make them anew */
-	bool look;    /* events were lost: compare */
-	bool relink;  /* links came or went */
-	bool routes;  /* routes came or went */
-	bool foreign; /* others' FORWARD chains were touched */
+	bool dirty;    /* our tables were touched: make them anew */
+	bool look;     /* events were lost: compare */
+	bool relink;   /* links came or went */
+	bool unhooked; /* the socket hooks could not be loaded: try again */
+	bool routes;   /* routes came or went */
+	bool foreign;  /* others' FORWARD chains were touched */
 	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
 	int uplinks[2]; /* where the default routes lead at the last scan */
 	uint32_t seen;  /* the ruleset's generation at the last look; 0: none */
@@ -71,6 +72,8 @@ bool dp_publish_holds(const struct dp_network *net,
 int dp_follow_again(struct dp *dp, struct err *err);
 int dp_check_again(struct dp *dp, void (*fn)(void *ctx, const char *line),
 		   void *ctx);
+/* End the load of the socket hooks, or try it again. */
+int dp_load_hooks(struct dp *dp, struct err *err);
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);

@@ -154,6 +154,8 @@ int dp_event(struct dp *dp, struct err *err)
 		return 0;
 	if (tick)
 		dp_follow_routes(dp);
+	if (tick && dp->unhooked && dp_load_hooks(dp, NULL) == 0)
+		repairs++;
 	r = follow_links(dp, err);
 	if (r < 0)
 		return r;
@@ -242,6 +244,6 @@ int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
 	if (r < 0)
 		return r;
 	found += r + check_claims(dp, fn, ctx) + dp_check_again(dp, fn, ctx);
-	r = hooked(dp) ? sock_check(dp->sock, fn, ctx, err) : 0;
+	r = hooked(dp) || dp->unhooked ? sock_check(dp->sock, fn, ctx, err) : 0;
 	return r < 0 ? r : found + r;
 }

@@ -37,6 +37,7 @@ struct sock {
 	struct sock_bpf *skel; /* owned; NULL: not attached */
 	struct bpf_link *links[SOCK_PROGS]; /* owned; pinned */
 	bool loading;
+	bool late;                  /* sock_load_end() failed: still loading */
 	struct sock_entries wanted; /* while loading */
 	uint64_t dropped[65536 / 64];
 };
@@ -366,6 +367,8 @@ int sock_detach(struct sock *sock, struct err *err)
 			(void)bpf_link__detach(sock->links[i]);
 	let_go(sock);
 	sock->foreign = false;
+	sock->loading = sock->late = false;
+	sock_entries_fini(&sock->wanted);
 	r = pin_remove(&sock->pins, "sock_", err);
 	if (r < 0)
 		return err_wrap(err, r, "socket hooks");
@@ -517,13 +520,21 @@ static int expand(const struct portmap *ports, const struct ip_addr *ip4,
 	return sock_entries_publish(l, ports, ip4, ip6, SOCK_SINGLES_MAX, err);
 }
 
+/* What an earlier daemon left is put right before anything is added to it. */
+static int catch_up(struct sock *sock, struct err *err)
+{
+	return sock->late ? sock_load_end(sock, err) : 0;
+}
+
 int sock_publish_add(struct sock *sock, const struct portmap *ports,
 		     const struct ip_addr *ip4, const struct ip_addr *ip6,
 		     struct err *err)
 {
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
-	int r;
+	int r = catch_up(sock, err);
 
+	if (r < 0)
+		return r;
 	if (sock->loading)
 		return expand(ports, ip4, ip6, &sock->wanted, err);
 	r = expand(ports, ip4, ip6, &l, err);
@@ -553,8 +564,10 @@ int sock_range_hold(struct sock *sock, const struct port_range *r,
 {
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	size_t done = 0;
-	int code;
+	int code = catch_up(sock, err);
 
+	if (code < 0)
+		return code;
 	if (sock->loading)
 		return sock_entries_hold(&sock->wanted, r, err);
 	code = sock_entries_hold(&l, r, err);
@@ -592,6 +605,7 @@ void sock_load_begin(struct sock *sock)
 {
 	sock_entries_fini(&sock->wanted);
 	sock->loading = true;
+	sock->late = false;
 }
 
 static void note_dropped(struct sock *s, const struct sock_prefix *key)
@@ -658,14 +672,19 @@ int sock_load_end(struct sock *sock, struct err *err)
 {
 	int r = 0;
 
-	sock->loading = false;
+	if (!sock->loading)
+		return 0;
 	if (sock->wanted.count || pin_exists(&sock->pins, "sock_meta")) {
 		r = sock_attach(sock, err);
 		if (r == 0)
 			r = sync_maps(sock, err);
 	}
+	sock->late = r < 0;
+	if (r < 0)
+		return r;
+	sock->loading = false;
 	sock_entries_fini(&sock->wanted);
-	return r;
+	return 0;
 }
 
 int sock_check(struct sock *sock, void (*fn)(void *ctx, const char *line),
@@ -676,8 +695,14 @@ int sock_check(struct sock *sock, void (*fn)(void *ctx, const char *line),
 	int n = 0;
 
 	(void)err;
+	if (sock->late) {
+		fn(ctx, "socket hooks are not up to date: 127.0.0.1 and ::1 "
+			"may not reach published ports, the daemon's log says "
+			"why; tried again every second");
+		n++;
+	}
 	if (!sock->skel)
-		return 0;
+		return n;
 	bpf_object__for_each_program(prog, sock->skel->obj)
 	{
 		_cleanup_(bpf_link__destroyp) struct bpf_link *link =

@@ -97,7 +97,9 @@ int sock_range_release(struct sock *sock, const struct port_range *r,
  * sock_load_begin(), sock_load_end() - say everything again after a restart.
  * In between the calls above only collect; load_end makes the kernel's content
  * the same without a moment in which something of both is missing, and
- * removes what was not said.
+ * removes what was not said.  Where it fails what was said is kept: it may be
+ * called again, and the next publish or hold does.  When nothing is to be
+ * loaded: 0.
  */
 void sock_load_begin(struct sock *sock);
 int sock_load_end(struct sock *sock, struct err *err);

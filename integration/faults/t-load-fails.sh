@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A restarted daemon whose rules could not be made at first makes them soon
-# after, and has not lost the rest: socket hooks, the guard of forwarding.
+# after, and has not lost the rest: socket hooks, the guard of forwarding.  So does
+# one whose socket hooks could not be loaded at first.
 # asan
 . "${0%/*}/../lib/lib.sh"
 need bpftool curl jq nft
@@ -50,7 +51,27 @@ wait_until 5 rules_are_back
 hooked 8081
 publish b 10.82.0.3 8082
 hooked 8082
-for e in a b; do
+
+# The hooks: one is gone, and the first try to load them fails.
+stop_daemon berth-bridge
+pin=/sys/fs/bpf/berth/v1/berth-bridge/sock_link_connect4
+rm "$pin"
+BERTH_FP=sock.attach:err=EIO:nth=1 start_daemon berth-bridge
+wait_until 5 test -e "$pin"
+hooked 8081
+# They fail for longer: said, and what is unpublished meanwhile does not stay.
+stop_daemon berth-bridge
+BERTH_FP=sock.attach:err=EIO start_daemon berth-bridge
+contains "$("$NETCTL" doctor || :)" "socket hooks are not up to date"
+e="\"NetworkID\":\"$id\",\"EndpointID\":\"$(ep a)\""
+say RevokeExternalConnectivity "{$e}"
+restart_daemon berth-bridge
+hooked 8082
+fails hooked 8081
+publish c 10.82.0.4 8081
+hooked 8081
+
+for e in a b c; do
 	e="\"NetworkID\":\"$id\",\"EndpointID\":\"$(ep $e)\""
 	say RevokeExternalConnectivity "{$e}"
 	say Leave "{$e}"
