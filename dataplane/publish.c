@@ -77,15 +77,44 @@ static void forget_flows(const struct portmap *m)
 	free(f);
 }
 
+/* Flows straight to the container's ports, where those were open. */
+static void forget_direct(const struct dp_network *net,
+			  const struct dp_publish *pub)
+{
+	const struct ip_addr *const ips[] = { &pub->ip4, &pub->ip6 };
+	const bool routed[] = { net->mode4 == DP_GW_ROUTED,
+				net->mode6 == DP_GW_ROUTED };
+	struct ct_filter *f = calloc(2 * pub->ports.count + 1, sizeof(*f));
+	size_t n = 0;
+
+	for (size_t i = 0; f && i < ARRAY_SIZE(ips); i++) {
+		if (ip_is_none(ips[i]) || !(routed[i] || net->trusted[0][0]))
+			continue;
+		for (size_t k = 0; k < pub->ports.count; k++) {
+			const struct port_range *r = &pub->ports.ranges[k];
+
+			f[n++] = (struct ct_filter){
+				.orig_dst = *ips[i],
+				.reply_src = *ips[i],
+				.proto = r->proto,
+				.first = r->port_first,
+				.last = (uint16_t)(r->port_first + r->count - 1)
+			};
+		}
+	}
+	if (n)
+		(void)ct_flush(f, n, NULL);
+	free(f);
+}
+
 /* Claim the ports, or, while loading, leave a lost claim to dp_check(). */
-static int hold_ports(struct dp *dp, const struct dp_network *net,
-		      struct state_pub *p, struct err *err)
+static int hold_ports(struct dp *dp, struct state_pub *p, struct err *err)
 {
 	struct own_ctx own = { dp, p->id };
 	bool chosen = true;
 	int r;
 
-	if (!dp_publish_holds(net, &p->pub))
+	if (!p->holds)
 		return 0;
 	for (size_t i = 0; i < p->pub.ports.count; i++)
 		chosen = chosen && p->pub.ports.ranges[i].host_first;
@@ -191,9 +220,10 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 static int publish(struct dp *dp, const struct dp_network *net,
 		   struct state_pub *p, struct err *err)
 {
-	bool holds = dp_publish_holds(net, &p->pub);
-	int r = hold_ports(dp, net, p, err);
+	int r;
 
+	p->holds = dp_publish_holds(net, &p->pub);
+	r = hold_ports(dp, p, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("dp.publish.claimed");
@@ -211,7 +241,7 @@ static int publish(struct dp *dp, const struct dp_network *net,
 		dp_unhook(dp, net, p);
 		return r;
 	}
-	if (holds) {
+	if (p->holds) {
 		state_mark(&dp->st, &p->pub.ports);
 		if (!dp->loading)
 			forget_flows(&p->pub.ports);
@@ -236,8 +266,12 @@ static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 		dp_unhook(dp, net, p);
 	claim_free(take_ptr(p->claim));
 	state_remark(&dp->st);
-	if (!dp->loading)
+	if (dp->loading)
+		return 0;
+	if (p->holds)
 		forget_flows(&p->pub.ports);
+	if (net)
+		forget_direct(net, &p->pub);
 	return 0;
 }
 

@@ -166,7 +166,7 @@ const struct state_pub *state_clash(const struct state *st,
 	for (size_t i = 0; i < st->pubs.count; i++) {
 		const struct state_pub *p = st->pubs.items[i];
 
-		if (except && strcmp(p->id, except) == 0)
+		if (!p->holds || (except && strcmp(p->id, except) == 0))
 			continue;
 		for (size_t k = 0; k < p->pub.ports.count; k++) {
 			if (ranges_meet(&p->pub.ports.ranges[k], r, ret_port))
@@ -196,7 +196,8 @@ void state_remark(struct state *st)
 	for (size_t i = 0; i < st->pubs.count; i++) {
 		const struct state_pub *p = st->pubs.items[i];
 
-		state_mark(st, &p->pub.ports);
+		if (p->holds)
+			state_mark(st, &p->pub.ports);
 	}
 }
 

@@ -37,6 +37,7 @@ struct state_pub {
 	char id[65]; /* of the endpoint */
 	struct dp_publish pub;
 	struct claim *claim; /* owned; NULL: nothing claimed */
+	bool holds; /* host ports: some family is open and not routed */
 };
 
 /* A link that is not of this driver. */
@@ -69,7 +70,8 @@ DEFINE_CLEANUP(struct state_pub, state_pub_free)
 struct dp_network *state_network(const struct state *st, const char *id);
 
 /*
- * state_clash() - which publish already holds a host port of @r.
+ * state_clash() - which publish already holds a host port of @r.  One that holds
+ * none (routed, internal) is not looked at.
  * @except: endpoint not to be looked at, or NULL.
  * @ret_port: the first such port.  Return: NULL when all are free.
  */

@@ -323,6 +323,60 @@ static void counts(void *ctx, const char *line)
 	(*n) += strstr(line, "8080->80/tcp") != NULL;
 }
 
+static int flows(const char *what)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "conntrack -L 2>/dev/null | grep -c '%s'",
+		 what);
+	sh(cmd);
+	return atoi(out);
+}
+
+/* A routed network's ports are the container's: they exclude nobody's host
+ * port, and their end is the end of flows to them alone. */
+static void routed_ports_hold_nothing(void **state)
+{
+	struct dp_network net = network("n9", "br9", 9);
+	struct dp_publish routed = publish("n9", "e9", "10.0.9.2", "fd00:9::2");
+	struct dp_publish nat = one("e1", "", IPPROTO_UDP, 8080);
+
+	(void)state;
+	want(&routed.ports, "", IPPROTO_UDP, 8080, 8080, 80);
+	net.mode4 = net.mode6 = DP_GW_ROUTED;
+	ok(dp_network_add(dp, &net, &err));
+	for (int i = 0; i < 2; i++) {
+		ok(dp_publish_add(dp, &routed, &err));
+		ok(dp_publish_add(dp, &nat, &err));
+		ok(dp_publish_del(dp, "e1", &err));
+		ok(dp_publish_add(dp, &nat, &err)); /* after a recount */
+		ok(dp_publish_del(dp, "e9", &err));
+		ok(dp_publish_add(dp, &routed, &err)); /* nat was first */
+		ok(dp_publish_del(dp, "e1", &err));
+	}
+	ok(dp_publish_add(dp, &nat, &err));
+	assert_int_equal(
+		sh("ip addr add 192.0.2.1/32 dev lo && "
+		   "conntrack -I -p udp -s 192.0.2.7 -d 192.0.2.1 -r 10.0.1.2 "
+		   "-q 192.0.2.7 --sport 4000 --dport 8080 --reply-port-src 80 "
+		   "--reply-port-dst 4000 -t 100 2>&1 && "
+		   "conntrack -I -p udp -s 192.0.2.7 -d 10.0.9.2 --sport 4001 "
+		   "--dport 80 -t 100 2>&1 && "
+		   "conntrack -I -p udp -s 192.0.2.7 -d 10.0.9.2 --sport 4002 "
+		   "--dport 81 -t 100 2>&1"),
+		0);
+	ok(dp_publish_del(dp, "e9", &err));
+	assert_int_equal(flows("dst=192.0.2.1 .*dport=8080"), 1);
+	assert_int_equal(flows("dst=10.0.9.2 .*dport=80 "), 0);
+	assert_int_equal(flows("dst=10.0.9.2 .*dport=81 "), 1);
+	ok(dp_publish_del(dp, "e1", &err));
+	assert_int_equal(flows("dst=192.0.2.1 .*dport=8080"), 0);
+	sh("conntrack -F 2>&1; ip addr del 192.0.2.1/32 dev lo");
+	ok(dp_network_del(dp, "n9", &err));
+	portmap_free(&routed.ports);
+	portmap_free(&nat.ports);
+}
+
 static void lost_claim_is_told(void **state)
 {
 	struct dp_network net = network("n1", "br1", 1);
@@ -436,6 +490,7 @@ int main(void)
 		TEST(foreign_address_is_refused),
 		TEST(ports_are_chosen_from_a_range),
 		TEST(many_ephemeral_ports_differ),
+		TEST(routed_ports_hold_nothing),
 		TEST(lost_claim_is_told),
 		TEST(range_left_by_a_killed_daemon_is_freed),
 		TEST(claims_leave_descriptors),
