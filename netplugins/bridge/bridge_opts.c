@@ -196,6 +196,35 @@ static int check_addresses(const struct bridge_options *o, struct err *err)
 	return r;
 }
 
+/* INPUT judges a host port.  What leads to a container without one never gets
+ * there, and our accept rule in FORWARD stands before the rules that it would
+ * meet: the option would promise what nobody does. */
+static int check_firewall(const struct bridge_options *o, struct err *err)
+{
+	const int modes[] = { o->mode4, o->mode6 };
+
+	if (o->firewall != DP_FW_RESPECT)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		if (modes[i] == DP_GW_ROUTED ||
+		    modes[i] == DP_GW_NAT_UNPROTECTED)
+			return err_set(
+				err, -EINVAL,
+				"berth.firewall=respect: the host's rules "
+				"judge "
+				"host ports, and with gateway mode %s "
+				"containers are reached past them: use mode "
+				"nat or leave the option out",
+				mode_names[modes[i]]);
+	if (o->trusted[0])
+		return err_set(err, -EINVAL,
+			       "berth.firewall=respect: the host's rules judge "
+			       "host ports, and trusted_host_interfaces reach "
+			       "containers past them: leave one of the two "
+			       "out");
+	return 0;
+}
+
 static int check_modes(const struct bridge_network *br, struct err *err)
 {
 	const struct bridge_options *o = &br->opt;
@@ -291,6 +320,8 @@ int bridge_init(struct net_network *net, struct err *err)
 		r = check_addresses(&br->opt, err);
 	if (r == 0)
 		r = check_modes(br, err);
+	if (r == 0)
+		r = check_firewall(&br->opt, err);
 	if (r == 0)
 		r = check_pools(br, err);
 	if (r < 0)

@@ -105,6 +105,24 @@ static const struct row rows[] = {
 	  .options = "{\"berth.firewall\":\"respect\",\"berth.guard\":\"off\","
 		     "\"berth.dataplane\":\"nft\"}",
 	  .check = respect },
+	{ .name = "respect and routed",
+	  .options = "{\"berth.firewall\":\"respect\","
+		     "\"" P "bridge.gateway_mode_ipv4\":\"routed\"}",
+	  .msg = "with gateway mode routed containers are reached past them" },
+	{ .name = "respect and unprotected IPv6",
+	  .options = "{\"berth.firewall\":\"respect\","
+		     "\"" P "bridge.gateway_mode_ipv6\":\"nat-unprotected\"}",
+	  .pool6 = "fd00:1::/64",
+	  .msg = "with gateway mode nat-unprotected" },
+	{ .name = "respect and a trusted interface",
+	  .options = "{\"berth.firewall\":\"respect\","
+		     "\"" P "bridge.trusted_host_interfaces\":\"eth0\"}",
+	  .msg = "trusted_host_interfaces reach containers past them" },
+	{ .name = "open and routed",
+	  .options = "{\"berth.firewall\":\"open\","
+		     "\"" P "bridge.gateway_mode_ipv6\":\"routed\"}",
+	  .pool6 = "fd00:1::/64",
+	  .check = routed6 },
 	{ .name = "isolated needs internal",
 	  .options = "{\"" P "bridge.gateway_mode_ipv4\":\"isolated\"}",
 	  .msg = "only for an internal network" },
