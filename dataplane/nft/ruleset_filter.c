@@ -73,12 +73,26 @@ static const struct fw_expr from_3[] = {
 static const struct fw_expr from_4[] = {
 	OIF_IN("foreign"), CT_NOT_DNAT, DROP,
 };
+/*
+ * What conntrack makes nothing of, a late RST say, is not translated: it would
+ * leave with the container's own address.
+ */
+/* ct state invalid meta nfproto ipv4 iifname @masq4 oifname != @nets counter drop */
+static const struct fw_expr from_5[] = {
+	CT_INVALID, FW_IS_IP4, IIF_IN("masq4"), OIF_NOT_IN("nets"), DROP,
+};
+/* ct state invalid meta nfproto ipv6 iifname @masq6 oifname != @nets counter drop */
+static const struct fw_expr from_6[] = {
+	CT_INVALID, FW_IS_IP6, IIF_IN("masq6"), OIF_NOT_IN("nets"), DROP,
+};
 
 static const struct chain_rule from[] = {
 	{ from_1, "forged source" },
 	{ from_2, "internal" },
 	{ from_3, "internal" },
 	{ from_4, "network of others" },
+	{ from_5, "invalid" },
+	{ from_6, "invalid" },
 	{ NULL, NULL },
 };
 

@@ -14,6 +14,7 @@
 #define ACCEPT          FW_VERDICT(NF_ACCEPT), FW_END
 #define IIF_IN(set)     FW_META(0, NFT_META_IIFNAME), FW_LOOKUP(0, set)
 #define OIF_IN(set)     FW_META(0, NFT_META_OIFNAME), FW_LOOKUP(0, set)
+#define OIF_NOT_IN(set) FW_META(0, NFT_META_OIFNAME), FW_LOOKUP_NOT(0, set)
 #define IIF_NOT_IN(set) FW_META(0, NFT_META_IIFNAME), FW_LOOKUP_NOT(0, set)
 #define IFS_IN(set)                                                 \
 	FW_META(0, NFT_META_IIFNAME), FW_META(4, NFT_META_OIFNAME), \
@@ -24,7 +25,8 @@
 #define CT_KNOWN                                         \
 	FW_CT_STATE(NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | \
 		    NF_CT_STATE_BIT(IP_CT_RELATED))
-#define CT_DNAT FW_CT_STATUS(IPS_DST_NAT)
+#define CT_INVALID FW_CT_STATE(NF_CT_STATE_INVALID_BIT)
+#define CT_DNAT    FW_CT_STATUS(IPS_DST_NAT)
 #define CT_NOT_DNAT \
 	FW_CT(0, NFT_CT_STATUS), FW_AND32(0, IPS_DST_NAT), FW_EQ32(0, 0u)
 /* destination address . protocol . port */
