@@ -212,11 +212,27 @@ int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
 		   : add_network(dp, net, err);
 }
 
-/* What the driver did not remove before the network.  Return: was there any. */
-static bool drop_members(struct dp *dp, const struct dp_network *net)
+static bool has_members(const struct state *st, const char *network)
+{
+	for (size_t i = 0; i < st->pubs.count; i++) {
+		const struct state_pub *p = st->pubs.items[i];
+
+		if (strcmp(p->pub.network, network) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < st->ports.count; i++) {
+		const struct state_port *p = st->ports.items[i];
+
+		if (strcmp(p->port.network, network) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the driver did not remove before the network, and no rule knows now. */
+static void drop_members(struct dp *dp, const struct dp_network *net)
 {
 	struct state *st = &dp->st;
-	bool any = false;
 
 	for (size_t i = st->pubs.count; i-- > 0;) {
 		struct state_pub *p = st->pubs.items[i];
@@ -225,19 +241,27 @@ static bool drop_members(struct dp *dp, const struct dp_network *net)
 			continue;
 		dp_unhook(dp, net, p);
 		state_pub_free(tab_take(&st->pubs, p->id));
-		any = true;
 	}
 	for (size_t i = st->ports.count; i-- > 0;) {
 		struct state_port *p = st->ports.items[i];
 
-		if (strcmp(p->port.network, net->id) != 0)
-			continue;
-		free(tab_take(&st->ports, p->id));
-		any = true;
+		if (strcmp(p->port.network, net->id) == 0)
+			free(tab_take(&st->ports, p->id));
 	}
-	if (any)
-		state_remark(st);
-	return any;
+	state_remark(st);
+}
+
+/* The rules without @net, which is out of the table. */
+static int unmap_network(struct dp *dp, const struct dp_network *net,
+			 bool members, struct err *err)
+{
+	struct ruleset_change change = { .net_old = net };
+	int r = FAILPOINT("dp.network.unmap");
+
+	if (r < 0)
+		return err_set(err, r, "test: dp.network.unmap");
+	return members ? ruleset_rebuild(dp->rs, &dp->st, err)
+		       : ruleset_apply(dp->rs, &dp->st, &change, err);
 }
 
 int dp_network_del(struct dp *dp, const char *network, struct err *err)
@@ -245,20 +269,20 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	DP_LOCKED(dp);
 	_cleanup_free_ struct dp_network *net =
 		tab_take(&dp->st.networks, network);
-	struct ruleset_change change = { .net_old = net };
+	bool members;
 	int r;
 
 	if (!net)
 		return 0;
-	if (drop_members(dp, net))
-		r = ruleset_rebuild(dp->rs, &dp->st, err);
-	else
-		r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	members = has_members(&dp->st, network);
+	r = unmap_network(dp, net, members, err);
 	if (r < 0) {
 		if (tab_put(&dp->st.networks, net) == 0)
 			net = NULL; /* may be asked again */
 		return r;
 	}
+	if (members)
+		drop_members(dp, net);
 	r = dp_follow_again(dp, err);
 	if (r > 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);

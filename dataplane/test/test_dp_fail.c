@@ -117,6 +117,48 @@ static int run(const struct row *row)
 	return out[0] ? 80 : 0;
 }
 
+/* A network that can't be removed is still all there: its port, its publish. */
+static int run_del(void)
+{
+	static const struct row open_row = { .point = "" };
+	static char before[1 << 16], after[1 << 16];
+	struct err err = { "" };
+	struct dp *dp;
+
+	setenv("BERTH_FP", "dp.network.unmap:err=EIO:nth=1", 1);
+	dp = open_dp();
+	for (enum step s = STEP_NETWORK; s < STEP_MAX; s++)
+		if (do_step(dp, &open_row, s, &err) < 0)
+			return 10;
+	snapshot(before, sizeof(before));
+	if (dp_network_del(dp, "n1", &err) != -EIO)
+		return 20;
+	snapshot(after, sizeof(after));
+	if (strcmp(before, after) != 0 || dp_check(dp, NULL, NULL, &err) != 0 ||
+	    try_serve("0.0.0.0", SOCK_STREAM, 8080) == 0)
+		return 30;
+	if (dp_network_del(dp, "n1", &err) < 0 ||
+	    try_serve("0.0.0.0", SOCK_STREAM, 8080) != 0)
+		return 40;
+	dp_close(dp);
+	sh("nft list ruleset; ip -br link | grep -v ^lo");
+	return out[0] ? 50 : 0;
+}
+
+static void network_that_stays_is_whole(void **state)
+{
+	pid_t pid = fork();
+	int st;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(run_del());
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), 0);
+}
+
 static void fails_cleanly(void **state)
 {
 	pid_t pid = fork();
@@ -132,7 +174,7 @@ static void fails_cleanly(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows)];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 1];
 	char names[ARRAY_SIZE(rows)][64];
 	int failed;
 
@@ -146,6 +188,8 @@ int main(void)
 			.initial_state = (void *)(uintptr_t)&rows[i],
 		};
 	}
+	tests[ARRAY_SIZE(rows)] = (struct CMUnitTest)cmocka_unit_test(
+		network_that_stays_is_whole);
 	if (!dp_test_host())
 		return 0;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
