@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "dataplane/claim.h"
+#include "lib/fail.h"
 #include "lib/sockdiag.h"
 
 #define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -166,28 +167,40 @@ int claim_range_check(const struct port_range *r, struct claim_busy **list,
 
 /* ---- the list of reserved ports ----------------------------------------- */
 
-static char *read_list(void)
+/* Half of it is an error: what is written back later would lose the rest. */
+static int read_list(char **ret)
 {
 	_cleanup_close_ int fd = open(RESERVED, O_RDONLY | O_CLOEXEC);
 	size_t cap = 512 * 1024, len = 0; /* "65535," for each of them fits */
-	_cleanup_free_ char *buf = malloc(cap);
+	_cleanup_free_ char *buf = NULL;
 	ssize_t n;
+	int r;
 
-	if (fd < 0 || !buf)
-		return NULL;
-	while (len < cap - 1 && (n = read(fd, buf + len, cap - 1 - len)) > 0)
+	if (fd < 0)
+		return -errno;
+	buf = malloc(cap);
+	if (!buf)
+		return -ENOMEM;
+	do {
+		r = FAILPOINT("claim.reserved.read");
+		n = r < 0 ? -1 : read(fd, buf + len, cap - 1 - len);
+		if (n < 0)
+			return r < 0 ? r : -errno;
 		len += (size_t)n;
+	} while (n > 0 && len < cap - 1);
 	buf[len] = '\0';
-	return take_ptr(buf);
+	*ret = take_ptr(buf);
+	return 0;
 }
 
 int claim_reserved_read(uint64_t *ret, struct err *err)
 {
-	_cleanup_free_ char *text = read_list();
+	_cleanup_free_ char *text = NULL;
+	int r = read_list(&text);
 	char *p = text;
 
-	if (!text)
-		return err_set(err, errno ? -errno : -ENOMEM, "%s", RESERVED);
+	if (r < 0)
+		return err_set(err, r, "%s: %s", RESERVED, strerror(-r));
 	memset(ret, 0, WORDS * sizeof(*ret));
 	while (*(p += strcspn(p, "0123456789"))) {
 		unsigned long from = strtoul(p, &p, 10), to = from;
