@@ -216,20 +216,12 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 	return r;
 }
 
-/* All of one new publish; @p is taken on success. */
-static int publish(struct dp *dp, const struct dp_network *net,
-		   struct state_pub *p, struct err *err)
+/* Hooks and rules for what is claimed; @p is taken on success. */
+static int open_claimed(struct dp *dp, const struct dp_network *net,
+			struct state_pub *p, struct err *err)
 {
-	int r;
+	int r = hook(dp, net, p, err);
 
-	p->holds = dp_publish_holds(net, &p->pub);
-	r = hold_ports(dp, p, err);
-	if (r < 0)
-		return r;
-	r = FAILPOINT("dp.publish.claimed");
-	if (r < 0)
-		return err_set(err, r, "test: dp.publish.claimed");
-	r = hook(dp, net, p, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("dp.publish.hooked");
@@ -247,6 +239,33 @@ static int publish(struct dp *dp, const struct dp_network *net,
 			forget_flows(&p->pub.ports);
 	}
 	return 0;
+}
+
+/* All of one new publish; @p is taken on success.  @ret: the ports as they are
+ * now, copied before anything is open; owned; may be NULL. */
+static int publish(struct dp *dp, const struct dp_network *net,
+		   struct state_pub *p, struct portmap *ret, struct err *err)
+{
+	int r;
+
+	p->holds = dp_publish_holds(net, &p->pub);
+	r = hold_ports(dp, p, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("dp.publish.claimed");
+	if (r < 0)
+		return err_set(err, r, "test: dp.publish.claimed");
+	r = FAILPOINT("dp.publish.copy");
+	if (r < 0)
+		return err_set(err, r, "test: dp.publish.copy");
+	if (ret)
+		r = portmap_copy(&p->pub.ports, ret, err);
+	if (r < 0)
+		return r;
+	r = open_claimed(dp, net, p, err);
+	if (r < 0 && ret)
+		portmap_free(ret);
+	return r;
 }
 
 /* Close what @p opened.  It is out of the table; back in when this fails. */
@@ -296,23 +315,10 @@ static int new_pub(const struct dp_publish *pub, struct state_pub **ret,
 	return 0;
 }
 
-/* Give the caller the sorted, resolved form.  Return: 0; -ENOMEM. */
-static int write_back(const struct state_pub *p, struct dp_publish *pub,
-		      struct err *err)
-{
-	struct portmap done = { 0 };
-	int r = portmap_copy(&p->pub.ports, &done, err);
-
-	if (r < 0)
-		return r;
-	portmap_free(&pub->ports);
-	pub->ports = done;
-	return 0;
-}
-
 /* What was published before gives way; back to it when the new one fails. */
 static int replace(struct dp *dp, const struct dp_network *net,
-		   struct state_pub *old, struct state_pub *p, struct err *err)
+		   struct state_pub *old, struct state_pub *p,
+		   struct portmap *ret, struct err *err)
 {
 	int r;
 
@@ -322,10 +328,10 @@ static int replace(struct dp *dp, const struct dp_network *net,
 		(void)tab_put(&dp->st.pubs, old); /* room is there */
 		return r;
 	}
-	r = publish(dp, net, p, err);
+	r = publish(dp, net, p, ret, err);
 	if (r < 0)
 		claim_free(take_ptr(p->claim)); /* the old one wants them */
-	if (r == 0 || publish(dp, net, old, NULL) < 0)
+	if (r == 0 || publish(dp, net, old, NULL, NULL) < 0)
 		state_pub_free(old);
 	return r;
 }
@@ -336,6 +342,7 @@ int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
 	const struct dp_network *net = state_network(&dp->st, pub->network);
 	struct state_pub *old = tab_find(&dp->st.pubs, pub->endpoint);
 	_cleanup_(state_pub_freep) struct state_pub *p = NULL;
+	struct portmap done = { 0 };
 	int r;
 
 	if (!net)
@@ -344,12 +351,19 @@ int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
 	r = new_pub(pub, &p, err);
 	if (r < 0)
 		return r;
-	if (old && publish_equal(&old->pub, &p->pub))
-		return write_back(old, pub, err);
-	r = old ? replace(dp, net, old, p, err) : publish(dp, net, p, err);
+	if (old && publish_equal(&old->pub, &p->pub)) {
+		r = portmap_copy(&old->pub.ports, &done, err);
+	} else {
+		r = old ? replace(dp, net, old, p, &done, err)
+			: publish(dp, net, p, &done, err);
+		if (r == 0)
+			p = NULL; /* the table's now */
+	}
 	if (r < 0)
 		return r;
-	return write_back(take_ptr(p), pub, err);
+	portmap_free(&pub->ports);
+	pub->ports = done; /* sorted, and no port to be chosen */
+	return 0;
 }
 
 int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err)

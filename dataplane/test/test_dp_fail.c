@@ -20,6 +20,7 @@ static const struct row rows[] = {
 	{ "dp.port.mapped", ENOSPC, false, false },
 	{ "dp.publish.claimed", ENOSPC, false, false },
 	{ "dp.publish.claimed", ENOSPC, false, true },
+	{ "dp.publish.copy", ENOMEM, false, true },
 	{ "dp.publish.hooked", EPERM, false, false },
 	{ "dp.publish.hooked", EPERM, false, true },
 	{ "dp.publish.mapped", ENOMEM, false, false },
