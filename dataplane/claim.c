@@ -2,9 +2,10 @@
 /*
  * Claims on host ports.
  *
- * A claim is a socket that is bound and never listens.  TCP binds with
+ * A claim is a socket that is bound and does not listen.  TCP binds with
  * SO_REUSEADDR, so that old connections in TIME_WAIT do not refuse it, and
- * clears it then, so that nobody who sets it can share the port.  UDP must not
+ * clears it then, so that nobody who sets it can share the port; see
+ * stop_sharing() for what older kernels need besides.  UDP must not
  * set it: there it means sharing.  What reaches a claimed UDP port all the same
  * is dropped by a filter of one instruction instead of filling a buffer.
  */
@@ -74,6 +75,24 @@ static bool is_spare(int fd)
 	return (rlim_t)fd >= lim.rlim_cur - spare;
 }
 
+/*
+ * The kernel remembers for the port that all who bound it would share it, and up
+ * to 6.1 at least lets one with SO_REUSEADDR and SO_REUSEPORT bind and listen on
+ * that ground, whatever the others have set since.  Listening makes it forget;
+ * shutdown() ends that at once and keeps the port.
+ */
+static int stop_sharing(int fd, uint8_t proto)
+{
+	int zero = 0;
+
+	if (proto == IPPROTO_TCP &&
+	    (listen(fd, 0) < 0 || shutdown(fd, SHUT_RD) < 0))
+		return -errno;
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &zero, sizeof(zero)) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* Return: a descriptor; -errno. */
 static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 		       uint16_t port)
@@ -82,7 +101,7 @@ static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 				   .sin6_port = htons(port) };
 	struct sockaddr_in a4 = { .sin_family = AF_INET,
 				  .sin_port = htons(port) };
-	int type = proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, zero = 0, r;
+	int type = proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, r;
 	_cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC, proto);
 
 	if (fd < 0)
@@ -100,9 +119,11 @@ static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 			      : bind(fd, (struct sockaddr *)&a6, sizeof(a6));
 	if (r < 0)
 		return -errno;
-	if (proto != IPPROTO_UDP &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &zero, sizeof(zero)) < 0)
-		return -errno;
+	if (proto != IPPROTO_UDP) {
+		r = stop_sharing(fd, proto);
+		if (r < 0)
+			return r;
+	}
 	return take_fd(fd);
 }
 
