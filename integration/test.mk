@@ -6,11 +6,11 @@ demo:
 test:
 	@integration/ci
 soak:
-	@integration/deps build run test
+	@integration/deps build run test guest
 	@$(MAKE) --no-print-directory all
 	@SOAK=1 integration/run --build $O soak scale upgrade
 deps:
-	@integration/deps build run test
+	@integration/deps build run test guest
 
 layers:
 	@integration/checks/layers

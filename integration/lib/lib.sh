@@ -135,11 +135,13 @@ pause() {
 	read -rt "$1" <> <(:) || :
 }
 
-# wait_until SECONDS COMMAND... - poll until it succeeds.
+# wait_until SECONDS COMMAND... - poll until it succeeds.  In the guest, which is
+# slow, the time is longer.
 wait_until() {
 	local limit=$1 end
+	limit=$((${limit%.*} * ${BERTH_SLOW:-1}))
 	shift
-	end=$((${EPOCHREALTIME/./} + ${limit%.*} * 1000000))
+	end=$((${EPOCHREALTIME/./} + limit * 1000000))
 	until "$@" >/dev/null 2>&1; do
 		if [ "${EPOCHREALTIME/./}" -gt "$end" ]; then
 			fail "not within $limit s: $*"
