@@ -1,0 +1,24 @@
+#!/bin/bash
+# The unit tests of what talks to the kernel pass on 6.1 as well.
+# vm
+# time: 300
+. "${0%/*}/../lib/lib.sh"
+
+# Not those that measure, and none whose kernel is only a file system.
+tests=(dataplane/test/test_{nft,portmap,publish,dp_fail,dp_threads,foreign}
+	dataplane/ebpf/test/test_{sock,sock_entry,sock_life,reinject}
+	lib/test/test_{nlk,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
+cd "$ROOT" || exit
+failed=
+for t in "${tests[@]}"; do
+	log=$DIR/${t##*/}.tap rc=0 start=$(now_ms)
+	"$BUILD/$t" >"$log" 2>&1 </dev/null || rc=$?
+	note "$t: status $rc, $(grep -c '^ok' "$log" || :) ok, $(
+		grep -c '^not ok' "$log" || :) not, $(($(now_ms) - start)) ms"
+	grep '^ok' "$log" >/dev/null || rc=1
+	[ $rc = 0 ] || {
+		grep -v '^ok' "$log" || :
+		failed+=" $t"
+	}
+done
+same "$failed" "" "unit tests that failed"
