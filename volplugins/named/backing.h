@@ -4,12 +4,18 @@
  *
  * named.c keeps the life of a volume's directory NAME (staging, one rename,
  * trash); a backing fills it, and makes NAME/_data reachable while the volume
- * is in use.  Which backing a volume has is written into NAME/meta when it is
- * staged and never changes; a volume without that file is a "directory".
+ * is in use.  Which backing a volume has is written into NAME/meta before
+ * .make and never changes; a volume without that file is a "directory".
  *
  * Every op gets @dir, a descriptor of NAME, and reaches everything by it,
  * following no link.  Every op is idempotent; one that fails half way leaves
- * things as they were.  Run under the volume's lock.
+ * things as they were.  Run under the volume's lock.  v->meta is read, and
+ * v->opts are those of Create; of a volume that was found, v->meta counts.
+ *
+ * A new one: its file, a line in dir.mk, a line in named_backings[]
+ * (named_options.c), and where it is chosen by itself, in named_choose().
+ * What it needs of all volumes it keeps in struct named_host, what of one in
+ * struct named_volume (memory) or struct named_meta (disk) (named_priv.h).
  */
 #ifndef VOLPLUGINS_NAMED_BACKING_H
 #define VOLPLUGINS_NAMED_BACKING_H
@@ -26,29 +32,45 @@ struct named_backing {
 	bool must_limit;  /* size= is required */
 
 	/* Can the file system below volumes/ do it?  Asked once, at the start;
-	 * what it needs to know later it keeps in @h.
+	 * what it needs to know later it keeps in @h.  NULL: always.
 	 * Return: 0; -EOPNOTSUPP with the reason, for who asked for it. */
 	int (*probe)(struct named_host *h, struct err *err);
 
-	/* Fill the empty @dir (still in .staging): _data and what it needs. */
+	/* Do its own options go together?  Called for a new volume, before
+	 * anything is made; may complete v->meta.  NULL: any.  -EINVAL. */
+	int (*plan)(struct named_volume *v, struct err *err);
+	/* Fill @dir (still in .staging, empty but for meta): _data and what it
+	 * needs, on the disk on return.  After a failure or a crash .purge is
+	 * called for it, then all that is left is deleted. */
 	int (*make)(struct named_volume *v, int dir, struct err *err);
 	/* Empty @dir again, if no data got in; -ENOTEMPTY. */
 	int (*unmake)(struct named_volume *v, int dir, struct err *err);
-	/* Is what make() left there?  Changes nothing. */
+	/* Is what make() left there?  Changes nothing.  -ENOENT. */
 	int (*verify)(struct named_volume *v, int dir, struct err *err);
-	/* First user, last user.  NULL: _data is reachable as it is. */
+	/* Every Mount, last user's Unmount (and Remove).  Again: 0.  NULL:
+	 * _data is reachable as it is. */
 	int (*attach)(struct named_volume *v, int dir, struct err *err);
 	int (*detach)(struct named_volume *v, int dir, struct err *err);
-	/* The volume is in the trash and not attached: let go what deleting
-	 * files does not (a subvolume, a quota).  Again, and after a crash with
-	 * @v NULL: for what is left of anybody's.  NULL: nothing. */
+	/* Would deleting @dir leave nothing behind?  Detached.  NULL: as
+	 * tree_removable(). */
+	int (*removable)(struct named_volume *v, int dir, struct err *err);
+	/* @dir is in the trash, or is what staging left: let go what deleting
+	 * files does not (a subvolume, a quota).  It may be half made; after a
+	 * failure it is tried again.  No volume's lock is held.  NULL:
+	 * nothing. */
 	int (*purge)(struct named_host *h, int dir, struct err *err);
-	/* A figure at hand (quota, statfs); NULL or -ENODATA: none is. */
+	/* A figure at hand (quota, statfs), never a walk; fills used_*, and
+	 * limit_bytes where meta does not have it.  NULL or -ENODATA: none is;
+	 * the last one known is told, with its age. */
 	int (*usage)(struct named_volume *v, int dir, struct vol_usage *ret,
 		     struct err *err);
-	/* A new limit; -EOPNOTSUPP, -EBUSY (not while mounted), -ENOSPC (below
+	/* A new limit; v->meta.size is the old one, and written by the caller
+	 * after it.  -EOPNOTSUPP, -EBUSY (not while mounted), -ENOSPC (below
 	 * what is used).  Growing works while mounted.  NULL: no limit. */
 	int (*resize)(struct named_volume *v, int dir, uint64_t size,
+		      struct err *err);
+	/* More for Status.  NULL: nothing. */
+	int (*status)(struct named_volume *v, int dir, json_object *to,
 		      struct err *err);
 };
 

@@ -1,5 +1,10 @@
 ar-src += volplugins/named/named.c
+ar-src += volplugins/named/named_host.c
+ar-src += volplugins/named/named_meta.c
+ar-src += volplugins/named/named_options.c
 ar-src += volplugins/named/named_trash.c
+ar-src += volplugins/named/backing_directory.c
 bins += berth-named
 berth-named-main := volplugins/named/main.c
 tests += volplugins/named/test_named.c
+tests += volplugins/named/test_named_meta.c

@@ -1,305 +1,234 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Named volumes as directories; named.h shows where. */
+/*
+ * The life of a named volume's directory; named.h shows where it is, backing.h
+ * what is in it.
+ */
 #include "volplugins/named/named.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "lib/fail.h"
 #include "lib/tree.h"
-
-#define DATA     "_data"
-#define ROOT_MAX 2048
-
-struct options {
-	uint32_t uid, gid, mode;
-};
-
-struct named_volume {
-	struct vol_volume base;
-	struct options opts;
-};
-
-struct named_host {
-	int volumes, staging; /* directories */
-	struct named_trash trash;
-	char root[ROOT_MAX]; /* path of volumes, for containers */
-};
-
-static const struct opt_field options[] = {
-	{ .key = "uid",
-	  .type = OPT_U32,
-	  .offset = offsetof(struct options, uid),
-	  .size = sizeof(uint32_t),
-	  .max = UINT32_MAX - 1,
-	  .doc = "owner of the volume's root directory; default 0" },
-	{ .key = "gid",
-	  .type = OPT_U32,
-	  .offset = offsetof(struct options, gid),
-	  .size = sizeof(uint32_t),
-	  .max = UINT32_MAX - 1,
-	  .doc = "group of the volume's root directory; default 0" },
-	OPT_FIELD("mode", OPT_MODE, struct options, mode,
-		  "permissions of the volume's root directory; default 0755"),
-	{ .key = "size",
-	  .type = OPT_REFUSED,
-	  .why = "a plain directory has no limit of its own" },
-	{ .key = "type",
-	  .type = OPT_REFUSED,
-	  .why = "a named volume is a directory, nothing is mounted for it" },
-	{ .key = "o",
-	  .type = OPT_REFUSED,
-	  .why = "a named volume is a directory, it has no mount options" },
-	{ .key = "device",
-	  .type = OPT_REFUSED,
-	  .why = "a named volume is a directory, not a device or a bind of "
-		 "another path" },
-	{ 0 },
-};
-
-static struct named_volume *to_named(struct vol_volume *v)
-{
-	return container_of(v, struct named_volume, base);
-}
-
-/* ---- the host ---------------------------------------------------------- */
-
-/* A directory of ours: made where missing, and closed to others. */
-static int own_dir(int fd, const char *name, struct err *err)
-{
-	_cleanup_close_ int dir = -EBADF;
-	struct stat st;
-
-	if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "make directory %s: %s", name,
-			       strerror(errno));
-	dir = tree_open(fd, name, err);
-	if (dir < 0)
-		return dir;
-	if (fstat(dir, &st) < 0 || st.st_uid != geteuid())
-		return err_set(err, -EPERM,
-			       "directory %s does not belong to this daemon's "
-			       "user",
-			       name);
-	if ((st.st_mode & 07777) != 0700 && fchmod(dir, 0700) < 0)
-		return err_set(err, -errno, "directory %s: %s", name,
-			       strerror(errno));
-	return take_fd(dir);
-}
-
-/* The path of a descriptor, as containers' mounts need it. */
-static int path_of(int fd, char *buf, size_t size, struct err *err)
-{
-	char proc[64];
-	ssize_t n;
-
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	n = readlink(proc, buf, size);
-	if (n < 0 || (size_t)n >= size || buf[0] != '/')
-		return err_set(err, n < 0 ? -errno : -ENAMETOOLONG,
-			       "the path of the state directory");
-	buf[n] = '\0';
-	return 0;
-}
-
-/* Volumes that were being made when the last life ended. */
-static int clear_staging(struct named_host *h, struct err *err)
-{
-	return tree_empty(h->staging, NULL, NULL, err);
-}
-
-static void host_close(void *host)
-{
-	struct named_host *h = host;
-
-	named_trash_fini(&h->trash);
-	closep(&h->staging);
-	closep(&h->volumes);
-	free(h);
-}
-
-static void host_closep(struct named_host **h)
-{
-	if (*h)
-		host_close(*h);
-}
-
-static int host_open(const struct plugd *d, void **ret, struct err *err)
-{
-	_cleanup_(host_closep) struct named_host *h = calloc(1, sizeof(*h));
-	_cleanup_close_ int state = -EBADF, own = -EBADF;
-	int r;
-
-	if (!h)
-		return err_set(err, -ENOMEM, "out of memory");
-	h->volumes = h->staging = h->trash.fd = -EBADF;
-	state = open(d->dirs.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (state < 0)
-		return err_set(err, -errno, "%s: %s", d->dirs.state_dir,
-			       strerror(errno));
-	own = own_dir(state, named_driver.name, err);
-	if (own < 0)
-		return own;
-	h->volumes = own_dir(own, "volumes", err);
-	if (h->volumes < 0)
-		return h->volumes;
-	h->staging = own_dir(h->volumes, ".staging", err);
-	if (h->staging < 0)
-		return h->staging;
-	r = path_of(h->volumes, h->root, sizeof(h->root), err);
-	if (r == 0)
-		r = clear_staging(h, err);
-	if (r == 0)
-		r = named_trash_init(&h->trash, h->volumes, err);
-	if (r < 0)
-		return r;
-	*ret = take_ptr(h);
-	return 0;
-}
-
-/* ---- a volume ---------------------------------------------------------- */
-
-static void defaults(struct vol_volume *v)
-{
-	to_named(v)->opts.mode = 0755;
-}
+#include "volplugins/named/named_priv.h"
 
 /* The volume's directory, not yet its data.  Return: fd; -errno. */
-static int open_volume(const struct vol_volume *v, struct err *err)
+static int open_volume(const struct named_volume *v, struct err *err)
 {
-	const struct named_host *h = v->host;
-
-	return tree_open(h->volumes, v->name, err);
+	return tree_open(named_host_of(v)->volumes, v->base.name, err);
 }
 
-/* Make @dir/_data as asked for. */
-static int make_data(int dir, const struct options *o, struct err *err)
+/* What @dir is made of, into @v. */
+static int know(struct named_volume *v, int dir, struct err *err)
+{
+	struct named_meta m;
+	int r;
+
+	if (v->backing)
+		return 0;
+	r = named_meta_read(dir, &m, err);
+	if (r < 0)
+		return err_wrap(err, r, "volume %s", v->base.name);
+	v->backing = named_backing_find(m.backing);
+	if (!v->backing)
+		return err_set(err, -EPROTONOSUPPORT,
+			       "volume %s: backing %s is not known to this "
+			       "version",
+			       v->base.name, m.backing);
+	v->meta = m;
+	return 0;
+}
+
+/* Both.  Return: fd; -ENOENT; -errno. */
+static int open_known(struct named_volume *v, struct err *err)
+{
+	_cleanup_close_ int dir = open_volume(v, err);
+	int r = dir < 0 ? dir : know(v, dir, err);
+
+	return r < 0 ? r : take_fd(dir);
+}
+
+/* ---- making ------------------------------------------------------------ */
+
+int named_data_own(const struct named_volume *v, int data)
+{
+	const struct named_options *o = &v->opts;
+
+	/* the mode last: a change of owner takes set-id bits away */
+	if (fchown(data, o->uid, o->gid) < 0 || fchmod(data, o->mode) < 0)
+		return -errno;
+	return tree_sync(data);
+}
+
+int named_data_make(const struct named_volume *v, int dir, struct err *err)
 {
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	if (mkdirat(dir, DATA, 0700) < 0)
-		return err_set(err, -errno, "make " DATA ": %s",
-			       strerror(errno));
-	fd = tree_open(dir, DATA, err);
+	if (mkdirat(dir, NAMED_DATA, 0700) < 0)
+		return errno == EEXIST
+			       ? 0
+			       : err_set(err, -errno, "make " NAMED_DATA ": %s",
+					 strerror(errno));
+	fd = tree_open(dir, NAMED_DATA, err);
 	if (fd < 0)
 		return fd;
-	/* the mode last: a change of owner takes set-id bits away */
-	r = fchown(fd, o->uid, o->gid) < 0 || fchmod(fd, o->mode) < 0
-		    ? -errno
-		    : tree_sync(fd);
+	r = named_data_own(v, fd);
 	if (r == 0)
 		r = tree_sync(dir);
 	if (r < 0) {
-		unlinkat(dir, DATA, AT_REMOVEDIR);
-		return err_set(err, r, "set up " DATA ": %s", strerror(-r));
+		unlinkat(dir, NAMED_DATA, AT_REMOVEDIR);
+		return err_set(err, r, "set up " NAMED_DATA ": %s",
+			       strerror(-r));
 	}
 	return 0;
 }
 
 /* .staging/NAME with all that belongs in it. */
-static int stage(struct vol_volume *v, struct err *err)
+static int stage(struct named_volume *v, struct err *err)
 {
-	struct named_host *h = v->host;
+	const struct named_host *h = named_host_of(v);
 	_cleanup_close_ int dir = -EBADF;
 	int r;
 
-	if (mkdirat(h->staging, v->name, 0700) < 0)
-		return err_set(err, -errno, "make directory %s: %s", v->name,
-			       strerror(errno));
-	dir = tree_open(h->staging, v->name, err);
+	if (mkdirat(h->staging, v->base.name, 0700) < 0)
+		return err_set(err, -errno, "make directory %s: %s",
+			       v->base.name, strerror(errno));
+	dir = tree_open(h->staging, v->base.name, err);
 	r = dir < 0 ? dir : FAILPOINT("named.create.staged");
-	return r < 0 ? r : make_data(dir, &to_named(v)->opts, err);
+	if (r == 0)
+		r = named_meta_write(dir, &v->meta, err);
+	return r < 0 ? r : v->backing->make(v, dir, err);
 }
 
-static void unstage(struct vol_volume *v)
+static void unstage(struct named_volume *v)
 {
-	struct named_host *h = v->host;
-	_cleanup_close_ int dir = tree_open(h->staging, v->name, NULL);
+	struct named_host *h = named_host_of(v);
+	_cleanup_close_ int dir = tree_open(h->staging, v->base.name, NULL);
 
-	if (dir < 0)
-		return;
-	unlinkat(dir, DATA, AT_REMOVEDIR);
-	unlinkat(h->staging, v->name, AT_REMOVEDIR);
+	/* what stays is the next start's */
+	if (dir >= 0 && named_purge(h, dir, NULL) == 0 &&
+	    tree_empty(dir, NULL, NULL, NULL) == 0)
+		unlinkat(h->staging, v->base.name, AT_REMOVEDIR);
+	v->backing = NULL;
 }
 
-static int make_volume(struct vol_volume *v, struct err *err)
+static int make_volume(struct named_volume *v, struct err *err)
 {
-	struct named_host *h = v->host;
-	int r = stage(v, err);
+	const struct named_host *h = named_host_of(v);
+	const char *name = v->base.name;
+	int r = named_choose(v, err);
 
+	if (r < 0)
+		return r;
+	r = stage(v, err);
 	if (r == 0)
 		r = FAILPOINT("named.create.ready");
 	if (r == 0) {
-		r = tree_rename_new(h->staging, v->name, h->volumes, v->name);
+		r = tree_rename_new(h->staging, name, h->volumes, name);
 		if (r < 0)
-			err_set(err, r, "put directory %s in place: %s",
-				v->name, strerror(-r));
+			err_set(err, r, "put directory %s in place: %s", name,
+				strerror(-r));
 	}
 	if (r < 0) {
 		unstage(v);
 		return r;
 	}
 	r = tree_sync(h->volumes); /* else a power cut may undo the rename */
-	return r < 0 ? err_set(err, r, "directory %s: %s", v->name,
-			       strerror(-r))
+	return r < 0 ? err_set(err, r, "directory %s: %s", name, strerror(-r))
 		     : 0;
 }
 
-static int create(struct vol_volume *v, struct err *err)
+/* Found: whoever made it, what is in it is not touched. */
+static int take_up(struct named_volume *v, int dir, struct err *err)
 {
+	int r = know(v, dir, err);
+
+	if (r == 0)
+		r = named_fits(v, err);
+	if (r < 0)
+		return r;
+	r = v->backing->verify(v, dir, err);
+	if (r == -ENOENT && v->backing == &named_directory)
+		return v->backing->make(v, dir, err);
+	return r < 0 ? err_wrap(err, r, "volume %s", v->base.name) : 0;
+}
+
+static int create(struct vol_volume *base, struct err *err)
+{
+	struct named_volume *v = to_named(base);
 	_cleanup_close_ int dir = open_volume(v, err);
-	_cleanup_close_ int data = -EBADF;
 
 	if (dir == -ENOENT)
 		return make_volume(v, err);
-	if (dir < 0)
-		return dir;
-	/* found: whoever made it, what is in it is not touched */
-	data = tree_open(dir, DATA, err);
-	if (data == -ENOENT)
-		return make_data(dir, &to_named(v)->opts, err);
-	return data < 0 ? data : 0;
+	return dir < 0 ? dir : take_up(v, dir, err);
 }
 
-static int unmake(struct vol_volume *v, struct err *err)
+/* ---- taking away -------------------------------------------------------- */
+
+static int unmake(struct vol_volume *base, struct err *err)
 {
-	const struct named_host *h = v->host;
-	_cleanup_close_ int dir = open_volume(v, err);
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, err);
+	int r;
 
 	if (dir == -ENOENT)
 		return 0;
-	if (dir < 0)
-		return dir;
-	/* rmdir is the proof that there is no data */
-	if ((unlinkat(dir, DATA, AT_REMOVEDIR) < 0 && errno != ENOENT) ||
-	    (unlinkat(h->volumes, v->name, AT_REMOVEDIR) < 0 &&
-	     errno != ENOENT))
+	r = dir < 0 ? dir : v->backing->unmake(v, dir, err);
+	if (r == 0)
+		r = named_meta_remove(dir, err);
+	if (r < 0)
+		return err_wrap(err, r, "take back directory %s", base->name);
+	if (unlinkat(named_host_of(v)->volumes, base->name, AT_REMOVEDIR) < 0 &&
+	    errno != ENOENT)
 		return err_set(err, errno == EEXIST ? -ENOTEMPTY : -errno,
-			       "take back directory %s: %s", v->name,
+			       "take back directory %s: %s", base->name,
 			       strerror(errno));
 	return 0;
 }
 
-static int remove_volume(struct vol_volume *v, struct err *err)
+static int detach(struct named_volume *v, int dir, struct err *err)
 {
-	struct named_host *h = v->host;
-	_cleanup_close_ int dir = open_volume(v, err);
+	struct vol_usage u = { 0 };
+
+	if (!v->backing->detach)
+		return 0;
+	(void)named_usage(v, dir, &u, NULL); /* remembered for later */
+	return v->backing->detach(v, dir, err);
+}
+
+/* Nothing of it in use, and nothing in it that would stay. */
+static int removable(struct named_volume *v, int dir, struct err *err)
+{
+	int r = detach(v, dir, err);
+
+	if (r < 0)
+		return r;
+	return v->backing->removable ? v->backing->removable(v, dir, err)
+				     : tree_removable(dir, err);
+}
+
+static int remove_volume(struct vol_volume *base, struct err *err)
+{
+	struct named_volume *v = to_named(base);
+	struct named_host *h = named_host_of(v);
+	_cleanup_close_ int dir = open_known(v, err);
 	char heap[NAMED_HEAP_MAX];
 	int r;
 
 	if (dir == -ENOENT)
 		return 0;
-	r = dir < 0 ? dir : tree_removable(dir, err);
+	r = dir < 0 ? dir : removable(v, dir, err);
 	if (r < 0)
-		return err_wrap(err, r, "volume %s stays", v->name);
+		return err_wrap(err, r, "volume %s stays", base->name);
 	r = FAILPOINT("named.remove.checked");
 	if (r == 0)
-		r = named_trash_put(&h->trash, h->volumes, v->name, heap, err);
+		r = named_trash_put(&h->trash, h->volumes, base->name, heap,
+				    err);
 	if (r < 0)
 		return r;
 	/* from here it is removed, whatever else goes wrong */
@@ -309,37 +238,53 @@ static int remove_volume(struct vol_volume *v, struct err *err)
 	return 0;
 }
 
-static int verify(struct vol_volume *v, struct err *err)
-{
-	_cleanup_close_ int dir = open_volume(v, err);
-	_cleanup_close_ int data = dir < 0 ? dir : tree_open(dir, DATA, err);
+/* ---- use ---------------------------------------------------------------- */
 
-	if (data == -ENOENT)
+static int verify_at(struct named_volume *v, int dir, struct err *err)
+{
+	int r = dir < 0 ? dir : v->backing->verify(v, dir, err);
+
+	if (r == -ENOENT)
 		return err_set(err, -ENOENT,
-			       "its directory is gone: restore it, or remove "
-			       "the volume");
-	return data < 0 ? data : 0;
+			       "its %s is gone: restore it, or remove the "
+			       "volume",
+			       v->backing ? v->backing->name : "directory");
+	return r;
 }
 
-static int mount_volume(struct vol_volume *v, struct err *err)
+static int verify(struct vol_volume *base, struct err *err)
 {
-	int r = verify(v, err);
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, err);
 
-	return r < 0 ? err_wrap(err, r, "volume %s", v->name) : 0;
+	return verify_at(v, dir, err);
 }
 
-static int unmount_volume(struct vol_volume *v, struct err *err)
+static int mount_volume(struct vol_volume *base, struct err *err)
 {
-	(void)v; /* a directory needs nothing undone */
-	(void)err;
-	return 0;
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, err);
+	int r = verify_at(v, dir, err);
+
+	if (r == 0 && v->backing->attach)
+		r = v->backing->attach(v, dir, err);
+	return r < 0 ? err_wrap(err, r, "volume %s", base->name) : 0;
+}
+
+static int unmount_volume(struct vol_volume *base, struct err *err)
+{
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, err);
+	int r = dir == -ENOENT ? 0 : dir < 0 ? dir : detach(v, dir, err);
+
+	return r < 0 ? err_wrap(err, r, "volume %s", base->name) : 0;
 }
 
 static int path(const struct vol_volume *v, char *buf, size_t size,
 		struct err *err)
 {
 	const struct named_host *h = v->host;
-	int n = snprintf(buf, size, "%s/%s/" DATA, h->root, v->name);
+	int n = snprintf(buf, size, "%s/%s/" NAMED_DATA, h->root, v->name);
 
 	if (n < 0 || (size_t)n >= size)
 		return err_set(err, -ENAMETOOLONG, "volume %s: path too long",
@@ -347,66 +292,72 @@ static int path(const struct vol_volume *v, char *buf, size_t size,
 	return 0;
 }
 
-static int status(struct vol_volume *v, json_object *to, struct err *err)
-{
-	json_object *text = json_object_new_string("directory");
+/* ---- telling ------------------------------------------------------------ */
 
-	(void)v;
-	if (text && json_object_object_add(to, "backing", text) == 0)
+static int64_t boot_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec + 1; /* 0 is never */
+}
+
+int named_usage(struct named_volume *v, int dir, struct vol_usage *ret,
+		struct err *err)
+{
+	int r = v->backing->usage ? v->backing->usage(v, dir, ret, err)
+				  : -ENODATA;
+
+	if (r == 0 && ret->used_known && !ret->age_s) {
+		v->used = ret->used_bytes;
+		v->used_at = boot_s();
+	}
+	if (r == -ENODATA && v->used_at) {
+		ret->used_known = true;
+		ret->used_bytes = v->used;
+		ret->age_s = (uint64_t)(boot_s() - v->used_at);
+	}
+	if (!ret->limit_bytes)
+		ret->limit_bytes = v->meta.size;
+	return r == -ENODATA ? 0 : r;
+}
+
+/* A volume whose directory is gone is still told, without figures. */
+static int usage(struct vol_volume *base, struct vol_usage *ret,
+		 struct err *err)
+{
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, NULL);
+
+	return dir < 0 ? 0 : named_usage(v, dir, ret, err);
+}
+
+static int add_text(json_object *to, const char *key, const char *text,
+		    struct err *err)
+{
+	json_object *val = json_object_new_string(text);
+
+	if (val && json_object_object_add(to, key, val) == 0)
 		return 0;
-	json_object_put(text);
+	json_object_put(val);
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-/* ---- what no volume owns ----------------------------------------------- */
-
-static void dir_closep(DIR **dir)
+static int status(struct vol_volume *base, json_object *to, struct err *err)
 {
-	if (*dir)
-		closedir(*dir);
-}
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, NULL);
+	int r;
 
-/* Directories without a record: their state was lost, or somebody put them
- * there.  They are data, so they are told and never deleted. */
-static int check(void *host, bool (*known)(void *ctx, const char *name),
-		 void (*fn)(void *ctx, const char *line), void *ctx,
-		 struct err *err)
-{
-	struct named_host *h = host;
-	_cleanup_close_ int fd =
-		openat(h->volumes, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	char line[768];
-	int heaps;
-
-	if (!dir)
-		return err_set(err, -errno, "read %s: %s", h->root,
-			       strerror(errno));
-	(void)take_fd(fd);
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || known(ctx, entry->d_name))
-			continue;
-		snprintf(line, sizeof(line),
-			 "directory %s has no volume: docker volume create -d "
-			 "%s %s takes it up again",
-			 entry->d_name, named_driver.name, entry->d_name);
-		fn(ctx, line);
-	}
-	if (named_trash_busy(&h->trash))
-		return 0;
-	heaps = named_trash_sweep(&h->trash, true, fn, ctx, err);
-	return heaps < 0 ? heaps : 0;
-}
-
-static int gc(void *host, bool dry, bool (*known)(void *ctx, const char *name),
-	      void (*fn)(void *ctx, const char *line), void *ctx,
-	      struct err *err)
-{
-	struct named_host *h = host;
-
-	(void)known; /* a directory without a volume may be somebody's data */
-	return named_trash_sweep(&h->trash, dry, fn, ctx, err);
+	if (dir < 0)
+		return add_text(to, "backing",
+				v->backing ? v->backing->name : "missing", err);
+	r = add_text(to, "backing", v->backing->name, err);
+	if (r == 0 && v->meta.fs[0])
+		r = add_text(to, "fs", v->meta.fs, err);
+	if (r == 0 && v->backing->status)
+		r = v->backing->status(v, dir, to, err);
+	return r;
 }
 
 const struct vol_driver named_driver = {
@@ -414,19 +365,21 @@ const struct vol_driver named_driver = {
 	.summary = "Docker volumes as directories on this host",
 	.volume_size = sizeof(struct named_volume),
 	.options_offset = offsetof(struct named_volume, opts),
-	.options_size = sizeof(struct options),
-	.options = options,
-	.host_open = host_open,
-	.host_close = host_close,
-	.defaults = defaults,
+	.options_size = sizeof(struct named_options),
+	.options = named_options,
+	.host_open = named_host_open,
+	.host_close = named_host_close,
+	.defaults = named_defaults,
+	.init = named_init,
 	.create = create,
 	.unmake = unmake,
 	.remove = remove_volume,
 	.mount = mount_volume,
 	.unmount = unmount_volume,
 	.path = path,
+	.usage = usage,
 	.status = status,
 	.verify = verify,
-	.check = check,
-	.gc = gc,
+	.check = named_host_check,
+	.gc = named_host_gc,
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * named.h - named volumes: a directory each.
+ * named.h - named volumes: a directory each, and what fills it (backing.h).
  *
  *   <state-dir>/berth-named/volumes/      0700, so that no user of this host
  *                                         gets at a setuid file in a volume
  *     NAME/_data                          what containers see
+ *          meta                           what it is made of (named_meta.h)
+ *          image, ...                     its backing's
  *     .staging/NAME/                      being made, one rename from ready
  *     .trash/N/                           removed, being deleted
  *
@@ -25,6 +27,10 @@ extern const struct vol_driver named_driver;
  * long. */
 struct named_trash {
 	int fd; /* of .trash */
+	/* Let go what deleting a heap's files does not; again after a failure.
+	 * NULL: nothing. */
+	int (*purge)(void *ctx, int dir, struct err *err);
+	void *ctx;
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
@@ -33,7 +39,9 @@ struct named_trash {
 	bool stop; /* also read without the lock, so that a walk ends */
 };
 
-int named_trash_init(struct named_trash *t, int volumes_fd, struct err *err);
+int named_trash_init(struct named_trash *t, int volumes_fd,
+		     int (*purge)(void *ctx, int dir, struct err *err),
+		     void *ctx, struct err *err);
 void named_trash_fini(struct named_trash *t);
 /*
  * named_trash_put() - take the directory @name of @fd away, by one rename.

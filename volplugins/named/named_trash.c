@@ -79,7 +79,9 @@ static int heap_delete(struct named_trash *t, const char *name,
 		return 0;
 	if (fd < 0)
 		return fd;
-	r = tree_empty(fd, spent, b, err);
+	r = t->purge ? t->purge(t->ctx, fd, err) : 0;
+	if (r == 0)
+		r = tree_empty(fd, spent, b, err);
 	if (r < 0)
 		return r;
 	if (unlinkat(t->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -184,11 +186,15 @@ static void *reaper(void *arg)
 	return NULL;
 }
 
-int named_trash_init(struct named_trash *t, int volumes_fd, struct err *err)
+int named_trash_init(struct named_trash *t, int volumes_fd,
+		     int (*purge)(void *ctx, int dir, struct err *err),
+		     void *ctx, struct err *err)
 {
 	pthread_attr_t attr;
 	int r;
 
+	t->purge = purge;
+	t->ctx = ctx;
 	if (mkdirat(volumes_fd, ".trash", 0700) < 0 && errno != EEXIST)
 		return err_set(err, -errno, "make the trash: %s",
 			       strerror(errno));

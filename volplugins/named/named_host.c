@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What named volumes share: their directories, and what no volume owns. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/tree.h"
+#include "volplugins/named/named_priv.h"
+
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* A directory of ours: made where missing, and closed to others. */
+static int own_dir(int fd, const char *name, struct err *err)
+{
+	_cleanup_close_ int dir = -EBADF;
+	struct stat st;
+
+	if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "make directory %s: %s", name,
+			       strerror(errno));
+	dir = tree_open(fd, name, err);
+	if (dir < 0)
+		return dir;
+	if (fstat(dir, &st) < 0 || st.st_uid != geteuid())
+		return err_set(err, -EPERM,
+			       "directory %s does not belong to this daemon's "
+			       "user",
+			       name);
+	if ((st.st_mode & 07777) != 0700 && fchmod(dir, 0700) < 0)
+		return err_set(err, -errno, "directory %s: %s", name,
+			       strerror(errno));
+	return take_fd(dir);
+}
+
+/* The path of a descriptor, as containers' mounts need it. */
+static int path_of(int fd, char *buf, size_t size, struct err *err)
+{
+	char proc[64];
+	ssize_t n;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	n = readlink(proc, buf, size);
+	if (n < 0 || (size_t)n >= size || buf[0] != '/')
+		return err_set(err, n < 0 ? -errno : -ENAMETOOLONG,
+			       "the path of the state directory");
+	buf[n] = '\0';
+	return 0;
+}
+
+/* What deleting the files of a volume's directory does not let go. */
+int named_purge(struct named_host *h, int dir, struct err *err)
+{
+	const struct named_backing *b;
+	struct named_meta m;
+	int r = named_meta_read(dir, &m, err);
+
+	if (r < 0)
+		return r;
+	b = named_backing_find(m.backing);
+	if (!b)
+		return err_set(err, -EPROTONOSUPPORT,
+			       "backing %s is not known to this version",
+			       m.backing);
+	return b->purge ? b->purge(h, dir, err) : 0;
+}
+
+static int purge(void *host, int dir, struct err *err)
+{
+	return named_purge(host, dir, err);
+}
+
+/* One volume that was being made when the last life ended. */
+static int clear_one(struct named_host *h, const char *name, struct err *err)
+{
+	char heap[NAMED_HEAP_MAX];
+	_cleanup_close_ int dir = tree_open(h->staging, name, err);
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	if (named_purge(h, dir, err) == 0 &&
+	    tree_empty(dir, NULL, NULL, err) == 0)
+		return unlinkat(h->staging, name, AT_REMOVEDIR) < 0 ? -errno
+								    : 0;
+	/* out of the way of a Create of its name; the trash tells why */
+	return named_trash_put(&h->trash, h->staging, name, heap, err);
+}
+
+static int clear_staging(struct named_host *h, struct err *err)
+{
+	_cleanup_close_ int fd =
+		openat(h->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return err_set(err, -errno, "read .staging: %s",
+			       strerror(errno));
+	(void)take_fd(fd);
+	while (r == 0 && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			r = clear_one(h, entry->d_name, err);
+	return r;
+}
+
+void named_host_close(void *host)
+{
+	struct named_host *h = host;
+
+	named_trash_fini(&h->trash);
+	closep(&h->staging);
+	closep(&h->volumes);
+	free(h);
+}
+
+static void host_closep(struct named_host **h)
+{
+	if (*h)
+		named_host_close(*h);
+}
+
+int named_host_open(const struct plugd *d, void **ret, struct err *err)
+{
+	_cleanup_(host_closep) struct named_host *h = calloc(1, sizeof(*h));
+	_cleanup_close_ int state = -EBADF, own = -EBADF;
+	int r;
+
+	if (!h)
+		return err_set(err, -ENOMEM, "out of memory");
+	h->volumes = h->staging = h->trash.fd = -EBADF;
+	state = open(d->dirs.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state < 0)
+		return err_set(err, -errno, "%s: %s", d->dirs.state_dir,
+			       strerror(errno));
+	own = own_dir(state, named_driver.name, err);
+	if (own < 0)
+		return own;
+	h->volumes = own_dir(own, "volumes", err);
+	if (h->volumes < 0)
+		return h->volumes;
+	h->staging = own_dir(h->volumes, ".staging", err);
+	if (h->staging < 0)
+		return h->staging;
+	r = path_of(h->volumes, h->root, sizeof(h->root), err);
+	if (r < 0)
+		return r;
+	named_probe(h);
+	r = named_trash_init(&h->trash, h->volumes, purge, h, err);
+	if (r == 0)
+		r = clear_staging(h, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(h);
+	return 0;
+}
+
+/* ---- what no volume owns ----------------------------------------------- */
+
+/* Directories without a record: their state was lost, or somebody put them
+ * there.  They are data, so they are told and never deleted. */
+int named_host_check(void *host, bool (*known)(void *ctx, const char *name),
+		     void (*fn)(void *ctx, const char *line), void *ctx,
+		     struct err *err)
+{
+	struct named_host *h = host;
+	_cleanup_close_ int fd =
+		openat(h->volumes, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char line[768];
+	int heaps;
+
+	if (!dir)
+		return err_set(err, -errno, "read %s: %s", h->root,
+			       strerror(errno));
+	(void)take_fd(fd);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || known(ctx, entry->d_name))
+			continue;
+		snprintf(line, sizeof(line),
+			 "directory %s has no volume: docker volume create -d "
+			 "%s %s takes it up again",
+			 entry->d_name, named_driver.name, entry->d_name);
+		fn(ctx, line);
+	}
+	if (named_trash_busy(&h->trash))
+		return 0;
+	heaps = named_trash_sweep(&h->trash, true, fn, ctx, err);
+	return heaps < 0 ? heaps : 0;
+}
+
+int named_host_gc(void *host, bool dry,
+		  bool (*known)(void *ctx, const char *name),
+		  void (*fn)(void *ctx, const char *line), void *ctx,
+		  struct err *err)
+{
+	struct named_host *h = host;
+
+	(void)known; /* a directory without a volume may be somebody's data */
+	return named_trash_sweep(&h->trash, dry, fn, ctx, err);
+}

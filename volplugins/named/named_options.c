@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options of a named volume, and the backing they choose. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "volplugins/named/named_priv.h"
+
+const struct named_backing *const named_backings[] = {
+	&named_directory,
+	NULL,
+};
+_Static_assert(ARRAY_SIZE(named_backings) - 1 <= NAMED_BACKINGS_MAX,
+	       "a verdict for each");
+
+const struct opt_field named_options[] = {
+	OPT_FIELD("size", OPT_SIZE, struct named_options, size,
+		  "how much fits in, at most; default no limit"),
+	OPT_FIELD("backing", OPT_STR, struct named_options, backing,
+		  "what the volume is made of; default by size and host"),
+	OPT_FIELD("fs", OPT_STR, struct named_options, fs,
+		  "file system of an image: ext4 or xfs; default ext4"),
+	{ .key = "uid",
+	  .type = OPT_U32,
+	  .offset = offsetof(struct named_options, uid),
+	  .size = sizeof(uint32_t),
+	  .max = UINT32_MAX - 1,
+	  .doc = "owner of the volume's root directory; default 0" },
+	{ .key = "gid",
+	  .type = OPT_U32,
+	  .offset = offsetof(struct named_options, gid),
+	  .size = sizeof(uint32_t),
+	  .max = UINT32_MAX - 1,
+	  .doc = "group of the volume's root directory; default 0" },
+	OPT_FIELD("mode", OPT_MODE, struct named_options, mode,
+		  "permissions of the volume's root directory; default 0755"),
+	{ .key = "type",
+	  .type = OPT_REFUSED,
+	  .why = "a named volume is a directory, nothing is mounted for it" },
+	{ .key = "o",
+	  .type = OPT_REFUSED,
+	  .why = "a named volume is a directory, it has no mount options" },
+	{ .key = "device",
+	  .type = OPT_REFUSED,
+	  .why = "a named volume is a directory, not a device or a bind of "
+		 "another path" },
+	{ 0 },
+};
+
+void named_defaults(struct vol_volume *v)
+{
+	to_named(v)->opts.mode = 0755;
+}
+
+const struct named_backing *named_backing_find(const char *name)
+{
+	for (size_t i = 0; named_backings[i]; i++)
+		if (strcmp(named_backings[i]->name, name) == 0)
+			return named_backings[i];
+	return NULL;
+}
+
+static int no_such_backing(const char *name, struct err *err)
+{
+	char known[NAMED_BACKINGS_MAX * (NAMED_BACKING_MAX + 2)] = "";
+	char shown[64];
+
+	for (size_t i = 0; named_backings[i]; i++) {
+		strcat(known, i ? ", " : "");
+		strcat(known, named_backings[i]->name);
+	}
+	return err_set(err, -EINVAL, "option backing=%s: not one of %s",
+		       log_quote(shown, sizeof(shown), name), known);
+}
+
+int named_init(struct vol_volume *v, struct err *err)
+{
+	const struct named_options *o = &to_named(v)->opts;
+	const struct named_backing *b = &named_directory;
+
+	if (!o->backing[0])
+		return 0;
+	b = named_backing_find(o->backing);
+	if (!b)
+		return no_such_backing(o->backing, err);
+	if (o->size && !b->limits)
+		return err_set(err, -EINVAL,
+			       "option size: backing=%s has no limit of its "
+			       "own",
+			       b->name);
+	if (!o->size && b->must_limit)
+		return err_set(err, -EINVAL,
+			       "option size: missing, backing=%s needs it",
+			       b->name);
+	return 0;
+}
+
+/* ---- what this host has ------------------------------------------------- */
+
+void named_probe(struct named_host *h)
+{
+	for (size_t i = 0; named_backings[i]; i++) {
+		const struct named_backing *b = named_backings[i];
+		struct named_verdict *verdict = &h->verdicts[i];
+
+		verdict->r = b->probe ? b->probe(h, &verdict->why) : 0;
+		if (verdict->r < 0)
+			log_info("op=probe backing=%s result=no err=\"%s\"",
+				 b->name, verdict->why.msg);
+	}
+}
+
+/* Return: 0; -EOPNOTSUPP with the reason. */
+static int have(const struct named_host *h, const struct named_backing *b,
+		struct err *err)
+{
+	for (size_t i = 0; named_backings[i]; i++)
+		if (named_backings[i] == b && h->verdicts[i].r < 0)
+			return err_set(err, h->verdicts[i].r,
+				       "backing=%s can't be used here: %s",
+				       b->name, h->verdicts[i].why.msg);
+	return 0;
+}
+
+/* The backing @name, if it was built and this host has it. */
+static const struct named_backing *usable(const struct named_host *h,
+					  const char *name)
+{
+	const struct named_backing *b = named_backing_find(name);
+
+	return b && have(h, b, NULL) == 0 ? b : NULL;
+}
+
+/* ---- choosing ----------------------------------------------------------- */
+
+static const struct named_backing *by_options(const struct named_host *h,
+					      const struct named_options *o)
+{
+	const struct named_backing *b;
+
+	if (o->backing[0])
+		return named_backing_find(o->backing);
+	b = usable(h, "btrfs");
+	if (!b && o->size)
+		b = usable(h, "project");
+	if (!b && o->size)
+		b = named_backing_find("image"); /* its reason, if it can't */
+	return b ? b : &named_directory;
+}
+
+int named_choose(struct named_volume *v, struct err *err)
+{
+	const struct named_host *h = named_host_of(v);
+	const struct named_options *o = &v->opts;
+	const struct named_backing *b = by_options(h, o);
+	int r = b ? have(h, b, err) : no_such_backing(o->backing, err);
+
+	if (r < 0)
+		return r;
+	if (o->size && !b->limits)
+		return err_set(err, -EOPNOTSUPP,
+			       "option size: a plain directory has no limit "
+			       "of its own");
+	v->meta = (struct named_meta){ .size = o->size };
+	snprintf(v->meta.backing, sizeof(v->meta.backing), "%s", b->name);
+	snprintf(v->meta.fs, sizeof(v->meta.fs), "%s", o->fs);
+	r = b->plan ? b->plan(v, err) : 0;
+	if (r == 0 && !b->plan && o->fs[0])
+		r = err_set(err, -EINVAL,
+			    "option fs: only a volume with backing=image has "
+			    "a file system of its own, this is %s",
+			    b->name);
+	if (r == 0)
+		v->backing = b;
+	return r;
+}
+
+int named_fits(const struct named_volume *v, struct err *err)
+{
+	const struct named_options *o = &v->opts;
+	const struct named_meta *m = &v->meta;
+
+	if (o->backing[0] && strcmp(o->backing, m->backing) != 0)
+		return err_set(err, -EEXIST,
+			       "directory %s is there already with backing=%s: "
+			       "ask for that, or leave it out",
+			       v->base.name, m->backing);
+	if (o->fs[0] && strcmp(o->fs, m->fs) != 0)
+		return err_set(err, -EEXIST,
+			       "directory %s is there already with fs=%s: ask "
+			       "for that, or leave it out",
+			       v->base.name, m->fs[0] ? m->fs : "none");
+	if (o->size && o->size != m->size)
+		return err_set(err, -EEXIST,
+			       "directory %s is there already with size=%llu: "
+			       "ask for that, or leave it out and resize it",
+			       v->base.name, (unsigned long long)m->size);
+	return 0;
+}

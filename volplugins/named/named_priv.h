@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * named_priv.h - what the parts of the named driver share: named.c (the life
+ * of a volume's directory), named_host.c (what is there for all of them),
+ * named_options.c (options, and which backing they choose) and the backings.
+ */
+#ifndef VOLPLUGINS_NAMED_NAMED_PRIV_H
+#define VOLPLUGINS_NAMED_NAMED_PRIV_H
+
+#include "lib/base.h"
+#include "volplugins/named/backing.h"
+#include "volplugins/named/named.h"
+#include "volplugins/named/named_meta.h"
+
+#define NAMED_DATA "_data"
+
+/* As given to Create.  Compared bytewise with those of a Create that comes
+ * again, so all of it is zero where nothing was given. */
+struct named_options {
+	uint64_t size; /* 0: no limit */
+	char backing[NAMED_BACKING_MAX];
+	char fs[8]; /* "": ext4, where there is one to choose */
+	uint32_t uid, gid, mode;
+};
+
+/* .base and .opts first: the core knows their places.  What .backing and .meta
+ * say is read from NAME/meta at first need, under the volume's lock. */
+struct named_volume {
+	struct vol_volume base;
+	struct named_options opts;
+	const struct named_backing *backing; /* NULL: not read yet */
+	struct named_meta meta;
+	/* The last figure .usage had while there was one to have, for when
+	 * there is none; used_at: CLOCK_BOOTTIME seconds, 0: never. */
+	uint64_t used;
+	int64_t used_at;
+};
+
+#define NAMED_BACKINGS_MAX 8
+
+struct named_host {
+	int volumes, staging; /* directories */
+	struct named_trash trash;
+	char root[2048]; /* path of volumes, for containers */
+	/* What each of named_backings[] said to .probe. */
+	struct named_verdict {
+		int r;
+		struct err why;
+	} verdicts[NAMED_BACKINGS_MAX];
+};
+
+static inline struct named_volume *to_named(struct vol_volume *v)
+{
+	return container_of(v, struct named_volume, base);
+}
+
+static inline struct named_host *named_host_of(const struct named_volume *v)
+{
+	return v->base.host;
+}
+
+/* ---- named_options.c --------------------------------------------------- */
+
+extern const struct opt_field named_options[];
+extern const struct named_backing *const named_backings[]; /* ended by NULL */
+
+void named_defaults(struct vol_volume *v);
+/* Do the options go together? -EINVAL. */
+int named_init(struct vol_volume *v, struct err *err);
+/* NULL: no such. */
+const struct named_backing *named_backing_find(const char *name);
+/* Ask every backing whether this host has it. */
+void named_probe(struct named_host *h);
+/*
+ * named_choose() - the backing for a new volume with @v's options.
+ *
+ * Return: 0, v->backing and v->meta set; -EOPNOTSUPP with the reason.
+ */
+int named_choose(struct named_volume *v, struct err *err);
+/* Is what was found (v->meta) what the options ask for?  -EEXIST. */
+int named_fits(const struct named_volume *v, struct err *err);
+
+/* ---- named.c ----------------------------------------------------------- */
+
+/* Give the root directory of a volume the owner and mode asked for, and put
+ * that on the disk.  -errno. */
+int named_data_own(const struct named_volume *v, int data);
+/* Make @dir/_data so; again: 0 and left as it is. */
+int named_data_make(const struct named_volume *v, int dir, struct err *err);
+/* What is at hand of @v's usage, else what was last known; limit included. */
+int named_usage(struct named_volume *v, int dir, struct vol_usage *ret,
+		struct err *err);
+
+/* ---- named_host.c ------------------------------------------------------ */
+
+/* Call .purge of whatever @dir is made of. */
+int named_purge(struct named_host *h, int dir, struct err *err);
+
+int named_host_open(const struct plugd *d, void **ret, struct err *err);
+void named_host_close(void *host);
+int named_host_check(void *host, bool (*known)(void *ctx, const char *name),
+		     void (*fn)(void *ctx, const char *line), void *ctx,
+		     struct err *err);
+int named_host_gc(void *host, bool dry,
+		  bool (*known)(void *ctx, const char *name),
+		  void (*fn)(void *ctx, const char *line), void *ctx,
+		  struct err *err);
+
+#endif
