@@ -70,3 +70,5 @@ test-src += lib/test/rows.c
 test-src += lib/test/fw_test.c
 test-src += lib/test/rmdir.c
 test-src += lib/test/clock.c
+ar-src += lib/mnt.c
+tests += lib/test/test_mnt.c
