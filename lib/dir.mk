@@ -72,3 +72,5 @@ test-src += lib/test/rmdir.c
 test-src += lib/test/clock.c
 ar-src += lib/mnt.c
 tests += lib/test/test_mnt.c
+ar-src += lib/loop.c
+tests += lib/test/test_loop.c

@@ -28,7 +28,7 @@ int mnt_set(int fs, const char *key, const char *val, struct err *err);
  * mnt_make() - the mount of @fs, detached.
  *
  * @attrs: MOUNT_ATTR_*
- * Return: fd, a directory: the root of the mount; -errno.
+ * Return: an O_PATH fd of the root of the mount; -errno.
  */
 int mnt_make(int fs, uint64_t attrs, struct err *err);
 /*
@@ -36,7 +36,7 @@ int mnt_make(int fs, uint64_t attrs, struct err *err);
  *
  * @path: "": @dirfd itself.  A symbolic link as last component is refused.
  * @recursive: with what is mounted below.
- * Return: fd; -errno.
+ * Return: an O_PATH fd; -errno.
  */
 int mnt_clone(int dirfd, const char *path, bool recursive, struct err *err);
 /* mnt_attrs() - change a mount, given by its root: @set and @clear
