@@ -58,6 +58,10 @@ struct vol_driver {
 	int (*mount)(struct vol_volume *v, struct err *err);
 	/* Last user gone.  Not mounted: 0. */
 	int (*unmount)(struct vol_volume *v, struct err *err);
+	/* Another limit in bytes, mounted or not; the one it has: 0.  On
+	 * success the option "size" in its options is @size.  -EOPNOTSUPP;
+	 * -ENOSPC when more is used.  Optional. */
+	int (*resize)(struct vol_volume *v, uint64_t size, struct err *err);
 	/* Where a container finds it while mounted, never "".  Reaches no
 	 * kernel; called without the volume's lock. */
 	int (*path)(const struct vol_volume *v, char *buf, size_t size,

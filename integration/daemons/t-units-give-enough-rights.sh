@@ -19,15 +19,21 @@ done
 for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
 done
+# What mounts for the host may see all of it.
+declare -A open=([berth-bridge]=40 [berth-named]=45)
 for d in berth-bridge berth-named; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
 	same "$out" '' "what systemd says of $d"
-	systemd-analyze security --offline=true --no-pager --threshold=40 \
+	systemd-analyze security --offline=true --no-pager --threshold="${open[$d]}" \
 		"$UNITS/$d.service" >"$d.security" ||
 		fail "$d: $(tail -1 "$d.security")"
 	note "$(tail -1 "$d.security")"
 done
+
+# What it mounts has to be seen by dockerd.
+fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|Devices|Mounts|IPC|Users)|ProcSubset|MountFlags|RootDirectory|(ReadWrite|ReadOnly|Inaccessible|Bind|BindReadOnly|TemporaryFileSystem|Exec|NoExec)Paths?|DynamicUser|LogNamespace)' \
+	"$UNITS/berth-named.service"
 
 # The same by hand, for there is no systemd here.
 mkdir confined
@@ -35,20 +41,25 @@ for d in berth-bridge berth-named; do
 	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
 		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
 	contains "$caps" + "capabilities of $d"
+	filter=$(setting "$d" SystemCallFilter | tr -d '~' | tr ' ' '\n')
 	# shellcheck disable=SC2046 # groups of system calls are words
-	denied=$(systemd-analyze --no-pager syscall-filter \
-		$(setting "$d" SystemCallFilter | tr -d '~') |
-		sed -n 's/^    \([a-z0-9_]*\)$/?\1/p' | sort -u | paste -sd,)
-	contains "$denied" '?mount,' "system calls denied to $d"
+	denied=$({
+		systemd-analyze --no-pager syscall-filter $(grep '^@' <<<"$filter") |
+			sed -n 's/^    \([a-z0-9_]*\)$/?\1/p'
+		sed -n 's/^\([a-z].*\)/?\1/p' <<<"$filter"
+	} | sort -u | paste -sd,)
+	contains "$denied" '?reboot,' "system calls denied to $d"
+	apart=
+	[ -z "$(setting "$d" ProtectSystem)" ] || apart="unshare --mount --propagation slave"
 	cat >"confined/$d" <<END
 #!/bin/bash
-exec unshare --mount --propagation slave bash -c '
+exec $apart bash -c '
 	set -e
 	mkdir -p /var/lib/berth /run/berth
-	for m in /var/lib/berth /run/berth "$PLUGINS" "$DIR"; do
+	for m in ${apart:+/var/lib/berth /run/berth "$PLUGINS" "$DIR"}; do
 		mount --bind "\$m" "\$m"
 	done
-	for m in / /run; do
+	for m in ${apart:+/ /run}; do
 		mount -o remount,bind,ro "\$m"
 	done
 	exec strace -D -f --seccomp-bpf -qq -o "$DIR/$d.denied" -e "signal=none" \\
@@ -66,9 +77,11 @@ fails touch "/proc/${DAEMON_PID[berth-bridge]}/root/usr/x"
 docker network create -d berth-bridge --ipv6 --subnet 10.66.0.0/24 \
 	--subnet fd00:66::/64 n1 >/dev/null
 docker volume create -d berth-named -o mode=0770 -o uid=33 v1 >/dev/null
-docker run -d --name web --network n1 -v v1:/www --stop-signal KILL -p 80:80 \
+docker volume create -d berth-named -o size=16m v2 >/dev/null
+docker volume create -d berth-named -o size=300m -o fs=xfs v3 >/dev/null
+docker run -d --name web --network n1 -v v1:/www -v v2:/ext4 -v v3:/xfs --stop-signal KILL -p 80:80 \
 	-p 8000-8200:8000-8200 bb:1 sh -c \
-	'echo found >/www/x; chown 77 /www/x; chmod 0 /www/x; echo ok >/tmp/i
+	'cp /bin/busybox /ext4; cp /bin/busybox /xfs; echo found >/www/x; chown 77 /www/x; chmod 0 /www/x; echo ok >/tmp/i
 	 exec httpd -f -p 80 -h /tmp' >/dev/null
 wait_until 5 curl -sf --max-time 2 http://127.0.0.1/i
 same "$(curl -sf --max-time 2 http://127.0.0.1/i)" ok "from this host"
@@ -78,8 +91,9 @@ same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]' problems
 restart_daemon berth-bridge
 restart_daemon berth-named
 same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "after a restart"
+same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v2/_data)" ext4 "v2 on this host"
 docker rm -f web >/dev/null
-docker volume rm v1 >/dev/null
+docker volume rm v1 v2 v3 >/dev/null
 docker network rm n1 >/dev/null
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
 for d in berth-bridge berth-named; do

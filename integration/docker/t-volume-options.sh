@@ -21,7 +21,11 @@ test -u "$path/sh"
 fails setpriv --reuid 1000 --clear-groups "$path/sh" true
 fails setpriv --reuid 1000 --clear-groups stat "$path"
 
-fails_with 'a plain directory has no limit' docker volume create -d berth-named -o size=1g wol
+fails_with 'has no limit' docker volume create -d berth-named -o size=1g -o backing=directory wol
+fails_with 'a size like' docker volume create -d berth-named -o size=all wol
+fails_with 'at least 16m' docker volume create -d berth-named -o size=1 wol
+fails_with 'size: missing' docker volume create -d berth-named -o backing=image wol
+fails_with 'did you mean "size"' docker volume create -d berth-named -o sizes=1g wol
 fails_with 'not a device' docker volume create -d berth-named -o type=none -o o=bind -o device=/etc wol ||
 	true
 fails_with 'did you mean "mode"' docker volume create -d berth-named -o mod=0755 wol

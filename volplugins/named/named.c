@@ -280,6 +280,30 @@ static int unmount_volume(struct vol_volume *base, struct err *err)
 	return r < 0 ? err_wrap(err, r, "volume %s", base->name) : 0;
 }
 
+static int resize(struct vol_volume *base, uint64_t size, struct err *err)
+{
+	struct named_volume *v = to_named(base);
+	_cleanup_close_ int dir = open_known(v, err);
+	struct named_meta m;
+	int r = verify_at(v, dir, err);
+
+	if (r == 0 && !v->backing->resize)
+		r = err_set(err, -EOPNOTSUPP,
+			    "backing=%s has no limit of its own",
+			    v->backing->name);
+	if (r == 0)
+		r = v->backing->resize(v, dir, size, err);
+	m = v->meta;
+	m.size = size;
+	if (r == 0)
+		r = named_meta_write(dir, &m, err);
+	if (r < 0)
+		return err_wrap(err, r, "volume %s", base->name);
+	v->meta = m;
+	v->opts.size = size;
+	return 0;
+}
+
 static int path(const struct vol_volume *v, char *buf, size_t size,
 		struct err *err)
 {
@@ -302,16 +326,20 @@ static int64_t boot_s(void)
 	return ts.tv_sec + 1; /* 0 is never */
 }
 
+void named_note_usage(struct named_volume *v, uint64_t used)
+{
+	v->used = used;
+	v->used_at = boot_s();
+}
+
 int named_usage(struct named_volume *v, int dir, struct vol_usage *ret,
 		struct err *err)
 {
 	int r = v->backing->usage ? v->backing->usage(v, dir, ret, err)
 				  : -ENODATA;
 
-	if (r == 0 && ret->used_known && !ret->age_s) {
-		v->used = ret->used_bytes;
-		v->used_at = boot_s();
-	}
+	if (r == 0 && ret->used_known && !ret->age_s)
+		named_note_usage(v, ret->used_bytes);
 	if (r == -ENODATA && v->used_at) {
 		ret->used_known = true;
 		ret->used_bytes = v->used;
@@ -376,6 +404,7 @@ const struct vol_driver named_driver = {
 	.remove = remove_volume,
 	.mount = mount_volume,
 	.unmount = unmount_volume,
+	.resize = resize,
 	.path = path,
 	.usage = usage,
 	.status = status,

@@ -7,8 +7,11 @@
 #include "lib/log.h"
 #include "volplugins/named/named_priv.h"
 
+#define SIZE_LARGEST (1ull << 60)
+
 const struct named_backing *const named_backings[] = {
 	&named_directory,
+	&named_image,
 	NULL,
 };
 _Static_assert(ARRAY_SIZE(named_backings) - 1 <= NAMED_BACKINGS_MAX,
@@ -76,9 +79,13 @@ static int no_such_backing(const char *name, struct err *err)
 
 int named_init(struct vol_volume *v, struct err *err)
 {
-	const struct named_options *o = &to_named(v)->opts;
-	const struct named_backing *b = &named_directory;
+	struct named_options *o = &to_named(v)->opts;
+	const struct named_backing *b;
 
+	/* no file system counts in less than its blocks */
+	o->size = (o->size + 4095) & ~(uint64_t)4095;
+	if (o->size > SIZE_LARGEST)
+		return err_set(err, -EINVAL, "option size: more than 1 EiB");
 	if (!o->backing[0])
 		return 0;
 	b = named_backing_find(o->backing);

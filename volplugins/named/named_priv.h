@@ -87,6 +87,8 @@ int named_fits(const struct named_volume *v, struct err *err);
 int named_data_own(const struct named_volume *v, int data);
 /* Make @dir/_data so; again: 0 and left as it is. */
 int named_data_make(const struct named_volume *v, int dir, struct err *err);
+/* A figure for named_usage() to tell later. */
+void named_note_usage(struct named_volume *v, uint64_t used);
 /* What is at hand of @v's usage, else what was last known; limit included. */
 int named_usage(struct named_volume *v, int dir, struct vol_usage *ret,
 		struct err *err);
