@@ -105,6 +105,18 @@ int loop_each(int (*fn)(void *ctx, unsigned int number, const char *file),
 	return r;
 }
 
+void loop_mark(unsigned int number, char mark[static LOOP_MARK_MAX])
+{
+	char path[LOOP_PATH_MAX];
+	_cleanup_close_ int fd = open_device(number, path);
+	struct loop_info64 info;
+
+	mark[0] = '\0';
+	if (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0)
+		snprintf(mark, LOOP_MARK_MAX, "%.63s",
+			 (const char *)info.lo_file_name);
+}
+
 struct search {
 	struct stat image;
 	char *path; /* LOOP_PATH_MAX */

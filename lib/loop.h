@@ -44,4 +44,9 @@ int loop_resize(int dev, struct err *err);
 int loop_each(int (*fn)(void *ctx, unsigned int number, const char *file),
 	      void *ctx, struct err *err);
 
+/* loop_mark() - what loop_attach() was given as @mark; "" when it can't be
+ * read. */
+#define LOOP_MARK_MAX 64
+void loop_mark(unsigned int number, char mark[static LOOP_MARK_MAX]);
+
 #endif

@@ -184,3 +184,28 @@ int mounts_elsewhere(struct mounts_query *queries, size_t count,
 		queries[i].elsewhere = !s.places[i].root;
 	return r < 0 ? r : read_processes(&s, err);
 }
+
+int mounts_below(const char *path, int (*fn)(void *ctx, const char *target),
+		 void *ctx, struct err *err)
+{
+	_cleanup_(table_unrefp) struct libmnt_table *own =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	struct libmnt_iter *it = mnt_new_iter(MNT_ITER_BACKWARD);
+	struct libmnt_fs *fs;
+	int r = 0;
+
+	if (!own || !it) {
+		mnt_free_iter(it);
+		return err_set(err, own ? -ENOMEM : -EIO,
+			       "/proc/self/mountinfo can't be read");
+	}
+	while (r == 0 && mnt_table_next_fs(own, it, &fs) == 0) {
+		const char *target = mnt_fs_get_target(fs);
+
+		if (target && is_below(target, path) &&
+		    strcmp(target, path) != 0)
+			r = fn(ctx, target);
+	}
+	mnt_free_iter(it);
+	return r;
+}

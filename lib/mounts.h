@@ -26,4 +26,13 @@ struct mounts_query {
 int mounts_elsewhere(struct mounts_query *queries, size_t count,
 		     struct err *err);
 
+/*
+ * mounts_below() - every mount point of this namespace below the directory
+ * @path (not itself), innermost first; @fn may unmount it.
+ *
+ * Return: 0; what @fn returned when that is not 0; -errno.
+ */
+int mounts_below(const char *path, int (*fn)(void *ctx, const char *target),
+		 void *ctx, struct err *err);
+
 #endif

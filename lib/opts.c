@@ -102,20 +102,36 @@ static int size_shift(const char *suffix)
 	return 10 * (int)(unit - units + 1);
 }
 
-static int set_size(const struct opt_field *f, const char *val, uint64_t *to,
-		    struct err *err)
+static bool get_size(const char *val, uint64_t *to)
 {
-	const char *s = val;
 	int shift;
 	uint64_t n;
 
-	if (!get_digits(&s, 10, &n))
-		return bad_value(f, val, "a size like 512m or 10g", err);
-	shift = size_shift(s);
+	if (!get_digits(&val, 10, &n))
+		return false;
+	shift = size_shift(val);
 	if (shift < 0 || n > UINT64_MAX >> shift)
-		return bad_value(f, val, "a size like 512m or 10g", err);
+		return false;
 	*to = n << shift;
-	return 0;
+	return true;
+}
+
+static int set_size(const struct opt_field *f, const char *val, uint64_t *to,
+		    struct err *err)
+{
+	return get_size(val, to)
+		       ? 0
+		       : bad_value(f, val, "a size like 512m or 10g", err);
+}
+
+int opts_size(const char *text, uint64_t *ret, struct err *err)
+{
+	char shown[SHOW_MAX];
+
+	if (get_size(text, ret))
+		return 0;
+	return err_set(err, -EINVAL, "%s is not a size like 512m or 10g",
+		       log_quote(shown, sizeof(shown), text));
 }
 
 int opts_duration(const char *text, uint32_t *ret_s, struct err *err)

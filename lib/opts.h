@@ -61,6 +61,9 @@ int opts_decode(json_object *map, const struct opt_field *fields, void *out,
 /* opts_duration() - "10s", "10m", "2h" as seconds, 1 to 30 days.  -EINVAL. */
 int opts_duration(const char *text, uint32_t *ret_s, struct err *err);
 
+/* opts_size() - "512m", "10g" as bytes, as OPT_SIZE.  -EINVAL. */
+int opts_size(const char *text, uint64_t *ret, struct err *err);
+
 /* opts_nearest() - the key with the smallest edit distance, or NULL when none
  * is closer than half its length. */
 const char *opts_nearest(const char *key, const struct opt_field *fields);

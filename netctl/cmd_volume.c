@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netctl volume ls, inspect. */
+/* netctl volume ls, inspect, resize. */
 #include <stdio.h>
 #include <string.h>
 
@@ -125,6 +125,24 @@ static int inspect_run(struct ctl *ctl, struct err *err)
 	return r < 0 ? r : partial;
 }
 
+static int resize_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *rows = NULL;
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	json_object *row = NULL;
+	int r = driver_collect(ctl, DRIVER_VOLUME, "Berth.Volumes", "Volumes",
+			       NULL, &rows, err);
+
+	if (r >= 0)
+		r = find_volume(rows, ctl->args[0], &row, err);
+	if (r < 0)
+		return r;
+	jset_str(body, "Name", jget_str(row, "Name"));
+	jset_str(body, "Size", ctl->args[1]);
+	return driver_call(ctl, jget_str(row, "Driver"), "Berth.VolumeResize",
+			   body, NULL, err);
+}
+
 const struct cmd cmd_volume_ls = {
 	.name = "volume ls",
 	.summary = "list volumes, who uses them and how full they are",
@@ -148,4 +166,20 @@ const struct cmd cmd_volume_inspect = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = inspect_run,
+};
+
+const struct cmd cmd_volume_resize = {
+	.name = "volume resize",
+	.args = "VOLUME SIZE",
+	.summary = "give a volume another limit",
+	.help = "\n"
+		"SIZE is in bytes, or like 512m or 10g.  Growing works while "
+		"containers use the\nvolume; what is in use cannot be taken "
+		"away.\n"
+		"\n"
+		"  netctl volume resize data 20g\n",
+	.takes = CLI_DIRS | CLI_TIMEOUT,
+	.min_args = 2,
+	.max_args = 2,
+	.run = resize_run,
 };

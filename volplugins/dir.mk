@@ -5,10 +5,13 @@ ar-src += volplugins/vol_info.c
 ar-src += volplugins/vol_main.c
 ar-src += volplugins/vol_record.c
 ar-src += volplugins/vol_recover.c
+ar-src += volplugins/vol_resize.c
 ar-src += volplugins/vol_stale.c
 ar-src += volplugins/vol_table.c
 test-src += volplugins/test/fake.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
+tests += volplugins/test/test_vol_resize.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime
 volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime
+volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime

@@ -177,9 +177,44 @@ static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
 	return r < 0 ? r : 0;
 }
 
+struct resize_request {
+	char name[VOL_NAME_MAX], size[32];
+};
+
+static const struct jdec_field resize_fields[] = {
+	JDEC_FIELD("Name", JDEC_ID, struct resize_request, name, JDEC_REQUIRED),
+	JDEC_FIELD("Size", JDEC_STR, struct resize_request, size,
+		   JDEC_REQUIRED),
+	{ 0 },
+};
+
+static int on_resize(void *ctx, struct rpc_call *call, json_object **ret,
+		     struct err *err)
+{
+	struct resize_request q = { 0 };
+	uint64_t size = 0;
+	int r;
+
+	(void)ret;
+	if (!call->body)
+		return err_set(err, -EBADMSG, "the request has no body");
+	r = jdec_object(call->body, resize_fields, &q, err);
+	if (r == 0)
+		r = opts_size(q.size, &size, err);
+	if (r == 0 && size == 0)
+		r = err_set(err, -EINVAL,
+			    "size 0: a limit can be changed, "
+			    "not taken away");
+	return r < 0 ? r : vol_resize(ctx, q.name, size, &call->seq, err);
+}
+
 /* Berth.Metrics is every daemon's, plugd serves it. */
 const struct rpc_method vol_api_berth_methods[] = {
-	{ "Berth.Info", on_info },     { "Berth.Volumes", on_volumes },
-	{ "Berth.Volume", on_volume }, { "Berth.Check", on_check },
-	{ "Berth.Gc", on_gc },         { 0 },
+	{ "Berth.Info", on_info },
+	{ "Berth.Volumes", on_volumes },
+	{ "Berth.Volume", on_volume },
+	{ "Berth.Check", on_check },
+	{ "Berth.Gc", on_gc },
+	{ "Berth.VolumeResize", on_resize },
+	{ 0 },
 };

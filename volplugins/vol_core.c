@@ -56,8 +56,7 @@ static int ready(struct vol_entry *e, struct err *err)
 	return r;
 }
 
-/* Present, and not half removed. */
-static int usable(struct vol_entry *e, struct err *err)
+int vol_usable(struct vol_entry *e, struct err *err)
 {
 	int r = ready(e, err);
 
@@ -73,8 +72,8 @@ static int usable(struct vol_entry *e, struct err *err)
 	return 0;
 }
 
-static int begin(struct vol_entry *e, struct store *s, const char *method,
-		 const struct vol_request *q, uint64_t *ret, struct err *err)
+int vol_begin(struct vol_entry *e, struct store *s, const char *method,
+	      const struct vol_request *q, uint64_t *ret, struct err *err)
 {
 	_cleanup_free_ char *body = vol_request_print(q);
 	char key[160];
@@ -163,7 +162,7 @@ static int create_absent(struct vol_entry *e, json_object *opts,
 	vol_now(v->created);
 	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	snprintf(q.time, sizeof(q.time), "%s", v->created);
-	r = begin(e, s, vol_method_create, &q, &seq, err);
+	r = vol_begin(e, s, vol_method_create, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.create.intent");
@@ -185,7 +184,7 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 {
 	const struct vol_driver *driver = e->core->driver;
 	_cleanup_free_ struct vol_volume *asked = NULL;
-	int r = usable(e, err);
+	int r = vol_usable(e, err);
 
 	if (r == 0)
 		r = vol_new(e->core, e->name, opts, &asked, err);
@@ -286,7 +285,7 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	seq = e->removing_seq;
 	if (!seq)
-		r = begin(e, s, vol_method_remove, &q, &seq, err);
+		r = vol_begin(e, s, vol_method_remove, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.remove.intent");
@@ -383,7 +382,7 @@ static int mount_new(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 
 	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	snprintf(q.id, sizeof(q.id), "%s", id);
-	r = begin(e, s, vol_method_mount, &q, &seq, err);
+	r = vol_begin(e, s, vol_method_mount, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.mount.intent");
@@ -405,7 +404,7 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 	_cleanup_(vol_entry_givep) struct vol_entry *e =
 		vol_entry_take(core, name);
 	struct vol_mount *m;
-	int r = e ? usable(e, err) : no_memory(err);
+	int r = e ? vol_usable(e, err) : no_memory(err);
 
 	if (r == 0)
 		r = get_path(e, path, err);
@@ -479,7 +478,7 @@ int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 
 	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	snprintf(q.id, sizeof(q.id), "%s", id);
-	r = begin(e, s, vol_method_unmount, &q, &seq, err);
+	r = vol_begin(e, s, vol_method_unmount, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.unmount.intent");
@@ -516,7 +515,7 @@ int vol_get(struct vol_core *core, const char *name, bool seen,
 	_cleanup_(json_putp) json_object *status = json_object_new_object();
 	char path[VOL_PATH_MAX];
 	struct vol_info info;
-	int r = e && status ? usable(e, err) : no_memory(err);
+	int r = e && status ? vol_usable(e, err) : no_memory(err);
 
 	if (r == 0)
 		r = get_path(e, path, err);

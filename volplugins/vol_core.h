@@ -57,6 +57,16 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 int vol_unmount(struct vol_core *core, const char *name, const char *id,
 		uint64_t *ret_seq, struct err *err);
 
+/*
+ * vol_resize() - another limit, in use or not; the record's option "size" says
+ * so from then on.
+ *
+ * Return: 0; -ENOENT; -EOPNOTSUPP when the volume has no limit, or not that
+ *         one; -ENOSPC when more is used, or the host has not so much.
+ */
+int vol_resize(struct vol_core *core, const char *name, uint64_t size,
+	       uint64_t *ret_seq, struct err *err);
+
 struct vol_mount {
 	char *id;           /* owned */
 	char since[32];     /* RFC 3339 */

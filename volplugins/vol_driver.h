@@ -72,7 +72,8 @@ struct vol_driver {
 	/* Extra keys for Status, e.g. the backing.  Optional. */
 	int (*status)(struct vol_volume *v, json_object *status,
 		      struct err *err);
-	/* Is what the record says there?  Changes nothing. */
+	/* Is what the record says there?  Changes nothing.  -EBUSY: it is
+	 * mounted, though it has no users. */
 	int (*verify)(struct vol_volume *v, struct err *err);
 	/* Tell what is there and no volume owns, changing nothing. Optional. */
 	int (*check)(void *host, bool (*known)(void *ctx, const char *name),

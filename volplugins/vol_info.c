@@ -137,16 +137,48 @@ int vol_check(struct vol_core *core, vol_line_fn *fn, void *ctx,
 	return r;
 }
 
+/* Mounted, though nobody has it: what an earlier life could not unmount, or
+ * whose record of users was lost.  Return: 1 if it was (would be) unmounted. */
+static int unmount_idle(struct vol_core *core, const char *name, bool dry,
+			vol_line_fn *fn, void *ctx)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *e =
+		vol_entry_take(core, name);
+	char line[ERR_MSG_MAX + VOL_NAME_MAX + 32];
+	struct err why = { 0 };
+
+	if (!e || !e->v || e->v->users ||
+	    core->driver->verify(e->v, &why) != -EBUSY)
+		return 0;
+	if (!dry && core->driver->unmount(e->v, &why) < 0) {
+		snprintf(line, sizeof(line), "mount of volume %s stays: %s",
+			 name, why.msg);
+		fn(ctx, line);
+		return 0;
+	}
+	if (!dry)
+		e->attached = false;
+	snprintf(line, sizeof(line), "mount of volume %s, which has no users",
+		 name);
+	fn(ctx, line);
+	return 1;
+}
+
 int vol_gc(struct vol_core *core, bool dry, vol_line_fn *fn, void *ctx,
 	   struct err *err)
 {
 	struct relay relay = { .core = core, .fn = fn, .ctx = ctx };
-
-	int stale, r = 0;
+	_cleanup_(vol_names_freep) char **names = NULL;
+	int stale, r = 0, idle = 0;
 
 	stale = vol_stale_sweep(core, true, dry, fn, ctx, err);
-	if (stale >= 0 && core->driver->gc)
+	if (stale < 0)
+		return stale;
+	names = vol_names(core);
+	for (size_t i = 0; names && names[i]; i++)
+		idle += unmount_idle(core, names[i], dry, fn, ctx);
+	if (core->driver->gc)
 		r = core->driver->gc(core->host, dry, relay_known, relay_line,
 				     &relay, err);
-	return stale < 0 ? stale : r < 0 ? r : stale + r;
+	return r < 0 ? r : stale + idle + r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vol_priv.h - what the parts of the volume core share: vol_table.c (names and
- * locks), vol_core.c (requests), vol_recover.c (start, replay, expiry),
+ * locks), vol_core.c (requests), vol_resize.c, vol_recover.c (start, replay, expiry),
  * vol_stale.c (users that are gone) and vol_info.c (telling).
  */
 #ifndef VOLPLUGINS_VOL_PRIV_H
@@ -89,10 +89,18 @@ void vol_mount_drop(struct vol_entry *e, struct vol_mount *m);
 void vol_problem(struct vol_core *core, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Present, of a good record, and not half removed?  -ENOENT, -EUCLEAN,
+ * -EBUSY. */
+int vol_usable(struct vol_entry *e, struct err *err);
+struct vol_request;
+/* Write the intent of @q, which is @e's. */
+int vol_begin(struct vol_entry *e, struct store *s, const char *method,
+	      const struct vol_request *q, uint64_t *ret, struct err *err);
+
 /* ---- vol_core.c: a request's effect, with its intent written ------------ */
 
 extern const char vol_method_create[], vol_method_remove[], vol_method_mount[],
-	vol_method_unmount[];
+	vol_method_unmount[], vol_method_resize[];
 
 /* Each ends the intent @seq when it succeeds, and leaves it open when it
  * fails; what a failure left is for vol_*_undo(). */
@@ -105,6 +113,8 @@ int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		    struct err *err);
 int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		      struct err *err);
+int vol_resize_apply(struct vol_entry *e, uint64_t size, uint64_t seq,
+		     struct err *err);
 /* vol_unmount() of a locked entry that has @id. */
 int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 		       struct err *err);

@@ -12,9 +12,10 @@
 #define VOL_KIND   "volume" /* in state.db, id = name */
 #define MOUNT_KIND "mount"  /* in run.db, id = name/ID, parent = name */
 
-/* Create, as asked for; also the record of the volume. */
+/* A request as the core remembers it; also the record of a volume. */
 struct vol_request {
 	char name[VOL_NAME_MAX], id[VOL_ID_MAX], time[32];
+	uint64_t size;     /* Resize: the new limit */
 	json_object *opts; /* borrowed from .body; NULL: none */
 	json_object *body; /* owned */
 };

@@ -179,6 +179,14 @@ static int redo_unmount(struct vol_entry *e, const struct vol_request *q,
 	return vol_unmount_apply(e, q->id, seq, err);
 }
 
+static int redo_resize(struct vol_entry *e, const struct vol_request *q,
+		       uint64_t seq, struct err *err)
+{
+	if (!e->v || !e->core->driver->resize)
+		return err_set(err, -ENOENT, "there is no such volume");
+	return vol_resize_apply(e, q->size, seq, err);
+}
+
 static int redo(struct vol_entry *e, const struct journal_intent *i,
 		const struct vol_request *q, struct err *err)
 {
@@ -190,6 +198,8 @@ static int redo(struct vol_entry *e, const struct journal_intent *i,
 		return redo_mount(e, q, i->seq, err);
 	if (strcmp(i->method, vol_method_unmount) == 0)
 		return redo_unmount(e, q, i->seq, err);
+	if (strcmp(i->method, vol_method_resize) == 0)
+		return redo_resize(e, q, i->seq, err);
 	return err_set(err, -EBADMSG, "a method nobody knows");
 }
 
@@ -215,9 +225,9 @@ static int recover_one(struct vol_core *core, struct store *s,
 		 log_quote(why, sizeof(why), err.msg));
 	if (r == 0)
 		return 0;
-	/* a volume that is half removed keeps its intent: the next Remove, or
-	 * the next start, goes on with it */
-	if (e && e->removing_seq == i->seq)
+	/* a volume that is half removed, or resized without record, keeps its
+	 * intent: the next start, or Remove, goes on with it */
+	if (e && (e->removing_seq == i->seq || e->stale_seq == i->seq))
 		return 0;
 	if (e)
 		vol_abort(e, s, i->seq);
@@ -314,7 +324,7 @@ static int undo(void *ctx, const struct journal_intent *i)
 		return undo_create(core, e, i->seq);
 	if (strcmp(i->method, vol_method_mount) == 0)
 		return undo_mount(core, e, q.id, i->seq);
-	return 0; /* what was removed or unmounted stays so */
+	return 0; /* what was removed, unmounted or resized stays so */
 }
 
 int vol_replay(struct vol_core *core, const char *method, char **ret,

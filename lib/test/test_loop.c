@@ -61,7 +61,7 @@ static void wait_gone(const char *path)
 
 static void one_a_file_and_gone_with_its_user(void **state)
 {
-	char file[64], a[LOOP_PATH_MAX], b[LOOP_PATH_MAX];
+	char file[64], a[LOOP_PATH_MAX], b[LOOP_PATH_MAX], mark[LOOP_MARK_MAX];
 	struct loop_info64 info;
 	struct err err = { 0 };
 	struct stat st;
@@ -77,7 +77,8 @@ static void one_a_file_and_gone_with_its_user(void **state)
 	assert_string_equal(a, b);
 	assert_int_equal(ioctl(x, LOOP_GET_STATUS64, &info), 0);
 	assert_true(info.lo_flags & LO_FLAGS_AUTOCLEAR);
-	assert_string_equal((const char *)info.lo_file_name, "mark");
+	loop_mark(info.lo_number, mark);
+	assert_string_equal(mark, "mark");
 	assert_int_equal(fstat(x, &st), 0);
 	z = loop_of(st.st_rdev, image, &err);
 	assert_true(z >= 0);

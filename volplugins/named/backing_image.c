@@ -153,11 +153,11 @@ static int image_format(const struct named_volume *v, int dir, struct err *err)
  * which holds the loop device, too; -errno. */
 static int image_mount(const struct named_volume *v, int image, struct err *err)
 {
-	char path[LOOP_PATH_MAX], mark[64];
+	char path[LOOP_PATH_MAX], mark[LOOP_MARK_MAX];
 	_cleanup_close_ int loop = -EBADF, fs = -EBADF, fd = -EBADF;
 	int r;
 
-	snprintf(mark, sizeof(mark), "%s:%.40s", named_driver.name,
+	snprintf(mark, sizeof(mark), "%s%.30s", named_host_of(v)->mark,
 		 v->base.name);
 	loop = loop_attach(image, mark, path, err);
 	if (loop < 0)

@@ -1,5 +1,6 @@
 ar-src += volplugins/named/named.c
 ar-src += volplugins/named/named_host.c
+ar-src += volplugins/named/named_left.c
 ar-src += volplugins/named/named_meta.c
 ar-src += volplugins/named/named_options.c
 ar-src += volplugins/named/named_trash.c

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "lib/fail.h"
+#include "lib/mnt.h"
 #include "lib/tree.h"
 #include "volplugins/named/named_priv.h"
 
@@ -256,8 +257,22 @@ static int verify(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
 	_cleanup_close_ int dir = open_known(v, err);
+	int r = verify_at(v, dir, err);
 
-	return verify_at(v, dir, err);
+	if (r < 0)
+		return r;
+	if (v->opts.size && v->opts.size != v->meta.size)
+		return err_set(err, -EUCLEAN,
+			       "its limit is %llu bytes, its record says %llu: "
+			       "resize it again",
+			       (unsigned long long)v->meta.size,
+			       (unsigned long long)v->opts.size);
+	if (!base->users && v->backing->detach &&
+	    mnt_is_mounted(dir, NAMED_DATA, NULL) == 1)
+		return err_set(err, -EBUSY,
+			       "it is mounted, though nobody uses it: netctl "
+			       "gc unmounts it");
+	return 0;
 }
 
 static int mount_volume(struct vol_volume *base, struct err *err)
@@ -287,6 +302,8 @@ static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 	struct named_meta m;
 	int r = verify_at(v, dir, err);
 
+	if (r == 0)
+		r = named_size_round(&size, err);
 	if (r == 0 && !v->backing->resize)
 		r = err_set(err, -EOPNOTSUPP,
 			    "backing=%s has no limit of its own",

@@ -120,6 +120,19 @@ void named_host_close(void *host)
 	free(h);
 }
 
+/* Of this volumes directory: there may be another, in another container, by the
+ * same path. */
+static int make_mark(struct named_host *h, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(h->volumes, &st) < 0)
+		return err_set(err, -errno, "%s: %s", h->root, strerror(errno));
+	snprintf(h->mark, sizeof(h->mark), "%.12s:%llx:", named_driver.name,
+		 (unsigned long long)st.st_ino);
+	return 0;
+}
+
 static void host_closep(struct named_host **h)
 {
 	if (*h)
@@ -149,6 +162,9 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	if (h->staging < 0)
 		return h->staging;
 	r = path_of(h->volumes, h->root, sizeof(h->root), err);
+	if (r < 0)
+		return r;
+	r = make_mark(h, err);
 	if (r < 0)
 		return r;
 	named_probe(h);
@@ -190,6 +206,9 @@ int named_host_check(void *host, bool (*known)(void *ctx, const char *name),
 			 entry->d_name, named_driver.name, entry->d_name);
 		fn(ctx, line);
 	}
+	if (named_left_mounts(h, true, known, fn, ctx, err) < 0 ||
+	    named_left_loops(h, known, fn, ctx, err) < 0)
+		return -EIO;
 	if (named_trash_busy(&h->trash))
 		return 0;
 	heaps = named_trash_sweep(&h->trash, true, fn, ctx, err);
@@ -203,6 +222,11 @@ int named_host_gc(void *host, bool dry,
 {
 	struct named_host *h = host;
 
-	(void)known; /* a directory without a volume may be somebody's data */
-	return named_trash_sweep(&h->trash, dry, fn, ctx, err);
+	int mounts = named_left_mounts(h, dry, known, fn, ctx, err);
+	int heaps = mounts < 0
+			    ? mounts
+			    : named_trash_sweep(&h->trash, dry, fn, ctx, err);
+
+	/* a directory without a volume may be somebody's data: it stays */
+	return heaps < 0 ? heaps : mounts + heaps;
 }

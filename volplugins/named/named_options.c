@@ -77,17 +77,23 @@ static int no_such_backing(const char *name, struct err *err)
 		       log_quote(shown, sizeof(shown), name), known);
 }
 
+int named_size_round(uint64_t *size, struct err *err)
+{
+	if (*size > SIZE_LARGEST)
+		return err_set(err, -EINVAL, "option size: more than 1 EiB");
+	*size = (*size + 4095) & ~(uint64_t)4095;
+	return 0;
+}
+
 int named_init(struct vol_volume *v, struct err *err)
 {
 	struct named_options *o = &to_named(v)->opts;
 	const struct named_backing *b;
 
-	/* no file system counts in less than its blocks */
-	o->size = (o->size + 4095) & ~(uint64_t)4095;
-	if (o->size > SIZE_LARGEST)
-		return err_set(err, -EINVAL, "option size: more than 1 EiB");
-	if (!o->backing[0])
-		return 0;
+	int r = named_size_round(&o->size, err);
+
+	if (r < 0 || !o->backing[0])
+		return r;
 	b = named_backing_find(o->backing);
 	if (!b)
 		return no_such_backing(o->backing, err);

@@ -42,6 +42,7 @@ struct named_host {
 	int volumes, staging; /* directories */
 	struct named_trash trash;
 	char root[2048]; /* path of volumes, for containers */
+	char mark[32];   /* what objects in the kernel bear before the name */
 	/* What each of named_backings[] said to .probe. */
 	struct named_verdict {
 		int r;
@@ -67,6 +68,8 @@ extern const struct named_backing *const named_backings[]; /* ended by NULL */
 void named_defaults(struct vol_volume *v);
 /* Do the options go together? -EINVAL. */
 int named_init(struct vol_volume *v, struct err *err);
+/* Up to whole blocks of 4096: no file system counts in less.  -EINVAL. */
+int named_size_round(uint64_t *size, struct err *err);
 /* NULL: no such. */
 const struct named_backing *named_backing_find(const char *name);
 /* Ask every backing whether this host has it. */
@@ -107,5 +110,19 @@ int named_host_gc(void *host, bool dry,
 		  bool (*known)(void *ctx, const char *name),
 		  void (*fn)(void *ctx, const char *line), void *ctx,
 		  struct err *err);
+
+/* ---- named_left.c ------------------------------------------------------ */
+
+/* Mounts below volumes/ of a volume that nobody knows: told and, if not @dry,
+ * unmounted.  Return: their number. */
+int named_left_mounts(struct named_host *h, bool dry,
+		      bool (*known)(void *ctx, const char *name),
+		      void (*fn)(void *ctx, const char *line), void *ctx,
+		      struct err *err);
+/* Loop devices of such: told.  They go with whoever holds them. */
+int named_left_loops(struct named_host *h,
+		     bool (*known)(void *ctx, const char *name),
+		     void (*fn)(void *ctx, const char *line), void *ctx,
+		     struct err *err);
 
 #endif

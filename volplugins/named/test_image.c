@@ -383,6 +383,93 @@ static void never_two_devices_for_one_image(void **state)
 	assert_int_equal(named_driver.remove(v, NULL), 0);
 }
 
+static bool nobody(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return false;
+}
+
+static bool everybody(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return true;
+}
+
+static void join_lines(void *ctx, const char *line)
+{
+	strcat(ctx, line);
+	strcat(ctx, "\n");
+}
+
+/* The records were lost while it was mounted. */
+static void mount_of_nobody_is_told_and_goes(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL, *w = NULL;
+	char lines[2048] = "";
+	int fd;
+
+	need(f, "ext4");
+	v = made(f, "v", "{\"size\":\"16m\"}");
+	w = made(f, "w", "{}");
+	assert_int_equal(named_driver.mount(v, NULL), 0);
+	/* what somebody mounted on a plain directory is none of ours */
+	fd = mnt_clone(f->fd, "", false, NULL);
+	assert_int_equal(mnt_attach(fd, f->volumes, "w/_data", NULL), 0);
+	close(fd);
+	assert_int_equal(
+		named_driver.check(f->host, everybody, join_lines, lines, NULL),
+		0);
+	assert_string_equal(lines, "");
+	assert_int_equal(
+		named_driver.check(f->host, nobody, join_lines, lines, NULL),
+		0);
+	assert_non_null(strstr(lines, "/v/_data of no volume"));
+	assert_non_null(strstr(lines, "loop device"));
+	assert_int_equal(mnt_is_mounted(f->volumes, "v/_data", NULL), 1);
+	assert_int_equal(
+		named_driver.gc(f->host, true, nobody, join_lines, lines, NULL),
+		1);
+	assert_int_equal(named_driver.gc(f->host, false, nobody, join_lines,
+					 lines, NULL),
+			 1);
+	assert_int_equal(mnt_is_mounted(f->volumes, "v/_data", NULL), 0);
+	assert_true(exists(f, "v/image"));
+	no_loop(f);
+	assert_int_equal(mnt_is_mounted(f->volumes, "w/_data", NULL), 1);
+	assert_int_equal(mnt_detach(f->volumes, "w/_data", false, NULL), 0);
+	assert_int_equal(named_driver.remove(v, NULL), 0);
+	assert_int_equal(named_driver.remove(w, NULL), 0);
+}
+
+static void device_of_a_removed_volume_is_told(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL;
+	char lines[2048] = "";
+	int holder;
+
+	need(f, "ext4");
+	v = made(f, "v", "{\"size\":\"16m\"}");
+	assert_int_equal(named_driver.mount(v, NULL), 0);
+	holder = mnt_clone(f->volumes, "v/_data", false, NULL);
+	assert_true(holder >= 0);
+	assert_int_equal(named_driver.remove(v, NULL), 0);
+	assert_int_equal(
+		named_driver.check(f->host, everybody, join_lines, lines, NULL),
+		0);
+	assert_non_null(strstr(lines, "still has the image of v"));
+	close(holder);
+	no_loop(f);
+	lines[0] = '\0';
+	assert_int_equal(
+		named_driver.check(f->host, everybody, join_lines, lines, NULL),
+		0);
+	assert_string_equal(lines, "");
+}
+
 static void unmake_takes_back_what_is_empty(void **state)
 {
 	struct fix *f = *state;
@@ -483,6 +570,8 @@ int main(void)
 		TEST(xfs_grows),
 		TEST(too_large_for_the_disk_leaves_nothing),
 		TEST(never_two_devices_for_one_image),
+		TEST(mount_of_nobody_is_told_and_goes),
+		TEST(device_of_a_removed_volume_is_told),
 		TEST(unmake_takes_back_what_is_empty),
 		TEST(in_use_stays),
 		TEST(found_again_with_its_limit),

@@ -25,6 +25,7 @@ struct fake_volume {
 	struct {
 		uint32_t flavour;
 		char label[16];
+		uint64_t size;
 	} opts;
 };
 
@@ -91,6 +92,33 @@ static int fake_unmount(struct vol_volume *v, struct err *err)
 	return fake_set("mnt", v->name, false);
 }
 
+/* As large as the file. */
+static int fake_resize(struct vol_volume *v, uint64_t size, struct err *err)
+{
+	struct fake_volume *f = container_of(v, struct fake_volume, base);
+	char file[300];
+	int fd;
+
+	if (fake_there("stuck", v->name))
+		return err_set(err, -ENOSPC, "more is in use");
+	snprintf(file, sizeof(file), "vol-%s", v->name);
+	fd = openat(base, file, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return err_set(err, -errno, "resize: %s", strerror(errno));
+	close(fd);
+	f->opts.size = size;
+	return 0;
+}
+
+uint64_t fake_size(const char *name)
+{
+	char file[300];
+	struct stat st;
+
+	snprintf(file, sizeof(file), "vol-%s", name);
+	return fstatat(base, file, &st, 0) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
 static int fake_path(const struct vol_volume *v, char *buf, size_t size,
 		     struct err *err)
 {
@@ -101,6 +129,8 @@ static int fake_path(const struct vol_volume *v, char *buf, size_t size,
 
 static int fake_verify(struct vol_volume *v, struct err *err)
 {
+	if (fake_there("mnt", v->name) && !v->users)
+		return err_set(err, -EBUSY, "it is mounted for nobody");
 	return fake_there("vol", v->name) ? 0
 					  : err_set(err, -ENOENT, "it is gone");
 }
@@ -125,6 +155,11 @@ static const struct opt_field fake_options[] = {
 	  .offset = offsetof(struct fake_volume, opts.label) -
 		    offsetof(struct fake_volume, opts),
 	  .size = 16 },
+	{ .key = "size",
+	  .type = OPT_SIZE,
+	  .offset = offsetof(struct fake_volume, opts.size) -
+		    offsetof(struct fake_volume, opts),
+	  .size = sizeof(uint64_t) },
 	{ 0 },
 };
 
@@ -140,6 +175,7 @@ static const struct vol_driver fake_driver = {
 	.remove = fake_remove,
 	.mount = fake_mount,
 	.unmount = fake_unmount,
+	.resize = fake_resize,
 	.path = fake_path,
 	.verify = fake_verify,
 };
@@ -269,6 +305,16 @@ int unmount_id(struct life *l, const char *name, const char *id)
 	int r = vol_unmount(l->core, name, id, &seq, NULL);
 
 	return delivered(l, seq, r);
+}
+
+int resize(struct life *l, const char *name, uint64_t size)
+{
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	int r = vol_resize(l->core, name, size, &seq, &err);
+
+	vol_core_delivered(l->core, seq);
+	return r;
 }
 
 int remove_it(struct life *l, const char *name)

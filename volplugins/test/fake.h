@@ -20,6 +20,9 @@
 bool fake_there(const char *kind, const char *name);
 int fake_set(const char *kind, const char *name, bool on);
 
+/* Bytes of "vol-NAME". */
+uint64_t fake_size(const char *name);
+
 struct life {
 	struct plugd d;
 	struct vol_core *core;
@@ -68,6 +71,7 @@ void fake_expire(struct life *l);
 int create(struct life *l, const char *name, const char *opts);
 int mount_id(struct life *l, const char *name, const char *id);
 int unmount_id(struct life *l, const char *name, const char *id);
+int resize(struct life *l, const char *name, uint64_t size);
 int remove_it(struct life *l, const char *name);
 int users(struct life *l, const char *name); /* -1: no such volume */
 int count_one(void *ctx, const struct vol_info *v);
