@@ -254,13 +254,28 @@ int client_call(const char *path, const char *method, json_object *body,
 	return perform(curl, path, url, method, timeout_ms, ret, err);
 }
 
-int client_http_get(const char *path, const char *url_path,
-		    unsigned int timeout_ms, json_object **ret, struct err *err)
+/* @request: NULL for GET. */
+static int http(const char *path, const char *request, const char *url_path,
+		unsigned int timeout_ms, json_object **ret, struct err *err)
 {
 	_cleanup_(curl_closep) CURL *curl = handle_new();
 	_cleanup_free_ char *url = NULL;
 
 	if (!curl || asprintf(&url, "http://docker.localhost%s", url_path) < 0)
-		return err_set(err, -ENOMEM, "GET %s", url_path);
+		return err_set(err, -ENOMEM, "%s", url_path);
+	if (request)
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request);
 	return perform(curl, path, url, url_path, timeout_ms, ret, err);
+}
+
+int client_http_get(const char *path, const char *url_path,
+		    unsigned int timeout_ms, json_object **ret, struct err *err)
+{
+	return http(path, NULL, url_path, timeout_ms, ret, err);
+}
+
+int client_http_delete(const char *path, const char *url_path,
+		       unsigned int timeout_ms, struct err *err)
+{
+	return http(path, "DELETE", url_path, timeout_ms, NULL, err);
 }

@@ -33,4 +33,8 @@ int client_http_get(const char *path, const char *url_path,
 		    unsigned int timeout_ms, json_object **ret,
 		    struct err *err);
 
+/* client_http_delete() - a DELETE, likewise; what it answers is dropped. */
+int client_http_delete(const char *path, const char *url_path,
+		       unsigned int timeout_ms, struct err *err);
+
 #endif

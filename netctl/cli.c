@@ -41,7 +41,11 @@ static const struct flag flags[] = {
 	  IN(quiet), false },
 	{ "foreground", NULL, "stay, and log to stderr", FLAG_SWITCH,
 	  CLI_FOREGROUND, IN(foreground), false },
-	{ "dry-run", NULL, "say what would be done, change nothing",
+	{ "force", NULL, "do not ask", FLAG_SWITCH, CLI_FORCE, IN(force),
+	  false },
+	{ "all", NULL, "those with a name as well", FLAG_SWITCH, CLI_ALL,
+	  IN(all), false },
+	{ "dry-run", NULL, "or -n: say what would be done, change nothing",
 	  FLAG_SWITCH, CLI_DRY_RUN, IN(dry_run), false },
 	{ "timeout", "TIME", "give up after that (default: 60s)", FLAG_DURATION,
 	  CLI_TIMEOUT, IN(timeout_ms), false },
@@ -355,11 +359,15 @@ static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 			};
 	opterr = 0;
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, ":hq", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":hqn", longs, NULL)) != -1) {
 		if (opt == 'h' ||
 		    (opt >= 256 && flags[opt - 256].kind == FLAG_HELP)) {
 			print_help(cmd);
 			return 1;
+		}
+		if (opt == 'n' && (cmd->takes & CLI_DRY_RUN)) {
+			ctl->dry_run = true;
+			continue;
 		}
 		if (opt < 256) {
 			complain_flag(cmd, argv[optind - 1], opt);

@@ -31,6 +31,8 @@ enum {
 	CLI_DRY_RUN = 1 << 5,
 	CLI_REST = 1 << 6,  /* arguments after -- */
 	CLI_QUIET = 1 << 7, /* --quiet */
+	CLI_FORCE = 1 << 8, /* --force */
+	CLI_ALL = 1 << 9,   /* --all */
 };
 
 /* What the command line and BERTH_* in the environment said. */
@@ -40,7 +42,7 @@ struct ctl {
 	const char *docker; /* dockerd's socket */
 	enum out_format format;
 	unsigned int timeout_ms;
-	bool foreground, dry_run, quiet;
+	bool foreground, dry_run, quiet, force, all;
 	char **args; /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */

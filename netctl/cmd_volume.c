@@ -8,6 +8,7 @@
 #include "netctl/cmds.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
+#include "netctl/volumes.h"
 
 static const struct out_col ls_cols[] = {
 	{ "Name", "NAME", OUT_TEXT, NULL },
@@ -29,6 +30,7 @@ static const struct out_col inspect_cols[] = {
 	{ "Mountpoint", "Mountpoint", OUT_TEXT, NULL },
 	{ "Users", "Users", OUT_NUM, NULL },
 	{ "Mounts", "Mount ids", OUT_LIST, NULL },
+	{ "Containers", "Containers", OUT_NUM, NULL },
 	{ "Used", "Used", OUT_SIZE, NULL },
 	{ "Limit", "Limit", OUT_SIZE, NULL },
 	{ "UsageAgeS", "Usage age (s)", OUT_NUM, NULL },
@@ -37,104 +39,63 @@ static const struct out_col inspect_cols[] = {
 	{ 0 },
 };
 
-/* Used and Limit are null where nobody knows or there is none: a 0 would be
- * read as "empty" and "nothing fits". */
-static void add_usage(json_object *volume)
-{
-	json_object *used = jget(volume, "UsedBytes");
-	json_object *limit = jget(volume, "LimitBytes");
-
-	jset(volume, "Used",
-	     jget_bool(volume, "UsageKnown") ? json_object_get(used) : NULL);
-	jset(volume, "Limit",
-	     jget_int(volume, "LimitBytes") ? json_object_get(limit) : NULL);
-}
-
 static int ls_run(struct ctl *ctl, struct err *err)
 {
-	_cleanup_(json_putp) json_object *rows = NULL;
-	int r, partial;
+	_cleanup_(volumes_fini) struct volumes v = { 0 };
+	int r = volumes_load(ctl, VOLUMES_OURS, &v, err);
 
-	partial = driver_collect(ctl, DRIVER_VOLUME, "Berth.Volumes", "Volumes",
-				 NULL, &rows, err);
-	if (partial < 0)
-		return partial;
-	for (size_t i = 0; i < jget_len(rows); i++)
-		add_usage(json_object_array_get_idx(rows, i));
-	r = out_rows(stdout, ctl->format, ls_cols, rows, err);
-	return r < 0 ? r : partial;
+	if (r == 0)
+		r = out_rows(stdout, ctl->format, ls_cols, v.rows, err);
+	return r < 0 ? r : v.partial;
 }
 
-/* The full name, else a prefix that only one has: anonymous volumes have 64
- * hex digits for a name. */
-static int find_volume(json_object *rows, const char *word, json_object **ret,
-		       struct err *err)
+/* What its own daemon says of a volume; as one of dockerd's otherwise. */
+static int ask_daemon(const struct ctl *ctl, json_object *row,
+		      json_object **ret, struct err *err)
 {
-	json_object *by_prefix = NULL;
-	size_t exact = 0, prefixes = 0;
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	int r;
 
-	for (size_t i = 0; i < jget_len(rows); i++) {
-		json_object *row = json_object_array_get_idx(rows, i);
-		const char *name = jget_str(row, "Name");
-
-		if (strcmp(name, word) == 0) {
-			*ret = row;
-			exact++;
-		} else if (*word && strncmp(name, word, strlen(word)) == 0) {
-			by_prefix = row;
-			prefixes++;
-		}
+	if (!jget_bool(row, "Ours")) {
+		*ret = json_object_get(row);
+		return 0;
 	}
-	if (exact == 0 && prefixes == 1)
-		*ret = by_prefix;
-	if (exact + prefixes == 0)
-		return err_set(
-			err, -ENOENT,
-			"no Berth volume \"%s\": 'netctl volume ls' lists them",
-			word);
-	if (exact > 1 || (exact == 0 && prefixes > 1))
-		return err_set(
-			err, -ENOTUNIQ,
-			"%zu volumes are called \"%s\": give more of the name",
-			exact > 1 ? exact : prefixes, word);
+	jset_str(body, "Name", jget_str(row, "Name"));
+	r = driver_call(ctl, jget_str(row, "Driver"), "Berth.Volume", body, ret,
+			err);
+	if (r < 0)
+		return r;
+	jset_str(*ret, "Driver", jget_str(row, "Driver"));
+	jset(*ret, "Containers", json_object_get(jget(row, "Containers")));
+	volumes_add_usage(*ret);
 	return 0;
 }
 
 static int inspect_run(struct ctl *ctl, struct err *err)
 {
-	_cleanup_(json_putp) json_object *rows = NULL, *volume = NULL;
-	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	_cleanup_(volumes_fini) struct volumes v = { 0 };
+	_cleanup_(json_putp) json_object *volume = NULL;
 	json_object *row = NULL;
-	int r, partial;
+	int r = volumes_load(ctl, VOLUMES_DOCKER, &v, err);
 
-	partial = driver_collect(ctl, DRIVER_VOLUME, "Berth.Volumes", "Volumes",
-				 NULL, &rows, err);
-	if (partial < 0)
-		return partial;
-	r = find_volume(rows, ctl->args[0], &row, err);
-	if (r < 0)
-		return r;
-	jset_str(body, "Name", jget_str(row, "Name"));
-	r = driver_call(ctl, jget_str(row, "Driver"), "Berth.Volume", body,
-			&volume, err);
-	if (r < 0)
-		return r;
-	jset_str(volume, "Driver", jget_str(row, "Driver"));
-	add_usage(volume);
-	r = out_object(stdout, ctl->format, inspect_cols, volume, err);
-	return r < 0 ? r : partial;
+	if (r == 0)
+		r = volumes_find(&v, ctl->args[0], &row, err);
+	if (r == 0)
+		r = ask_daemon(ctl, row, &volume, err);
+	if (r == 0)
+		r = out_object(stdout, ctl->format, inspect_cols, volume, err);
+	return r < 0 ? r : v.partial;
 }
 
 static int resize_run(struct ctl *ctl, struct err *err)
 {
-	_cleanup_(json_putp) json_object *rows = NULL;
+	_cleanup_(volumes_fini) struct volumes v = { 0 };
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
 	json_object *row = NULL;
-	int r = driver_collect(ctl, DRIVER_VOLUME, "Berth.Volumes", "Volumes",
-			       NULL, &rows, err);
+	int r = volumes_load(ctl, VOLUMES_OURS, &v, err);
 
-	if (r >= 0)
-		r = find_volume(rows, ctl->args[0], &row, err);
+	if (r == 0)
+		r = volumes_find(&v, ctl->args[0], &row, err);
 	if (r < 0)
 		return r;
 	jset_str(body, "Name", jget_str(row, "Name"));
@@ -157,12 +118,12 @@ const struct cmd cmd_volume_ls = {
 const struct cmd cmd_volume_inspect = {
 	.name = "volume inspect",
 	.args = "VOLUME",
-	.summary = "show one volume",
+	.summary = "show one volume, of any driver",
 	.help = "\n"
 		"VOLUME is its name or a beginning of it that no other has.\n"
 		"\n"
 		"  netctl volume inspect data\n",
-	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT,
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER,
 	.min_args = 1,
 	.max_args = 1,
 	.run = inspect_run,

@@ -8,7 +8,8 @@
 extern const struct cmd cmd_up, cmd_down, cmd_restart;
 extern const struct cmd cmd_ports;
 extern const struct cmd cmd_network_ls, cmd_network_inspect;
-extern const struct cmd cmd_volume_ls, cmd_volume_inspect, cmd_volume_resize;
+extern const struct cmd cmd_volume_ls, cmd_volume_inspect, cmd_volume_resize,
+	cmd_volume_df, cmd_volume_prune;
 extern const struct cmd cmd_doctor, cmd_gc, cmd_version;
 
 #endif

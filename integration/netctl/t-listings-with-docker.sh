@@ -28,7 +28,7 @@ contains "$("$NETCTL" ports)" '127.0.0.1:9000-9009'
 
 same "$("$NETCTL" volume ls --json | jq -r '.[] | "\(.Name) \(.Users)"')" 'data 1'
 contains "$("$NETCTL" volume inspect dat)" '/data/_data'
-fails_with "no Berth volume \"nonesuch\"" "$NETCTL" volume inspect nonesuch
+fails_with "no volume \"nonesuch\"" "$NETCTL" volume inspect nonesuch
 same "$("$NETCTL" gc --dry-run --json | jq length)" 0
 
 # a dockerd that hangs costs a second or two, not the listing

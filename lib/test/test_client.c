@@ -167,6 +167,22 @@ static void get_asks_for_the_path(void **state)
 	assert_int_equal(json_object_array_length(o), 1);
 }
 
+static void delete_asks_for_the_path(void **state)
+{
+	struct served s = { .fd = listen_here(),
+			    .raw = "HTTP/1.1 204 No Content\r\n\r\n" };
+	struct err err = { 0 };
+	pthread_t t;
+
+	(void)state;
+	pthread_create(&t, NULL, serve_one, &s);
+	assert_int_equal(client_http_delete(path, "/volumes/x", 3000, &err), 0);
+	pthread_join(t, NULL);
+	close(s.fd);
+	assert_int_equal(strncmp(s.asked, "DELETE /volumes/x HTTP/1.1\r\n", 28),
+			 0);
+}
+
 static void times_out(void **state)
 {
 	struct served s = { .fd = listen_here() };
@@ -207,6 +223,7 @@ int main(void)
 	static const struct CMUnitTest by_hand[] = {
 		cmocka_unit_test(request_is_as_dockerds),
 		cmocka_unit_test(get_asks_for_the_path),
+		cmocka_unit_test(delete_asks_for_the_path),
 		cmocka_unit_test(times_out),
 		cmocka_unit_test(nobody_there_says_what_to_do),
 	};

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All volumes of this host, from our daemons and from dockerd. */
+#include "netctl/volumes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/client.h"
+#include "lib/jdec.h"
+#include "netctl/drivers.h"
+#include "netctl/jget.h"
+
+void volumes_add_usage(json_object *row)
+{
+	json_object *used = jget(row, "UsedBytes");
+	json_object *limit = jget(row, "LimitBytes");
+
+	jset(row, "Used",
+	     jget_bool(row, "UsageKnown") ? json_object_get(used) : NULL);
+	jset(row, "Limit",
+	     jget_int(row, "LimitBytes") ? json_object_get(limit) : NULL);
+}
+
+bool volumes_is_anonymous(const char *name)
+{
+	return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
+}
+
+/* The row of exactly @name; NULL. */
+static json_object *row_of(json_object *rows, const char *name)
+{
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		if (strcmp(jget_str(row, "Name"), name) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* ---- what dockerd says --------------------------------------------------- */
+
+static void copy_text(json_object *to, const char *key, json_object *from,
+		      const char *from_key)
+{
+	jset_str(to, key, jget_str(from, from_key));
+}
+
+static void add_docker_volume(json_object *rows, json_object *volume)
+{
+	json_object *row = json_object_new_object();
+	json_object *opts = jget(volume, "Options");
+	json_object *status = jget(volume, "Status");
+
+	copy_text(row, "Name", volume, "Name");
+	copy_text(row, "Driver", volume, "Driver");
+	copy_text(row, "Mountpoint", volume, "Mountpoint");
+	copy_text(row, "Created", volume, "CreatedAt");
+	jset(row, "Options",
+	     opts ? json_object_get(opts) : json_object_new_object());
+	if (status)
+		jset(row, "Status", json_object_get(status));
+	jset(row, "Users", json_object_new_int(0));
+	jset(row, "Used", NULL);
+	jset(row, "Limit", NULL);
+	jset(row, "Ours", json_object_new_boolean(0));
+	if (json_object_array_add(rows, row) < 0)
+		json_object_put(row);
+}
+
+static void count(json_object *row, const char *key)
+{
+	jset(row, key, json_object_new_int64(jget_int(row, key) + 1));
+}
+
+/* Each container, running or not: what it refers to. */
+static void add_container(json_object *rows, json_object *container)
+{
+	bool runs = strcmp(jget_str(container, "State"), "running") == 0 ||
+		    strcmp(jget_str(container, "State"), "paused") == 0;
+	json_object *mounts = jget_array(container, "Mounts");
+
+	for (size_t i = 0; i < jget_len(mounts); i++) {
+		json_object *m = json_object_array_get_idx(mounts, i);
+		json_object *row = row_of(rows, jget_str(m, "Name"));
+
+		if (!row)
+			continue;
+		count(row, "Containers");
+		if (runs && !jget_bool(row, "Ours"))
+			count(row, "Users");
+	}
+}
+
+static void add_size(json_object *rows, json_object *volume)
+{
+	json_object *row = row_of(rows, jget_str(volume, "Name"));
+	json_object *usage = jget(volume, "UsageData");
+
+	if (!row || jget_bool(row, "Ours") || jget_int(usage, "Size") < 0 ||
+	    !jget(usage, "Size"))
+		return;
+	jset(row, "Used", json_object_get(jget(usage, "Size")));
+}
+
+static int ask_docker(const struct ctl *ctl, unsigned int what,
+		      json_object *rows, struct err *err)
+{
+	_cleanup_(json_putp) json_object *all = NULL, *containers = NULL,
+					 *df = NULL;
+	json_object *list;
+	int r = client_http_get(ctl->docker, "/volumes", ctl->timeout_ms, &all,
+				err);
+
+	if (r == 0)
+		r = client_http_get(ctl->docker, "/containers/json?all=1",
+				    ctl->timeout_ms, &containers, err);
+	if (r == 0 && (what & VOLUMES_USAGE) == VOLUMES_USAGE)
+		r = client_http_get(ctl->docker, "/system/df?type=volume",
+				    ctl->timeout_ms, &df, err);
+	if (r < 0)
+		return r;
+	list = jget_array(all, "Volumes");
+	for (size_t i = 0; i < jget_len(list); i++) {
+		json_object *v = json_object_array_get_idx(list, i);
+
+		if (!row_of(rows, jget_str(v, "Name")))
+			add_docker_volume(rows, v);
+	}
+	for (size_t i = 0; i < jget_len(rows); i++)
+		jset(json_object_array_get_idx(rows, i), "Containers",
+		     json_object_new_int(0));
+	for (size_t i = 0; i < jget_len(containers); i++)
+		add_container(rows, json_object_array_get_idx(containers, i));
+	list = jget_array(df, "Volumes");
+	for (size_t i = 0; i < jget_len(list); i++)
+		add_size(rows, json_object_array_get_idx(list, i));
+	return 0;
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+int volumes_load(const struct ctl *ctl, unsigned int what, struct volumes *ret,
+		 struct err *err)
+{
+	struct err why = { 0 };
+	int r;
+
+	*ret = (struct volumes){ 0 };
+	r = driver_collect(ctl, DRIVER_VOLUME, "Berth.Volumes", "Volumes", NULL,
+			   &ret->rows, err);
+	ret->partial = r > 0 ? r : 0;
+	if (r < 0 && what == VOLUMES_OURS)
+		return r;
+	if (r < 0) { /* dockerd may still have some */
+		ret->rows = json_object_new_array();
+		ret->partial = CLI_FAILED;
+	}
+	for (size_t i = 0; i < jget_len(ret->rows); i++) {
+		json_object *row = json_object_array_get_idx(ret->rows, i);
+
+		volumes_add_usage(row);
+		jset(row, "Ours", json_object_new_boolean(1));
+		jset(row, "Containers", NULL);
+	}
+	if (what == VOLUMES_OURS)
+		return 0;
+	ret->docker = ask_docker(ctl, what, ret->rows, &why) == 0;
+	snprintf(ret->why, sizeof(ret->why), "%.255s", why.msg);
+	if (r < 0 && !ret->docker)
+		return r;
+	if (r < 0)
+		cli_warn("%s", err->msg);
+	return 0;
+}
+
+void volumes_fini(struct volumes *v)
+{
+	json_object_put(take_ptr(v->rows));
+}
+
+int volumes_find(const struct volumes *v, const char *word, json_object **ret,
+		 struct err *err)
+{
+	json_object *by_prefix = NULL;
+	size_t exact = 0, prefixes = 0;
+
+	for (size_t i = 0; i < jget_len(v->rows); i++) {
+		json_object *row = json_object_array_get_idx(v->rows, i);
+		const char *name = jget_str(row, "Name");
+
+		if (strcmp(name, word) == 0) {
+			*ret = row;
+			exact++;
+		} else if (*word && strncmp(name, word, strlen(word)) == 0) {
+			by_prefix = row;
+			prefixes++;
+		}
+	}
+	if (exact == 0 && prefixes == 1)
+		*ret = by_prefix;
+	if (exact + prefixes == 0)
+		return err_set(err, -ENOENT,
+			       "no %svolume \"%s\": 'netctl volume %s' lists "
+			       "them",
+			       v->docker ? "" : "Berth ", word,
+			       v->docker ? "df" : "ls");
+	if (exact > 1 || (exact == 0 && prefixes > 1))
+		return err_set(
+			err, -ENOTUNIQ,
+			"%zu volumes are called \"%s\": give more of the name",
+			exact > 1 ? exact : prefixes, word);
+	return 0;
+}

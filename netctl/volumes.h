@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * volumes.h - all volumes there are to see: those of our daemons and, as far as
+ * dockerd answers, those of every other driver, and which containers refer to
+ * them.
+ *
+ * A row is an object with Name, Driver, Mountpoint, Created, Options, Users,
+ * Used, Limit and UsageAgeS as /Berth.Volumes has them (Used and Limit null
+ * where nobody knows or there is none), "Ours", and "Containers": how many,
+ * running or not, refer to it; null when dockerd did not answer.
+ */
+#ifndef NETCTL_VOLUMES_H
+#define NETCTL_VOLUMES_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "netctl/cli.h"
+
+enum {
+	VOLUMES_OURS = 0,      /* do not ask dockerd */
+	VOLUMES_DOCKER = 1,    /* ask it, too */
+	VOLUMES_USAGE = 1 | 2, /* and for the size of what it keeps itself: it
+				  walks through that */
+};
+
+struct volumes {
+	json_object *rows; /* owned */
+	bool docker;       /* dockerd answered */
+	char why[256];     /* why not */
+	int partial;       /* CLI_FAILED: a daemon did not answer, told */
+};
+
+/* Return: 0; -errno: nobody answered. */
+int volumes_load(const struct ctl *ctl, unsigned int what, struct volumes *ret,
+		 struct err *err);
+void volumes_fini(struct volumes *v);
+
+/* The row of @word: the full name, else a beginning that only one has (anonymous
+ * volumes have 64 hex digits for a name).  -ENOENT, -ENOTUNIQ. */
+int volumes_find(const struct volumes *v, const char *word, json_object **ret,
+		 struct err *err);
+
+/* Used and Limit of a row from a daemon's answer. */
+void volumes_add_usage(json_object *row);
+/* Is it the kind of name that Docker gives to volumes nobody named? */
+bool volumes_is_anonymous(const char *name);
+
+#endif
