@@ -7,8 +7,9 @@ berth_host
 docker network create -d berth-bridge --ipv6 --subnet 10.65.0.0/24 \
 	--subnet fd00:65::/64 n1 >/dev/null
 docker volume create -d berth-named v1 >/dev/null
-serve web n1 80 -p 8080:80 -v v1:/d --restart always
-docker exec web sh -c 'echo kept >/d/file'
+docker volume create -d berth-named -o size=16m v2 >/dev/null
+serve web n1 80 -p 8080:80 -v v1:/d -v v2:/image --restart always
+docker exec web sh -c 'echo kept >/d/file; echo kept >/image/file; sync'
 bridge=$(api Berth.Networks '{}' berth-bridge | jq -r '.Networks[0].Bridge')
 
 # Power off.
@@ -47,11 +48,13 @@ ip link show "$bridge" >/dev/null
 run_dockerd
 wait_until 20 ns lan curl -sf --max-time 1 http://192.0.2.1:8080/
 same "$(docker exec web cat /d/file)" kept
+same "$(docker exec web cat /image/file)" kept
+same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v2/_data)" ext4
 same "$(fetch 'http://[::1]:8080/')" web
 same "$(docker run --rm --network n1 bb:1 timeout 10 wget -qO- http://web/)" web
 same "$(api Berth.Network "{\"NetworkID\":\"$(net_id n1)\"}" berth-bridge | jq .EndpointCount)" 1
-same "$(api Berth.Volumes '{}' berth-named | jq -r '.Volumes[] | "\(.Name) \(.Users)"')" "v1 1"
+same "$(api Berth.Volumes '{}' berth-named | jq -r '.Volumes[] | "\(.Name) \(.Users)"')" $'v1 1\nv2 1'
 docker rm -f web >/dev/null
 docker network rm n1 >/dev/null
-docker volume rm v1 >/dev/null
+docker volume rm v1 v2 >/dev/null
 umount /proc/sys/kernel/random/boot_id
