@@ -227,12 +227,18 @@ static int image_attach(struct named_volume *v, int dir, struct err *err)
 
 static int image_detach(struct named_volume *v, int dir, struct err *err)
 {
-	_cleanup_close_ int image = image_open(dir, err);
-	int r = image < 0 ? image : image_mounted(dir, image, err);
+	int r = mnt_is_mounted(dir, NAMED_DATA, err);
+	_cleanup_close_ int image = -EBADF;
 
 	(void)v;
-	if (r == -ENOENT) /* its image is gone, or _data: nothing to unmount */
+	if (r == -ENOENT || r == 0) /* whatever became of its image */
 		return 0;
+	if (r > 0)
+		r = image = image_open(dir, err);
+	if (r == -ENOENT) /* deleted by hand under its mount */
+		return mnt_detach(dir, NAMED_DATA, false, err);
+	if (r >= 0)
+		r = image_mounted(dir, image, err);
 	while (r == 1) {
 		r = mnt_detach(dir, NAMED_DATA, false, err);
 		if (r == 0)

@@ -3,6 +3,7 @@ ar-src += volplugins/named/named_host.c
 ar-src += volplugins/named/named_left.c
 ar-src += volplugins/named/named_meta.c
 ar-src += volplugins/named/named_options.c
+ar-src += volplugins/named/named_order.c
 ar-src += volplugins/named/named_trash.c
 ar-src += volplugins/named/backing_directory.c
 ar-src += volplugins/named/backing_image.c

@@ -60,13 +60,14 @@ int named_data_own(const struct named_volume *v, int data)
 	const struct named_options *o = &v->opts;
 
 	/* the mode last: a change of owner takes set-id bits away */
-	if (fchown(data, o->uid, o->gid) < 0 || fchmod(data, o->mode) < 0)
-		return -errno;
-	return tree_sync(data);
+	return fchown(data, o->uid, o->gid) < 0 || fchmod(data, o->mode) < 0
+		       ? -errno
+		       : 0;
 }
 
 int named_data_make(const struct named_volume *v, int dir, struct err *err)
 {
+	const struct named_host *h = named_host_of(v);
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
@@ -80,7 +81,9 @@ int named_data_make(const struct named_volume *v, int dir, struct err *err)
 		return fd;
 	r = named_data_own(v, fd);
 	if (r == 0)
-		r = tree_sync(dir);
+		r = named_sync(h, fd);
+	if (r == 0)
+		r = named_sync(h, dir);
 	if (r < 0) {
 		unlinkat(dir, NAMED_DATA, AT_REMOVEDIR);
 		return err_set(err, r, "set up " NAMED_DATA ": %s",
@@ -139,7 +142,8 @@ static int make_volume(struct named_volume *v, struct err *err)
 		unstage(v);
 		return r;
 	}
-	r = tree_sync(h->volumes); /* else a power cut may undo the rename */
+	r = named_sync(h,
+		       h->volumes); /* else a power cut may undo the rename */
 	return r < 0 ? err_set(err, r, "directory %s: %s", name, strerror(-r))
 		     : 0;
 }
@@ -233,7 +237,7 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	if (r < 0)
 		return r;
 	/* from here it is removed, whatever else goes wrong */
-	(void)tree_sync(h->volumes);
+	(void)named_sync(h, h->volumes);
 	(void)FAILPOINT("named.remove.moved");
 	named_trash_delete(&h->trash, heap);
 	return 0;

@@ -7,6 +7,8 @@
 #ifndef VOLPLUGINS_NAMED_NAMED_PRIV_H
 #define VOLPLUGINS_NAMED_NAMED_PRIV_H
 
+#include <stdbool.h>
+
 #include "lib/base.h"
 #include "volplugins/named/backing.h"
 #include "volplugins/named/named.h"
@@ -41,6 +43,9 @@ struct named_volume {
 struct named_host {
 	int volumes, staging; /* directories */
 	struct named_trash trash;
+	/* The core's next write to state.db brings what was done before it
+	 * to the disk as well: see named_order.c. */
+	bool ordered;
 	char root[2048]; /* path of volumes, for containers */
 	char mark[32];   /* what objects in the kernel bear before the name */
 	/* What each of named_backings[] said to .probe. */
@@ -85,8 +90,8 @@ int named_fits(const struct named_volume *v, struct err *err);
 
 /* ---- named.c ----------------------------------------------------------- */
 
-/* Give the root directory of a volume the owner and mode asked for, and put
- * that on the disk.  -errno. */
+/* Give the root directory of a volume the owner and mode asked for; the caller
+ * puts that on the disk.  -errno. */
 int named_data_own(const struct named_volume *v, int data);
 /* Make @dir/_data so; again: 0 and left as it is. */
 int named_data_make(const struct named_volume *v, int dir, struct err *err);
@@ -110,6 +115,14 @@ int named_host_gc(void *host, bool dry,
 		  bool (*known)(void *ctx, const char *name),
 		  void (*fn)(void *ctx, const char *line), void *ctx,
 		  struct err *err);
+
+/* ---- named_order.c ----------------------------------------------------- */
+
+/* Are @volumes and @state on one file system that keeps the order of changes? */
+bool named_is_ordered(int volumes, int state);
+/* tree_sync(), where that is not to be had by the order of changes: for what
+ * the core makes a record of next.  Return: 0; -errno. */
+int named_sync(const struct named_host *h, int dir);
 
 /* ---- named_left.c ------------------------------------------------------ */
 

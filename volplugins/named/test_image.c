@@ -515,13 +515,40 @@ static void found_again_with_its_limit(void **state)
 	x = volume(f, "v", "{\"size\":\"32m\"}", &err);
 	assert_int_equal(named_driver.create(x, &err), -EEXIST);
 	assert_non_null(strstr(err.msg, "size=16777216"));
-	/* its image gone, it is not made anew */
+	/* its image gone, it is not made anew, but can be removed */
+	assert_int_equal(named_driver.mount(v, NULL), 0);
 	assert_int_equal(unlinkat(f->volumes, "v/image", 0), 0);
 	assert_int_equal(named_driver.create(v, &err), -ENOENT);
 	assert_int_equal(named_driver.mount(v, &err), -ENOENT);
 	assert_string_equal(err.msg, "volume v: its image is gone: restore it, "
 				     "or remove the volume");
 	assert_int_equal(named_driver.remove(v, &err), 0);
+}
+
+/* Only root gets at NAME; still, nothing there is followed. */
+static void links_are_not_followed(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL;
+
+	need(f, "ext4");
+	v = made(f, "v", "{\"size\":\"16m\"}");
+	assert_int_equal(mkdirat(f->fd, "canary", 0700), 0);
+	assert_int_equal(unlinkat(f->volumes, "v/_data", AT_REMOVEDIR), 0);
+	assert_int_equal(symlinkat("../../../canary", f->volumes, "v/_data"),
+			 0);
+	assert_int_equal(named_driver.mount(v, NULL), -ENOTDIR);
+	assert_int_equal(mnt_is_mounted(f->fd, "canary", NULL), 0);
+	no_loop(f);
+	assert_int_equal(unlinkat(f->volumes, "v/_data", 0), 0);
+	assert_int_equal(mkdirat(f->volumes, "v/_data", 0700), 0);
+	assert_int_equal(renameat(f->volumes, "v/image", f->fd, "image"), 0);
+	assert_int_equal(symlinkat("../../../image", f->volumes, "v/image"), 0);
+	assert_int_equal(named_driver.mount(v, NULL), -ELOOP);
+	assert_int_equal(named_driver.resize(v, 32 << 20, NULL), -ELOOP);
+	no_loop(f);
+	assert_int_equal(named_driver.remove(v, NULL), 0);
+	assert_int_equal(faccessat(f->fd, "image", F_OK, 0), 0);
 }
 
 struct refusal {
@@ -575,6 +602,7 @@ int main(void)
 		TEST(unmake_takes_back_what_is_empty),
 		TEST(in_use_stays),
 		TEST(found_again_with_its_limit),
+		TEST(links_are_not_followed),
 		TEST(wrong_options),
 	};
 
