@@ -98,12 +98,13 @@ static int find_places(struct search *s, struct err *err)
 
 static void look_at(struct search *s, struct libmnt_fs *fs)
 {
-	const char *root = mnt_fs_get_root(fs);
+	const char *root = mnt_fs_get_root(fs), *at = mnt_fs_get_target(fs);
 
 	for (size_t i = 0; i < s->count; i++)
-		if (root && s->places[i].root &&
+		if (root && at && s->places[i].root &&
 		    mnt_fs_get_devno(fs) == s->places[i].dev &&
-		    is_below(root, s->places[i].root))
+		    is_below(root, s->places[i].root) &&
+		    strcmp(at, s->queries[i].path) != 0)
 			s->queries[i].elsewhere = true;
 }
 

@@ -15,7 +15,8 @@ struct mounts_query {
 
 /*
  * mounts_elsewhere() - is each directory, or something below it, mounted in a
- * mount namespace other than the caller's?
+ * mount namespace other than the caller's?  A mount at its own path does not
+ * count: that is a copy of the caller's, which any namespace made later has.
  *
  * Reads the mountinfo of every process of this pid namespace, one a mount
  * namespace: not for the path of a request.
