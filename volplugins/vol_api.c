@@ -144,6 +144,9 @@ int vol_api_status(const struct vol_info *v, json_object *to)
 	    (v->usage.used_known &&
 	     vol_api_add(status, "used",
 			 json_object_new_uint64(v->usage.used_bytes))) ||
+	    (v->usage.used_known && v->usage.age_s &&
+	     vol_api_add(status, "used_age",
+			 json_object_new_uint64(v->usage.age_s))) ||
 	    (v->usage.limit_bytes &&
 	     vol_api_add(status, "size",
 			 json_object_new_uint64(v->usage.limit_bytes)))) {

@@ -123,8 +123,8 @@ int mkfs_run(const char *fs, int image, struct err *err)
 	char line[200];
 	pid_t pid;
 
-	if (r < 0)
-		return r;
+	if (r < 0 || !t)
+		return err_negative(r);
 	/* above 3, so that no dup2() of the child meets its own number */
 	high = fcntl(image, F_DUPFD_CLOEXEC, 10);
 	if (high < 0 || pipe2(pipes, O_CLOEXEC) < 0)
