@@ -225,11 +225,12 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-/* Levenshtein: insertions, deletions and changes from @a to @b. */
-static size_t distance(const char *a, const char *b)
+size_t opts_distance(const char *a, const char *b)
 {
 	size_t row[KEY_MAX + 1], n = strlen(b);
 
+	if (n > KEY_MAX || strlen(a) > KEY_MAX)
+		return SIZE_MAX;
 	for (size_t j = 0; j <= n; j++)
 		row[j] = j;
 	for (size_t i = 0; a[i]; i++) {
@@ -252,11 +253,8 @@ const char *opts_nearest(const char *key, const struct opt_field *fields)
 	size_t best = (strlen(key) + 1) / 2; /* exclusive */
 	const char *found = NULL;
 
-	if (strlen(key) > KEY_MAX)
-		return NULL;
 	for (const struct opt_field *f = fields; f->key; f++) {
-		size_t d =
-			strlen(f->key) > KEY_MAX ? best : distance(key, f->key);
+		size_t d = opts_distance(key, f->key);
 
 		if (d < best) {
 			best = d;

@@ -68,4 +68,8 @@ int opts_size(const char *text, uint64_t *ret, struct err *err);
  * is closer than half its length. */
 const char *opts_nearest(const char *key, const struct opt_field *fields);
 
+/* opts_distance() - insertions, deletions and changes that make @b of @a;
+ * SIZE_MAX when either is longer than 128 bytes. */
+size_t opts_distance(const char *a, const char *b);
+
 #endif

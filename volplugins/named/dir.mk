@@ -14,3 +14,7 @@ berth-named-main := volplugins/named/main.c
 tests += volplugins/named/test_named.c
 tests += volplugins/named/test_named_meta.c
 tests += volplugins/named/test_image.c
+ar-src += volplugins/named/mntopt.c
+ar-src += volplugins/named/mntopt_table.c
+tests += volplugins/named/test_mntopt.c
+ar-src += volplugins/named/mntopt_device.c
