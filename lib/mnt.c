@@ -4,16 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base.h"
-
-#ifndef STATX_ATTR_MOUNT_ROOT
-#define STATX_ATTR_MOUNT_ROOT 0x2000
-#endif
 
 /* The last error line the kernel has for this context, or what errno says. */
 static int fs_error(int fs, int code, const char *what, struct err *err)
@@ -105,18 +103,35 @@ int mnt_attach(int mount, int dirfd, const char *name, struct err *err)
 	return 0;
 }
 
+int mnt_propagate(int mount, uint64_t propagation, bool recursive,
+		  struct err *err)
+{
+	struct mount_attr attr = { .propagation = propagation };
+	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+	if (mount_setattr(mount, "", flags, &attr, sizeof(attr)) < 0)
+		return err_set(err, -errno, "propagation of a mount: %s",
+			       strerror(errno));
+	return 0;
+}
+
+/* Entering a mount is refused before the file system that is mounted is asked
+ * anything; statx(2) would make NFS ask its server. */
 int mnt_is_mounted(int dirfd, const char *name, struct err *err)
 {
-	struct statx sx;
+	const struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 
-	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &sx) <
-	    0)
-		return err_set(err, -errno, "%s: %s", name, strerror(errno));
-	if (!(sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
-		return err_set(err, -EOPNOTSUPP,
-			       "this kernel (before 5.8) does not tell mount "
-			       "points");
-	return !!(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	return errno == EXDEV
+		       ? 1
+		       : err_set(err, -errno, "%s: %s", name, strerror(errno));
 }
 
 int mnt_detach(int dirfd, const char *name, bool lazy, struct err *err)

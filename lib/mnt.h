@@ -51,8 +51,18 @@ int mnt_attrs(int mount, uint64_t set, uint64_t clear, bool recursive,
  * is covered: ask mnt_is_mounted() first, under a lock.
  */
 int mnt_attach(int mount, int dirfd, const char *name, struct err *err);
-/* mnt_is_mounted() - is something mounted on @name of @dirfd?  Follows no
- * link.  Return: 1, 0; -ENOENT; -errno. */
+/* mnt_propagate() - make the mount @propagation: MS_PRIVATE, MS_SLAVE or
+ * MS_SHARED. */
+int mnt_propagate(int mount, uint64_t propagation, bool recursive,
+		  struct err *err);
+/*
+ * mnt_is_mounted() - is something mounted on @name of @dirfd?
+ *
+ * Follows no link and does not touch what is mounted: a file server that is
+ * dead holds nobody up.
+ *
+ * Return: 1, 0; -ENOENT; -errno.
+ */
 int mnt_is_mounted(int dirfd, const char *name, struct err *err);
 /*
  * mnt_detach() - unmount what was mounted last on @name of @dirfd; nothing
