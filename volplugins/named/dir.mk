@@ -18,3 +18,7 @@ ar-src += volplugins/named/mntopt.c
 ar-src += volplugins/named/mntopt_table.c
 tests += volplugins/named/test_mntopt.c
 ar-src += volplugins/named/mntopt_device.c
+ar-src += volplugins/named/backing_mount.c
+ar-src += volplugins/named/named_job.c
+ar-src += volplugins/named/named_mount.c
+ar-src += volplugins/named/named_secret.c

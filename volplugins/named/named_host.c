@@ -117,6 +117,7 @@ void named_host_close(void *host)
 	named_trash_fini(&h->trash);
 	closep(&h->staging);
 	closep(&h->volumes);
+	named_jobs_free(h->jobs);
 	free(h);
 }
 
@@ -148,6 +149,9 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	if (!h)
 		return err_set(err, -ENOMEM, "out of memory");
 	h->volumes = h->staging = h->trash.fd = -EBADF;
+	r = named_jobs_new(&h->jobs, err);
+	if (r < 0)
+		return r;
 	state = open(d->dirs.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (state < 0)
 		return err_set(err, -errno, "%s: %s", d->dirs.state_dir,

@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "volplugins/named/mntopt.h"
 #include "volplugins/named/named_priv.h"
 
 #define SIZE_LARGEST (1ull << 60)
+#define MODE_DEFAULT 0755
 
 const struct named_backing *const named_backings[] = {
 	&named_directory,
 	&named_image,
+	&named_mount,
 	NULL,
 };
 _Static_assert(ARRAY_SIZE(named_backings) - 1 <= NAMED_BACKINGS_MAX,
@@ -38,22 +41,19 @@ const struct opt_field named_options[] = {
 	  .doc = "group of the volume's root directory; default 0" },
 	OPT_FIELD("mode", OPT_MODE, struct named_options, mode,
 		  "permissions of the volume's root directory; default 0755"),
-	{ .key = "type",
-	  .type = OPT_REFUSED,
-	  .why = "a named volume is a directory, nothing is mounted for it" },
-	{ .key = "o",
-	  .type = OPT_REFUSED,
-	  .why = "a named volume is a directory, it has no mount options" },
-	{ .key = "device",
-	  .type = OPT_REFUSED,
-	  .why = "a named volume is a directory, not a device or a bind of "
-		 "another path" },
+	OPT_FIELD("type", OPT_STR, struct named_options, type,
+		  "what to mount, as for Docker's local driver: none (with "
+		  "o=bind), tmpfs, nfs, nfs4, cifs, ext4, xfs, ..."),
+	OPT_FIELD("o", OPT_STR, struct named_options, o,
+		  "its mount options, separated by commas"),
+	OPT_FIELD("device", OPT_STR, struct named_options, device,
+		  "the directory, device, export or share"),
 	{ 0 },
 };
 
 void named_defaults(struct vol_volume *v)
 {
-	to_named(v)->opts.mode = 0755;
+	to_named(v)->opts.mode = MODE_DEFAULT;
 }
 
 const struct named_backing *named_backing_find(const char *name)
@@ -85,6 +85,32 @@ int named_size_round(uint64_t *size, struct err *err)
 	return 0;
 }
 
+/* Are any of Docker's mount options given? */
+static bool is_mount(const struct named_options *o)
+{
+	return o->type[0] || o->o[0] || o->device[0];
+}
+
+static int init_mount(const struct named_options *o, struct err *err)
+{
+	_cleanup_(mntopt_freep) struct mntopt *m = NULL;
+	const struct mntopt_given given = {
+		.type = o->type, .o = o->o, .device = o->device, .size = o->size
+	};
+
+	if (o->backing[0] && strcmp(o->backing, named_mount.name) != 0)
+		return err_set(err, -EINVAL,
+			       "option backing=%s: with type=, o= and device= "
+			       "the volume is what they mount",
+			       o->backing);
+	if (o->uid || o->gid || o->mode != MODE_DEFAULT)
+		return err_set(err, -EINVAL,
+			       "options uid, gid and mode are for volumes that "
+			       "are made here: what is mounted has its own "
+			       "(type=tmpfs takes them in o=)");
+	return mntopt_parse(&given, &m, err);
+}
+
 int named_init(struct vol_volume *v, struct err *err)
 {
 	struct named_options *o = &to_named(v)->opts;
@@ -92,6 +118,8 @@ int named_init(struct vol_volume *v, struct err *err)
 
 	int r = named_size_round(&o->size, err);
 
+	if (r == 0 && (is_mount(o) || strcmp(o->backing, named_mount.name) == 0))
+		return init_mount(o, err);
 	if (r < 0 || !o->backing[0])
 		return r;
 	b = named_backing_find(o->backing);
@@ -154,6 +182,8 @@ static const struct named_backing *by_options(const struct named_host *h,
 
 	if (o->backing[0])
 		return named_backing_find(o->backing);
+	if (is_mount(o))
+		return &named_mount;
 	b = usable(h, "btrfs");
 	if (!b && o->size)
 		b = usable(h, "project");
@@ -194,6 +224,15 @@ int named_fits(const struct named_volume *v, struct err *err)
 	const struct named_options *o = &v->opts;
 	const struct named_meta *m = &v->meta;
 
+	/* what it mounted is in the record only */
+	if (is_mount(o) != (strcmp(m->backing, named_mount.name) == 0))
+		return err_set(
+			err, -EEXIST,
+			"directory %s is there already with backing=%s%s",
+			v->base.name, m->backing,
+			is_mount(o) ? ": leave type=, o= and device= out"
+				    : ": say what it mounts with type=, "
+				      "o= and device=");
 	if (o->backing[0] && strcmp(o->backing, m->backing) != 0)
 		return err_set(err, -EEXIST,
 			       "directory %s is there already with backing=%s: "

@@ -12,6 +12,7 @@
 #include "lib/base.h"
 #include "volplugins/named/backing.h"
 #include "volplugins/named/named.h"
+#include "volplugins/named/named_job.h"
 #include "volplugins/named/named_meta.h"
 
 #define NAMED_DATA "_data"
@@ -23,6 +24,8 @@ struct named_options {
 	char backing[NAMED_BACKING_MAX];
 	char fs[8]; /* "": ext4, where there is one to choose */
 	uint32_t uid, gid, mode;
+	/* Docker's own, for backing=mount; mntopt.h */
+	char type[32], o[512], device[512];
 };
 
 /* .base and .opts first: the core knows their places.  What .backing and .meta
@@ -46,6 +49,7 @@ struct named_host {
 	/* The core's next write to state.db brings what was done before it
 	 * to the disk as well: see named_order.c. */
 	bool ordered;
+	struct named_jobs *jobs; /* owned; mounts under way */
 	char root[2048]; /* path of volumes, for containers */
 	char mark[32];   /* what objects in the kernel bear before the name */
 	/* What each of named_backings[] said to .probe. */
