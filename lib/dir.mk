@@ -55,6 +55,8 @@ tests += lib/test/test_journal.c
 
 ar-src += lib/tree.c
 ar-src += lib/tree_walk.c
+ar-src += lib/tree_removable.c
+ar-src += lib/tree_usage.c
 tests += lib/test/test_tree.c
 tests += lib/test/test_rpc.c
 tests += lib/test/test_rpc_conn.c

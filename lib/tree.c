@@ -5,13 +5,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/base.h"
 #include "lib/log.h"
+#include "lib/tree_priv.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 
@@ -49,6 +52,19 @@ int tree_open(int dirfd, const char *name, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "directory %s: %s", name, strerror(-r));
 	return fd;
+}
+
+int tree_enter(int fd, const char *name)
+{
+	const struct open_how how = {
+		.flags = DIR_FLAGS,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+	int dir = (int)syscall(SYS_openat2, fd, name, &how, sizeof(how));
+
+	if (dir < 0 && errno == ENOSYS) /* before Linux 5.6 */
+		dir = openat(fd, name, DIR_FLAGS);
+	return dir < 0 ? -errno : dir;
 }
 
 int tree_rename_new(int fromfd, const char *from, int tofd, const char *to)
@@ -136,13 +152,13 @@ static bool stopped(const struct emptying *e)
 /* A directory in the root: take all out of it, then delete it. */
 static int clear_dir(struct emptying *e, const char *name)
 {
-	_cleanup_close_ int fd = openat(e->root, name, DIR_FLAGS);
+	_cleanup_close_ int fd = tree_enter(e->root, name);
 	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : stream(fd);
 	struct dirent *entry;
 	int r;
 
 	if (!dir) {
-		r = -errno;
+		r = fd == -EXDEV ? -EBUSY : fd < 0 ? fd : -errno;
 		if (r != -ENOENT)
 			blame(e, r, name);
 		return 0;

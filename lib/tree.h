@@ -9,6 +9,7 @@
 #define LIB_TREE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 
@@ -54,5 +55,24 @@ int tree_removable(int dirfd, struct err *err);
  *         all the rest was deleted.
  */
 int tree_empty(int dirfd, bool (*stop)(void *ctx), void *ctx, struct err *err);
+
+struct tree_usage {
+	uint64_t bytes;   /* on the disk, as du(1) counts */
+	uint64_t entries; /* seen */
+};
+
+/*
+ * tree_usage() - how much is in @dirfd, itself included.
+ *
+ * A file with several names counts once (of more than 65,536 such files, each
+ * name counts for its part).  What is mounted below is left out.  The tree may
+ * change meanwhile; then the figure is of no moment in particular.
+ *
+ * @stop: asked before each entry whether to give up; may be NULL.
+ * Return: 0; -ETIME when @stop said so; -EAGAIN when directories were moved so
+ *         that the way back was lost; -errno.
+ */
+int tree_usage(int dirfd, struct tree_usage *ret, bool (*stop)(void *ctx),
+	       void *ctx, struct err *err);
 
 #endif

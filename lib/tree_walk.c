@@ -10,32 +10,12 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-#include "lib/base.h"
 #include "lib/log.h"
 #include "lib/tree.h"
+#include "lib/tree_priv.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-
-#ifndef STATX_ATTR_MOUNT_ROOT
-#define STATX_ATTR_MOUNT_ROOT 0x2000
-#endif
-
-/* One directory on the way down. */
-struct level {
-	dev_t dev;
-	ino_t ino;
-	char **dirs; /* sub-directories not yet entered; the last is next */
-	size_t count, room;
-};
-
-struct walk {
-	struct level *levels;
-	size_t depth, room;
-	int fd; /* of the last level */
-	struct err *err;
-};
 
 static void dir_closep(DIR **dir)
 {
@@ -43,19 +23,20 @@ static void dir_closep(DIR **dir)
 		closedir(*dir);
 }
 
-static void level_fini(struct level *l)
+static void level_fini(struct tree_level *l)
 {
 	while (l->count)
 		free(l->dirs[--l->count]);
 	free(l->dirs);
 }
 
-static void walk_finip(struct walk *w)
+static void walk_fini(struct tree_walk *w)
 {
 	while (w->depth)
 		level_fini(&w->levels[--w->depth]);
 	free(w->levels);
 	closep(&w->fd);
+	w->fd = -EBADF;
 }
 
 /* The array @items of *@room elements of @size, with space for one more. */
@@ -71,14 +52,14 @@ static void *grown(void *items, size_t count, size_t *room, size_t size)
 	return items;
 }
 
-static int no_memory(struct walk *w)
+static int no_memory(struct tree_walk *w)
 {
 	return err_set(w->err, -ENOMEM, "out of memory");
 }
 
-static int level_push(struct walk *w)
+static int level_push(struct tree_walk *w)
 {
-	struct level *grew =
+	struct tree_level *grew =
 		grown(w->levels, w->depth, &w->room, sizeof(*w->levels));
 	struct stat st;
 
@@ -88,12 +69,18 @@ static int level_push(struct walk *w)
 	if (fstat(w->fd, &st) < 0)
 		return err_set(w->err, -errno, "stat: %s", strerror(errno));
 	w->levels[w->depth++] =
-		(struct level){ .dev = st.st_dev, .ino = st.st_ino };
+		(struct tree_level){ .dev = st.st_dev, .ino = st.st_ino };
 	return 0;
 }
 
-static int remember(struct walk *w, struct level *l, const char *name)
+const struct tree_level *tree_walk_level(const struct tree_walk *w)
 {
+	return &w->levels[w->depth - 1];
+}
+
+int tree_walk_later(struct tree_walk *w, const char *name)
+{
+	struct tree_level *l = &w->levels[w->depth - 1];
 	char **grew = grown(l->dirs, l->count, &l->room, sizeof(*l->dirs));
 
 	if (!grew)
@@ -106,46 +93,8 @@ static int remember(struct walk *w, struct level *l, const char *name)
 	return 0;
 }
 
-static int refuse(struct walk *w, int code, const char *name, const char *what)
-{
-	char shown[160];
-
-	return err_set(w->err, code, "%s, %zu directories down, is %s",
-		       log_quote(shown, sizeof(shown), name), w->depth - 1,
-		       what);
-}
-
-/* @l: the level that holds @name. */
-static int look_at(struct walk *w, struct level *l, const char *name)
-{
-	struct statx sx;
-
-	if (statx(w->fd, name,
-		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-		  STATX_TYPE, &sx) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : refuse(w, -errno, name, strerror(errno));
-	if (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
-		return refuse(w, -EBUSY, name,
-			      "a mount point: unmount it first");
-	/* Before Linux 5.8 a mount shows by the device only.  Of directories:
-	 * files of an overlay may have the device of its lower layer. */
-	if (S_ISDIR(sx.stx_mode) &&
-	    makedev(sx.stx_dev_major, sx.stx_dev_minor) != l->dev)
-		return refuse(w, -EBUSY, name,
-			      "on another file system (a btrfs subvolume?): "
-			      "remove it first");
-	if (sx.stx_attributes & STATX_ATTR_IMMUTABLE)
-		return refuse(w, -EPERM, name, "immutable: chattr -i it first");
-	if (sx.stx_attributes & STATX_ATTR_APPEND)
-		return refuse(w, -EPERM, name,
-			      "append-only: chattr -a it first");
-	return S_ISDIR(sx.stx_mode) ? remember(w, l, name) : 0;
-}
-
 /* Look at all that is in the directory w->fd. */
-static int read_level(struct walk *w)
+static int read_level(struct tree_walk *w)
 {
 	_cleanup_close_ int own = openat(w->fd, ".", DIR_FLAGS);
 	_cleanup_(dir_closep) DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -159,29 +108,39 @@ static int read_level(struct walk *w)
 	while (r == 0 && (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 &&
 		    strcmp(entry->d_name, "..") != 0)
-			r = look_at(w, &w->levels[w->depth - 1], entry->d_name);
+			r = w->look(w, entry->d_name);
 	return r;
 }
 
-/* Into the next sub-directory of the last level. */
-static int descend(struct walk *w)
+int tree_walk_refuse(struct tree_walk *w, int code, const char *name,
+		     const char *what)
 {
-	struct level *l = &w->levels[w->depth - 1];
-	_cleanup_free_ char *name = l->dirs[--l->count];
-	int fd = openat(w->fd, name, DIR_FLAGS);
+	char shown[160];
 
+	return err_set(w->err, code, "%s, %zu directories down, is %s",
+		       log_quote(shown, sizeof(shown), name), w->depth - 1,
+		       what);
+}
+
+/* Into the next sub-directory of the last level. */
+static int descend(struct tree_walk *w)
+{
+	struct tree_level *l = &w->levels[w->depth - 1];
+	_cleanup_free_ char *name = l->dirs[--l->count];
+	int fd = tree_enter(w->fd, name);
+
+	if (fd == -ENOENT || (fd < 0 && w->lenient))
+		return 0;
 	if (fd < 0)
-		return errno == ENOENT
-			       ? 0
-			       : refuse(w, -errno, name, strerror(errno));
+		return tree_walk_refuse(w, fd, name, strerror(-fd));
 	closep(&w->fd);
 	w->fd = fd;
 	return read_level(w);
 }
 
-static int ascend(struct walk *w)
+static int ascend(struct tree_walk *w)
 {
-	struct level *up;
+	struct tree_level *up;
 	struct stat st;
 	int fd;
 
@@ -200,17 +159,17 @@ static int ascend(struct walk *w)
 	return 0;
 }
 
-int tree_removable(int dirfd, struct err *err)
+int tree_walk(struct tree_walk *w, int dirfd)
 {
-	_cleanup_(walk_finip) struct walk w = { .fd = -EBADF, .err = err };
 	int r;
 
-	w.fd = openat(dirfd, ".", DIR_FLAGS);
-	if (w.fd < 0)
-		return err_set(err, -errno, "open the directory: %s",
+	w->fd = openat(dirfd, ".", DIR_FLAGS);
+	if (w->fd < 0)
+		return err_set(w->err, -errno, "open the directory: %s",
 			       strerror(errno));
-	r = read_level(&w);
-	while (r == 0 && w.depth)
-		r = w.levels[w.depth - 1].count ? descend(&w) : ascend(&w);
+	r = read_level(w);
+	while (r == 0 && w->depth)
+		r = tree_walk_level(w)->count ? descend(w) : ascend(w);
+	walk_fini(w);
 	return r;
 }

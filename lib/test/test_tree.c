@@ -26,6 +26,7 @@
 struct fix {
 	char path[64];
 	int base, tree;
+	atomic_bool stop;
 };
 
 static void put_file(int dir, const char *name)
@@ -263,6 +264,117 @@ static void immutable_file_is_named(void **state)
 	gone(f);
 }
 
+static struct tree_usage usage_of(int dir)
+{
+	struct tree_usage u = { 0 };
+
+	assert_int_equal(tree_usage(dir, &u, NULL, NULL, NULL), 0);
+	return u;
+}
+
+/* As stat(2) has it, of each name once. */
+static uint64_t blocks_of(int dir, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void usage_counts_each_file_once(void **state)
+{
+	static const char *const names[] = { ".",      "a",    "a/b",
+					     "a/file", "link", "fifo" };
+	struct fix *f = *state;
+	struct tree_usage u;
+	uint64_t want = 0;
+	char name[32];
+
+	put_file(f->base, "canary/bird");
+	assert_int_equal(mkdirat(f->tree, "a", 0700), 0);
+	assert_int_equal(mkdirat(f->tree, "a/b", 0700), 0);
+	put_file(f->tree, "a/file");
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "a/b/name%d", i);
+		assert_int_equal(linkat(f->tree, "a/file", f->tree, name, 0),
+				 0);
+	}
+	assert_int_equal(symlinkat("../canary", f->tree, "link"), 0);
+	assert_int_equal(mkfifoat(f->tree, "fifo", 0600), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		want += blocks_of(f->tree, names[i]);
+	u = usage_of(f->tree);
+	assert_int_equal(u.bytes, want);
+	assert_int_equal(u.entries, ARRAY_SIZE(names) + 200);
+}
+
+static bool third(void *ctx)
+{
+	return ++*(int *)ctx == 3;
+}
+
+static void usage_stops_when_told(void **state)
+{
+	struct fix *f = *state;
+	struct tree_usage u = { .bytes = 7 };
+	int asked = 0;
+
+	for (char name[] = "a"; name[0] < 'g'; name[0]++)
+		put_file(f->tree, name);
+	assert_int_equal(tree_usage(f->tree, &u, third, &asked, NULL), -ETIME);
+	assert_int_equal(asked, 3);
+	assert_int_equal(u.bytes, 7);
+}
+
+static void *grow_and_shrink(void *arg)
+{
+	struct fix *f = arg;
+
+	while (!atomic_load(&f->stop)) {
+		(void)renameat(f->tree, "a/b", f->tree, "b");
+		if (symlinkat("../../canary", f->tree, "a/b") == 0)
+			(void)unlinkat(f->tree, "a/b", 0);
+		(void)renameat(f->tree, "b", f->tree, "a/b");
+	}
+	return NULL;
+}
+
+/* What is outside is never counted, whatever moves. */
+static void usage_is_not_led_astray(void **state)
+{
+	struct fix *f = *state;
+	int fine = 0, lost = 0;
+	pthread_t thread;
+	uint64_t most;
+
+	for (int i = 0; i < 300; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "canary/f%d", i);
+		put_file(f->base, name);
+	}
+	assert_int_equal(mkdirat(f->tree, "a", 0700), 0);
+	assert_int_equal(mkdirat(f->tree, "a/b", 0700), 0);
+	assert_int_equal(mkdirat(f->tree, "a/b/c", 0700), 0);
+	put_file(f->tree, "a/b/c/file");
+	/* moved while it is read, a part may be seen twice */
+	most = 2 * usage_of(f->tree).bytes + 8192;
+	assert_int_equal(pthread_create(&thread, NULL, grow_and_shrink, f), 0);
+	for (int i = 0; i < 10000; i++) {
+		struct tree_usage u = { 0 };
+		int r = tree_usage(f->tree, &u, NULL, NULL, NULL);
+
+		fine += r == 0;
+		lost += r == -EAGAIN;
+		assert_true(r == 0 || r == -EAGAIN);
+		assert_true(u.bytes <= most && u.entries < 20);
+	}
+	atomic_store(&f->stop, true);
+	pthread_join(thread, NULL);
+	print_message("# %d read, %d lost their way\n", fine, lost);
+	assert_true(fine > 0);
+}
+
 static void mount_point_is_named_and_not_crossed(void **state)
 {
 	struct fix *f = *state;
@@ -288,6 +400,14 @@ static void mount_point_is_named_and_not_crossed(void **state)
 	assert_int_equal(tree_removable(f->tree, &err), -EBUSY);
 	assert_string_equal(err.msg, "\"m\", 1 directories down, is a mount "
 				     "point: unmount it first");
+	assert_int_equal(tree_empty(f->tree, NULL, NULL, &err), -EBUSY);
+	assert_int_equal(faccessat(f->base, "canary/bird", F_OK, 0), 0);
+	assert_int_equal(usage_of(f->tree).entries, 2); /* not what is in m */
+	assert_int_equal(umount2(at, MNT_DETACH), 0);
+	/* one that is mounted at the top, after somebody looked */
+	snprintf(at, sizeof(at), "%s/tree/top", f->path);
+	assert_int_equal(mkdirat(f->tree, "top", 0700), 0);
+	assert_int_equal(mount(canary, at, NULL, MS_BIND, NULL), 0);
 	assert_int_equal(tree_empty(f->tree, NULL, NULL, &err), -EBUSY);
 	assert_int_equal(faccessat(f->base, "canary/bird", F_OK, 0), 0);
 	assert_int_equal(umount2(at, MNT_DETACH), 0);
@@ -396,6 +516,9 @@ int main(void)
 		TEST(immutable_file_is_named),
 		TEST(swapped_links_lead_nowhere),
 		TEST(two_at_a_time_are_fine),
+		TEST(usage_counts_each_file_once),
+		TEST(usage_stops_when_told),
+		TEST(usage_is_not_led_astray),
 		/* last: it leaves the mount namespace */
 		TEST(mount_point_is_named_and_not_crossed),
 	};
