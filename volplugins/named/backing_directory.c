@@ -31,9 +31,18 @@ static int directory_verify(struct named_volume *v, int dir, struct err *err)
 	return data < 0 ? data : 0;
 }
 
+static int directory_usage(struct named_volume *v, int dir,
+			   struct vol_usage *ret, struct err *err)
+{
+	(void)dir;
+	return named_walker_ask(&named_host_of(v)->walker, v->base.name, ret,
+				err);
+}
+
 const struct named_backing named_directory = {
 	.name = "directory",
 	.make = directory_make,
 	.unmake = directory_unmake,
 	.verify = directory_verify,
+	.usage = directory_usage,
 };

@@ -186,6 +186,7 @@ static int unmake(struct vol_volume *base, struct err *err)
 	r = dir < 0 ? dir : v->backing->unmake(v, dir, err);
 	if (r == 0)
 		r = named_meta_remove(dir, err);
+	named_walker_forget(&named_host_of(v)->walker, base->name);
 	if (r < 0)
 		return err_wrap(err, r, "take back directory %s", base->name);
 	if (unlinkat(named_host_of(v)->volumes, base->name, AT_REMOVEDIR) < 0 &&
@@ -237,6 +238,7 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	if (r < 0)
 		return r;
 	/* from here it is removed, whatever else goes wrong */
+	named_walker_forget(&h->walker, base->name);
 	(void)named_sync(h, h->volumes);
 	(void)FAILPOINT("named.remove.moved");
 	named_trash_delete(&h->trash, heap);

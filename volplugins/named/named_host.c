@@ -114,6 +114,7 @@ void named_host_close(void *host)
 {
 	struct named_host *h = host;
 
+	named_walker_fini(&h->walker);
 	named_trash_fini(&h->trash);
 	closep(&h->staging);
 	closep(&h->volumes);
@@ -149,6 +150,7 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	if (!h)
 		return err_set(err, -ENOMEM, "out of memory");
 	h->volumes = h->staging = h->trash.fd = -EBADF;
+	named_walker_init(&h->walker, -EBADF);
 	r = named_jobs_new(&h->jobs, err);
 	if (r < 0)
 		return r;
@@ -162,6 +164,7 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	h->volumes = own_dir(own, "volumes", err);
 	if (h->volumes < 0)
 		return h->volumes;
+	h->walker.volumes = h->volumes;
 	h->staging = own_dir(h->volumes, ".staging", err);
 	if (h->staging < 0)
 		return h->staging;

@@ -192,19 +192,18 @@ static uint64_t used_of(int mount)
 
 static int make_fs(struct mntopt *m, uint64_t *ret_used, struct err *err)
 {
+	_cleanup_close_ int fs = mnt_open(m->fs, err);
 	char addr[NI_MAXHOST];
-	_cleanup_close_ int fs = -EBADF;
 	int r = 0, mount;
 
+	if (fs < 0)
+		return fs;
 	if (m->kind == MNTOPT_NET)
 		r = resolve(m, addr, sizeof(addr), err);
 	if (r == 0 && m->kind == MNTOPT_NET)
 		r = mntopt_resolved(m, addr, err);
 	if (r < 0)
 		return r;
-	fs = mnt_open(m->fs, err);
-	if (fs < 0)
-		return fs;
 	if (m->kind == MNTOPT_BLOCK)
 		r = set_block(fs, m, err);
 	if (r == 0)

@@ -118,7 +118,8 @@ int named_init(struct vol_volume *v, struct err *err)
 
 	int r = named_size_round(&o->size, err);
 
-	if (r == 0 && (is_mount(o) || strcmp(o->backing, named_mount.name) == 0))
+	if (r == 0 &&
+	    (is_mount(o) || strcmp(o->backing, named_mount.name) == 0))
 		return init_mount(o, err);
 	if (r < 0 || !o->backing[0])
 		return r;

@@ -14,6 +14,7 @@
 #include "volplugins/named/named.h"
 #include "volplugins/named/named_job.h"
 #include "volplugins/named/named_meta.h"
+#include "volplugins/named/named_usage.h"
 
 #define NAMED_DATA "_data"
 
@@ -50,6 +51,7 @@ struct named_host {
 	 * to the disk as well: see named_order.c. */
 	bool ordered;
 	struct named_jobs *jobs; /* owned; mounts under way */
+	struct named_walker walker;
 	char root[2048]; /* path of volumes, for containers */
 	char mark[32];   /* what objects in the kernel bear before the name */
 	/* What each of named_backings[] said to .probe. */
