@@ -124,7 +124,7 @@ static int show_volume(void *ctx, const struct vol_info *v)
 	if (add_volume(v, to) || vol_api_status(v, to) ||
 	    vol_api_add(to, "Mounts", ids))
 		return -ENOMEM;
-	for (unsigned int i = 0; i < v->users; i++)
+	for (unsigned int i = 0; v->mounts && i < v->users; i++)
 		add_line(ids, v->mounts[i].id);
 	return 0;
 }

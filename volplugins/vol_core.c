@@ -506,17 +506,25 @@ int vol_unmount(struct vol_core *core, const char *name, const char *id,
 
 /* ---- get --------------------------------------------------------------- */
 
+#define GET_MS 200 /* most requests are done by then */
+
 int vol_get(struct vol_core *core, const char *name, bool seen,
 	    int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
 	    struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
 	_cleanup_(json_putp) json_object *status = json_object_new_object();
 	char path[VOL_PATH_MAX];
 	struct vol_info info;
-	int r = e && status ? vol_usable(e, err) : no_memory(err);
+	int r = vol_entry_take_within(core, name, GET_MS, &e);
 
+	if (r == -EBUSY) {
+		r = vol_tell_busy(core, name, fn, ctx, err);
+		if (r != -EAGAIN)
+			return r;
+		e = vol_entry_take(core, name);
+	}
+	r = e && status ? vol_usable(e, err) : no_memory(err);
 	if (r == 0)
 		r = get_path(e, path, err);
 	if (r < 0)

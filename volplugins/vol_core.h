@@ -77,7 +77,7 @@ struct vol_mount {
 struct vol_info {
 	const char *name, *created, *path;
 	unsigned int users;
-	const struct vol_mount *mounts; /* of .users */
+	const struct vol_mount *mounts; /* of .users; NULL: not known */
 	json_object *opts;              /* NULL: none */
 	struct vol_usage usage;
 	json_object *status; /* what the driver adds */
@@ -88,6 +88,9 @@ struct vol_info {
  *
  * @seen: dockerd asks, so that it knows of the volume from now on: a Create
  *        that was rolled forward is there to stay.
+ * Behind a request that takes long (a Mount from a dead server) it does not
+ * wait: then usage, mounts and the driver's status are missing.
+ *
  * Return: -ENOENT; else what @fn returned.
  */
 int vol_get(struct vol_core *core, const char *name, bool seen,

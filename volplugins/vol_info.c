@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/jdec.h"
 #include "volplugins/vol_priv.h"
+
+#define LOOK_MS 100
 
 struct telling {
 	struct vol_core *core;
@@ -49,6 +52,38 @@ int vol_each(struct vol_core *core,
 	return t.r;
 }
 
+int vol_tell_busy(struct vol_core *core, const char *name,
+		  int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
+		  struct err *err)
+{
+	_cleanup_(json_putp) json_object *status = json_object_new_object();
+	json_object *yes = json_object_new_boolean(true);
+	char path[VOL_PATH_MAX];
+	const struct vol_entry *e;
+	int r = -EAGAIN;
+
+	if (!status || !yes ||
+	    json_object_object_add(status, "busy", yes) < 0) {
+		json_object_put(yes);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	pthread_mutex_lock(&core->lock);
+	e = vol_entry_load(core, name, false);
+	if (e && e->v)
+		r = core->driver->path(e->v, path, sizeof(path), err);
+	if (r == 0)
+		r = fn(ctx, &(struct vol_info){
+				    .name = e->name,
+				    .created = e->v->created,
+				    .path = path,
+				    .users = e->v->users,
+				    .opts = e->opts,
+				    .status = status,
+			    });
+	pthread_mutex_unlock(&core->lock);
+	return r;
+}
+
 static void store_problem(const struct store *s, const char *what,
 			  vol_line_fn *fn, void *ctx)
 {
@@ -88,11 +123,11 @@ struct relay {
 static bool relay_known(void *ctx, const char *name)
 {
 	const struct relay *relay = ctx;
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(relay->core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	int r = vol_entry_take_within(relay->core, name, 0, &e);
 
 	/* on doubt it is known: gc must not touch it */
-	return !e || e->v || e->broken;
+	return r < 0 || e->v || e->broken;
 }
 
 static void relay_line(void *ctx, const char *line)
@@ -105,14 +140,16 @@ static void relay_line(void *ctx, const char *line)
 static int verify_one(struct vol_core *core, const char *name, vol_line_fn *fn,
 		      void *ctx, struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	int r = vol_entry_take_within(core, name, LOOK_MS, &e);
 	char line[ERR_MSG_MAX + VOL_NAME_MAX + 16];
 	struct err why = { 0 };
 
-	if (!e)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (!e->v || core->driver->verify(e->v, &why) == 0)
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (r == -EBUSY)
+		err_set(&why, r, "a request has it: not looked at");
+	else if (!e->v || core->driver->verify(e->v, &why) == 0)
 		return 0;
 	snprintf(line, sizeof(line), "volume %s: %s", name, why.msg);
 	fn(ctx, line);
@@ -142,13 +179,12 @@ int vol_check(struct vol_core *core, vol_line_fn *fn, void *ctx,
 static int unmount_idle(struct vol_core *core, const char *name, bool dry,
 			vol_line_fn *fn, void *ctx)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
 	char line[ERR_MSG_MAX + VOL_NAME_MAX + 32];
 	struct err why = { 0 };
 
-	if (!e || !e->v || e->v->users ||
-	    core->driver->verify(e->v, &why) != -EBUSY)
+	if (vol_entry_take_within(core, name, 0, &e) < 0 || !e->v ||
+	    e->v->users || core->driver->verify(e->v, &why) != -EBUSY)
 		return 0;
 	if (!dry && core->driver->unmount(e->v, &why) < 0) {
 		snprintf(line, sizeof(line), "mount of volume %s stays: %s",

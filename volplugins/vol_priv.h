@@ -62,6 +62,15 @@ struct vol_entry *vol_entry_take(struct vol_core *core, const char *name);
 void vol_entry_give(struct vol_entry *e);
 DEFINE_CLEANUP(struct vol_entry, vol_entry_give)
 
+/*
+ * vol_entry_take_within() - the same, but not behind a request that takes long:
+ * a Mount may wait a minute and a half for a server that is dead.
+ *
+ * Return: 0; -EBUSY after @wait_ms; -ENOMEM.
+ */
+int vol_entry_take_within(struct vol_core *core, const char *name, int wait_ms,
+			  struct vol_entry **ret);
+
 /* The same for the start, when there is no other thread: not locked, nothing to
  * give back.  NULL: out of memory, or absent where not to @make. */
 struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
@@ -120,6 +129,19 @@ int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 		       struct err *err);
 /* End the intent @seq of a request that came to nothing. */
 void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
+
+/* ---- vol_info.c -------------------------------------------------------- */
+
+/*
+ * vol_tell_busy() - what can be told of a volume that is held by a request,
+ * without its lock: as vol_each(), and "busy" in its status.
+ *
+ * Return: -EAGAIN: it is not there (yet), or damaged: wait for the lock; else
+ * what @fn returned.
+ */
+int vol_tell_busy(struct vol_core *core, const char *name,
+		  int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
+		  struct err *err);
 
 /* ---- vol_recover.c ----------------------------------------------------- */
 

@@ -314,12 +314,13 @@ static int undo(void *ctx, const struct journal_intent *i)
 	struct vol_core *core = ctx;
 	_cleanup_(vol_request_fini) struct vol_request q = { 0 };
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	int r;
 
 	if (vol_request_parse(i->body, &q, NULL) < 0)
 		return 0;
-	e = vol_entry_take(core, q.name);
-	if (!e)
-		return -ENOMEM;
+	r = vol_entry_take_within(core, q.name, 0, &e);
+	if (r < 0)
+		return r; /* journal_expire() tries again */
 	if (strcmp(i->method, vol_method_create) == 0)
 		return undo_create(core, e, i->seq);
 	if (strcmp(i->method, vol_method_mount) == 0)

@@ -89,11 +89,13 @@ static int drop_users(struct sweep *w, struct vol_entry *e)
 static int sweep_one(struct sweep *w, const char *name, bool elsewhere,
 		     struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(w->core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	int r = vol_entry_take_within(w->core, name, 0, &e);
 
-	if (!e)
-		return err_set(err, -ENOMEM, "out of memory");
+	if (r == -EBUSY)
+		return 0; /* somebody is at it; the main thread waits for nobody */
+	if (r < 0)
+		return err_set(err, r, "out of memory");
 	if (!e->v || !e->v->users)
 		return 0;
 	if (elsewhere)

@@ -9,6 +9,8 @@
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
+#define TRY_MS 5
+
 static int by_name(const void *a, const void *b)
 {
 	const struct vol_entry *x = a, *y = b;
@@ -62,7 +64,8 @@ static struct vol_entry *entry_get(struct vol_core *core, const char *name)
 	return fresh;
 }
 
-struct vol_entry *vol_entry_take(struct vol_core *core, const char *name)
+/* The entry of @name with one more reference, not locked. */
+static struct vol_entry *entry_ref(struct vol_core *core, const char *name)
 {
 	struct vol_entry *e;
 
@@ -71,9 +74,49 @@ struct vol_entry *vol_entry_take(struct vol_core *core, const char *name)
 	if (e)
 		e->refs++;
 	pthread_mutex_unlock(&core->lock);
+	return e;
+}
+
+/* Give it back, locked or not. */
+static void entry_unref(struct vol_entry *e)
+{
+	struct vol_core *core = e->core;
+	bool last;
+
+	pthread_mutex_lock(&core->lock);
+	last = --e->refs == 0 && !e->v && !e->broken && !e->stale_seq;
+	if (last)
+		tdelete(e, &core->names, by_name);
+	pthread_mutex_unlock(&core->lock);
+	if (last)
+		entry_free(e);
+}
+
+struct vol_entry *vol_entry_take(struct vol_core *core, const char *name)
+{
+	struct vol_entry *e = entry_ref(core, name);
+
 	if (e)
 		pthread_mutex_lock(&e->lock);
 	return e;
+}
+
+int vol_entry_take_within(struct vol_core *core, const char *name, int wait_ms,
+			  struct vol_entry **ret)
+{
+	const struct timespec step = { .tv_nsec = TRY_MS * 1000000 };
+	struct vol_entry *e = entry_ref(core, name);
+	int r = e ? -pthread_mutex_trylock(&e->lock) : -ENOMEM;
+
+	for (; r == -EBUSY && wait_ms > 0; wait_ms -= TRY_MS) {
+		nanosleep(&step, NULL);
+		r = -pthread_mutex_trylock(&e->lock);
+	}
+	if (r == 0)
+		*ret = e;
+	else if (e)
+		entry_unref(e);
+	return r;
 }
 
 struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
@@ -90,20 +133,10 @@ struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
 
 void vol_entry_give(struct vol_entry *e)
 {
-	struct vol_core *core;
-	bool last;
-
 	if (!e)
 		return;
-	core = e->core;
 	pthread_mutex_unlock(&e->lock);
-	pthread_mutex_lock(&core->lock);
-	last = --e->refs == 0 && !e->v && !e->broken && !e->stale_seq;
-	if (last)
-		tdelete(e, &core->names, by_name);
-	pthread_mutex_unlock(&core->lock);
-	if (last)
-		entry_free(e);
+	entry_unref(e);
 }
 
 void vol_entry_set(struct vol_entry *e, struct vol_volume *v, json_object *opts)

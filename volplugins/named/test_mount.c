@@ -521,6 +521,8 @@ static void dead_mount_can_be_looked_at_and_taken_away(void **state)
 	dead_server(f);
 	v = made(f, "v", "none", "bind", "~/dead");
 	attached(v);
+	assert_int_equal(named_driver.verify(v, NULL), -EBUSY); /* no users */
+	v->users = 1;
 	assert_int_equal(named_driver.verify(v, NULL), 0);
 	assert_int_equal(named_driver.usage(v, &u, NULL), 0);
 	assert_false(u.used_known);

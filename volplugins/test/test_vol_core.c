@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "lib/tree.h"
@@ -301,6 +303,75 @@ static void races_end_in_one_order_or_the_other(void **state)
 	assert_int_equal(live(eight_workers, NULL, NULL), 0);
 }
 
+/* ---- a Mount that takes long -------------------------------------------- */
+
+struct slow {
+	struct life *l;
+	atomic_bool begun, done;
+};
+
+static void *mount_slowly(void *arg)
+{
+	struct slow *s = arg;
+
+	atomic_store(&s->begun, true);
+	CHECK(mount_id(s->l, "v", "b") == 0);
+	atomic_store(&s->done, true);
+	return NULL;
+}
+
+static int told_busy(void *ctx, const struct vol_info *v)
+{
+	CHECK(strcmp(v->name, "v") == 0 && v->path[0] == '/');
+	CHECK(v->users == 1 && !v->mounts && !v->usage.used_known);
+	CHECK(json_object_get_boolean(
+		json_object_object_get(v->status, "busy")));
+	++*(int *)ctx;
+	return 0;
+}
+
+static void count_lines(void *ctx, const char *line)
+{
+	CHECK(strcmp(line, "volume v: a request has it: not looked at") == 0);
+	++*(int *)ctx;
+}
+
+static void others_beside_a_slow_mount(struct life *l, void *arg)
+{
+	const struct timespec ms = { .tv_nsec = 50000000 };
+	struct slow s = { .l = l };
+	struct err err = { 0 };
+	pthread_t thread;
+	int told = 0, lines = 0;
+
+	(void)arg;
+	CHECK(create(l, "v", NULL) == 0 && create(l, "w", NULL) == 0);
+	CHECK(mount_id(l, "v", "a") == 0);
+	pthread_create(&thread, NULL, mount_slowly, &s);
+	while (!atomic_load(&s.begun))
+		sched_yield();
+	nanosleep(&ms, NULL); /* into the driver */
+	CHECK(vol_get(l->core, "v", true, told_busy, &told, &err) == 0);
+	CHECK(vol_get(l->core, "v", false, told_busy, &told, &err) == 0);
+	CHECK(told == 2);
+	CHECK(users(l, "w") == 0);
+	CHECK(vol_check(l->core, count_lines, &lines, &err) == 0);
+	CHECK(lines == 1);
+	CHECK(vol_gc(l->core, false, count_lines, &lines, &err) == 0);
+	fake_expire(l);
+	CHECK(!atomic_load(&s.done)); /* all that beside it */
+	pthread_join(thread, NULL);
+	CHECK(users(l, "v") == 2);
+}
+
+static void slow_mount_holds_up_no_question(void **state)
+{
+	(void)state;
+	assert_int_equal(live(others_beside_a_slow_mount, NULL,
+			      "vol.mount.mounted:sleep=4000:nth=2"),
+			 0);
+}
+
 #define TEST(fn)                                                          \
 	(struct CMUnitTest)                                               \
 	{                                                                 \
@@ -321,6 +392,7 @@ int main(void)
 		TEST(unmount_that_fails_is_made_up_at_remove),
 		TEST(records_we_cannot_use_are_kept_and_told),
 		TEST(races_end_in_one_order_or_the_other),
+		TEST(slow_mount_holds_up_no_question),
 	};
 
 	fake_init();
