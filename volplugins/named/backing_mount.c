@@ -54,11 +54,10 @@ static int mount_make(struct named_volume *v, int dir, struct err *err)
 {
 	int r = 0;
 
-	(void)v;
 	if (mkdirat(dir, NAMED_DATA, 0700) < 0 && errno != EEXIST)
 		r = -errno;
 	if (r == 0)
-		r = tree_sync(dir);
+		r = named_sync(named_host_of(v), dir);
 	return r < 0 ? err_set(err, r, "make " NAMED_DATA ": %s", strerror(-r))
 		     : 0;
 }
@@ -207,7 +206,7 @@ static int mount_attach(struct named_volume *v, int dir, struct err *err)
 	r = parse(v, &m, err);
 	if (r == 0)
 		r = parse(v, &taken, err);
-	if (r < 0)
+	if (r < 0 || !m || !taken)
 		return r;
 	mount = mount_run(v, taken, &used, err);
 	if (mount < 0)
@@ -293,7 +292,7 @@ static int mount_detach(struct named_volume *v, int dir, struct err *err)
 		r = parse(v, &m, err);
 	if (r == 0)
 		r = FAILPOINT("named.unmount.begin");
-	if (r < 0)
+	if (r < 0 || !m)
 		return r;
 	/* a tree goes as one: what is mounted below it, too */
 	r = part(v, dir, m->recursive, err);

@@ -37,7 +37,7 @@ static int nfs_device(struct mntopt_parsing *p, char *device)
 	struct mntopt *m = p->m;
 	char *colon =
 		device[0] == '[' ? strstr(device, "]:/") : strstr(device, ":/");
-	char *host = device + (device[0] == '[');
+	char *host = device + (device[0] == '['), *source;
 
 	if (!colon)
 		return err_set(p->err, -EINVAL,
@@ -53,11 +53,10 @@ static int nfs_device(struct mntopt_parsing *p, char *device)
 	if (!*m->host)
 		return missing(p->err, "device",
 			       "no server in it and no addr=SERVER in o=");
-	if (asprintf(&m->source, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-		     m->device) < 0) {
-		m->source = NULL;
+	if (asprintf(&source, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
+		     m->device) < 0)
 		return err_set(p->err, -ENOMEM, "out of memory");
-	}
+	m->source = source;
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 #include "lib/base.h"
 #include "lib/err.h"
 
-#define NAMED_JOBS_MAX 64 /* under way; more are refused */
+#define NAMED_JOBS_MAX 32 /* under way; more are refused (TasksMax=) */
 
 struct named_jobs;
 

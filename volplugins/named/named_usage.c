@@ -50,16 +50,17 @@ static int by_name(const void *a, const void *b)
 static struct named_figure *get(struct named_walker *w, const char *name)
 {
 	size_t size = strlen(name) + 1;
-	struct named_figure *f = calloc(1, sizeof(*f) + size);
-	struct named_figure **at;
+	struct named_figure *f = calloc(1, sizeof(*f) + size), **at = NULL;
 
-	if (!f)
-		return NULL;
-	memcpy(f->name, name, size);
-	at = tsearch(f, &w->figures, by_name);
-	if (!at || *at != f)
+	if (f) {
+		memcpy(f->name, name, size);
+		at = tsearch(f, &w->figures, by_name);
+	}
+	if (!at || *at != f) {
 		free(f);
-	return at ? *at : NULL;
+		return at ? *at : NULL;
+	}
+	return f;
 }
 
 /* ---- the thread ---------------------------------------------------------- */
