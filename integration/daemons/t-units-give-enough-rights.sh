@@ -19,8 +19,8 @@ done
 for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
 done
-# What mounts for the host may see all of it.
-declare -A open=([berth-bridge]=40 [berth-named]=45)
+# What mounts for the host may see all of it, and talks to file servers.
+declare -A open=([berth-bridge]=40 [berth-named]=50)
 for d in berth-bridge berth-named; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
@@ -79,7 +79,10 @@ docker network create -d berth-bridge --ipv6 --subnet 10.66.0.0/24 \
 docker volume create -d berth-named -o mode=0770 -o uid=33 v1 >/dev/null
 docker volume create -d berth-named -o size=16m v2 >/dev/null
 docker volume create -d berth-named -o size=300m -o fs=xfs v3 >/dev/null
-docker run -d --name web --network n1 -v v1:/www -v v2:/ext4 -v v3:/xfs --stop-signal KILL -p 80:80 \
+mkdir -p "$DIR/srv"
+docker volume create -d berth-named -o type=tmpfs -o device=tmpfs -o o=size=1m v4 >/dev/null
+docker volume create -d berth-named -o type=none -o o=rbind,ro -o device="$DIR/srv" v5 >/dev/null
+docker run -d --name web --network n1 -v v1:/www -v v2:/ext4 -v v3:/xfs -v v4:/mem -v v5:/srv --stop-signal KILL -p 80:80 \
 	-p 8000-8200:8000-8200 bb:1 sh -c \
 	'cp /bin/busybox /ext4; cp /bin/busybox /xfs; echo found >/www/x; chown 77 /www/x; chmod 0 /www/x; echo ok >/tmp/i
 	 exec httpd -f -p 80 -h /tmp' >/dev/null
@@ -92,8 +95,13 @@ restart_daemon berth-bridge
 restart_daemon berth-named
 same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "after a restart"
 same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v2/_data)" ext4 "v2 on this host"
+same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v4/_data)" tmpfs "v4 on this host"
+has_figure() {
+	[ "$(docker volume inspect v1 | jq '.[0].Status.used > 0')" = true ]
+}
+wait_until 10 has_figure # the walk
 docker rm -f web >/dev/null
-docker volume rm v1 v2 v3 >/dev/null
+docker volume rm v1 v2 v3 v4 v5 >/dev/null
 docker network rm n1 >/dev/null
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
 for d in berth-bridge berth-named; do

@@ -26,8 +26,7 @@ fails_with 'a size like' docker volume create -d berth-named -o size=all wol
 fails_with 'at least 16m' docker volume create -d berth-named -o size=1 wol
 fails_with 'size: missing' docker volume create -d berth-named -o backing=image wol
 fails_with 'did you mean "size"' docker volume create -d berth-named -o sizes=1g wol
-fails_with 'not a device' docker volume create -d berth-named -o type=none -o o=bind -o device=/etc wol ||
-	true
+fails_with 'is what they mount' docker volume create -d berth-named -o type=none -o o=bind -o device=/etc -o backing=image wol
 fails_with 'did you mean "mode"' docker volume create -d berth-named -o mod=0755 wol
 fails_with 'octal' docker volume create -d berth-named -o mode=rwx wol
 for name in .. . a/b ../x /abs -x '%2e%2e' "$(printf 'n%.0s' {1..256})"; do
