@@ -76,3 +76,6 @@ ar-src += lib/mnt.c
 tests += lib/test/test_mnt.c
 ar-src += lib/loop.c
 tests += lib/test/test_loop.c
+ar-src += lib/btrfs.c
+test-src += lib/test/loopfs.c
+tests += lib/test/test_btrfs.c

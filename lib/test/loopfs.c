@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* File systems on loop devices for unit tests. */
+#include "lib/test/loopfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#define SIZE (512 << 20) /* sparse */
+
+static int why(const char *what)
+{
+	printf("# %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
+static void take_back(struct loopfs *fs)
+{
+	unlink(fs->image);
+	rmdir(fs->dir);
+	fs->dir[0] = '\0';
+}
+
+int loopfs_open(struct loopfs *fs, const char *mkfs, const char *opts)
+{
+	char line[512];
+	int fd;
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return why("mount namespace");
+	snprintf(fs->dir, sizeof(fs->dir), "/tmp/berth-test-fs-XXXXXX");
+	if (!mkdtemp(fs->dir))
+		return why(fs->dir);
+	snprintf(fs->image, sizeof(fs->image), "%s.img", fs->dir);
+	fd = open(fs->image, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, SIZE) < 0) {
+		why(fs->image);
+		take_back(fs);
+		return -1;
+	}
+	close(fd);
+	snprintf(line, sizeof(line), "exec >&2; %s %s && mount -o %s %s %s",
+		 mkfs, fs->image, opts, fs->image, fs->dir);
+	if (system(line) != 0) {
+		printf("# failed: %s\n", line);
+		take_back(fs);
+		return -1;
+	}
+	return 0;
+}
+
+int loopfs_close(struct loopfs *fs)
+{
+	int r = 0;
+
+	if (!fs->dir[0])
+		return 0;
+	if (umount(fs->dir) < 0)
+		r = why("umount");
+	take_back(fs);
+	return r;
+}
+
+int loopfs_run(struct loopfs *fs, const char *command)
+{
+	char line[1024];
+
+	snprintf(line, sizeof(line), "cd %s && { %s; } >&2", fs->dir, command);
+	return system(line);
+}

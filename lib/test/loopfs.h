@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* loopfs.h - a file system of a test's own, on a loop device. */
+#ifndef LIB_TEST_LOOPFS_H
+#define LIB_TEST_LOOPFS_H
+
+struct loopfs {
+	char dir[64]; /* where it is mounted */
+	char image[80];
+};
+
+/*
+ * loopfs_open() - make the file system and mount it, in a mount namespace that
+ * the test process has alone from then on.
+ *
+ * @mkfs: a command, the image's path follows.  @mount: options, e.g. "loop".
+ * Return: 0; -1, and why on stdout as a TAP comment: not to be had here.
+ */
+int loopfs_open(struct loopfs *fs, const char *mkfs, const char *mount);
+/* Unmount and delete it.  0; -1. */
+int loopfs_close(struct loopfs *fs);
+
+/* loopfs_run() - a shell command with @fs->dir as its directory; its status. */
+int loopfs_run(struct loopfs *fs, const char *command);
+
+#endif
