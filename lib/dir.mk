@@ -79,3 +79,5 @@ tests += lib/test/test_loop.c
 ar-src += lib/btrfs.c
 test-src += lib/test/loopfs.c
 tests += lib/test/test_btrfs.c
+ar-src += lib/prjquota.c
+tests += lib/test/test_prjquota.c
