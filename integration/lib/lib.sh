@@ -284,6 +284,23 @@ restart_daemon() {
 	start_daemon "$1" ${DAEMON_FLAGS[$1]}
 }
 
+# --- disks ------------------------------------------------------------------
+
+# disk "MKFS..." [MOUNT-OPTIONS [DIRECTORY]] - mount a new file system of 2 GB
+# (sparse, on a loop device: such a test is "# alone") where the daemons keep
+# their state.  It goes with the box.
+disk() {
+	local at=${3:-/var/lib/berth} image=$DIR/disk.img
+	[ -e /dev/loop-control ] || modprobe loop
+	truncate -s 2G "$image"
+	# shellcheck disable=SC2086 # a command
+	$1 "$image" >"$DIR/mkfs.log" 2>&1
+	mkdir -p "$at"
+	mount -o "loop,${2:-rw}" "$image" "$at"
+	rm "$image" # the device has it
+	allow "^\\+ mount $at(/[^ ]*)? (btrfs|ext4|xfs) " 'goes with the box'
+}
+
 # --- a real Docker ----------------------------------------------------------
 
 docker() {

@@ -192,6 +192,46 @@ static void mount_point_is_found(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static int found(void *ctx, const char *target)
+{
+	snprintf(ctx, 128, "%s", target);
+	return -EBUSY;
+}
+
+static void below_is_below(void **state)
+{
+	char a[128], sub[128], at_last[128] = "";
+	pid_t pid;
+	int status = 1;
+
+	(void)state;
+	at(a, "a");
+	at(sub, "a/sub");
+	assert_int_equal(mounts_below(a, found, at_last, NULL), 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+			_exit(77);
+		if (mount(a, a, NULL, MS_BIND, NULL) < 0 ||
+		    /* on it is not below */
+		    mounts_below(a, found, at_last, NULL) != 0 ||
+		    mount("none", sub, "tmpfs", 0, NULL) < 0)
+			_exit(1);
+		_exit(mounts_below(a, found, at_last, NULL) == -EBUSY &&
+				      mounts_below(sub, found, at_last, NULL) ==
+					      0 &&
+				      strcmp(at_last, sub) == 0
+			      ? 0
+			      : 2);
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 #define TEST(fn)                                \
 	(struct CMUnitTest)                     \
 	{                                       \
@@ -200,11 +240,12 @@ static void mount_point_is_found(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3];
 	size_t n = TEST_ROWS(tests, rows, bind_row);
 
 	tests[n++] = TEST(own_namespace_does_not_count);
 	tests[n++] = TEST(mount_point_is_found);
+	tests[n++] = TEST(below_is_below);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -17,6 +17,8 @@ ar-src += volplugins/named/mntopt_table.c
 ar-src += volplugins/named/named_job.c
 ar-src += volplugins/named/named_mount.c
 ar-src += volplugins/named/named_secret.c
+ar-src += volplugins/named/backing_btrfs.c
+ar-src += volplugins/named/backing_project.c
 bins += berth-named
 berth-named-main := volplugins/named/main.c
 tests += volplugins/named/test_named.c
@@ -28,3 +30,6 @@ tests += volplugins/named/test_mount.c
 tests += volplugins/named/test_secret.c
 tests += volplugins/named/test_usage.c
 volplugins/named/test_usage.c-ldflags := -Wl,--wrap=tree_usage
+test-src += volplugins/named/rig.c
+tests += volplugins/named/test_named_btrfs.c
+tests += volplugins/named/test_named_project.c

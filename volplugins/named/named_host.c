@@ -119,6 +119,7 @@ void named_host_close(void *host)
 	closep(&h->staging);
 	closep(&h->volumes);
 	named_jobs_free(h->jobs);
+	free(h->btrfs.gone);
 	free(h);
 }
 

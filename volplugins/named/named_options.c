@@ -12,10 +12,8 @@
 #define MODE_DEFAULT 0755
 
 const struct named_backing *const named_backings[] = {
-	&named_directory,
-	&named_image,
-	&named_mount,
-	NULL,
+	&named_directory, &named_image, &named_btrfs,
+	&named_project,   &named_mount, NULL,
 };
 _Static_assert(ARRAY_SIZE(named_backings) - 1 <= NAMED_BACKINGS_MAX,
 	       "a verdict for each");
@@ -185,12 +183,24 @@ static const struct named_backing *by_options(const struct named_host *h,
 		return named_backing_find(o->backing);
 	if (is_mount(o))
 		return &named_mount;
+	if (o->fs[0] && o->size) /* only this has one to choose */
+		return named_backing_find("image");
 	b = usable(h, "btrfs");
 	if (!b && o->size)
 		b = usable(h, "project");
 	if (!b && o->size)
 		b = named_backing_find("image"); /* its reason, if it can't */
 	return b ? b : &named_directory;
+}
+
+int named_no_fs(const struct named_volume *v, struct err *err)
+{
+	if (!v->opts.fs[0])
+		return 0;
+	return err_set(err, -EINVAL,
+		       "option fs: only a volume with backing=image has a file "
+		       "system of its own, this is %s",
+		       v->meta.backing);
 }
 
 int named_choose(struct named_volume *v, struct err *err)
@@ -210,11 +220,8 @@ int named_choose(struct named_volume *v, struct err *err)
 	snprintf(v->meta.backing, sizeof(v->meta.backing), "%s", b->name);
 	snprintf(v->meta.fs, sizeof(v->meta.fs), "%s", o->fs);
 	r = b->plan ? b->plan(v, err) : 0;
-	if (r == 0 && !b->plan && o->fs[0])
-		r = err_set(err, -EINVAL,
-			    "option fs: only a volume with backing=image has "
-			    "a file system of its own, this is %s",
-			    b->name);
+	if (r == 0 && !b->plan)
+		r = named_no_fs(v, err);
 	if (r == 0)
 		v->backing = b;
 	return r;

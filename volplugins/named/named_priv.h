@@ -59,6 +59,16 @@ struct named_host {
 		int r;
 		struct err why;
 	} verdicts[NAMED_BACKINGS_MAX];
+	struct {
+		pthread_mutex_t lock;
+		uint32_t next; /* for prjquota_pick() */
+	} project;
+	struct {
+		pthread_mutex_t lock;
+		/* subvolumes deleted, whose quota groups may be left */
+		uint64_t *gone;
+		size_t count;
+	} btrfs;
 };
 
 static inline struct named_volume *to_named(struct vol_volume *v)
@@ -77,6 +87,8 @@ extern const struct opt_field named_options[];
 extern const struct named_backing *const named_backings[]; /* ended by NULL */
 
 void named_defaults(struct vol_volume *v);
+/* For .plan of a backing without a file system of its own.  -EINVAL. */
+int named_no_fs(const struct named_volume *v, struct err *err);
 /* Do the options go together? -EINVAL. */
 int named_init(struct vol_volume *v, struct err *err);
 /* Up to whole blocks of 4096: no file system counts in less.  -EINVAL. */

@@ -1,0 +1,8 @@
+#!/bin/bash
+# On btrfs too: what t-volume-anonymous.sh says.
+# alone
+. "${0%/*}/../lib/lib.sh"
+need btrfs mkfs.btrfs
+
+disk mkfs.btrfs
+. "${0%/*}/../docker/t-volume-anonymous.sh"

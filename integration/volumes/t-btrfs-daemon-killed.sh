@@ -1,0 +1,10 @@
+#!/bin/bash
+# On btrfs too: what t-volume-daemon-killed.sh says.
+# alone
+# time: 400
+. "${0%/*}/../lib/lib.sh"
+need btrfs mkfs.btrfs
+
+disk mkfs.btrfs
+. "${0%/*}/../docker/t-volume-daemon-killed.sh"
+same "$(btrfs subvolume list /var/lib/berth)" ''

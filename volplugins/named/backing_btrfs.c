@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A named volume as a btrfs subvolume: deleted as a whole, counted and limited
+ * by its quota group.
+ *
+ * Quotas of the file system are turned on with the first volume that asks for a
+ * size, not before.  A limit that is missing when the volume is mounted (quotas
+ * were off meanwhile) is set again.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/btrfs.h"
+#include "lib/fail.h"
+#include "lib/log.h"
+#include "lib/mounts.h"
+#include "lib/tree.h"
+#include "volplugins/named/named_priv.h"
+
+/* Below this nothing fits: a small file needs 128 KiB to be accounted for. */
+#define SIZE_MIN    (1u << 20)
+#define NESTED_MAX  1000 /* subvolumes in one, for a figure at hand */
+#define GONE_MAX    4096
+#define BIG(number) ((unsigned long long)(number))
+
+/* Before Linux 6.10 a quota group outlives its subvolume, and can't be deleted
+ * before the kernel has deleted the files, at its next commit.  So it is tried
+ * with each later change; what the end of the daemon leaves is one line in
+ * "btrfs qgroup show", of a number that never comes back. */
+static void forget_groups(struct named_host *h)
+{
+	size_t kept = 0;
+
+	pthread_mutex_lock(&h->btrfs.lock);
+	for (size_t i = 0; i < h->btrfs.count; i++)
+		if (btrfs_qgroup_forget(h->volumes, h->btrfs.gone[i]) < 0)
+			h->btrfs.gone[kept++] = h->btrfs.gone[i];
+	h->btrfs.count = kept;
+	pthread_mutex_unlock(&h->btrfs.lock);
+}
+
+static int remember_gone(void *host, uint64_t id)
+{
+	struct named_host *h = host;
+
+	pthread_mutex_lock(&h->btrfs.lock);
+	if (h->btrfs.gone && h->btrfs.count < GONE_MAX)
+		h->btrfs.gone[h->btrfs.count++] = id;
+	pthread_mutex_unlock(&h->btrfs.lock);
+	return 0;
+}
+
+static int btrfs_probe(struct named_host *h, struct err *err)
+{
+	struct btrfs_quota q = { 0 };
+
+	pthread_mutex_init(&h->btrfs.lock, NULL);
+	if (!btrfs_is(h->volumes))
+		return err_set(err, -EOPNOTSUPP,
+			       "the file system is not btrfs");
+	/* also tells a daemon that may not */
+	if (btrfs_quota_get(h->volumes, &q, err) < 0)
+		return err_wrap(err, -EOPNOTSUPP, "btrfs can't be managed");
+	h->btrfs.gone = calloc(GONE_MAX, sizeof(*h->btrfs.gone));
+	return h->btrfs.gone ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int too_small(uint64_t size, struct err *err)
+{
+	if (!size || size >= SIZE_MIN)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "size=%llu: nothing fits in less than 1m on btrfs",
+		       BIG(size));
+}
+
+static int btrfs_plan(struct named_volume *v, struct err *err)
+{
+	int r = named_no_fs(v, err);
+
+	return r < 0 ? r : too_small(v->opts.size, err);
+}
+
+/* _data and the number of its subvolume.  Return: fd; -ENOENT; -ENOTDIR when
+ * it is none. */
+static int open_data(int dir, uint64_t *id, struct err *err)
+{
+	_cleanup_close_ int data = tree_open(dir, NAMED_DATA, err);
+	int r = data < 0 ? data : btrfs_subvol_id(data, id, err);
+
+	return r < 0 ? r : take_fd(data);
+}
+
+static int btrfs_make(struct named_volume *v, int dir, struct err *err)
+{
+	_cleanup_close_ int data = -EBADF;
+	uint64_t id = 0;
+	int r;
+
+	forget_groups(named_host_of(v));
+	r = btrfs_subvol_make(dir, NAMED_DATA, err);
+	if (r == 0)
+		r = FAILPOINT("named.btrfs.made");
+	if (r < 0)
+		return r;
+	data = open_data(dir, &id, err);
+	r = data < 0 ? data : 0;
+	if (r == 0 && v->meta.size)
+		r = btrfs_quota_need(data, err);
+	if (r == 0 && v->meta.size)
+		r = btrfs_qgroup_limit(data, id, v->meta.size, err);
+	if (r == 0)
+		r = FAILPOINT("named.btrfs.limited");
+	if (r < 0)
+		return r;
+	r = named_data_own(v, data);
+	if (r == 0)
+		r = tree_sync(data);
+	if (r == 0)
+		r = tree_sync(dir);
+	return r < 0 ? err_set(err, r, "set up " NAMED_DATA ": %s",
+			       strerror(-r))
+		     : 0;
+}
+
+static int btrfs_unmake(struct named_volume *v, int dir, struct err *err)
+{
+	uint64_t id = 0;
+	_cleanup_close_ int data = open_data(dir, &id, NULL);
+	int r = named_directory.unmake(v, dir, err); /* rmdir */
+
+	if (r == 0 && data >= 0)
+		remember_gone(named_host_of(v), id);
+	return r;
+}
+
+static int btrfs_verify(struct named_volume *v, int dir, struct err *err)
+{
+	struct btrfs_quota q = { 0 };
+	uint64_t id = 0;
+	_cleanup_close_ int data = open_data(dir, &id, err);
+	int r;
+
+	if (data == -ENOTDIR && !v->meta.size)
+		/* from a backup: less handy, but all there */
+		return named_directory.verify(v, dir, err);
+	if (data == -ENOTDIR)
+		return err_set(err, -ENOTDIR,
+			       "its " NAMED_DATA " is not a subvolume any more "
+			       "(from a backup?), so its size can't be kept: "
+			       "make one in its place and copy the files");
+	if (data < 0)
+		return data;
+	r = v->meta.size ? btrfs_quota_get(data, &q, err) : 0;
+	if (r == 0 && v->meta.size && !q.on)
+		return err_set(err, -EOPNOTSUPP,
+			       "quotas of the file system were turned off, so "
+			       "its size can't be kept: btrfs quota enable %s",
+			       named_host_of(v)->root);
+	return r;
+}
+
+static int btrfs_attach(struct named_volume *v, int dir, struct err *err)
+{
+	struct btrfs_qgroup g = { 0 };
+	uint64_t id = 0;
+	_cleanup_close_ int data = -EBADF;
+	int r;
+
+	if (!v->meta.size)
+		return 0;
+	data = open_data(dir, &id, err);
+	r = data < 0 ? data : btrfs_qgroup_get(data, id, &g, err);
+	if (r == -ENODATA) /* no group: made again by the limit */
+		r = 0;
+	if (r == 0 && g.limit != v->meta.size)
+		r = btrfs_qgroup_limit(data, id, v->meta.size, err);
+	return r;
+}
+
+static int is_mounted(void *ctx, const char *target)
+{
+	char shown[256];
+
+	return err_set(ctx, -EBUSY, "%s is a mount point: unmount it first",
+		       log_quote(shown, sizeof(shown), target));
+}
+
+/* A subvolume goes as a whole, whatever is in it; but a mount in it would be
+ * pulled away. */
+static int btrfs_removable(struct named_volume *v, int dir, struct err *err)
+{
+	char path[sizeof(named_host_of(v)->root) + VOL_NAME_MAX];
+	uint64_t id = 0;
+	_cleanup_close_ int data = open_data(dir, &id, err);
+
+	if (data == -ENOTDIR || data == -ENOENT)
+		return tree_removable(dir, err);
+	if (data < 0)
+		return data;
+	snprintf(path, sizeof(path), "%s/%s", named_host_of(v)->root,
+		 v->base.name);
+	return mounts_below(path, is_mounted, err, err);
+}
+
+static int btrfs_purge(struct named_host *h, int dir, struct err *err)
+{
+	uint64_t id = 0;
+	_cleanup_close_ int data = open_data(dir, &id, err);
+	int r;
+
+	if (data == -ENOENT || data == -ENOTDIR)
+		return 0;
+	if (data < 0)
+		return data;
+	(void)btrfs_subvol_each(data, id, remember_gone, h, NULL);
+	(void)FAILPOINT("named.btrfs.purge"); /* the Remove has succeeded */
+	r = btrfs_subvol_destroy(dir, NAMED_DATA, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	remember_gone(h, id);
+	forget_groups(h);
+	return 0;
+}
+
+struct sum {
+	int fd;
+	uint64_t bytes;
+	unsigned int count;
+	struct err *err;
+};
+
+static int add_up(void *ctx, uint64_t id)
+{
+	struct btrfs_qgroup g = { 0 };
+	struct sum *sum = ctx;
+	int r = btrfs_qgroup_get(sum->fd, id, &g, sum->err);
+
+	sum->bytes += g.used;
+	return sum->count++ < NESTED_MAX ? r : -ENODATA;
+}
+
+/* With the subvolumes in it, which its limit does not count. */
+static int btrfs_usage(struct named_volume *v, int dir, struct vol_usage *ret,
+		       struct err *err)
+{
+	struct btrfs_quota q = { 0 };
+	uint64_t id = 0;
+	_cleanup_close_ int data = open_data(dir, &id, err);
+	struct sum sum = { .fd = data, .err = err };
+	int r = data == -ENOTDIR ? -ENODATA : data;
+
+	(void)v;
+	if (r >= 0)
+		r = btrfs_quota_get(data, &q, err);
+	if (r == 0 && (!q.on || !q.exact))
+		r = -ENODATA;
+	if (r == 0)
+		r = add_up(&sum, id);
+	if (r == 0)
+		r = btrfs_subvol_each(data, id, add_up, &sum, err);
+	if (r < 0) /* -E2BIG: a container's doing, and no error of ours */
+		return r == -E2BIG ? -ENODATA : r;
+	ret->used_bytes = sum.bytes;
+	ret->used_known = true;
+	return 0;
+}
+
+/* Would @size be less than there is?  -ENOSPC; -EAGAIN: not known. */
+static int fits(int data, uint64_t id, uint64_t size, struct err *err)
+{
+	struct btrfs_qgroup g = { 0 };
+	struct btrfs_quota q = { 0 };
+	int r = btrfs_sync(data, err);
+
+	if (r == 0)
+		r = btrfs_quota_get(data, &q, err);
+	if (r == 0 && !q.exact)
+		return err_set(err, -EAGAIN,
+			       "btrfs is still counting what is there: try "
+			       "again when btrfs quota rescan -s says that it "
+			       "is done");
+	if (r == 0)
+		r = btrfs_qgroup_get(data, id, &g, err);
+	/* carried out again after a crash: what is used may be a block more */
+	if (r == 0 && g.used > size && g.limit != size)
+		return err_set(err, -ENOSPC,
+			       "%llu bytes are used, more than the %llu asked "
+			       "for",
+			       BIG(g.used), BIG(size));
+	return r;
+}
+
+static int set_limit(int data, uint64_t id, uint64_t size, uint64_t old,
+		     struct err *err)
+{
+	int r = btrfs_qgroup_limit(data, id, size, err);
+
+	if (r < 0)
+		return r;
+	r = FAILPOINT("named.btrfs.resized");
+	if (r < 0)
+		(void)btrfs_qgroup_limit(data, id, old, NULL);
+	return r;
+}
+
+static int btrfs_resize(struct named_volume *v, int dir, uint64_t size,
+			struct err *err)
+{
+	uint64_t id = 0, old = v->meta.size;
+	_cleanup_close_ int data = -EBADF;
+	int r = too_small(size, err);
+
+	if (r < 0)
+		return r;
+	data = open_data(dir, &id, err);
+	r = data < 0 ? data : 0;
+	if (r == 0 && (size || old))
+		r = btrfs_quota_need(data, err);
+	if (r == 0 && size && (!old || size < old))
+		r = fits(data, id, size, err);
+	if (r == 0 && (size || old))
+		r = set_limit(data, id, size, old, err);
+	return r;
+}
+
+static int btrfs_status(struct named_volume *v, int dir, json_object *to,
+			struct err *err)
+{
+	uint64_t id = 0;
+	_cleanup_close_ int data = open_data(dir, &id, NULL);
+	json_object *n;
+
+	(void)v;
+	if (data < 0)
+		return 0;
+	n = json_object_new_uint64(id);
+	if (n && json_object_object_add(to, "subvolume", n) == 0)
+		return 0;
+	json_object_put(n);
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+const struct named_backing named_btrfs = {
+	.name = "btrfs",
+	.limits = true,
+	.probe = btrfs_probe,
+	.plan = btrfs_plan,
+	.make = btrfs_make,
+	.unmake = btrfs_unmake,
+	.verify = btrfs_verify,
+	.attach = btrfs_attach,
+	.removable = btrfs_removable,
+	.purge = btrfs_purge,
+	.usage = btrfs_usage,
+	.resize = btrfs_resize,
+	.status = btrfs_status,
+};
