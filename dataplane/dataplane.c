@@ -240,6 +240,7 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 		if (strcmp(p->pub.network, net->id) != 0)
 			continue;
 		dp_unhook(dp, net, p);
+		dp_abort_clients(net, p);
 		state_pub_free(tab_take(&st->pubs, p->id));
 	}
 	for (size_t i = st->ports.count; i-- > 0;) {

@@ -77,5 +77,7 @@ int dp_load_hooks(struct dp *dp, struct err *err);
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);
+/* End UDP sockets of this host that the hooks led to @p's container. */
+void dp_abort_clients(const struct dp_network *net, const struct state_pub *p);
 
 #endif

@@ -10,6 +10,7 @@
 #include "dataplane/dp_priv.h"
 #include "lib/ct.h"
 #include "lib/fail.h"
+#include "lib/sockdiag.h"
 
 static bool opens(const struct dp_network *net, const struct ip_addr *ip,
 		  int family)
@@ -183,6 +184,31 @@ void dp_unhook(struct dp *dp, const struct dp_network *net,
 		release_ranges(dp, p->claim, p->claim->ports.count);
 	(void)sock_publish_del(dp->sock, &p->pub.ports, v4 ? &p->pub.ip4 : NULL,
 			       v6 ? &p->pub.ip6 : NULL, NULL);
+}
+
+/*
+ * A UDP socket of this host that connected to 127.0.0.1 leads to the container
+ * for good: the hook wrote its address into the socket.  Where that container
+ * goes, or has another address when it comes back, the client would talk to
+ * nobody for ever; with an error it connects anew.  A socket that was connected
+ * to the container's own address looks the same, and has lost its peer as well.
+ */
+void dp_abort_clients(const struct dp_network *net, const struct state_pub *p)
+{
+	const struct ip_addr *const ips[] = { &p->pub.ip4, &p->pub.ip6 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ips); i++) {
+		if (!opens(net, ips[i], i ? AF_INET6 : AF_INET))
+			continue;
+		for (size_t k = 0; k < p->pub.ports.count; k++) {
+			const struct port_range *r = &p->pub.ports.ranges[k];
+			uint32_t last = r->port_first + r->count - 1u;
+
+			if (r->proto == IPPROTO_UDP)
+				(void)sockdiag_abort_udp(ips[i], r->port_first,
+							 (uint16_t)last, NULL);
+		}
+	}
 }
 
 /* ---- publish ------------------------------------------------------------ */
@@ -371,11 +397,15 @@ int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err)
 	DP_LOCKED(dp);
 	_cleanup_(state_pub_freep) struct state_pub *p =
 		tab_take(&dp->st.pubs, endpoint);
+	const struct dp_network *net;
 	int r;
 
 	if (!p)
 		return 0;
+	net = state_network(&dp->st, p->pub.network);
 	r = unpublish(dp, p, err);
+	if (r == 0 && net && !dp->loading)
+		dp_abort_clients(net, p);
 	if (r < 0 && tab_put(&dp->st.pubs, p) == 0)
 		p = NULL; /* may be asked again */
 	return r;

@@ -169,6 +169,107 @@ int sockdiag_find(uint8_t proto, const struct ip_addr *addr, uint16_t first,
 	return sockdiag_each(proto, addr, first, last, take_first, ret, err);
 }
 
+/* ---- ending them -------------------------------------------------------- */
+
+struct peers {
+	struct ip_addr addr;
+	uint16_t first, last;
+	struct nlk_list list; /* struct inet_diag_req_v2 */
+	size_t kept;
+};
+
+static int on_peer(void *ctx, struct nlmsghdr *h)
+{
+	const struct inet_diag_msg *m = nlmsg_data(h);
+	struct inet_diag_req_v2 req = { .sdiag_protocol = IPPROTO_UDP,
+					.idiag_states = UINT32_MAX };
+	struct peers *p = ctx;
+	struct ip_addr dst;
+
+	if (nlmsg_datalen(h) < (int)sizeof(*m))
+		return -EBADMSG;
+	dst = addr_from(m->idiag_family, m->id.idiag_dst);
+	dst = unmapped(&dst);
+	if (!ip_equal(&dst, &p->addr) || ntohs(m->id.idiag_dport) < p->first ||
+	    ntohs(m->id.idiag_dport) > p->last)
+		return 0;
+	req.sdiag_family = m->idiag_family;
+	req.id = m->id;
+	return nlk_list_add(&p->list, &req);
+}
+
+static void add_peer_filter(struct nlk_msg *b, void *ctx)
+{
+	const struct peers *p = ctx;
+	struct inet_diag_bc_op ops[4] = {
+		{ .code = INET_DIAG_BC_D_GE, .yes = 8, .no = 20 },
+		{ .no = p->first },
+		{ .code = INET_DIAG_BC_D_LE, .yes = 8, .no = 12 },
+		{ .no = p->last },
+	};
+
+	nlk_put(b, INET_DIAG_REQ_BYTECODE, ops, sizeof(ops));
+}
+
+static void forget_peers(void *ctx)
+{
+	struct peers *p = ctx;
+
+	p->list.count = p->kept;
+}
+
+static int find_peers(struct nlk *nlk, uint8_t family, struct peers *p,
+		      struct err *err)
+{
+	struct inet_diag_req_v2 req = { .sdiag_family = family,
+					.sdiag_protocol = IPPROTO_UDP,
+					.idiag_states = 1u << TCP_ESTABLISHED };
+
+	p->kept = p->list.count;
+	return nlk_dump(nlk, SOCK_DIAG_BY_FAMILY, &req, sizeof(req),
+			add_peer_filter, on_peer, forget_peers, p, err,
+			"sockets");
+}
+
+static int abort_one(struct nlk *nlk, const struct inet_diag_req_v2 *req,
+		     struct err *err)
+{
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(SOCK_DESTROY, 0, req, sizeof(*req));
+	int r = nlk_call(nlk, &b, NULL, NULL, err, "abort", "UDP socket");
+
+	return r == -ENOENT ? 0 : r; /* closed meanwhile */
+}
+
+static void peers_fini(struct peers *p)
+{
+	nlk_list_fini(&p->list);
+}
+
+int sockdiag_abort_udp(const struct ip_addr *peer, uint16_t first,
+		       uint16_t last, struct err *err)
+{
+	_cleanup_(peers_fini) struct peers p = {
+		.addr = *peer,
+		.first = first,
+		.last = last,
+		.list.item = sizeof(struct inet_diag_req_v2),
+	};
+	_cleanup_(nlk_closep) struct nlk *nlk = NULL;
+	int r = nlk_open_family(NETLINK_SOCK_DIAG, &nlk, err);
+
+	if (r == 0)
+		r = find_peers(nlk, AF_INET6, &p, err);
+	if (r == 0 && peer->family == AF_INET)
+		r = find_peers(nlk, AF_INET, &p, err);
+	for (size_t i = 0; r == 0 && i < p.list.count; i++)
+		r = abort_one(
+			nlk,
+			&((struct inet_diag_req_v2 *)(void *)p.list.items)[i],
+			err);
+	return r < 0 ? r : (int)p.list.count;
+}
+
 /* ---- whose is it -------------------------------------------------------- */
 
 static void closedirp(DIR **d)

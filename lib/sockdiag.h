@@ -43,6 +43,17 @@ int sockdiag_each(uint8_t proto, const struct ip_addr *addr, uint16_t first,
 int sockdiag_find(uint8_t proto, const struct ip_addr *addr, uint16_t first,
 		  uint16_t last, struct sockdiag_entry *ret, struct err *err);
 
+/*
+ * sockdiag_abort_udp() - end what is connected by UDP to ports @first..@last of
+ * @peer: each such socket is connected no more.  recv() and poll() give
+ * ECONNABORTED, send() EDESTADDRREQ until the program connects anew.  IPv4 peers of IPv6 sockets are found, too.
+ *
+ * Return: how many; -EOPNOTSUPP: a kernel without CONFIG_INET_DIAG_DESTROY and
+ * with such a socket; -errno.
+ */
+int sockdiag_abort_udp(const struct ip_addr *peer, uint16_t first,
+		       uint16_t last, struct err *err);
+
 #define SOCKDIAG_OWNER_MAX 48
 
 /*

@@ -17,6 +17,9 @@
  * - ::1 leads to a container without IPv6 by ::ffff:a.b.c.d: TCP and connected
  *   UDP only (ENETUNREACH from an IPV6_V6ONLY socket); sendmsg() to ::1 from an
  *   unconnected socket gets ECONNREFUSED (EPERM before Linux 5.18);
+ * - a connected socket keeps its container: when that goes, UDP sockets are ended
+ *   (sockdiag.h, where the kernel can: CONFIG_INET_DIAG_DESTROY), TCP has its own
+ *   ways to find out;
  * - getsockname() shows the host's address toward the container;
  * - bind() to :: with IPV6_V6ONLY is refused also when only IPv4 is held;
  * - SCTP has no such hooks: its ports are ignored here.

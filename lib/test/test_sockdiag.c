@@ -285,17 +285,77 @@ static void all_of_a_range_are_shown(void **state)
 		close(fds[i]);
 }
 
+static int connected(const char *ip, uint16_t port)
+{
+	const struct ip_addr a = addr(ip);
+	struct sockaddr_in s4 = { .sin_family = AF_INET,
+				  .sin_port = htons(port) };
+	struct sockaddr_in6 s6 = { .sin6_family = AF_INET6,
+				   .sin6_port = htons(port) };
+	int fd = socket(a.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&s4.sin_addr, a.bytes, 4);
+	memcpy(&s6.sin6_addr, a.bytes, 16);
+	if (a.family == AF_INET)
+		assert_int_equal(
+			connect(fd, (struct sockaddr *)&s4, sizeof(s4)), 0);
+	else
+		assert_int_equal(
+			connect(fd, (struct sockaddr *)&s6, sizeof(s6)), 0);
+	return fd;
+}
+
+static bool has_peer(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getpeername(fd, (struct sockaddr *)&ss, &len) == 0;
+}
+
+static void only_the_peers_sockets_end(void **state)
+{
+	static const struct {
+		const char *ip;
+		uint16_t port;
+		bool ends;
+	} socks[] = {
+		{ "127.0.0.2", 7001, true },
+		{ "::ffff:127.0.0.2", 7003, true },
+		{ "127.0.0.2", 7000, false },
+		{ "127.0.0.2", 7004, false },
+		{ "127.0.0.3", 7002, false },
+		{ "::1", 7002, false },
+	};
+	const struct ip_addr peer = addr("127.0.0.2"), six = addr("::1");
+	int fds[ARRAY_SIZE(socks)];
+
+	(void)state;
+	NEED_NETNS();
+	for (size_t i = 0; i < ARRAY_SIZE(socks); i++)
+		fds[i] = connected(socks[i].ip, socks[i].port);
+	assert_int_equal(sockdiag_abort_udp(&peer, 7001, 7003, NULL), 2);
+	for (size_t i = 0; i < ARRAY_SIZE(socks); i++)
+		assert_int_equal(has_peer(fds[i]), !socks[i].ends);
+	assert_int_equal(sockdiag_abort_udp(&peer, 7001, 7003, NULL), 0);
+	assert_int_equal(sockdiag_abort_udp(&six, 7002, 7002, NULL), 1);
+	assert_false(has_peer(fds[5]));
+	for (size_t i = 0; i < ARRAY_SIZE(socks); i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3] = {
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4] = {
 		cmocka_unit_test_setup(sctp_without_a_kernel_part_is_free,
 				       setup),
 		cmocka_unit_test_setup(owner_is_this_program, setup),
 		cmocka_unit_test_setup(all_of_a_range_are_shown, setup),
+		cmocka_unit_test_setup(only_the_peers_sockets_end, setup),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[3 + i] = (struct CMUnitTest){
+		tests[4 + i] = (struct CMUnitTest){
 			.name = rows[i].name,
 			.test_func = find_row,
 			.initial_state = (void *)(uintptr_t)&rows[i],
