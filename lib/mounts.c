@@ -28,6 +28,9 @@ struct search {
 	size_t count;
 	ino_t *seen; /* owned: mount namespaces already read */
 	size_t seen_count;
+	size_t hidden;       /* processes that may not be looked at */
+	char hidden_pid[21]; /* the first of them */
+	int hidden_errno;
 };
 
 static void search_fini(struct search *s)
@@ -105,7 +108,7 @@ static void look_at(struct search *s, struct libmnt_fs *fs)
 		    mnt_fs_get_devno(fs) == s->places[i].dev &&
 		    is_below(root, s->places[i].root) &&
 		    strcmp(at, s->queries[i].path) != 0)
-			s->queries[i].elsewhere = true;
+			s->queries[i].seen = true;
 }
 
 /* 1: new; 0: read before; -errno. */
@@ -124,6 +127,45 @@ static int first_time(struct search *s, ino_t ns)
 	return 1;
 }
 
+/* 1: the process is there, but we may not look at it: anything could be mounted
+ * there.  0: it is gone, and its namespace with it. */
+static int is_hidden(const char *pid, int why)
+{
+	char path[64];
+	struct stat st;
+
+	if (why == ENOENT || why == ESRCH)
+		return 0;
+	/* a process that ends just now gives EACCES as well */
+	snprintf(path, sizeof(path), "/proc/%.20s", pid);
+	return stat(path, &st) == 0 || errno != ENOENT;
+}
+
+static int note_hidden(struct search *s, const char *pid, int why)
+{
+	if (is_hidden(pid, why) && s->hidden++ == 0) {
+		snprintf(s->hidden_pid, sizeof(s->hidden_pid), "%.20s", pid);
+		s->hidden_errno = why;
+	}
+	return 0;
+}
+
+/* Does the kernel let us read it, and is it there? */
+static int open_table(const char *pid, struct libmnt_table **ret)
+{
+	char path[64];
+	int fd;
+
+	/* libmount does not tell why it could not open it */
+	snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EINVAL ? -ENOENT : -errno; /* EINVAL: zombie */
+	close(fd);
+	*ret = mnt_new_table_from_file(path);
+	return *ret ? 0 : -ENOENT;
+}
+
 /* One process: its mount namespace, unless that was read. */
 static int read_process(struct search *s, const char *pid)
 {
@@ -136,18 +178,19 @@ static int read_process(struct search *s, const char *pid)
 
 	snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", pid);
 	if (stat(path, &st) < 0)
-		return 0; /* gone meanwhile, and its namespace with it */
+		return note_hidden(s, pid, errno);
 	r = first_time(s, st.st_ino);
 	if (r <= 0)
 		return r;
-	snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
-	tb = mnt_new_table_from_file(path);
+	r = open_table(pid, &tb);
+	if (r < 0) {
+		s->seen_count--; /* another of this namespace may tell */
+		return note_hidden(s, pid, -r);
+	}
 	it = mnt_new_iter(MNT_ITER_FORWARD);
 	if (!it)
 		return -ENOMEM;
-	if (!tb)
-		s->seen_count--; /* gone meanwhile: another may tell */
-	while (tb && mnt_table_next_fs(tb, it, &fs) == 0)
+	while (mnt_table_next_fs(tb, it, &fs) == 0)
 		look_at(s, fs);
 	mnt_free_iter(it);
 	return 0;
@@ -177,13 +220,24 @@ int mounts_elsewhere(struct mounts_query *queries, size_t count,
 	int r;
 
 	for (size_t i = 0; i < count; i++)
-		queries[i].elsewhere = false;
+		queries[i].elsewhere = queries[i].seen = false;
 	if (count == 0)
 		return 0;
 	r = find_places(&s, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		queries[i].elsewhere = !s.places[i].root;
-	return r < 0 ? r : read_processes(&s, err);
+	if (r == 0)
+		r = read_processes(&s, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++)
+		queries[i].elsewhere =
+			queries[i].seen || s.hidden || !s.places[i].root;
+	if (!s.hidden)
+		return 0;
+	err_set(err, -s.hidden_errno,
+		"what %zu processes have mounted can't be read (process %s: "
+		"%s); CAP_SYS_PTRACE allows it",
+		s.hidden, s.hidden_pid, strerror(s.hidden_errno));
+	return 1;
 }
 
 int mounts_below(const char *path, int (*fn)(void *ctx, const char *target),

@@ -10,7 +10,8 @@
 
 struct mounts_query {
 	const char *path; /* borrowed; absolute, without symbolic links */
-	bool elsewhere;   /* the answer */
+	bool elsewhere;   /* the answer: yes, or it can't be known */
+	bool seen;        /* yes for certain */
 };
 
 /*
@@ -19,10 +20,11 @@ struct mounts_query {
  * count: that is a copy of the caller's, which any namespace made later has.
  *
  * Reads the mountinfo of every process of this pid namespace, one a mount
- * namespace: not for the path of a request.
+ * namespace: some microseconds a process.
  *
- * Return: 0, with all answers; -errno when the own table can't be read.  What
- * can't be seen for another reason counts as mounted.
+ * Return: 0, with all answers; 1 with text when there are processes that may
+ * not be looked at, so that .elsewhere is true for each; -errno when the own
+ * table can't be read.
  */
 int mounts_elsewhere(struct mounts_query *queries, size_t count,
 		     struct err *err);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/fail.h"
+#include "lib/mounts.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -268,6 +269,27 @@ static int in_use(const struct vol_entry *e, struct err *err)
 		       e->v->users > 1 ? ", ..." : "");
 }
 
+/*
+ * The last look before data are gone: whatever our records say, a volume that
+ * another mount namespace has is in use.  Not knowing does not forbid it:
+ * dockerd has unmounted it, or the sweep, which knew, dropped its users.
+ */
+static int check_unseen(struct vol_entry *e, struct err *err)
+{
+	char path[VOL_PATH_MAX];
+	struct mounts_query q = { .path = path };
+	int r = e->core->driver->path(e->v, path, sizeof(path), err);
+
+	if (r == 0)
+		r = mounts_elsewhere(&q, 1, err);
+	if (r < 0 || !q.seen)
+		return r < 0 ? r : 0;
+	return err_set(err, -EBUSY,
+		       "volume %s is in use: a process has %.200s mounted, "
+		       "though nobody is on record as its user",
+		       e->name, path);
+}
+
 int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 	       struct err *err)
 {
@@ -282,6 +304,10 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 		return r;
 	if (e->v->users)
 		return in_use(e, err);
+	if (!e->attached && !e->removing_seq)
+		r = check_unseen(e, err);
+	if (r < 0)
+		return r;
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	seq = e->removing_seq;
 	if (!seq)

@@ -110,6 +110,13 @@ void vol_problems(struct vol_core *core, vol_line_fn *fn, void *ctx)
 	pthread_mutex_lock(&core->lock);
 	for (size_t i = 0; i < core->problem_count; i++)
 		fn(ctx, core->problems[i]);
+	if (core->blind[0]) {
+		char line[ERR_MSG_MAX + 64];
+
+		snprintf(line, sizeof(line),
+			 "users that are gone are not seen: %s", core->blind);
+		fn(ctx, line);
+	}
 	pthread_mutex_unlock(&core->lock);
 }
 

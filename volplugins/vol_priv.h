@@ -48,6 +48,8 @@ struct vol_core {
 	void *names;          /* tsearch(3) tree of vol_entry */
 	char **problems;      /* owned lines */
 	size_t problem_count;
+	char blind
+		[ERR_MSG_MAX]; /* why users can't be looked for; "": they can */
 	unsigned int ticks;
 	uint32_t grace_s;
 	time_t next_sweep;       /* CLOCK_BOOTTIME */

@@ -151,6 +151,20 @@ static int note_in_use(void *ctx, const struct vol_info *v)
 		       : -ENOMEM;
 }
 
+/* Told once, and in the problems for as long as it is so. */
+static void note_blind(struct vol_core *core, const char *why)
+{
+	bool told;
+
+	pthread_mutex_lock(&core->lock);
+	told = core->blind[0];
+	snprintf(core->blind, sizeof(core->blind), "%s", why);
+	pthread_mutex_unlock(&core->lock);
+	if (why[0] && !told)
+		log_warn("op=gc err=\"users that are gone are not seen: %s\"",
+			 why);
+}
+
 int vol_stale_sweep(struct vol_core *core, bool by_hand, bool dry,
 		    vol_line_fn *fn, void *ctx, struct err *err)
 {
@@ -161,11 +175,16 @@ int vol_stale_sweep(struct vol_core *core, bool by_hand, bool dry,
 			   .ctx = ctx };
 	_cleanup_(in_use_fini) struct in_use u = { 0 };
 	int r = vol_each(core, note_in_use, &u, err);
+	struct err hidden = { 0 };
 
 	if (r == -ENOMEM)
 		return err_set(err, r, "out of memory");
 	if (r == 0)
-		r = mounts_elsewhere(u.queries, u.count, err);
+		r = mounts_elsewhere(u.queries, u.count, &hidden);
+	if (r < 0)
+		return err_set(err, r, "%s", hidden.msg);
+	note_blind(core, hidden.msg);
+	r = 0;
 	for (size_t i = 0; r == 0 && i < u.count; i++)
 		r = sweep_one(&w, u.names[i], u.queries[i].elsewhere, err);
 	return r < 0 ? r : w.dropped;

@@ -100,6 +100,15 @@ has_figure() {
 	[ "$(docker volume inspect v1 | jq '.[0].Status.used > 0')" = true ]
 }
 wait_until 10 has_figure # the walk
+
+# It sees who has a volume: a live container keeps it, whatever the grace time.
+stop_daemon berth-named
+start_daemon berth-named --gc-grace 1s
+v1_lost_its_user() {
+	[ "$(api Berth.Volume '{"Name":"v1"}' berth-named | jq .Users)" = 0 ]
+}
+never_within 4 v1_lost_its_user
+same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]' "problems of volumes"
 docker rm -f web >/dev/null
 docker volume rm v1 v2 v3 v4 v5 >/dev/null
 docker network rm n1 >/dev/null

@@ -41,6 +41,14 @@ same "$(users kept)" 1
 same "$(users part)" 2
 restart_daemon berth-named
 same "$(users kept)" 1
+# Data that a container has are not deleted, whatever is on record.
+mount_id=$(api Berth.Volume '{"Name":"kept"}' berth-named | jq -r '.Mounts[0]')
+same "$(api VolumeDriver.Unmount "{\"Name\":\"kept\",\"ID\":\"$mount_id\"}" berth-named)" '{}'
+same "$(users kept)" 0
+docker exec c-kept touch /d/data
+contains "$(api VolumeDriver.Remove '{"Name":"kept"}' berth-named)" \
+	'though nobody is on record' "removing what a container has"
+docker exec c-kept ls /d/data >/dev/null
 docker rm -f c-kept c-rest >/dev/null
 is_free_too() {
 	[ "$(users part)" = 0 ]

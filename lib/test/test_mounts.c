@@ -232,20 +232,95 @@ static void below_is_below(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Who may not look says so, and answers neither yes for certain nor no. */
+static void not_allowed_to_look_is_not_a_no(void **state)
+{
+	char path[128];
+	struct mounts_query q = { .path = at(path, "a") };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct err err = { 0 };
+
+		if (setresuid(65534, 65534, 65534) < 0)
+			_exit(77);
+		if (mounts_elsewhere(&q, 1, &err) != 1)
+			_exit(1);
+		if (!q.elsewhere || q.seen)
+			_exit(2);
+		_exit(strstr(err.msg, "CAP_SYS_PTRACE") ? 0 : 3);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Processes that end while we look are gone, not hidden. */
+static void processes_that_end_are_no_reason(void **state)
+{
+	pid_t churn;
+
+	(void)state;
+	fflush(stdout);
+	churn = fork();
+	if (churn == 0)
+		for (;;) {
+			pid_t pid = fork();
+
+			if (pid == 0)
+				_exit(0);
+			waitpid(pid, NULL, 0);
+		}
+	for (int i = 0; i < 50; i++)
+		assert_false(elsewhere("a"));
+	end(churn);
+}
+
 #define TEST(fn)                                \
 	(struct CMUnitTest)                     \
 	{                                       \
 		.name = #fn, .test_func = (fn), \
 	}
 
+/*
+ * On with the tests in a pid namespace of their own, so that no process of this
+ * machine that may not be looked at has a part in them.
+ */
+static void own_processes(void)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("proc", "/proc", "proc", 0, NULL) < 0)
+			perror("/proc");
+		return;
+	}
+	waitpid(pid, &status, 0);
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5];
 	size_t n = TEST_ROWS(tests, rows, bind_row);
 
 	tests[n++] = TEST(own_namespace_does_not_count);
 	tests[n++] = TEST(mount_point_is_found);
 	tests[n++] = TEST(below_is_below);
+	tests[n++] = TEST(not_allowed_to_look_is_not_a_no);
+	tests[n++] = TEST(processes_that_end_are_no_reason);
+	own_processes();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
