@@ -37,6 +37,7 @@ tests += lib/test/test_sockdiag.c
 ar-src += lib/rpc.c
 ar-src += lib/rpc_conn.c
 ar-src += lib/rpc_gate.c
+ar-src += lib/rpc_retry.c
 ar-src += lib/rpc_stat.c
 ar-src += lib/store.c
 ar-src += lib/store_life.c

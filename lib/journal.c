@@ -2,21 +2,21 @@
 /*
  * The journal: intents and kept answers, in the table "intent".
  *
- *            begin            commit             settle / expire
- *   (none) ---------> OPEN -----------> DONE ---------------------> (gone)
- *                      | abort            | an empty retry takes it: the row is
- *                      v                  v of this life now
- *            (gone), or UNDONE if       DONE
+ *      announce         start        commit        sending        settle
+ * (none) -----> WAITING -----> OPEN -------> DONE --------> SENT -------> (gone)
+ *                  | abort      | abort        | an empty retry takes it: the
+ *                  v            v              v row is of this life now
+ *            (gone), or UNDONE if            DONE
  *            an earlier life began it
  *
  * A row that an earlier life began and this or a later one committed was
- * "rolled": its peer cannot have had the answer.  Only those are ever undone,
- * on expiry, or when an empty retry could belong to several rows.  In that case
+ * "rolled": its peer cannot have had the answer.  Those are undone on expiry;
+ * all that were not SENT, when an empty retry could belong to several rows.  In that case
  * the others are forgotten at once, so that the next empty retry does not find
  * a single one left and take it for its own; the rolled ones become SPOILED
  * until their undoing has succeeded, whatever happens meanwhile.
  *
- * UNDONE rows answer nothing.  They count as candidates, because an empty
+ * UNDONE and SENT rows answer nothing.  They count as candidates, because an empty
  * retry may be theirs: with one of those beside a kept answer we cannot know.
  */
 #include "lib/journal.h"
@@ -33,6 +33,8 @@ enum intent_state { /* on disk: never renumber */
 		    INTENT_DONE = 1,
 		    INTENT_UNDONE = 2,
 		    INTENT_SPOILED = 3,
+		    INTENT_WAITING = 4,
+		    INTENT_SENT = 5,
 };
 
 struct kept {
@@ -100,8 +102,8 @@ static void bind_text(sqlite3_stmt *st, int i, const char *text)
 	sqlite3_bind_text(st, i, text, -1, NULL);
 }
 
-static int insert(struct store *s, const char *const texts[3], int64_t *ret,
-		  struct err *err)
+static int insert(struct store *s, const char *const texts[3],
+		  enum intent_state state, int64_t *ret, struct err *err)
 {
 	int r = 0;
 	sqlite3_stmt *st = store_stmt(s, STMT_J_BEGIN, &r, err);
@@ -112,10 +114,18 @@ static int insert(struct store *s, const char *const texts[3], int64_t *ret,
 	for (int i = 0; i < 3; i++)
 		bind_text(st, i + 2, texts[i]);
 	sqlite3_bind_int64(st, 5, (sqlite3_int64)store_sum(texts, 3));
+	sqlite3_bind_int(st, 6, (int)state);
 	r = store_step(s, st, err);
 	if (r == 0)
 		*ret = sqlite3_last_insert_rowid(s->db);
 	return r;
+}
+
+static int begin_point(struct err *err)
+{
+	int r = FAILPOINT("journal.begin");
+
+	return r < 0 ? err_set(err, r, "journal: %s", strerror(-r)) : 0;
 }
 
 int journal_begin(struct store *s, const char *method, const char *key,
@@ -124,15 +134,15 @@ int journal_begin(struct store *s, const char *method, const char *key,
 	const char *const texts[3] = { method, key, body ? body : "" };
 	bool frees = method_frees(method), own;
 	int64_t n = 0;
-	int r = FAILPOINT("journal.begin");
+	int r = begin_point(err);
 
 	if (r < 0)
-		return err_set(err, r, "journal: %s", strerror(-r));
+		return r;
 	r = frees ? store_write_begin(s, &own, err)
 		  : store_write_begin_growing(s, &own, err);
 	if (r < 0)
 		return r;
-	r = insert(s, texts, &n, err);
+	r = insert(s, texts, INTENT_OPEN, &n, err);
 	r = frees ? store_write_end(s, own, r, err)
 		  : store_write_end_growing(s, own, r, err);
 	if (r == 0)
@@ -194,7 +204,8 @@ int journal_abort(struct store *s, uint64_t seq, struct err *err)
 	return store_write_end(s, own, r, err);
 }
 
-/* The next commit of the daemon brings this one to the disk. */
+/* What a killed process must not lose, but a power cut may: the next commit of
+ * the daemon brings it to the disk. */
 static void sync_set(struct store *s, const char *level)
 {
 	char sql[40];
@@ -205,19 +216,79 @@ static void sync_set(struct store *s, const char *level)
 	sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
-void journal_settle(struct store *s, uint64_t seq)
+static bool writable(const struct store *s)
+{
+	return s->db && !s->readonly && !s->suspect;
+}
+
+uint64_t journal_announce(struct store *s, const char *method, const char *key,
+			  const char *body)
+{
+	const char *const texts[3] = { method, key, body ? body : "" };
+	int64_t n = 0;
+	int r = -EROFS;
+
+	if (store_in_txn(s) || FAILPOINT("journal.announce") < 0)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	if (writable(s))
+		r = method_frees(method) ? 0 : store_grow_check(s, NULL);
+	if (r == 0) {
+		sync_set(s, "NORMAL");
+		r = insert(s, texts, INTENT_WAITING, &n, NULL);
+		sync_set(s, "FULL");
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r == 0 ? seq_of(s, n) : 0;
+}
+
+static int start_row(struct store *s, int64_t n, struct err *err)
+{
+	int r = row_step(s, STMT_J_START, n, false, err);
+
+	if (r == 0 && sqlite3_changes(s->db) != 1)
+		r = err_set(err, -ENOENT, "journal: nothing was announced");
+	return r;
+}
+
+/* What adds was let in by journal_announce(); it may use the reserve. */
+int journal_start(struct store *s, uint64_t seq, struct err *err)
+{
+	bool own;
+	int r = begin_point(err);
+
+	if (r == 0)
+		r = store_write_begin(s, &own, err);
+	if (r < 0)
+		return r;
+	r = start_row(s, row_of(s, seq), err);
+	return store_write_end(s, own, r, err);
+}
+
+/* Failure is not reported, and a number of the other store is none of ours. */
+static void row_unsynced(struct store *s, enum store_stmt id, uint64_t seq)
 {
 	int64_t n = row_of(s, seq);
 
 	if (!n || store_in_txn(s))
 		return;
 	pthread_mutex_lock(&s->lock);
-	if (s->db && !s->readonly && !s->suspect) {
+	if (writable(s)) {
 		sync_set(s, "NORMAL");
-		(void)row_step(s, STMT_J_SETTLE, n, false, NULL);
+		(void)row_step(s, id, n, false, NULL);
 		sync_set(s, "FULL");
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+void journal_sending(struct store *s, uint64_t seq)
+{
+	row_unsynced(s, STMT_J_SENDING, seq);
+}
+
+void journal_settle(struct store *s, uint64_t seq)
+{
+	row_unsynced(s, STMT_J_SETTLE, seq);
 }
 
 /* ---- many rows --------------------------------------------------------- */
@@ -229,11 +300,11 @@ static char *column_dup(sqlite3_stmt *st, int i)
 	return strdup(text ? text : "");
 }
 
-/* Columns: n, method, key, body [, answer, state, rolled]. */
+/* Columns: n, method, key, body, and waiting or answer, state, rolled. */
 static int kept_add(const struct store *s, sqlite3_stmt *st,
 		    struct kept_list *l)
 {
-	bool whole = sqlite3_column_count(st) > 4;
+	bool whole = sqlite3_column_count(st) > 5;
 	struct kept *rows = realloc(l->rows, (l->count + 1) * sizeof(*rows));
 	struct kept *k;
 
@@ -252,6 +323,8 @@ static int kept_add(const struct store *s, sqlite3_stmt *st,
 		k->answer = column_dup(st, 4);
 		k->state = sqlite3_column_int(st, 5);
 		k->rolled = sqlite3_column_int(st, 6);
+	} else {
+		k->i.waiting = sqlite3_column_int(st, 4);
 	}
 	l->count++;
 	return k->i.body && (!whole || k->answer) ? 0 : -ENOMEM;
@@ -318,14 +391,21 @@ static void undo_spoiled(struct store *s, const struct kept_list *l,
 	}
 }
 
-/* In a transaction: nobody is to be answered by these rows any more. */
-static int spoil(struct store *s, struct kept_list *l, struct err *err)
+/*
+ * In a transaction: nobody is to be answered by these rows any more.
+ *
+ * What is DONE was not being sent yet, so its peer has no answer and, when it
+ * asks again (@asked), is told of an error: undone.  On expiry nobody asked, and
+ * in case the mark of the sending could not be written only "rolled" ones are.
+ */
+static int spoil(struct store *s, struct kept_list *l, bool asked,
+		 struct err *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < l->count && r == 0; i++) {
 		struct kept *k = &l->rows[i];
-		bool undo = k->rolled && k->state == INTENT_DONE;
+		bool undo = k->state == INTENT_DONE && (asked || k->rolled);
 
 		if (k->state == INTENT_SPOILED)
 			continue;
@@ -351,14 +431,14 @@ static int take_one(struct store *s, struct kept *k, char **ret,
 	if (r < 0)
 		return r;
 	if (!done)
-		return -ENODATA; /* undone: nothing to say but that */
+		return -ENODATA; /* undone, or sent to somebody */
 	*ret = take_ptr(k->answer);
 	return 0;
 }
 
 /* In a transaction: 0 and @ret, -ENODATA, or -ENOTUNIQ with @l spoiled. */
-static int take(struct store *s, const char *method, struct kept_list *l,
-		char **ret, struct err *err)
+static int take(struct store *s, const char *method, bool alone,
+		struct kept_list *l, char **ret, struct err *err)
 {
 	int r = 0;
 	sqlite3_stmt *st = store_stmt(s, STMT_J_CANDIDATES, &r, err);
@@ -371,14 +451,14 @@ static int take(struct store *s, const char *method, struct kept_list *l,
 	r = collect(s, st, l, err);
 	if (r < 0)
 		return r;
-	if (l->count > 1) {
-		r = spoil(s, l, err);
+	if (l->count > 1 || (l->count && !alone)) {
+		r = spoil(s, l, true, err);
 		return r < 0 ? r : -ENOTUNIQ;
 	}
 	return l->count ? take_one(s, &l->rows[0], ret, err) : -ENODATA;
 }
 
-int journal_replay(struct store *s, const char *method, char **ret,
+int journal_replay(struct store *s, const char *method, bool alone, char **ret,
 		   uint64_t *ret_seq,
 		   int (*undo)(void *ctx, const struct journal_intent *i),
 		   void *ctx, struct err *err)
@@ -389,7 +469,7 @@ int journal_replay(struct store *s, const char *method, char **ret,
 
 	if (r < 0)
 		return r;
-	found = take(s, method, &l, &answer, err);
+	found = take(s, method, alone, &l, &answer, err);
 	if (found < 0 && found != -ENODATA && found != -ENOTUNIQ) {
 		store_rollback(s);
 		return found;
@@ -406,7 +486,8 @@ int journal_replay(struct store *s, const char *method, char **ret,
 		undo_spoiled(s, &l, undo, ctx);
 		return err_set(err, found,
 			       "%s came without a body (a retry of a broken "
-			       "request) and may be any of %zu: undone",
+			       "request), and so did others, or it may be any "
+			       "of %zu: all are undone",
 			       method, l.count);
 	}
 	r = FAILPOINT("journal.replay.taken");
@@ -443,7 +524,7 @@ int journal_expire(struct store *s,
 	r = store_begin(s, err);
 	if (r < 0)
 		return r;
-	r = spoil(s, &l, err);
+	r = spoil(s, &l, false, err);
 	if (r < 0) {
 		store_rollback(s);
 		return r;

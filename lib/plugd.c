@@ -116,6 +116,7 @@ static int serve(struct plugd *d, struct plugd_sock *k, struct err *err)
 		.ctx = d->ctx,
 		.own = own_methods,
 		.own_ctx = d,
+		.sending = d->prog->sending,
 		.delivered = d->prog->delivered,
 		.driver = d->prog->name,
 	};
@@ -124,6 +125,7 @@ static int serve(struct plugd *d, struct plugd_sock *k, struct err *err)
 	if (r < 0)
 		return r;
 	cfg.listen_fd = take_fd(k->fd);
+	cfg.held = !k->ours;
 	r = rpc_start(&cfg, &d->rpc, err);
 	if (r < 0)
 		plugd_sock_unlink(k);

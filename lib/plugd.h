@@ -56,6 +56,7 @@ struct plugd_program {
 	 * socket not yet.  @ret is d->ctx, given to handlers. */
 	int (*start)(struct plugd *d, void **ret, struct err *err);
 	void (*stop)(void *ctx);                    /* may be NULL */
+	void (*sending)(void *ctx, uint64_t seq);   /* may be NULL */
 	void (*delivered)(void *ctx, uint64_t seq); /* may be NULL */
 	/* Called about once a second from the main thread.  May be NULL. */
 	void (*tick)(void *ctx);

@@ -300,7 +300,7 @@ static void log_call(const struct rpc_conn *c, json_object *body, uint64_t us,
 static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 		struct err *err)
 {
-	struct rpc_call call = { .method = c->method->name };
+	struct rpc_call call = { .method = c->method->name, .rpc = c->rpc };
 	int r = 0;
 
 	if (c->len)
@@ -333,6 +333,8 @@ static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 		json_object_put(result);
 		result = error_to_json(r, err.msg);
 	}
+	if (c->seq && c->rpc->cfg.sending)
+		c->rpc->cfg.sending(c->rpc->cfg.ctx, c->seq);
 	sent = answer(c, con, r == -EBADMSG ? REFUSE_MESSAGE : REFUSE_NOT,
 		      take_ptr(result));
 	us = rpc_now_us() - start;
@@ -384,6 +386,7 @@ static void rpc_free(struct rpc *rpc)
 	pthread_cond_destroy(&rpc->moved);
 	pthread_mutex_destroy(&rpc->lock);
 	free(rpc->stats);
+	rpc_meets_free(rpc);
 	free(rpc);
 }
 
@@ -408,6 +411,7 @@ static struct rpc *rpc_new(const struct rpc_config *cfg)
 		return NULL;
 	rpc->cfg = *cfg;
 	rpc->listen_fd = cfg->listen_fd;
+	rpc->listens_ms = cfg->held ? 0 : rpc_now_us() / 1000;
 	rpc->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&rpc->lock, NULL);
 	pthread_condattr_init(&attr);

@@ -26,6 +26,7 @@ struct rpc_call {
 	json_object *body;  /* borrowed; NULL: the request had none */
 	uint64_t seq;       /* the journal's number, 0: nothing to settle; the
 			     * handler sets it, .delivered gets it back */
+	struct rpc *rpc;    /* for rpc_retry_alone(); NULL: nobody's */
 };
 
 struct rpc_method {
@@ -49,9 +50,12 @@ struct rpc_config {
 	const struct rpc_method *own; /* the skeleton's methods, ended by
 				       * { 0 }, looked at last; may be NULL */
 	void *own_ctx;
-	/* The answer of @seq reached the peer's socket.  May be NULL. */
+	/* Around the answer of @seq: it is about to go, it reached the peer's
+	 * socket.  May be NULL. */
+	void (*sending)(void *ctx, uint64_t seq);
 	void (*delivered)(void *ctx, uint64_t seq);
 	const char *driver; /* for the log line of each request */
+	bool held;          /* the socket was listening before this process */
 };
 
 struct rpc;
@@ -71,6 +75,17 @@ int rpc_start(const struct rpc_config *cfg, struct rpc **ret, struct err *err);
  */
 bool rpc_stop(struct rpc *rpc);
 DEFINE_CLEANUP(struct rpc, rpc_stop)
+
+/*
+ * rpc_retry_alone() - is this request, which came without a body, the only one
+ * of its method that does?
+ *
+ * dockerd repeats what a killed daemon had not answered all at the same moment:
+ * after half a second (after some more where our socket is younger than that, so
+ * that one of them may have found nobody) no other will come.  Blocks that long;
+ * false at once where there is another, and on stop.
+ */
+bool rpc_retry_alone(const struct rpc_call *call);
 
 /* rpc_tick() - call about once a second: ends requests that are sent, and
  * answers that are read, too slowly. */

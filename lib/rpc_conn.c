@@ -286,6 +286,11 @@ bool rpc_conn_half_free(struct rpc *rpc)
 	return free;
 }
 
+bool rpc_conns_full_locked(const struct rpc *rpc)
+{
+	return rpc->count + rpc->handed >= CONN_MAX;
+}
+
 bool rpc_stopping(struct rpc *rpc)
 {
 	bool stopping;

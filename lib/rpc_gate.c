@@ -356,6 +356,9 @@ int rpc_relisten(struct rpc *rpc, int fd, struct err *err)
 	if (set_nonblock(new_fd) < 0 ||
 	    dup3(new_fd, rpc->listen_fd, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "new listening socket: %m");
+	pthread_mutex_lock(&rpc->lock);
+	rpc->listens_ms = rpc_now_us() / 1000;
+	pthread_mutex_unlock(&rpc->lock);
 	gate_wake(rpc); /* the old one left its set when it was closed */
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * rpc_priv.h - what rpc.c (requests), rpc_gate.c (accepting), rpc_conn.c
- * (connections) and rpc_stat.c (times of handlers) share.
+ * (connections), rpc_retry.c (empty requests) and rpc_stat.c (times of handlers)
+ * share.
  */
 #ifndef LIB_RPC_PRIV_H
 #define LIB_RPC_PRIV_H
@@ -40,6 +41,14 @@ struct rpc_conn {
 	void *ctx;                       /* borrowed: for .handle */
 };
 
+/* Empty requests of one method that came together; under rpc->lock. */
+struct rpc_meet {
+	struct rpc_meet *next;
+	const char *method; /* borrowed */
+	int count, here;    /* who came; who has not left yet */
+	uint64_t end_ms;    /* who comes from here on is another group's */
+};
+
 #define RPC_BUCKETS 96
 
 struct rpc_stat {
@@ -61,7 +70,9 @@ struct rpc {
 	int count;  /* of .conns */
 	int handed; /* accepted, not yet in .conns */
 	bool stopping;
-	bool big; /* a body above RPC_BODY_BIG is in memory */
+	struct rpc_meet *meets; /* owned */
+	uint64_t listens_ms;    /* since when; 0: before this process */
+	bool big;               /* a body above RPC_BODY_BIG is in memory */
 	struct rpc_stat *stats;
 	size_t stat_count;
 };
@@ -84,12 +95,16 @@ int rpc_conns_start(struct rpc *rpc, struct err *err);
 void rpc_conn_serve(struct rpc *rpc, int fd);
 bool rpc_conn_half_free(struct rpc *rpc);
 bool rpc_stopping(struct rpc *rpc);
+bool rpc_conns_full_locked(const struct rpc *rpc);
 void rpc_conns_stopping(struct rpc *rpc);
 bool rpc_conns_stop(struct rpc *rpc); /* false: a handler hangs */
 
 /* rpc_gate.c */
 int rpc_gate_start(struct rpc *rpc, struct err *err);
 void rpc_gate_stop(struct rpc *rpc);
+
+/* rpc_retry.c */
+void rpc_meets_free(struct rpc *rpc);
 
 /* rpc_stat.c */
 int rpc_stat_open(struct rpc *rpc);

@@ -39,26 +39,32 @@ static const char *const stmt_text[STMT_MAX] = {
 	[STMT_META_PUT] = "INSERT OR REPLACE INTO meta(key, value)"
 			  " VALUES(?1, ?2)",
 	[STMT_J_BEGIN] = "INSERT INTO intent(state, life, method, key, body,"
-			 " sum) VALUES(0, ?1, ?2, ?3, ?4, ?5)",
+			 " sum) VALUES(?6, ?1, ?2, ?3, ?4, ?5)",
+	[STMT_J_START] = "UPDATE intent SET state = 0 WHERE n = ?1"
+			 " AND state = 4",
 	[STMT_J_COMMIT] = "UPDATE intent SET state = 1, done_life = ?2,"
 			  " done_ms = ?3, answer = ?4 WHERE n = ?1",
 	[STMT_J_ABORT_OWN] = "DELETE FROM intent WHERE n = ?1 AND life = ?2",
 	[STMT_J_ABORT_OLD] = "UPDATE intent SET state = 2, done_life = ?2,"
 			     " done_ms = ?3 WHERE n = ?1",
-	[STMT_J_SETTLE] = "DELETE FROM intent WHERE n = ?1 AND state = 1",
-	[STMT_J_OPEN] = "SELECT n, method, key, body FROM intent"
-			" WHERE state = 0 AND life < ?1 ORDER BY n",
+	[STMT_J_SENDING] = "UPDATE intent SET state = 5 WHERE n = ?1"
+			   " AND state = 1",
+	[STMT_J_SETTLE] = "DELETE FROM intent WHERE n = ?1"
+			  " AND state IN (1, 5)",
+	[STMT_J_OPEN] = "SELECT n, method, key, body, state = 4 FROM intent"
+			" WHERE state IN (0, 4) AND life < ?1 ORDER BY n",
 	[STMT_J_CANDIDATES] = "SELECT n, method, key, body, answer, state,"
 			      " done_life > life FROM intent WHERE method = ?1"
-			      " AND life < ?2 AND state IN (1, 2)"
+			      " AND life < ?2 AND state IN (1, 2, 5)"
 			      " AND done_ms > ?3 ORDER BY n",
 	[STMT_J_TAKE] = "UPDATE intent SET life = ?2, done_life = ?2"
 			" WHERE n = ?1",
 	[STMT_J_SPOIL] = "UPDATE intent SET state = 3 WHERE n = ?1",
 	[STMT_J_DROP] = "DELETE FROM intent WHERE n = ?1",
-	[STMT_J_EXPIRED] = "SELECT n, method, key, body, answer, state,"
-			   " done_life > life FROM intent WHERE state = 3"
-			   " OR (state IN (1, 2) AND done_ms <= ?1) ORDER BY n",
+	[STMT_J_EXPIRED] =
+		"SELECT n, method, key, body, answer, state,"
+		" done_life > life FROM intent WHERE state = 3"
+		" OR (state IN (1, 2, 5) AND done_ms <= ?1) ORDER BY n",
 };
 
 uint64_t store_sum(const char *const *texts, size_t count)

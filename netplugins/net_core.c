@@ -201,22 +201,28 @@ int net_core_run(struct net_call *c, struct err *err)
 		return err_set(err, -EOPNOTSUPP, "%s: unknown method",
 			       c->method);
 	c->where = m->where;
-	r = m->run(c, err);
-	if (r < 0) {
+	if (m->changes && !c->redo)
+		net_intent_announce(c);
+	r = NET_STEP("net.announced", err);
+	if (r == 0)
+		r = m->run(c, err);
+	if (r < 0)
 		json_object_put(take_ptr(c->answer));
-		if (!c->redo) /* else when all is undone: net_recover.c */
-			net_intent_abort(c);
-	}
+	/* Failed, or there was nothing to do.  What a crash left open is
+	 * ended when all is undone: net_recover.c */
+	if (!c->done && !c->redo)
+		net_intent_abort(c);
 	return r;
 }
 
-static int on_empty(struct net_call *c, const struct method *m, struct err *err)
+static int on_empty(struct net_call *c, const struct method *m,
+		    const struct rpc_call *call, struct err *err)
 {
 	static const struct net_endpoint nobody;
 
 	c->where = m->where;
 	if (m->changes)
-		return net_journal_retry(c, err);
+		return net_journal_retry(c, rpc_retry_alone(call), err);
 	/* An error here fails the container's start, and there is nothing in
 	 * the answer that depends on the question. */
 	if (m->run == net_do_endpoint_info) {
@@ -242,7 +248,7 @@ static int on_request(void *ctx, struct rpc_call *call, json_object **ret,
 			       call->method);
 	if (c.body)
 		net_rolled_known(c.core, c.body);
-	r = c.body ? net_core_run(&c, err) : on_empty(&c, m, err);
+	r = c.body ? net_core_run(&c, err) : on_empty(&c, m, call, err);
 	if (r < 0)
 		return r;
 	*ret = c.answer;

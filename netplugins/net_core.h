@@ -3,10 +3,10 @@
  * net_core.h - the life cycle of networks and endpoints, the same for every
  * driver: requests in, records kept, intents journalled, driver called.
  *
- * A request that changes something goes: decode, lock its network, see what is
- * there (done already? then the same answer again), write the intent, call the
- * driver, put the record and the answer in one transaction, answer.  A failure
- * on the way undoes what was done and takes the intent back.
+ * A request that changes something goes: announce it in the journal, decode, lock
+ * its network, see what is there (done already? then the same answer again), begin
+ * the intent, call the driver, put the record and the answer in one transaction,
+ * answer.  A failure on the way undoes what was done and takes the intent back.
  */
 #ifndef NETPLUGINS_NET_CORE_H
 #define NETPLUGINS_NET_CORE_H
@@ -52,6 +52,7 @@ struct net_call {
 	json_object *body; /* borrowed; never NULL */
 	enum net_store where;
 	uint64_t intent;     /* the journal's number; 0: none open */
+	bool waiting;        /* .intent is announced, and not begun */
 	bool redo;           /* finishing what a crash cut off */
 	bool done;           /* committed with its answer */
 	json_object *answer; /* owned; NULL: {} */
@@ -72,7 +73,8 @@ void net_core_close(struct net_core *core); /* NULL is fine */
 DEFINE_CLEANUP(struct net_core, net_core_close)
 
 struct store *net_core_store(struct net_core *core, enum net_store where);
-/* The answer of @seq (rpc_call.seq) reached its peer. */
+/* The answer of @seq (rpc_call.seq) is about to go; it reached its peer. */
+void net_core_sending(struct net_core *core, uint64_t seq);
 void net_core_delivered(struct net_core *core, uint64_t seq);
 /* Run a method's handler in @c; the journal included.  Used for requests and
  * for finishing them after a crash.  -EOPNOTSUPP for an unknown method. */
@@ -83,6 +85,9 @@ extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
 
 /* ---- net_journal.c: intents ---------------------------------------------- */
 
+/* The request is here; before it waits for a lock.  What comes to nothing is
+ * taken back by net_core_run(). */
+void net_intent_announce(struct net_call *c);
 /* @endpoint: NULL for a network's own. */
 int net_intent_begin(struct net_call *c, const char *network,
 		     const char *endpoint, struct err *err);
@@ -94,8 +99,8 @@ int net_txn_begin(struct net_call *c, struct err *err);
 int net_txn_commit(struct net_call *c, struct err *err);
 /* The request failed and was undone. */
 void net_intent_abort(struct net_call *c);
-/* Answer an empty retry. */
-int net_journal_retry(struct net_call *c, struct err *err);
+/* Answer an empty retry.  @alone: as journal_replay(). */
+int net_journal_retry(struct net_call *c, bool alone, struct err *err);
 void net_journal_tick(struct net_core *core);
 /*
  * net_rolled_add() - a request was finished after a crash.  If nobody fetches

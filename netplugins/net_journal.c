@@ -17,6 +17,53 @@ struct store *net_core_store(struct net_core *core, enum net_store where)
 	return where == NET_IN_STATE ? core->state : core->run;
 }
 
+static const char *body_id(json_object *body, const char *key)
+{
+	json_object *val;
+
+	if (!json_object_object_get_ex(body, key, &val) ||
+	    !json_object_is_type(val, json_type_string))
+		return "";
+	return json_object_get_string(val);
+}
+
+/* False: too long, so it names nothing. */
+static bool print_key(char key[static 160], const char *network,
+		      const char *endpoint)
+{
+	int n = snprintf(key, 160, "%s%s%s", network, *endpoint ? "/" : "",
+			 endpoint);
+
+	return n > 0 && n < 160;
+}
+
+void net_intent_announce(struct net_call *c)
+{
+	_cleanup_(json_putp) json_object *slim = NULL;
+	char key[160];
+
+	if (!json_object_is_type(c->body, json_type_object) ||
+	    !print_key(key, body_id(c->body, "NetworkID"),
+		       body_id(c->body, "EndpointID")))
+		return; /* its handler refuses it */
+	slim = net_api_slim(c->method, c->body);
+	if (!slim)
+		return;
+	c->intent = journal_announce(
+		net_core_store(c->core, c->where), c->method, key,
+		json_object_to_json_string_ext(slim, JSON_C_TO_STRING_PLAIN));
+	c->waiting = c->intent != 0;
+}
+
+static int start(struct net_call *c, struct err *err)
+{
+	int r = journal_start(net_core_store(c->core, c->where), c->intent,
+			      err);
+
+	c->waiting = r < 0;
+	return r < 0 ? err_wrap(err, r, "nothing was changed") : 0;
+}
+
 int net_intent_begin(struct net_call *c, const char *network,
 		     const char *endpoint, struct err *err)
 {
@@ -24,13 +71,12 @@ int net_intent_begin(struct net_call *c, const char *network,
 	char key[160];
 	int r;
 
-	if (c->intent) /* finishing an intent that is there already */
-		return 0;
+	if (c->intent) /* announced, or one that a crash left: finish it */
+		return c->waiting ? start(c, err) : 0;
 	slim = net_api_slim(c->method, c->body);
 	if (!slim)
 		return err_set(err, -ENOMEM, "intent");
-	snprintf(key, sizeof(key), "%s%s%s", network, endpoint ? "/" : "",
-		 endpoint ? endpoint : "");
+	print_key(key, network, endpoint ? endpoint : "");
 	r = journal_begin(
 		net_core_store(c->core, c->where), c->method, key,
 		json_object_to_json_string_ext(slim, JSON_C_TO_STRING_PLAIN),
@@ -92,13 +138,15 @@ void net_intent_abort(struct net_call *c)
 		log_warn("op=%s err=\"ignored: intent not taken back: %s\"",
 			 c->method, err.msg);
 	c->intent = 0;
+	c->waiting = false;
 }
 
-int net_journal_retry(struct net_call *c, struct err *err)
+int net_journal_retry(struct net_call *c, bool alone, struct err *err)
 {
 	_cleanup_free_ char *answer = NULL;
 	int r = journal_replay(net_core_store(c->core, c->where), c->method,
-			       &answer, &c->intent, net_undo, c->core, err);
+			       alone, &answer, &c->intent, net_undo, c->core,
+			       err);
 
 	if (r == -ENODATA)
 		return err_set(err, -EBADMSG,
@@ -108,8 +156,8 @@ int net_journal_retry(struct net_call *c, struct err *err)
 	if (r == -ENOTUNIQ)
 		return err_set(err, r,
 			       "%s: the body is empty and several requests of "
-			       "this kind were cut off: all are undone, send "
-			       "it again",
+			       "this kind were cut off: all are undone, ask "
+			       "for it again",
 			       c->method);
 	if (r < 0)
 		return r;
@@ -135,16 +183,6 @@ void net_rolled_add(struct net_core *core, const struct journal_intent *i)
 	snprintf(r->key, sizeof(r->key), "%s", i->key);
 	r->next = core->rolled;
 	core->rolled = r;
-}
-
-static const char *body_id(json_object *body, const char *key)
-{
-	json_object *val;
-
-	if (!json_object_object_get_ex(body, key, &val) ||
-	    !json_object_is_type(val, json_type_string))
-		return "";
-	return json_object_get_string(val);
 }
 
 /* Does a request that names @network and @endpoint speak of @key? */
@@ -200,6 +238,12 @@ void net_journal_tick(struct net_core *core)
 				   net_undo, core, &err) < 0)
 			log_warn("op=journal.expire err=\"ignored: %s\"",
 				 err.msg);
+}
+
+void net_core_sending(struct net_core *core, uint64_t seq)
+{
+	journal_sending(core->state, seq);
+	journal_sending(core->run, seq);
 }
 
 void net_core_delivered(struct net_core *core, uint64_t seq)

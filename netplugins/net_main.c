@@ -38,6 +38,11 @@ static void stop(void *ctx)
 	net_core_close(ctx);
 }
 
+static void sending(void *ctx, uint64_t seq)
+{
+	net_core_sending(ctx, seq);
+}
+
 static void delivered(void *ctx, uint64_t seq)
 {
 	net_core_delivered(ctx, seq);
@@ -70,6 +75,7 @@ int net_main(const struct net_driver *driver, int argc, char **argv)
 		.tables = tables,
 		.start = start,
 		.stop = stop,
+		.sending = sending,
 		.delivered = delivered,
 		.tick = tick,
 	};

@@ -250,6 +250,7 @@ static int finish(void *ctx, const struct journal_intent *i)
 		.core = ctx,
 		.method = i->method,
 		.intent = i->seq,
+		.waiting = i->waiting,
 		.redo = true,
 	};
 	_cleanup_(json_putp) json_object *body = NULL;
@@ -260,7 +261,7 @@ static int finish(void *ctx, const struct journal_intent *i)
 		c.body = body;
 		r = net_core_run(&c, &err);
 	}
-	if (r == 0 && !c.done) { /* it had been done already */
+	if (r == 0 && !c.done && !c.waiting) { /* done already */
 		r = net_txn_begin(&c, &err);
 		if (r == 0)
 			r = net_txn_commit(&c, &err);
@@ -269,7 +270,9 @@ static int finish(void *ctx, const struct journal_intent *i)
 	log_info("op=recover method=%s key=%.80s result=%s%s%s%s", i->method,
 		 i->key, r < 0 ? "undone" : "finished", r < 0 ? " err=\"" : "",
 		 err.msg, r < 0 ? "\"" : "");
-	if (r < 0) {
+	if (c.waiting) { /* refused, or nothing to do: nothing was touched */
+		net_intent_abort(&c);
+	} else if (r < 0) {
 		(void)net_undo(ctx, i); /* has logged why not */
 		if (body &&
 		    strcmp(i->method, "NetworkDriver.CreateEndpoint") == 0)
@@ -285,8 +288,9 @@ int net_recover(struct net_core *core, struct err *err)
 {
 	int r = load_records(core, err);
 
-	/* Networks first.  One network has one open intent at most: each is
-	 * written under the network's lock. */
+	/* Networks first.  One network has one open intent at most, begun under
+	 * its lock, and any number that wait for it: one after the other, in
+	 * the order they came. */
 	for (int i = NET_IN_STATE; r == 0 && i <= NET_IN_RUN; i++)
 		r = journal_each_open(net_core_store(core, (enum net_store)i),
 				      finish, core, err);

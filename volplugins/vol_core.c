@@ -2,8 +2,9 @@
 /*
  * The requests that change a volume.
  *
- * Each is: look, write the intent, let the driver act (vol_*_apply), then in
- * one transaction the record and the intent's end.  A failure before that end
+ * Each is: announce it in the journal, lock the volume, look, begin the intent,
+ * let the driver act (vol_*_apply), then in one transaction the record and the
+ * intent's end.  A failure before that end
  * takes the driver's act back and the intent with it; a crash leaves the
  * intent for vol_recover.c, which calls the same vol_*_apply again.
  */
@@ -24,6 +25,12 @@ const char vol_method_create[] = "VolumeDriver.Create",
 	   vol_method_unmount[] = "VolumeDriver.Unmount";
 
 /* A number tells by itself which store it is of. */
+void vol_core_sending(struct vol_core *core, uint64_t seq)
+{
+	journal_sending(core->d->state, seq);
+	journal_sending(core->d->run, seq);
+}
+
 void vol_core_delivered(struct vol_core *core, uint64_t seq)
 {
 	journal_settle(core->d->state, seq);
@@ -73,12 +80,17 @@ int vol_usable(struct vol_entry *e, struct err *err)
 	return 0;
 }
 
+static int request_point(void)
+{
+	return FAILPOINT("vol.request");
+}
+
 int vol_begin(struct vol_entry *e, struct store *s, const char *method,
 	      const struct vol_request *q, uint64_t *ret, struct err *err)
 {
 	_cleanup_free_ char *body = vol_request_print(q);
 	char key[160];
-	int r = FAILPOINT("vol.request");
+	int r = request_point();
 
 	if (r < 0)
 		return r;
@@ -94,6 +106,59 @@ void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq)
 		return;
 	e->stale_store = s;
 	e->stale_seq = seq;
+}
+
+/*
+ * The intent of a request that is here and may wait for its volume: if we are
+ * killed meanwhile, it is one of those that come again without a body.
+ */
+struct announced {
+	struct vol_entry *e; /* borrowed; NULL: not locked yet */
+	struct store *s;
+	uint64_t seq; /* 0: begun, or could not be written */
+};
+
+static struct announced announce(struct store *s, const char *method,
+				 const struct vol_request *q)
+{
+	_cleanup_free_ char *body = vol_request_print(q);
+	struct announced a = { .s = s };
+	char key[160];
+
+	snprintf(key, sizeof(key), "%.159s", q->name);
+	if (body)
+		a.seq = journal_announce(s, method, key, body);
+	return a;
+}
+
+/* It came to nothing. */
+static void announced_fini(struct announced *a)
+{
+	if (!a->seq)
+		return;
+	if (a->e && !a->e->stale_seq)
+		vol_abort(a->e, a->s, a->seq);
+	else
+		(void)journal_abort(a->s, a->seq, NULL);
+}
+
+/* vol_begin() of what was announced. */
+static int begin_announced(struct announced *a, const char *method,
+			   const struct vol_request *q, uint64_t *ret,
+			   struct err *err)
+{
+	int r;
+
+	if (!a->seq)
+		return vol_begin(a->e, a->s, method, q, ret, err);
+	r = request_point();
+	if (r == 0)
+		r = journal_start(a->s, a->seq, err);
+	if (r < 0)
+		return r;
+	*ret = a->seq;
+	a->seq = 0;
+	return 0;
 }
 
 /* Somebody knows of the volume: a Create rolled forward is to stay.  Its kept
@@ -148,27 +213,25 @@ int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
 	return 0;
 }
 
-static int create_absent(struct vol_entry *e, json_object *opts,
+static int create_absent(struct announced *a, const struct vol_request *q,
 			 uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_free_ struct vol_volume *v = NULL;
+	struct vol_entry *e = a->e;
 	struct vol_core *core = e->core;
-	struct vol_request q = { .opts = opts };
 	struct store *s = core->d->state;
 	uint64_t seq;
-	int r = vol_new(core, e->name, opts, &v, err);
+	int r = vol_new(core, e->name, q->opts, &v, err);
 
 	if (r < 0)
 		return r;
-	vol_now(v->created);
-	snprintf(q.name, sizeof(q.name), "%s", e->name);
-	snprintf(q.time, sizeof(q.time), "%s", v->created);
-	r = vol_begin(e, s, vol_method_create, &q, &seq, err);
+	snprintf(v->created, sizeof(v->created), "%s", q->time);
+	r = begin_announced(a, vol_method_create, q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.create.intent");
 	if (r == 0)
-		r = vol_create_apply(e, v, opts, seq, err);
+		r = vol_create_apply(e, v, q->opts, seq, err);
 	if (r < 0) {
 		/* what holds data by now is not ours to take back */
 		(void)core->driver->unmake(v, NULL);
@@ -209,14 +272,20 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 int vol_create(struct vol_core *core, const char *name, json_object *opts,
 	       uint64_t *ret_seq, struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
-	int r = e ? ready(e, err) : no_memory(err);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	_cleanup_(announced_fini) struct announced a = { 0 };
+	struct vol_request q = { .opts = opts };
+	int r;
 
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	vol_now(q.time);
+	a = announce(core->d->state, vol_method_create, &q);
+	e = a.e = vol_entry_take(core, name);
+	r = e ? ready(e, err) : no_memory(err);
 	if (r < 0)
 		return r;
 	return e->v ? create_again(e, opts, err)
-		    : create_absent(e, opts, ret_seq, err);
+		    : create_absent(&a, &q, ret_seq, err);
 }
 
 /* ---- remove ------------------------------------------------------------ */
@@ -274,7 +343,7 @@ static int in_use(const struct vol_entry *e, struct err *err)
  * another mount namespace has is in use.  Not knowing does not forbid it:
  * dockerd has unmounted it, or the sweep, which knew, dropped its users.
  */
-static int check_unseen(struct vol_entry *e, struct err *err)
+int vol_check_unseen(struct vol_entry *e, struct err *err)
 {
 	char path[VOL_PATH_MAX];
 	struct mounts_query q = { .path = path };
@@ -293,25 +362,28 @@ static int check_unseen(struct vol_entry *e, struct err *err)
 int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 	       struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	_cleanup_(announced_fini) struct announced a = { 0 };
 	struct store *s = core->d->state;
 	struct vol_request q = { 0 };
 	uint64_t seq;
-	int r = e ? ready(e, err) : no_memory(err);
+	int r;
 
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	a = announce(s, vol_method_remove, &q);
+	e = a.e = vol_entry_take(core, name);
+	r = e ? ready(e, err) : no_memory(err);
 	if (r < 0 || !e->v)
 		return r;
 	if (e->v->users)
 		return in_use(e, err);
 	if (!e->attached && !e->removing_seq)
-		r = check_unseen(e, err);
+		r = vol_check_unseen(e, err);
 	if (r < 0)
 		return r;
-	snprintf(q.name, sizeof(q.name), "%s", name);
 	seq = e->removing_seq;
 	if (!seq)
-		r = vol_begin(e, s, vol_method_remove, &q, &seq, err);
+		r = begin_announced(&a, vol_method_remove, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.remove.intent");
@@ -398,22 +470,19 @@ static void mount_undo(struct vol_entry *e)
 		e->attached = false;
 }
 
-static int mount_new(struct vol_entry *e, const char *id, uint64_t *ret_seq,
-		     struct err *err)
+static int mount_new(struct announced *a, const struct vol_request *q,
+		     uint64_t *ret_seq, struct err *err)
 {
+	struct vol_entry *e = a->e;
 	struct store *s = e->core->d->run;
-	struct vol_request q = { 0 };
 	uint64_t seq;
-	int r;
+	int r = begin_announced(a, vol_method_mount, q, &seq, err);
 
-	snprintf(q.name, sizeof(q.name), "%s", e->name);
-	snprintf(q.id, sizeof(q.id), "%s", id);
-	r = vol_begin(e, s, vol_method_mount, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.mount.intent");
 	if (r == 0)
-		r = vol_mount_apply(e, id, seq, err);
+		r = vol_mount_apply(e, q->id, seq, err);
 	if (r < 0) {
 		mount_undo(e);
 		vol_abort(e, s, seq);
@@ -427,11 +496,17 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 	      char path[static VOL_PATH_MAX], uint64_t *ret_seq,
 	      struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	_cleanup_(announced_fini) struct announced a = { 0 };
+	struct vol_request q = { 0 };
 	struct vol_mount *m;
-	int r = e ? vol_usable(e, err) : no_memory(err);
+	int r;
 
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	snprintf(q.id, sizeof(q.id), "%s", id);
+	a = announce(core->d->run, vol_method_mount, &q);
+	e = a.e = vol_entry_take(core, name);
+	r = e ? vol_usable(e, err) : no_memory(err);
 	if (r == 0)
 		r = get_path(e, path, err);
 	if (r < 0)
@@ -441,7 +516,7 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 	e->idle_since = 0;
 	m = vol_mount_find(e, id);
 	if (!m) {
-		r = mount_new(e, id, ret_seq, err);
+		r = mount_new(&a, &q, ret_seq, err);
 	} else {
 		/* its answer was lost, or dockerd lost count: same answer */
 		r = core->driver->mount(e->v, err);
@@ -494,22 +569,14 @@ int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 	return 0;
 }
 
-int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
-		       struct err *err)
+static int unmount_begun(struct vol_entry *e, const char *id, uint64_t seq,
+			 uint64_t *ret_seq, struct err *err)
 {
-	struct vol_request q = { 0 };
 	struct store *s = e->core->d->run;
-	uint64_t seq;
-	int r;
+	int r = FAILPOINT("vol.unmount.intent");
 
-	snprintf(q.name, sizeof(q.name), "%s", e->name);
-	snprintf(q.id, sizeof(q.id), "%s", id);
-	r = vol_begin(e, s, vol_method_unmount, &q, &seq, err);
-	if (r < 0)
-		return r;
-	r = FAILPOINT("vol.unmount.intent");
 	if (r == 0)
-		r = vol_unmount_apply(e, q.id, seq, err);
+		r = vol_unmount_apply(e, id, seq, err);
 	if (r < 0) {
 		vol_abort(e, s, seq);
 		return r;
@@ -518,16 +585,37 @@ int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 	return FAILPOINT("vol.unmount.done");
 }
 
+int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
+		       struct err *err)
+{
+	struct vol_request q = { 0 };
+	uint64_t seq;
+	int r;
+
+	snprintf(q.name, sizeof(q.name), "%s", e->name);
+	snprintf(q.id, sizeof(q.id), "%s", id);
+	r = vol_begin(e, e->core->d->run, vol_method_unmount, &q, &seq, err);
+	return r < 0 ? r : unmount_begun(e, q.id, seq, ret_seq, err);
+}
+
 int vol_unmount(struct vol_core *core, const char *name, const char *id,
 		uint64_t *ret_seq, struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
-	int r = e ? ready(e, err) : no_memory(err);
+	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	_cleanup_(announced_fini) struct announced a = { 0 };
+	struct vol_request q = { 0 };
+	uint64_t seq;
+	int r;
 
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	snprintf(q.id, sizeof(q.id), "%s", id);
+	a = announce(core->d->run, vol_method_unmount, &q);
+	e = a.e = vol_entry_take(core, name);
+	r = e ? ready(e, err) : no_memory(err);
 	if (r < 0 || !vol_mount_find(e, id))
 		return r;
-	return vol_unmount_locked(e, id, ret_seq, err);
+	r = begin_announced(&a, vol_method_unmount, &q, &seq, err);
+	return r < 0 ? r : unmount_begun(e, id, seq, ret_seq, err);
 }
 
 /* ---- get --------------------------------------------------------------- */

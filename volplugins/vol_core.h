@@ -34,6 +34,8 @@ int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
 void vol_core_close(struct vol_core *core); /* NULL is fine */
 DEFINE_CLEANUP(struct vol_core, vol_core_close)
 
+/* Around the answer of a request: it is about to go, it reached the peer. */
+void vol_core_sending(struct vol_core *core, uint64_t seq);
 void vol_core_delivered(struct vol_core *core, uint64_t seq);
 /* Forget kept answers and users whose time is over; about once a second. */
 void vol_core_tick(struct vol_core *core);
@@ -104,12 +106,11 @@ int vol_each(struct vol_core *core,
 
 /*
  * vol_replay() - the answer for a request that came again without its body.
+ * @alone, return: as journal_replay(); -EBADMSG for a method that keeps none.
  * @ret: owned text.  @ret_seq: for vol_core_delivered().
- * Return: as journal_replay(); -EBADMSG for a method that
- * keeps none.
  */
-int vol_replay(struct vol_core *core, const char *method, char **ret,
-	       uint64_t *ret_seq, struct err *err);
+int vol_replay(struct vol_core *core, const char *method, bool alone,
+	       char **ret, uint64_t *ret_seq, struct err *err);
 
 typedef void vol_line_fn(void *ctx, const char *line);
 

@@ -34,6 +34,11 @@ static void stop(void *ctx)
 	vol_core_close(ctx);
 }
 
+static void sending(void *ctx, uint64_t seq)
+{
+	vol_core_sending(ctx, seq);
+}
+
 static void delivered(void *ctx, uint64_t seq)
 {
 	vol_core_delivered(ctx, seq);
@@ -67,6 +72,7 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 		.tables = tables,
 		.start = start,
 		.stop = stop,
+		.sending = sending,
 		.delivered = delivered,
 		.tick = tick,
 	};

@@ -129,6 +129,8 @@ int vol_resize_apply(struct vol_entry *e, uint64_t size, uint64_t seq,
 /* vol_unmount() of a locked entry that has @id. */
 int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 		       struct err *err);
+/* -EBUSY: a mount namespace other than ours has it, whoever is on record. */
+int vol_check_unseen(struct vol_entry *e, struct err *err);
 /* End the intent @seq of a request that came to nothing. */
 void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
 

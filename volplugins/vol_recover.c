@@ -145,13 +145,18 @@ static int redo_create(struct vol_entry *e, const struct vol_request *q,
 	return 0;
 }
 
-static int redo_remove(struct vol_entry *e, uint64_t seq, struct err *err)
+static int redo_remove(struct vol_entry *e, const struct journal_intent *i,
+		       struct err *err)
 {
+	int r;
+
 	if (!e->v)
 		return err_set(err, -ENOENT, "there is no such volume");
 	if (e->v->users)
 		return err_set(err, -EBUSY, "it is in use");
-	return vol_remove_apply(e, seq, err);
+	/* announced, and nobody had looked yet */
+	r = i->waiting ? vol_check_unseen(e, err) : 0;
+	return r < 0 ? r : vol_remove_apply(e, i->seq, err);
 }
 
 static int redo_mount(struct vol_entry *e, const struct vol_request *q,
@@ -193,7 +198,7 @@ static int redo(struct vol_entry *e, const struct journal_intent *i,
 	if (strcmp(i->method, vol_method_create) == 0)
 		return redo_create(e, q, i->seq, err);
 	if (strcmp(i->method, vol_method_remove) == 0)
-		return redo_remove(e, i->seq, err);
+		return redo_remove(e, i, err);
 	if (strcmp(i->method, vol_method_mount) == 0)
 		return redo_mount(e, q, i->seq, err);
 	if (strcmp(i->method, vol_method_unmount) == 0)
@@ -328,8 +333,8 @@ static int undo(void *ctx, const struct journal_intent *i)
 	return 0; /* what was removed, unmounted or resized stays so */
 }
 
-int vol_replay(struct vol_core *core, const char *method, char **ret,
-	       uint64_t *ret_seq, struct err *err)
+int vol_replay(struct vol_core *core, const char *method, bool alone,
+	       char **ret, uint64_t *ret_seq, struct err *err)
 {
 	bool state = strcmp(method, vol_method_create) == 0 ||
 		     strcmp(method, vol_method_remove) == 0;
@@ -340,8 +345,8 @@ int vol_replay(struct vol_core *core, const char *method, char **ret,
 
 	if (!state && !run)
 		return err_set(err, -EBADMSG, "the request has no body");
-	r = journal_replay(state ? core->d->state : core->d->run, method, ret,
-			   ret_seq, undo, core, err);
+	r = journal_replay(state ? core->d->state : core->d->run, method, alone,
+			   ret, ret_seq, undo, core, err);
 	return r == -ENODATA ? -EBADMSG : r; /* the message is right */
 }
 

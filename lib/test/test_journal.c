@@ -15,12 +15,14 @@
 /*
  * A script of one letter a step, run against one store:
  *   b   begin a request of method M (keys a, b, c, ... in order)
+ *   n   announce one of M;  g   start the one announced last
+ *   p   the answer committed last is being sent
  *   o   begin one of method O
  *   a-f commit the request of that key: 'A'..'E' here
  *   1-6 abort the request of that number
  *   s   settle the request committed last
  *   |   kill -9 and start again: a new life (reopened)
- *   r   an empty retry of M
+ *   r   an empty retry of M;  R   one of several at once
  *   w   let JOURNAL_KEEP_MS pass (by making the rows older)
  *   x   journal_expire()
  *   f   the next undo fails
@@ -38,8 +40,10 @@ static const struct row rows[] = {
 	{ "taken and delivered: gone", "bA|rs|r", "a-", "" },
 	{ "rolled, taken, killed, nobody came: perhaps answered, kept",
 	  "b|Ar|wx", "a", "" },
-	{ "taken in this life, beside one of the next: no guess", "b|Arb|Br",
+	{ "taken in this life, beside one of the next: no guess", "b|Arpb|Br",
 	  "a!", "b" },
+	{ "taken and not sent, beside one of the next: both undone", "b|Arb|Br",
+	  "a!", "ab" },
 	{ "a settled one is gone", "bAs|r", "-", "" },
 	{ "an answer of this life is not replayed", "bAr", "-", "" },
 	{ "an open one is not replayed", "b|r", "-", "" },
@@ -50,9 +54,8 @@ static const struct row rows[] = {
 	{ "too old to be replayed", "bA|wr", "-", "" },
 	{ "rolled and too old: undone by expiry only", "b|Awrx", "-", "a" },
 	{ "two rolled: none is answered, both undone", "bb|ABrr", "!-", "ab" },
-	{ "two answered perhaps: nothing undone", "bbAB|rr", "!-", "" },
-	{ "one of each: the rolled one undone, the other kept, never guessed",
-	  "bbA|Brr", "!-", "b" },
+	{ "two done and not sent: both undone", "bbAB|rr", "!-", "ab" },
+	{ "one of each: both undone, never guessed", "bbA|Brr", "!-", "ab" },
 	{ "another method does not count", "boA|Br", "a", "" },
 	{ "undone in recovery beside a kept answer: no guess", "bb|A2rr", "!-",
 	  "a" },
@@ -69,6 +72,25 @@ static const struct row rows[] = {
 	{ "a killed daemon finishes the undoing later", "bb|ABfr|x", "!",
 	  "ba" },
 	{ "a delivered answer of this life expires silently", "bAwx", "", "" },
+	{ "announced, rolled forward: replayed", "n|Ar", "a", "" },
+	{ "announced, and started: as one begun", "ng|Ar", "a", "" },
+	{ "one at work and two that waited: none answered, all undone",
+	  "bnn|ABCrrr", "!--", "abc" },
+	{ "one done and one that waited: no guess", "bnA|Brr", "!-", "ab" },
+	{ "one that waited was refused: no guess", "bn|A2rr", "!-", "a" },
+	{ "announced and taken back leaves nothing", "bn2|Ar", "a", "" },
+	{ "announced, not begun: open for the next life", "n|r", "-", "" },
+	{ "one known, several retries: another was never read", "b|ARR", "!-",
+	  "a" },
+	{ "done, several retries: no guess, undone", "bA|RR", "!-", "a" },
+	{ "perhaps answered, several retries: no guess, kept", "bAp|RR", "!-",
+	  "" },
+	{ "was being sent: never given to another", "bAp|rr", "--", "" },
+	{ "was being sent, beside one of another: no guess", "bbAp|Brr", "!-",
+	  "b" },
+	{ "was being sent, and delivered: gone", "bAps|r", "-", "" },
+	{ "was being sent, nobody came: kept", "bAp|wx", "", "" },
+	{ "taken and being sent when killed: not again", "b|Arp|r", "a-", "" },
 };
 
 struct script {
@@ -109,6 +131,24 @@ static void begin(struct script *t, const char *method)
 	     &err);
 }
 
+static void announce(struct script *t)
+{
+	char key[2] = { (char)('a' + t->begun), '\0' };
+	uint64_t seq = journal_announce(t->s, "M", key, "{\"x\":1}");
+
+	assert_int_not_equal(seq, 0);
+	t->seqs[t->begun++] = seq;
+}
+
+static void start(struct script *t)
+{
+	struct err err = { 0 };
+
+	must(journal_start(t->s, t->seqs[t->begun - 1], &err), &err);
+	assert_int_equal(journal_start(t->s, t->seqs[t->begun - 1], NULL),
+			 -ENOENT);
+}
+
 static void finish(struct script *t, unsigned int which)
 {
 	char answer[2] = { (char)('a' + which), '\0' };
@@ -128,11 +168,12 @@ static void restart(struct script *t)
 	must(store_open(t->dir, STORE_STATE, &t->s, &err), &err);
 }
 
-static void retry(struct script *t)
+static void retry(struct script *t, bool alone)
 {
 	char *answer = NULL, got[2] = "?";
 	struct err err = { 0 };
-	int r = journal_replay(t->s, "M", &answer, &t->last, on_undo, t, &err);
+	int r = journal_replay(t->s, "M", alone, &answer, &t->last, on_undo, t,
+			       &err);
 
 	if (r == 0)
 		got[0] = answer[0];
@@ -156,8 +197,14 @@ static void run_step(struct script *t, char c)
 		journal_settle(t->s, t->last);
 	else if (c == '|')
 		restart(t);
-	else if (c == 'r')
-		retry(t);
+	else if (c == 'n')
+		announce(t);
+	else if (c == 'g')
+		start(t);
+	else if (c == 'p')
+		journal_sending(t->s, t->last);
+	else if (c == 'r' || c == 'R')
+		retry(t, c == 'r');
 	else if (c == 'w')
 		assert_int_equal(
 			sqlite3_exec(t->s->db,
@@ -211,6 +258,8 @@ static int open_seen(void *ctx, const struct journal_intent *i)
 
 	assert_string_equal(i->method, "M");
 	strcat(seen, i->key);
+	if (i->waiting)
+		strcat(seen, "?");
 	return 0;
 }
 
@@ -224,10 +273,12 @@ static void open_rows_of_earlier_lives_only(void **state)
 	temp_open(&t, STORE_STATE);
 	begin(&t, "M");
 	begin(&t, "M");
+	announce(&t);
 	restart(&t);
 	begin(&t, "M");
+	announce(&t);
 	must(journal_each_open(t.s, open_seen, seen, &err), &err);
-	assert_string_equal(seen, "ab");
+	assert_string_equal(seen, "abc?");
 	temp_close(&t);
 }
 
@@ -244,7 +295,7 @@ static void numbers_of_two_stores_never_meet(void **state)
 	finish(&a, 0);
 	journal_settle(b.s, a.seqs[0]); /* the wrong store: nothing */
 	restart(&a);
-	retry(&a);
+	retry(&a, true);
 	assert_string_equal(a.retries, "a");
 	temp_close(&a);
 	temp_close(&b);
@@ -307,7 +358,7 @@ static void durable_when_killed(void **state)
 	must(store_open(t.dir, STORE_STATE, &t.s, &err), &err);
 	must(journal_each_open(t.s, open_seen, seen, &err), &err);
 	assert_string_equal(seen, "b");
-	retry(&t);
+	retry(&t, true);
 	assert_string_equal(t.retries, "a");
 	temp_close(&t);
 }

@@ -59,7 +59,8 @@ static void go_on(struct life *l, void *arg)
 		int r = -EBADMSG;
 
 		if (p->retry) {
-			r = vol_replay(l->core, s->method, &answer, &seq, NULL);
+			r = vol_replay(l->core, s->method, true, &answer, &seq,
+				       NULL);
 			CHECK(r == 0 || r == -EBADMSG);
 			if (r == 0)
 				vol_core_delivered(l->core, seq);
@@ -356,14 +357,14 @@ static void two_retries(struct life *l, void *arg)
 
 	(void)arg;
 	CHECK(fake_there("vol", "v") && fake_there("vol", "w"));
-	CHECK(vol_replay(l->core, "VolumeDriver.Create", &answer, &seq, NULL) ==
-	      -ENOTUNIQ);
+	CHECK(vol_replay(l->core, "VolumeDriver.Create", true, &answer, &seq,
+			 NULL) == -ENOTUNIQ);
 	CHECK(!fake_there("vol", "v") && !fake_there("vol", "w"));
-	CHECK(vol_replay(l->core, "VolumeDriver.Create", &answer, &seq, NULL) ==
-	      -EBADMSG);
+	CHECK(vol_replay(l->core, "VolumeDriver.Create", true, &answer, &seq,
+			 NULL) == -EBADMSG);
 	CHECK(users(l, "v") == -1 && users(l, "w") == -1);
-	CHECK(vol_replay(l->core, "VolumeDriver.Get", &answer, &seq, NULL) ==
-	      -EBADMSG);
+	CHECK(vol_replay(l->core, "VolumeDriver.Get", true, &answer, &seq,
+			 NULL) == -EBADMSG);
 }
 
 static void several_unanswered_are_undone_not_guessed(void **state)
