@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "netplugins/net_core.h"
 
 static int forget_endpoint(struct net_call *c, struct net_slot *s,
@@ -83,31 +84,62 @@ static bool has_address(const struct net_endpoint *ep,
 		ip_equal(&ep->addr6.addr, &itf->addr6.addr));
 }
 
+static int refuse_alive(const struct net_endpoint *ep,
+			const struct net_req_interface *itf, struct err *err)
+{
+	bool v4 = !ip_is_none(&itf->addr4.addr) &&
+		  ip_equal(&ep->addr4.addr, &itf->addr4.addr);
+	char text[IP_STR_MAX];
+
+	return err_set(
+		err, -EADDRINUSE,
+		"address %s is that of endpoint " NET_SHORT
+		", which is in use (sandbox %s): stop its container first",
+		ip_str(v4 ? &ep->addr4.addr : &ep->addr6.addr, text), ep->id,
+		ep->sandbox);
+}
+
+static int replace_one(struct net_core *core, struct net_entry *e,
+		       struct net_slot *s, const struct net_req_interface *itf,
+		       struct err *err)
+{
+	const char *why = net_dead_reason(s);
+	char id[65];
+	int r;
+
+	if (!why)
+		return refuse_alive(&s->ep, itf, err);
+	snprintf(id, sizeof(id), "%s", s->ep.id);
+	r = net_endpoint_drop(core, e, s, err);
+	if (r < 0)
+		return err_wrap(err, r,
+				"stale endpoint " NET_SHORT
+				" with the same address",
+				id);
+	log_warn("op=replace endpoint=" NET_SHORT " network=" NET_SHORT
+		 " msg=\"its address is given out again, and %s\"",
+		 id, e->id, why);
+	return 0;
+}
+
 /*
  * After dockerd was killed it gives an address out again without ever having
- * deleted the endpoint that had it: whoever has it now is stale.
+ * deleted the endpoint that had it.
  */
 static int replace_stale(struct net_core *core, struct net_entry *e,
 			 const struct net_req_interface *itf, struct err *err)
 {
 	struct net_endpoint *ep = e->net->endpoints;
+	int r = 0;
 
-	while (ep) {
+	while (r == 0 && ep) {
 		struct net_endpoint *next = ep->next;
 
-		if (has_address(ep, itf)) {
-			int r = net_endpoint_drop(core, e, net_slot_of(ep),
-						  err);
-
-			if (r < 0)
-				return err_wrap(err, r,
-						"stale endpoint " NET_SHORT
-						" with the same address",
-						ep->id);
-		}
+		if (has_address(ep, itf))
+			r = replace_one(core, e, net_slot_of(ep), itf, err);
 		ep = next;
 	}
-	return 0;
+	return r;
 }
 
 static int build_slot(struct net_network *net,

@@ -6,12 +6,15 @@
  * dockerd forgets an endpoint when it is killed, and when we don't answer
  * while it removes a container; it never tells later.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <libgen.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "lib/log.h"
@@ -65,6 +68,55 @@ const char *net_stale_reason(struct net_slot *s)
 	if (sandbox[0] && access(sandbox, F_OK) < 0 &&
 	    sandbox_dir_visible(sandbox))
 		return no_sandbox;
+	return NULL;
+}
+
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Does a process live in the network namespace of @ns?  True also where one may
+ * not be looked at. */
+static bool has_process(const struct stat *ns)
+{
+	_cleanup_(dir_closep) DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[64];
+	struct stat st;
+
+	while (proc && (entry = readdir(proc))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s", entry->d_name);
+		if (stat(path, &st) < 0)
+			continue; /* gone meanwhile */
+		snprintf(path, sizeof(path), "/proc/%.20s/ns/net",
+			 entry->d_name);
+		if (stat(path, &st) == 0) {
+			if (st.st_ino == ns->st_ino && st.st_dev == ns->st_dev)
+				return true;
+		} else if (errno == EACCES || errno == EPERM) {
+			/* it may have ended just now */
+			*strrchr(path, '/') = '\0';
+			if (stat(path, &st) == 0)
+				return true;
+		}
+	}
+	return !proc;
+}
+
+const char *net_dead_reason(struct net_slot *s)
+{
+	const char *why = net_stale_reason(s);
+	struct stat st;
+
+	if (why || !net_sandbox_alive(s->ep.sandbox))
+		return why;
+	/* A killed dockerd leaves it mounted, with the link in it. */
+	if (stat(s->ep.sandbox, &st) == 0 && !has_process(&st))
+		return "no process is left in its sandbox";
 	return NULL;
 }
 

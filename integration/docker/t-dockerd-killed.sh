@@ -16,6 +16,7 @@ docker start web >/dev/null
 wait_until 10 listens "$(pid_of web)" 80
 same "$(ip_of web n1)" 10.71.0.5
 differ "$(docker inspect -f '{{.NetworkSettings.Networks.n1.EndpointID}}' web)" "$before"
+contains "$(cat berth-bridge.log)" "op=replace endpoint=${before:0:12}" "the log"
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8080/)" web
 same "$(api Berth.Network "{\"NetworkID\":\"$(net_id n1)\"}" berth-bridge | jq .EndpointCount)" 1
 same "$(ip -o link show type veth | grep -vc ' up1' || :)" 1 "veths"
