@@ -328,11 +328,8 @@ json_object *net_api_slim(const char *method, json_object *body)
 		    !net_put(slim, key, json_object_get(val)) && val)
 			return NULL;
 	}
-	if (!create || !json_object_object_get_ex(body, "Options", &options))
-		return take_ptr(slim);
-	if (options && !json_object_is_type(options, json_type_object))
-		return NULL; /* not checked yet: its handler refuses it */
-	if (!net_put(slim, "Options", net_api_driver_options(options)))
+	if (create && json_object_object_get_ex(body, "Options", &options) &&
+	    !net_put(slim, "Options", net_api_driver_options(options)))
 		return NULL;
 	return take_ptr(slim);
 }

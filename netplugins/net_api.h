@@ -130,8 +130,7 @@ json_object *net_api_driver_options(json_object *options);
  * is acted on when it is made.  10,000 ports come three times and are needed
  * once.
  *
- * Return: owned, NULL when out of memory or where Options is no object (@body
- * need not have been checked).
+ * Return: owned, NULL when out of memory.
  */
 json_object *net_api_slim(const char *method, json_object *body);
 

@@ -201,11 +201,7 @@ int net_core_run(struct net_call *c, struct err *err)
 		return err_set(err, -EOPNOTSUPP, "%s: unknown method",
 			       c->method);
 	c->where = m->where;
-	if (m->changes && !c->redo)
-		net_intent_announce(c);
-	r = NET_STEP("net.announced", err);
-	if (r == 0)
-		r = m->run(c, err);
+	r = m->run(c, err);
 	if (r < 0)
 		json_object_put(take_ptr(c->answer));
 	/* Failed, or there was nothing to do.  What a crash left open is

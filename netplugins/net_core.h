@@ -85,9 +85,9 @@ extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
 
 /* ---- net_journal.c: intents ---------------------------------------------- */
 
-/* The request is here; before it waits for a lock.  What comes to nothing is
- * taken back by net_core_run(). */
-void net_intent_announce(struct net_call *c);
+/* The request is here and its body is in order; before it waits for a lock.  What
+ * comes to nothing is taken back by net_core_run().  Fails in tests only. */
+int net_intent_announce(struct net_call *c, struct err *err);
 /* @endpoint: NULL for a network's own. */
 int net_intent_begin(struct net_call *c, const char *network,
 		     const char *endpoint, struct err *err);

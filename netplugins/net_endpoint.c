@@ -282,6 +282,8 @@ int net_do_endpoint_add(struct net_call *c, struct err *err)
 	int r = jdec_object(c->body, net_endpoint_fields, &req, err);
 
 	if (r == 0)
+		r = net_intent_announce(c, err);
+	if (r == 0)
 		r = net_network_get(c->core, req.network, &t.hold, err);
 	if (r == 0)
 		r = net_network_usable(t.hold.entry, err);
@@ -417,6 +419,8 @@ int net_do_join(struct net_call *c, struct err *err)
 	const char *old;
 	int r = jdec_object(c->body, net_join_fields, &req, err);
 
+	if (r == 0)
+		r = net_intent_announce(c, err);
 	if (r == 0)
 		r = net_target_get(c->core, req.network, req.endpoint, &t, err);
 	if (r < 0)

@@ -37,15 +37,14 @@ static bool print_key(char key[static 160], const char *network,
 	return n > 0 && n < 160;
 }
 
-void net_intent_announce(struct net_call *c)
+static void announce(struct net_call *c)
 {
 	_cleanup_(json_putp) json_object *slim = NULL;
 	char key[160];
 
-	if (!json_object_is_type(c->body, json_type_object) ||
-	    !print_key(key, body_id(c->body, "NetworkID"),
+	if (!print_key(key, body_id(c->body, "NetworkID"),
 		       body_id(c->body, "EndpointID")))
-		return; /* its handler refuses it */
+		return;
 	slim = net_api_slim(c->method, c->body);
 	if (!slim)
 		return;
@@ -53,6 +52,13 @@ void net_intent_announce(struct net_call *c)
 		net_core_store(c->core, c->where), c->method, key,
 		json_object_to_json_string_ext(slim, JSON_C_TO_STRING_PLAIN));
 	c->waiting = c->intent != 0;
+}
+
+int net_intent_announce(struct net_call *c, struct err *err)
+{
+	if (!c->intent) /* else one that a crash left */
+		announce(c);
+	return NET_STEP("net.announced", err);
 }
 
 static int start(struct net_call *c, struct err *err)

@@ -229,6 +229,8 @@ int net_do_network_add(struct net_call *c, struct err *err)
 	_cleanup_(req_network_fini) struct net_req_network req = { 0 };
 	int r = jdec_object(c->body, net_network_fields, &req, err);
 
+	if (r == 0)
+		r = net_intent_announce(c, err);
 	if (r < 0)
 		return r;
 	r = net_table_get(&c->core->table, req.network, true, &h);
@@ -314,6 +316,8 @@ int net_do_network_del(struct net_call *c, struct err *err)
 	struct net_req_id req = { 0 };
 	int r = jdec_object(c->body, net_id_fields, &req, err);
 
+	if (r == 0)
+		r = net_intent_announce(c, err);
 	if (r < 0)
 		return r;
 	r = net_table_get(&c->core->table, req.network, false, &h);

@@ -17,6 +17,8 @@ int net_target_read(struct net_call *c, struct net_req_endpoint_id *req,
 {
 	int r = jdec_object(c->body, net_endpoint_id_fields, req, err);
 
+	if (r == 0)
+		r = net_intent_announce(c, err);
 	if (r < 0)
 		return r;
 	r = net_table_get(&c->core->table, req->network, false, &t->hold);
@@ -170,6 +172,8 @@ int net_do_expose(struct net_call *c, struct err *err)
 
 	if (r == 0)
 		r = net_api_portmap(&req, &want, err);
+	if (r == 0)
+		r = net_intent_announce(c, err);
 	if (r == 0)
 		r = net_target_get(c->core, req.network, req.endpoint, &t, err);
 	if (r < 0)
