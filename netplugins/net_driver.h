@@ -59,6 +59,10 @@ struct net_network {
 		    * half made is ours even where the mark is missing yet */
 	bool borrowed; /* set by .network_add: its link is the user's own and
 			* not ours to make.  Kept on record. */
+	uint32_t kept_mtu; /* set by .network_add: the MTU it chose, where the
+			    * user gave none.  Kept on record: at boot we may
+			    * start before there is a route to take it from.
+			    * 0: none was chosen yet */
 	struct net_pool v4, v6;
 	struct net_endpoint *endpoints; /* by .next; drivers only read */
 };

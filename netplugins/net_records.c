@@ -10,12 +10,14 @@ struct network_record {
 	json_object *request; /* belongs to the text's object */
 	char created[32];
 	bool borrowed;
+	uint32_t mtu;
 };
 
 static const struct jdec_field network_fields[] = {
 	JDEC_FIELD("Request", JDEC_MAP, struct network_record, request, 0),
 	JDEC_FIELD("Created", JDEC_STR, struct network_record, created, 0),
 	JDEC_FIELD("Borrowed", JDEC_BOOL, struct network_record, borrowed, 0),
+	JDEC_FIELD("MTU", JDEC_U32, struct network_record, mtu, 0),
 	{ 0 },
 };
 
@@ -82,6 +84,7 @@ int net_record_network(struct store *s, const struct net_entry *e,
 		return r;
 	rec.request = request;
 	rec.borrowed = e->borrowed;
+	rec.mtu = e->kept_mtu;
 	snprintf(rec.created, sizeof(rec.created), "%s", e->created);
 	_cleanup_(json_putp) json_object *obj =
 		jdec_to_json(network_fields, &rec);
@@ -106,6 +109,7 @@ int net_record_network_load(const char *json, struct net_entry *e,
 		return err_wrap(err, r, "record of network " NET_SHORT, e->id);
 	snprintf(e->created, sizeof(e->created), "%s", rec.created);
 	e->borrowed = rec.borrowed;
+	e->kept_mtu = rec.mtu;
 	*ret_request = json_object_get(rec.request);
 	e->request = strdup(json_object_to_json_string_ext(
 		rec.request, JSON_C_TO_STRING_PLAIN));

@@ -80,6 +80,7 @@ static int load_network(struct net_core *core, const struct row *row,
 	if (r < 0)
 		return r;
 	net->borrowed = h.entry->borrowed;
+	net->kept_mtu = h.entry->kept_mtu;
 	/* It stays on record: what stands in its way may go away. */
 	if (core->driver->network_add(net, false, &why) < 0) {
 		snprintf(h.entry->problem, sizeof(h.entry->problem), "%s",

@@ -36,6 +36,7 @@ struct net_entry {
 	struct net_network *net;   /* owned; NULL: not made, or deleted */
 	char *request;             /* owned: CreateNetwork's body */
 	bool borrowed;             /* net->borrowed, as recorded */
+	uint32_t kept_mtu;         /* the same of net->kept_mtu */
 	char created[32];          /* RFC 3339 */
 	char problem[ERR_MSG_MAX]; /* why it could not be added; "": it was */
 	bool unlinked;             /* out of the table: look it up again */

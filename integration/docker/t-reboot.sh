@@ -4,13 +4,20 @@
 . "${0%/*}/../lib/lib.sh"
 
 berth_host
+# Overlays, VPNs, clouds: the uplink has not 1500.
+ip link set up1 mtu 1400
 docker network create -d berth-bridge --ipv6 --subnet 10.65.0.0/24 \
 	--subnet fd00:65::/64 n1 >/dev/null
 docker volume create -d berth-named v1 >/dev/null
 docker volume create -d berth-named -o size=16m v2 >/dev/null
 serve web n1 80 -p 8080:80 -v v1:/d -v v2:/image --restart always
 docker exec web sh -c 'echo kept >/d/file; echo kept >/image/file; sync'
+bridge_mtu() {
+	ip -j link show "$bridge" | jq '.[0].mtu'
+}
 bridge=$(api Berth.Networks '{}' berth-bridge | jq -r '.Networks[0].Bridge')
+
+same "$(bridge_mtu)" 1400
 
 # Power off.
 pid=$(pid_of web)
@@ -41,10 +48,17 @@ fails ip link show "$bridge"
 cat /proc/sys/kernel/random/uuid >"$DIR/boot_id"
 mount --bind "$DIR/boot_id" /proc/sys/kernel/random/boot_id
 
+# The network of the host comes up after the daemons.
+ip link set up1 down
+
 # Power on: no container of before is known to the daemons.
 start_daemon berth-bridge
 start_daemon berth-named
-ip link show "$bridge" >/dev/null
+same "$(bridge_mtu)" 1400 "MTU without a default route"
+ip link set up1 up
+ip -6 addr replace 2001:db8:2::1/64 dev up1 nodad
+ip route replace default via 192.0.2.2
+ip -6 route replace default via 2001:db8:2::2
 run_dockerd
 wait_until 20 ns lan curl -sf --max-time 1 http://192.0.2.1:8080/
 same "$(docker exec web cat /d/file)" kept

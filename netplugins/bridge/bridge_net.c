@@ -57,10 +57,15 @@ static int uplink_mtu(struct bridge_host *host, uint32_t *ret, struct err *err)
 
 static int choose_mtu(struct bridge_network *br, struct err *err)
 {
-	br->mtu = br->opt.mtu;
+	int r;
+
+	br->mtu = br->opt.mtu ? br->opt.mtu : br->base.kept_mtu;
 	if (br->mtu)
 		return 0;
-	return uplink_mtu(host_of(br), &br->mtu, err);
+	r = uplink_mtu(host_of(br), &br->mtu, err);
+	if (r == 0)
+		br->base.kept_mtu = br->mtu;
+	return r;
 }
 
 /* ---- the bridge ---------------------------------------------------------- */
