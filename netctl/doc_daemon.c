@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Doctor: the daemons, their supervisor, what they complain of, and dockerd. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "lib/base.h"
 #include "lib/client.h"
@@ -17,6 +21,39 @@
 
 /* ---- ours ---------------------------------------------------------------- */
 
+/* A daemon has its records locked for as long as it lives. */
+static bool is_alive(struct doc *d, const char *name)
+{
+	const char *path =
+		doc_text(d, "%s/%s/state.db.lock", d->ctl->state_dir, name);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
+	       errno == EWOULDBLOCK;
+}
+
+static void judge_no_socket(struct doc *d, const char *name, const char *why)
+{
+	char cmd[DRIVER_COMMAND_MAX];
+
+	if (is_alive(d, name))
+		doc_find(d, DOC_BAD,
+			 doc_text(d,
+				  "%s runs, but the file of its socket is gone",
+				  name),
+			 why,
+			 doc_text(d,
+				  "under systemd: systemctl restart %s.socket "
+				  "%s.service; otherwise it is made again "
+				  "within a second, or its log says why not",
+				  name, name));
+	else
+		doc_find(d, DOC_BAD,
+			 doc_text(d, "%s is not running but has records here",
+				  name),
+			 why, driver_command(name, false, cmd));
+}
+
 static void judge_silence(struct doc *d, const char *name, int r,
 			  const char *text)
 {
@@ -27,10 +64,7 @@ static void judge_silence(struct doc *d, const char *name, int r,
 			  "started or removed; docker waits";
 
 	if (r == -ENOENT && access(state, F_OK) == 0)
-		doc_find(d, DOC_BAD,
-			 doc_text(d, "%s is not running but has records here",
-				  name),
-			 why, driver_command(name, false, cmd));
+		judge_no_socket(d, name, why);
 	else if (r == -ECONNREFUSED)
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "%s is dead: nobody serves its socket",

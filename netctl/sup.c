@@ -17,6 +17,7 @@
 /* Without a child or a client: nobody wants us, or nobody has come yet. */
 #define IDLE_MS  500
 #define BIRTH_MS 5000
+#define LOOK_MS  1000 /* at the sockets' files */
 
 uint64_t sup_now(void)
 {
@@ -205,6 +206,8 @@ static int next_due(const struct sup *s)
 		idle = idle && s->children[i].state == SUP_NONE;
 		if (has_timer(&s->children[i]) && s->children[i].due_ms < due)
 			due = s->children[i].due_ms;
+		if (s->children[i].state != SUP_NONE && s->look_ms < due)
+			due = s->look_ms;
 	}
 	for (size_t i = 0; i < SUP_CLIENTS; i++) {
 		idle = idle && !s->clients[i].used;
@@ -222,11 +225,15 @@ static int next_due(const struct sup *s)
 static bool do_due(struct sup *s)
 {
 	uint64_t now = sup_now();
-	bool children = false, clients = false;
+	bool children = false, clients = false, look = now >= s->look_ms;
 
+	if (look)
+		s->look_ms = now + LOOK_MS;
 	for (size_t i = 0; i < SUP_CHILDREN; i++) {
 		struct sup_child *c = &s->children[i];
 
+		if (look && c->state != SUP_NONE)
+			sup_child_look(s, c);
 		if (has_timer(c) && now >= c->due_ms)
 			sup_child_on_time(s, c);
 	}

@@ -108,8 +108,48 @@ static int open_and_start(struct sup *s, struct sup_child *c, struct err *err)
 	if (fd < 0)
 		return fd;
 	c->listen_fd = fd;
+	(void)lstat(c->sock_path, &c->sock_file);
 	start(s, c);
 	return 0;
+}
+
+static bool sock_file_is_there(const struct sup_child *c)
+{
+	struct stat st;
+
+	return lstat(c->sock_path, &st) == 0 &&
+	       st.st_ino == c->sock_file.st_ino &&
+	       st.st_dev == c->sock_file.st_dev;
+}
+
+/* Somebody cleaned up /run: a socket without its file is reached by nobody. */
+void sup_child_look(struct sup *s, struct sup_child *c)
+{
+	char bin_dir[sizeof(c->bin_dir)];
+	struct err err = { 0 };
+	int fd;
+
+	if (c->listen_fd < 0 || c->leave || sock_file_is_there(c)) {
+		c->sock_told = false;
+		return;
+	}
+	fd = sup_mkdirs(s->plugin_dir, 0755, &err);
+	if (fd == 0)
+		fd = sup_listen(c->sock_path, SOCK_STREAM, &err);
+	if (fd < 0) {
+		if (!c->sock_told)
+			sup_log_note(&c->log, "%s cannot be reached: %s",
+				     c->name, err.msg);
+		c->sock_told = true; /* and tried every second */
+		return;
+	}
+	closep(&c->listen_fd);
+	c->listen_fd = fd;
+	(void)lstat(c->sock_path, &c->sock_file);
+	sup_log_note(&c->log, "%s: %s was gone: made again", c->name,
+		     c->sock_path);
+	memcpy(bin_dir, c->bin_dir, sizeof(bin_dir));
+	sup_child_restart(s, c, bin_dir, NULL);
 }
 
 /* Return: 0; -ENOMEM, with what was made so far in @c. */

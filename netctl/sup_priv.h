@@ -20,6 +20,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "lib/err.h"
@@ -55,6 +56,8 @@ struct sup_child {
 	char bin_dir[PATH_MAX]; /* where its binary is looked for first */
 	json_object *flags;     /* owned: array of text, passed on */
 	char *sock_path;        /* owned; unlinked when it leaves */
+	struct stat sock_file;  /* as we made it */
+	bool sock_told;         /* that it is gone and can't be made again */
 	int listen_fd, pidfd, out_fd;
 	pid_t pid;
 	uint64_t started_ms, due_ms;
@@ -95,6 +98,7 @@ struct sup {
 	bool took_over;   /* the supervisor before us was killed */
 	int first_failed; /* --foreground: the first request's -errno */
 	uint64_t born_ms, idle_since_ms;
+	uint64_t look_ms; /* when the sockets' files are looked at next */
 	struct sup_child children[SUP_CHILDREN];
 	struct sup_client clients[SUP_CLIENTS];
 };
@@ -132,6 +136,9 @@ void sup_fini(struct sup *s);
  * with their socket or their records locked? */
 bool sup_has_orphans(const struct sup *s);
 struct sup_child *sup_child_find(struct sup *s, const char *name);
+/* sup_child_look() - is the socket's file still there?  Else it is made again,
+ * and the daemon restarted behind it. */
+void sup_child_look(struct sup *s, struct sup_child *c);
 /*
  * sup_child_add() - a slot, the socket, the first process.
  * @flags: borrowed, NULL: none.

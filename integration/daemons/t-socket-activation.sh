@@ -2,7 +2,7 @@
 # A daemon takes its socket from LISTEN_FDS: systemd-socket-activate starts it on
 # the first request, and the socket outlives the daemon.
 . "${0%/*}/../lib/lib.sh"
-need systemd-socket-activate curl
+need systemd-socket-activate curl jq
 
 mkdir -p "$PLUGINS"
 for d in berth-bridge berth-named; do
@@ -15,6 +15,11 @@ for d in berth-bridge berth-named; do
 	contains "$(api Plugin.Activate '' "$d")" Implements "the second answer"
 	# systemd-socket-activate became the daemon
 	contains "$(readlink "/proc/$activator/exe")" "$d" "who answers"
+	# whoever holds it: without its file nobody comes, and the doctor says so
+	mv "$(sock "$d")" "$DIR/away"
+	contains "$("$NETCTL" doctor || :)" \
+		"$d runs, but the file of its socket is gone" doctor
+	mv "$DIR/away" "$(sock "$d")"
 	kill "$activator"
 	rc=0
 	wait "$activator" || rc=$?
