@@ -31,6 +31,15 @@ for d in berth-bridge berth-named; do
 	note "$(tail -1 "$d.security")"
 done
 
+# A daemon that fails for a while (a full disk, a missing mount) is started until it
+# works: no limit, but not in a tight loop either.
+for d in berth-bridge berth-named; do
+	same "$(sed -n '/^\[Unit\]/,/^\[Service\]/s/^StartLimitIntervalSec=//p' \
+		"$UNITS/$d.service")" 0 "start limit of $d"
+	same "$(setting "$d" Restart) $(setting "$d" RestartSec)" "on-failure 1s" \
+		"restarts of $d"
+done
+
 # What it mounts has to be seen by dockerd.
 fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|Devices|Mounts|IPC|Users)|ProcSubset|MountFlags|RootDirectory|(ReadWrite|ReadOnly|Inaccessible|Bind|BindReadOnly|TemporaryFileSystem|Exec|NoExec)Paths?|DynamicUser|LogNamespace)' \
 	"$UNITS/berth-named.service"
