@@ -20,7 +20,7 @@ for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
 done
 # What mounts for the host may see all of it, and talks to file servers.
-declare -A open=([berth-bridge]=40 [berth-named]=50)
+declare -A open=([berth-bridge]=40 [berth-named]=52)
 for d in berth-bridge berth-named; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
