@@ -161,7 +161,7 @@ static const struct refusal refusals[] = {
 	{ "zero MAC", D "CreateEndpoint",
 	  "{" IDS2 ",\"Interface\":{\"Address\":\"10.1.0.3/24\","
 	  "\"MacAddress\":\"00:00:00:00:00:00\"}}",
-	  "MacAddress", -EINVAL },
+	  "MacAddress", -EBADMSG },
 	{ "another endpoint's MAC", D "CreateEndpoint",
 	  "{" IDS2 ",\"Interface\":{\"Address\":\"10.1.0.3/24\","
 	  "\"MacAddress\":\"02:42:0a:01:00:02\"}}",
