@@ -1,0 +1,3 @@
+ar-src += ipam/pool.c
+ar-src += ipam/runs.c
+tests += ipam/test/test_pool.c
