@@ -1,3 +1,14 @@
+bins += berth-ipam
+berth-ipam-main := ipam/main.c
+ar-src += ipam/ipam_api.c
+ar-src += ipam/ipam_api_berth.c
+ar-src += ipam/ipam_auto.c
+ar-src += ipam/ipam_core.c
+ar-src += ipam/ipam_info.c
+ar-src += ipam/ipam_pools.c
+ar-src += ipam/ipam_recover.c
+ar-src += ipam/ipam_record.c
+ar-src += ipam/ipam_table.c
 ar-src += ipam/pool.c
 ar-src += ipam/runs.c
 tests += ipam/test/test_pool.c

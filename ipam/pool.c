@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ipam/num.h"
 #include "ipam/runs.h"
 
 struct pool {
@@ -19,27 +20,9 @@ struct pool {
 
 /* ---- addresses and offsets --------------------------------------------- */
 
-static runs_num number_of(const struct ip_addr *a)
-{
-	runs_num n = 0;
-
-	for (unsigned int i = 0; i < ip_bytes(a); i++)
-		n = n << 8 | a->bytes[i];
-	return n;
-}
-
-static struct ip_addr address_of(uint8_t family, runs_num n)
-{
-	struct ip_addr a = { .family = family };
-
-	for (unsigned int i = ip_bytes(&a); i-- > 0; n >>= 8)
-		a.bytes[i] = (uint8_t)n;
-	return a;
-}
-
 static struct ip_addr at(const struct pool *p, runs_num offset)
 {
-	return address_of(p->prefix.addr.family, p->base + offset);
+	return num_to_ip(p->prefix.addr.family, p->base + offset);
 }
 
 /* The offset of @a; false when it is outside. */
@@ -48,7 +31,7 @@ static bool offset_of(const struct pool *p, const struct ip_addr *a,
 {
 	if (!ip_prefix_contains(&p->prefix, a))
 		return false;
-	*ret = number_of(a) - p->base;
+	*ret = num_of(a) - p->base;
 	return *ret >= p->first && *ret <= p->last;
 }
 
@@ -98,8 +81,8 @@ struct pool *pool_new(const struct ip_prefix *prefix)
 		return NULL;
 	p->prefix = *prefix;
 	p->prefix.addr = ip_prefix_first(prefix);
-	p->base = number_of(&p->prefix.addr);
-	p->last = number_of(&last) - p->base;
+	p->base = num_of(&p->prefix.addr);
+	p->last = num_of(&last) - p->base;
 	if (bits > 1)
 		p->first = 1;
 	if (bits > 1 && prefix->addr.family == AF_INET)
@@ -120,7 +103,7 @@ void pool_free(struct pool *p)
 
 void pool_range_after(struct pool_range *range, const struct ip_addr *a)
 {
-	struct ip_addr next = address_of(a->family, number_of(a) + 1);
+	struct ip_addr next = num_to_ip(a->family, num_of(a) + 1);
 
 	if (ip_prefix_contains(&range->prefix, &next))
 		range->next = next;
@@ -138,8 +121,8 @@ static bool bounds(const struct pool *p, const struct pool_range *range,
 	if (!ip_prefix_contains(&p->prefix, &a) ||
 	    !ip_prefix_contains(&p->prefix, &b))
 		return false;
-	*lo = number_of(&a) - p->base;
-	*hi = number_of(&b) - p->base;
+	*lo = num_of(&a) - p->base;
+	*hi = num_of(&b) - p->base;
 	if (*lo < p->first)
 		*lo = p->first;
 	if (*hi > p->last)
@@ -262,13 +245,19 @@ enum pool_use pool_look(const struct pool *p, const struct ip_addr *a)
 	return rest_find(p, n) < p->rest_count ? POOL_RESTING : POOL_TAKEN;
 }
 
+double pool_size(const struct pool *p, const struct pool_range *range)
+{
+	runs_num lo, hi, from;
+
+	return bounds(p, range, &lo, &hi, &from) ? (double)(hi - lo) + 1 : 0;
+}
+
 struct pool_stats pool_count(const struct pool *p)
 {
 	return (struct pool_stats){
 		.taken = p->taken,
 		.resting = p->rest_count,
 		.runs = p->busy.count,
-		.usable = (double)(p->last - p->first) + 1,
 	};
 }
 

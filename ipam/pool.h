@@ -45,8 +45,7 @@ enum pool_use {
 
 struct pool_stats {
 	uint64_t taken, resting;
-	size_t runs;   /* pieces the pool is in: what it costs */
-	double usable; /* addresses in all; a /64 has more than a u64 */
+	size_t runs; /* pieces the pool is in: what it costs */
 };
 
 /* pool_new() - an empty pool.  Host bits of @prefix are ignored.  NULL: out of
@@ -83,6 +82,8 @@ int pool_give(struct pool *p, const struct ip_addr *a);
 /* pool_range_after() - let the next search begin behind @a. */
 void pool_range_after(struct pool_range *range, const struct ip_addr *a);
 
+/* pool_size() - how many addresses @range can hand out; more than a u64 has. */
+double pool_size(const struct pool *p, const struct pool_range *range);
 enum pool_use pool_look(const struct pool *p, const struct ip_addr *a);
 struct pool_stats pool_count(const struct pool *p);
 /* Each run of addresses that are taken or rest, ascending; then each resting

@@ -436,9 +436,8 @@ static int take_one(struct store *s, struct kept *k, char **ret,
 	return 0;
 }
 
-/* In a transaction: 0 and @ret, -ENODATA, or -ENOTUNIQ with @l spoiled. */
-static int take(struct store *s, const char *method, bool alone,
-		struct kept_list *l, char **ret, struct err *err)
+static int candidates(struct store *s, const char *method, struct kept_list *l,
+		      struct err *err)
 {
 	int r = 0;
 	sqlite3_stmt *st = store_stmt(s, STMT_J_CANDIDATES, &r, err);
@@ -448,7 +447,15 @@ static int take(struct store *s, const char *method, bool alone,
 	bind_text(st, 1, method);
 	sqlite3_bind_int64(st, 2, s->epoch);
 	sqlite3_bind_int64(st, 3, boottime_ms() - JOURNAL_KEEP_MS);
-	r = collect(s, st, l, err);
+	return collect(s, st, l, err);
+}
+
+/* In a transaction: 0 and @ret, -ENODATA, or -ENOTUNIQ with @l spoiled. */
+static int take(struct store *s, const char *method, bool alone,
+		struct kept_list *l, char **ret, struct err *err)
+{
+	int r = candidates(s, method, l, err);
+
 	if (r < 0)
 		return r;
 	if (l->count > 1 || (l->count && !alone)) {
@@ -496,6 +503,38 @@ int journal_replay(struct store *s, const char *method, bool alone, char **ret,
 	*ret_seq = l.rows[0].i.seq;
 	*ret = take_ptr(answer);
 	return 0;
+}
+
+int journal_candidates(struct store *s, const char *method, struct err *err)
+{
+	_cleanup_(kept_list_clear) struct kept_list l = { 0 };
+	bool taken = store_enter(s);
+	int r = candidates(s, method, &l, err);
+
+	store_leave(s, taken);
+	return r < 0 ? r : (int)l.count;
+}
+
+int journal_refuse(struct store *s, const char *method,
+		   int (*undo)(void *ctx, const struct journal_intent *i),
+		   void *ctx, struct err *err)
+{
+	_cleanup_(kept_list_clear) struct kept_list l = { 0 };
+	int r = store_begin(s, err);
+
+	if (r < 0)
+		return r;
+	r = candidates(s, method, &l, err);
+	if (r == 0)
+		r = spoil(s, &l, true, err);
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	r = store_commit(s, err);
+	if (r == 0)
+		undo_spoiled(s, &l, undo, ctx);
+	return r;
 }
 
 static int collect_expired(struct store *s, struct kept_list *l,

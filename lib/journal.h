@@ -103,6 +103,18 @@ int journal_replay(struct store *s, const char *method, bool alone, char **ret,
 		   void *ctx, struct err *err);
 
 /*
+ * For a method whose intents may lie in either of two stores, where one
+ * candidate in each is as good as two in one:
+ *
+ * journal_candidates() - how many journal_replay() would find; -errno.
+ * journal_refuse() - do with all of them what it does with several.
+ */
+int journal_candidates(struct store *s, const char *method, struct err *err);
+int journal_refuse(struct store *s, const char *method,
+		   int (*undo)(void *ctx, const struct journal_intent *i),
+		   void *ctx, struct err *err);
+
+/*
  * journal_expire() - forget DONE rows older than JOURNAL_KEEP_MS.  A row that
  * was rolled forward and whose answer nobody fetched is handed to @undo first:
  * dockerd gave up on it and does not know the object.

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ipam_core.h - pools and the addresses handed out of them: records, intents,
+ * locks.  Which address comes next is pool.h's business, what a request looks
+ * like is ipam_api's.
+ *
+ * Pools, gateways and reserved (aux) addresses are in state.db and survive a
+ * reboot.  Endpoints' addresses (leases), where the next search begins and what
+ * rests are in run.db: after a reboot nobody has them.
+ *
+ * A pool is known by its PoolID, "space/pool" or "space/pool/subpool".  PoolIDs
+ * of the same pool share its addresses; each counts who asked for it.  Pools
+ * that are not the same never overlap.
+ *
+ * Calls on one pool's addresses are one after the other, on different pools
+ * side by side.  @ret_seq is the journal's number for ipam_core_delivered().
+ */
+#ifndef IPAM_IPAM_CORE_H
+#define IPAM_IPAM_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "lib/base.h"
+#include "lib/ip.h"
+#include "lib/plugd.h"
+
+#define IPAM_SPACE_LOCAL  "berth-local"
+#define IPAM_SPACE_GLOBAL "berth-global"
+#define IPAM_SPACE_MAX    16  /* with the NUL */
+#define IPAM_ID_MAX       128 /* of a PoolID, with the NUL */
+#define IPAM_DEFAULTS_MAX 64
+
+struct ipam_core;
+
+/* Where automatic pools are cut from: prefixes of .size bits out of .from. */
+struct ipam_default {
+	struct ip_prefix from;
+	uint8_t size;
+};
+
+struct ipam_config {
+	struct ipam_default defaults[IPAM_DEFAULTS_MAX];
+	unsigned int count; /* of .defaults; 0: Docker's list for IPv4 */
+};
+
+/* ipam_config_add() - one "10.0.0.0/8:24", or several with commas.  -EINVAL. */
+int ipam_config_add(struct ipam_config *config, const char *text,
+		    struct err *err);
+
+/*
+ * ipam_core_open() - load the records and finish what an earlier life began.
+ *
+ * @d: borrowed until ipam_core_close(); its stores are open.
+ */
+int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
+		   struct ipam_core **ret, struct err *err);
+void ipam_core_close(struct ipam_core *core); /* NULL is fine */
+DEFINE_CLEANUP(struct ipam_core, ipam_core_close)
+
+void ipam_core_delivered(struct ipam_core *core, uint64_t seq);
+/* Forget kept answers whose time is over; about once a second. */
+void ipam_core_tick(struct ipam_core *core);
+
+struct ipam_pool_req {
+	const char *space;
+	struct ip_prefix pool, sub; /* none: choose one; all of it */
+	bool v6;                    /* which family to choose from */
+};
+
+/*
+ * ipam_pool_request() - a pool to hand out addresses from.
+ *
+ * A pool that is there is counted once more.  An automatic one is never one
+ * that is there, nor one that overlaps a route of this host.
+ *
+ * @ret_id:   its PoolID.
+ * @ret_pool: without host bits.
+ * Return: 0; -EEXIST when another pool overlaps, which @err names; -EINVAL;
+ *         -ENOSPC when there is no automatic one left.
+ */
+int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
+		      char ret_id[static IPAM_ID_MAX],
+		      struct ip_prefix *ret_pool, uint64_t *ret_seq,
+		      struct err *err);
+/* ipam_pool_release() - count one user less; with the last it goes, and what
+ * was handed out of it.  Unknown: 0. */
+int ipam_pool_release(struct ipam_core *core, const char *id, uint64_t *ret_seq,
+		      struct err *err);
+
+enum ipam_use {
+	IPAM_ENDPOINT,
+	IPAM_GATEWAY,
+	IPAM_AUX,
+	IPAM_USE_MAX,
+};
+
+const char *ipam_use_to_string(enum ipam_use use);
+
+struct ipam_addr_req {
+	const char *pool_id;
+	struct ip_addr addr; /* none: any */
+	struct mac_addr mac; /* of an endpoint, or none */
+	enum ipam_use use;
+};
+
+/*
+ * ipam_addr_request() - hand out an address.
+ *
+ * A certain one that is handed out already is given again to the endpoint with
+ * the same MAC, and to whoever reserves it for the same use.
+ *
+ * @ret: the address with the pool's prefix length.
+ * Return: 0; -EADDRINUSE, @err says by whom; -ENOSPC when the pool is full;
+ *         -EINVAL for one outside; -ENOENT: no such pool.
+ */
+int ipam_addr_request(struct ipam_core *core, const struct ipam_addr_req *q,
+		      struct ip_prefix *ret, uint64_t *ret_seq,
+		      struct err *err);
+/* ipam_addr_release() - not handed out, or no such pool: 0. */
+int ipam_addr_release(struct ipam_core *core, const char *pool_id,
+		      const struct ip_addr *addr, uint64_t *ret_seq,
+		      struct err *err);
+
+/* ipam_addr_forget() - release an endpoint's address if it has @mac: somebody
+ * has seen that there is no such endpoint.  -ESTALE when another has it. */
+int ipam_addr_forget(struct ipam_core *core, const char *pool_id,
+		     const struct ip_addr *addr, const struct mac_addr *mac,
+		     uint64_t *ret_seq, struct err *err);
+
+/*
+ * ipam_replay() - the answer for a request that came again without its body.
+ * @ret: owned text.  Return: as journal_replay(); -EBADMSG for a method that
+ * keeps none.
+ */
+int ipam_replay(struct ipam_core *core, const char *method, char **ret,
+		uint64_t *ret_seq, struct err *err);
+
+/* ---- telling ------------------------------------------------------------ */
+
+struct ipam_pool_info {
+	const char *id, *space, *created; /* borrowed, as all text here */
+	struct ip_prefix pool, sub;       /* sub none: all of it */
+	bool automatic;
+	uint32_t refs;
+	unsigned int leases, reserved; /* by way of this PoolID */
+	uint64_t resting;              /* in the whole pool */
+	double usable;                 /* addresses of the pool or subpool */
+};
+
+struct ipam_lease_info {
+	const char *pool_id, *since;
+	struct ip_prefix addr;
+	struct mac_addr mac; /* or none */
+	enum ipam_use use;
+	bool fixed; /* somebody asked for this one */
+	uint32_t refs;
+};
+
+/* By pool; @fn must be quick.  A negative return ends the walk and is returned. */
+int ipam_pools_each(struct ipam_core *core,
+		    int (*fn)(void *ctx, const struct ipam_pool_info *p),
+		    void *ctx, struct err *err);
+/* @pool_id: NULL for all.  -ENOENT when there is no such pool. */
+int ipam_leases_each(struct ipam_core *core, const char *pool_id,
+		     int (*fn)(void *ctx, const struct ipam_lease_info *l),
+		     void *ctx, struct err *err);
+
+typedef void ipam_line_fn(void *ctx, const char *line);
+
+/* What is wrong since the start: records restored, read-only, damaged. */
+void ipam_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx);
+/* ipam_check() - compare what is in memory with the records and with itself;
+ * changes nothing. */
+int ipam_check(struct ipam_core *core, ipam_line_fn *fn, void *ctx,
+	       struct err *err);
+/* ipam_gc() - remove records of addresses whose pool is gone.  Return: how
+ * many. */
+int ipam_gc(struct ipam_core *core, bool dry, ipam_line_fn *fn, void *ctx,
+	    struct err *err);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ipam_priv.h - what the parts of the IPAM core share: ipam_table.c (pools by
+ * prefix and PoolID, locks), ipam_pools.c and ipam_core.c (requests),
+ * ipam_auto.c (automatic pools), ipam_recover.c (start, replay, expiry) and
+ * ipam_info.c (telling).
+ *
+ * Locks, in this order: pools_lock (which pools there are: held by every call
+ * that changes or walks them), a net's lock (its addresses), the core's lock
+ * (the trees and problems; never held for long).
+ */
+#ifndef IPAM_IPAM_PRIV_H
+#define IPAM_IPAM_PRIV_H
+
+#include <pthread.h>
+
+#include "ipam/ipam_core.h"
+#include "ipam/ipam_record.h"
+#include "ipam/pool.h"
+#include "lib/jdec.h"
+#include "lib/journal.h"
+#include "lib/nlk.h"
+
+struct ipam_net;
+
+/* One PoolID.  Guarded by its net's lock. */
+struct ipam_range {
+	struct ipam_range *next;
+	struct ipam_net *net;
+	struct pool_range at; /* .prefix: the subpool, or the pool */
+	struct ip_prefix sub; /* none: the pool */
+	bool automatic;
+	uint32_t refs;
+	uint64_t born;
+	uint64_t recovered; /* seq of a kept answer nobody fetched; 0: none */
+	char created[32];
+	char id[IPAM_ID_MAX];
+};
+
+/* An address that is handed out. */
+struct ipam_lease {
+	struct ipam_lease *next; /* for who collects some */
+	struct ip_addr addr;
+	struct mac_addr mac;
+	enum ipam_use use;
+	bool fixed;
+	uint32_t refs; /* of a reserved one: by how many networks */
+	struct ipam_range *range;
+	uint64_t recovered;
+	time_t since;
+};
+
+/* An intent that could not be taken back: nothing may change before it is, or
+ * a restart would carry it out on what came later. */
+struct ipam_stale {
+	struct store *store;
+	uint64_t seq;
+};
+
+/* A pool: one prefix, shared by its PoolIDs.  Outlives them while held. */
+struct ipam_net {
+	struct ipam_core *core;
+	pthread_mutex_t lock; /* guards all below but refs */
+	unsigned int refs;    /* by core->lock */
+	bool gone;            /* out of the trees */
+	struct ip_prefix prefix;
+	char space[IPAM_SPACE_MAX];
+	struct pool *pool;         /* owned */
+	struct ipam_range *ranges; /* owned */
+	void *leases;              /* tsearch(3) tree by address, owned */
+	uint64_t rests;            /* the last .rest of a record */
+	struct ipam_stale stale;
+};
+
+struct ipam_core {
+	const struct plugd *d;
+	struct ipam_config config;
+	pthread_mutex_t pools_lock, lock;
+	pthread_mutex_t replay_lock; /* before all others */
+	void *nets;                  /* tsearch(3) tree of ipam_net by prefix */
+	void *ranges;            /* tsearch(3) tree of ipam_range by PoolID */
+	struct ipam_stale stale; /* by pools_lock */
+	struct nlk *nlk;         /* by pools_lock; NULL until needed */
+	struct ip_prefix ula;    /* by pools_lock; none until needed */
+	char **problems;         /* owned lines */
+	size_t problem_count;
+	unsigned int ticks;
+	struct timespec started; /* CLOCK_BOOTTIME */
+};
+
+int ipam_no_memory(struct err *err);
+void ipam_rollbackp(struct store **s);
+void ipam_unlockp(pthread_mutex_t **lock);
+
+/* ---- ipam_table.c -------------------------------------------------------- */
+
+/* A locked net, and the range of the PoolID asked for (NULL: gone). */
+struct ipam_hold {
+	struct ipam_net *net;
+	struct ipam_range *range;
+};
+
+/* ipam_hold_take() - @ret empty when there is no such PoolID. */
+void ipam_hold_take(struct ipam_core *core, const char *id,
+		    struct ipam_hold *ret);
+void ipam_hold_give(struct ipam_hold *h); /* empty is fine */
+
+/* Under pools_lock: is there a PoolID @id that was made at @born? */
+bool ipam_pool_known(struct ipam_core *core, const char *id, uint64_t born);
+
+/* Under pools_lock: the net that overlaps @p, NULL for none.  Not locked. */
+struct ipam_net *ipam_net_find(struct ipam_core *core,
+			       const struct ip_prefix *p);
+/* Lock it until ipam_net_give(), which frees one that is gone. */
+void ipam_net_take(struct ipam_net *net);
+void ipam_net_give(struct ipam_net *net);
+/* Under pools_lock: a new net, in the tree, taken.  NULL: out of memory. */
+struct ipam_net *ipam_net_add(struct ipam_core *core, const char *space,
+			      const struct ip_prefix *prefix);
+/* Each net, by prefix, under pools_lock; not locked. */
+int ipam_nets_each(struct ipam_core *core,
+		   int (*fn)(void *ctx, struct ipam_net *net), void *ctx);
+
+/* A taken net's range.  find: NULL for none.  add: NULL: out of memory.  drop:
+ * with what was handed out by it; without a range left the net is gone. */
+struct ipam_range *ipam_range_find(struct ipam_net *net, const char *id);
+struct ipam_range *ipam_range_add(struct ipam_net *net,
+				  const struct ipam_record *rec);
+void ipam_range_drop(struct ipam_net *net, struct ipam_range *range);
+
+struct ipam_lease *ipam_lease_find(struct ipam_net *net,
+				   const struct ip_addr *a);
+/* The pool has it taken already.  NULL: out of memory. */
+struct ipam_lease *ipam_lease_add(struct ipam_net *net,
+				  const struct ipam_record *rec,
+				  enum ipam_use use, struct ipam_range *range);
+/* Out of the tree and freed; the pool is left alone. */
+void ipam_lease_drop(struct ipam_net *net, struct ipam_lease *l);
+int ipam_lease_each(struct ipam_net *net,
+		    int (*fn)(void *ctx, struct ipam_lease *l), void *ctx);
+
+void ipam_table_free(struct ipam_core *core);
+
+void ipam_problem(struct ipam_core *core, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- requests' effects, with their intent written ------------------------- */
+
+extern const char ipam_method_pool[], ipam_method_pool_release[],
+	ipam_method_addr[], ipam_method_addr_release[];
+
+/* May this be changed now?  Ends @s where that is open.  -errno. */
+int ipam_ready(struct ipam_stale *s, struct err *err);
+/* End the intent @seq of a request that came to nothing. */
+void ipam_abort(struct ipam_stale *stale, struct store *s, uint64_t seq);
+/* Store @rec, in a transaction. */
+int ipam_put(struct store *s, const char *kind, const char *id,
+	     const struct ipam_record *rec, struct err *err);
+
+/* Each ends the intent @seq when it succeeds, and leaves it open and all as it
+ * was when it fails.  Pools: under pools_lock. */
+int ipam_pool_apply(struct ipam_core *core, const struct ipam_record *rec,
+		    uint64_t seq, struct err *err);
+int ipam_pool_release_apply(struct ipam_hold *h, uint64_t seq, struct err *err);
+/* @rec->addr is taken in the pool. */
+int ipam_addr_apply(struct ipam_hold *h, const struct ipam_record *rec,
+		    uint64_t seq, struct err *err);
+int ipam_addr_release_apply(struct ipam_hold *h, struct ipam_lease *l,
+			    uint64_t seq, struct err *err);
+
+/* Which store knows of an address handed out for @use. */
+struct store *ipam_store_of(struct ipam_core *core, enum ipam_use use);
+
+/* ---- ipam_auto.c --------------------------------------------------------- */
+
+/* Under pools_lock.  -ENOSPC. */
+int ipam_auto_choose(struct ipam_core *core, bool v6, struct ip_prefix *ret,
+		     struct err *err);
+
+/* ---- ipam_recover.c ------------------------------------------------------ */
+
+int ipam_recover(struct ipam_core *core, struct err *err);
+/* Delete run.db's records of a PoolID that is gone.  A failure is made good when
+ * the daemon starts. */
+int ipam_sweep(struct ipam_core *core, const char *id, struct err *err);
+
+#endif
