@@ -12,3 +12,6 @@ ar-src += ipam/ipam_table.c
 ar-src += ipam/pool.c
 ar-src += ipam/runs.c
 tests += ipam/test/test_pool.c
+test-src += ipam/test/lives.c
+tests += ipam/test/test_ipam_faults.c
+ipam/test/test_ipam_faults.c-ldflags := -Wl,--wrap=clock_gettime

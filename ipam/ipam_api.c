@@ -89,7 +89,8 @@ static int on_request_pool(void *ctx, struct rpc_call *call, json_object **ret,
 		return replay(ctx, call, ret, err);
 	r = jdec_object(call->body, pool_fields, &q, err);
 	if (r == 0)
-		r = opts_decode(q.options, pool_options, &q, "a berth-ipam pool", err);
+		r = opts_decode(q.options, pool_options, &q,
+				"a berth-ipam pool", err);
 	if (r < 0)
 		return r;
 	req = (struct ipam_pool_req){

@@ -88,7 +88,7 @@ static int ula_make(struct ipam_core *core, struct err *err)
 		return err_set(err, -errno, "no random numbers: %s",
 			       strerror(errno));
 	ipam_now(rec.time);
-	r = ipam_put(core->d->state, HOST_KIND, HOST_ULA, &rec, err);
+	r = ipam_put(core->d->state, HOST_KIND, HOST_ULA, "", &rec, err);
 	if (r == 0)
 		core->ula = rec.pool;
 	return r;

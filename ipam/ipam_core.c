@@ -118,7 +118,17 @@ static int put_cursor(struct store *s, const struct ipam_range *range,
 				   .born = range->born };
 
 	snprintf(rec.id, sizeof(rec.id), "%s", range->id);
-	return ipam_put(s, CURSOR_KIND, range->id, &rec, err);
+	return ipam_put(s, CURSOR_KIND, range->id, "", &rec, err);
+}
+
+static int put_address(struct store *s, const struct ipam_net *net,
+		       enum ipam_use use, const struct ipam_record *rec,
+		       struct err *err)
+{
+	char id[IP_STR_MAX], pool[PREFIX_STR_MAX];
+
+	return ipam_put(s, kind_of(use), ip_str(&rec->addr, id),
+			ip_prefix_str(&net->prefix, pool), rec, err);
 }
 
 static int commit(struct ipam_net *net, const struct ipam_lease *l,
@@ -129,15 +139,13 @@ static int commit(struct ipam_net *net, const struct ipam_lease *l,
 	_cleanup_(ipam_rollbackp) struct store *s =
 		ipam_store_of(net->core, l->use);
 	struct ipam_record rec = record_of(l);
-	char id[IP_STR_MAX];
 	int r;
 
 	if (!answer)
 		return ipam_no_memory(err);
 	r = store_begin(s, err);
 	if (r == 0)
-		r = ipam_put(s, kind_of(l->use), ip_str(&l->addr, id), &rec,
-			     err);
+		r = put_address(s, net, l->use, &rec, err);
 	if (r == 0 && l->use == IPAM_ENDPOINT && !l->fixed)
 		r = put_cursor(s, l->range, err);
 	if (r == 0)
@@ -361,10 +369,9 @@ static int put_released(struct store *s, const struct ipam_lease *l,
 {
 	char id[IP_STR_MAX];
 
-	ip_str(&l->addr, id);
 	if (l->use == IPAM_ENDPOINT || rec->refs)
-		return ipam_put(s, kind_of(l->use), id, rec, err);
-	return store_del(s, RESERVED_KIND, id, err);
+		return put_address(s, l->range->net, l->use, rec, err);
+	return store_del(s, RESERVED_KIND, ip_str(&l->addr, id), err);
 }
 
 static int release_commit(struct ipam_hold *h, const struct ipam_lease *l,
@@ -414,6 +421,7 @@ int ipam_addr_release_apply(struct ipam_hold *h, struct ipam_lease *l,
 	if (r < 0)
 		return ipam_no_memory(err);
 	snprintf(rec.id, sizeof(rec.id), "%s", to->id);
+	rec.born = to->born;
 	rec.refs--;
 	if (l->use == IPAM_ENDPOINT)
 		rec.rest = h->net->rests + 1;
@@ -425,8 +433,13 @@ int ipam_addr_release_apply(struct ipam_hold *h, struct ipam_lease *l,
 		l->range = to;
 		return 0;
 	}
-	h->net->rests++;
-	(void)pool_give(h->net->pool, &l->addr); /* there is room */
+	/* there is room; what was only reserved had no peers to be kept from */
+	if (l->use == IPAM_ENDPOINT) {
+		h->net->rests++;
+		(void)pool_give(h->net->pool, &l->addr);
+	} else {
+		(void)pool_drop(h->net->pool, &l->addr);
+	}
 	ipam_lease_drop(h->net, l);
 	return 0;
 }

@@ -258,7 +258,7 @@ static int collect_leftover(void *ctx, const char *id, const char *parent,
 	/* what can't be read stays, for who can */
 	if (strlen(id) >= IP_STR_MAX || ipam_record_parse(json, &rec, NULL) < 0)
 		return 0;
-	if (ipam_pool_known(l->core, rec.id, rec.born))
+	if (ipam_record_lives(l->core, &rec))
 		return 0;
 	grew = reallocarray(l->ids, l->count + 1, sizeof(*grew));
 	if (!grew)

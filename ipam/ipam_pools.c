@@ -38,11 +38,11 @@ void ipam_abort(struct ipam_stale *stale, struct store *s, uint64_t seq)
 }
 
 int ipam_put(struct store *s, const char *kind, const char *id,
-	     const struct ipam_record *rec, struct err *err)
+	     const char *parent, const struct ipam_record *rec, struct err *err)
 {
 	_cleanup_free_ char *text = ipam_record_print(rec);
 
-	return text ? store_put(s, kind, id, rec->id, text, err)
+	return text ? store_put(s, kind, id, parent, text, err)
 		    : ipam_no_memory(err);
 }
 
@@ -98,7 +98,7 @@ static int pool_commit(struct ipam_range *range, uint32_t refs, uint64_t seq,
 		return ipam_no_memory(err);
 	r = store_begin(s, err);
 	if (r == 0)
-		r = ipam_put(s, POOL_KIND, range->id, &rec, err);
+		r = ipam_put(s, POOL_KIND, range->id, "", &rec, err);
 	if (r == 0)
 		r = journal_commit(s, seq, json_object_to_json_string(answer),
 				   err);
@@ -294,7 +294,7 @@ static int bequeath(void *ctx, struct ipam_lease *l)
 	rec.fixed = l->fixed;
 	rec.born = b->to->born;
 	ipam_time(rec.time, l->since);
-	return ipam_put(s, RESERVED_KIND, id, &rec, b->err);
+	return ipam_put(s, RESERVED_KIND, id, "", &rec, b->err);
 }
 
 static int inherit(void *ctx, struct ipam_lease *l)
@@ -317,7 +317,7 @@ static int release_commit(struct ipam_range *range, struct bequest *b,
 	int r = store_begin(s, err);
 
 	if (r == 0 && rec.refs)
-		r = ipam_put(s, POOL_KIND, range->id, &rec, err);
+		r = ipam_put(s, POOL_KIND, range->id, "", &rec, err);
 	else if (r == 0)
 		r = store_del(s, POOL_KIND, range->id, err);
 	if (r == 0 && !rec.refs)
@@ -347,7 +347,7 @@ int ipam_pool_release_apply(struct ipam_hold *h, uint64_t seq, struct err *err)
 	ipam_range_drop(h->net, take_ptr(h->range));
 	(void)FAILPOINT("ipam.pool_release.dropped");
 	/* the next start does it where this fails: .born tells them apart */
-	if (ipam_sweep(core, id, &why) < 0)
+	if (ipam_sweep(core, &h->net->prefix, id, h->net->gone, &why) < 0)
 		log_warn("op=sweep pool=%s err=\"%s\"", id, why.msg);
 	return 0;
 }

@@ -105,8 +105,9 @@ void ipam_hold_take(struct ipam_core *core, const char *id,
 		    struct ipam_hold *ret);
 void ipam_hold_give(struct ipam_hold *h); /* empty is fine */
 
-/* Under pools_lock: is there a PoolID @id that was made at @born? */
-bool ipam_pool_known(struct ipam_core *core, const char *id, uint64_t born);
+/* Under pools_lock: does a lease's record speak of what there is?  Of one that
+ * rests only the address counts: it may have outlived its PoolID. */
+bool ipam_record_lives(struct ipam_core *core, const struct ipam_record *rec);
 
 /* Under pools_lock: the net that overlaps @p, NULL for none.  Not locked. */
 struct ipam_net *ipam_net_find(struct ipam_core *core,
@@ -153,9 +154,10 @@ extern const char ipam_method_pool[], ipam_method_pool_release[],
 int ipam_ready(struct ipam_stale *s, struct err *err);
 /* End the intent @seq of a request that came to nothing. */
 void ipam_abort(struct ipam_stale *stale, struct store *s, uint64_t seq);
-/* Store @rec, in a transaction. */
+/* Store @rec. */
 int ipam_put(struct store *s, const char *kind, const char *id,
-	     const struct ipam_record *rec, struct err *err);
+	     const char *parent, const struct ipam_record *rec,
+	     struct err *err);
 
 /* Each ends the intent @seq when it succeeds, and leaves it open and all as it
  * was when it fails.  Pools: under pools_lock. */
@@ -180,8 +182,13 @@ int ipam_auto_choose(struct ipam_core *core, bool v6, struct ip_prefix *ret,
 /* ---- ipam_recover.c ------------------------------------------------------ */
 
 int ipam_recover(struct ipam_core *core, struct err *err);
-/* Delete run.db's records of a PoolID that is gone.  A failure is made good when
- * the daemon starts. */
-int ipam_sweep(struct ipam_core *core, const char *id, struct err *err);
+/*
+ * ipam_sweep() - delete run.db's records of the PoolID @id of @pool, which is
+ * gone; with @all, which says that the pool is, those of what rests, too.
+ *
+ * A failure is made good when the daemon starts.
+ */
+int ipam_sweep(struct ipam_core *core, const struct ip_prefix *pool,
+	       const char *id, bool all, struct err *err);
 
 #endif

@@ -8,12 +8,11 @@
 #include "ipam/ipam_core.h"
 #include "lib/err.h"
 
-/* The parent of all but HOST_KIND is the PoolID.  Pools do not overlap, so an
- * address by itself is an id. */
+/* Pools do not overlap, so an address by itself is an id. */
 #define POOL_KIND     "pool"     /* state.db, id = PoolID */
 #define RESERVED_KIND "reserved" /* state.db, id = address */
 #define HOST_KIND     "host"     /* state.db, id = HOST_ULA */
-#define LEASE_KIND    "lease"    /* run.db, id = address */
+#define LEASE_KIND    "lease"    /* run.db, id = address, parent = pool */
 #define CURSOR_KIND   "cursor"   /* run.db, id = PoolID */
 #define HOST_ULA      "ula"
 

@@ -165,10 +165,12 @@ static int load_lease(void *ctx, const char *id, const char *parent,
 	(void)parent;
 	if (r < 0)
 		return unusable(l->core, LEASE_KIND, id, err.msg);
-	if (!belongs(l->core, &rec, &h))
+	if (!ipam_record_lives(l->core, &rec))
 		r = later_dead(l->later, id);
 	else if (rec.rest)
 		r = later_rest(l->later, &rec);
+	else if (!belongs(l->core, &rec, &h))
+		r = later_dead(l->later, id);
 	else
 		r = load_taken(&h, &rec, IPAM_ENDPOINT);
 	if (r == -ENOMEM)
@@ -200,26 +202,39 @@ static int by_rest(const void *a, const void *b)
 }
 
 /* One that was handed out again as a gateway is busy: its rest is over. */
+static int load_rest(struct ipam_net *net, const struct ipam_record *rec)
+{
+	struct ip_addr freed;
+	int r = pool_take_exact(net->pool, &rec->addr);
+
+	if (rec->rest > net->rests)
+		net->rests = rec->rest;
+	if (r == -ENOMEM || pool_room(net->pool, &freed) < 0)
+		return -ENOMEM;
+	if (r == 0)
+		(void)pool_give(net->pool, &rec->addr);
+	return 0;
+}
+
 static int load_rests(struct ipam_core *core, struct later *l, struct err *err)
 {
+	int r = 0;
+
 	if (l->rest_count)
 		qsort(l->rests, l->rest_count, sizeof(*l->rests), by_rest);
-	for (size_t i = 0; i < l->rest_count; i++) {
-		_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
-		const struct ipam_record *rec = &l->rests[i];
-		struct ip_addr freed;
-		int r;
+	for (size_t i = 0; i < l->rest_count && r == 0; i++) {
+		struct ip_prefix one = { .addr = l->rests[i].addr };
+		struct ipam_net *net;
 
-		if (!belongs(core, rec, &h))
+		one.len = (uint8_t)(ip_bytes(&one.addr) * 8);
+		net = ipam_net_find(core, &one);
+		if (!net)
 			continue;
-		h.net->rests = rec->rest;
-		r = pool_take_exact(h.net->pool, &rec->addr);
-		if (r == -ENOMEM || pool_room(h.net->pool, &freed) < 0)
-			return ipam_no_memory(err);
-		if (r == 0)
-			(void)pool_give(h.net->pool, &rec->addr);
+		ipam_net_take(net);
+		r = load_rest(net, &l->rests[i]);
+		ipam_net_give(net);
 	}
-	return 0;
+	return r < 0 ? ipam_no_memory(err) : 0;
 }
 
 static int load(struct ipam_core *core, struct err *err)
@@ -245,22 +260,39 @@ static int load(struct ipam_core *core, struct err *err)
 
 /* ---- records of a pool that is gone ---------------------------------------- */
 
+struct sweeping {
+	struct later later;
+	const char *id;
+	bool all;
+};
+
 static int collect_dead(void *ctx, const char *id, const char *parent,
 			const char *json)
 {
+	struct sweeping *s = ctx;
+	struct ipam_record rec;
+
 	(void)parent;
-	(void)json;
-	return later_dead(ctx, id);
+	if (ipam_record_parse(json, &rec, NULL) < 0)
+		return 0; /* told when it was loaded */
+	if (rec.rest ? !s->all : strcmp(rec.id, s->id) != 0)
+		return 0;
+	return later_dead(&s->later, id);
 }
 
-int ipam_sweep(struct ipam_core *core, const char *id, struct err *err)
+int ipam_sweep(struct ipam_core *core, const struct ip_prefix *pool,
+	       const char *id, bool all, struct err *err)
 {
-	_cleanup_(later_fini) struct later later = { 0 };
+	struct sweeping sweeping = { .id = id, .all = all };
+	struct later *later = &sweeping.later;
 	struct store *s = core->d->run;
-	int r = store_each(s, LEASE_KIND, id, collect_dead, &later, err);
+	char parent[PREFIX_STR_MAX];
+	int r = store_each(s, LEASE_KIND, ip_prefix_str(pool, parent),
+			   collect_dead, &sweeping, err);
 
-	for (size_t i = 0; r == 0 && i < later.dead_count; i++)
-		r = store_del(s, LEASE_KIND, later.dead[i], err);
+	for (size_t i = 0; r == 0 && i < later->dead_count; i++)
+		r = store_del(s, LEASE_KIND, later->dead[i], err);
+	later_fini(later);
 	return r < 0 ? r : store_del(s, CURSOR_KIND, id, err);
 }
 

@@ -199,8 +199,8 @@ static int collect_lease(void *ctx, struct ipam_lease *l)
 	return 0;
 }
 
-/* The pool of a range that goes: what it handed out rests, for those that
- * share it.  Without memory for that it is not used again. */
+/* A range that goes, of a pool that stays: what it handed out is free.  Without
+ * memory for that it is not used again. */
 static void range_empty(struct ipam_net *net, struct ipam_range *range)
 {
 	struct of_range of = { .range = range };
@@ -212,7 +212,7 @@ static void range_empty(struct ipam_net *net, struct ipam_range *range)
 
 		of.found = l->next;
 		if (pool_room(net->pool, &freed) == 0)
-			(void)pool_give(net->pool, &l->addr);
+			(void)pool_drop(net->pool, &l->addr);
 		ipam_lease_drop(net, l);
 	}
 }
@@ -236,13 +236,17 @@ void ipam_range_drop(struct ipam_net *net, struct ipam_range *range)
 	free(range);
 }
 
-bool ipam_pool_known(struct ipam_core *core, const char *id, uint64_t born)
+bool ipam_record_lives(struct ipam_core *core, const struct ipam_record *rec)
 {
+	struct ip_prefix one = { .addr = rec->addr };
 	struct ipam_range key = { 0 }, **at;
 
-	snprintf(key.id, sizeof(key.id), "%s", id);
+	one.len = (uint8_t)(ip_bytes(&rec->addr) * 8);
+	if (rec->rest)
+		return !ip_is_none(&rec->addr) && ipam_net_find(core, &one);
+	snprintf(key.id, sizeof(key.id), "%s", rec->id);
 	at = tfind(&key, &core->ranges, by_id);
-	return at && (*at)->born == born;
+	return at && (*at)->born == rec->born;
 }
 
 void ipam_hold_take(struct ipam_core *core, const char *id,

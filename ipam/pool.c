@@ -16,7 +16,10 @@ struct pool {
 	uint64_t taken;
 	runs_num *rest; /* owned; the oldest first */
 	size_t rest_count, rest_room;
+	size_t woken; /* where the last one taken rested; NOWHERE: it did not */
 };
+
+#define NOWHERE SIZE_MAX
 
 /* ---- addresses and offsets --------------------------------------------- */
 
@@ -52,6 +55,15 @@ static void rest_remove(struct pool *p, size_t i)
 	p->rest_count--;
 	memmove(p->rest + i, p->rest + i + 1,
 		(p->rest_count - i) * sizeof(*p->rest));
+}
+
+/* Back to where it was removed from, so there is room. */
+static void rest_insert(struct pool *p, size_t i, runs_num offset)
+{
+	memmove(p->rest + i + 1, p->rest + i,
+		(p->rest_count - i) * sizeof(*p->rest));
+	p->rest[i] = offset;
+	p->rest_count++;
 }
 
 static int rest_grow(struct pool *p)
@@ -140,6 +152,7 @@ static int wake(struct pool *p, runs_num lo, runs_num hi, runs_num *ret)
 			continue;
 		*ret = p->rest[i];
 		rest_remove(p, i);
+		p->woken = i;
 		return 0;
 	}
 	return -ENOSPC;
@@ -152,6 +165,7 @@ int pool_take(struct pool *p, struct pool_range *range, struct ip_addr *ret)
 
 	if (!bounds(p, range, &lo, &hi, &from))
 		return -ENOSPC;
+	p->woken = NOWHERE;
 	if (runs_gap(&p->busy, from, hi, &n) ||
 	    (from > lo && runs_gap(&p->busy, lo, from - 1, &n)))
 		r = runs_add(&p->busy, n);
@@ -173,11 +187,13 @@ int pool_take_exact(struct pool *p, const struct ip_addr *a)
 
 	if (!offset_of(p, a, &n))
 		return -ERANGE;
+	p->woken = NOWHERE;
 	if (runs_has(&p->busy, n)) {
 		i = rest_find(p, n);
 		if (i == p->rest_count)
 			return -EADDRINUSE;
 		rest_remove(p, i);
+		p->woken = i;
 	} else {
 		r = runs_add(&p->busy, n);
 		if (r < 0)
@@ -194,12 +210,10 @@ void pool_untake(struct pool *p, const struct ip_addr *a)
 	if (!offset_of(p, a, &n) || !runs_has(&p->busy, n))
 		return;
 	p->taken--;
-	if (runs_del(&p->busy, n) == 0)
-		return;
-	/* Only for one that was woken (runs_del), so there is a place. */
-	memmove(p->rest + 1, p->rest, p->rest_count * sizeof(*p->rest));
-	p->rest[0] = n;
-	p->rest_count++;
+	if (p->woken == NOWHERE)
+		(void)runs_del(&p->busy, n); /* the last one put in */
+	else
+		rest_insert(p, p->woken, n);
 }
 
 /* ---- giving back -------------------------------------------------------- */
@@ -228,6 +242,18 @@ int pool_give(struct pool *p, const struct ip_addr *a)
 	if (p->rest_count == p->rest_room || p->rest_count == POOL_REST_MAX)
 		return -ENOBUFS;
 	p->rest[p->rest_count++] = n;
+	p->taken--;
+	return 0;
+}
+
+int pool_drop(struct pool *p, const struct ip_addr *a)
+{
+	runs_num n;
+
+	if (pool_look(p, a) != POOL_TAKEN || !offset_of(p, a, &n))
+		return -ENOENT;
+	if (runs_del(&p->busy, n) < 0)
+		return pool_give(p, a);
 	p->taken--;
 	return 0;
 }

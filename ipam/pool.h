@@ -66,7 +66,8 @@ int pool_take(struct pool *p, struct pool_range *range, struct ip_addr *ret);
  * that is outside; -ENOMEM. */
 int pool_take_exact(struct pool *p, const struct ip_addr *a);
 /* pool_untake() - undo the last pool_take() or pool_take_exact(), which nobody
- * has heard of: the address is free, and does not rest.  Cannot fail. */
+ * has heard of: the address is free, or rests where it did.  Nothing else was
+ * taken or given in between.  Cannot fail. */
 void pool_untake(struct pool *p, const struct ip_addr *a);
 /*
  * pool_room() - see to it that the next pool_give() cannot fail.
@@ -78,6 +79,9 @@ int pool_room(struct pool *p, struct ip_addr *ret_freed);
 /* pool_give() - a taken address rests from now on.  -ENOENT: it was not taken;
  * -ENOBUFS: there was no pool_room(). */
 int pool_give(struct pool *p, const struct ip_addr *a);
+/* pool_drop() - a taken address is free at once; without memory for that it rests.
+ * As pool_give(). */
+int pool_drop(struct pool *p, const struct ip_addr *a);
 
 /* pool_range_after() - let the next search begin behind @a. */
 void pool_range_after(struct pool_range *range, const struct ip_addr *a);

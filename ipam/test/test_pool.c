@@ -432,6 +432,55 @@ static void untake_leaves_nothing(void **state)
 	pool_free(p);
 }
 
+static void a_dropped_address_is_free(void **state)
+{
+	struct pool_range range = { .prefix = prefix("10.0.0.0/28") };
+	struct pool *p = pool_new(&range.prefix);
+	struct ip_addr a = address("10.0.0.3");
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(pool_take(p, &range, &(struct ip_addr){ 0 }),
+				 0);
+	assert_int_equal(pool_drop(p, &a), 0);
+	assert_int_equal(pool_look(p, &a), POOL_FREE);
+	assert_int_equal(pool_drop(p, &a), -ENOENT);
+	assert_int_equal(pool_count(p).taken, 5);
+	pool_free(p);
+}
+
+static int no_such(void *ctx, const struct ip_addr *a)
+{
+	return ip_equal(a, ctx) ? -EEXIST : 0;
+}
+
+static void untake_puts_back_to_rest(void **state)
+{
+	struct pool_range range = { .prefix = prefix("10.0.0.0/29") };
+	struct pool *p = pool_new(&range.prefix);
+	struct ip_addr a, first = address("10.0.0.3");
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(pool_take(p, &range, &a), 0);
+	for (int i = 3; i < 6; i++) {
+		a.bytes[3] = (uint8_t)i;
+		assert_int_equal(give(p, &a), 0);
+	}
+	a = address("10.0.0.4"); /* the one in the middle */
+	assert_int_equal(pool_take_exact(p, &a), 0);
+	pool_untake(p, &a);
+	assert_int_equal(pool_each_resting(p, no_such, &a), -EEXIST);
+	for (int i = 3; i < 6; i++) { /* still in this order */
+		assert_int_equal(pool_take(p, &range, &a), 0);
+		pool_untake(p, &a);
+		assert_int_equal(pool_take(p, &range, &a), 0);
+		assert_int_equal(a.bytes[3], i);
+	}
+	assert_int_equal(pool_each_resting(p, no_such, &first), 0);
+	pool_free(p);
+}
+
 static void cost_is_of_what_is_handed_out(void **state)
 {
 	struct pool_range range = { .prefix = prefix("10.0.0.0/8") };
@@ -488,6 +537,8 @@ int main(void)
 		cmocka_unit_test(edges_are_kept),
 		cmocka_unit_test(a_released_address_rests),
 		cmocka_unit_test(untake_leaves_nothing),
+		cmocka_unit_test(a_dropped_address_is_free),
+		cmocka_unit_test(untake_puts_back_to_rest),
 		cmocka_unit_test(cost_is_of_what_is_handed_out),
 		cmocka_unit_test(a_range_outside_gives_nothing),
 		cmocka_unit_test(runs_at_the_ends),

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The IPAM core with a death or an error at every fail point, and what becomes of
+ * requests that nobody comes back for. */
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "ipam/test/lives.h"
+#include "lib/fail.h"
+
+/* ---- a fault at every point ---------------------------------------------------- */
+
+#define P "berth-local/10.1.0.0/29"
+#define Q "berth-local/10.1.0.0/29/10.1.0.4/30"
+
+enum what { POOL, POOL_END, ADDR, ADDR_END };
+
+static const struct step {
+	enum what what;
+	const char *id, *addr; /* POOL: the subpool */
+	enum ipam_use use;
+	unsigned int mac;
+} steps[] = {
+	{ POOL, P, NULL, 0, 0 },
+	{ ADDR, P, "10.1.0.1", IPAM_GATEWAY, 0 },
+	{ ADDR, P, "10.1.0.2", IPAM_AUX, 0 },
+	{ ADDR, P, NULL, IPAM_ENDPOINT, 1 },
+	{ ADDR, P, "10.1.0.5", IPAM_ENDPOINT, 2 },
+	{ ADDR_END, P, "10.1.0.3", 0, 0 },
+	{ ADDR, P, NULL, IPAM_ENDPOINT, 3 }, /* .4: .3 rests */
+	{ POOL, Q, "10.1.0.4/30", 0, 0 },
+	{ ADDR, Q, "10.1.0.1", IPAM_GATEWAY, 0 }, /* the same router */
+	{ ADDR, Q, NULL, IPAM_ENDPOINT, 4 },
+	{ ADDR_END, P, "10.1.0.1", 0, 0 },
+	{ ADDR_END, P, "10.1.0.5", 0, 0 },
+	{ ADDR, P, NULL, IPAM_ENDPOINT, 5 }, /* only what rests is left */
+	{ POOL, P, NULL, 0, 0 },
+	{ POOL_END, P, NULL, 0, 0 },
+	{ ADDR_END, P, "10.1.0.2", 0, 0 },
+	{ ADDR_END, Q, "10.1.0.6", 0, 0 },
+	{ ADDR_END, Q, "10.1.0.1", 0, 0 },
+	{ POOL_END, Q, NULL, 0, 0 },
+	{ POOL_END, P, NULL, 0, 0 }, /* with leases in it */
+};
+
+#define STEPS ((int)ARRAY_SIZE(steps))
+
+/* How far the scenario came; in shared memory, for the parent. */
+static struct progress {
+	int next;     /* step to be done */
+	bool retry;   /* it was begun in an earlier life */
+	bool refused; /* its retry without a body was */
+	bool recorded;
+	/* Of a run without faults: what each step answers, and leaves. */
+	char answers[ARRAY_SIZE(steps)][TEXT_MAX];
+	char states[ARRAY_SIZE(steps)][1024];
+} * progress;
+
+static const char *const methods[] = {
+	[POOL] = "IpamDriver.RequestPool",
+	[POOL_END] = "IpamDriver.ReleasePool",
+	[ADDR] = "IpamDriver.RequestAddress",
+	[ADDR_END] = "IpamDriver.ReleaseAddress",
+};
+
+static int step_do(struct ipam_life *l, const struct step *s,
+		   char ret[TEXT_MAX])
+{
+	ret[0] = '\0';
+	switch (s->what) {
+	case POOL:
+		return pool_get(l, "10.1.0.0/29", s->addr, ret);
+	case POOL_END:
+		return pool_put(l, s->id);
+	case ADDR:
+		return addr_get(l, s->id, s->addr, s->use, s->mac, ret);
+	case ADDR_END:
+		return addr_put(l, s->id, s->addr);
+	}
+	return -EINVAL;
+}
+
+static void step_seen(struct ipam_life *l, int i)
+{
+	_cleanup_free_ char *now = all_of(l);
+
+	if (!progress->recorded) {
+		CHECK(strlen(now) < sizeof(progress->states[i]));
+		strcpy(progress->states[i], now);
+	}
+	if (strcmp(now, progress->states[i]) != 0)
+		fprintf(stderr, "# step %d: is\n%swant\n%s", i, now,
+			progress->states[i]);
+	CHECK(strcmp(now, progress->states[i]) == 0);
+}
+
+static void answered(int i, const char *answer)
+{
+	if (!progress->recorded)
+		strcpy(progress->answers[i], answer);
+	CHECK(strcmp(answer, progress->answers[i]) == 0);
+}
+
+static void go_on(struct ipam_life *l, void *arg)
+{
+	struct progress *p = arg;
+
+	for (; p->next < STEPS; p->next++) {
+		const struct step *s = &steps[p->next];
+		_cleanup_free_ char *kept = NULL;
+		char answer[TEXT_MAX];
+		uint64_t seq = 0;
+		int r = -EBADMSG;
+
+		if (p->retry) {
+			p->retry = false;
+			r = ipam_replay(l->core, methods[s->what], &kept, &seq,
+					NULL);
+			CHECK(r == 0 || r == -EBADMSG);
+			if (r == 0)
+				ipam_core_delivered(l->core, seq);
+			p->refused = r < 0;
+			if (r == 0) /* slashes are escaped in it */
+				CHECK(strlen(kept) >=
+				      strlen(p->answers[p->next]));
+		}
+		p->retry = true;
+		if (r < 0) {
+			CHECK(step_do(l, s, answer) == 0);
+			answered(p->next, answer);
+		}
+		p->retry = false;
+		step_seen(l, p->next);
+	}
+	CHECK(problems(l) == 0);
+}
+
+static void start_over(void)
+{
+	progress->next = 0;
+	progress->retry = progress->refused = false;
+}
+
+/* The scenario with each of @fps (ended by NULL) in one life after the other,
+ * then to its end.  Return: lives that ended by a fault. */
+static int play(const char *const *fps)
+{
+	int deaths = 0, status;
+
+	start_over();
+	for (; *fps; fps++) {
+		status = live(go_on, progress, *fps);
+		if (!was_killed(status)) {
+			if (status)
+				print_message("# %s\n", *fps);
+			assert_int_equal(status, 0);
+			break;
+		}
+		deaths++;
+	}
+	status = live(go_on, progress, NULL);
+	if (status)
+		print_message("# after %s\n", *(fps - (deaths > 0)));
+	assert_int_equal(status, 0);
+	assert_int_equal(progress->next, STEPS);
+	return deaths;
+}
+
+/* The names of all fail points, NUL-separated, ended by an empty one. */
+static char *points;
+
+static void points_load(void)
+{
+	size_t size = 0;
+	FILE *f = open_memstream(&points, &size);
+
+	fail_list(f);
+	fclose(f);
+	for (char *p = points; *p; p++)
+		if (*p == '\n')
+			*p = '\0';
+}
+
+static const char *point_next(const char *p)
+{
+	return p + strlen(p) + 1;
+}
+
+static bool ours(const char *point)
+{
+	return strncmp(point, "ipam.", 5) == 0;
+}
+
+/* Points that a request passes before there is anything on disk: a retry
+ * without a body can only be refused. */
+static bool before_intent(const char *point)
+{
+	return strcmp(point, "ipam.pool.request") == 0 ||
+	       strcmp(point, "ipam.addr.request") == 0 ||
+	       strcmp(point, "journal.begin") == 0;
+}
+
+static void without_a_fault(void **state)
+{
+	(void)state;
+	progress->recorded = false;
+	assert_int_equal(play((const char *const[]){ NULL }), 0);
+	assert_string_equal(progress->answers[0], P);
+	assert_string_equal(progress->answers[6], "10.1.0.4/29");
+	assert_string_equal(progress->answers[9], "10.1.0.6/29");
+	assert_string_equal(progress->answers[12], "10.1.0.3/29");
+	assert_string_equal(progress->states[STEPS - 1], "");
+	progress->recorded = true;
+	/* the same again, on what that left */
+	assert_int_equal(play((const char *const[]){ NULL }), 0);
+}
+
+static void killed_at_each_point_and_pass(void **state)
+{
+	int hit = 0;
+
+	(void)state;
+	for (const char *p = points; *p; p = point_next(p)) {
+		int deaths = 1, passes = 0;
+
+		for (int nth = 1; deaths && nth < 60; nth++) {
+			char fp[128];
+
+			snprintf(fp, sizeof(fp), "%s:kill:nth=%d", p, nth);
+			deaths = play((const char *const[]){ fp, NULL });
+			passes += deaths;
+			if (deaths && ours(p) &&
+			    progress->refused != before_intent(p)) {
+				print_message("# %s\n", fp);
+				fail();
+			}
+			progress->refused = false;
+		}
+		if (ours(p) && !passes && strcmp(p, "ipam.recover.redo") != 0) {
+			print_message("# never reached: %s\n", p);
+			fail();
+		}
+		hit += passes;
+	}
+	assert_true(hit > 80);
+}
+
+static void killed_again_in_recovery_three_deep(void **state)
+{
+	int deepest = 0;
+
+	(void)state;
+	for (const char *p = points; *p; p = point_next(p)) {
+		if (!ours(p))
+			continue;
+		for (const char *q = points; *q; q = point_next(q)) {
+			char first[128], then[128];
+			int deaths;
+
+			if (!ours(q))
+				continue;
+			snprintf(first, sizeof(first), "%s:kill:nth=1", p);
+			snprintf(then, sizeof(then), "%s:kill:nth=1", q);
+			deaths = play((const char *const[]){ first, then, then,
+							     then, NULL });
+			deepest = deaths > deepest ? deaths : deepest;
+		}
+	}
+	assert_int_equal(deepest, 4);
+}
+
+static void fail_once(struct ipam_life *l, void *arg)
+{
+	bool failed = false;
+
+	(void)arg;
+	for (int i = 0; i < STEPS; i++) {
+		char answer[TEXT_MAX];
+		int r = step_do(l, &steps[i], answer);
+
+		CHECK(r == 0 || (r == -ENOSPC && !failed));
+		failed |= r < 0;
+		if (r < 0 && i > 0) /* nothing of it is left */
+			step_seen(l, i - 1);
+		if (r < 0)
+			CHECK(step_do(l, &steps[i], answer) == 0);
+		answered(i, answer);
+		step_seen(l, i);
+	}
+	CHECK(problems(l) == 0);
+}
+
+static void error_at_each_point_changes_nothing(void **state)
+{
+	(void)state;
+	for (const char *p = points; *p; p = point_next(p))
+		for (int nth = 1; nth < 24; nth++) {
+			char fp[128];
+			int status;
+
+			/* others are passed by the start, too */
+			if (!ours(p))
+				continue;
+			snprintf(fp, sizeof(fp), "%s:err=ENOSPC:nth=%d", p,
+				 nth);
+			status = live(fail_once, NULL, fp);
+			if (status)
+				print_message("# %s\n", fp);
+			assert_int_equal(status, 0);
+		}
+}
+
+/* ---- what nobody asks for again ------------------------------------------------- */
+
+static void pool_only(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(pool_get(l, "10.1.0.0/29", NULL, NULL) == 0);
+}
+
+static void lease_only(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(addr_get(l, P, "10.1.0.3", IPAM_ENDPOINT, 9, NULL) == 0);
+}
+
+static void gateway_only(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(addr_get(l, P, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+}
+
+static bool is_told(struct ipam_life *l, const char *part)
+{
+	_cleanup_free_ char *all = all_of(l);
+
+	return strstr(all, part);
+}
+
+static void pool_goes(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(is_told(l, P));
+	lives_expire(l);
+	CHECK(!is_told(l, P));
+	CHECK(problems(l) == 0);
+}
+
+static void named_pool_stays(struct ipam_life *l, void *arg)
+{
+	gateway_only(l, arg);
+	lives_expire(l);
+	CHECK(is_told(l, P " networks=1 leases=0 reserved=1"));
+}
+
+static void counted_pool_goes_once(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(is_told(l, P " networks=2"));
+	lives_expire(l);
+	CHECK(is_told(l, P " networks=1"));
+}
+
+static void committed_pool_stays(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	lives_expire(l);
+	CHECK(is_told(l, P " networks=1"));
+}
+
+static void lease_goes(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(is_told(l, "10.1.0.3/29 endpoint"));
+	lives_expire(l);
+	CHECK(!is_told(l, "10.1.0.3/29 endpoint"));
+	CHECK(problems(l) == 0);
+}
+
+static void repeated_lease_stays(struct ipam_life *l, void *arg)
+{
+	lease_only(l, arg);
+	lives_expire(l);
+	CHECK(is_told(l, "10.1.0.3/29 endpoint"));
+}
+
+static void gateway_goes(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(is_told(l, "10.1.0.1/29 gateway"));
+	lives_expire(l);
+	CHECK(!is_told(l, "10.1.0.1/29 gateway"));
+	CHECK(is_told(l, P));
+}
+
+static void nothing(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(problems(l) == 0);
+}
+
+static const struct ending {
+	const char *name;
+	void (*begin)(struct ipam_life *l, void *arg);
+	const char *fp;
+	void (*then)(struct ipam_life *l, void *arg);
+	bool prepared; /* the pool was there before */
+} endings[] = {
+	{ "a pool nobody came back for is taken back", pool_only,
+	  "ipam.pool.intent:kill", pool_goes, false },
+	{ "a pool that was used meanwhile stays", pool_only,
+	  "ipam.pool.intent:kill", named_pool_stays, false },
+	{ "a pool counted once more is counted down", pool_only,
+	  "ipam.pool.intent:kill", counted_pool_goes_once, true },
+	{ "a pool that was on record stays", pool_only, "ipam.pool.done:kill",
+	  committed_pool_stays, false },
+	{ "an address nobody came back for is taken back", lease_only,
+	  "ipam.lease.intent:kill", lease_goes, true },
+	{ "an address asked for again stays", lease_only,
+	  "ipam.lease.intent:kill", repeated_lease_stays, true },
+	{ "a gateway nobody came back for is taken back", gateway_only,
+	  "ipam.reserve.intent:kill", gateway_goes, true },
+};
+
+static void ending_row(void **state)
+{
+	const struct ending *e = *state;
+
+	assert_int_equal(lives_setup(NULL), 0);
+	if (e->prepared)
+		assert_int_equal(live(pool_only, NULL, NULL), 0);
+	assert_true(was_killed(live(e->begin, NULL, e->fp)));
+	assert_int_equal(live(e->then, NULL, NULL), 0);
+	assert_int_equal(live(nothing, NULL, NULL), 0);
+	assert_int_equal(lives_teardown(NULL), 0);
+}
+
+/* ---- several at once -------------------------------------------------------------- */
+
+/* A gateway and an endpoint's address at once, and the death of the daemon in
+ * both: they are in different stores, and still two. */
+static void *gateway_thread(void *arg)
+{
+	(void)addr_get(arg, P, "10.1.0.1", IPAM_GATEWAY, 0, NULL);
+	return NULL;
+}
+
+static void *other_pool_thread(void *arg)
+{
+	(void)addr_get(arg, "berth-local/10.2.0.0/29", NULL, IPAM_ENDPOINT, 3,
+		       NULL);
+	return NULL;
+}
+
+static void two_pools(struct ipam_life *l, void *arg)
+{
+	pool_only(l, arg);
+	CHECK(pool_get(l, "10.2.0.0/29", NULL, NULL) == 0);
+}
+
+static void ask_two(struct ipam_life *l, void *arg)
+{
+	pthread_t t, u;
+
+	(void)arg;
+	pthread_create(&t, NULL, gateway_thread, l);
+	pthread_create(&u, NULL, other_pool_thread, l);
+	pthread_join(t, NULL);
+	pthread_join(u, NULL);
+	_exit(1); /* one of them died before */
+}
+
+static void two_retries(struct ipam_life *l, void *arg)
+{
+	char *answer = NULL;
+	uint64_t seq;
+
+	(void)arg;
+	CHECK(is_told(l, "10.1.0.1/29 gateway"));
+	CHECK(is_told(l, "10.2.0.1/29 endpoint"));
+	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", &answer, &seq,
+			  NULL) == -ENOTUNIQ);
+	CHECK(!is_told(l, "10.1.0.1/29 gateway"));
+	CHECK(!is_told(l, "10.2.0.1/29 endpoint"));
+	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", &answer, &seq,
+			  NULL) == -EBADMSG);
+	CHECK(ipam_replay(l->core, "IpamDriver.GetCapabilities", &answer, &seq,
+			  NULL) == -EBADMSG);
+}
+
+static void one_candidate_in_each_store_is_two(void **state)
+{
+	(void)state;
+	assert_int_equal(live(two_pools, NULL, NULL), 0);
+	assert_true(was_killed(live(ask_two, NULL,
+				    "ipam.reserve.intent:sleep=20000,"
+				    "ipam.lease.intent:sleep=300:nth=1,"
+				    "ipam.lease.recorded:kill")));
+	assert_int_equal(live(two_retries, NULL, NULL), 0);
+	assert_int_equal(live(nothing, NULL, NULL), 0);
+}
+
+#define TEST(fn)                                                           \
+	(struct CMUnitTest)                                                \
+	{                                                                  \
+		.name = #fn, .test_func = (fn), .setup_func = lives_setup, \
+		.teardown_func = lives_teardown,                           \
+	}
+
+int main(void)
+{
+	struct CMUnitTest tests[5 + ARRAY_SIZE(endings)] = {
+		TEST(without_a_fault),
+		TEST(error_at_each_point_changes_nothing),
+		TEST(killed_at_each_point_and_pass),
+		TEST(killed_again_in_recovery_three_deep),
+		TEST(one_candidate_in_each_store_is_two),
+	};
+
+	lives_init();
+	progress = lives_shared(sizeof(*progress));
+	points_load();
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		tests[5 + i] = (struct CMUnitTest){
+			.name = endings[i].name,
+			.test_func = ending_row,
+			.initial_state = (void *)(uintptr_t)&endings[i],
+		};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
