@@ -15,3 +15,7 @@ tests += ipam/test/test_pool.c
 test-src += ipam/test/lives.c
 tests += ipam/test/test_ipam_faults.c
 ipam/test/test_ipam_faults.c-ldflags := -Wl,--wrap=clock_gettime
+tests += ipam/test/test_ipam_core.c
+ipam/test/test_ipam_core.c-ldflags := -Wl,--wrap=clock_gettime
+tests += ipam/test/test_ipam_threads.c
+ipam/test/test_ipam_threads.c-ldflags := -Wl,--wrap=clock_gettime

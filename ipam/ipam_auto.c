@@ -98,20 +98,23 @@ static int ula_get(struct ipam_core *core, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct ipam_record rec;
+	struct err why = { 0 };
 	int r;
 
 	if (!ip_is_none(&core->ula.addr))
 		return 0;
-	r = store_get(core->d->state, HOST_KIND, HOST_ULA, &text, err);
+	r = store_get(core->d->state, HOST_KIND, HOST_ULA, &text, &why);
 	if (r == -ENOENT)
 		return ula_make(core, err);
 	if (r == 0)
-		r = ipam_record_parse(text, &rec, err);
+		r = ipam_record_parse(text, &rec, &why);
 	if (r == 0 && rec.pool.addr.family != AF_INET6)
-		r = err_set(err, -EBADMSG, "this host's record of its /48");
-	if (r == 0)
-		core->ula = rec.pool;
-	return r;
+		r = err_set(&why, -EBADMSG, "it is no IPv6 prefix");
+	if (r < 0)
+		return err_set(err, r, "the record of this host's /48: %s",
+			       why.msg);
+	core->ula = rec.pool;
+	return 0;
 }
 
 /* ---- what this host uses --------------------------------------------------- */
