@@ -132,12 +132,11 @@ int ipam_pool_apply(struct ipam_core *core, const struct ipam_record *rec,
 	struct ipam_net *net = ipam_net_find(core, &rec->pool);
 	int r;
 
-	if (net)
-		ipam_net_take(net);
-	else
+	if (!net)
 		net = ipam_net_add(core, rec->space, &rec->pool);
 	if (!net)
 		return ipam_no_memory(err);
+	ipam_net_take(net);
 	r = net_apply(net, rec, seq, err);
 	ipam_net_give(net);
 	return r;

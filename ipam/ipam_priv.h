@@ -105,6 +105,8 @@ void ipam_hold_take(struct ipam_core *core, const char *id,
 		    struct ipam_hold *ret);
 void ipam_hold_give(struct ipam_hold *h); /* empty is fine */
 
+/* Under pools_lock, or at the start: by PoolID, not locked.  NULL: none. */
+struct ipam_range *ipam_range_peek(struct ipam_core *core, const char *id);
 /* Under pools_lock: does a lease's record speak of what there is?  Of one that
  * rests only the address counts: it may have outlived its PoolID. */
 bool ipam_record_lives(struct ipam_core *core, const struct ipam_record *rec);
@@ -115,7 +117,8 @@ struct ipam_net *ipam_net_find(struct ipam_core *core,
 /* Lock it until ipam_net_give(), which frees one that is gone. */
 void ipam_net_take(struct ipam_net *net);
 void ipam_net_give(struct ipam_net *net);
-/* Under pools_lock: a new net, in the tree, taken.  NULL: out of memory. */
+/* Under pools_lock: a new net, in the tree; without a range it is not for long.
+ * NULL: out of memory. */
 struct ipam_net *ipam_net_add(struct ipam_core *core, const char *space,
 			      const struct ip_prefix *prefix);
 /* Each net, by prefix, under pools_lock; not locked. */

@@ -14,7 +14,7 @@
 
 #define EXPIRE_TICKS 5
 
-/* ---- loading ------------------------------------------------------------- */
+/* ---- loading, without locks: there is no other thread yet ------------------ */
 
 /* Records to delete, and resting ones to be put in order: what a walk over the
  * store must not do itself. */
@@ -97,41 +97,37 @@ static int load_pool(void *ctx, const char *id, const char *parent,
 		    strcmp(net->space, rec.space) != 0))
 		return unusable(l->core, POOL_KIND, id,
 				"it overlaps another pool");
-	if (net)
-		ipam_net_take(net);
-	else
+	if (!net)
 		net = ipam_net_add(l->core, rec.space, &rec.pool);
-	if (net) {
-		range = ipam_range_add(net, &rec);
-		if (range)
-			range->refs = rec.refs;
-		ipam_net_give(net);
-	}
-	return range ? 0 : ipam_no_memory(l->err);
+	range = net ? ipam_range_add(net, &rec) : NULL;
+	if (!range)
+		return ipam_no_memory(l->err);
+	range->refs = rec.refs;
+	return 0;
 }
 
 /* The pool that a record speaks of, if it is still that one. */
-static bool belongs(struct ipam_core *core, const struct ipam_record *rec,
-		    struct ipam_hold *h)
+static struct ipam_range *range_of(struct ipam_core *core,
+				   const struct ipam_record *rec)
 {
-	ipam_hold_take(core, rec->id, h);
-	return h->range && h->range->born == rec->born;
+	struct ipam_range *range = ipam_range_peek(core, rec->id);
+
+	return range && range->born == rec->born ? range : NULL;
 }
 
-static int load_taken(struct ipam_hold *h, const struct ipam_record *rec,
+static int load_taken(struct ipam_range *range, const struct ipam_record *rec,
 		      enum ipam_use use)
 {
-	int r = pool_take_exact(h->net->pool, &rec->addr);
+	int r = range ? pool_take_exact(range->net->pool, &rec->addr) : -ENOENT;
 
 	if (r < 0)
 		return r;
-	return ipam_lease_add(h->net, rec, use, h->range) ? 0 : -ENOMEM;
+	return ipam_lease_add(range->net, rec, use, range) ? 0 : -ENOMEM;
 }
 
 static int load_reserved(void *ctx, const char *id, const char *parent,
 			 const char *json)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	struct loading *l = ctx;
 	struct ipam_record rec;
 	enum ipam_use use;
@@ -141,12 +137,10 @@ static int load_reserved(void *ctx, const char *id, const char *parent,
 	(void)parent;
 	if (r == 0)
 		r = ipam_use_parse(rec.use, &use, &err);
-	if (r == 0 && !belongs(l->core, &rec, &h))
-		r = err_set(&err, -ENOENT, "there is no pool %s", rec.id);
 	if (r == 0) {
-		r = load_taken(&h, &rec, use);
+		r = load_taken(range_of(l->core, &rec), &rec, use);
 		if (r < 0)
-			err_set(&err, r, "%s", strerror(-r));
+			err_set(&err, r, "pool %s: %s", rec.id, strerror(-r));
 	}
 	if (r == -ENOMEM)
 		return ipam_no_memory(l->err);
@@ -156,7 +150,6 @@ static int load_reserved(void *ctx, const char *id, const char *parent,
 static int load_lease(void *ctx, const char *id, const char *parent,
 		      const char *json)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	struct loading *l = ctx;
 	struct ipam_record rec;
 	struct err err = { 0 };
@@ -169,10 +162,8 @@ static int load_lease(void *ctx, const char *id, const char *parent,
 		r = later_dead(l->later, id);
 	else if (rec.rest)
 		r = later_rest(l->later, &rec);
-	else if (!belongs(l->core, &rec, &h))
-		r = later_dead(l->later, id);
 	else
-		r = load_taken(&h, &rec, IPAM_ENDPOINT);
+		r = load_taken(range_of(l->core, &rec), &rec, IPAM_ENDPOINT);
 	if (r == -ENOMEM)
 		return ipam_no_memory(l->err);
 	return r < 0 ? unusable(l->core, LEASE_KIND, id, strerror(-r)) : 0;
@@ -181,16 +172,17 @@ static int load_lease(void *ctx, const char *id, const char *parent,
 static int load_cursor(void *ctx, const char *id, const char *parent,
 		       const char *json)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
+	struct ipam_range *range = NULL;
 	struct loading *l = ctx;
 	struct ipam_record rec;
 
 	(void)id;
 	(void)parent;
 	/* what can't be used only means to begin at the first */
-	if (ipam_record_parse(json, &rec, NULL) == 0 &&
-	    belongs(l->core, &rec, &h))
-		h.range->at.next = rec.addr;
+	if (ipam_record_parse(json, &rec, NULL) == 0)
+		range = range_of(l->core, &rec);
+	if (range)
+		range->at.next = rec.addr;
 	return 0;
 }
 
@@ -228,11 +220,8 @@ static int load_rests(struct ipam_core *core, struct later *l, struct err *err)
 
 		one.len = (uint8_t)(ip_bytes(&one.addr) * 8);
 		net = ipam_net_find(core, &one);
-		if (!net)
-			continue;
-		ipam_net_take(net);
-		r = load_rest(net, &l->rests[i]);
-		ipam_net_give(net);
+		if (net)
+			r = load_rest(net, &l->rests[i]);
 	}
 	return r < 0 ? ipam_no_memory(err) : 0;
 }

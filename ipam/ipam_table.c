@@ -118,7 +118,6 @@ struct ipam_net *ipam_net_add(struct ipam_core *core, const char *space,
 		net_free(net);
 		return NULL;
 	}
-	ipam_net_take(net);
 	return net;
 }
 
@@ -236,17 +235,24 @@ void ipam_range_drop(struct ipam_net *net, struct ipam_range *range)
 	free(range);
 }
 
+struct ipam_range *ipam_range_peek(struct ipam_core *core, const char *id)
+{
+	struct ipam_range key = { 0 }, **at;
+
+	snprintf(key.id, sizeof(key.id), "%s", id);
+	at = tfind(&key, &core->ranges, by_id);
+	return at ? *at : NULL;
+}
+
 bool ipam_record_lives(struct ipam_core *core, const struct ipam_record *rec)
 {
+	const struct ipam_range *range = ipam_range_peek(core, rec->id);
 	struct ip_prefix one = { .addr = rec->addr };
-	struct ipam_range key = { 0 }, **at;
 
 	one.len = (uint8_t)(ip_bytes(&rec->addr) * 8);
 	if (rec->rest)
 		return !ip_is_none(&rec->addr) && ipam_net_find(core, &one);
-	snprintf(key.id, sizeof(key.id), "%s", rec->id);
-	at = tfind(&key, &core->ranges, by_id);
-	return at && (*at)->born == rec->born;
+	return range && range->born == rec->born;
 }
 
 void ipam_hold_take(struct ipam_core *core, const char *id,

@@ -13,6 +13,7 @@
 
 const struct driver drivers[] = {
 	{ "berth-bridge", DRIVER_NETWORK },
+	{ "berth-ipam", DRIVER_IPAM },
 	{ "berth-named", DRIVER_VOLUME },
 	{ 0 },
 };
@@ -30,7 +31,8 @@ const struct driver *driver_find(const char *name, struct err *err)
 	near = opts_nearest(name, names);
 	err_set(err, -EINVAL, "no driver \"%s\": %s \"%s\"%s", name,
 		near ? "did you mean" : "there are",
-		near ? near : "berth-bridge\" and \"berth-named",
+		near ? near
+		     : "berth-bridge\", \"berth-ipam\" and \"berth-named",
 		near ? "?" : "");
 	return NULL;
 }

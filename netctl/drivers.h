@@ -11,6 +11,7 @@
 enum driver_kind {
 	DRIVER_NETWORK,
 	DRIVER_VOLUME,
+	DRIVER_IPAM,
 	DRIVER_ANY,
 };
 

@@ -3,11 +3,25 @@
 #include "netctl/cmds.h"
 
 static const struct cmd *const cmds[] = {
-	&cmd_up,        &cmd_down,           &cmd_restart,
-	&cmd_ports,     &cmd_network_ls,     &cmd_network_inspect,
-	&cmd_volume_ls, &cmd_volume_inspect, &cmd_volume_resize,
-	&cmd_volume_df, &cmd_volume_prune,   &cmd_doctor,
-	&cmd_gc,        &cmd_version,        NULL,
+	&cmd_up,
+	&cmd_down,
+	&cmd_restart,
+	&cmd_ports,
+	&cmd_network_ls,
+	&cmd_network_inspect,
+	&cmd_volume_ls,
+	&cmd_volume_inspect,
+	&cmd_volume_resize,
+	&cmd_volume_df,
+	&cmd_volume_prune,
+	&cmd_ipam_pools,
+	&cmd_ipam_leases,
+	&cmd_ipam_check,
+	&cmd_ipam_gc,
+	&cmd_doctor,
+	&cmd_gc,
+	&cmd_version,
+	NULL,
 };
 
 int main(int argc, char **argv)

@@ -15,7 +15,7 @@
 #include "ipam/test/lives.h"
 
 #define THREADS 16
-#define MINE    24 /* addresses a thread holds at most */
+#define MINE    80 /* addresses a thread holds at most */
 #define BITS    1024u
 
 static const char *const pools[] = { "10.1.0.0/22", "10.2.0.0/24",
