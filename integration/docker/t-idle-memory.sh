@@ -3,9 +3,8 @@
 . "${0%/*}/../lib/lib.sh"
 need curl
 
-start_daemon berth-bridge
-start_daemon berth-named
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipam berth-named; do
+	start_daemon "$d"
 	status=/proc/${DAEMON_PID[$d]}/status
 	at_most "$(awk '/^RssAnon/ { print $2 }' "$status")" 2047 "KiB anonymous, $d"
 	at_most "$(awk '/^VmRSS/ { print $2 }' "$status")" 10239 "KiB resident, $d"

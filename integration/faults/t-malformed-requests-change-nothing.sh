@@ -14,19 +14,21 @@ kernel() {
 	grep -c . /proc/mounts
 }
 
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipam berth-named; do
 	start_daemon "$d"
 done
-# One network, endpoint and volume of each: there is something to be changed.
+# One network, endpoint, address and volume: there is something to be changed.
 api NetworkDriver.CreateNetwork '{"NetworkID":"aa11","Options":
 	{"com.docker.network.enable_ipv6":false},"IPv6Data":[],
 	"IPv4Data":[{"Pool":"10.77.0.0/24","Gateway":"10.77.0.1/24"}]}' berth-bridge
 api NetworkDriver.CreateEndpoint '{"NetworkID":"aa11","EndpointID":"bb22",
 	"Interface":{"Address":"10.77.0.2/24"}}' berth-bridge
 api VolumeDriver.Create '{"Name":"keep"}' berth-named
+api IpamDriver.RequestPool '{"Pool":"10.78.0.0/24"}' berth-ipam
+api IpamDriver.RequestAddress '{"PoolID":"berth-local/10.78.0.0/24"}' berth-ipam
 
 kernel >kernel.before
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipam berth-named; do
 	"$TOOLS/badreq" "$(sock "$d")" || fail "$d treated some wrongly"
 	at_most "$(awk '/^RssAnon/ { print $2 }' "/proc/${DAEMON_PID[$d]}/status")" \
 		2047 "KiB anonymous afterwards, $d"
@@ -39,6 +41,7 @@ api NetworkDriver.DeleteEndpoint '{"NetworkID":"aa11","EndpointID":"bb22"}' \
 	berth-bridge
 api NetworkDriver.DeleteNetwork '{"NetworkID":"aa11"}' berth-bridge
 api VolumeDriver.Remove '{"Name":"keep"}' berth-named
-for d in berth-bridge berth-named; do
+api IpamDriver.ReleasePool '{"PoolID":"berth-local/10.78.0.0/24"}' berth-ipam
+for d in berth-bridge berth-ipam berth-named; do
 	stop_daemon "$d"
 done

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "integration/tools/badreq_values.h"
+#include "ipam/ipam_api.h"
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "netplugins/net_api.h"
@@ -33,8 +34,17 @@
 #define DEPTH_MAX  8
 #define HOLE       "@hole@" /* replaced by raw text */
 
+struct run;
+
+/* A kind of daemon: by what it implements. */
+struct plugin_kind {
+	const char *implements, *list; /* the method that lists all it keeps */
+	void (*try)(struct run *run);
+};
+
 struct run {
 	struct sockaddr_un addr;
+	const struct plugin_kind *kind;
 	bool verbose;
 	unsigned int sent, wrong;
 	char *before; /* owned: what the daemon listed */
@@ -158,11 +168,11 @@ static void wrong(struct run *run, const char *what, const char *why)
 }
 
 /* What the daemon keeps, as text.  Owned. */
-static char *listing(const struct run *run, bool network)
+static char *listing(const struct run *run)
 {
 	char *all = NULL;
 
-	post(run, network ? "Berth.Networks" : "Berth.Volumes", "{}", 2);
+	post(run, run->kind->list, "{}", 2);
 	if (got.status != 200 || asprintf(&all, "%s", answer_body()) < 0)
 		die("the daemon does not list what it keeps");
 	return all;
@@ -600,23 +610,42 @@ static void try_network(struct run *run)
 		try_method(run, m->name, m->fields);
 }
 
+static void try_lists(struct run *run, const struct rpc_method *const *lists,
+		      const struct jdec_field *(*fields)(const char *method))
+{
+	for (; *lists; lists++)
+		for (const struct rpc_method *m = *lists; m->name; m++)
+			if (fields(m->name))
+				try_method(run, m->name, fields(m->name));
+}
+
 static void try_volume(struct run *run)
 {
+	static const struct rpc_method *const lists[] = { vol_api_methods,
+							  vol_api_berth_methods,
+							  NULL };
+
+	try_lists(run, lists, vol_api_fields);
+}
+
+static void try_ipam(struct run *run)
+{
 	static const struct rpc_method *const lists[] = {
-		vol_api_methods, vol_api_berth_methods
+		ipam_api_methods, ipam_api_berth_methods, NULL
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		for (const struct rpc_method *m = lists[i]; m->name; m++)
-			if (vol_api_fields(m->name))
-				try_method(run, m->name,
-					   vol_api_fields(m->name));
+	try_lists(run, lists, ipam_api_fields);
 }
+
+static const struct plugin_kind kinds[] = {
+	{ "NetworkDriver", "Berth.Networks", try_network },
+	{ "VolumeDriver", "Berth.Volumes", try_volume },
+	{ "IpamDriver", "Berth.IpamLeases", try_ipam },
+};
 
 int main(int argc, char **argv)
 {
 	struct run run = { .addr = { .sun_family = AF_UNIX } };
-	bool network;
 	char *after;
 
 	run.verbose = argc > 2 && !strcmp(argv[2], "-v");
@@ -624,17 +653,16 @@ int main(int argc, char **argv)
 		die("usage: badreq SOCKET [-v]");
 	strcpy(run.addr.sun_path, argv[1]);
 	post(&run, "Plugin.Activate", "", 0);
-	network = strstr(answer_body(), "NetworkDriver");
-	if (!network && !strstr(answer_body(), "VolumeDriver"))
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strstr(answer_body(), kinds[i].implements))
+			run.kind = &kinds[i];
+	if (!run.kind)
 		die("%s: no plugin answers", argv[1]);
-	run.before = listing(&run, network);
-	if (network)
-		try_network(&run);
-	else
-		try_volume(&run);
+	run.before = listing(&run);
+	run.kind->try(&run);
 	try_messages(&run);
 	try_large_heads(&run);
-	after = listing(&run, network);
+	after = listing(&run);
 	if (strcmp(run.before, after) != 0) {
 		run.wrong++;
 		printf("wrong: the daemon's state changed\n  before: %s\n"
