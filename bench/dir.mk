@@ -1,2 +1,4 @@
 tools += tcpbench
 tcpbench-main := bench/tcpbench.c
+tools += ipam-pool
+ipam-pool-main := bench/ipam_pool.c

@@ -12,7 +12,7 @@ setting() { # UNIT KEY
 # The units themselves: systemd reads them without complaint, and how much they
 # leave open does not grow.
 mkdir -p root/usr/local/bin root/usr/local/lib/systemd/system
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipam berth-named; do
 	cp "$UNITS/$d".* root/usr/local/lib/systemd/system/
 	cp "$BIN/$d" root/usr/local/bin/
 done
@@ -20,8 +20,8 @@ for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
 done
 # What mounts for the host may see all of it, and talks to file servers.
-declare -A open=([berth-bridge]=40 [berth-named]=52)
-for d in berth-bridge berth-named; do
+declare -A open=([berth-bridge]=40 [berth-ipam]=40 [berth-named]=52)
+for d in berth-bridge berth-ipam berth-named; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
 	same "$out" '' "what systemd says of $d"
@@ -46,7 +46,7 @@ fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|D
 
 # The same by hand, for there is no systemd here.
 mkdir confined
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipam berth-named; do
 	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
 		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
 	contains "$caps" + "capabilities of $d"
@@ -80,11 +80,13 @@ END
 done
 mkdir -p "$PLUGINS"
 BIN=$DIR/confined
+export IPAM=berth-ipam
 berth_host
 fails touch "/proc/${DAEMON_PID[berth-bridge]}/root/usr/x"
 
 docker network create -d berth-bridge --ipv6 --subnet 10.66.0.0/24 \
 	--subnet fd00:66::/64 n1 >/dev/null
+docker network create -d berth-bridge n2 >/dev/null # looks at the routes
 docker volume create -d berth-named -o mode=0770 -o uid=33 v1 >/dev/null
 docker volume create -d berth-named -o size=16m v2 >/dev/null
 docker volume create -d berth-named -o size=300m -o fs=xfs v3 >/dev/null
@@ -102,6 +104,7 @@ same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "from the LAN"
 same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]' problems
 restart_daemon berth-bridge
 restart_daemon berth-named
+restart_daemon berth-ipam
 same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "after a restart"
 same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v2/_data)" ext4 "v2 on this host"
 same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v4/_data)" tmpfs "v4 on this host"
@@ -120,9 +123,10 @@ never_within 4 v1_lost_its_user
 same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]' "problems of volumes"
 docker rm -f web >/dev/null
 docker volume rm v1 v2 v3 v4 v5 >/dev/null
-docker network rm n1 >/dev/null
+docker network rm n1 n2 >/dev/null
+no_address_left
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipam berth-named; do
 	same "$(grep -v '+++\|socket(' "$d.denied" || :)" '' \
 		"system calls its unit denies to $d"
 	# shellcheck disable=SC2013 # words
@@ -131,6 +135,7 @@ for d in berth-bridge berth-named; do
 			" ${f#socket(} " "address families of $d"
 	done
 done
-lacks "$(cat berth-bridge.log berth-named.log)" "not permitted" "the logs"
+lacks "$(cat berth-bridge.log berth-ipam.log berth-named.log)" "not permitted" "the logs"
 stop_daemon berth-bridge
+stop_daemon berth-ipam
 stop_daemon berth-named

@@ -303,8 +303,17 @@ disk() {
 
 # --- a real Docker ----------------------------------------------------------
 
+# docker ARG... - with IPAM=berth-ipam in the environment "network create" has that
+# as its --ipam-driver, so that a test's claims can be shown again with it.
 docker() {
-	/usr/bin/docker "$@"
+	case "${IPAM:+ipam} $* " in
+	*" --config-from "*) /usr/bin/docker "$@" ;; # it has the other's
+	"ipam network create "*)
+		shift 2
+		/usr/bin/docker network create --ipam-driver "$IPAM" "$@"
+		;;
+	*) /usr/bin/docker "$@" ;;
+	esac
 }
 
 # start_dockerd [FLAG...] - Debian's dockerd with its own containerd, ready, and
@@ -416,6 +425,7 @@ berth_host() {
 	[ -e /run/netns/lan ] || lan
 	start_daemon berth-bridge
 	start_daemon berth-named
+	[ -z "${IPAM-}" ] || start_daemon "$IPAM"
 	start_dockerd "$@"
 }
 
@@ -568,6 +578,17 @@ drop_docker_objects() {
 	return $rc
 }
 
+# With Docker's objects gone nothing is handed out, and the records are right.
+no_address_left() {
+	local ipam=${IPAM-}
+	if [ -n "$ipam" ] && [ -n "${DAEMON_PID[$ipam]-}" ]; then
+		same "$(api Berth.IpamPools '{}' "$ipam" | jq -c .Pools)" '[]' \
+			"pools left"
+		same "$(api Berth.Check '{}' "$ipam" | jq -c .Problems)" '[]' \
+			"problems of $ipam"
+	fi
+}
+
 cleanup() {
 	local rc=$? p n
 	trap - ERR EXIT
@@ -582,6 +603,7 @@ cleanup() {
 			echo "FAIL: a network stays: see cleanup.log" >&2
 			rc=1
 		fi
+		(no_address_left) || rc=1
 		(stop_dockerd) || rc=1
 	fi
 	if [ -e /run/berth/netctl/lock ]; then

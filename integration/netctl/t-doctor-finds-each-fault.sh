@@ -125,6 +125,7 @@ mend
 kill -9 "$(supervisor)"
 wait_until 15 no_process berth-bridge
 finds bad daemons 'berth-bridge is dead'
+finds bad daemons 'berth-ipam is dead'
 finds bad daemons 'berth-named is dead'
 "$NETCTL" up >/dev/null
 sound "after up"

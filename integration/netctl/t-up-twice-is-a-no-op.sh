@@ -10,15 +10,16 @@ p=$!
 wait $p
 same "$(pgrep -c -x netctl)" 1 "supervisors"
 bridge=$(pid_named berth-bridge) named=$(pid_named berth-named) sup=$(supervisor)
+ipam=$(pid_named berth-ipam)
 
 contains "$("$NETCTL" up)" 'was ready'
-same "$(pid_named berth-bridge) $(pid_named berth-named) $(supervisor)" \
-	"$bridge $named $sup" "processes after another up"
+same "$(pid_named berth-bridge) $(pid_named berth-ipam) $(pid_named berth-named) $(supervisor)" \
+	"$bridge $ipam $named $sup" "processes after another up"
 
 "$NETCTL" down berth-named
 [ ! -e "$(sock berth-named)" ] || fail "the socket is left"
 same "$("$NETCTL" up --json | jq -r '.[] | .Driver + " " + .State')" \
-	$'berth-named ready\nberth-bridge was ready'
+	$'berth-named ready\nberth-bridge was ready\nberth-ipam was ready'
 same "$(pid_named berth-bridge) $(supervisor)" "$bridge $sup"
 
 fails_with 'runs with other flags' "$NETCTL" up berth-bridge -- --gc-grace 9s

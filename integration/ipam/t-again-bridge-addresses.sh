@@ -1,0 +1,4 @@
+#!/bin/bash
+# What bridge/t-bridge-addresses.sh claims holds with addresses from berth-ipam.
+export IPAM=berth-ipam
+. "${0%/*}/../bridge/t-bridge-addresses.sh"

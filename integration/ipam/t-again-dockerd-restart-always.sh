@@ -1,0 +1,4 @@
+#!/bin/bash
+# What docker/t-dockerd-restart-always.sh claims holds with addresses from berth-ipam.
+export IPAM=berth-ipam
+. "${0%/*}/../docker/t-dockerd-restart-always.sh"
