@@ -299,7 +299,7 @@ static int reserve_again(struct ipam_hold *h, struct ipam_lease *l,
 {
 	struct ipam_core *core = h->net->core;
 	struct ipam_record rec = record_of(l);
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r;
 
 	if (l->refs >= users_of(h->net))
@@ -450,7 +450,7 @@ static int release(struct ipam_hold *h, struct ipam_lease *l, uint64_t *ret_seq,
 	struct ipam_core *core = h->net->core;
 	struct ipam_record rec = record_of(l);
 	enum ipam_use use = l->use;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r;
 
 	snprintf(rec.id, sizeof(rec.id), "%s", h->range->id);

@@ -242,7 +242,7 @@ int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
 {
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 	struct ipam_record rec = { 0 };
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r;
 
 	pthread_mutex_lock(lock);
@@ -357,7 +357,7 @@ int ipam_pool_release(struct ipam_core *core, const char *id, uint64_t *ret_seq,
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	struct ipam_record rec = { 0 };
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r;
 
 	pthread_mutex_lock(lock);

@@ -7,6 +7,8 @@
 
 export IPAM=berth-ipam
 berth_host
+allow '^[-+] main: sysctl net\.ipv6\.conf\.(all|default)\.forwarding' \
+	"Docker's bridge sets it for IPv6 and leaves it"
 
 # handed USE - the addresses berth-ipam has handed out for it.
 handed() {

@@ -23,6 +23,8 @@
  *   s   settle the request committed last
  *   |   kill -9 and start again: a new life (reopened)
  *   r   an empty retry of M;  R   one of several at once
+ *   k   how many candidates there are for one: told like what 'r' gets
+ *   Q   they are refused
  *   w   let JOURNAL_KEEP_MS pass (by making the rows older)
  *   x   journal_expire()
  *   f   the next undo fails
@@ -56,6 +58,14 @@ static const struct row rows[] = {
 	{ "two rolled: none is answered, both undone", "bb|ABrr", "!-", "ab" },
 	{ "two done and not sent: both undone", "bbAB|rr", "!-", "ab" },
 	{ "one of each: both undone, never guessed", "bbA|Brr", "!-", "ab" },
+	{ "candidates are counted, the undone among them", "bbo|A2Ckkr", "22!",
+	  "a" },
+	{ "of this life there are none", "bAk", "0", "" },
+	{ "refused: undone, and never answered", "bb|ABQkrwx", "0-", "ab" },
+	{ "refused: what was not sent is undone", "bA|Qr", "-", "a" },
+	{ "refused: what was answered perhaps stays", "bAp|Qr", "-", "" },
+	{ "refused, and the undo fails: tried at expiry", "b|AfQrwx", "-",
+	  "a" },
 	{ "another method does not count", "boA|Br", "a", "" },
 	{ "undone in recovery beside a kept answer: no guess", "bb|A2rr", "!-",
 	  "a" },
@@ -183,6 +193,16 @@ static void retry(struct script *t, bool alone)
 	free(answer);
 }
 
+static void tell_count(struct script *t)
+{
+	struct err err = { 0 };
+	int n = journal_candidates(t->s, "M", &err);
+	char text[2] = { (char)('0' + n), '\0' };
+
+	must(n, &err);
+	strcat(t->retries, text);
+}
+
 static void run_step(struct script *t, char c)
 {
 	struct err err = { 0 };
@@ -205,6 +225,10 @@ static void run_step(struct script *t, char c)
 		journal_sending(t->s, t->last);
 	else if (c == 'r' || c == 'R')
 		retry(t, c == 'r');
+	else if (c == 'k')
+		tell_count(t);
+	else if (c == 'Q')
+		must(journal_refuse(t->s, "M", on_undo, t, &err), &err);
 	else if (c == 'w')
 		assert_int_equal(
 			sqlite3_exec(t->s->db,
