@@ -82,3 +82,4 @@ test-src += lib/test/loopfs.c
 tests += lib/test/test_btrfs.c
 ar-src += lib/prjquota.c
 tests += lib/test/test_prjquota.c
+test-src += lib/test/skew.c

@@ -14,23 +14,11 @@
 
 #include "lib/jdec.h"
 #include "lib/journal.h"
+#include "lib/test/skew.h"
 #include "lib/tree.h"
 
 static char dir[64];
-static _Atomic int64_t *clock_skew_s; /* shared with the children */
 char last_error[ERR_MSG_MAX];
-
-int __real_clock_gettime(clockid_t id, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int r = __real_clock_gettime(id, ts);
-
-	if (id == CLOCK_BOOTTIME && clock_skew_s)
-		ts->tv_sec += *clock_skew_s;
-	return r;
-}
 
 static void open_or_die(int r, const struct err *err)
 {
@@ -60,7 +48,8 @@ static void life_close(struct ipam_life *l)
 	store_close(l->d.state);
 }
 
-int live(void (*fn)(struct ipam_life *l, void *arg), void *arg, const char *fp)
+int lives_run(void (*fn)(struct ipam_life *l, void *arg), void *arg,
+	      const char *fp)
 {
 	int status;
 	pid_t pid;
@@ -80,7 +69,7 @@ int live(void (*fn)(struct ipam_life *l, void *arg), void *arg, const char *fp)
 	return status;
 }
 
-bool was_killed(int status)
+bool lives_killed(int status)
 {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
@@ -256,7 +245,7 @@ static void complain(void *ctx, const char *line)
 	++*(int *)ctx;
 }
 
-int problems(struct ipam_life *l)
+int lives_problems(struct ipam_life *l)
 {
 	int n = 0;
 

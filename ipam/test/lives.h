@@ -40,8 +40,9 @@ void lives_reboot(void);
 
 /* Run @fn in a life of its own, with the fault @fp (NULL: none).  Return: what
  * waitpid() says. */
-int live(void (*fn)(struct ipam_life *l, void *arg), void *arg, const char *fp);
-bool was_killed(int status);
+int lives_run(void (*fn)(struct ipam_life *l, void *arg), void *arg,
+	      const char *fp);
+bool lives_killed(int status);
 /* Let the time of kept answers pass. */
 void lives_expire(struct ipam_life *l);
 
@@ -62,6 +63,6 @@ int addr_put(struct ipam_life *l, const char *id, const char *addr);
 /* All that the core tells of pools and addresses, but times.  Owned. */
 char *all_of(struct ipam_life *l);
 /* How many problems a check finds; each is told. */
-int problems(struct ipam_life *l);
+int lives_problems(struct ipam_life *l);
 
 #endif

@@ -43,7 +43,7 @@ static void pools_are_counted(struct ipam_life *l, void *arg)
 	     "there is no pool " P);
 	CHECK(pool_put(l, P) == 0); /* unknown: fine */
 	CHECK(addr_put(l, P, "10.1.0.1") == 0);
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void overlap_is_refused(struct ipam_life *l, void *arg)
@@ -88,7 +88,7 @@ static void ranges_share_a_pool(struct ipam_life *l, void *arg)
 	CHECK(pool_put(l, SUB) == 0);
 	CHECK(addr_get(l, P, "10.1.4.2", IPAM_ENDPOINT, 7, NULL) == 0);
 	CHECK(addr_get(l, P, "10.1.0.1", IPAM_ENDPOINT, 8, NULL) == 0);
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 /* ---- automatic pools ----------------------------------------------------------- */
@@ -204,7 +204,7 @@ static void addresses_are_given_and_refused(struct ipam_life *l, void *arg)
 	CHECK(addr_put(l, T, "192.0.2.1") == 0);
 	CHECK(addr_get(l, T, NULL, IPAM_ENDPOINT, 2, a) == 0);
 	is(a, "10.1.0.2/30");
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void v6_has_no_anycast_address(struct ipam_life *l, void *arg)
@@ -239,7 +239,7 @@ static void reserved_is_counted_by_network(struct ipam_life *l, void *arg)
 	     "is the gateway of pool " SUB);
 	CHECK(addr_put(l, SUB, "10.1.0.1") == 0);
 	CHECK(addr_get(l, P, "10.1.0.1", IPAM_ENDPOINT, 1, NULL) == 0);
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void forget(struct ipam_life *l, void *arg)
@@ -307,16 +307,16 @@ static void leases_are_gone(struct ipam_life *l, void *arg)
 static void a_restart_forgets_nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(live(some_of_each, NULL, NULL), 0);
-	assert_int_equal(live(all_is_as_it_was, NULL, NULL), 0);
+	assert_int_equal(lives_run(some_of_each, NULL, NULL), 0);
+	assert_int_equal(lives_run(all_is_as_it_was, NULL, NULL), 0);
 }
 
 static void a_reboot_ends_leases(void **state)
 {
 	(void)state;
-	assert_int_equal(live(some_of_each, NULL, NULL), 0);
+	assert_int_equal(lives_run(some_of_each, NULL, NULL), 0);
 	lives_reboot();
-	assert_int_equal(live(leases_are_gone, NULL, NULL), 0);
+	assert_int_equal(lives_run(leases_are_gone, NULL, NULL), 0);
 }
 
 /* The queue of what rests is as long and in the same order after a restart. */
@@ -347,14 +347,14 @@ static void oldest_first(struct ipam_life *l, void *arg)
 	is(a, "10.1.0.30/27");
 	CHECK(addr_get(l, R, NULL, IPAM_ENDPOINT, 52, a) == 0);
 	is(a, "10.1.0.10/27");
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void what_rests_keeps_its_order(void **state)
 {
 	(void)state;
-	assert_int_equal(live(fill_and_release, NULL, NULL), 0);
-	assert_int_equal(live(oldest_first, NULL, NULL), 0);
+	assert_int_equal(lives_run(fill_and_release, NULL, NULL), 0);
+	assert_int_equal(lives_run(oldest_first, NULL, NULL), 0);
 }
 
 /* A pool that is made again has nothing of the one before. */
@@ -371,15 +371,15 @@ static void is_empty(struct ipam_life *l, void *arg)
 
 	(void)arg;
 	is(all, P " networks=1 leases=0 reserved=0 resting=0\n");
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void a_new_pool_is_empty(void **state)
 {
 	(void)state;
-	assert_int_equal(live(some_of_each, NULL, NULL), 0);
-	assert_int_equal(live(made_again, NULL, NULL), 0);
-	assert_int_equal(live(is_empty, NULL, NULL), 0);
+	assert_int_equal(lives_run(some_of_each, NULL, NULL), 0);
+	assert_int_equal(lives_run(made_again, NULL, NULL), 0);
+	assert_int_equal(lives_run(is_empty, NULL, NULL), 0);
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
@@ -406,7 +406,7 @@ static void claim_row(void **state)
 	const struct claim *c = *state;
 
 	assert_int_equal(lives_setup(NULL), 0);
-	assert_int_equal(live(c->fn, NULL, NULL), 0);
+	assert_int_equal(lives_run(c->fn, NULL, NULL), 0);
 	assert_int_equal(lives_teardown(NULL), 0);
 }
 

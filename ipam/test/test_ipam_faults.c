@@ -134,7 +134,7 @@ static void go_on(struct ipam_life *l, void *arg)
 		p->retry = false;
 		step_seen(l, p->next);
 	}
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void start_over(void)
@@ -151,8 +151,8 @@ static int play(const char *const *fps)
 
 	start_over();
 	for (; *fps; fps++) {
-		status = live(go_on, progress, *fps);
-		if (!was_killed(status)) {
+		status = lives_run(go_on, progress, *fps);
+		if (!lives_killed(status)) {
 			if (status)
 				print_message("# %s\n", *fps);
 			assert_int_equal(status, 0);
@@ -160,7 +160,7 @@ static int play(const char *const *fps)
 		}
 		deaths++;
 	}
-	status = live(go_on, progress, NULL);
+	status = lives_run(go_on, progress, NULL);
 	if (status)
 		print_message("# after %s\n", *(fps - (deaths > 0)));
 	assert_int_equal(status, 0);
@@ -289,7 +289,7 @@ static void fail_once(struct ipam_life *l, void *arg)
 		answered(i, answer);
 		step_seen(l, i);
 	}
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void error_at_each_point_changes_nothing(void **state)
@@ -305,7 +305,7 @@ static void error_at_each_point_changes_nothing(void **state)
 				continue;
 			snprintf(fp, sizeof(fp), "%s:err=ENOSPC:nth=%d", p,
 				 nth);
-			status = live(fail_once, NULL, fp);
+			status = lives_run(fail_once, NULL, fp);
 			if (status)
 				print_message("# %s\n", fp);
 			assert_int_equal(status, 0);
@@ -345,7 +345,7 @@ static void pool_goes(struct ipam_life *l, void *arg)
 	CHECK(is_told(l, P));
 	lives_expire(l);
 	CHECK(!is_told(l, P));
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void named_pool_stays(struct ipam_life *l, void *arg)
@@ -376,7 +376,7 @@ static void lease_goes(struct ipam_life *l, void *arg)
 	CHECK(is_told(l, "10.1.0.3/29 endpoint"));
 	lives_expire(l);
 	CHECK(!is_told(l, "10.1.0.3/29 endpoint"));
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static void repeated_lease_stays(struct ipam_life *l, void *arg)
@@ -398,7 +398,7 @@ static void gateway_goes(struct ipam_life *l, void *arg)
 static void nothing(struct ipam_life *l, void *arg)
 {
 	(void)arg;
-	CHECK(problems(l) == 0);
+	CHECK(lives_problems(l) == 0);
 }
 
 static const struct ending {
@@ -430,10 +430,10 @@ static void ending_row(void **state)
 
 	assert_int_equal(lives_setup(NULL), 0);
 	if (e->prepared)
-		assert_int_equal(live(pool_only, NULL, NULL), 0);
-	assert_true(was_killed(live(e->begin, NULL, e->fp)));
-	assert_int_equal(live(e->then, NULL, NULL), 0);
-	assert_int_equal(live(nothing, NULL, NULL), 0);
+		assert_int_equal(lives_run(pool_only, NULL, NULL), 0);
+	assert_true(lives_killed(lives_run(e->begin, NULL, e->fp)));
+	assert_int_equal(lives_run(e->then, NULL, NULL), 0);
+	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
 	assert_int_equal(lives_teardown(NULL), 0);
 }
 
@@ -493,13 +493,13 @@ static void two_retries(struct ipam_life *l, void *arg)
 static void one_candidate_in_each_store_is_two(void **state)
 {
 	(void)state;
-	assert_int_equal(live(two_pools, NULL, NULL), 0);
-	assert_true(was_killed(live(ask_two, NULL,
-				    "ipam.reserve.intent:sleep=20000,"
-				    "ipam.lease.intent:sleep=300:nth=1,"
-				    "ipam.lease.recorded:kill")));
-	assert_int_equal(live(two_retries, NULL, NULL), 0);
-	assert_int_equal(live(nothing, NULL, NULL), 0);
+	assert_int_equal(lives_run(two_pools, NULL, NULL), 0);
+	assert_true(lives_killed(lives_run(ask_two, NULL,
+					   "ipam.reserve.intent:sleep=20000,"
+					   "ipam.lease.intent:sleep=300:nth=1,"
+					   "ipam.lease.recorded:kill")));
+	assert_int_equal(lives_run(two_retries, NULL, NULL), 0);
+	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
 }
 
 #define TEST(fn)                                                           \

@@ -15,6 +15,7 @@
 
 #include "lib/jdec.h"
 #include "lib/journal.h"
+#include "lib/test/skew.h"
 #include "lib/tree.h"
 
 /* ---- a driver ---------------------------------------------------------- */
@@ -183,19 +184,6 @@ static const struct vol_driver fake_driver = {
 /* ---- a life ------------------------------------------------------------ */
 
 static char dir[64];
-static _Atomic int64_t *clock_skew_s; /* shared with the children */
-
-int __real_clock_gettime(clockid_t id, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int r = __real_clock_gettime(id, ts);
-
-	if (id == CLOCK_BOOTTIME && clock_skew_s)
-		ts->tv_sec += *clock_skew_s;
-	return r;
-}
 
 static void life_open(struct life *l)
 {
