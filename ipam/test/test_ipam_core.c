@@ -319,6 +319,36 @@ static void a_reboot_ends_leases(void **state)
 	assert_int_equal(lives_run(leases_are_gone, NULL, NULL), 0);
 }
 
+/* The search goes on where it was, past what is free behind it. */
+static void leave_a_gap(struct ipam_life *l, void *arg)
+{
+	char a[TEXT_MAX];
+
+	(void)arg;
+	CHECK(pool_get(l, "10.1.0.0/16", NULL, NULL) == 0);
+	CHECK(addr_get(l, P, "10.1.0.2", IPAM_AUX, 0, NULL) == 0);
+	for (unsigned int i = 0; i < 2; i++)
+		CHECK(addr_get(l, P, NULL, IPAM_ENDPOINT, i + 1, a) == 0);
+	is(a, "10.1.0.3/16");
+	CHECK(addr_put(l, P, "10.1.0.2") == 0);
+}
+
+static void go_on_behind(struct ipam_life *l, void *arg)
+{
+	char a[TEXT_MAX];
+
+	(void)arg;
+	CHECK(addr_get(l, P, NULL, IPAM_ENDPOINT, 9, a) == 0);
+	is(a, "10.1.0.4/16");
+}
+
+static void a_restart_goes_on_where_it_was(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(leave_a_gap, NULL, NULL), 0);
+	assert_int_equal(lives_run(go_on_behind, NULL, NULL), 0);
+}
+
 /* The queue of what rests is as long and in the same order after a restart. */
 static void fill_and_release(struct ipam_life *l, void *arg)
 {
@@ -419,7 +449,8 @@ static void claim_row(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[5 + ARRAY_SIZE(claims)] = {
+	struct CMUnitTest tests[6 + ARRAY_SIZE(claims)] = {
+		TEST(a_restart_goes_on_where_it_was),
 		TEST(a_restart_forgets_nothing),
 		TEST(a_reboot_ends_leases),
 		TEST(what_rests_keeps_its_order),
@@ -433,7 +464,7 @@ int main(void)
 	}
 	lives_init();
 	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
-		tests[5 + i] = (struct CMUnitTest){
+		tests[6 + i] = (struct CMUnitTest){
 			.name = claims[i].name,
 			.test_func = claim_row,
 			.initial_state = (void *)(uintptr_t)&claims[i],
