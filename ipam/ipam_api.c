@@ -60,7 +60,8 @@ static int replay(struct ipam_core *core, struct rpc_call *call,
 		  json_object **ret, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
-	int r = ipam_replay(core, call->method, &text, &call->seq, err);
+	int r = ipam_replay(core, call->method, rpc_retry_alone(call), &text,
+			    &call->seq, err);
 
 	return r < 0 ? r : jdec_parse(text, strlen(text), ret, err);
 }

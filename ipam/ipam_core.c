@@ -18,6 +18,12 @@ const char ipam_method_addr[] = "IpamDriver.RequestAddress",
 	   ipam_method_addr_release[] = "IpamDriver.ReleaseAddress";
 
 /* A number tells by itself which store it is of. */
+void ipam_core_sending(struct ipam_core *core, uint64_t seq)
+{
+	journal_sending(core->d->state, seq);
+	journal_sending(core->d->run, seq);
+}
+
 void ipam_core_delivered(struct ipam_core *core, uint64_t seq)
 {
 	journal_settle(core->d->state, seq);

@@ -59,6 +59,7 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 void ipam_core_close(struct ipam_core *core); /* NULL is fine */
 DEFINE_CLEANUP(struct ipam_core, ipam_core_close)
 
+void ipam_core_sending(struct ipam_core *core, uint64_t seq);
 void ipam_core_delivered(struct ipam_core *core, uint64_t seq);
 /* Forget kept answers whose time is over; about once a second. */
 void ipam_core_tick(struct ipam_core *core);
@@ -131,11 +132,12 @@ int ipam_addr_forget(struct ipam_core *core, const char *pool_id,
 
 /*
  * ipam_replay() - the answer for a request that came again without its body.
+ * @alone: as journal_replay().
  * @ret: owned text.  Return: as journal_replay(); -EBADMSG for a method that
  * keeps none.
  */
-int ipam_replay(struct ipam_core *core, const char *method, char **ret,
-		uint64_t *ret_seq, struct err *err);
+int ipam_replay(struct ipam_core *core, const char *method, bool alone,
+		char **ret, uint64_t *ret_seq, struct err *err);
 
 /* ---- telling ------------------------------------------------------------ */
 

@@ -471,8 +471,8 @@ static int undo(void *ctx, const struct journal_intent *i)
 }
 
 /* An address may be in either store: one candidate in each is two. */
-static int replay_addr(struct ipam_core *core, const char *method, char **ret,
-		       uint64_t *ret_seq, struct err *err)
+static int replay_addr(struct ipam_core *core, const char *method, bool alone,
+		       char **ret, uint64_t *ret_seq, struct err *err)
 {
 	struct store *state = core->d->state, *run = core->d->run;
 	int in_state = journal_candidates(state, method, err);
@@ -482,8 +482,8 @@ static int replay_addr(struct ipam_core *core, const char *method, char **ret,
 	if (in_state < 0 || in_run < 0)
 		return in_state < 0 ? in_state : in_run;
 	if (!in_state || !in_run)
-		return journal_replay(in_state ? state : run, method, ret,
-				      ret_seq, undo, core, err);
+		return journal_replay(in_state ? state : run, method, alone,
+				      ret, ret_seq, undo, core, err);
 	r = journal_refuse(state, method, undo, core, err);
 	if (r == 0)
 		r = journal_refuse(run, method, undo, core, err);
@@ -494,8 +494,8 @@ static int replay_addr(struct ipam_core *core, const char *method, char **ret,
 			       method, in_state + in_run);
 }
 
-int ipam_replay(struct ipam_core *core, const char *method, char **ret,
-		uint64_t *ret_seq, struct err *err)
+int ipam_replay(struct ipam_core *core, const char *method, bool alone,
+		char **ret, uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->replay_lock;
 	bool pool = strcmp(method, ipam_method_pool) == 0 ||
@@ -503,9 +503,9 @@ int ipam_replay(struct ipam_core *core, const char *method, char **ret,
 	int r;
 
 	pthread_mutex_lock(lock);
-	r = pool ? journal_replay(core->d->state, method, ret, ret_seq, undo,
-				  core, err)
-		 : replay_addr(core, method, ret, ret_seq, err);
+	r = pool ? journal_replay(core->d->state, method, alone, ret, ret_seq,
+				  undo, core, err)
+		 : replay_addr(core, method, alone, ret, ret_seq, err);
 	return r == -ENODATA ? -EBADMSG : r; /* the message is right */
 }
 

@@ -27,6 +27,11 @@ static void stop(void *ctx)
 	ipam_core_close(ctx);
 }
 
+static void sending(void *ctx, uint64_t seq)
+{
+	ipam_core_sending(ctx, seq);
+}
+
 static void delivered(void *ctx, uint64_t seq)
 {
 	ipam_core_delivered(ctx, seq);
@@ -60,6 +65,7 @@ int main(int argc, char **argv)
 		.tables = tables,
 		.start = start,
 		.stop = stop,
+		.sending = sending,
 		.delivered = delivered,
 		.tick = tick,
 	};

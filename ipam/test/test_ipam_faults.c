@@ -116,8 +116,8 @@ static void go_on(struct ipam_life *l, void *arg)
 
 		if (p->retry) {
 			p->retry = false;
-			r = ipam_replay(l->core, methods[s->what], &kept, &seq,
-					NULL);
+			r = ipam_replay(l->core, methods[s->what], true, &kept,
+					&seq, NULL);
 			CHECK(r == 0 || r == -EBADMSG);
 			if (r == 0)
 				ipam_core_delivered(l->core, seq);
@@ -480,14 +480,14 @@ static void two_retries(struct ipam_life *l, void *arg)
 	(void)arg;
 	CHECK(is_told(l, "10.1.0.1/29 gateway"));
 	CHECK(is_told(l, "10.2.0.1/29 endpoint"));
-	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", &answer, &seq,
-			  NULL) == -ENOTUNIQ);
+	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", true, &answer,
+			  &seq, NULL) == -ENOTUNIQ);
 	CHECK(!is_told(l, "10.1.0.1/29 gateway"));
 	CHECK(!is_told(l, "10.2.0.1/29 endpoint"));
-	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", &answer, &seq,
-			  NULL) == -EBADMSG);
-	CHECK(ipam_replay(l->core, "IpamDriver.GetCapabilities", &answer, &seq,
-			  NULL) == -EBADMSG);
+	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", true, &answer,
+			  &seq, NULL) == -EBADMSG);
+	CHECK(ipam_replay(l->core, "IpamDriver.GetCapabilities", true, &answer,
+			  &seq, NULL) == -EBADMSG);
 }
 
 static void one_candidate_in_each_store_is_two(void **state)
