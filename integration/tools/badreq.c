@@ -168,14 +168,41 @@ static void wrong(struct run *run, const char *what, const char *why)
 }
 
 /* What the daemon keeps, as text.  Owned. */
+/* Figures that come and age by themselves. */
+static void drop_figures(json_object *o)
+{
+	static const char *const keys[] = { "UsageKnown", "UsedBytes",
+					    "UsageAgeS" };
+
+	if (json_object_is_type(o, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			drop_figures(json_object_array_get_idx(o, i));
+	if (!json_object_is_type(o, json_type_object))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_object_object_del(o, keys[i]);
+	json_object_object_foreach(o, key, val)
+	{
+		(void)key;
+		drop_figures(val);
+	}
+}
+
 static char *listing(const struct run *run)
 {
-	char *all = NULL;
+	json_object *all;
+	char *text;
 
 	post(run, run->kind->list, "{}", 2);
-	if (got.status != 200 || asprintf(&all, "%s", answer_body()) < 0)
+	all = got.status == 200 ? json_tokener_parse(answer_body()) : NULL;
+	if (!all)
 		die("the daemon does not list what it keeps");
-	return all;
+	drop_figures(all);
+	text = strdup(json_object_to_json_string(all));
+	json_object_put(all);
+	if (!text)
+		die("out of memory");
+	return text;
 }
 
 /*
