@@ -208,8 +208,14 @@ int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return old ? replace_network(dp, old, net, err)
-		   : add_network(dp, net, err);
+	r = old ? replace_network(dp, old, net, err)
+		: add_network(dp, net, err);
+	/* a bridge of the user's, or seen before it had its alias */
+	if (r >= 0 && !dp->loading && tab_find(&dp->st.links, net->bridge)) {
+		dp->relink = true;
+		(void)dp_follow_links(dp, NULL);
+	}
+	return r;
 }
 
 static bool has_members(const struct state *st, const char *network)
@@ -284,6 +290,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	}
 	if (members)
 		drop_members(dp, net);
+	dp->relink = true; /* the bridge may be the user's, and stay */
 	r = dp_follow_again(dp, err);
 	if (r > 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);

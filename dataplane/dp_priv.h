@@ -56,6 +56,9 @@ static inline pthread_mutex_t *dp_lock(struct dp *dp)
 /* Read which links are others' bridges or another driver's.  Return: 1 when
  * that changed; 0; -errno. */
 int dp_scan_links(struct dp *dp, struct err *err);
+/* Scan where that is due, and tell the rules.  Return: 1 when something
+ * changed; 0; -errno: at the next event. */
+int dp_follow_links(struct dp *dp, struct err *err);
 /* For nlk_monitor_read(): note what makes another scan necessary. */
 void dp_on_link(void *ctx, const struct nlk_event *e);
 /* After routes changed: is another scan necessary? */

@@ -192,12 +192,12 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 	switch (e->type) {
 	case NLK_LINK_NEW:
 	case NLK_LINK_DEL:
-		/* endpoints come and go all the time: only what could matter */
-		if (is_ours(dp, l))
-			break;
-		if (is_bridge(l) || is_wire(l) ||
-		    tab_find(&dp->st.links, l->name) ||
-		    (strncmp(l->alias, "berth:", 6) == 0 && !l->master))
+		/* endpoints come and go all the time: only what could matter.
+		 * One of ours may have been seen before it had its alias. */
+		if (tab_find(&dp->st.links, l->name) ||
+		    (!is_ours(dp, l) &&
+		     (is_bridge(l) || is_wire(l) ||
+		      (strncmp(l->alias, "berth:", 6) == 0 && !l->master))))
 			dp->relink = true;
 		break;
 	case NLK_LOST:

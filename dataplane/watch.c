@@ -80,8 +80,7 @@ int dp_sync_foreign(struct dp *dp, struct err *err)
 	return r;
 }
 
-/* Return: 1 when the links were brought up to date; 0; -errno. */
-static int follow_links(struct dp *dp, struct err *err)
+int dp_follow_links(struct dp *dp, struct err *err)
 {
 	int r;
 
@@ -156,7 +155,7 @@ int dp_event(struct dp *dp, struct err *err)
 		dp_follow_routes(dp);
 	if (tick && dp->unhooked && dp_load_hooks(dp, NULL) == 0)
 		repairs++;
-	r = follow_links(dp, err);
+	r = dp_follow_links(dp, err);
 	if (r < 0)
 		return r;
 	r = tick ? dp_follow_again(dp, err) : 0;

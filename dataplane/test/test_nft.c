@@ -326,6 +326,41 @@ static void others_networks_are_followed(void **state)
 	dp_close(dp);
 }
 
+/* The user's, lent to a network; and ours, seen before it had its alias. */
+static void our_bridges_are_not_others(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_network lent = network("n2", "br-mine", 2);
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	(void)state;
+	assert_int_equal(sh("ip link add br-mine type bridge"), 0);
+	ok(dp_network_add(dp, &net, &err));
+	assert_true(set_has("foreign", "br-mine"));
+	ok(dp_network_add(dp, &lent, &err));
+	assert_false(set_has("foreign", "br-mine"));
+	ok(dp_network_del(dp, "n2", &err));
+	look_again(dp);
+	assert_true(set_has("foreign", "br-mine"));
+	sh("ip link add bb-3 type bridge");
+	ok(dp_event(dp, &err));
+	assert_true(set_has("foreign", "bb-3"));
+	sh("ip link set bb-3 alias berth:" DRIVER ":n3; "
+	   "ip link set bb-3 up"); /* which makes the event */
+	ok(dp_event(dp, &err));
+	assert_false(set_has("foreign", "bb-3"));
+	sh("ip link del br-mine; ip link del bb-3");
+	ok(dp_network_del(dp, "n1", &err));
+	/* lent from the first */
+	sh("ip link add br-mine type bridge");
+	ok(dp_network_add(dp, &lent, &err));
+	assert_false(has_elements("foreign"));
+	ok(dp_network_del(dp, "n2", &err));
+	sh("ip link del br-mine");
+	dp_close(dp);
+}
+
 /* A bridge with a cable, or with the default route, is the LAN. */
 static void bridges_to_the_outside_stay_open(void **state)
 {
@@ -412,6 +447,7 @@ int main(void)
 			cmocka_unit_test(publish_makes_elements),
 			cmocka_unit_test(restart_keeps_what_is_told),
 			cmocka_unit_test(others_networks_are_followed),
+			cmocka_unit_test(our_bridges_are_not_others),
 			cmocka_unit_test(bridges_to_the_outside_stay_open),
 			cmocka_unit_test(respect_lets_input_decide),
 		};
