@@ -199,7 +199,7 @@ int claim_reserved_read(uint64_t *ret, struct err *err)
 	int r = read_list(&text);
 	char *p = text;
 
-	if (r < 0)
+	if (!text)
 		return err_set(err, r, "%s: %s", RESERVED, strerror(-r));
 	memset(ret, 0, WORDS * sizeof(*ret));
 	while (*(p += strcspn(p, "0123456789"))) {
