@@ -53,7 +53,7 @@ wait_until 20 advertised 2001:db8:bb:: 2001:db8:bb:
 # changed), made here or moved here.
 lan late 3
 same "$(sys ipv6/conf/up3/accept_ra)" 2 "accept_ra of a later uplink"
-same "$(sys ipv6/conf/up3/forwarding)" 1 "forwarding of a later uplink"
+same "$(sys ipv6/conf/up3/forwarding)" 2 "forwarding of a later uplink"
 heard() {
 	ns late "$IT/lib/ra" eth0 2001:db8:cc:: 1800
 	ip -6 -j addr show dev up3 |
