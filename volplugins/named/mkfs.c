@@ -20,6 +20,10 @@
 /* Blocks of 4096 bytes in both: that of the loop device, so that direct I/O
  * works on any disk.  Everything is written now and nothing is discarded: what
  * the kernel would zero later, it would by punching holes. */
+static const char ext4_features[] =
+	"none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,"
+	"64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,"
+	"extra_isize,metadata_csum";
 static const char *const ext4_argv[] = {
 	"/usr/sbin/mkfs.ext4",
 	"-q",
@@ -31,9 +35,7 @@ static const char *const ext4_argv[] = {
 	"-I",
 	"256",
 	"-O",
-	"none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,"
-	"64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,"
-	"extra_isize,metadata_csum",
+	ext4_features,
 	"-E",
 	"nodiscard,lazy_itable_init=0,lazy_journal_init=0",
 	IMAGE,
@@ -121,7 +123,7 @@ int mkfs_run(const char *fs, int image, struct err *err)
 	_cleanup_close_ int from = -EBADF, to = -EBADF, high = -EBADF;
 	int r = mkfs_probe(fs, err), status, pipes[2];
 	char line[200];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (r < 0 || !t)
 		return err_negative(r);

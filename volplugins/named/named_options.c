@@ -210,8 +210,8 @@ int named_choose(struct named_volume *v, struct err *err)
 	const struct named_backing *b = by_options(h, o);
 	int r = b ? have(h, b, err) : no_such_backing(o->backing, err);
 
-	if (r < 0)
-		return r;
+	if (r < 0 || !b)
+		return err_negative(r);
 	if (o->size && !b->limits)
 		return err_set(err, -EOPNOTSUPP,
 			       "option size: a plain directory has no limit "
