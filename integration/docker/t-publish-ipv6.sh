@@ -7,6 +7,8 @@ berth_host
 docker network create -d berth-bridge --ipv6 --subnet 10.65.0.0/24 \
 	--subnet fd00:65::/64 n1 >/dev/null
 serve web n1 60 --ip6 fd00:65::77 -p '[::1]:6060:60' -p 8080:60
+bridge=$(api Berth.Networks '{}' berth-bridge | jq -r '.Networks[0].Bridge')
+same "$(ip -6 addr show dev "$bridge" tentative)" "" "what the host can't ask from yet"
 same "$(ip6_of web n1)" fd00:65::77
 pid=$(pid_of web)
 contains "$(inns "$pid" ip -6 route show default)" "via fd00:65::1"

@@ -169,8 +169,13 @@ static int set_v6(const char *bridge, const char *key, const char *value,
 	return sysctl_set(path, value, err);
 }
 
-/* Before the bridge is up: a network without IPv6 gets no fe80:: address
- * either, and nobody's router advertisement configures the host. */
+/*
+ * Before the bridge is up: a network without IPv6 gets no fe80:: address
+ * either, and nobody's router advertisement configures the host.  Its fe80::
+ * address is from a MAC of ours, so nobody else's: it needs no looking for a
+ * duplicate, until the end of which, a second or two after the first container,
+ * the host asks for no neighbour and what is published by IPv6 does not answer.
+ */
 static int set_sysctls(const struct bridge_network *br, struct err *err)
 {
 	bool v6 = !ip_is_none(&br->base.v6.pool.addr);
@@ -186,6 +191,8 @@ static int set_sysctls(const struct bridge_network *br, struct err *err)
 			       "--ipv6");
 	}
 	r = set_v6(br->name, "accept_ra", "0", err);
+	if (r == 0)
+		r = set_v6(br->name, "accept_dad", "0", err);
 	if (r == 0)
 		r = set_v6(br->name, "disable_ipv6", v6 ? "0" : "1", err);
 	return r;
