@@ -274,9 +274,13 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
 	_cleanup_(announced_fini) struct announced a = { 0 };
+	_cleanup_free_ struct vol_volume *checked = NULL;
 	struct vol_request q = { .opts = opts };
-	int r;
+	int r = vol_new(core, name, opts, &checked, err);
 
+	/* what is refused may hold a secret: it never gets to the disk */
+	if (r < 0)
+		return r;
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	vol_now(q.time);
 	a = announce(core->d->state, vol_method_create, &q);
