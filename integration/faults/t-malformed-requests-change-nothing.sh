@@ -31,7 +31,7 @@ kernel >kernel.before
 for d in berth-bridge berth-ipam berth-named; do
 	"$TOOLS/badreq" "$(sock "$d")" || fail "$d treated some wrongly"
 	at_most "$(awk '/^RssAnon/ { print $2 }' "/proc/${DAEMON_PID[$d]}/status")" \
-		2047 "KiB anonymous afterwards, $d"
+		3072 "KiB anonymous afterwards, $d"
 	same "$(api Berth.Check '{}' "$d" | jq -c .Problems)" '[]' "problems of $d"
 done
 kernel >kernel.after
