@@ -191,11 +191,15 @@ inns() {
 
 # lan [NAME [N]] - a neighbour: namespace NAME (lan) with eth0 joined to this
 # host's up<N>.  Host 192.0.<N+1>.1 and 2001:db8:<N+1>::1, neighbour .2.  The
-# first is also the host's default route; neighbours know no other route.
+# first is also the host's default route; neighbours know no other route.  None of
+# them looks for duplicates of its fe80:: address first: for a second or two it would
+# ask for no neighbour.
 lan() {
 	local name=${1:-lan} n=${2:-1}
 	new_ns "$name"
 	ip link add "up$n" type veth peer name eth0 netns "$name"
+	sysctl -qw "net.ipv6.conf.up$n.accept_dad=0"
+	ns "$name" sysctl -qw net.ipv6.conf.eth0.accept_dad=0
 	ip addr add "192.0.$((n + 1)).1/24" dev "up$n"
 	ip addr add "2001:db8:$((n + 1))::1/64" dev "up$n" nodad
 	ip link set "up$n" up
