@@ -10,7 +10,7 @@ lan
 disk mkfs.btrfs commit=1
 # shellcheck disable=SC2046 # names are words
 "$IT/lib/killstep" "$BIN/berth-named" berth-named size "$DIR" \
-	$("$BIN/berth-named" --list-failpoints | grep -Ev '^named\.(image|project)\.')
+	$("$BIN/berth-named" --list-failpoints | grep -Ev '^named\.(image|project|mount|unmount)\.')
 same "$(btrfs subvolume list /var/lib/berth)" ''
 only_top() {
 	btrfs filesystem sync /var/lib/berth
