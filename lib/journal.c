@@ -265,6 +265,39 @@ int journal_start(struct store *s, uint64_t seq, struct err *err)
 	return store_write_end(s, own, r, err);
 }
 
+static int start_row_as(struct store *s, int64_t n, const char *const texts[3],
+			struct err *err)
+{
+	int r = 0;
+	sqlite3_stmt *st = store_stmt(s, STMT_J_START_AS, &r, err);
+
+	if (!st)
+		return r;
+	sqlite3_bind_int64(st, 1, n);
+	for (int i = 0; i < 3; i++)
+		bind_text(st, i + 2, texts[i]);
+	sqlite3_bind_int64(st, 5, (sqlite3_int64)store_sum(texts, 3));
+	r = store_step(s, st, err);
+	if (r == 0 && sqlite3_changes(s->db) != 1)
+		r = err_set(err, -ENOENT, "journal: nothing was announced");
+	return r;
+}
+
+int journal_start_as(struct store *s, uint64_t seq, const char *method,
+		     const char *key, const char *body, struct err *err)
+{
+	const char *const texts[3] = { method, key, body };
+	bool own;
+	int r = begin_point(err);
+
+	if (r == 0)
+		r = store_write_begin(s, &own, err);
+	if (r < 0)
+		return r;
+	r = start_row_as(s, row_of(s, seq), texts, err);
+	return store_write_end(s, own, r, err);
+}
+
 /* Failure is not reported, and a number of the other store is none of ours. */
 static void row_unsynced(struct store *s, enum store_stmt id, uint64_t seq)
 {
@@ -345,11 +378,13 @@ static int collect(struct store *s, sqlite3_stmt *st, struct kept_list *l,
 	return r;
 }
 
-static int collect_open(struct store *s, struct kept_list *l, struct err *err)
+/* Rows of earlier lives. */
+static int collect_old(struct store *s, enum store_stmt id, struct kept_list *l,
+		       struct err *err)
 {
 	int r = 0;
 	bool taken = store_enter(s);
-	sqlite3_stmt *st = store_stmt(s, STMT_J_OPEN, &r, err);
+	sqlite3_stmt *st = store_stmt(s, id, &r, err);
 
 	if (st) {
 		sqlite3_bind_int64(st, 1, s->epoch);
@@ -359,16 +394,30 @@ static int collect_open(struct store *s, struct kept_list *l, struct err *err)
 	return r;
 }
 
-int journal_each_open(struct store *s,
-		      int (*fn)(void *ctx, const struct journal_intent *i),
-		      void *ctx, struct err *err)
+static int each_old(struct store *s, enum store_stmt id,
+		    int (*fn)(void *ctx, const struct journal_intent *i),
+		    void *ctx, struct err *err)
 {
 	_cleanup_(kept_list_clear) struct kept_list l = { 0 };
-	int r = collect_open(s, &l, err);
+	int r = collect_old(s, id, &l, err);
 
 	for (size_t i = 0; i < l.count && r >= 0; i++)
 		r = fn(ctx, &l.rows[i].i);
 	return r < 0 ? r : 0;
+}
+
+int journal_each_open(struct store *s,
+		      int (*fn)(void *ctx, const struct journal_intent *i),
+		      void *ctx, struct err *err)
+{
+	return each_old(s, STMT_J_OPEN, fn, ctx, err);
+}
+
+int journal_each_kept(struct store *s,
+		      int (*fn)(void *ctx, const struct journal_intent *i),
+		      void *ctx, struct err *err)
+{
+	return each_old(s, STMT_J_KEPT, fn, ctx, err);
 }
 
 /* Hand what is SPOILED in @l to @undo; forget it where that succeeds. */

@@ -9,7 +9,8 @@
  *
  *   announce-> row WAITING (method, key, body): read, nothing touched
  *   begin   -> row OPEN
- *   commit  -> in the caller's transaction: row DONE, with the answer
+ *   commit  -> in the caller's transaction: row DONE, with the answer (also
+ *              what only waited, where nothing else but the store is touched)
  *   sending -> row SENT: from now on the peer may have the answer
  *   settle  -> the answer reached the peer: row gone
  *   abort   -> the request failed and was undone: row gone
@@ -48,6 +49,11 @@ uint64_t journal_announce(struct store *s, const char *method, const char *key,
 			  const char *body);
 /* journal_start() - begin what was announced.  Durable on return. */
 int journal_start(struct store *s, uint64_t seq, struct err *err);
+/* journal_start_as() - the same, also in a transaction and of what is begun; from
+ * now on the row has this @key and @body: what the request turned out to be.
+ * @method: the one announced. */
+int journal_start_as(struct store *s, uint64_t seq, const char *method,
+		     const char *key, const char *body, struct err *err);
 /* journal_begin() - both at once.  Durable on return.  @ret: non-zero. */
 int journal_begin(struct store *s, const char *method, const char *key,
 		  const char *body, uint64_t *ret, struct err *err);
@@ -77,6 +83,14 @@ void journal_settle(struct store *s, uint64_t seq);
  * @fn may call into the store (the rows are read first).
  */
 int journal_each_open(struct store *s,
+		      int (*fn)(void *ctx, const struct journal_intent *i),
+		      void *ctx, struct err *err);
+
+/*
+ * journal_each_kept() - what an earlier life did and whose peer has no answer: on
+ * start, for who must know what journal_replay() may yet hand to its @undo.
+ */
+int journal_each_kept(struct store *s,
 		      int (*fn)(void *ctx, const struct journal_intent *i),
 		      void *ctx, struct err *err);
 

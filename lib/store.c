@@ -42,6 +42,9 @@ static const char *const stmt_text[STMT_MAX] = {
 			 " sum) VALUES(?6, ?1, ?2, ?3, ?4, ?5)",
 	[STMT_J_START] = "UPDATE intent SET state = 0 WHERE n = ?1"
 			 " AND state = 4",
+	[STMT_J_START_AS] = "UPDATE intent SET state = 0, method = ?2,"
+			    " key = ?3, body = ?4, sum = ?5 WHERE n = ?1"
+			    " AND state IN (0, 4)",
 	[STMT_J_COMMIT] = "UPDATE intent SET state = 1, done_life = ?2,"
 			  " done_ms = ?3, answer = ?4 WHERE n = ?1",
 	[STMT_J_ABORT_OWN] = "DELETE FROM intent WHERE n = ?1 AND life = ?2",
@@ -53,6 +56,8 @@ static const char *const stmt_text[STMT_MAX] = {
 			  " AND state IN (1, 5)",
 	[STMT_J_OPEN] = "SELECT n, method, key, body, state = 4 FROM intent"
 			" WHERE state IN (0, 4) AND life < ?1 ORDER BY n",
+	[STMT_J_KEPT] = "SELECT n, method, key, body, 0 FROM intent"
+			" WHERE state IN (1, 3) AND life < ?1 ORDER BY n",
 	[STMT_J_CANDIDATES] = "SELECT n, method, key, body, answer, state,"
 			      " done_life > life FROM intent WHERE method = ?1"
 			      " AND life < ?2 AND state IN (1, 2, 5)"

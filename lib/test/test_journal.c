@@ -287,6 +287,65 @@ static int open_seen(void *ctx, const struct journal_intent *i)
 	return 0;
 }
 
+static int body_seen(void *ctx, const struct journal_intent *i)
+{
+	char *seen = ctx;
+
+	strcat(seen, i->key);
+	strcat(seen, i->waiting ? "?" : "");
+	strcat(seen, i->body);
+	return 0;
+}
+
+/* What it turned out to be holds from the transaction on that says so. */
+static void a_start_may_say_more(void **state)
+{
+	char seen[64] = "";
+	struct script t;
+	struct err err = { 0 };
+
+	(void)state;
+	temp_open(&t, STORE_STATE);
+	announce(&t);
+	must(store_begin(t.s, &err), &err);
+	must(journal_start_as(t.s, t.seqs[0], "M", "A", "{\"y\":1}", &err),
+	     &err);
+	store_rollback(t.s);
+	announce(&t);
+	must(journal_start_as(t.s, t.seqs[1], "M", "B", "{\"y\":2}", &err),
+	     &err);
+	must(journal_start_as(t.s, t.seqs[1], "M", "C", "{\"y\":3}", &err),
+	     &err);
+	begin(&t, "M");
+	finish(&t, 2);
+	assert_int_equal(journal_start_as(t.s, t.seqs[2], "M", "D", "{}", NULL),
+			 -ENOENT);
+	restart(&t); /* which verifies the sums */
+	assert_false(store_was_restored(t.s));
+	must(journal_each_open(t.s, body_seen, seen, &err), &err);
+	assert_string_equal(seen, "a?{\"x\":1}C{\"y\":3}");
+	temp_close(&t);
+}
+
+/* Done, taken and not delivered, and waiting to be undone; not those sent, or of
+ * this life. */
+static void kept_are_those_without_an_answer(void **state)
+{
+	char seen[64] = "";
+	struct script t;
+	struct err err = { 0 };
+
+	(void)state;
+	temp_open(&t, STORE_STATE);
+	for (const char *c = "bAbBps|fQ|bCbDp|bE|"; *c; c++)
+		run_step(&t, *c);
+	begin(&t, "M");
+	finish(&t, 5); /* of this life */
+	must(journal_each_kept(t.s, open_seen, seen, &err), &err);
+	assert_string_equal(seen, "ace");
+	temp_close(&t);
+}
+
 static void open_rows_of_earlier_lives_only(void **state)
 {
 	char seen[8] = "";
@@ -391,6 +450,8 @@ int main(void)
 {
 	static const struct CMUnitTest by_hand[] = {
 		cmocka_unit_test(open_rows_of_earlier_lives_only),
+		cmocka_unit_test(a_start_may_say_more),
+		cmocka_unit_test(kept_are_those_without_an_answer),
 		cmocka_unit_test(numbers_of_two_stores_never_meet),
 		cmocka_unit_test(commit_needs_a_transaction),
 		cmocka_unit_test(rolled_back_with_its_transaction),
