@@ -2,8 +2,8 @@
 /*
  * ipam_priv.h - what the parts of the IPAM core share: ipam_table.c (pools by
  * prefix and PoolID, locks), ipam_pools.c and ipam_core.c (requests),
- * ipam_auto.c (automatic pools), ipam_recover.c (start, replay, expiry) and
- * ipam_info.c (telling).
+ * ipam_auto.c (automatic pools), ipam_load.c (records), ipam_recover.c (start,
+ * replay, expiry) and ipam_info.c (telling).
  *
  * Locks, in this order: pools_lock (which pools there are: held by every call
  * that changes or walks them), a net's lock (its addresses), the core's lock
@@ -182,9 +182,13 @@ struct store *ipam_store_of(struct ipam_core *core, enum ipam_use use);
 int ipam_auto_choose(struct ipam_core *core, bool v6, struct ip_prefix *ret,
 		     struct err *err);
 
-/* ---- ipam_recover.c ------------------------------------------------------ */
+/* ---- ipam_load.c --------------------------------------------------------- */
 
-int ipam_recover(struct ipam_core *core, struct err *err);
+/* At the start: all records of both stores. */
+int ipam_load(struct ipam_core *core, struct err *err);
+/* The PoolID that @rec speaks of, if it is still that one; not locked. */
+struct ipam_range *ipam_range_of(struct ipam_core *core,
+				 const struct ipam_record *rec);
 /*
  * ipam_sweep() - delete run.db's records of the PoolID @id of @pool, which is
  * gone; with @all, which says that the pool is, those of what rests, too.
