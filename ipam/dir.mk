@@ -5,6 +5,7 @@ ar-src += ipam/ipam_api_berth.c
 ar-src += ipam/ipam_auto.c
 ar-src += ipam/ipam_core.c
 ar-src += ipam/ipam_info.c
+ar-src += ipam/ipam_intent.c
 ar-src += ipam/ipam_load.c
 ar-src += ipam/ipam_pools.c
 ar-src += ipam/ipam_recover.c

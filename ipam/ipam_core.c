@@ -2,8 +2,8 @@
 /*
  * Addresses come and go, in the way of ipam_pools.c.
  *
- * An address is taken in the pool before the intent is written, so that two
- * callers never write the same one, and untaken where the request fails.
+ * An address is taken in the pool before it is recorded, and untaken where the
+ * request fails.
  */
 #include "ipam/ipam_core.h"
 
@@ -48,23 +48,6 @@ static int step(int r, const struct ip_addr *a, struct err *err)
 	return r < 0 ? err_set(err, r, "address %s: %s", ip_str(a, text),
 			       strerror(-r))
 		     : 0;
-}
-
-static int begin(struct ipam_core *core, enum ipam_use use, const char *method,
-		 const struct ipam_record *rec, uint64_t *ret, struct err *err)
-{
-	_cleanup_free_ char *body = ipam_record_print(rec);
-	char key[160], addr[IP_STR_MAX];
-	int r = step(FAILPOINT("ipam.addr.request"), &rec->addr, err);
-
-	if (r < 0)
-		return r;
-	if (!body)
-		return ipam_no_memory(err);
-	snprintf(key, sizeof(key), "%.100s %s", rec->id,
-		 ip_str(&rec->addr, addr));
-	return journal_begin(ipam_store_of(core, use), method, key, body, ret,
-			     err);
 }
 
 /* Steps of the two kinds have names of their own, or a test would only ever
@@ -137,53 +120,44 @@ static int put_address(struct store *s, const struct ipam_net *net,
 			ip_prefix_str(&net->prefix, pool), rec, err);
 }
 
-static int commit(struct ipam_net *net, const struct ipam_lease *l,
-		  uint64_t seq, struct err *err)
+static int commit(struct ipam_hold *h, const struct ipam_lease *l,
+		  const struct ipam_intent *i, struct err *err)
 {
-	struct ip_prefix prefix = answer_of(net, &l->addr);
+	struct ip_prefix prefix = answer_of(h->net, &l->addr);
 	_cleanup_(json_putp) json_object *answer = ipam_addr_answer(&prefix);
-	_cleanup_(ipam_rollbackp) struct store *s =
-		ipam_store_of(net->core, l->use);
+	_cleanup_(ipam_rollbackp) struct store *s = i->store;
 	struct ipam_record rec = record_of(l);
-	int r;
+	int r = store_begin(s, err);
 
-	if (!answer)
-		return ipam_no_memory(err);
-	r = store_begin(s, err);
 	if (r == 0)
-		r = put_address(s, net, l->use, &rec, err);
+		r = put_address(s, h->net, l->use, &rec, err);
 	if (r == 0 && l->use == IPAM_ENDPOINT && !l->fixed)
 		r = put_cursor(s, l->range, err);
+	/* another PoolID of the pool may have reserved it before */
+	snprintf(rec.id, sizeof(rec.id), "%s", h->range->id);
+	rec.born = h->range->born;
 	if (r == 0)
-		r = journal_commit(s, seq, json_object_to_json_string(answer),
-				   err);
+		r = ipam_intent_done(i, &rec, answer, err);
 	if (r == 0)
 		r = step_recorded(l->use, &l->addr, err);
 	return r < 0 ? r : store_commit(s, err);
 }
 
-int ipam_addr_apply(struct ipam_hold *h, const struct ipam_record *rec,
-		    uint64_t seq, struct err *err)
+/* @rec->addr is taken in the pool. */
+static int add_new(struct ipam_hold *h, const struct ipam_record *rec,
+		   enum ipam_use use, const struct ipam_intent *i,
+		   struct err *err)
 {
-	struct ipam_lease *l = ipam_lease_find(h->net, &rec->addr);
-	enum ipam_use use;
-	int r = ipam_use_parse(rec->use, &use, err);
+	struct ipam_lease *l = ipam_lease_add(h->net, rec, use, h->range);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (l) { /* reserved by one more network */
-		l->refs++;
-		r = commit(h->net, l, seq, err);
-		if (r < 0)
-			l->refs--;
-		return r;
-	}
-	l = ipam_lease_add(h->net, rec, use, h->range);
 	if (!l)
 		return ipam_no_memory(err);
-	r = commit(h->net, l, seq, err);
+	r = commit(h, l, i, err);
 	if (r < 0)
 		ipam_lease_drop(h->net, l);
+	else
+		l->unsure = i->redo;
 	return r;
 }
 
@@ -260,30 +234,24 @@ static int take(struct ipam_hold *h, struct ipam_record *rec, struct err *err)
 	return r < 0 ? ipam_no_memory(err) : 0;
 }
 
-static int take_new(struct ipam_hold *h, struct ipam_record *rec,
-		    enum ipam_use use, uint64_t *ret_seq, struct err *err)
+static int take_new(struct ipam_hold *h, struct ipam_intent *i,
+		    struct ipam_record *rec, enum ipam_use use, struct err *err)
 {
-	struct ipam_core *core = h->net->core;
 	struct pool_range before = h->range->at;
-	uint64_t seq = 0;
-	int r = take(h, rec, err);
+	int r = ipam_begin(i, rec, err);
 
+	if (r == 0)
+		r = take(h, rec, err);
 	if (r < 0)
 		return r;
-	r = begin(core, use, ipam_method_addr, rec, &seq, err);
+	r = step_intent(use, &rec->addr, err);
 	if (r == 0)
-		r = step_intent(use, &rec->addr, err);
-	if (r == 0)
-		r = ipam_addr_apply(h, rec, seq, err);
+		r = add_new(h, rec, use, i, err);
 	if (r < 0) {
 		pool_untake(h->net->pool, &rec->addr);
 		h->range->at = before;
-		if (seq)
-			ipam_abort(&h->net->stale, ipam_store_of(core, use),
-				   seq);
 		return r;
 	}
-	*ret_seq = seq;
 	step_done(use);
 	return 0;
 }
@@ -297,73 +265,110 @@ static uint32_t users_of(const struct ipam_net *net)
 	return n;
 }
 
+/* It has it already, and its answer was lost. */
+static int take_none(struct ipam_hold *h, const struct ipam_intent *i,
+		     const struct ip_addr *a, struct err *err)
+{
+	struct ip_prefix prefix = answer_of(h->net, a);
+	_cleanup_(json_putp) json_object *answer = ipam_addr_answer(&prefix);
+
+	return answer ? ipam_intent_idle(i, answer, err) : ipam_no_memory(err);
+}
+
 /* Reserved already, for the same use: macvlan networks of one wire have one
  * router.  Counted up to the number of networks there are, so that a repeated
  * request changes nothing. */
-static int reserve_again(struct ipam_hold *h, struct ipam_lease *l,
-			 uint64_t *ret_seq, struct err *err)
+static int reserve_again(struct ipam_hold *h, struct ipam_intent *i,
+			 struct ipam_record *rec, struct ipam_lease *l,
+			 struct err *err)
 {
-	struct ipam_core *core = h->net->core;
-	struct ipam_record rec = record_of(l);
-	uint64_t seq = 0;
 	int r;
 
 	if (l->refs >= users_of(h->net))
-		return 0;
-	snprintf(rec.id, sizeof(rec.id), "%s", h->range->id);
-	r = begin(core, l->use, ipam_method_addr, &rec, &seq, err);
+		return take_none(h, i, &l->addr, err);
+	r = ipam_begin(i, rec, err);
 	if (r < 0)
 		return r;
-	r = ipam_addr_apply(h, &rec, seq, err);
+	l->refs++;
+	r = commit(h, l, i, err);
 	if (r < 0)
-		ipam_abort(&h->net->stale, core->d->state, seq);
+		l->refs--;
 	else
-		*ret_seq = seq;
+		l->unsure += i->redo;
 	return r;
 }
 
-static int take_again(struct ipam_hold *h, const struct ipam_addr_req *q,
-		      struct ipam_lease *l, uint64_t *ret_seq, struct err *err)
+static int take_again(struct ipam_hold *h, struct ipam_intent *i,
+		      struct ipam_record *rec, struct ipam_lease *l,
+		      struct err *err)
 {
-	l->recovered = 0;
-	if (l->use != q->use)
+	ipam_known(&l->unsure, l->refs);
+	if (strcmp(ipam_use_to_string(l->use), rec->use) != 0)
 		return taken(l, err);
 	if (l->use != IPAM_ENDPOINT)
-		return reserve_again(h, l, ret_seq, err);
-	if (mac_is_none(&l->mac) || !mac_equal(&l->mac, &q->mac))
+		return reserve_again(h, i, rec, l, err);
+	if (mac_is_none(&l->mac) || !mac_equal(&l->mac, &rec->mac))
 		return taken(l, err);
-	return 0; /* its answer was lost */
+	return take_none(h, i, &l->addr, err);
+}
+
+static int take_any(struct ipam_hold *h, struct ipam_intent *i,
+		    struct ipam_record *rec, struct err *err)
+{
+	struct ipam_lease *l = NULL;
+	enum ipam_use use;
+	int r = ipam_use_parse(rec->use, &use, err);
+
+	if (r == 0)
+		r = ipam_ready(&h->net->stale, err);
+	if (r < 0)
+		return r;
+	ipam_known(&h->range->unsure, h->range->refs);
+	rec->born = h->range->born;
+	ipam_now(rec->time);
+	if (rec->fixed)
+		l = ipam_lease_find(h->net, &rec->addr);
+	return l ? take_again(h, i, rec, l, err)
+		 : take_new(h, i, rec, use, err);
+}
+
+int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err)
+{
+	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
+	int r;
+
+	ipam_hold_take(core, rec->id, &h);
+	r = h.range ? take_any(&h, i, rec, err)
+		    : err_set(err, -ENOENT,
+			      "there is no pool %.100s: it was released",
+			      rec->id);
+	if (r < 0)
+		ipam_abort(h.net ? &h.net->stale : NULL, i);
+	else
+		rec->pool = answer_of(h.net, &rec->addr);
+	return r;
 }
 
 int ipam_addr_request(struct ipam_core *core, const struct ipam_addr_req *q,
 		      struct ip_prefix *ret, uint64_t *ret_seq, struct err *err)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
-	struct ipam_record rec = { .addr = q->addr, .mac = q->mac, .refs = 1 };
-	struct ipam_lease *l = NULL;
+	struct ipam_record rec = { .addr = q->addr,
+				   .mac = q->mac,
+				   .refs = 1,
+				   .fixed = !ip_is_none(&q->addr) };
+	struct ipam_intent i;
 	int r;
 
-	ipam_hold_take(core, q->pool_id, &h);
-	if (!h.range)
-		return err_set(err, -ENOENT,
-			       "there is no pool %.100s: it was released",
-			       q->pool_id);
-	r = ipam_ready(&h.net->stale, err);
+	snprintf(rec.id, sizeof(rec.id), "%s", q->pool_id);
+	snprintf(rec.use, sizeof(rec.use), "%s", ipam_use_to_string(q->use));
+	i = ipam_announce(ipam_store_of(core, q->use), ipam_method_addr, &rec);
+	r = ipam_addr_run(core, &i, &rec, err);
 	if (r < 0)
 		return r;
-	h.range->recovered = 0; /* its peer knows of it */
-	rec.fixed = !ip_is_none(&q->addr);
-	rec.born = h.range->born;
-	snprintf(rec.id, sizeof(rec.id), "%s", h.range->id);
-	snprintf(rec.use, sizeof(rec.use), "%s", ipam_use_to_string(q->use));
-	ipam_now(rec.time);
-	if (rec.fixed)
-		l = ipam_lease_find(h.net, &q->addr);
-	r = l ? take_again(&h, q, l, ret_seq, err)
-	      : take_new(&h, &rec, q->use, ret_seq, err);
-	if (r == 0)
-		*ret = answer_of(h.net, &rec.addr);
-	return r;
+	*ret = rec.pool;
+	*ret_seq = i.seq;
+	return 0;
 }
 
 /* ---- release ------------------------------------------------------------- */
@@ -450,69 +455,109 @@ int ipam_addr_release_apply(struct ipam_hold *h, struct ipam_lease *l,
 	return 0;
 }
 
-static int release(struct ipam_hold *h, struct ipam_lease *l, uint64_t *ret_seq,
-		   struct err *err)
+/* An operation writes one store only, and its intent lies in that one.  What was
+ * announced in the other was given back and handed out anew while it waited. */
+static int move(struct ipam_intent *i, struct store *to, struct err *err)
 {
-	struct ipam_core *core = h->net->core;
-	struct ipam_record rec = record_of(l);
-	enum ipam_use use = l->use;
-	uint64_t seq = 0;
-	int r;
+	int r = i->seq ? journal_abort(i->store, i->seq, err) : 0;
 
-	snprintf(rec.id, sizeof(rec.id), "%s", h->range->id);
-	r = begin(core, use, ipam_method_addr_release, &rec, &seq, err);
 	if (r < 0)
 		return r;
-	r = step(use == IPAM_ENDPOINT
-			 ? FAILPOINT("ipam.lease_release.intent")
-			 : FAILPOINT("ipam.reserve_release.intent"),
-		 &rec.addr, err);
+	i->seq = 0;
+	i->store = to;
+	return 0;
+}
+
+static int release(struct ipam_hold *h, struct ipam_intent *i,
+		   const struct ipam_record *rec, struct ipam_lease *l,
+		   struct err *err)
+{
+	struct store *s = ipam_store_of(h->net->core, l->use);
+	enum ipam_use use = l->use;
+	int r = i->store == s ? 0 : move(i, s, err);
+
 	if (r == 0)
-		r = ipam_addr_release_apply(h, l, seq, err);
-	if (r < 0) {
-		ipam_abort(&h->net->stale, ipam_store_of(core, use), seq);
+		r = ipam_begin(i, rec, err);
+	if (r == 0)
+		r = step(use == IPAM_ENDPOINT
+				 ? FAILPOINT("ipam.lease_release.intent")
+				 : FAILPOINT("ipam.reserve_release.intent"),
+			 &rec->addr, err);
+	if (r == 0)
+		r = ipam_addr_release_apply(h, l, i->seq, err);
+	if (r < 0)
 		return r;
-	}
-	*ret_seq = seq;
 	(void)(use == IPAM_ENDPOINT ? FAILPOINT("ipam.lease_release.done")
 				    : FAILPOINT("ipam.reserve_release.done"));
 	return 0;
 }
 
-static int release_if(struct ipam_core *core, const char *pool_id,
-		      const struct ip_addr *addr, const struct mac_addr *mac,
-		      uint64_t *ret_seq, struct err *err)
+static int release_any(struct ipam_hold *h, struct ipam_intent *i,
+		       const struct ipam_record *rec, struct err *err)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	struct ipam_lease *l;
-	int r;
+	int r = ipam_ready(&h->net->stale, err);
 
-	ipam_hold_take(core, pool_id, &h);
-	if (!h.range)
-		return 0;
-	r = ipam_ready(&h.net->stale, err);
 	if (r < 0)
 		return r;
-	h.range->recovered = 0;
-	l = ipam_lease_find(h.net, addr);
+	ipam_known(&h->range->unsure, h->range->refs);
+	l = ipam_lease_find(h->net, &rec->addr);
 	if (!l)
-		return 0;
-	if (mac && (l->use != IPAM_ENDPOINT || !mac_equal(&l->mac, mac)))
+		return ipam_intent_idle(i, NULL, err);
+	if (*rec->use &&
+	    (l->use != IPAM_ENDPOINT || !mac_equal(&l->mac, &rec->mac)))
 		return err_set(err, -ESTALE,
 			       "the address belongs to another by now");
-	return release(&h, l, ret_seq, err);
+	ipam_known(&l->unsure, l->refs);
+	return release(h, i, rec, l, err);
+}
+
+int ipam_addr_release_run(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, struct err *err)
+{
+	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
+	int r;
+
+	ipam_hold_take(core, rec->id, &h);
+	r = h.range ? release_any(&h, i, rec, err)
+		    : ipam_intent_idle(i, NULL, err);
+	if (r < 0)
+		ipam_abort(h.net ? &h.net->stale : NULL, i);
+	return r;
+}
+
+static int release_addr(struct ipam_core *core, struct ipam_record *rec,
+			const char *pool_id, uint64_t *ret_seq, struct err *err)
+{
+	enum ipam_use use = ipam_use_peek(core, pool_id, &rec->addr);
+	struct ipam_intent i;
+	int r;
+
+	snprintf(rec->id, sizeof(rec->id), "%s", pool_id);
+	i = ipam_announce(ipam_store_of(core, use), ipam_method_addr_release,
+			  rec);
+	r = ipam_addr_release_run(core, &i, rec, err);
+	if (r == 0)
+		*ret_seq = i.seq;
+	return r;
 }
 
 int ipam_addr_release(struct ipam_core *core, const char *pool_id,
 		      const struct ip_addr *addr, uint64_t *ret_seq,
 		      struct err *err)
 {
-	return release_if(core, pool_id, addr, NULL, ret_seq, err);
+	struct ipam_record rec = { .addr = *addr };
+
+	return release_addr(core, &rec, pool_id, ret_seq, err);
 }
 
 int ipam_addr_forget(struct ipam_core *core, const char *pool_id,
 		     const struct ip_addr *addr, const struct mac_addr *mac,
 		     uint64_t *ret_seq, struct err *err)
 {
-	return release_if(core, pool_id, addr, mac, ret_seq, err);
+	struct ipam_record rec = { .addr = *addr, .mac = *mac };
+
+	snprintf(rec.use, sizeof(rec.use), "%s",
+		 ipam_use_to_string(IPAM_ENDPOINT));
+	return release_addr(core, &rec, pool_id, ret_seq, err);
 }

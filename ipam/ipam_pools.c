@@ -2,9 +2,9 @@
 /*
  * Pools come and go.
  *
- * Each request is: look, write the intent, then in one transaction the record
- * and the intent's end (ipam_*_apply).  A failure before that takes the intent
- * back; a crash leaves it for ipam_recover.c, which calls the same again.
+ * Each request is: announce it in the journal, lock, look, then in one transaction
+ * the record and the intent's end (ipam_*_apply).  A failure before that takes the
+ * intent back; a crash leaves it for ipam_recover.c, which runs the same again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,26 +17,6 @@
 const char ipam_method_pool[] = "IpamDriver.RequestPool",
 	   ipam_method_pool_release[] = "IpamDriver.ReleasePool";
 
-int ipam_ready(struct ipam_stale *s, struct err *err)
-{
-	int r;
-
-	if (!s->seq)
-		return 0;
-	r = journal_abort(s->store, s->seq, err);
-	if (r == 0)
-		s->seq = 0;
-	return r;
-}
-
-void ipam_abort(struct ipam_stale *stale, struct store *s, uint64_t seq)
-{
-	if (journal_abort(s, seq, NULL) == 0)
-		return;
-	stale->store = s;
-	stale->seq = seq;
-}
-
 int ipam_put(struct store *s, const char *kind, const char *id,
 	     const char *parent, const struct ipam_record *rec, struct err *err)
 {
@@ -44,19 +24,6 @@ int ipam_put(struct store *s, const char *kind, const char *id,
 
 	return text ? store_put(s, kind, id, parent, text, err)
 		    : ipam_no_memory(err);
-}
-
-static int begin(struct ipam_core *core, const char *method,
-		 const struct ipam_record *rec, uint64_t *ret, struct err *err)
-{
-	_cleanup_free_ char *body = ipam_record_print(rec);
-	int r = FAILPOINT("ipam.pool.request");
-
-	if (r < 0)
-		return err_set(err, r, "pool %s: %s", rec->id, strerror(-r));
-	if (!body)
-		return ipam_no_memory(err);
-	return journal_begin(core->d->state, method, rec->id, body, ret, err);
 }
 
 /* A fail point's errno, with a text for the peer. */
@@ -85,30 +52,26 @@ static struct ipam_record record_of(const struct ipam_range *range,
 	return rec;
 }
 
-static int pool_commit(struct ipam_range *range, uint32_t refs, uint64_t seq,
-		       struct err *err)
+static int pool_commit(struct ipam_range *range, uint32_t refs,
+		       const struct ipam_intent *i, struct err *err)
 {
 	_cleanup_(json_putp) json_object *answer =
 		ipam_pool_answer(range->id, &range->net->prefix);
 	_cleanup_(ipam_rollbackp) struct store *s = range->net->core->d->state;
 	struct ipam_record rec = record_of(range, refs);
-	int r;
+	int r = store_begin(s, err);
 
-	if (!answer)
-		return ipam_no_memory(err);
-	r = store_begin(s, err);
 	if (r == 0)
 		r = ipam_put(s, POOL_KIND, range->id, "", &rec, err);
 	if (r == 0)
-		r = journal_commit(s, seq, json_object_to_json_string(answer),
-				   err);
+		r = ipam_intent_done(i, &rec, answer, err);
 	if (r == 0)
 		r = step(FAILPOINT("ipam.pool.recorded"), range->id, err);
 	return r < 0 ? r : store_commit(s, err);
 }
 
 static int net_apply(struct ipam_net *net, const struct ipam_record *rec,
-		     uint64_t seq, struct err *err)
+		     const struct ipam_intent *i, struct err *err)
 {
 	struct ipam_range *range = ipam_range_find(net, rec->id);
 	bool fresh = !range;
@@ -118,16 +81,18 @@ static int net_apply(struct ipam_net *net, const struct ipam_record *rec,
 		range = ipam_range_add(net, rec);
 	if (!range)
 		return ipam_no_memory(err);
-	r = pool_commit(range, range->refs + 1, seq, err);
-	if (r == 0)
+	r = pool_commit(range, range->refs + 1, i, err);
+	if (r == 0) {
 		range->refs++;
-	else if (fresh)
+		range->unsure += i->redo;
+	} else if (fresh) {
 		ipam_range_drop(net, range);
+	}
 	return r;
 }
 
-int ipam_pool_apply(struct ipam_core *core, const struct ipam_record *rec,
-		    uint64_t seq, struct err *err)
+static int pool_apply(struct ipam_core *core, const struct ipam_record *rec,
+		      const struct ipam_intent *i, struct err *err)
 {
 	struct ipam_net *net = ipam_net_find(core, &rec->pool);
 	int r;
@@ -137,7 +102,7 @@ int ipam_pool_apply(struct ipam_core *core, const struct ipam_record *rec,
 	if (!net)
 		return ipam_no_memory(err);
 	ipam_net_take(net);
-	r = net_apply(net, rec, seq, err);
+	r = net_apply(net, rec, i, err);
 	ipam_net_give(net);
 	return r;
 }
@@ -209,18 +174,15 @@ static int check(const struct ipam_pool_req *q, struct err *err)
 	return 0;
 }
 
-static int fill(struct ipam_core *core, const struct ipam_pool_req *q,
-		struct ipam_record *rec, struct err *err)
+/* From what was asked for to what it is to be. */
+static int fill(struct ipam_core *core, struct ipam_record *rec,
+		struct err *err)
 {
-	int r = check(q, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	rec->pool = q->pool;
-	rec->sub = q->sub;
-	rec->automatic = ip_is_none(&q->pool.addr);
+	rec->automatic = ip_is_none(&rec->pool.addr);
 	if (rec->automatic)
-		r = ipam_auto_choose(core, q->v6, &rec->pool, err);
+		r = ipam_auto_choose(core, rec->v6, &rec->pool, err);
 	if (r < 0)
 		return r;
 	rec->pool.addr = ip_prefix_first(&rec->pool);
@@ -228,11 +190,34 @@ static int fill(struct ipam_core *core, const struct ipam_pool_req *q,
 	/* the whole pool as a range is no range */
 	if (rec->sub.len == rec->pool.len)
 		rec->sub = (struct ip_prefix){ 0 };
-	snprintf(rec->space, sizeof(rec->space), "%s", q->space);
 	ipam_id(rec->id, rec->space, &rec->pool, &rec->sub);
 	rec->born = ipam_born();
 	ipam_now(rec->time);
 	return check_overlap(core, rec, err);
+}
+
+int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err)
+{
+	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
+	int r;
+
+	pthread_mutex_lock(lock);
+	r = ipam_ready(&core->stale, err);
+	if (r == 0)
+		r = ipam_begin(i, rec, err);
+	if (r == 0)
+		r = fill(core, rec, err);
+	if (r == 0)
+		r = step(FAILPOINT("ipam.pool.intent"), rec->id, err);
+	if (r == 0)
+		r = pool_apply(core, rec, i, err);
+	if (r < 0) {
+		ipam_abort(&core->stale, i);
+		return r;
+	}
+	(void)FAILPOINT("ipam.pool.done"); /* what is recorded stands */
+	return 0;
 }
 
 int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
@@ -240,30 +225,22 @@ int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
 		      struct ip_prefix *ret_pool, uint64_t *ret_seq,
 		      struct err *err)
 {
-	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
-	struct ipam_record rec = { 0 };
-	uint64_t seq = 0;
-	int r;
+	struct ipam_record rec = { .pool = q->pool,
+				   .sub = q->sub,
+				   .v6 = q->v6 };
+	struct ipam_intent i;
+	int r = check(q, err);
 
-	pthread_mutex_lock(lock);
-	r = ipam_ready(&core->stale, err);
-	if (r == 0)
-		r = fill(core, q, &rec, err);
-	if (r == 0)
-		r = begin(core, ipam_method_pool, &rec, &seq, err);
 	if (r < 0)
 		return r;
-	r = step(FAILPOINT("ipam.pool.intent"), rec.id, err);
-	if (r == 0)
-		r = ipam_pool_apply(core, &rec, seq, err);
-	if (r < 0) {
-		ipam_abort(&core->stale, core->d->state, seq);
+	snprintf(rec.space, sizeof(rec.space), "%s", q->space);
+	i = ipam_announce(core->d->state, ipam_method_pool, &rec);
+	r = ipam_pool_run(core, &i, &rec, err);
+	if (r < 0)
 		return r;
-	}
 	snprintf(ret_id, IPAM_ID_MAX, "%s", rec.id);
 	*ret_pool = rec.pool;
-	*ret_seq = seq;
-	(void)FAILPOINT("ipam.pool.done"); /* what is recorded stands */
+	*ret_seq = i.seq;
 	return 0;
 }
 
@@ -351,38 +328,56 @@ int ipam_pool_release_apply(struct ipam_hold *h, uint64_t seq, struct err *err)
 	return 0;
 }
 
-int ipam_pool_release(struct ipam_core *core, const char *id, uint64_t *ret_seq,
-		      struct err *err)
+/* Under pools_lock. */
+static int release_locked(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, struct err *err)
+{
+	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
+	int r = ipam_ready(&core->stale, err);
+
+	if (r < 0)
+		return r;
+	ipam_hold_take(core, rec->id, &h);
+	if (!h.range)
+		return ipam_intent_idle(i, NULL, err);
+	r = ipam_ready(&h.net->stale, err);
+	if (r == 0)
+		r = ipam_begin(i, rec, err);
+	if (r < 0)
+		return r;
+	r = step(FAILPOINT("ipam.pool_release.intent"), rec->id, err);
+	if (r < 0)
+		return r;
+	ipam_known(&h.range->unsure, h.range->refs);
+	return ipam_pool_release_apply(&h, i->seq, err);
+}
+
+int ipam_pool_release_run(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, struct err *err)
 {
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
-	struct ipam_record rec = { 0 };
-	uint64_t seq = 0;
 	int r;
 
 	pthread_mutex_lock(lock);
-	r = ipam_ready(&core->stale, err);
+	r = release_locked(core, i, rec, err);
 	if (r < 0)
-		return r;
-	ipam_hold_take(core, id, &h);
-	if (!h.range)
-		return 0;
-	r = ipam_ready(&h.net->stale, err);
-	if (r < 0)
-		return r;
-	h.range->recovered = 0;
+		ipam_abort(&core->stale, i);
+	else
+		(void)FAILPOINT("ipam.pool_release.done");
+	return r;
+}
+
+int ipam_pool_release(struct ipam_core *core, const char *id, uint64_t *ret_seq,
+		      struct err *err)
+{
+	struct ipam_record rec = { 0 };
+	struct ipam_intent i;
+	int r;
+
 	snprintf(rec.id, sizeof(rec.id), "%s", id);
-	r = begin(core, ipam_method_pool_release, &rec, &seq, err);
-	if (r < 0)
-		return r;
-	r = step(FAILPOINT("ipam.pool_release.intent"), id, err);
+	i = ipam_announce(core->d->state, ipam_method_pool_release, &rec);
+	r = ipam_pool_release_run(core, &i, &rec, err);
 	if (r == 0)
-		r = ipam_pool_release_apply(&h, seq, err);
-	if (r < 0) {
-		ipam_abort(&core->stale, core->d->state, seq);
-		return r;
-	}
-	*ret_seq = seq;
-	(void)FAILPOINT("ipam.pool_release.done");
-	return 0;
+		*ret_seq = i.seq;
+	return r;
 }

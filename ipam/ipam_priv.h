@@ -2,12 +2,14 @@
 /*
  * ipam_priv.h - what the parts of the IPAM core share: ipam_table.c (pools by
  * prefix and PoolID, locks), ipam_pools.c and ipam_core.c (requests),
- * ipam_auto.c (automatic pools), ipam_load.c (records), ipam_recover.c (start,
- * replay, expiry) and ipam_info.c (telling).
+ * ipam_intent.c (their rows in the journal), ipam_auto.c (automatic pools),
+ * ipam_load.c (records), ipam_recover.c (start, replay, expiry) and ipam_info.c
+ * (telling).
  *
  * Locks, in this order: pools_lock (which pools there are: held by every call
  * that changes or walks them), a net's lock (its addresses), the core's lock
- * (the trees and problems; never held for long).
+ * (the trees and problems; never held for long).  The tree of a net's addresses is
+ * changed under both of the last two, so either is enough to look.
  */
 #ifndef IPAM_IPAM_PRIV_H
 #define IPAM_IPAM_PRIV_H
@@ -31,8 +33,8 @@ struct ipam_range {
 	struct ip_prefix sub; /* none: the pool */
 	bool automatic;
 	uint32_t refs;
+	uint32_t unsure; /* of those: by requests that have no answer yet */
 	uint64_t born;
-	uint64_t recovered; /* seq of a kept answer nobody fetched; 0: none */
 	char created[32];
 	char id[IPAM_ID_MAX];
 };
@@ -44,9 +46,9 @@ struct ipam_lease {
 	struct mac_addr mac;
 	enum ipam_use use;
 	bool fixed;
-	uint32_t refs; /* of a reserved one: by how many networks */
+	uint32_t refs;   /* of a reserved one: by how many networks */
+	uint32_t unsure; /* as a range's */
 	struct ipam_range *range;
-	uint64_t recovered;
 	time_t since;
 };
 
@@ -111,6 +113,11 @@ struct ipam_range *ipam_range_peek(struct ipam_core *core, const char *id);
  * rests only the address counts: it may have outlived its PoolID. */
 bool ipam_record_lives(struct ipam_core *core, const struct ipam_record *rec);
 
+/* What the address was handed out for, without waiting for its net's lock; an
+ * endpoint's where it is not.  It may be another by the time that lock is held. */
+enum ipam_use ipam_use_peek(struct ipam_core *core, const char *id,
+			    const struct ip_addr *a);
+
 /* Under pools_lock: the net that overlaps @p, NULL for none.  Not locked. */
 struct ipam_net *ipam_net_find(struct ipam_core *core,
 			       const struct ip_prefix *p);
@@ -148,31 +155,69 @@ void ipam_table_free(struct ipam_core *core);
 void ipam_problem(struct ipam_core *core, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* ---- requests' effects, with their intent written ------------------------- */
+/* ---- ipam_intent.c ------------------------------------------------------- */
+
+struct ipam_intent {
+	struct store *store;
+	const char *method;
+	uint64_t seq; /* 0: could not be written, or ended */
+	bool redo;    /* of an earlier life */
+};
+
+/* Before the request waits for anything. */
+struct ipam_intent ipam_announce(struct store *s, const char *method,
+				 const struct ipam_record *rec);
+/* Before anything is changed: where the announcement failed it is made good, or
+ * @err says why not. */
+int ipam_begin(struct ipam_intent *i, const struct ipam_record *rec,
+	       struct err *err);
+/* In the transaction that records @rec: done.  NULL @answer: no memory. */
+int ipam_intent_done(const struct ipam_intent *i, const struct ipam_record *rec,
+		     json_object *answer, struct err *err);
+/* There was nothing to change.  @answer: NULL for an empty one. */
+int ipam_intent_idle(const struct ipam_intent *i, json_object *answer,
+		     struct err *err);
+/* The request came to nothing.  @stale: of what it speaks of, locked; or NULL. */
+void ipam_abort(struct ipam_stale *stale, struct ipam_intent *i);
+/* May this be changed now?  Ends @s where that is open.  -errno. */
+int ipam_ready(struct ipam_stale *s, struct err *err);
+
+/* ---- requests ------------------------------------------------------------- */
 
 extern const char ipam_method_pool[], ipam_method_pool_release[],
 	ipam_method_addr[], ipam_method_addr_release[];
 
-/* May this be changed now?  Ends @s where that is open.  -errno. */
-int ipam_ready(struct ipam_stale *s, struct err *err);
-/* End the intent @seq of a request that came to nothing. */
-void ipam_abort(struct ipam_stale *stale, struct store *s, uint64_t seq);
+/*
+ * What a request that is announced does, in its own life or in the next: takes
+ * the locks, looks, changes, and ends the intent.  @rec is what was asked for, and
+ * then what came of it.
+ */
+int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err);
+int ipam_pool_release_run(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, struct err *err);
+int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err);
+/* With a .use in @rec: only an endpoint's with that .mac.  -ESTALE. */
+int ipam_addr_release_run(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, struct err *err);
+
+/* Locked: count one user less, with the last it goes.  @seq: its intent, or 0. */
+int ipam_pool_release_apply(struct ipam_hold *h, uint64_t seq, struct err *err);
+int ipam_addr_release_apply(struct ipam_hold *h, struct ipam_lease *l,
+			    uint64_t seq, struct err *err);
+
+/* One who knows of what has @refs users is here: not all are unsure. */
+static inline void ipam_known(uint32_t *unsure, uint32_t refs)
+{
+	if (*unsure && *unsure >= refs)
+		--*unsure;
+}
+
 /* Store @rec. */
 int ipam_put(struct store *s, const char *kind, const char *id,
 	     const char *parent, const struct ipam_record *rec,
 	     struct err *err);
-
-/* Each ends the intent @seq when it succeeds, and leaves it open and all as it
- * was when it fails.  Pools: under pools_lock. */
-int ipam_pool_apply(struct ipam_core *core, const struct ipam_record *rec,
-		    uint64_t seq, struct err *err);
-int ipam_pool_release_apply(struct ipam_hold *h, uint64_t seq, struct err *err);
-/* @rec->addr is taken in the pool. */
-int ipam_addr_apply(struct ipam_hold *h, const struct ipam_record *rec,
-		    uint64_t seq, struct err *err);
-int ipam_addr_release_apply(struct ipam_hold *h, struct ipam_lease *l,
-			    uint64_t seq, struct err *err);
-
 /* Which store knows of an address handed out for @use. */
 struct store *ipam_store_of(struct ipam_core *core, enum ipam_use use);
 

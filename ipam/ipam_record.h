@@ -16,7 +16,8 @@
 #define CURSOR_KIND   "cursor"   /* run.db, id = PoolID */
 #define HOST_ULA      "ula"
 
-/* Any of them, and the body of an intent; what is unused is zero. */
+/* Any of them, and the body of an intent: what is asked for, then what came of it;
+ * what is unused is zero. */
 struct ipam_record {
 	char id[IPAM_ID_MAX], space[IPAM_SPACE_MAX];
 	struct ip_prefix pool, sub;
@@ -28,6 +29,7 @@ struct ipam_record {
 	uint64_t born;
 	uint64_t rest; /* not 0: released, the lower the earlier */
 	bool automatic, fixed;
+	bool v6;       /* asked for, where .pool is none */
 	char time[32]; /* RFC 3339 */
 };
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What belongs to an earlier life: roll open intents forward (take back where that
- * fails), answer requests that come again without a body, and take back what nobody
- * asked for again.
+ * What belongs to an earlier life: run its requests that have no end yet, answer
+ * those that come again without a body, and take back what nobody asked for again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,90 +13,78 @@
 
 #define EXPIRE_TICKS 5
 
-/* ---- open intents ---------------------------------------------------------- */
+/* ---- done, and no answer yet ------------------------------------------------- */
 
-/* Each: 0 when the intent's end is recorded; else what failed. */
-
-static int redo_pool(struct ipam_core *core, const struct ipam_record *rec,
-		     uint64_t seq, struct err *err)
+/* What the request made or counted that @rec speaks of: not what was given back
+ * and handed out anew since. */
+static struct ipam_lease *lease_of(struct ipam_range *range,
+				   const struct ipam_record *rec)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
-	struct ipam_net *net = ipam_net_find(core, &rec->pool);
-	int r;
+	struct ipam_lease *l = ipam_lease_find(range->net, &rec->addr);
+	char since[32];
 
-	if (net && (net->prefix.len != rec->pool.len ||
-		    strcmp(net->space, rec->space) != 0))
-		return err_set(err, -EEXIST, "it overlaps another pool");
-	r = ipam_pool_apply(core, rec, seq, err);
-	if (r < 0)
-		return r;
-	ipam_hold_take(core, rec->id, &h);
-	if (h.range)
-		h.range->recovered = seq;
+	if (!l || range->born != rec->born ||
+	    strcmp(ipam_use_to_string(l->use), rec->use) != 0)
+		return NULL;
+	if (l->use != IPAM_ENDPOINT)
+		return l;
+	ipam_time(since, l->since);
+	return l->range == range && mac_equal(&l->mac, &rec->mac) &&
+			       strcmp(since, rec->time) == 0
+		       ? l
+		       : NULL;
+}
+
+static int note_kept(void *ctx, const struct journal_intent *i)
+{
+	struct ipam_core *core = ctx;
+	struct ipam_record rec;
+	struct ipam_range *range;
+	struct ipam_lease *l = NULL;
+
+	if (ipam_record_parse(i->body, &rec, NULL) < 0)
+		return 0;
+	range = ipam_range_of(core, &rec);
+	if (range && strcmp(i->method, ipam_method_pool) == 0)
+		range->unsure++;
+	if (range && strcmp(i->method, ipam_method_addr) == 0)
+		l = lease_of(range, &rec);
+	if (l)
+		l->unsure++;
 	return 0;
 }
 
-static int redo_addr(struct ipam_hold *h, const struct ipam_record *rec,
-		     uint64_t seq, struct err *err)
+/* ---- open intents ---------------------------------------------------------- */
+
+/* Nothing was changed for them: they are asked again. */
+static int redo(struct ipam_core *core, struct store *s,
+		const struct journal_intent *i, struct ipam_record *rec,
+		struct err *err)
 {
-	struct ipam_lease *l = ipam_lease_find(h->net, &rec->addr);
-	bool again = l && l->use != IPAM_ENDPOINT &&
-		     strcmp(ipam_use_to_string(l->use), rec->use) == 0;
-	int r;
-
-	if (l && !again)
-		return err_set(err, -EADDRINUSE, "it is taken by now");
-	r = l ? 0 : pool_take_exact(h->net->pool, &rec->addr);
-	if (r < 0)
-		return err_set(err, r, "it can't be taken");
-	if (!rec->fixed)
-		pool_range_after(&h->range->at, &rec->addr);
-	r = ipam_addr_apply(h, rec, seq, err);
-	if (r < 0 && !l)
-		pool_untake(h->net->pool, &rec->addr);
-	l = ipam_lease_find(h->net, &rec->addr);
-	if (r == 0 && l)
-		l->recovered = seq;
-	return r;
-}
-
-static int redo_addr_release(struct ipam_hold *h, const struct ipam_record *rec,
-			     uint64_t seq, struct err *err)
-{
-	struct ipam_lease *l = ipam_lease_find(h->net, &rec->addr);
-
-	if (!l)
-		return err_set(err, -ENOENT, "it is not handed out");
-	return ipam_addr_release_apply(h, l, seq, err);
-}
-
-static int redo(struct ipam_core *core, const struct journal_intent *i,
-		const struct ipam_record *rec, struct err *err)
-{
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
+	struct ipam_intent in = {
+		.store = s, .method = i->method, .seq = i->seq, .redo = true
+	};
 
 	if (strcmp(i->method, ipam_method_pool) == 0)
-		return redo_pool(core, rec, i->seq, err);
-	ipam_hold_take(core, rec->id, &h);
-	if (!h.range)
-		return err_set(err, -ENOENT, "there is no such pool");
+		return ipam_pool_run(core, &in, rec, err);
 	if (strcmp(i->method, ipam_method_pool_release) == 0)
-		return ipam_pool_release_apply(&h, i->seq, err);
+		return ipam_pool_release_run(core, &in, rec, err);
 	if (strcmp(i->method, ipam_method_addr) == 0)
-		return redo_addr(&h, rec, i->seq, err);
+		return ipam_addr_run(core, &in, rec, err);
 	if (strcmp(i->method, ipam_method_addr_release) == 0)
-		return redo_addr_release(&h, rec, i->seq, err);
+		return ipam_addr_release_run(core, &in, rec, err);
+	ipam_abort(&core->stale, &in);
 	return err_set(err, -EBADMSG, "a method nobody knows");
 }
 
-/* Until that succeeds, what the intent speaks of stays as it is. */
-static void abort_one(struct ipam_core *core, struct store *s, uint64_t seq,
-		      const char *id)
+static void refuse(struct ipam_core *core, struct store *s,
+		   const struct journal_intent *i)
 {
-	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
+	struct ipam_intent in = { .store = s,
+				  .method = i->method,
+				  .seq = i->seq };
 
-	ipam_hold_take(core, id, &h);
-	ipam_abort(h.net ? &h.net->stale : &core->stale, s, seq);
+	ipam_abort(&core->stale, &in);
 }
 
 static int recover_one(struct ipam_core *core, struct store *s,
@@ -110,14 +97,14 @@ static int recover_one(struct ipam_core *core, struct store *s,
 
 	if (r == 0)
 		r = FAILPOINT("ipam.recover.redo");
-	if (r == 0)
-		r = redo(core, i, &rec, &err);
+	if (r < 0)
+		refuse(core, s, i);
+	else
+		r = redo(core, s, i, &rec, &err);
 	log_info("op=recover method=%s pool=%s address=%s result=%s err=%s",
 		 i->method, rec.id, ip_str(&rec.addr, addr),
-		 r < 0 ? "undone" : "done",
+		 r < 0 ? "refused" : "done",
 		 log_quote(why, sizeof(why), err.msg));
-	if (r < 0)
-		abort_one(core, s, i->seq, rec.id);
 	return 0;
 }
 
@@ -137,18 +124,21 @@ static int recover_run(void *ctx, const struct journal_intent *i)
 
 static int recover(struct ipam_core *core, struct err *err)
 {
+	struct store *state = core->d->state, *run = core->d->run;
 	int r = ipam_load(core, err);
 
 	if (r == 0)
-		r = journal_each_open(core->d->state, recover_state, core, err);
-	return r < 0 ? r
-		     : journal_each_open(core->d->run, recover_run, core, err);
+		r = journal_each_kept(state, note_kept, core, err);
+	if (r == 0)
+		r = journal_each_kept(run, note_kept, core, err);
+	if (r == 0)
+		r = journal_each_open(state, recover_state, core, err);
+	return r < 0 ? r : journal_each_open(run, recover_run, core, err);
 }
 
 /* ---- taking back what nobody asked for again -------------------------------- */
 
-static int undo_pool(struct ipam_core *core, const struct ipam_record *rec,
-		     uint64_t seq)
+static int undo_pool(struct ipam_core *core, const struct ipam_record *rec)
 {
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
@@ -156,30 +146,30 @@ static int undo_pool(struct ipam_core *core, const struct ipam_record *rec,
 
 	pthread_mutex_lock(lock);
 	ipam_hold_take(core, rec->id, &h);
-	if (!h.range || h.range->recovered != seq)
+	if (!h.range || h.range->born != rec->born || !h.range->unsure)
 		return 0; /* somebody knows of it */
 	r = ipam_pool_release_apply(&h, 0, NULL);
 	if (r == 0 && h.range)
-		h.range->recovered = 0;
+		h.range->unsure--;
 	return r;
 }
 
-static int undo_addr(struct ipam_core *core, const struct ipam_record *rec,
-		     uint64_t seq)
+static int undo_addr(struct ipam_core *core, const struct ipam_record *rec)
 {
 	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	struct ipam_lease *l;
+	bool shared;
 	int r;
 
 	ipam_hold_take(core, rec->id, &h);
-	l = h.range ? ipam_lease_find(h.net, &rec->addr) : NULL;
-	if (!l || l->recovered != seq)
+	l = h.range ? lease_of(h.range, rec) : NULL;
+	if (!l || !l->unsure)
 		return 0;
-	l->recovered = 0;
+	shared = l->refs > 1;
 	r = ipam_addr_release_apply(&h, l, 0, NULL);
-	if (r < 0)
-		l->recovered = seq; /* it is tried again */
-	return r;
+	if (r == 0 && shared)
+		l->unsure--;
+	return r; /* where it failed it is tried again */
 }
 
 static int undo(void *ctx, const struct journal_intent *i)
@@ -191,9 +181,9 @@ static int undo(void *ctx, const struct journal_intent *i)
 	if (ipam_record_parse(i->body, &rec, NULL) < 0)
 		return 0;
 	if (strcmp(i->method, ipam_method_pool) == 0)
-		r = undo_pool(core, &rec, i->seq);
+		r = undo_pool(core, &rec);
 	if (strcmp(i->method, ipam_method_addr) == 0)
-		r = undo_addr(core, &rec, i->seq);
+		r = undo_addr(core, &rec);
 	if (r < 0)
 		log_warn("op=undo pool=%s err=\"%s\"", rec.id, strerror(-r));
 	return r; /* what was released stays so */

@@ -295,12 +295,29 @@ struct ipam_lease *ipam_lease_find(struct ipam_net *net,
 	return at ? *at : NULL;
 }
 
+enum ipam_use ipam_use_peek(struct ipam_core *core, const char *id,
+			    const struct ip_addr *a)
+{
+	enum ipam_use use = IPAM_ENDPOINT;
+	const struct ipam_range *range;
+	const struct ipam_lease *l;
+
+	pthread_mutex_lock(&core->lock);
+	range = ipam_range_peek(core, id);
+	l = range ? ipam_lease_find(range->net, a) : NULL;
+	if (l)
+		use = l->use;
+	pthread_mutex_unlock(&core->lock);
+	return use;
+}
+
 struct ipam_lease *ipam_lease_add(struct ipam_net *net,
 				  const struct ipam_record *rec,
 				  enum ipam_use use, struct ipam_range *range)
 {
 	struct ipam_lease *l = calloc(1, sizeof(*l));
 	struct tm tm = { 0 };
+	bool linked;
 
 	if (!l)
 		return NULL;
@@ -312,7 +329,10 @@ struct ipam_lease *ipam_lease_add(struct ipam_net *net,
 	l->range = range;
 	if (strptime(rec->time, "%Y-%m-%dT%H:%M:%SZ", &tm))
 		l->since = timegm(&tm);
-	if (!tsearch(l, &net->leases, by_addr)) {
+	pthread_mutex_lock(&net->core->lock);
+	linked = tsearch(l, &net->leases, by_addr);
+	pthread_mutex_unlock(&net->core->lock);
+	if (!linked) {
 		free(l);
 		return NULL;
 	}
@@ -321,7 +341,9 @@ struct ipam_lease *ipam_lease_add(struct ipam_net *net,
 
 void ipam_lease_drop(struct ipam_net *net, struct ipam_lease *l)
 {
+	pthread_mutex_lock(&net->core->lock);
 	tdelete(l, &net->leases, by_addr);
+	pthread_mutex_unlock(&net->core->lock);
 	free(l);
 }
 
