@@ -8,7 +8,7 @@
 
 #include "ipam/ipam_api_priv.h"
 #include "ipam/ipam_record.h"
-#include "lib/log.h"
+#include "lib/answer.h"
 #include "lib/opts.h"
 
 static const struct jdec_field pool_fields[] = {
@@ -41,19 +41,6 @@ static const struct jdec_field addr_release_fields[] = {
 		   JDEC_REQUIRED),
 	{ 0 },
 };
-
-int ipam_api_add(json_object *to, const char *key, json_object *val)
-{
-	if (val && to && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return -ENOMEM;
-}
-
-int ipam_api_no_memory(struct err *err)
-{
-	return err_set(err, -ENOMEM, "out of memory");
-}
 
 /* A request that came again without its body: the kept answer, or an error. */
 static int replay(struct ipam_core *core, struct rpc_call *call,
@@ -104,7 +91,7 @@ static int on_request_pool(void *ctx, struct rpc_call *call, json_object **ret,
 	if (r < 0)
 		return r;
 	*ret = ipam_pool_answer(id, &pool);
-	return *ret ? 0 : ipam_api_no_memory(err);
+	return *ret ? 0 : answer_no_memory(err);
 }
 
 static int on_release_pool(void *ctx, struct rpc_call *call, json_object **ret,
@@ -142,7 +129,7 @@ static int known_options(json_object *options, json_object **ret,
 {
 	*ret = json_object_new_object();
 	if (!*ret)
-		return ipam_api_no_memory(err);
+		return answer_no_memory(err);
 	if (!options)
 		return 0;
 	json_object_object_foreach(options, key, val)
@@ -151,7 +138,7 @@ static int known_options(json_object *options, json_object **ret,
 		    strcmp(key, OPT_MAC) != 0)
 			continue;
 		if (json_object_object_add(*ret, key, json_object_get(val)) < 0)
-			return ipam_api_no_memory(err);
+			return answer_no_memory(err);
 	}
 	return 0;
 }
@@ -207,7 +194,7 @@ static int on_request_address(void *ctx, struct rpc_call *call,
 	if (r < 0)
 		return r;
 	*ret = ipam_addr_answer(&addr);
-	return *ret ? 0 : ipam_api_no_memory(err);
+	return *ret ? 0 : answer_no_memory(err);
 }
 
 static int on_release_address(void *ctx, struct rpc_call *call,
@@ -232,11 +219,9 @@ static int on_capabilities(void *ctx, struct rpc_call *call, json_object **ret,
 	(void)ctx;
 	(void)call;
 	*ret = json_object_new_object();
-	if (ipam_api_add(*ret, "RequiresMACAddress",
-			 json_object_new_boolean(true)) ||
-	    ipam_api_add(*ret, "RequiresRequestReplay",
-			 json_object_new_boolean(false)))
-		return ipam_api_no_memory(err);
+	if (answer_bool(*ret, "RequiresMACAddress", true) ||
+	    answer_bool(*ret, "RequiresRequestReplay", false))
+		return answer_no_memory(err);
 	return 0;
 }
 
@@ -246,11 +231,9 @@ static int on_spaces(void *ctx, struct rpc_call *call, json_object **ret,
 	(void)ctx;
 	(void)call;
 	*ret = json_object_new_object();
-	if (ipam_api_add(*ret, "LocalDefaultAddressSpace",
-			 json_object_new_string(IPAM_SPACE_LOCAL)) ||
-	    ipam_api_add(*ret, "GlobalDefaultAddressSpace",
-			 json_object_new_string(IPAM_SPACE_GLOBAL)))
-		return ipam_api_no_memory(err);
+	if (answer_text(*ret, "LocalDefaultAddressSpace", IPAM_SPACE_LOCAL) ||
+	    answer_text(*ret, "GlobalDefaultAddressSpace", IPAM_SPACE_GLOBAL))
+		return answer_no_memory(err);
 	return 0;
 }
 

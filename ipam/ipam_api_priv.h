@@ -20,8 +20,4 @@ struct ipam_request {
 extern const struct jdec_field ipam_api_leases_fields[],
 	ipam_api_forget_fields[], ipam_api_gc_fields[];
 
-/* ipam_api_add() - @val (taken, NULL when out of memory) as @key.  -ENOMEM. */
-int ipam_api_add(json_object *to, const char *key, json_object *val);
-int ipam_api_no_memory(struct err *err);
-
 #endif

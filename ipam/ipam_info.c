@@ -139,33 +139,11 @@ int ipam_leases_each(struct ipam_core *core, const char *pool_id,
 
 /* ---- what is wrong ------------------------------------------------------------- */
 
-static void store_problem(const struct store *s, const char *what,
-			  ipam_line_fn *fn, void *ctx)
-{
-	char line[128];
-
-	if (store_was_restored(s)) {
-		snprintf(line, sizeof(line),
-			 "%s was damaged: the copy of an earlier start is in "
-			 "use",
-			 what);
-		fn(ctx, line);
-	}
-	if (store_is_readonly(s)) {
-		snprintf(line, sizeof(line),
-			 "%s is read-only: nothing can be changed", what);
-		fn(ctx, line);
-	}
-}
-
 void ipam_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx)
 {
-	store_problem(core->d->state, "state.db", fn, ctx);
-	store_problem(core->d->run, "run.db", fn, ctx);
-	pthread_mutex_lock(&core->lock);
-	for (size_t i = 0; i < core->problem_count; i++)
-		fn(ctx, core->problems[i]);
-	pthread_mutex_unlock(&core->lock);
+	problems_of_store(core->d->state, fn, ctx);
+	problems_of_store(core->d->run, fn, ctx);
+	problems_each(&core->problems, fn, ctx);
 }
 
 /* Each address that is handed out is taken in the pool and on the disk. */

@@ -65,8 +65,8 @@ static int unusable(struct ipam_core *core, const char *kind, const char *id,
 {
 	char quoted[200];
 
-	ipam_problem(core, "the record of %s %s can't be used: %s", kind, id,
-		     why);
+	problems_add(&core->problems, "the record of %s %s can't be used: %s",
+		     kind, id, why);
 	log_warn("op=load kind=%s id=%s err=%s", kind, id,
 		 log_quote(quoted, sizeof(quoted), why));
 	return 0;

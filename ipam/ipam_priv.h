@@ -8,7 +8,7 @@
  *
  * Locks, in this order: pools_lock (which pools there are: held by every call
  * that changes or walks them), a net's lock (its addresses), the core's lock
- * (the trees and problems; never held for long).  The tree of a net's addresses is
+ * (the trees; never held for long).  The tree of a net's addresses is
  * changed under both of the last two, so either is enough to look.
  */
 #ifndef IPAM_IPAM_PRIV_H
@@ -22,6 +22,7 @@
 #include "lib/jdec.h"
 #include "lib/journal.h"
 #include "lib/nlk.h"
+#include "lib/problems.h"
 
 struct ipam_net;
 
@@ -84,8 +85,7 @@ struct ipam_core {
 	struct ipam_stale stale; /* by pools_lock */
 	struct nlk *nlk;         /* by pools_lock; NULL until needed */
 	struct ip_prefix ula;    /* by pools_lock; none until needed */
-	char **problems;         /* owned lines */
-	size_t problem_count;
+	struct problems problems;
 	unsigned int ticks;
 	struct timespec started; /* CLOCK_BOOTTIME */
 };
@@ -151,9 +151,6 @@ int ipam_lease_each(struct ipam_net *net,
 		    int (*fn)(void *ctx, struct ipam_lease *l), void *ctx);
 
 void ipam_table_free(struct ipam_core *core);
-
-void ipam_problem(struct ipam_core *core, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* ---- ipam_intent.c ------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/answer.h"
 #include "lib/jdec.h"
 
 static const struct jdec_field fields[] = {
@@ -68,23 +69,14 @@ char *ipam_record_print(const struct ipam_record *rec)
 	return text ? strdup(text) : NULL;
 }
 
-static int add(json_object *to, const char *key, json_object *val)
-{
-	if (to && val && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return -ENOMEM;
-}
-
 json_object *ipam_pool_answer(const char *id, const struct ip_prefix *pool)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 	char text[PREFIX_STR_MAX];
 
 	ip_prefix_str(pool, text);
-	if (add(o, "PoolID", json_object_new_string(id)) ||
-	    add(o, "Pool", json_object_new_string(text)) ||
-	    add(o, "Data", json_object_new_object()))
+	if (answer_text(o, "PoolID", id) || answer_text(o, "Pool", text) ||
+	    answer_put(o, "Data", json_object_new_object()))
 		return NULL;
 	return take_ptr(o);
 }
@@ -95,8 +87,8 @@ json_object *ipam_addr_answer(const struct ip_prefix *addr)
 	char text[PREFIX_STR_MAX];
 
 	ip_prefix_str(addr, text);
-	if (add(o, "Address", json_object_new_string(text)) ||
-	    add(o, "Data", json_object_new_object()))
+	if (answer_text(o, "Address", text) ||
+	    answer_put(o, "Data", json_object_new_object()))
 		return NULL;
 	return take_ptr(o);
 }

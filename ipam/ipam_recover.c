@@ -258,6 +258,7 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 	pthread_mutex_init(&core->pools_lock, NULL);
 	pthread_mutex_init(&core->replay_lock, NULL);
 	pthread_mutex_init(&core->lock, NULL);
+	problems_init(&core->problems);
 	clock_gettime(CLOCK_BOOTTIME, &core->started);
 	r = recover(core, err);
 	if (r < 0)
@@ -272,9 +273,7 @@ void ipam_core_close(struct ipam_core *core)
 		return;
 	ipam_table_free(core);
 	nlk_close(core->nlk);
-	for (size_t i = 0; i < core->problem_count; i++)
-		free(core->problems[i]);
-	free(core->problems);
+	problems_fini(&core->problems);
 	pthread_mutex_destroy(&core->lock);
 	pthread_mutex_destroy(&core->replay_lock);
 	pthread_mutex_destroy(&core->pools_lock);

@@ -2,7 +2,6 @@
 /* The IPAM core's tables: pools by prefix, PoolIDs, and the addresses of each. */
 #include <errno.h>
 #include <search.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -375,25 +374,4 @@ void ipam_table_free(struct ipam_core *core)
 {
 	tdestroy(take_ptr(core->ranges), nothing);
 	tdestroy(take_ptr(core->nets), net_free);
-}
-
-void ipam_problem(struct ipam_core *core, const char *fmt, ...)
-{
-	_cleanup_free_ char *line = NULL;
-	char **grew;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		line = NULL;
-	va_end(ap);
-	pthread_mutex_lock(&core->lock);
-	grew = line ? reallocarray(core->problems, core->problem_count + 1,
-				   sizeof(*grew))
-		    : NULL;
-	if (grew) {
-		core->problems = grew;
-		grew[core->problem_count++] = take_ptr(line);
-	}
-	pthread_mutex_unlock(&core->lock);
 }

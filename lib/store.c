@@ -90,8 +90,7 @@ struct store_name store_name(const struct store *s, const char *suffix)
 {
 	struct store_name n;
 
-	snprintf(n.s, sizeof(n.s), "%s.db%s",
-		 s->life == STORE_STATE ? "state" : "run", suffix);
+	snprintf(n.s, sizeof(n.s), "%s%s", store_file(s), suffix);
 	return n;
 }
 

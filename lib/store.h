@@ -49,6 +49,7 @@ DEFINE_CLEANUP(struct store, store_close)
 
 bool store_was_restored(const struct store *s);
 bool store_is_readonly(const struct store *s); /* EROFS, EACCES */
+const char *store_file(const struct store *s); /* "state.db" or "run.db" */
 /* store_copy_if_due() - renew FILE.bak when something was written since. */
 int store_copy_if_due(struct store *s, struct err *err);
 

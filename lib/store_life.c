@@ -19,6 +19,11 @@ bool store_is_readonly(const struct store *s)
 	return s->readonly;
 }
 
+const char *store_file(const struct store *s)
+{
+	return s->life == STORE_STATE ? "state.db" : "run.db";
+}
+
 static int meta_get(struct store *s, const char *key, char *buf, size_t size,
 		    struct err *err)
 {

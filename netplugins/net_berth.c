@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/problems.h"
 #include "lib/rpc.h"
 #include "netplugins/net_core.h"
 
@@ -63,27 +64,11 @@ static int add_problem(void *ctx, struct net_entry *e)
 	return 0;
 }
 
-static void add_store(struct lines *l, const struct store *s, const char *name)
-{
-	char line[128];
-
-	if (store_was_restored(s)) {
-		snprintf(line, sizeof(line),
-			 "%s was damaged and came back from its copy", name);
-		add_line(l, line);
-	}
-	if (store_is_readonly(s)) {
-		snprintf(line, sizeof(line),
-			 "%s is read-only: nothing new can be made", name);
-		add_line(l, line);
-	}
-}
-
 /* What keeps the daemon from being well: for Info and for Check. */
 static void add_troubles(struct net_core *core, struct lines *l)
 {
-	add_store(l, core->state, "state.db");
-	add_store(l, core->run, "run.db");
+	problems_of_store(core->state, add_line, l);
+	problems_of_store(core->run, add_line, l);
 	pthread_mutex_lock(&core->trouble_lock);
 	if (core->load_trouble[0])
 		add_line(l, core->load_trouble);

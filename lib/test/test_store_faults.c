@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/journal.h"
+#include "lib/problems.h"
 
 /* ---- damage ------------------------------------------------------------ */
 
@@ -85,6 +86,20 @@ static off_t find_in(const struct place *p, const char *name, const char *text)
 	return at - buf;
 }
 
+static void told(void *ctx, const char *line)
+{
+	strncat(ctx, line, 127);
+}
+
+/* What a person is told of it. */
+static void assert_told(const struct place *p, const char *want)
+{
+	char text[256] = "";
+
+	problems_of_store(p->s, told, text);
+	assert_string_equal(text, want);
+}
+
 static void a_flipped_bit_in_a_text_is_found(void **state)
 {
 	struct place *p = *state;
@@ -93,6 +108,8 @@ static void a_flipped_bit_in_a_text_is_found(void **state)
 	write_at(p, "state.db", find_in(p, "state.db", "text to find"), "T", 1);
 	place_open(p, STORE_STATE);
 	assert_true(store_was_restored(p->s));
+	assert_told(p, "state.db was damaged: the copy of an earlier start is "
+		       "in use");
 	assert_fifty(p);
 }
 
@@ -387,6 +404,7 @@ static void readonly_disk_is_read(void **state)
 		0);
 	place_open(p, STORE_STATE);
 	assert_true(store_is_readonly(p->s));
+	assert_told(p, "state.db is read-only: nothing can be changed");
 	assert_fifty(p);
 	assert_int_equal(store_put(p->s, "k", "a", "", "{}", &err), -EROFS);
 	assert_non_null(strstr(err.msg, "read-only"));
