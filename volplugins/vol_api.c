@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/answer.h"
 #include "volplugins/vol_api_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -25,19 +26,6 @@ static const struct jdec_field mount_fields[] = {
 	JDEC_FIELD("ID", JDEC_ID, struct vol_request, id, JDEC_REQUIRED),
 	{ 0 },
 };
-
-int vol_api_add(json_object *to, const char *key, json_object *val)
-{
-	if (val && to && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return -ENOMEM;
-}
-
-int vol_api_no_memory(struct err *err)
-{
-	return err_set(err, -ENOMEM, "out of memory");
-}
 
 int vol_api_name(const struct rpc_call *call, struct vol_request *q,
 		 struct err *err)
@@ -101,7 +89,7 @@ static int on_mount(void *ctx, struct rpc_call *call, json_object **ret,
 	if (r < 0)
 		return r;
 	*ret = vol_mount_answer(path);
-	return *ret ? 0 : vol_api_no_memory(err);
+	return *ret ? 0 : answer_no_memory(err);
 }
 
 static int on_unmount(void *ctx, struct rpc_call *call, json_object **ret,
@@ -139,37 +127,33 @@ int vol_api_status(const struct vol_info *v, json_object *to)
 {
 	json_object *status = json_object_get(v->status);
 
-	if (vol_api_add(status, "users", json_object_new_uint64(v->users)) ||
-	    vol_api_add(status, "mountpoint",
-			json_object_new_string(v->path)) ||
+	if (answer_uint(status, "users", v->users) ||
+	    answer_text(status, "mountpoint", v->path) ||
 	    (v->usage.used_known &&
-	     vol_api_add(status, "used",
-			 json_object_new_uint64(v->usage.used_bytes))) ||
+	     answer_uint(status, "used", v->usage.used_bytes)) ||
 	    (v->usage.used_known && v->usage.age_s &&
-	     vol_api_add(status, "used_age",
-			 json_object_new_uint64(v->usage.age_s))) ||
+	     answer_uint(status, "used_age", v->usage.age_s)) ||
 	    (v->usage.limit_bytes &&
-	     vol_api_add(status, "size",
-			 json_object_new_uint64(v->usage.limit_bytes)))) {
+	     answer_uint(status, "size", v->usage.limit_bytes))) {
 		json_object_put(status);
 		return -ENOMEM;
 	}
-	return vol_api_add(to, "Status", status);
+	return answer_put(to, "Status", status);
 }
 
 static int put_volume(void *ctx, const struct vol_info *v)
 {
 	json_object **ret = ctx, *vol = json_object_new_object();
 
-	if (vol_api_add(vol, "Name", json_object_new_string(v->name)) ||
-	    vol_api_add(vol, "Mountpoint", json_object_new_string(v->path)) ||
-	    vol_api_add(vol, "CreatedAt", json_object_new_string(v->created)) ||
+	if (answer_text(vol, "Name", v->name) ||
+	    answer_text(vol, "Mountpoint", v->path) ||
+	    answer_text(vol, "CreatedAt", v->created) ||
 	    vol_api_status(v, vol)) {
 		json_object_put(vol);
 		return -ENOMEM;
 	}
 	*ret = json_object_new_object();
-	return vol_api_add(*ret, "Volume", vol);
+	return answer_put(*ret, "Volume", vol);
 }
 
 static int on_get(void *ctx, struct rpc_call *call, json_object **ret,
@@ -185,8 +169,8 @@ static int list_volume(void *ctx, const struct vol_info *v)
 {
 	json_object *list = ctx, *vol = json_object_new_object();
 
-	if (vol_api_add(vol, "Name", json_object_new_string(v->name)) ||
-	    vol_api_add(vol, "Mountpoint", json_object_new_string(v->path)) ||
+	if (answer_text(vol, "Name", v->name) ||
+	    answer_text(vol, "Mountpoint", v->path) ||
 	    json_object_array_add(list, vol) < 0) {
 		json_object_put(vol);
 		return -ENOMEM;
@@ -201,8 +185,8 @@ static int on_list(void *ctx, struct rpc_call *call, json_object **ret,
 
 	(void)call;
 	*ret = json_object_new_object();
-	if (vol_api_add(*ret, "Volumes", list) < 0)
-		return vol_api_no_memory(err);
+	if (answer_put(*ret, "Volumes", list) < 0)
+		return answer_no_memory(err);
 	return vol_each(ctx, list_volume, list, err);
 }
 
@@ -214,12 +198,12 @@ static int on_capabilities(void *ctx, struct rpc_call *call, json_object **ret,
 	(void)ctx;
 	(void)call;
 	*ret = json_object_new_object();
-	if (vol_api_add(caps, "Scope", json_object_new_string("local")) < 0) {
+	if (answer_put(caps, "Scope", json_object_new_string("local")) < 0) {
 		json_object_put(caps);
-		return vol_api_no_memory(err);
+		return answer_no_memory(err);
 	}
-	return vol_api_add(*ret, "Capabilities", caps) < 0
-		       ? vol_api_no_memory(err)
+	return answer_put(*ret, "Capabilities", caps) < 0
+		       ? answer_no_memory(err)
 		       : 0;
 }
 

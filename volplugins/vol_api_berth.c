@@ -2,69 +2,24 @@
 /* Our own methods on a volume daemon's socket: what netctl asks. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "lib/answer.h"
 #include "volplugins/vol_api.h"
 #include "volplugins/vol_api_priv.h"
 #include "volplugins/vol_priv.h"
-
-static int add_uint(json_object *to, const char *key, uint64_t n)
-{
-	return vol_api_add(to, key, json_object_new_uint64(n));
-}
-
-static int add_text(json_object *to, const char *key, const char *s)
-{
-	return vol_api_add(to, key, json_object_new_string(s));
-}
-
-/* Lines into an array; a line that memory has no room for is lost. */
-static void add_line(void *ctx, const char *line)
-{
-	json_object *list = ctx, *text = json_object_new_string(line);
-
-	if (text && json_object_array_add(list, text) < 0)
-		json_object_put(text);
-}
-
-/* An answer of one array, @key. */
-static int new_list(json_object **ret, const char *key, json_object **list,
-		    struct err *err)
-{
-	*ret = json_object_new_object();
-	*list = json_object_new_array();
-	return vol_api_add(*ret, key, *list) < 0 ? vol_api_no_memory(err) : 0;
-}
-
-static uint64_t uptime_ms(const struct vol_core *core)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)(now.tv_sec - core->started.tv_sec) * 1000 +
-	       (uint64_t)(now.tv_nsec / 1000000) -
-	       (uint64_t)(core->started.tv_nsec / 1000000);
-}
 
 static int on_info(void *ctx, struct rpc_call *call, json_object **ret,
 		   struct err *err)
 {
 	struct vol_core *core = ctx;
 	json_object *list;
-	int r = new_list(ret, "Problems", &list, err);
+	int r = answer_info(ret, core->driver->name, "volume", &core->started,
+			    &list, err);
 
 	(void)call;
-	if (r < 0)
-		return r;
-	if (add_text(*ret, "Name", core->driver->name) ||
-	    add_text(*ret, "Version", BERTH_VERSION) ||
-	    add_text(*ret, "Kind", "volume") ||
-	    add_uint(*ret, "Pid", (uint64_t)getpid()) ||
-	    add_uint(*ret, "UptimeMs", uptime_ms(core)))
-		return vol_api_no_memory(err);
-	vol_problems(core, add_line, list);
-	return 0;
+	if (r == 0)
+		vol_problems(core, answer_line, list);
+	return r;
 }
 
 /* What /Berth.Volumes and /Berth.Volume have in common. */
@@ -73,15 +28,15 @@ static int add_volume(const struct vol_info *v, json_object *to)
 	json_object *opts =
 		v->opts ? json_object_get(v->opts) : json_object_new_object();
 
-	if (vol_api_add(to, "Options", opts) || add_text(to, "Name", v->name) ||
-	    add_text(to, "Mountpoint", v->path) ||
-	    add_text(to, "Created", v->created) ||
-	    add_uint(to, "Users", v->users) ||
-	    vol_api_add(to, "UsageKnown",
-			json_object_new_boolean(v->usage.used_known)) ||
-	    add_uint(to, "UsedBytes", v->usage.used_bytes) ||
-	    add_uint(to, "LimitBytes", v->usage.limit_bytes) ||
-	    add_uint(to, "UsageAgeS", v->usage.age_s))
+	if (answer_put(to, "Options", opts) ||
+	    answer_text(to, "Name", v->name) ||
+	    answer_text(to, "Mountpoint", v->path) ||
+	    answer_text(to, "Created", v->created) ||
+	    answer_uint(to, "Users", v->users) ||
+	    answer_bool(to, "UsageKnown", v->usage.used_known) ||
+	    answer_uint(to, "UsedBytes", v->usage.used_bytes) ||
+	    answer_uint(to, "LimitBytes", v->usage.limit_bytes) ||
+	    answer_uint(to, "UsageAgeS", v->usage.age_s))
 		return -ENOMEM;
 	return 0;
 }
@@ -102,11 +57,11 @@ static int on_volumes(void *ctx, struct rpc_call *call, json_object **ret,
 {
 	_cleanup_(vol_names_freep) char **names = vol_names(ctx);
 	json_object *list;
-	int r = new_list(ret, "Volumes", &list, err);
+	int r = answer_list(ret, "Volumes", &list, err);
 
 	(void)call;
 	if (r < 0 || !names)
-		return vol_api_no_memory(err);
+		return answer_no_memory(err);
 	for (size_t i = 0; names[i] && r == 0; i++) {
 		struct err one = { 0 };
 
@@ -114,7 +69,7 @@ static int on_volumes(void *ctx, struct rpc_call *call, json_object **ret,
 		if (r < 0 && r != -ENOMEM)
 			r = 0; /* gone meanwhile, or a problem by itself */
 	}
-	return r < 0 ? vol_api_no_memory(err) : 0;
+	return r < 0 ? answer_no_memory(err) : 0;
 }
 
 static int show_volume(void *ctx, const struct vol_info *v)
@@ -122,10 +77,10 @@ static int show_volume(void *ctx, const struct vol_info *v)
 	json_object *to = ctx, *ids = json_object_new_array();
 
 	if (add_volume(v, to) || vol_api_status(v, to) ||
-	    vol_api_add(to, "Mounts", ids))
+	    answer_put(to, "Mounts", ids))
 		return -ENOMEM;
 	for (unsigned int i = 0; v->mounts && i < v->users; i++)
-		add_line(ids, v->mounts[i].id);
+		answer_line(ids, v->mounts[i].id);
 	return 0;
 }
 
@@ -145,10 +100,10 @@ static int on_check(void *ctx, struct rpc_call *call, json_object **ret,
 		    struct err *err)
 {
 	json_object *list;
-	int r = new_list(ret, "Problems", &list, err);
+	int r = answer_list(ret, "Problems", &list, err);
 
 	(void)call;
-	return r < 0 ? r : vol_check(ctx, add_line, list, err);
+	return r < 0 ? r : vol_check(ctx, answer_line, list, err);
 }
 
 struct gc_request {
@@ -171,9 +126,9 @@ static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
 		return err_set(err, -EBADMSG, "the request has no body");
 	r = jdec_object(call->body, gc_fields, &q, err);
 	if (r == 0)
-		r = new_list(ret, "Removed", &list, err);
+		r = answer_list(ret, "Removed", &list, err);
 	if (r == 0)
-		r = vol_gc(ctx, q.dry, add_line, list, err);
+		r = vol_gc(ctx, q.dry, answer_line, list, err);
 	return r < 0 ? r : 0;
 }
 

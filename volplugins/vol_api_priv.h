@@ -8,9 +8,6 @@
 #include "volplugins/vol_core.h"
 #include "volplugins/vol_record.h"
 
-/* vol_api_add() - @val (taken, NULL when out of memory) as @key.  -ENOMEM. */
-int vol_api_add(json_object *to, const char *key, json_object *val);
-int vol_api_no_memory(struct err *err);
 /* Decode a body that only names a volume. */
 int vol_api_name(const struct rpc_call *call, struct vol_request *q,
 		 struct err *err);

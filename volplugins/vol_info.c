@@ -84,32 +84,12 @@ int vol_tell_busy(struct vol_core *core, const char *name,
 	return r;
 }
 
-static void store_problem(const struct store *s, const char *what,
-			  vol_line_fn *fn, void *ctx)
-{
-	char line[128];
-
-	if (store_was_restored(s)) {
-		snprintf(line, sizeof(line),
-			 "%s was damaged: the copy of an earlier start is in "
-			 "use",
-			 what);
-		fn(ctx, line);
-	}
-	if (store_is_readonly(s)) {
-		snprintf(line, sizeof(line),
-			 "%s is read-only: nothing can be changed", what);
-		fn(ctx, line);
-	}
-}
-
 void vol_problems(struct vol_core *core, vol_line_fn *fn, void *ctx)
 {
-	store_problem(core->d->state, "state.db", fn, ctx);
-	store_problem(core->d->run, "run.db", fn, ctx);
+	problems_of_store(core->d->state, fn, ctx);
+	problems_of_store(core->d->run, fn, ctx);
+	problems_each(&core->problems, fn, ctx);
 	pthread_mutex_lock(&core->lock);
-	for (size_t i = 0; i < core->problem_count; i++)
-		fn(ctx, core->problems[i]);
 	if (core->blind[0]) {
 		char line[ERR_MSG_MAX + 64];
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "lib/journal.h"
+#include "lib/problems.h"
 #include "volplugins/vol_core.h"
 
 /* A name that is known or being asked for; outlives its volume while held. */
@@ -44,10 +45,9 @@ struct vol_core {
 	const struct vol_driver *driver;
 	const struct plugd *d;
 	void *host;
-	pthread_mutex_t lock; /* of the table, the problems, and any .v */
+	pthread_mutex_t lock; /* of the table, .blind, and any .v */
 	void *names;          /* tsearch(3) tree of vol_entry */
-	char **problems;      /* owned lines */
-	size_t problem_count;
+	struct problems problems;
 	char blind
 		[ERR_MSG_MAX]; /* why users can't be looked for; "": they can */
 	unsigned int ticks;
@@ -96,9 +96,6 @@ struct vol_mount *vol_mount_find(struct vol_entry *e, const char *id);
 int vol_mount_add(struct vol_entry *e, const char *id, const char *since,
 		  uint64_t recovered);
 void vol_mount_drop(struct vol_entry *e, struct vol_mount *m);
-
-void vol_problem(struct vol_core *core, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* Present, of a good record, and not half removed?  -ENOENT, -EUCLEAN,
  * -EBUSY. */

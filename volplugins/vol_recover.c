@@ -30,8 +30,8 @@ struct loading {
 static void mark_broken(struct vol_entry *e, const char *why)
 {
 	e->broken = strdup(why);
-	vol_problem(e->core, "the record of volume %s can't be used: %s",
-		    e->name, why);
+	problems_add(&e->core->problems,
+		     "the record of volume %s can't be used: %s", e->name, why);
 	log_warn("op=load volume=%s err=\"record not usable\"", e->name);
 }
 
@@ -72,8 +72,8 @@ static int load_mount(void *ctx, const char *id, const char *parent,
 	int r = vol_request_parse(json, &q, &err);
 
 	if (r < 0 || !e || !e->v) {
-		vol_problem(l->core, "mount %s: %s", id,
-			    r < 0 ? err.msg : "of a volume without a record");
+		problems_add(&l->core->problems, "mount %s: %s", id,
+			     r < 0 ? err.msg : "of a volume without a record");
 		return 0;
 	}
 	if (vol_mount_add(e, q.id, q.time, 0) < 0)
@@ -112,8 +112,9 @@ static int remount(struct vol_core *core, struct err *err)
 		if (core->driver->mount(e->v, &why) == 0)
 			e->attached = true;
 		else
-			vol_problem(core, "volume %s is in use, but: %s",
-				    e->name, why.msg);
+			problems_add(&core->problems,
+				     "volume %s is in use, but: %s", e->name,
+				     why.msg);
 	}
 	return 0;
 }
@@ -380,6 +381,7 @@ int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
 	core->d = d;
 	core->grace_s = grace_s;
 	pthread_mutex_init(&core->lock, NULL);
+	problems_init(&core->problems);
 	clock_gettime(CLOCK_BOOTTIME, &core->started);
 	if (driver->host_open)
 		r = driver->host_open(d, &core->host, err);
@@ -400,9 +402,7 @@ void vol_core_close(struct vol_core *core)
 	vol_table_free(core);
 	if (core->host && core->driver->host_close)
 		core->driver->host_close(core->host);
-	for (size_t i = 0; i < core->problem_count; i++)
-		free(core->problems[i]);
-	free(core->problems);
+	problems_fini(&core->problems);
 	pthread_mutex_destroy(&core->lock);
 	free(core);
 }

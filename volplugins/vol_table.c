@@ -2,7 +2,6 @@
 /* The volume core's table: names, their locks, their volumes and mount IDs. */
 #include <errno.h>
 #include <search.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -271,25 +270,4 @@ void vol_mount_drop(struct vol_entry *e, struct vol_mount *m)
 	pthread_mutex_unlock(&e->core->lock);
 	free(m->id);
 	*m = e->mounts[e->v->users];
-}
-
-void vol_problem(struct vol_core *core, const char *fmt, ...)
-{
-	_cleanup_free_ char *line = NULL;
-	char **grew;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		line = NULL;
-	va_end(ap);
-	pthread_mutex_lock(&core->lock);
-	grew = line ? reallocarray(core->problems, core->problem_count + 1,
-				   sizeof(*grew))
-		    : NULL;
-	if (grew) {
-		core->problems = grew;
-		grew[core->problem_count++] = take_ptr(line);
-	}
-	pthread_mutex_unlock(&core->lock);
 }
