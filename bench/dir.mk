@@ -2,3 +2,5 @@ tools += tcpbench
 tcpbench-main := bench/tcpbench.c
 tools += ipam-pool
 ipam-pool-main := bench/ipam_pool.c
+tools += publish
+publish-main := bench/publish.c
