@@ -30,4 +30,4 @@ at_most $((spent * 1000 / took)) 3000 "us of CPU a second"
 for ((i = 0; i < n; i++)); do
 	api NetworkDriver.DeleteNetwork "{\"NetworkID\":\"$(id "$i")\"}" berth-bridge >/dev/null
 done
-iptables -P FORWARD ACCEPT
+nft delete table ip filter
