@@ -44,7 +44,13 @@ cppcheck:
 .PHONY: demo test soak deps layers format-check shellcheck check-integration \
 	check-san check-tsan tests print-tests analyze fanalyzer tidy cppcheck
 
-# Figures, each against a peer and against a limit; minutes.
+# Figures, each against a peer and against a limit: half an hour, on a quiet machine.
+# bench-quick: does each path work?  bench-docs: bench, and its tables into
+# docs/performance.md.
 bench: all
-	@for b in bench/*.sh; do integration/run --build $O --verbose $$b; done
-.PHONY: bench
+	@bench/run --build $O
+bench-quick: all
+	@bench/run --build $O --quick
+bench-docs: all
+	@bench/run --build $O; rc=$$?; bench/docs $O && exit $$rc
+.PHONY: bench bench-quick bench-docs
