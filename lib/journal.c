@@ -204,17 +204,8 @@ int journal_abort(struct store *s, uint64_t seq, struct err *err)
 	return store_write_end(s, own, r, err);
 }
 
-/* What a killed process must not lose, but a power cut may: the next commit of
- * the daemon brings it to the disk. */
-static void sync_set(struct store *s, const char *level)
-{
-	char sql[40];
-
-	if (s->life != STORE_STATE)
-		return; /* never waits */
-	snprintf(sql, sizeof(sql), "PRAGMA synchronous=%s", level);
-	sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-}
+/* What a killed process must not lose, but a power cut may, is written with
+ * store_sync_set() off: the next commit of the daemon brings it to the disk. */
 
 static bool writable(const struct store *s)
 {
@@ -234,9 +225,8 @@ uint64_t journal_announce(struct store *s, const char *method, const char *key,
 	if (writable(s))
 		r = method_frees(method) ? 0 : store_grow_check(s, NULL);
 	if (r == 0) {
-		sync_set(s, "NORMAL");
+		store_sync_set(s, false);
 		r = insert(s, texts, INTENT_WAITING, &n, NULL);
-		sync_set(s, "FULL");
 	}
 	pthread_mutex_unlock(&s->lock);
 	return r == 0 ? seq_of(s, n) : 0;
@@ -307,9 +297,8 @@ static void row_unsynced(struct store *s, enum store_stmt id, uint64_t seq)
 		return;
 	pthread_mutex_lock(&s->lock);
 	if (writable(s)) {
-		sync_set(s, "NORMAL");
+		store_sync_set(s, false);
 		(void)row_step(s, id, n, false, NULL);
-		sync_set(s, "FULL");
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -333,11 +322,12 @@ static char *column_dup(sqlite3_stmt *st, int i)
 	return strdup(text ? text : "");
 }
 
-/* Columns: n, method, key, body, and waiting or answer, state, rolled. */
+/* Columns: n, method, key, body, and waiting, before_boot or answer, state,
+ * rolled. */
 static int kept_add(const struct store *s, sqlite3_stmt *st,
 		    struct kept_list *l)
 {
-	bool whole = sqlite3_column_count(st) > 5;
+	bool whole = sqlite3_column_count(st) > 6;
 	struct kept *rows = realloc(l->rows, (l->count + 1) * sizeof(*rows));
 	struct kept *k;
 
@@ -358,6 +348,7 @@ static int kept_add(const struct store *s, sqlite3_stmt *st,
 		k->rolled = sqlite3_column_int(st, 6);
 	} else {
 		k->i.waiting = sqlite3_column_int(st, 4);
+		k->i.before_boot = sqlite3_column_int(st, 5);
 	}
 	l->count++;
 	return k->i.body && (!whole || k->answer) ? 0 : -ENOMEM;
@@ -388,6 +379,7 @@ static int collect_old(struct store *s, enum store_stmt id, struct kept_list *l,
 
 	if (st) {
 		sqlite3_bind_int64(st, 1, s->epoch);
+		sqlite3_bind_int64(st, 2, s->boot_epoch);
 		r = collect(s, st, l, err);
 	}
 	store_leave(s, taken);

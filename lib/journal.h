@@ -34,6 +34,9 @@ struct journal_intent {
 	char method[64], key[160]; /* key: "network" or "network/endpoint" */
 	char *body;                /* owned by the walk */
 	bool waiting; /* was never begun: nothing was touched for it */
+	/* Begun before the host booted: nobody will come for its answer, and
+	 * whoever asked may have had it (store_begin_unsynced()). */
+	bool before_boot;
 };
 
 #define JOURNAL_KEEP_MS 20000 /* dockerd gives up after 15 s */

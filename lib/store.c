@@ -54,9 +54,10 @@ static const char *const stmt_text[STMT_MAX] = {
 			   " AND state = 1",
 	[STMT_J_SETTLE] = "DELETE FROM intent WHERE n = ?1"
 			  " AND state IN (1, 5)",
-	[STMT_J_OPEN] = "SELECT n, method, key, body, state = 4 FROM intent"
-			" WHERE state IN (0, 4) AND life < ?1 ORDER BY n",
-	[STMT_J_KEPT] = "SELECT n, method, key, body, 0 FROM intent"
+	[STMT_J_OPEN] = "SELECT n, method, key, body, state = 4, life < ?2"
+			" FROM intent WHERE state IN (0, 4) AND life < ?1"
+			" ORDER BY n",
+	[STMT_J_KEPT] = "SELECT n, method, key, body, 0, life < ?2 FROM intent"
 			" WHERE state IN (1, 3) AND life < ?1 ORDER BY n",
 	[STMT_J_CANDIDATES] = "SELECT n, method, key, body, answer, state,"
 			      " done_life > life FROM intent WHERE method = ?1"
@@ -192,13 +193,26 @@ void store_leave(struct store *s, bool taken)
 		pthread_mutex_unlock(&s->lock);
 }
 
+void store_sync_set(struct store *s, bool on)
+{
+	/* a pragma is parsed each time, and most writes come in pairs */
+	if (s->life != STORE_STATE || s->unsynced == !on)
+		return;
+	s->unsynced = sqlite3_exec(s->db,
+				   on ? "PRAGMA synchronous=FULL"
+				      : "PRAGMA synchronous=NORMAL",
+				   NULL, NULL, NULL) == SQLITE_OK
+			      ? !on
+			      : s->unsynced;
+}
+
 static void txn_end(struct store *s)
 {
 	atomic_store(&s->owner, (pthread_t)0);
 	pthread_mutex_unlock(&s->lock);
 }
 
-int store_begin(struct store *s, struct err *err)
+static int begin(struct store *s, bool unsynced, struct err *err)
 {
 	sqlite3_stmt *st;
 	int r = 0;
@@ -212,15 +226,27 @@ int store_begin(struct store *s, struct err *err)
 			    s->dir);
 	else if (s->suspect)
 		r = store_rewrite(s, err);
+	if (r == 0)
+		store_sync_set(s, !unsynced);
 	st = r == 0 ? store_stmt(s, STMT_BEGIN, &r, err) : NULL;
 	if (st)
 		r = store_step(s, st, err);
 	if (r < 0) {
-		pthread_mutex_unlock(&s->lock);
+		txn_end(s);
 		return r;
 	}
 	atomic_store(&s->owner, pthread_self());
 	return 0;
+}
+
+int store_begin(struct store *s, struct err *err)
+{
+	return begin(s, false, err);
+}
+
+int store_begin_unsynced(struct store *s, struct err *err)
+{
+	return begin(s, true, err);
 }
 
 void store_rollback(struct store *s)

@@ -59,6 +59,10 @@ int store_copy_if_due(struct store *s, struct err *err);
  * their own.  rollback after commit is a no-op, so it serves as a cleanup.
  */
 int store_begin(struct store *s, struct err *err);
+/* store_begin_unsynced() - the commit survives the process, but of a power cut
+ * only what was committed with or before the last synced one is sure.  For what can be
+ * done once more. */
+int store_begin_unsynced(struct store *s, struct err *err);
 int store_commit(struct store *s, struct err *err); /* -ENOSPC, -EIO, -EROFS */
 void store_rollback(struct store *s);
 

@@ -176,6 +176,7 @@ static int db_configure(struct store *s, struct err *err)
 		 CACHE_KIB, s->life == STORE_STATE ? "FULL" : "OFF",
 		 s->readonly ? "" : "PRAGMA journal_mode=WAL;", WAL_PAGES);
 	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+	s->unsynced = false;
 	return rc == SQLITE_OK ? 0 : store_fail(s, rc, err);
 }
 

@@ -99,7 +99,7 @@ static int forget(struct store *s, struct err *err)
 static int life_record(struct store *s, const struct place *now, bool moved,
 		       struct err *err)
 {
-	char epoch[24];
+	char epoch[24], boot_epoch[24];
 	int r = moved ? forget(s, err) : 0;
 
 	snprintf(epoch, sizeof(epoch), "%" PRId64, s->epoch);
@@ -109,13 +109,16 @@ static int life_record(struct store *s, const struct place *now, bool moved,
 		r = meta_put(s, "netns", now->netns, err);
 	if (r == 0)
 		r = meta_put(s, "life", epoch, err);
+	snprintf(boot_epoch, sizeof(boot_epoch), "%" PRId64, s->boot_epoch);
+	if (r == 0)
+		r = meta_put(s, "boot_life", boot_epoch, err);
 	return r;
 }
 
 static int life_begin(struct store *s, struct err *err)
 {
 	struct place now = { 0 }, then = { 0 };
-	char epoch[24];
+	char epoch[24], boot_epoch[24];
 	bool moved;
 	int r = place_now(s, &now, err);
 
@@ -123,11 +126,15 @@ static int life_begin(struct store *s, struct err *err)
 		r = place_read(s, &then, err);
 	if (r == 0)
 		r = meta_get(s, "life", epoch, sizeof(epoch), err);
+	if (r == 0)
+		r = meta_get(s, "boot_life", boot_epoch, sizeof(boot_epoch),
+			     err);
 	if (r < 0)
 		return r;
 	moved = then.boot[0] && (strcmp(now.boot, then.boot) != 0 ||
 				 strcmp(now.netns, then.netns) != 0);
 	s->epoch = strtoll(epoch, NULL, 10) + 1;
+	s->boot_epoch = moved ? s->epoch : strtoll(boot_epoch, NULL, 10);
 	if (moved && s->life == STORE_RUN)
 		s->restored = false; /* torn by a power cut: no loss */
 	if (s->readonly)

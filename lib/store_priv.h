@@ -50,8 +50,10 @@ struct store {
 	bool reserve_held;
 	bool restored, readonly;
 	bool suspect; /* a write failed: the file is rewritten before the next */
-	bool dirty;   /* written to since the copy was made */
-	int64_t epoch; /* number of this life, journal.h */
+	bool unsynced;      /* commits do not wait for the disk now */
+	bool dirty;         /* written to since the copy was made */
+	int64_t epoch;      /* number of this life, journal.h */
+	int64_t boot_epoch; /* of the first life of this boot */
 
 	pthread_mutex_t lock;
 	_Atomic(pthread_t) owner; /* who is in a transaction; 0: nobody */
@@ -83,6 +85,9 @@ static inline bool store_in_txn(struct store *s)
 {
 	return atomic_load(&s->owner) == pthread_self();
 }
+/* Will the next commit wait for the disk?  Asked before each; run.db's never
+ * does.  Locked, not in a transaction. */
+void store_sync_set(struct store *s, bool on);
 /* For a write that nobody wrapped in a transaction. */
 int store_write_begin(struct store *s, bool *ret_own, struct err *err);
 int store_write_end(struct store *s, bool own, int code, struct err *err);

@@ -7,6 +7,12 @@
  * intent's end.  A failure before that end
  * takes the driver's act back and the intent with it; a crash leaves the
  * intent for vol_recover.c, which calls the same vol_*_apply again.
+ *
+ * The intent is on the disk before the driver acts, and what the driver did
+ * when it returns.  Then the record of a Create or a Remove need not be before
+ * the answer: a power cut that takes it leaves the intent, which does the same
+ * once more.  What refuses or takes back is synced, for an intent must not
+ * come back after it.
  */
 #include "volplugins/vol_core.h"
 
@@ -188,7 +194,7 @@ static int create_commit(struct vol_entry *e, struct vol_volume *v,
 	text = vol_request_print(&q);
 	if (!text)
 		return no_memory(err);
-	r = store_begin(s, err);
+	r = store_begin_unsynced(s, err);
 	if (r == 0)
 		r = store_put(s, VOL_KIND, e->name, "", text, err);
 	if (r == 0)
@@ -203,7 +209,7 @@ int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
 {
 	int r = v->driver->create(v, err);
 
-	if (r == 0)
+	if (r >= 0)
 		r = FAILPOINT("vol.create.made");
 	if (r == 0)
 		r = create_commit(e, v, opts, seq, err);
@@ -264,9 +270,10 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 			       e->opts ? json_object_to_json_string(e->opts)
 				       : "none");
 	r = driver->create(e->v, err);
-	if (r == 0)
-		acknowledge(e);
-	return r;
+	if (r < 0)
+		return r;
+	acknowledge(e);
+	return 0;
 }
 
 int vol_create(struct vol_core *core, const char *name, json_object *opts,
@@ -297,7 +304,7 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 static int remove_commit(struct vol_entry *e, uint64_t seq, struct err *err)
 {
 	_cleanup_(roll_backp) struct store *s = e->core->d->state;
-	int r = store_begin(s, err);
+	int r = store_begin_unsynced(s, err);
 
 	if (r == 0)
 		r = store_del(s, VOL_KIND, e->name, err);

@@ -19,6 +19,7 @@
 #include "lib/plugd.h"
 
 #define VOL_NAME_MAX 256 /* with the NUL */
+#define VOL_FOUND    1   /* .create: it was there */
 
 struct vol_volume {
 	const struct vol_driver *driver;
@@ -46,13 +47,16 @@ struct vol_driver {
 
 	void (*defaults)(struct vol_volume *v);             /* optional */
 	int (*init)(struct vol_volume *v, struct err *err); /* check options */
-	/* Make it, or find it made.  Existing data is never touched. */
+	/* Make it, or find it made: on the disk on return, for the core syncs
+	 * nothing more.  Existing data is never touched.  Return: 0: made now,
+	 * so nobody has it; VOL_FOUND; -errno. */
 	int (*create)(struct vol_volume *v, struct err *err);
 	/* Take a create back: only what holds no data; -ENOTEMPTY when some
 	 * does, absent is success. */
 	int (*unmake)(struct vol_volume *v, struct err *err);
 	/* Delete it and its data; absent is success.  Never called in use.
-	 * On failure the volume is whole. */
+	 * On failure the volume is whole.  That it is gone is on the disk on
+	 * return. */
 	int (*remove)(struct vol_volume *v, struct err *err);
 	/* First user: make it reachable at the path.  Again: 0. */
 	int (*mount)(struct vol_volume *v, struct err *err);

@@ -125,7 +125,7 @@ static int remount(struct vol_core *core, struct err *err)
  * is known from the body only: a key may be cut. */
 
 static int redo_create(struct vol_entry *e, const struct vol_request *q,
-		       uint64_t seq, struct err *err)
+		       const struct journal_intent *i, struct err *err)
 {
 	_cleanup_free_ struct vol_volume *v = NULL;
 	int r;
@@ -136,13 +136,15 @@ static int redo_create(struct vol_entry *e, const struct vol_request *q,
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
-	r = vol_create_apply(e, v, q->opts, seq, err);
+	r = vol_create_apply(e, v, q->opts, i->seq, err);
 	if (r < 0) {
 		(void)e->core->driver->unmake(v, NULL);
 		return r;
 	}
 	(void)take_ptr(v);
-	e->recovered_seq = seq;
+	/* of an earlier boot: it may have been answered, so it stays */
+	if (!i->before_boot)
+		e->recovered_seq = i->seq;
 	return 0;
 }
 
@@ -197,7 +199,7 @@ static int redo(struct vol_entry *e, const struct journal_intent *i,
 		const struct vol_request *q, struct err *err)
 {
 	if (strcmp(i->method, vol_method_create) == 0)
-		return redo_create(e, q, i->seq, err);
+		return redo_create(e, q, i, err);
 	if (strcmp(i->method, vol_method_remove) == 0)
 		return redo_remove(e, i, err);
 	if (strcmp(i->method, vol_method_mount) == 0)

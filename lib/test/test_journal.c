@@ -446,9 +446,86 @@ static void durable_when_killed(void **state)
 	temp_close(&t);
 }
 
+static int note_boot(void *ctx, const struct journal_intent *i)
+{
+	char *seen = ctx;
+
+	strcat(seen, i->key);
+	strcat(seen, i->before_boot ? "!" : "");
+	return 0;
+}
+
+static void open_of_an_earlier_boot_is_told(void **state)
+{
+	char seen[16] = "";
+	struct script t;
+	struct err err = { 0 };
+
+	(void)state;
+	temp_open(&t, STORE_STATE);
+	begin(&t, "M");
+	restart(&t);
+	begin(&t, "M");
+	assert_int_equal(sqlite3_exec(t.s->db,
+				      "UPDATE meta SET value = 'another'"
+				      " WHERE key = 'boot'",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	restart(&t);
+	begin(&t, "M");
+	must(journal_each_open(t.s, note_boot, seen, &err), &err);
+	assert_string_equal(seen, "a!b!");
+	/* and in the next life of this boot, too */
+	restart(&t);
+	seen[0] = '\0';
+	must(journal_each_open(t.s, note_boot, seen, &err), &err);
+	assert_string_equal(seen, "a!b!c");
+	temp_close(&t);
+}
+
+/* What SQLite is told: the disk itself is integration/volumes/t-power-cut-*. */
+static int synced(const struct store *s)
+{
+	sqlite3_stmt *st = NULL;
+	int level;
+
+	assert_int_equal(
+		sqlite3_prepare_v2(s->db, "PRAGMA synchronous", -1, &st, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	level = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return level; /* 1: NORMAL, 2: FULL */
+}
+
+static void only_what_may_be_lost_is_unsynced(void **state)
+{
+	struct script t;
+
+	(void)state;
+	temp_open(&t, STORE_STATE);
+	begin(&t, "M");
+	assert_int_equal(synced(t.s), 2);
+	assert_int_equal(store_begin_unsynced(t.s, NULL), 0);
+	assert_int_equal(synced(t.s), 1);
+	assert_int_equal(journal_commit(t.s, t.seqs[0], "{}", NULL), 0);
+	assert_int_equal(store_commit(t.s, NULL), 0);
+	journal_settle(t.s, t.seqs[0]);
+	assert_int_equal(store_begin(t.s, NULL), 0);
+	assert_int_equal(synced(t.s), 2);
+	store_rollback(t.s);
+	announce(&t);
+	assert_int_equal(synced(t.s), 1);
+	assert_int_equal(journal_abort(t.s, t.seqs[1], NULL), 0);
+	assert_int_equal(synced(t.s), 2);
+	temp_close(&t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest by_hand[] = {
+		cmocka_unit_test(open_of_an_earlier_boot_is_told),
+		cmocka_unit_test(only_what_may_be_lost_is_unsynced),
 		cmocka_unit_test(open_rows_of_earlier_lives_only),
 		cmocka_unit_test(a_start_may_say_more),
 		cmocka_unit_test(kept_are_those_without_an_answer),

@@ -142,8 +142,7 @@ static int make_volume(struct named_volume *v, struct err *err)
 		unstage(v);
 		return r;
 	}
-	r = named_sync(h,
-		       h->volumes); /* else a power cut may undo the rename */
+	r = tree_sync(h->volumes); /* else a power cut may undo the rename */
 	return r < 0 ? err_set(err, r, "directory %s: %s", name, strerror(-r))
 		     : 0;
 }
@@ -158,19 +157,32 @@ static int take_up(struct named_volume *v, int dir, struct err *err)
 	if (r < 0)
 		return r;
 	r = v->backing->verify(v, dir, err);
-	if (r == -ENOENT && v->backing == &named_directory)
-		return v->backing->make(v, dir, err);
-	return r < 0 ? err_wrap(err, r, "volume %s", v->base.name) : 0;
+	if (r == -ENOENT && v->backing == &named_directory) {
+		r = v->backing->make(v, dir, err);
+		if (r < 0)
+			return r;
+		r = tree_sync(dir);
+	} else if (r < 0) {
+		return err_wrap(err, r, "volume %s", v->base.name);
+	}
+	/* who made it may have been killed before it did this */
+	if (r == 0)
+		r = tree_sync(named_host_of(v)->volumes);
+	return r < 0 ? err_set(err, r, "directory %s: %s", v->base.name,
+			       strerror(-r))
+		     : 0;
 }
 
 static int create(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
 	_cleanup_close_ int dir = open_volume(v, err);
+	int r;
 
 	if (dir == -ENOENT)
 		return make_volume(v, err);
-	return dir < 0 ? dir : take_up(v, dir, err);
+	r = dir < 0 ? dir : take_up(v, dir, err);
+	return r < 0 ? r : VOL_FOUND;
 }
 
 /* ---- taking away -------------------------------------------------------- */
@@ -194,6 +206,7 @@ static int unmake(struct vol_volume *base, struct err *err)
 		return err_set(err, errno == EEXIST ? -ENOTEMPTY : -errno,
 			       "take back directory %s: %s", base->name,
 			       strerror(errno));
+	(void)tree_sync(named_host_of(v)->volumes);
 	return 0;
 }
 
@@ -226,8 +239,11 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	char heap[NAMED_HEAP_MAX];
 	int r;
 
-	if (dir == -ENOENT)
+	if (dir == -ENOENT) {
+		/* an earlier life's, which may not have come that far */
+		(void)tree_sync(h->volumes);
 		return 0;
+	}
 	r = dir < 0 ? dir : removable(v, dir, err);
 	if (r < 0)
 		return err_wrap(err, r, "volume %s stays", base->name);
@@ -239,7 +255,7 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 		return r;
 	/* from here it is removed, whatever else goes wrong */
 	named_walker_forget(&h->walker, base->name);
-	(void)named_sync(h, h->volumes);
+	(void)tree_sync(h->volumes);
 	(void)FAILPOINT("named.remove.moved");
 	named_trash_delete(&h->trash, heap);
 	return 0;

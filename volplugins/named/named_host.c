@@ -172,7 +172,7 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	r = path_of(h->volumes, h->root, sizeof(h->root), err);
 	if (r < 0)
 		return r;
-	h->ordered = named_is_ordered(h->volumes, own);
+	h->ordered = named_is_ordered(h->volumes);
 	r = make_mark(h, err);
 	if (r < 0)
 		return r;

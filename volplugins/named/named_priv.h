@@ -47,8 +47,8 @@ struct named_volume {
 struct named_host {
 	int volumes, staging; /* directories */
 	struct named_trash trash;
-	/* The core's next write to state.db brings what was done before it
-	 * to the disk as well: see named_order.c. */
+	/* To sync volumes/ brings what was done before to the disk as well:
+	 * see named_order.c. */
 	bool ordered;
 	struct named_jobs *jobs; /* owned; mounts under way */
 	struct named_walker walker;
@@ -136,10 +136,10 @@ int named_host_gc(void *host, bool dry,
 
 /* ---- named_order.c ----------------------------------------------------- */
 
-/* Are @volumes and @state on one file system that keeps the order of changes? */
-bool named_is_ordered(int volumes, int state);
-/* tree_sync(), where that is not to be had by the order of changes: for what
- * the core makes a record of next.  Return: 0; -errno. */
+/* Is @volumes on a file system that keeps the order of changes? */
+bool named_is_ordered(int volumes);
+/* tree_sync() of a directory that is on its way into volumes/, where the sync of
+ * that does not do.  Return: 0; -errno. */
 int named_sync(const struct named_host *h, int dir);
 
 /* ---- named_left.c ------------------------------------------------------ */

@@ -228,7 +228,7 @@ static void life(struct fix *f, const char *fs, const char *opts, off_t size)
 	u = (struct vol_usage){ 0 };
 	assert_int_equal(named_driver.usage(v, &u, NULL), 0);
 	assert_true(u.used_known && u.used_bytes >= 1 << 20);
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_FOUND);
 	assert_int_equal(named_driver.mount(v, NULL), 0);
 	assert_true(exists(f, "v/_data/file"));
 	assert_int_equal(named_driver.remove(v, NULL), 0);

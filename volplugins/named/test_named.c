@@ -190,8 +190,8 @@ static void found_data_is_kept(void **state)
 	assert_int_equal(mkdirat(f->volumes, "v", 0711), 0);
 	assert_int_equal(mkdirat(f->volumes, "v/_data", 0711), 0);
 	put_file(f, "v/_data/precious");
-	assert_int_equal(named_driver.create(v, NULL), 0);
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_FOUND);
+	assert_int_equal(named_driver.create(v, NULL), VOL_FOUND);
 	assert_int_equal(mode_of(f, "v/_data"), 0711);
 	assert_int_equal(named_driver.unmake(v, NULL), -ENOTEMPTY);
 	assert_true(exists(f, "v/_data/precious"));

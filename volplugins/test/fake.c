@@ -58,8 +58,11 @@ int fake_set(const char *kind, const char *name, bool on)
 
 static int fake_create(struct vol_volume *v, struct err *err)
 {
+	bool found = fake_there("vol", v->name);
+	int r = fake_set("vol", v->name, true);
+
 	(void)err;
-	return fake_set("vol", v->name, true);
+	return r == 0 && found ? VOL_FOUND : r;
 }
 
 static int fake_unmake(struct vol_volume *v, struct err *err)
