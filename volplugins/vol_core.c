@@ -2,11 +2,11 @@
 /*
  * The requests that change a volume.
  *
- * Each is: announce it in the journal, lock the volume, look, begin the intent,
- * let the driver act (vol_*_apply), then in one transaction the record and the
- * intent's end.  A failure before that end
- * takes the driver's act back and the intent with it; a crash leaves the
- * intent for vol_recover.c, which calls the same vol_*_apply again.
+ * Each is: lock the volume (announced in the journal if it has to wait), look,
+ * begin the intent, let the driver act (vol_*_apply), then in one transaction
+ * the record and the intent's end.  A failure before that end takes the
+ * driver's act back and the intent with it; a crash leaves the intent for
+ * vol_recover.c, which calls the same vol_*_apply again.
  *
  * The intent is on the disk before the driver acts, and what the driver did
  * when it returns.  Then the record of a Create or a Remove need not be before
@@ -86,17 +86,12 @@ int vol_usable(struct vol_entry *e, struct err *err)
 	return 0;
 }
 
-static int request_point(void)
-{
-	return FAILPOINT("vol.request");
-}
-
 int vol_begin(struct vol_entry *e, struct store *s, const char *method,
 	      const struct vol_request *q, uint64_t *ret, struct err *err)
 {
 	_cleanup_free_ char *body = vol_request_print(q);
 	char key[160];
-	int r = request_point();
+	int r = FAILPOINT("vol.request");
 
 	if (r < 0)
 		return r;
@@ -115,26 +110,38 @@ void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq)
 }
 
 /*
- * The intent of a request that is here and may wait for its volume: if we are
- * killed meanwhile, it is one of those that come again without a body.
+ * The intent of a request that is here and has to wait, for its volume or for
+ * something slow: if we are killed meanwhile, it is one of those that come again
+ * without a body.  Who need not wait begins at once.
  */
 struct announced {
 	struct vol_entry *e; /* borrowed; NULL: not locked yet */
 	struct store *s;
-	uint64_t seq; /* 0: begun, or could not be written */
+	const char *method;
+	uint64_t seq; /* 0: begun, not announced, or could not be written */
 };
 
-static struct announced announce(struct store *s, const char *method,
-				 const struct vol_request *q)
+static void announce(struct announced *a, const struct vol_request *q)
 {
 	_cleanup_free_ char *body = vol_request_print(q);
-	struct announced a = { .s = s };
 	char key[160];
 
 	snprintf(key, sizeof(key), "%.159s", q->name);
 	if (body)
-		a.seq = journal_announce(s, method, key, body);
-	return a;
+		a->seq = journal_announce(a->s, a->method, key, body);
+}
+
+/* The locked entry of @q; announced when it had to be waited for.  NULL: out of
+ * memory. */
+static struct vol_entry *announce_taken(struct announced *a,
+					struct vol_core *core,
+					const struct vol_request *q)
+{
+	if (vol_entry_take_within(core, q->name, 0, &a->e) == 0)
+		return a->e;
+	announce(a, q);
+	a->e = vol_entry_take(core, q->name);
+	return a->e;
 }
 
 /* It came to nothing. */
@@ -149,15 +156,14 @@ static void announced_fini(struct announced *a)
 }
 
 /* vol_begin() of what was announced. */
-static int begin_announced(struct announced *a, const char *method,
-			   const struct vol_request *q, uint64_t *ret,
-			   struct err *err)
+static int begin_announced(struct announced *a, const struct vol_request *q,
+			   uint64_t *ret, struct err *err)
 {
 	int r;
 
 	if (!a->seq)
-		return vol_begin(a->e, a->s, method, q, ret, err);
-	r = request_point();
+		return vol_begin(a->e, a->s, a->method, q, ret, err);
+	r = FAILPOINT("vol.announced");
 	if (r == 0)
 		r = journal_start(a->s, a->seq, err);
 	if (r < 0)
@@ -208,6 +214,7 @@ int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
 		     json_object *opts, uint64_t seq, struct err *err)
 {
 	int r = v->driver->create(v, err);
+	bool made = r == 0;
 
 	if (r >= 0)
 		r = FAILPOINT("vol.create.made");
@@ -216,6 +223,7 @@ int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
 	if (r < 0)
 		return r;
 	vol_entry_set(e, v, opts);
+	e->seen_free = made;
 	return 0;
 }
 
@@ -232,7 +240,7 @@ static int create_absent(struct announced *a, const struct vol_request *q,
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
-	r = begin_announced(a, vol_method_create, q, &seq, err);
+	r = begin_announced(a, q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.create.intent");
@@ -280,7 +288,9 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 	       uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	_cleanup_(announced_fini) struct announced a = { 0 };
+	_cleanup_(announced_fini) struct announced a = {
+		.s = core->d->state, .method = vol_method_create
+	};
 	_cleanup_free_ struct vol_volume *checked = NULL;
 	struct vol_request q = { .opts = opts };
 	int r = vol_new(core, name, opts, &checked, err);
@@ -290,8 +300,7 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 		return r;
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	vol_now(q.time);
-	a = announce(core->d->state, vol_method_create, &q);
-	e = a.e = vol_entry_take(core, name);
+	e = announce_taken(&a, core, &q);
 	r = e ? ready(e, err) : no_memory(err);
 	if (r < 0)
 		return r;
@@ -353,6 +362,8 @@ static int in_use(const struct vol_entry *e, struct err *err)
  * The last look before data are gone: whatever our records say, a volume that
  * another mount namespace has is in use.  Not knowing does not forbid it:
  * dockerd has unmounted it, or the sweep, which knew, dropped its users.
+ * Where our own memory goes back to a moment when nobody had it (.seen_free),
+ * there is nothing that records could have forgotten, and it is not called.
  */
 int vol_check_unseen(struct vol_entry *e, struct err *err)
 {
@@ -362,6 +373,7 @@ int vol_check_unseen(struct vol_entry *e, struct err *err)
 
 	if (r == 0)
 		r = mounts_elsewhere(&q, 1, err);
+	e->seen_free = r == 0 && !q.elsewhere;
 	if (r < 0 || !q.seen)
 		return r < 0 ? r : 0;
 	return err_set(err, -EBUSY,
@@ -374,27 +386,31 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 	       struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	_cleanup_(announced_fini) struct announced a = { 0 };
 	struct store *s = core->d->state;
+	_cleanup_(announced_fini) struct announced a = {
+		.s = s, .method = vol_method_remove
+	};
 	struct vol_request q = { 0 };
 	uint64_t seq;
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", name);
-	a = announce(s, vol_method_remove, &q);
-	e = a.e = vol_entry_take(core, name);
+	e = announce_taken(&a, core, &q);
 	r = e ? ready(e, err) : no_memory(err);
 	if (r < 0 || !e->v)
 		return r;
 	if (e->v->users)
 		return in_use(e, err);
-	if (!e->attached && !e->removing_seq)
+	if (!e->attached && !e->removing_seq && !e->seen_free) {
+		if (!a.seq)
+			announce(&a, &q); /* it reads all of /proc */
 		r = vol_check_unseen(e, err);
+	}
 	if (r < 0)
 		return r;
 	seq = e->removing_seq;
 	if (!seq)
-		r = begin_announced(&a, vol_method_remove, &q, &seq, err);
+		r = begin_announced(&a, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.remove.intent");
@@ -455,8 +471,10 @@ int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 {
 	const struct vol_driver *driver = e->core->driver;
 	char path[VOL_PATH_MAX], since[32];
-	int r = driver->mount(e->v, err);
+	int r;
 
+	e->seen_free = false;
+	r = driver->mount(e->v, err);
 	if (r < 0)
 		return r;
 	e->attached = true;
@@ -487,7 +505,7 @@ static int mount_new(struct announced *a, const struct vol_request *q,
 	struct vol_entry *e = a->e;
 	struct store *s = e->core->d->run;
 	uint64_t seq;
-	int r = begin_announced(a, vol_method_mount, q, &seq, err);
+	int r = begin_announced(a, q, &seq, err);
 
 	if (r < 0)
 		return r;
@@ -508,15 +526,16 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 	      struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	_cleanup_(announced_fini) struct announced a = { 0 };
+	_cleanup_(announced_fini) struct announced a = {
+		.s = core->d->run, .method = vol_method_mount
+	};
 	struct vol_request q = { 0 };
 	struct vol_mount *m;
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	snprintf(q.id, sizeof(q.id), "%s", id);
-	a = announce(core->d->run, vol_method_mount, &q);
-	e = a.e = vol_entry_take(core, name);
+	e = announce_taken(&a, core, &q);
 	r = e ? vol_usable(e, err) : no_memory(err);
 	if (r == 0)
 		r = get_path(e, path, err);
@@ -613,19 +632,20 @@ int vol_unmount(struct vol_core *core, const char *name, const char *id,
 		uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	_cleanup_(announced_fini) struct announced a = { 0 };
+	_cleanup_(announced_fini) struct announced a = {
+		.s = core->d->run, .method = vol_method_unmount
+	};
 	struct vol_request q = { 0 };
 	uint64_t seq;
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	snprintf(q.id, sizeof(q.id), "%s", id);
-	a = announce(core->d->run, vol_method_unmount, &q);
-	e = a.e = vol_entry_take(core, name);
+	e = announce_taken(&a, core, &q);
 	r = e ? ready(e, err) : no_memory(err);
 	if (r < 0 || !vol_mount_find(e, id))
 		return r;
-	r = begin_announced(&a, vol_method_unmount, &q, &seq, err);
+	r = begin_announced(&a, &q, &seq, err);
 	return r < 0 ? r : unmount_begun(e, id, seq, ret_seq, err);
 }
 

@@ -24,6 +24,9 @@ struct vol_entry {
 	json_object *opts;    /* owned; as given to Create, or NULL */
 	struct vol_mount *mounts; /* owned; v->users of them */
 	bool attached;            /* the driver has it mounted */
+	/* Nobody had it mounted when it was made, or looked for last, and
+	 * nobody was given it since. */
+	bool seen_free;
 	char *broken; /* owned; why the record can't be used, or NULL */
 
 	/* An intent that could not be taken back: nothing may change before

@@ -150,7 +150,7 @@ void vol_entry_set(struct vol_entry *e, struct vol_volume *v, json_object *opts)
 	e->opts = json_object_get(opts);
 	pthread_mutex_unlock(&e->core->lock);
 	free(old);
-	e->attached = false;
+	e->attached = e->seen_free = false;
 }
 
 struct collect {

@@ -132,7 +132,7 @@ static const char *point_next(const char *p)
  * without a body can only be refused. */
 static bool before_intent(const char *point)
 {
-	return strcmp(point, "journal.announce") == 0;
+	return strcmp(point, "vol.request") == 0;
 }
 
 static void killed_at_each_point_and_pass(void **state)
