@@ -152,11 +152,17 @@ static bool stopped(const struct emptying *e)
 /* A directory in the root: take all out of it, then delete it. */
 static int clear_dir(struct emptying *e, const char *name)
 {
-	_cleanup_close_ int fd = tree_enter(e->root, name);
-	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : stream(fd);
+	_cleanup_close_ int fd = -EBADF;
+	_cleanup_(dir_closep) DIR *dir = NULL;
 	struct dirent *entry;
-	int r;
+	int r = unlink_in(e->root, name, AT_REMOVEDIR);
 
+	if (r == 0) { /* it was empty */
+		e->progress = true;
+		return 0;
+	}
+	fd = tree_enter(e->root, name);
+	dir = fd < 0 ? NULL : stream(fd);
 	if (!dir) {
 		r = fd == -EXDEV ? -EBUSY : fd < 0 ? fd : -errno;
 		if (r != -ENOENT)

@@ -21,6 +21,8 @@
 #define REST_MAX_S (6 * 3600)
 #define SLICE_MS   20 /* of work, then as long a rest */
 #define LOOKS      64 /* entries between two looks at the clock */
+/* dockerd asks for a volume just before it removes it. */
+#define HOLD_BACK_MS 50
 
 struct named_figure {
 	struct named_figure *next; /* in the queue */
@@ -71,13 +73,29 @@ struct pace {
 	int64_t since, rested; /* ms */
 };
 
+/* Until then, or until the end.  The lock is held. */
+static void rest_for(struct named_walker *w, int64_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (!w->stop &&
+	       pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
+		;
+}
+
 /* Asked before each entry: rest from time to time; true: stop. */
 static bool paced(void *ctx)
 {
 	struct pace *p = ctx;
 	struct named_walker *w = p->w;
 	int64_t now, rest;
-	struct timespec until;
 	bool stop;
 
 	if (++p->looks % LOOKS)
@@ -86,17 +104,8 @@ static bool paced(void *ctx)
 	rest = now - p->since;
 	if (rest < SLICE_MS)
 		return __atomic_load_n(&w->stop, __ATOMIC_RELAXED);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += rest / 1000;
-	until.tv_nsec += (long)(rest % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&w->lock);
-	while (!w->stop &&
-	       pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
-		;
+	rest_for(w, rest);
 	stop = w->stop;
 	pthread_mutex_unlock(&w->lock);
 	p->since = now_ms();
@@ -167,10 +176,12 @@ static void *walker(void *arg)
 	be_modest();
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop)
-		if (w->queue)
+		if (w->queue) {
 			walk_one(w);
-		else
+		} else {
 			pthread_cond_wait(&w->wake, &w->lock);
+			rest_for(w, HOLD_BACK_MS);
+		}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
