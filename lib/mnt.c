@@ -13,7 +13,7 @@
 
 #include "lib/base.h"
 
-/* The last error line the kernel has for this context, or what errno says. */
+/* The last error line the kernel has for this context, and what errno says. */
 static int fs_error(int fs, int code, const char *what, struct err *err)
 {
 	char line[256], last[256] = "";
@@ -28,8 +28,10 @@ static int fs_error(int fs, int code, const char *what, struct err *err)
 			snprintf(last, sizeof(last), "%s", line + 2);
 	}
 	last[strcspn(last, "\n")] = '\0';
-	return err_set(err, code, "%s: %s", what,
-		       last[0] ? last : strerror(-code));
+	if (last[0])
+		return err_set(err, code, "%s: %s (%s)", what, last,
+			       strerror(-code));
+	return err_set(err, code, "%s: %s", what, strerror(-code));
 }
 
 int mnt_open(const char *fstype, struct err *err)

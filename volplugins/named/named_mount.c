@@ -213,8 +213,12 @@ static int make_fs(struct mntopt *m, uint64_t *ret_used, struct err *err)
 	if (r < 0)
 		return r;
 	mount = mnt_make(fs, m->attr, err);
-	if (mount >= 0 && m->kind == MNTOPT_NET)
-		*ret_used = used_of(mount);
+	if (m->kind != MNTOPT_NET)
+		return mount;
+	if (mount < 0)
+		return err_wrap(err, mount, "%s of server %s", m->device,
+				m->host);
+	*ret_used = used_of(mount);
 	return mount;
 }
 

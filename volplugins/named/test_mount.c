@@ -339,7 +339,7 @@ static void what_cannot_be_mounted_says_why(void **state)
 	v = made(f, "v", "tmpfs", "huge=gigantic", "tmpfs");
 	fails_to_attach(v, -EINVAL,
 			"volume v: type=tmpfs: mount option huge: tmpfs: Bad "
-			"value for 'huge'");
+			"value for 'huge' (Invalid argument)");
 	w = made(f, "w", "cifs", "credentials=/nonexistent/cred",
 		 "//127.0.0.1/x");
 	x = made(f, "x", "nfs", "addr=127.0.0.1", ":/x");
