@@ -44,6 +44,13 @@ enum dp_firewall {
 	DP_FW_MAX,
 };
 
+enum dp_backend {
+	DP_NFT,  /* published ports and masquerade by nftables */
+	DP_EBPF, /* by tc programs, before netfilter; what those cannot do is
+		  * left to nftables (docs/dataplane.md) */
+	DP_BACKEND_MAX,
+};
+
 #define DP_TRUSTED_MAX 16
 
 /* The dataplane's own device (for DP_FW_RESPECT) bears "berth:<driver>:" and
@@ -58,6 +65,7 @@ struct dp_network {
 	struct ip_prefix subnet4, subnet6;   /* none: family off */
 	enum dp_gateway_mode mode4, mode6;
 	enum dp_firewall firewall;
+	enum dp_backend backend;
 	bool masquerade4, masquerade6; /* what leaves gets the host's address */
 	struct ip_addr snat4, snat6;   /* ... this one; none: by route */
 	bool internal;                 /* nothing leaves, nothing comes in */

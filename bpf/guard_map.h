@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guard_map.h - layout of the maps of guard.bpf.c, which publish.bpf.c shares;
+ * included by bpf/ and dataplane/ebpf/guard.c.  The includer brings __u32
+ * (linux/types.h).
+ *
+ * Addresses are in network order, interfaces by index.
+ */
+#ifndef BPF_GUARD_MAP_H
+#define BPF_GUARD_MAP_H
+
+#define GUARD_LAYOUT   1u /* raised with every change of this file */
+
+#define GUARD_PORT_MAX 65536
+
+/*
+ * skb->priority of what our own nftables rules let pass to a container.  They
+ * set it last of all (postrouting), and nothing else may: a veth clears the
+ * priority anyway.  So a packet without it came while the rules were away.
+ */
+#define GUARD_STAMP 0x62747000u
+
+enum guard_flags {
+	GUARD_SOURCE = 1 << 0,   /* only from its own MAC and addresses */
+	GUARD_APART = 1 << 1,    /* not to and from others of its network */
+	GUARD_INTERNAL4 = 1 << 2, /* nothing leaves the subnet */
+	GUARD_INTERNAL6 = 1 << 3,
+	GUARD_OTHER = 1 << 4,    /* a port of the bridge that is nobody's
+				  * endpoint (the user's own cable): what it
+				  * bridges bears no stamp */
+};
+
+/* By interface index of the host's side. */
+struct guard_port {
+	__u32 ip6[4];      /* :: : the family is dropped on this port */
+	__u32 ip6_local[4]; /* its fe80:: address; ip6 once more if that is it */
+	__u32 net6[4];     /* the subnet, for GUARD_INTERNAL6 */
+	__u32 ip4;         /* 0: the family is dropped on this port */
+	__u32 net4, mask4; /* the subnet, for GUARD_INTERNAL4 */
+	__u32 bridge;      /* interface index */
+	__u32 flags;       /* enum guard_flags */
+	__u8 len6;         /* prefix length of net6 */
+	__u8 mac[6];       /* the container's */
+	__u8 pad;          /* 0 */
+};
+
+/* Why a frame was dropped; the key of guard_count (per CPU, __u64). */
+enum guard_drop {
+	GUARD_DROP_MAC,
+	GUARD_DROP_ETHERTYPE,
+	GUARD_DROP_SHORT, /* a header that can't be read */
+	GUARD_DROP_ARP,
+	GUARD_DROP_IP4_OFF,
+	GUARD_DROP_IP6_OFF,
+	GUARD_DROP_ADDRESS,
+	GUARD_DROP_REDIRECT,
+	GUARD_DROP_DHCP,
+	GUARD_DROP_ROUTER,
+	GUARD_DROP_NEIGHBOUR,
+	GUARD_DROP_INTERNAL,
+	GUARD_DROP_ICC,
+	GUARD_DROP_HAIRPIN, /* its own broadcast back */
+	GUARD_DROP_STAMP,   /* our rules were away, or it went round them */
+	GUARD_DROP_MAX,
+};
+
+struct guard_meta {
+	__u64 netns_cookie; /* whose interfaces these maps are for */
+	__u32 layout;       /* GUARD_LAYOUT */
+	__u32 pad;          /* 0 */
+};
+
+_Static_assert(sizeof(struct guard_port) == 76, "guard_port has a hole");
+_Static_assert(sizeof(struct guard_meta) == 16, "guard_meta has a hole");
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nat_map.h - layout of the maps of publish.bpf.c; included by bpf/ and
+ * dataplane/ebpf/nat*.c.  The includer brings __u32 (linux/types.h).
+ *
+ * Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; ports are
+ * in network order; an ICMP echo's id stands for the port of who asks, and the
+ * other one is 0.  Which host port leads where is in sock_map.h's maps, which
+ * these programs share.
+ *
+ * A flow is two entries, one a direction: the key is the packet's tuple as it
+ * arrives, the value the tuple as it goes on.  So the other direction's key is
+ * the value with source and destination exchanged, and its value is the key,
+ * exchanged.  Half open and closing flows are in nat_new, whose oldest entries
+ * give way (LRU), established ones in nat_est, where nothing ever does.
+ */
+#ifndef BPF_NAT_MAP_H
+#define BPF_NAT_MAP_H
+
+#define NAT_LAYOUT	 1u /* raised with every change of this file */
+
+#define NAT_NEW_MAX	 65536  /* entries, two a flow; can be set at load */
+#define NAT_EST_MAX	 262144 /* likewise */
+#define NAT_FRAG_MAX	 4096
+#define NAT_EP_MAX	 131072 /* two a container */
+#define NAT_LINK_MAX	 4096
+#define NAT_LOCAL_MAX	 8192
+
+/* Source ports and echo ids of what leaves masqueraded, host order. */
+#define NAT_MASQ_FIRST	 61000u
+#define NAT_MASQ_LAST	 65535u
+
+struct nat_tuple {
+	__u32 saddr[4], daddr[4];
+	__u16 sport, dport;
+	__u8 proto; /* IPPROTO_* */
+	__u8 pad[3]; /* 0 */
+};
+
+enum nat_state {
+	NAT_HALF,    /* one side has spoken */
+	NAT_REPLIED, /* both have */
+	NAT_OPEN,    /* established: in nat_est */
+	NAT_CLOSING, /* both said FIN, or one RST */
+};
+
+enum nat_kind {
+	NAT_PUBLISH, /* to a published port; from anywhere but this host */
+	NAT_MASQ,    /* out, with the host's address */
+};
+
+enum nat_flow_flags {
+	NAT_FORWARD = 1 << 0, /* the direction of the first packet */
+	NAT_PEER = 1 << 1,    /* on to a container: ifindex is the host's side
+			       * of its veth.  Else out of the host, by route */
+	NAT_FIN = 1 << 2,     /* this direction said FIN */
+	NAT_GW6 = 1 << 3,     /* next hop is IPv6, whatever the packet is */
+};
+
+struct nat_flow {
+	struct nat_tuple to;  /* proto is the key's */
+	__u32 next_hop[4];    /* no NAT_PEER: IPv4 in the first word */
+	__u32 ifindex;        /* where it goes out */
+	__u32 seen;           /* last packet, seconds of the monotonic clock */
+	__u32 routed;         /* no NAT_PEER: when the route was looked up */
+	__u8 state, kind, flags;
+	__u8 pad;             /* 0 */
+	__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
+};
+
+enum nat_ep_flags {
+	NAT_EP_MASQ = 1 << 0,     /* what leaves gets the host's address */
+	NAT_EP_INTERNAL = 1 << 1, /* nothing leaves, nothing comes in */
+};
+
+/* By container address: who can be reached through the maps. */
+struct nat_ep {
+	__u32 gateway[4]; /* the host's address on this network; :: none */
+	__u32 snat[4];    /* the host's address for what leaves; ::: by link */
+	__u32 ifindex;    /* host's side of the veth */
+	__u32 bridge;
+	__u32 flags;      /* enum nat_ep_flags */
+	__u8 mac[6], bridge_mac[6];
+};
+
+enum nat_link_flags {
+	NAT_LINK_OURS = 1 << 0,  /* a bridge of a Berth network */
+	NAT_LINK_CLOSED = 1 << 1, /* somebody else's network on this host */
+};
+
+/* By interface index: everything that packets may leave by. Not there: no
+ * masquerade by it (the stack decides). */
+struct nat_link {
+	__u32 ip6[4], ip4; /* its address for masquerade; 0: none */
+	__u32 flags;       /* enum nat_link_flags */
+};
+
+/* By address: this host's own, loopback addresses excepted. */
+struct nat_local {
+	__u32 bridge; /* interface index where the address is the gateway of a
+		       * Berth network, else 0 */
+};
+
+/* Fragments after the first: the ports of the first. */
+struct nat_frag_key {
+	__u32 saddr[4], daddr[4];
+	__u32 id; /* IPv4: 16 bits */
+	__u8 proto;
+	__u8 pad[3]; /* 0 */
+};
+
+struct nat_frag {
+	__u16 sport, dport;
+};
+
+/* What became of packets; the key of nat_count (per CPU, __u64). */
+enum nat_count {
+	NAT_COUNT_IN,       /* to a container, translated */
+	NAT_COUNT_OUT,      /* from a container, translated */
+	NAT_COUNT_ICMP,     /* errors about flows */
+	NAT_COUNT_FLOW,     /* new flows */
+	/* dropped: */
+	NAT_DROP_FULL,      /* no room for an established flow */
+	NAT_DROP_FORGED,    /* from a wire with a container's address */
+	NAT_DROP_UNROUTED,  /* its answer has no way back */
+	NAT_DROP_REWRITE,   /* the kernel refused (memory) */
+	NAT_DROP_PORTS,     /* no source port left */
+	NAT_DROP_GATEWAY,   /* to the gateway of another network */
+	NAT_COUNT_MAX,
+};
+
+struct nat_meta {
+	__u64 netns_cookie; /* whose packets these maps are for */
+	__u32 layout;       /* NAT_LAYOUT */
+	__u32 pad;          /* 0 */
+};
+
+_Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
+_Static_assert(sizeof(struct nat_flow) == 84, "nat_flow has a hole");
+_Static_assert(sizeof(struct nat_ep) == 56, "nat_ep has a hole");
+_Static_assert(sizeof(struct nat_link) == 24, "nat_link has a hole");
+_Static_assert(sizeof(struct nat_frag_key) == 40, "nat_frag_key has a hole");
+_Static_assert(sizeof(struct nat_meta) == 16, "nat_meta has a hole");
+
+#endif
