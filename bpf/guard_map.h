@@ -21,19 +21,20 @@
 #define GUARD_STAMP 0x62747000u
 
 enum guard_flags {
-	GUARD_SOURCE = 1 << 0,   /* only from its own MAC and addresses */
-	GUARD_APART = 1 << 1,    /* not to and from others of its network */
+	GUARD_SOURCE = 1 << 0,    /* only from its own MAC and addresses */
+	GUARD_APART = 1 << 1,     /* not to and from others of its network */
 	GUARD_INTERNAL4 = 1 << 2, /* nothing leaves the subnet */
 	GUARD_INTERNAL6 = 1 << 3,
-	GUARD_OTHER = 1 << 4,    /* a port of the bridge that is nobody's
+	GUARD_OTHER = 1 << 4, /* a port of the bridge that is nobody's
 				  * endpoint (the user's own cable): what it
 				  * bridges bears no stamp */
 };
 
 /* By interface index of the host's side. */
 struct guard_port {
-	__u32 ip6[4];      /* :: : the family is dropped on this port */
-	__u32 ip6_local[4]; /* its fe80:: address; ip6 once more if that is it */
+	__u32 ip6[4]; /* :: : the family is dropped on this port */
+	__u32 ip6_local
+		[4];       /* its fe80:: address; ip6 once more if that is it */
 	__u32 net6[4];     /* the subnet, for GUARD_INTERNAL6 */
 	__u32 ip4;         /* 0: the family is dropped on this port */
 	__u32 net4, mask4; /* the subnet, for GUARD_INTERNAL4 */

@@ -17,23 +17,23 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT	 1u /* raised with every change of this file */
+#define NAT_LAYOUT    1u /* raised with every change of this file */
 
-#define NAT_NEW_MAX	 65536  /* entries, two a flow; can be set at load */
-#define NAT_EST_MAX	 262144 /* likewise */
-#define NAT_FRAG_MAX	 4096
-#define NAT_EP_MAX	 131072 /* two a container */
-#define NAT_LINK_MAX	 4096
-#define NAT_LOCAL_MAX	 8192
+#define NAT_NEW_MAX   65536  /* entries, two a flow; can be set at load */
+#define NAT_EST_MAX   262144 /* likewise */
+#define NAT_FRAG_MAX  4096
+#define NAT_EP_MAX    131072 /* two a container */
+#define NAT_LINK_MAX  4096
+#define NAT_LOCAL_MAX 8192
 
 /* Source ports and echo ids of what leaves masqueraded, host order. */
-#define NAT_MASQ_FIRST	 61000u
-#define NAT_MASQ_LAST	 65535u
+#define NAT_MASQ_FIRST 61000u
+#define NAT_MASQ_LAST  65535u
 
 struct nat_tuple {
 	__u32 saddr[4], daddr[4];
 	__u16 sport, dport;
-	__u8 proto; /* IPPROTO_* */
+	__u8 proto;  /* IPPROTO_* */
 	__u8 pad[3]; /* 0 */
 };
 
@@ -58,13 +58,13 @@ enum nat_flow_flags {
 };
 
 struct nat_flow {
-	struct nat_tuple to;  /* proto is the key's */
-	__u32 next_hop[4];    /* no NAT_PEER: IPv4 in the first word */
-	__u32 ifindex;        /* where it goes out */
-	__u32 seen;           /* last packet, seconds of the monotonic clock */
-	__u32 routed;         /* no NAT_PEER: when the route was looked up */
+	struct nat_tuple to; /* proto is the key's */
+	__u32 next_hop[4];   /* no NAT_PEER: IPv4 in the first word */
+	__u32 ifindex;       /* where it goes out */
+	__u32 seen;          /* last packet, seconds of the monotonic clock */
+	__u32 routed;        /* no NAT_PEER: when the route was looked up */
 	__u8 state, kind, flags;
-	__u8 pad;             /* 0 */
+	__u8 pad;              /* 0 */
 	__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
 };
 
@@ -79,12 +79,12 @@ struct nat_ep {
 	__u32 snat[4];    /* the host's address for what leaves; ::: by link */
 	__u32 ifindex;    /* host's side of the veth */
 	__u32 bridge;
-	__u32 flags;      /* enum nat_ep_flags */
+	__u32 flags; /* enum nat_ep_flags */
 	__u8 mac[6], bridge_mac[6];
 };
 
 enum nat_link_flags {
-	NAT_LINK_OURS = 1 << 0,  /* a bridge of a Berth network */
+	NAT_LINK_OURS = 1 << 0,   /* a bridge of a Berth network */
 	NAT_LINK_CLOSED = 1 << 1, /* somebody else's network on this host */
 };
 
@@ -115,17 +115,17 @@ struct nat_frag {
 
 /* What became of packets; the key of nat_count (per CPU, __u64). */
 enum nat_count {
-	NAT_COUNT_IN,       /* to a container, translated */
-	NAT_COUNT_OUT,      /* from a container, translated */
-	NAT_COUNT_ICMP,     /* errors about flows */
-	NAT_COUNT_FLOW,     /* new flows */
+	NAT_COUNT_IN,   /* to a container, translated */
+	NAT_COUNT_OUT,  /* from a container, translated */
+	NAT_COUNT_ICMP, /* errors about flows */
+	NAT_COUNT_FLOW, /* new flows */
 	/* dropped: */
-	NAT_DROP_FULL,      /* no room for an established flow */
-	NAT_DROP_FORGED,    /* from a wire with a container's address */
-	NAT_DROP_UNROUTED,  /* its answer has no way back */
-	NAT_DROP_REWRITE,   /* the kernel refused (memory) */
-	NAT_DROP_PORTS,     /* no source port left */
-	NAT_DROP_GATEWAY,   /* to the gateway of another network */
+	NAT_DROP_FULL,     /* no room for an established flow */
+	NAT_DROP_FORGED,   /* from a wire with a container's address */
+	NAT_DROP_UNROUTED, /* its answer has no way back */
+	NAT_DROP_REWRITE,  /* the kernel refused (memory) */
+	NAT_DROP_PORTS,    /* no source port left */
+	NAT_DROP_GATEWAY,  /* to the gateway of another network */
 	NAT_COUNT_MAX,
 };
 

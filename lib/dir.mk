@@ -11,6 +11,7 @@ ar-src += lib/nlk.c
 ar-src += lib/nlk_link.c
 ar-src += lib/nlk_addr.c
 ar-src += lib/nlk_route.c
+ar-src += lib/nlk_tc.c
 ar-src += lib/nlk_monitor.c
 tests += lib/test/test_nlk.c
 tests += lib/test/test_nlk_net.c

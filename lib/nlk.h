@@ -165,6 +165,12 @@ int nlk_route_del(struct nlk *nlk, const struct nlk_route *r, struct err *err);
 int nlk_neigh_del(struct nlk *nlk, int index, const struct ip_addr *ip,
 		  struct err *err); /* absent: 0 */
 
+/* ---- traffic control (nlk_tc.c) ----------------------------------------- */
+
+/* Filters at both hooks of a link's clsact.  Return: their number, as the
+ * kernel lists them (a priority is one more); 0: also without clsact. */
+int nlk_filter_count(struct nlk *nlk, int index, struct err *err);
+
 /* ---- events (nlk_monitor.c) -------------------------------------------- */
 
 enum nlk_event_type {

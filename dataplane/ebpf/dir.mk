@@ -8,3 +8,5 @@ ar-src += dataplane/ebpf/reinject.c
 tests += dataplane/ebpf/test/test_reinject.c
 test-src += dataplane/ebpf/test/sock_env.c
 tests += dataplane/ebpf/test/test_sock_life.c
+ar-src += dataplane/ebpf/tc.c
+tests += dataplane/ebpf/test/test_tc.c

@@ -5,7 +5,11 @@
  * Where the kernel has tcx (Linux 6.6) a program is a link, pinned as
  * "<name>_<in|out>_<ifindex>" in the driver's directory, before other tcx
  * programs of that hook; nobody's `tc qdisc del` takes it away.  Elsewhere it is
- * a clsact filter, priority 1, handle 1, which goes with the interface.
+ * a clsact filter of priority 1 with a handle of the driver's own, which goes
+ * with the interface; the clsact goes with its last filter.  There a hook has
+ * room for one @name.
+ * A program lets others' have their say by returning TC_ACT_UNSPEC, and ends
+ * the matter by TC_ACT_OK.
  * Acts in the network namespace it was opened in.  Not locked.
  */
 #ifndef DATAPLANE_EBPF_TC_H
@@ -21,7 +25,7 @@ struct tc;
 
 enum tc_hook { TC_IN, TC_OUT };
 
-/* @pins: borrowed for the handle's life; need not exist before tc_attach().
+/* @pins: borrowed for the handle's life; must exist before tc_attach().
  * @want_tcx: false: clsact even where the kernel has tcx (for tests). */
 int tc_open(const struct pin_dir *pins, bool want_tcx, struct tc **ret,
 	    struct err *err);
@@ -40,11 +44,11 @@ int tc_attach(struct tc *tc, const char *name, int ifindex, enum tc_hook hook,
 /* Absent, or the interface gone: 0. */
 int tc_detach(struct tc *tc, const char *name, int ifindex, enum tc_hook hook,
 	      struct err *err);
-/* Is it there, and runs @prog?  Return: 1; 0; -errno. */
+/* Does @prog run there?  Return: 1; 0: no, or no such interface; -errno. */
 int tc_is_attached(struct tc *tc, const char *name, int ifindex,
 		   enum tc_hook hook, int prog, struct err *err);
-/* Unpin what belongs to interfaces that are gone, and detach what @keep (may be
- * NULL: nothing else) does not want. Return: number removed; -errno. */
+/* Unpin what belongs to interfaces that are gone, and detach what @keep (NULL:
+ * keeps nothing) does not want. Return: number removed; -errno. */
 int tc_sweep(struct tc *tc, const char *name,
 	     bool (*keep)(void *ctx, int ifindex, enum tc_hook hook), void *ctx,
 	     struct err *err);
