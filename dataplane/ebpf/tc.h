@@ -8,6 +8,11 @@
  * a clsact filter of priority 1 with a handle of the driver's own, which goes
  * with the interface; the clsact goes with its last filter.  There a hook has
  * room for one @name.
+ *
+ * Attaching and detaching with tcx waits for an RCU grace period under the
+ * kernel's rtnl lock: 7 to 23 ms here, against 0.05 ms with clsact.  So tcx is
+ * for what is attached once (uplinks); for endpoints it is clsact.
+ *
  * A program lets others' have their say by returning TC_ACT_UNSPEC, and ends
  * the matter by TC_ACT_OK.
  * Acts in the network namespace it was opened in.  Not locked.
