@@ -1,2 +1,3 @@
 bpf-src += bpf/sock.bpf.c
 bpf-src += bpf/reinject.bpf.c
+bpf-src += bpf/guard.bpf.c

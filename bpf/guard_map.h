@@ -11,12 +11,13 @@
 
 #define GUARD_LAYOUT   1u /* raised with every change of this file */
 
-#define GUARD_PORT_MAX 65536
+#define GUARD_PORT_MAX 16384 /* a bridge has at most 1024 ports */
 
 /*
- * skb->priority of what our own nftables rules let pass to a container.  They
- * set it last of all (postrouting), and nothing else may: a veth clears the
- * priority anyway.  So a packet without it came while the rules were away.
+ * skb->priority of what our own nftables rules let pass to a container.  The
+ * rule that sets it is in the chain that judges, so that one never works
+ * without the other: a packet that lacks it came while the rules were away.
+ * A container can't set it itself, for a veth clears the priority.
  */
 #define GUARD_STAMP 0x62747000u
 

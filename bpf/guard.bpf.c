@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * guard.bpf.c - the guard of a container's port, at the tc hooks of the host's
+ * side of its veth: what no change of the host's firewall takes away.
+ *
+ * What passes goes on to whatever else hangs there (TC_ACT_UNSPEC).  A port that
+ * is not in the map is not told to anybody yet, or no longer: nothing passes.
+ */
+#include <linux/types.h>
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/lib/guard.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct guard_meta);
+} guard_meta SEC(".maps");
+
+SEC("tc")
+int guard_ingress(struct __sk_buff *skb)
+{
+	__u32 index = skb->ifindex;
+	const struct guard_port *p = bpf_map_lookup_elem(&guard_port, &index);
+
+	return p && guard_in(skb, p) == 0 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int guard_egress(struct __sk_buff *skb)
+{
+	__u32 index = skb->ifindex;
+	const struct guard_port *p = bpf_map_lookup_elem(&guard_port, &index);
+
+	return p && guard_out(skb, p) == 0 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+char LICENSE[] SEC("license") = "GPL";
