@@ -180,13 +180,14 @@ enum nlk_event_type {
 	NLK_ADDR_DEL,
 	NLK_ROUTE_NEW,
 	NLK_ROUTE_DEL,
-	NLK_LOST, /* the socket overran (ENOBUFS): take a full look */
+	NLK_TC_DEL, /* a queueing discipline or filter; nlk_monitor_add_tc() */
+	NLK_LOST,   /* the socket overran (ENOBUFS): take a full look */
 };
 
 struct nlk_event {
 	enum nlk_event_type type;
 	struct nlk_link link;  /* LINK_*: as far as the message says */
-	int index;             /* ADDR_* */
+	int index;             /* ADDR_*, TC_* */
 	struct ip_prefix addr; /* ADDR_* */
 };
 
@@ -194,6 +195,8 @@ struct nlk_monitor;
 int nlk_monitor_open(struct nlk_monitor **ret, struct err *err);
 void nlk_monitor_close(struct nlk_monitor *m);
 DEFINE_CLEANUP(struct nlk_monitor, nlk_monitor_close)
+/* Tell of traffic control as well. */
+int nlk_monitor_add_tc(struct nlk_monitor *m, struct err *err);
 int nlk_monitor_fd(const struct nlk_monitor *m); /* borrowed, for poll() */
 /* Read all that is there, without blocking; messages whose sender is not the
  * kernel are dropped.  Return: events handled; -errno. */

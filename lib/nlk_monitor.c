@@ -66,6 +66,17 @@ int nlk_monitor_open(struct nlk_monitor **ret, struct err *err)
 	return 0;
 }
 
+int nlk_monitor_add_tc(struct nlk_monitor *m, struct err *err)
+{
+	int group = RTNLGRP_TC;
+
+	if (setsockopt(nl_socket_get_fd(m->sk), SOL_NETLINK,
+		       NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return err_set(err, -errno, "netlink events, group %d: %s",
+			       group, strerror(errno));
+	return 0;
+}
+
 void nlk_monitor_close(struct nlk_monitor *m)
 {
 	if (!m)
@@ -78,6 +89,17 @@ void nlk_monitor_close(struct nlk_monitor *m)
 int nlk_monitor_fd(const struct nlk_monitor *m)
 {
 	return nl_socket_get_fd(m->sk);
+}
+
+static bool decode_tc(struct nlmsghdr *h, struct nlk_event *e)
+{
+	const struct tcmsg *tcm = nlmsg_data(h);
+
+	if (nlmsg_datalen(h) < (int)sizeof(*tcm))
+		return false;
+	e->type = NLK_TC_DEL;
+	e->index = tcm->tcm_ifindex;
+	return true;
 }
 
 /* Return: false for what no event tells of. */
@@ -101,6 +123,9 @@ static bool decode(struct nlmsghdr *h, struct nlk_event *e)
 	case RTM_DELROUTE:
 		e->type = NLK_ROUTE_DEL;
 		return true;
+	case RTM_DELQDISC:
+	case RTM_DELTFILTER:
+		return decode_tc(h, e);
 	default:
 		return false;
 	}
