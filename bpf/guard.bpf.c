@@ -10,7 +10,6 @@
 
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
-#include <stdbool.h>
 
 #include <bpf/bpf_helpers.h>
 

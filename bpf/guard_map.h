@@ -33,17 +33,16 @@ enum guard_flags {
 
 /* By interface index of the host's side. */
 struct guard_port {
-	__u32 ip6[4]; /* :: : the family is dropped on this port */
-	__u32 ip6_local
-		[4];       /* its fe80:: address; ip6 once more if that is it */
-	__u32 net6[4];     /* the subnet, for GUARD_INTERNAL6 */
-	__u32 ip4;         /* 0: the family is dropped on this port */
-	__u32 net4, mask4; /* the subnet, for GUARD_INTERNAL4 */
-	__u32 bridge;      /* interface index */
-	__u32 flags;       /* enum guard_flags */
-	__u8 len6;         /* prefix length of net6 */
-	__u8 mac[6];       /* the container's */
-	__u8 pad;          /* 0 */
+	__u32 ip6[4];       /* :: : the family is dropped on this port */
+	__u32 ip6_local[4]; /* fe80:: with its MAC; :: as ip6 */
+	__u32 net6[4];      /* the subnet, for GUARD_INTERNAL6 */
+	__u32 ip4;          /* 0: the family is dropped on this port */
+	__u32 net4, mask4;  /* the subnet, for GUARD_INTERNAL4 */
+	__u32 bridge;       /* interface index */
+	__u32 flags;        /* enum guard_flags */
+	__u8 len6;          /* prefix length of net6 */
+	__u8 mac[6];        /* the container's */
+	__u8 pad;           /* 0 */
 };
 
 /* Why a frame was dropped; the key of guard_count (per CPU, __u64). */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The facade: keeps what it was told in memory, and changes the kernel and the
- * memory together or not at all.  Publishing is in publish.c, looking after
- * what others change in watch.c.
+ * memory together or not at all.  Ports are in ports.c, publishing in publish.c,
+ * looking after what others change in watch.c.
  */
 #include "dataplane/dataplane.h"
 
@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 
 #include "dataplane/dp_priv.h"
-#include "lib/ct.h"
 #include "lib/fail.h"
 
 static void *copy_of(const void *p, size_t size)
@@ -53,6 +52,9 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 	r = sock_open(&sock, &dp->sock, err);
 	if (r < 0)
 		return r;
+	r = guard_open(sock_pins(dp->sock), &dp->guard, err);
+	if (r < 0)
+		return r;
 	r = fw_monitor_open(&dp->rules, err);
 	if (r < 0)
 		return r;
@@ -63,6 +65,8 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 	if (r < 0)
 		return r;
 	r = nlk_monitor_open(&dp->links, err);
+	if (r == 0)
+		r = nlk_monitor_add_tc(dp->links, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(dp);
@@ -75,6 +79,7 @@ void dp_close(struct dp *dp)
 		return;
 	nlk_monitor_close(dp->links);
 	nlk_close(dp->nlk);
+	guard_close(dp->guard);
 	sock_close(dp->sock);
 	fw_monitor_close(dp->rules);
 	ruleset_close(dp->rs);
@@ -108,7 +113,7 @@ int dp_load_hooks(struct dp *dp, struct err *err)
 int dp_load_end(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
-	int r;
+	int r, guarded;
 
 	dp->loading = false;
 	dp->host.adopting = false;
@@ -121,10 +126,12 @@ int dp_load_end(struct dp *dp, struct err *err)
 		r = ruleset_rebuild(dp->rs, &dp->st, NULL);
 	if (r < 0)
 		dp->dirty = dp->relink = true;
-	r = dp_load_hooks(dp, err);
+	/* after the rules: those of a version before the guard set no stamp */
+	guarded = dp_load_guard(dp, err);
+	r = dp_load_hooks(dp, guarded < 0 ? NULL : err);
 	/* tried again every second, and dp_check() tells */
 	(void)dp_sync_foreign(dp, NULL);
-	return r;
+	return guarded < 0 ? guarded : r;
 }
 
 /* ---- networks ----------------------------------------------------------- */
@@ -136,14 +143,19 @@ static int check_network(const struct dp_network *net, struct err *err)
 	return 0;
 }
 
-static void take_out(struct dp *dp, const struct dp_network *net)
+/* @mapped: the rules have it. */
+static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 {
 	struct ruleset_change change = { .net_old = net };
 
 	free(tab_take(&dp->st.networks, net->id));
-	(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
+	if (mapped)
+		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
 	(void)dp_follow_again(dp, NULL);
-	(void)dp_sync_foreign(dp, NULL);
+	if (mapped)
+		(void)dp_sync_foreign(dp, NULL);
+	if (!dp->st.networks.count)
+		(void)guard_stop(dp->guard, NULL);
 }
 
 static int add_network(struct dp *dp, const struct dp_network *net,
@@ -158,12 +170,13 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 	copy = NULL;
 	if (dp->loading)
 		return 0;
-	r = dp_follow_again(dp, err);
+	r = guard_start(dp->guard, err);
+	if (r >= 0)
+		r = dp_follow_again(dp, err);
 	if (r >= 0)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	if (r < 0) {
-		free(tab_take(&dp->st.networks, net->id));
-		(void)dp_follow_again(dp, NULL);
+		take_out(dp, net, false);
 		return r;
 	}
 	r = FAILPOINT("dp.network.mapped");
@@ -173,7 +186,7 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 		r = dp_sync_foreign(dp, err);
 	if (r >= 0)
 		return 0;
-	take_out(dp, net);
+	take_out(dp, net, true);
 	return r;
 }
 
@@ -190,6 +203,8 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 	r = dp_follow_again(dp, err);
 	if (r >= 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);
+	if (r >= 0)
+		r = dp_guard_network(dp, net, err);
 	if (r < 0)
 		*old = before;
 	return r < 0 ? r : dp_sync_foreign(dp, err);
@@ -252,8 +267,10 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 	for (size_t i = st->ports.count; i-- > 0;) {
 		struct state_port *p = st->ports.items[i];
 
-		if (strcmp(p->port.network, net->id) == 0)
-			free(tab_take(&st->ports, p->id));
+		if (strcmp(p->port.network, net->id) != 0)
+			continue;
+		(void)guard_port_del(dp->guard, p->port.ifname, NULL);
+		free(tab_take(&st->ports, p->id));
 	}
 	state_remark(st);
 }
@@ -298,7 +315,8 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 		r = dp_sync_foreign(dp, err);
 	if (r < 0 || dp->st.networks.count)
 		return r < 0 ? r : 0;
-	return sock_detach(dp->sock, err);
+	r = guard_stop(dp->guard, err);
+	return r < 0 ? r : sock_detach(dp->sock, err);
 }
 
 int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err)
@@ -310,129 +328,4 @@ int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err)
 	dp->st.stop4 = v4;
 	dp->st.stop6 = v6;
 	return dp->loading ? 0 : ruleset_links(dp->rs, &dp->st, err);
-}
-
-/* ---- guarded ports ------------------------------------------------------ */
-
-static int check_port(struct dp *dp, const struct dp_port *port,
-		      const struct dp_network **ret, struct err *err)
-{
-	if (!port->endpoint[0] || !port->ifname[0] || mac_is_none(&port->mac))
-		return err_set(err, -EINVAL,
-			       "port without endpoint, interface or MAC");
-	*ret = state_network(&dp->st, port->network);
-	if (!*ret)
-		return err_set(err, -ENOENT, "network %.12s is not known",
-			       port->network);
-	return 0;
-}
-
-/* Has another endpoint @ip?  One that goes may still be waiting for its link's
- * end when its address is given out again. */
-static bool is_shared(const struct dp *dp, const struct dp_port *port,
-		      const struct ip_addr *ip)
-{
-	for (size_t i = 0; i < dp->st.ports.count; i++) {
-		const struct state_port *o = dp->st.ports.items[i];
-
-		if (strcmp(o->id, port->endpoint) != 0 &&
-		    (ip_equal(&o->port.ip4, ip) || ip_equal(&o->port.ip6, ip)))
-			return true;
-	}
-	return false;
-}
-
-/* @shared: only flows to addresses that another endpoint has, or has not. */
-static void forget_flows(const struct dp *dp, const struct dp_port *port,
-			 bool shared)
-{
-	const struct ip_addr *const ips[] = { &port->ip4, &port->ip6 };
-	struct ct_filter filters[2];
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
-		if (!ip_is_none(ips[i]) &&
-		    is_shared(dp, port, ips[i]) == shared)
-			filters[n++] =
-				(struct ct_filter){ .reply_src = *ips[i] };
-	/* an entry left behind times out; the endpoint must go all the same */
-	if (n)
-		(void)ct_flush(filters, n, NULL);
-}
-
-int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
-{
-	DP_LOCKED(dp);
-	struct state_port *old = tab_find(&dp->st.ports, port->endpoint);
-	struct ruleset_change change = { .port_new = port };
-	struct state_port item = { .port = *port }, before = item;
-	const struct dp_network *net;
-	_cleanup_free_ struct state_port *copy = NULL;
-	int r = check_port(dp, port, &net, err);
-	bool applied;
-
-	if (r < 0 || (old && port_equal(&old->port, port)))
-		return r;
-	if (old && strcmp(old->port.network, port->network) != 0)
-		return err_set(err, -EEXIST,
-			       "endpoint %.12s is on network %.12s",
-			       port->endpoint, old->port.network);
-	change.net_old = change.net_new = net;
-	snprintf(item.id, sizeof(item.id), "%s", port->endpoint);
-	if (old) {
-		before = *old;
-		change.port_old = &before.port;
-		*old = item;
-	} else {
-		copy = copy_of(&item, sizeof(item));
-		if (!copy || tab_put(&dp->st.ports, copy) < 0)
-			return err_set(err, -ENOMEM, "port %s", port->ifname);
-		copy = NULL;
-	}
-	if (dp->loading)
-		return 0;
-	r = ruleset_apply(dp->rs, &dp->st, &change, err);
-	applied = r == 0;
-	if (applied)
-		r = FAILPOINT("dp.port.mapped");
-	if (r == 0) {
-		if (!old) /* of who had the address before */
-			forget_flows(dp, port, true);
-		return 0;
-	}
-	if (old)
-		*old = before;
-	else
-		free(tab_take(&dp->st.ports, port->endpoint));
-	if (applied) {
-		struct ruleset_change undo = { .net_old = net,
-					       .net_new = net,
-					       .port_old = port,
-					       .port_new = change.port_old };
-
-		err_set(err, r, "test: dp.port.mapped");
-		(void)ruleset_apply(dp->rs, &dp->st, &undo, NULL);
-	}
-	return r;
-}
-
-int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
-{
-	DP_LOCKED(dp);
-	_cleanup_free_ struct state_port *p = tab_take(&dp->st.ports, endpoint);
-	struct ruleset_change change = { 0 };
-	int r = 0;
-
-	if (!p)
-		return 0;
-	change.port_old = &p->port;
-	change.net_old = change.net_new =
-		state_network(&dp->st, p->port.network);
-	if (!dp->loading && change.net_old)
-		r = ruleset_apply(dp->rs, &dp->st, &change, err);
-	if (r == 0) /* not those of who has the address by now */
-		forget_flows(dp, &p->port, false);
-	else if (tab_put(&dp->st.ports, p) == 0)
-		p = NULL;
-	return r;
 }

@@ -3,6 +3,7 @@ ar-src += dataplane/state.c
 ar-src += dataplane/claim.c
 ar-src += dataplane/claim_range.c
 ar-src += dataplane/dataplane.c
+ar-src += dataplane/ports.c
 ar-src += dataplane/publish.c
 ar-src += dataplane/links.c
 ar-src += dataplane/watch.c

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/ebpf/guard.h"
 #include "dataplane/ebpf/sock.h"
 #include "dataplane/nft/foreign.h"
 #include "dataplane/nft/ruleset.h"
@@ -18,19 +19,22 @@ struct dp {
 	char driver[64];
 	struct state st;
 	struct claim_host host;
-	struct ruleset *rs;       /* owned, and so are the next four */
+	struct ruleset *rs;       /* owned, and so are the next five */
 	struct fw_monitor *rules; /* changes made by others */
 	struct sock *sock;        /* loopback hooks */
+	struct guard *guard;      /* pins are .sock's */
 	struct nlk *nlk;
 	struct nlk_monitor *links;
 	int again; /* device for firewall=respect; 0: none; -1: not known yet */
 	bool loading;
-	bool dirty;    /* our tables were touched: make them anew */
-	bool look;     /* events were lost: compare */
-	bool relink;   /* links came or went */
-	bool unhooked; /* the socket hooks could not be loaded: try again */
-	bool routes;   /* routes came or went */
-	bool foreign;  /* others' FORWARD chains were touched */
+	bool dirty;     /* our tables were touched: make them anew */
+	bool look;      /* events were lost: compare */
+	bool relink;    /* links came or went */
+	bool unguarded; /* what an earlier daemon's guard was told stands: try
+			 * again */
+	bool unhooked;  /* the socket hooks could not be loaded: try again */
+	bool routes;    /* routes came or went */
+	bool foreign;   /* others' FORWARD chains were touched */
 	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
 	int uplinks[2]; /* where the default routes lead at the last scan */
 	uint32_t seen;  /* the ruleset's generation at the last look; 0: none */
@@ -77,6 +81,11 @@ int dp_check_again(struct dp *dp, void (*fn)(void *ctx, const char *line),
 		   void *ctx);
 /* End the load of the socket hooks, or try it again. */
 int dp_load_hooks(struct dp *dp, struct err *err);
+/* Tell the guard of all ports, in place of what an earlier daemon told it. */
+int dp_load_guard(struct dp *dp, struct err *err);
+/* The network's ports are guarded in another way from now on. */
+int dp_guard_network(struct dp *dp, const struct dp_network *net,
+		     struct err *err);
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);

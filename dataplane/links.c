@@ -10,6 +10,7 @@
  * machines of this host hang on.  One with a cable, or that the default route
  * goes out by, is a way to the outside, and open as any other interface.
  */
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,21 +42,30 @@ static bool is_wire(const struct nlk_link *l)
 	       strncmp(l->alias, "berth:", 6) != 0;
 }
 
-static bool is_ours(const struct dp *dp, const struct nlk_link *l)
+static bool is_marked(const struct dp *dp, const struct nlk_link *l)
 {
 	size_t len = strlen(dp->driver);
 
-	if (strncmp(l->alias, "berth:", 6) == 0 &&
-	    strncmp(l->alias + 6, dp->driver, len) == 0 &&
-	    l->alias[6 + len] == ':')
-		return true;
+	return strncmp(l->alias, "berth:", 6) == 0 &&
+	       strncmp(l->alias + 6, dp->driver, len) == 0 &&
+	       l->alias[6 + len] == ':';
+}
+
+static bool has_bridge(const struct dp *dp, const char *name)
+{
 	for (size_t i = 0; i < dp->st.networks.count; i++) {
 		const struct dp_network *net = dp->st.networks.items[i];
 
-		if (strcmp(net->bridge, l->name) == 0)
-			return true; /* the user's, lent to us */
+		if (strcmp(net->bridge, name) == 0)
+			return true;
 	}
 	return false;
+}
+
+/* Ours, or the user's bridge, lent to us. */
+static bool is_ours(const struct dp *dp, const struct nlk_link *l)
+{
+	return is_marked(dp, l) || has_bridge(dp, l->name);
 }
 
 /* ---- scan ----------------------------------------------------------------- */
@@ -63,22 +73,26 @@ static bool is_ours(const struct dp *dp, const struct nlk_link *l)
 struct scan {
 	const struct dp *dp;
 	struct tab links; /* struct state_link */
-	int *wired;       /* owned: indices of bridges with a cable */
+	struct scan_port {
+		int index, bridge;
+		bool wire; /* it leads out */
+	} * ports;         /* owned: what is a port of some bridge */
 	size_t count, room;
 };
 
-static int add_wired(struct scan *s, int bridge)
+static int add_port(struct scan *s, const struct nlk_link *l)
 {
 	if (s->count == s->room) {
 		size_t room = s->room ? 2 * s->room : 8;
-		int *p = reallocarray(s->wired, room, sizeof(*p));
+		struct scan_port *p = reallocarray(s->ports, room, sizeof(*p));
 
 		if (!p)
 			return -ENOMEM;
-		s->wired = p;
+		s->ports = p;
 		s->room = room;
 	}
-	s->wired[s->count++] = bridge;
+	s->ports[s->count++] =
+		(struct scan_port){ l->index, l->master, is_wire(l) };
 	return 0;
 }
 
@@ -88,8 +102,10 @@ static int scan_link(void *ctx, const struct nlk_link *l)
 	struct scan *s = ctx;
 	struct state_link *item;
 
+	if (l->master && !is_marked(s->dp, l) && add_port(s, l) < 0)
+		return -ENOMEM;
 	if (l->master && is_wire(l))
-		return add_wired(s, l->master);
+		return 0;
 	if (is_ours(s->dp, l) || (berth ? l->master != 0 : !is_bridge(l)))
 		return 0;
 	item = calloc(1, sizeof(*item));
@@ -130,7 +146,7 @@ static bool leads_out(const struct scan *s, const int uplinks[static 2],
 		      int index)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (s->wired[i] == index)
+		if (s->ports[i].wire && s->ports[i].bridge == index)
 			return true;
 	return index == uplinks[0] || index == uplinks[1];
 }
@@ -156,15 +172,51 @@ static void free_links(struct tab *t)
 	free(t->items);
 }
 
+/* Is that index a bridge of one of our networks?  Most ports are of the same
+ * one as the port before. */
+static bool is_our_bridge(const struct dp *dp, int index)
+{
+	char name[IF_NAMESIZE];
+
+	return if_indextoname((unsigned int)index, name) &&
+	       has_bridge(dp, name);
+}
+
+/* Ports of our bridges that are nobody's endpoints: the user's own. */
+static int tell_others(struct dp *dp, const struct scan *s, struct err *err)
+{
+	_cleanup_free_ struct guard_other *list =
+		calloc(s->count ? s->count : 1, sizeof(*list));
+	bool ours = false;
+	size_t n = 0;
+	int last = 0;
+
+	if (!dp->st.networks.count)
+		return 0;
+	if (!list)
+		return err_set(err, -ENOMEM, "links");
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->ports[i].bridge != last)
+			ours = is_our_bridge(dp, s->ports[i].bridge);
+		last = s->ports[i].bridge;
+		if (ours)
+			list[n++] =
+				(struct guard_other){ s->ports[i].index, last };
+	}
+	return guard_set_others(dp->guard, list, n, err);
+}
+
 int dp_scan_links(struct dp *dp, struct err *err)
 {
 	struct scan s = { .dp = dp };
 	int r = nlk_link_each(dp->nlk, scan_link, &s, err);
 	bool same;
 
+	if (r >= 0)
+		r = tell_others(dp, &s, err);
 	if (r < 0) {
 		free_links(&s.links);
-		free(s.wired);
+		free(s.ports);
 		return r;
 	}
 	find_uplinks(dp->nlk, dp->uplinks);
@@ -175,7 +227,7 @@ int dp_scan_links(struct dp *dp, struct err *err)
 		if (!l->docker && leads_out(&s, dp->uplinks, l->index))
 			l->closed = false;
 	}
-	free(s.wired);
+	free(s.ports);
 	same = same_links(&s.links, &dp->st.links);
 	free_links(&dp->st.links);
 	dp->st.links = s.links;
@@ -183,6 +235,17 @@ int dp_scan_links(struct dp *dp, struct err *err)
 }
 
 /* ---- events --------------------------------------------------------------- */
+
+/* Somebody's own cable in one of our bridges?  One of ours may be seen before it
+ * had its alias: ask. */
+static bool is_other(const struct dp *dp, const struct nlk_link *l)
+{
+	struct nlk_link now;
+
+	return l->master && !is_marked(dp, l) && is_our_bridge(dp, l->master) &&
+	       nlk_link_get(dp->nlk, NULL, l->index, &now, NULL) == 0 &&
+	       !is_marked(dp, &now);
+}
 
 void dp_on_link(void *ctx, const struct nlk_event *e)
 {
@@ -194,7 +257,7 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 	case NLK_LINK_DEL:
 		/* endpoints come and go all the time: only what could matter.
 		 * One of ours may have been seen before it had its alias. */
-		if (tab_find(&dp->st.links, l->name) ||
+		if (tab_find(&dp->st.links, l->name) || is_other(dp, l) ||
 		    (!is_ours(dp, l) &&
 		     (is_bridge(l) || is_wire(l) ||
 		      (strncmp(l->alias, "berth:", 6) == 0 && !l->master))))
@@ -202,6 +265,10 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 		break;
 	case NLK_LOST:
 		dp->relink = true;
+		(void)guard_lost(dp->guard, 0);
+		break;
+	case NLK_TC_DEL:
+		(void)guard_lost(dp->guard, e->index);
 		break;
 	case NLK_ROUTE_NEW:
 	case NLK_ROUTE_DEL:

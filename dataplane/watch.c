@@ -133,6 +133,13 @@ static int repair(struct dp *dp, uint64_t now, bool check, struct err *err)
 	return r < 0 ? r : 1;
 }
 
+static int follow_guard(struct dp *dp, bool tick, struct err *err)
+{
+	if (tick && dp->unguarded)
+		return dp_load_guard(dp, err) < 0 ? 0 : 1;
+	return guard_follow(dp->guard, tick, err);
+}
+
 int dp_event(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
@@ -155,6 +162,10 @@ int dp_event(struct dp *dp, struct err *err)
 		dp_follow_routes(dp);
 	if (tick && dp->unhooked && dp_load_hooks(dp, NULL) == 0)
 		repairs++;
+	r = follow_guard(dp, tick, err);
+	if (r < 0)
+		return r;
+	repairs += r;
 	r = dp_follow_links(dp, err);
 	if (r < 0)
 		return r;
@@ -242,7 +253,8 @@ int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
 			  dp->st.networks.count, fn, ctx, err);
 	if (r < 0)
 		return r;
-	found += r + check_claims(dp, fn, ctx) + dp_check_again(dp, fn, ctx);
+	found += r + check_claims(dp, fn, ctx) + dp_check_again(dp, fn, ctx) +
+		 guard_check(dp->guard, fn, ctx);
 	r = hooked(dp) || dp->unhooked ? sock_check(dp->sock, fn, ctx, err) : 0;
 	return r < 0 ? r : found + r;
 }

@@ -10,3 +10,7 @@ test-src += dataplane/ebpf/test/sock_env.c
 tests += dataplane/ebpf/test/test_sock_life.c
 ar-src += dataplane/ebpf/tc.c
 tests += dataplane/ebpf/test/test_tc.c
+ar-src += dataplane/ebpf/pin_map.c
+ar-src += dataplane/ebpf/guard.c
+ar-src += dataplane/ebpf/guard_entry.c
+tests += dataplane/ebpf/test/test_guard.c

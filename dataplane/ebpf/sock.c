@@ -21,6 +21,7 @@
 
 #include "bpf/sock.skel.h"
 #include "dataplane/ebpf/pin.h"
+#include "dataplane/ebpf/pin_map.h"
 #include "dataplane/ebpf/sock_entry.h"
 #include "lib/fail.h"
 #include "lib/netns.h"
@@ -129,71 +130,12 @@ void sock_close(struct sock *sock)
 	free(sock);
 }
 
+struct pin_dir *sock_pins(struct sock *sock)
+{
+	return &sock->pins;
+}
+
 /* ---- attach ------------------------------------------------------------- */
-
-/* Let @map be the one pinned under its name, if there is one. */
-static int reuse_map(struct sock *s, struct bpf_map *map, struct err *err)
-{
-	char path[PIN_PATH_MAX];
-	_cleanup_close_ int fd =
-		bpf_obj_get(pin_path(&s->pins, bpf_map__name(map), path));
-	struct bpf_map_info info = { 0 };
-	__u32 len = sizeof(info);
-	int r;
-
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return err_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (info.type != bpf_map__type(map) ||
-	    info.key_size != bpf_map__key_size(map) ||
-	    info.value_size != bpf_map__value_size(map) ||
-	    info.max_entries != bpf_map__max_entries(map))
-		return err_set(err, -EPROTO,
-			       "%s: another layout than this program's; remove "
-			       "%s/sock_*",
-			       path, s->pins.path);
-	r = bpf_map__reuse_fd(map, fd);
-	return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
-}
-
-static bool is_ours(const struct bpf_map *map)
-{
-	return strncmp(bpf_map__name(map), "sock_", 5) == 0 &&
-	       !bpf_map__is_internal(map);
-}
-
-static int reuse_maps(struct sock *s, struct sock_bpf *skel, struct err *err)
-{
-	struct bpf_map *map;
-	int r = 0;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		if (r == 0 && is_ours(map))
-			r = reuse_map(s, map, err);
-	}
-	return r;
-}
-
-static int pin_maps(struct sock *s, struct sock_bpf *skel, struct err *err)
-{
-	struct bpf_map *map;
-	char path[PIN_PATH_MAX];
-	int r = 0;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		if (r < 0 || !is_ours(map) ||
-		    pin_exists(&s->pins, bpf_map__name(map)))
-			continue;
-		r = bpf_obj_pin(bpf_map__fd(map),
-				pin_path(&s->pins, bpf_map__name(map), path));
-		if (r < 0)
-			r = err_set(err, r, "%s: %s", path, strerror(-r));
-	}
-	return r;
-}
 
 static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 {
@@ -210,7 +152,7 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 	skel->rodata->can_set_retval =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 					BPF_FUNC_set_retval, NULL) == 1;
-	r = reuse_maps(s, skel, err);
+	r = pin_reuse_maps(&s->pins, skel->obj, "sock_", err);
 	if (r < 0)
 		return r;
 	r = sock_bpf__load(skel);
@@ -223,7 +165,7 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 				 &meta, sizeof(meta), BPF_ANY);
 	if (r < 0)
 		return err_set(err, r, "sock_meta: %s", strerror(-r));
-	r = pin_maps(s, skel, err);
+	r = pin_maps(&s->pins, skel->obj, "sock_", err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(skel);

@@ -60,6 +60,11 @@ int sock_open(const struct sock_config *cfg, struct sock **ret,
 void sock_close(struct sock *sock); /* leaves the kernel as it is; NULL: fine */
 DEFINE_CLEANUP(struct sock, sock_close)
 
+/* The driver's pins, for what else is pinned there: one lock holds them all.
+ * Borrowed for the handle's life. */
+struct pin_dir;
+struct pin_dir *sock_pins(struct sock *sock);
+
 /*
  * sock_attach() - load, attach and pin, or replace the programs of an earlier
  * daemon in place.  About 10 ms; publish and hold do it when it was not done.

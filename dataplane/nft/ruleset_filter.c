@@ -5,7 +5,22 @@
  */
 #include "dataplane/nft/ruleset_match.h"
 
+#include <linux/types.h>
+
+#include "bpf/guard_map.h"
+
 /* clang-format off */
+/*
+ * The stamp of what this chain judged, without which the guard lets nothing into
+ * a container (bpf/lib/guard.h).  Not a chain of its own, later: tables come
+ * and go while packets are between two hooks, and such a one would be stamped
+ * and not judged.
+ */
+/* oifname @nets meta priority set 6274:7000 */
+static const struct fw_expr forward_0[] = {
+	OIF_IN("nets"), FW_IMM32(0, GUARD_STAMP),
+	FW_META_SET(NFT_META_PRIORITY, 0), FW_END,
+};
 /* ct state established,related accept */
 static const struct fw_expr forward_1[] = {
 	CT_KNOWN, ACCEPT,
@@ -44,6 +59,7 @@ static const struct fw_expr forward_9[] = {
 };
 
 static const struct chain_rule forward[] = {
+	{ forward_0, NULL },
 	{ forward_1, NULL },
 	{ forward_2, NULL },
 	{ forward_3, NULL },

@@ -178,6 +178,20 @@ static inline bool dp_test_host(void)
 	return true;
 }
 
+/* Bridges and the host's ends of links: a guard needs something to hang on. */
+static inline void dp_test_links(const char *bridges, const char *ports)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd),
+		 "for l in %s; do ip link add $l type bridge || exit 1; done; "
+		 "for l in %s; do ip link add $l type veth peer name c-$l || "
+		 "exit 1; done",
+		 bridges, ports);
+	if (sh(cmd) != 0)
+		fail_msg("%s", cmd);
+}
+
 static inline void dp_test_done(void)
 {
 	umount(bpf_dir);

@@ -12,25 +12,36 @@ struct row {
 	const char *point;
 	int code;
 	bool respect, many; /* the network; the publish holds ranges */
+	int nth;            /* the pass that fails */
 };
 
 static const struct row rows[] = {
-	{ "dp.network.mapped", ENOSPC, false, false },
-	{ "dp.network.mapped", ENOSPC, true, false },
-	{ "dp.port.mapped", ENOSPC, false, false },
-	{ "dp.publish.claimed", ENOSPC, false, false },
-	{ "dp.publish.claimed", ENOSPC, false, true },
-	{ "dp.publish.copy", ENOMEM, false, true },
-	{ "dp.publish.hooked", EPERM, false, false },
-	{ "dp.publish.hooked", EPERM, false, true },
-	{ "dp.publish.mapped", ENOMEM, false, false },
-	{ "dp.publish.mapped", ENOMEM, true, true },
+	{ "guard.load", ENOMEM, false, false, 1 },
+	{ "dp.network.mapped", ENOSPC, false, false, 1 },
+	{ "dp.network.mapped", ENOSPC, true, false, 1 },
+	{ "guard.attach", ENOSPC, false, false, 1 },
+	{ "guard.attach", ENOSPC, false, false, 2 },
+	{ "dp.port.mapped", ENOSPC, false, false, 1 },
+	{ "dp.publish.claimed", ENOSPC, false, false, 1 },
+	{ "dp.publish.claimed", ENOSPC, false, true, 1 },
+	{ "dp.publish.copy", ENOMEM, false, true, 1 },
+	{ "dp.publish.hooked", EPERM, false, false, 1 },
+	{ "dp.publish.hooked", EPERM, false, true, 1 },
+	{ "dp.publish.mapped", ENOMEM, false, false, 1 },
+	{ "dp.publish.mapped", ENOMEM, true, true, 1 },
 };
+
+#define LEFT                                                               \
+	"nft list ruleset; ip -br link | grep -vE '^(lo|br1|(c-)?v1@?)'; " \
+	"tc qdisc show dev v1 clsact"
 
 /* Everything that a call of ours can leave in the kernel. */
 static void snapshot(char *to, size_t size)
 {
-	sh("nft -s list ruleset; ip -br link | sed 's/@.*//' | sort; "
+	sh("nft -s list ruleset; tc qdisc show dev v1; "
+	   "tc filter show dev v1 ingress | grep -c handle; "
+	   "tc filter show dev v1 egress | grep -c handle; ip -br link | sed "
+	   "'s/@.*//' | sort; "
 	   "cat /proc/sys/net/ipv4/ip_local_reserved_ports; "
 	   "bpftool -j map dump name sock_singles 2>/dev/null | head -c 4000");
 	snprintf(to, size, "%.*s", (int)size - 1, out);
@@ -82,8 +93,8 @@ static int run(const struct row *row)
 	struct dp *dp;
 	int failed = 0, fds, r;
 
-	snprintf(text, sizeof(text), "%s:err=%s:nth=1", row->point,
-		 strerrorname_np(row->code));
+	snprintf(text, sizeof(text), "%s:err=%s:nth=%d", row->point,
+		 strerrorname_np(row->code), row->nth);
 	setenv("BERTH_FP", text, 1);
 	dp = open_dp();
 	/* the hooks come with the first publish, and stay: have them before */
@@ -114,7 +125,7 @@ static int run(const struct row *row)
 	    dp_network_del(dp, "n1", &err) < 0)
 		return 70;
 	dp_close(dp);
-	sh("nft list ruleset; ip -br link | grep -v ^lo");
+	sh(LEFT);
 	return out[0] ? 80 : 0;
 }
 
@@ -142,7 +153,7 @@ static int run_del(void)
 	    try_serve("0.0.0.0", SOCK_STREAM, 8080) != 0)
 		return 40;
 	dp_close(dp);
-	sh("nft list ruleset; ip -br link | grep -v ^lo");
+	sh(LEFT);
 	return out[0] ? 50 : 0;
 }
 
@@ -221,7 +232,8 @@ int main(void)
 	int failed;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		snprintf(names[i], sizeof(names[i]), "%s%s%s", rows[i].point,
+		snprintf(names[i], sizeof(names[i]), "%s%s%s%s", rows[i].point,
+			 rows[i].nth > 1 ? ", second" : "",
 			 rows[i].many ? ", as ranges" : "",
 			 rows[i].respect ? ", respect" : "");
 		tests[i] = (struct CMUnitTest){
@@ -238,6 +250,7 @@ int main(void)
 		};
 	if (!dp_test_host())
 		return 0;
+	dp_test_links("br1", "v1");
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	dp_test_done();

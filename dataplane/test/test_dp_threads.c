@@ -23,6 +23,21 @@ struct worker {
 	int failed;
 };
 
+static void make_links(void)
+{
+	FILE *f = popen("ip -batch -", "w");
+
+	assert_non_null(f);
+	for (int n = 1; n <= THREADS; n++) {
+		fprintf(f, "link add n%d type bridge\n", n);
+		for (int i = 0; i < ROUNDS; i++)
+			fprintf(f,
+				"link add e%d-%d type veth peer name c%d-%d\n",
+				n, i, n, i);
+	}
+	assert_int_equal(pclose(f), 0);
+}
+
 /* One endpoint's life, over and over, on a network of its own. */
 static int life(struct worker *w, int round)
 {
@@ -110,6 +125,7 @@ int main(void)
 
 	if (!dp_test_host())
 		return 0;
+	make_links();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	dp_test_done();

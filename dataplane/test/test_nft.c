@@ -207,6 +207,10 @@ static const char *const damages[] = {
 	" mac '{ \"v1\" . 02:42:0a:00:01:09 }'",
 	"nft add rule inet " DRIVER " forward accept",
 	"nft flush table bridge " DRIVER,
+	"tc qdisc del dev v1 clsact",
+	"tc filter del dev v1 egress",
+	"bpftool map delete pinned $BPF/berth/v1/" DRIVER "/guard_port "
+	"key $(ip -o link show v1 | cut -d: -f1) 0 0 0",
 };
 
 static void damage_is_repaired(void **state)
@@ -300,6 +304,7 @@ static void others_networks_are_followed(void **state)
 	struct err err = { "" };
 
 	(void)state;
+	sh("ip link del br1");
 	ok(dp_network_add(dp, &net, &err));
 	ok(dp_forward_guard(dp, true, false, &err));
 	sh("nft list set inet " DRIVER " stop");
@@ -318,7 +323,7 @@ static void others_networks_are_followed(void **state)
 	assert_false(set_has("foreign", "br1"));
 	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
 	sh("ip link del docker0; ip link del br-0123456789ab; "
-	   "ip link del br-web; ip link del vm1; ip link del br1");
+	   "ip link del br-web; ip link del vm1");
 	ok(dp_event(dp, &err));
 	assert_false(has_elements("foreign"));
 	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
@@ -335,7 +340,8 @@ static void our_bridges_are_not_others(void **state)
 	struct err err = { "" };
 
 	(void)state;
-	assert_int_equal(sh("ip link add br-mine type bridge"), 0);
+	assert_int_equal(sh("ip link del br1; ip link add br-mine type bridge"),
+			 0);
 	ok(dp_network_add(dp, &net, &err));
 	assert_true(set_has("foreign", "br-mine"));
 	ok(dp_network_add(dp, &lent, &err));
@@ -357,7 +363,7 @@ static void our_bridges_are_not_others(void **state)
 	ok(dp_network_add(dp, &lent, &err));
 	assert_false(has_elements("foreign"));
 	ok(dp_network_del(dp, "n2", &err));
-	sh("ip link del br-mine");
+	sh("ip link del br-mine; ip link add br1 type bridge");
 	dp_close(dp);
 }
 
@@ -442,7 +448,7 @@ static void respect_lets_input_decide(void **state)
 int main(void)
 {
 	struct CMUnitTest
-		tests[5 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
+		tests[7 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
 			cmocka_unit_test(ruleset_is_the_text),
 			cmocka_unit_test(publish_makes_elements),
 			cmocka_unit_test(restart_keeps_what_is_told),
@@ -451,7 +457,7 @@ int main(void)
 			cmocka_unit_test(bridges_to_the_outside_stay_open),
 			cmocka_unit_test(respect_lets_input_decide),
 		};
-	size_t n = 5;
+	size_t n = 7;
 	int failed;
 
 	for (size_t i = 0; i < ARRAY_SIZE(mode_rows); i++)
@@ -468,6 +474,8 @@ int main(void)
 		};
 	if (!dp_test_host())
 		return 0;
+	dp_test_links("br1", "v1");
+	setenv("BPF", bpf_dir, 1);
 	test_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (unshare(CLONE_NEWNET) < 0)
 		return 1;

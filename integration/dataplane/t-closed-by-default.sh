@@ -3,7 +3,7 @@
 # LAN, another network, an internal one; by TCP, UDP, ICMP and forged packets;
 # and each attempt is dropped by the rule made for it.
 . "${0%/*}/../lib/lib.sh"
-need python3 nft
+. "$IT/lib/iso.sh"
 
 berth_host
 net() { # NAME N [FLAG...]
@@ -55,9 +55,7 @@ in_background host.7000 "$IT/lib/server" tcp 7000 who
 in_background lan.80 nsenter --net=/run/netns/lan "$IT/lib/server" tcp 80 who
 
 drops() {
-	nft -j list table inet berth-bridge | jq --arg c "$1" \
-		'[.nftables[].rule? | select(.comment? == $c) | .expr[]
-		  | .counter?.packets? // empty] | add // 0'
+	count inet "$1"
 }
 ask() { # FROM tcp|udp|icmp ADDRESS [PORT]
 	local host=$3

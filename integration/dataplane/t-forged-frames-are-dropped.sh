@@ -2,7 +2,7 @@
 # A container cannot speak with another's address or MAC, nor as a router, a
 # DHCP server or a bridge: each lie is dropped, and by the rule made for it.
 . "${0%/*}/../lib/lib.sh"
-need python3 nft
+. "$IT/lib/iso.sh"
 
 berth_host
 docker network create -d berth-bridge --ipv6 --subnet 10.61.0.0/24 \
@@ -25,14 +25,10 @@ in_background heard nsenter "--net=/proc/$victim/ns/net" "$IT/lib/forge" listen 
 wait_until 5 grep -q ready "$DIR/heard"
 
 drops() {
-	nft -j list table bridge berth-bridge | jq --arg c "$1" \
-		'[.nftables[].rule? | select(.comment? == $c) | .expr[]
-		  | .counter?.packets? // empty] | add // 0'
+	count bridge "$1"
 }
 all_drops() {
-	nft -j list table bridge berth-bridge | jq \
-		'[.nftables[].rule? | select((.comment? // "") | startswith("guard"))
-		  | .expr[] | .counter?.packets? // empty] | add // 0'
+	counts bridge | awk -F= '/^guard/ { n += $2 } END { print n + 0 }'
 }
 nth=0
 # lie RULE KIND KEY=VALUE... - it moves that counter and is not heard

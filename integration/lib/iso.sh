@@ -3,7 +3,7 @@
 #
 # iso.sh - for isolation tests, after lib.sh: containers under attack, forged
 # frames, many probes at once, drop counters.
-need python3 nft
+need python3 nft bpftool
 
 # container NAME NETWORK [DOCKER-RUN-FLAG...] - a container that listens on 80 and 81,
 # tcp and udp; its pid goes to BOX[NAME].
@@ -63,18 +63,39 @@ port_of() {
 	ip -j link | jq -r --argjson i "$index" '.[] | select(.ifindex == $i).ifname'
 }
 
-# count FAMILY COMMENT - packets that all rules with this comment dropped.
+# guard_counts FAMILY - what the guard at tc dropped before a rule of that table
+# could, by the rule's comment: an object.
+guard_counts() {
+	local why='["guard: mac", "guard: ethertype", "guard: short", "guard: arp",
+		"guard: ipv4 is off", "guard: ipv6 is off", "guard: address",
+		"guard: redirect", "guard: dhcp server", "guard: router",
+		"guard: neighbour", null, "icc is off", "hairpin: own broadcast"]'
+	[ "$1" = bridge ] ||
+		why='[null, null, null, null, null, null, null, null, null,
+			null, null, "internal", null, null, "no stamp"]'
+	bpftool -j map dump pinned \
+		/sys/fs/bpf/berth/v1/berth-bridge/guard_count |
+		jq --argjson why "$why" '[.[].formatted | select($why[.key])
+			| {($why[.key]): ([.values[].value] | add)}] | add'
+}
+
+# count FAMILY COMMENT - packets that all rules with this comment dropped, or the
+# guard in their place.
 count() {
-	nft -j list table "$1" berth-bridge | jq --arg c "$2" \
+	nft -j list table "$1" berth-bridge |
+		jq --arg c "$2" --argjson g "$(guard_counts "$1")" \
 		'[.nftables[].rule? | select(. != null and .comment == $c)
-		  | .expr[].counter? | select(. != null).packets] | add // 0'
+		  | .expr[].counter? | select(. != null).packets] | add // 0
+		  | . + ($g[$c] // 0)'
 }
 
 # counts FAMILY - all of them: "COMMENT=PACKETS" lines.
 counts() {
-	nft -j list table "$1" berth-bridge | jq -r '[.nftables[].rule?
+	nft -j list table "$1" berth-bridge |
+		jq -r --argjson g "$(guard_counts "$1")" '[.nftables[].rule?
 		| select(. != null and .comment != null)
 		| {c: .comment, n: ([.expr[].counter? | select(. != null).packets] | add // 0)}]
+		+ [$g | to_entries[] | {c: .key, n: .value}]
 		| group_by(.c)[] | "\(.[0].c)=\(map(.n) | add)"'
 }
 

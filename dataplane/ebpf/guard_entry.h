@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guard_entry.h - what is told of a port, as the guard's map has it. */
+#ifndef DATAPLANE_EBPF_GUARD_ENTRY_H
+#define DATAPLANE_EBPF_GUARD_ENTRY_H
+
+#include <linux/types.h>
+
+#include "bpf/guard_map.h"
+#include "dataplane/ebpf/guard.h"
+
+/* @bridge: its interface index. */
+struct guard_port guard_entry(const struct guard_conf *c, int bridge);
+
+#endif
