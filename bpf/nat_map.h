@@ -26,9 +26,11 @@
 #define NAT_LINK_MAX  4096
 #define NAT_LOCAL_MAX 8192
 
-/* Source ports and echo ids of what leaves masqueraded, host order. */
-#define NAT_MASQ_FIRST 61000u
-#define NAT_MASQ_LAST  65535u
+/* Source ports and echo ids of what leaves masqueraded, host order: as many as a
+ * container's own ephemeral ports, and none of this host's.  That some are
+ * published does no harm: a flow is known by its whole tuple. */
+#define NAT_MASQ_FIRST 1024u
+#define NAT_MASQ_LAST  32767u
 
 struct nat_tuple {
 	__u32 saddr[4], daddr[4];
@@ -44,17 +46,15 @@ enum nat_state {
 	NAT_CLOSING, /* both said FIN, or one RST */
 };
 
-enum nat_kind {
-	NAT_PUBLISH, /* to a published port; from anywhere but this host */
-	NAT_MASQ,    /* out, with the host's address */
-};
-
 enum nat_flow_flags {
 	NAT_FORWARD = 1 << 0, /* the direction of the first packet */
 	NAT_PEER = 1 << 1,    /* on to a container: ifindex is the host's side
 			       * of its veth.  Else out of the host, by route */
 	NAT_FIN = 1 << 2,     /* this direction said FIN */
 	NAT_GW6 = 1 << 3,     /* next hop is IPv6, whatever the packet is */
+	NAT_MASQ = 1 << 4,    /* out with the host's address; else published */
+	NAT_INSIDE = 1 << 5,  /* its packets come out of a container: from a
+			       * wire they are forged */
 };
 
 struct nat_flow {
@@ -63,8 +63,8 @@ struct nat_flow {
 	__u32 ifindex;       /* where it goes out */
 	__u32 seen;          /* last packet, seconds of the monotonic clock */
 	__u32 routed;        /* no NAT_PEER: when the route was looked up */
-	__u8 state, kind, flags;
-	__u8 pad;              /* 0 */
+	__u16 mtu;           /* no NAT_PEER: of the route */
+	__u8 state, flags;
 	__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
 };
 
@@ -76,7 +76,7 @@ enum nat_ep_flags {
 /* By container address: who can be reached through the maps. */
 struct nat_ep {
 	__u32 gateway[4]; /* the host's address on this network; :: none */
-	__u32 snat[4];    /* the host's address for what leaves; ::: by link */
+	__u32 snat[4];    /* the host's address for what leaves; :: by link */
 	__u32 ifindex;    /* host's side of the veth */
 	__u32 bridge;
 	__u32 flags; /* enum nat_ep_flags */
@@ -115,17 +115,16 @@ struct nat_frag {
 
 /* What became of packets; the key of nat_count (per CPU, __u64). */
 enum nat_count {
-	NAT_COUNT_IN,   /* to a container, translated */
-	NAT_COUNT_OUT,  /* from a container, translated */
-	NAT_COUNT_ICMP, /* errors about flows */
-	NAT_COUNT_FLOW, /* new flows */
+	NAT_COUNT_IN,    /* to a container, translated */
+	NAT_COUNT_OUT,   /* from a container, translated */
+	NAT_COUNT_ICMP,  /* errors about flows */
+	NAT_COUNT_FLOW,  /* new flows */
+	NAT_COUNT_PORTS, /* no source port left: the stack did it */
 	/* dropped: */
-	NAT_DROP_FULL,     /* no room for an established flow */
-	NAT_DROP_FORGED,   /* from a wire with a container's address */
-	NAT_DROP_UNROUTED, /* its answer has no way back */
-	NAT_DROP_REWRITE,  /* the kernel refused (memory) */
-	NAT_DROP_PORTS,    /* no source port left */
-	NAT_DROP_GATEWAY,  /* to the gateway of another network */
+	NAT_DROP_FULL,    /* no room for an established flow */
+	NAT_DROP_FORGED,  /* from a wire with a container's address */
+	NAT_DROP_REWRITE, /* the kernel refused (memory) */
+	NAT_DROP_GATEWAY, /* to the gateway of another network */
 	NAT_COUNT_MAX,
 };
 

@@ -1,0 +1,684 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * publish.bpf.c - published ports and masquerade at the tc hooks: a packet goes
+ * from the wire into the container, and back, past bridge, routing, netfilter
+ * and conntrack.
+ *
+ * publish_uplink runs where packets come into the host, publish_endpoint where
+ * they leave a container.  What is of no flow of ours and begins none, and what
+ * can't be done here (a device without Ethernet header, SCTP with other ports, a
+ * hop limit that ends, a packet too big for the way) goes on to the kernel's own
+ * stack as it is, where nftables does the same more slowly.
+ */
+#include <linux/types.h>
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/guard_map.h"
+#include "bpf/lib/flow.h"
+#include "bpf/lib/guard.h"
+#include "bpf/lib/packet.h"
+#include "bpf/lib/rewrite.h"
+#include "bpf/nat_map.h"
+#include "bpf/sock_map.h"
+
+#define FAMILY_INET  2
+#define FAMILY_INET6 10
+
+#define PACKET_HOST  0
+
+const volatile __u16 masq_first = NAT_MASQ_FIRST;
+const volatile __u16 masq_last = NAT_MASQ_LAST;
+const volatile __u8 csum_ipv6; /* bpf_l4_csum_replace() knows CSUM_IPV6 */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SOCK_PUB_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sock_key);
+	__type(value, struct sock_dst);
+} sock_pub SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, SOCK_RANGE_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sock_prefix);
+	__type(value, struct sock_dst);
+} sock_range SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NAT_EP_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32[4]);
+	__type(value, struct nat_ep);
+} nat_ep SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NAT_LINK_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct nat_link);
+} nat_link SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NAT_LOCAL_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32[4]);
+	__type(value, struct nat_local);
+} nat_local SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nat_meta);
+} nat_meta SEC(".maps");
+
+/* ---- routes -------------------------------------------------------------- */
+
+/* The way from @saddr, as of a packet that came in by @from, to @daddr, into
+ * @f.  Return: 0; -1: there is none for a forwarded packet. */
+static __always_inline int route(struct __sk_buff *skb, __u32 from, __u8 v6,
+				 const __u32 saddr[4], const __u32 daddr[4],
+				 struct nat_flow *f)
+{
+	struct bpf_fib_lookup fib = {
+		.family = v6 ? FAMILY_INET6 : FAMILY_INET,
+		.tot_len = 1, /* asks for the MTU */
+		.ifindex = from,
+	};
+	long r;
+
+	if (v6) {
+		addr_copy(fib.ipv6_src, saddr);
+		addr_copy(fib.ipv6_dst, daddr);
+	} else {
+		fib.ipv4_src = saddr[3];
+		fib.ipv4_dst = daddr[3];
+	}
+	r = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return -1;
+	f->ifindex = fib.ifindex;
+	f->routed = now_seconds();
+	f->mtu = r == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result : 0;
+	f->flags &= ~NAT_GW6;
+	if (fib.family == FAMILY_INET6) {
+		f->flags |= NAT_GW6;
+		addr_copy(f->next_hop, fib.ipv6_dst);
+	} else {
+		f->next_hop[0] = fib.ipv4_dst;
+	}
+	return 0;
+}
+
+/* Once a second: routes change, and nobody tells a flow. */
+static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
+				       struct nat_flow *f)
+{
+	struct nat_flow *c = &w->f;
+	const struct guard_port *port;
+	__u32 own = skb->ifindex;
+
+	if (c->routed == now_seconds())
+		return 0;
+	port = bpf_map_lookup_elem(&guard_port, &own);
+	if (!port ||
+	    route(skb, port->bridge, w->p.v6, c->to.saddr, c->to.daddr, c) < 0)
+		return -1;
+	f->ifindex = c->ifindex;
+	f->routed = c->routed;
+	f->mtu = c->mtu;
+	f->flags = c->flags;
+	addr_copy(f->next_hop, c->next_hop);
+	return 0;
+}
+
+/* Is it more than the way takes at once? */
+static __always_inline int too_big(struct __sk_buff *skb,
+				   const struct packet *p, __u32 mtu)
+{
+	__u32 len = skb->len - ETH_HLEN;
+
+	if (!mtu)
+		return 0;
+	if (skb->gso_size)
+		len = p->l4 - ETH_HLEN + (p->tcp_len ? p->tcp_len : 8u) +
+		      skb->gso_size;
+	return len > mtu;
+}
+
+/* ---- onward -------------------------------------------------------------- */
+
+static __always_inline int drop(__u32 why)
+{
+	count(why);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int to_peer(struct __sk_buff *skb,
+				   const struct nat_flow *c)
+{
+	if (rewrite_macs(skb, c) < 0)
+		return drop(NAT_DROP_REWRITE);
+	count(NAT_COUNT_IN);
+	return (int)bpf_redirect_peer(c->ifindex, 0);
+}
+
+static __always_inline int to_wire(const struct nat_flow *c)
+{
+	struct bpf_redir_neigh nh = { 0 };
+
+	if (c->flags & NAT_GW6) {
+		nh.nh_family = FAMILY_INET6;
+		addr_copy(nh.ipv6_nh, c->next_hop);
+	} else {
+		nh.nh_family = FAMILY_INET;
+		nh.ipv4_nh = c->next_hop[0];
+	}
+	count(NAT_COUNT_OUT);
+	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
+}
+
+/* Packet w->p of flow @f.  @inside: NAT_INSIDE: it comes out of a container; or
+ * 0. */
+static __always_inline int translate(struct __sk_buff *skb, struct work *w,
+				     struct nat_flow *f, __u8 inside)
+{
+	const struct packet *p = &w->p;
+	struct nat_flow *c = &w->f;
+
+	__builtin_memcpy(c, f, sizeof(*c));
+	if (p->ttl <= 1)
+		return TC_ACT_UNSPEC; /* the stack says so to its sender */
+	if ((c->flags & NAT_INSIDE) != inside)
+		return drop(NAT_DROP_FORGED);
+	if (!(c->flags & NAT_PEER) &&
+	    (route_again(skb, w, f) < 0 || too_big(skb, p, c->mtu)))
+		return TC_ACT_UNSPEC;
+	if (flow_step(w, f) < 0)
+		return drop(NAT_DROP_FULL);
+	if (p->frag == FRAG_FIRST)
+		frag_remember(p);
+	if (rewrite(skb, p, &c->to) < 0)
+		return drop(NAT_DROP_REWRITE);
+	return c->flags & NAT_PEER ? to_peer(skb, c) : to_wire(c);
+}
+
+/* ---- ICMP errors --------------------------------------------------------- */
+
+/* What an error is about: the packet inside, as one in the other direction.
+ * Return: its transport header's offset; 0: not readable. */
+static __always_inline __u32 read_inside(struct __sk_buff *skb,
+					 const struct packet *p,
+					 struct nat_tuple *ret)
+{
+	__u32 at = p->l4 + 8, l4;
+	__u16 ports[4];
+
+	__builtin_memset(ret, 0, sizeof(*ret));
+	if (p->v6) {
+		__u32 h[10];
+
+		if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) < 0)
+			return 0;
+		ret->proto = (bpf_ntohl(h[1]) >> 8) & 0xff;
+		addr_copy(ret->daddr, &h[2]);
+		addr_copy(ret->saddr, &h[6]);
+		l4 = at + sizeof(h);
+	} else {
+		struct iphdr h;
+
+		if (bpf_skb_load_bytes(skb, at, &h, sizeof(h)) < 0 ||
+		    h.frag_off & bpf_htons(0x1fff))
+			return 0;
+		ret->proto = h.protocol;
+		addr_v4(ret->daddr, h.saddr);
+		addr_v4(ret->saddr, h.daddr);
+		l4 = at + h.ihl * 4u;
+	}
+	if (bpf_skb_load_bytes(skb, l4, ports, sizeof(ports)) < 0)
+		return 0;
+	if (ret->proto == (p->v6 ? PROTO_ICMPV6 : IPPROTO_ICMP)) {
+		/* an echo's: whoever asked sent it */
+		ret->dport = ports[2];
+		return l4;
+	}
+	ret->dport = ports[0];
+	ret->sport = ports[1];
+	return l4;
+}
+
+/* The packet inside gets the addresses and ports that its sender knows. */
+static __always_inline int rewrite_inside(struct __sk_buff *skb,
+					  const struct packet *p, __u32 l4,
+					  const struct nat_tuple *in,
+					  const struct nat_tuple *to)
+{
+	__u32 at = p->l4 + 8, sum = p->l4 + 2;
+	__u16 ports[2] = { to->dport, to->sport };
+	__u32 from = in->dport | (__u32)in->sport << 16;
+	long r;
+
+	if (p->v6) {
+		__u32 a[8], diff = sum_addr(sum_addr(0, in->saddr, to->saddr),
+					    in->daddr, to->daddr);
+
+		addr_copy(&a[0], to->daddr);
+		addr_copy(&a[4], to->saddr);
+		r = bpf_skb_store_bytes(skb, at + 8, a, sizeof(a), 0);
+		if (r == 0)
+			r = bpf_l4_csum_replace(skb, sum, 0, diff, 0);
+	} else {
+		__u32 a[2] = { to->daddr[3], to->saddr[3] }, diff;
+		__u16 check;
+
+		/* the inner header's own checksum makes up for them */
+		if (bpf_skb_load_bytes(skb, at + 10, &check, 2) < 0)
+			return -1;
+		diff = sum_change((__u16)~check, in->daddr[3], to->daddr[3]);
+		check = sum_fold(sum_change(diff, in->saddr[3], to->saddr[3]));
+		r = bpf_skb_store_bytes(skb, at + 10, &check, 2, 0);
+		if (r == 0)
+			r = bpf_skb_store_bytes(skb, at + 12, a, sizeof(a), 0);
+	}
+	if (r < 0)
+		return -1;
+	if (in->proto == IPPROTO_ICMP || in->proto == PROTO_ICMPV6) {
+		r = bpf_l4_csum_replace(skb, sum, in->dport, to->dport, 2);
+		return r < 0 ? -1
+			     : (int)bpf_skb_store_bytes(skb, l4 + 4, ports, 2,
+							0);
+	}
+	r = bpf_l4_csum_replace(skb, sum, from,
+				to->dport | (__u32)to->sport << 16, 4);
+	return r < 0 ? -1 : (int)bpf_skb_store_bytes(skb, l4, ports, 4, 0);
+}
+
+static __always_inline int translate_error(struct __sk_buff *skb,
+					   struct work *w, __u8 inside)
+{
+	const struct packet *p = &w->p;
+	struct nat_tuple *in = &w->in, *out = &w->out;
+	struct nat_flow *f, *c = &w->f;
+	__u32 l4 = read_inside(skb, p, in);
+
+	if (!l4)
+		return TC_ACT_UNSPEC;
+	f = flow_find(in);
+	if (!f || p->ttl <= 1)
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(c, f, sizeof(*c));
+	if ((c->flags & NAT_INSIDE) != inside)
+		return drop(NAT_DROP_FORGED);
+	if (!(c->flags & NAT_PEER) && route_again(skb, w, f) < 0)
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(out, &p->t, sizeof(*out));
+	addr_copy(out->daddr, c->to.daddr);
+	/* a router on the way speaks for itself */
+	if (addr_same(p->t.saddr, in->saddr))
+		addr_copy(out->saddr, c->to.saddr);
+	if (rewrite_inside(skb, p, l4, in, &c->to) < 0)
+		return drop(NAT_DROP_REWRITE);
+	if (p->v6 && bpf_l4_csum_replace(skb, p->l4 + 2, 0, sum_tuple(p, out),
+					 pseudo_flags(p)) < 0)
+		return drop(NAT_DROP_REWRITE);
+	if (rewrite_ip(skb, p, out) < 0)
+		return drop(NAT_DROP_REWRITE);
+	count(NAT_COUNT_ICMP);
+	return c->flags & NAT_PEER ? to_peer(skb, c) : to_wire(c);
+}
+
+/* ---- new flows ----------------------------------------------------------- */
+
+/* Is it the first packet of something? */
+static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 chunk;
+
+	if (p->frag == FRAG_LATER)
+		return 0;
+	if (p->t.proto == IPPROTO_TCP)
+		return (p->tcp_flags &
+			(TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+	if (p->t.proto == IPPROTO_UDP)
+		return 1;
+	return p->t.proto == PROTO_SCTP &&
+	       bpf_skb_load_bytes(skb, p->l4 + 12, &chunk, 1) == 0 &&
+	       chunk == 1; /* INIT */
+}
+
+/* Has this host a connection of its own with that tuple? A socket that is only
+ * bound, as our claim of the port is, has none. */
+static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
+				    const struct nat_tuple *t)
+{
+	struct bpf_sock_tuple s;
+	struct bpf_sock *sk;
+	__u32 size;
+	int found;
+
+	if (v6) {
+		addr_copy(s.ipv6.saddr, t->saddr);
+		addr_copy(s.ipv6.daddr, t->daddr);
+		s.ipv6.sport = t->sport;
+		s.ipv6.dport = t->dport;
+		size = sizeof(s.ipv6);
+	} else {
+		s.ipv4.saddr = t->saddr[3];
+		s.ipv4.daddr = t->daddr[3];
+		s.ipv4.sport = t->sport;
+		s.ipv4.dport = t->dport;
+		size = sizeof(s.ipv4);
+	}
+	if (t->proto == IPPROTO_TCP) {
+		sk = bpf_skc_lookup_tcp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		found = sk->state != BPF_TCP_LISTEN &&
+			sk->state != BPF_TCP_TIME_WAIT;
+	} else if (t->proto == IPPROTO_UDP) {
+		sk = bpf_sk_lookup_udp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		found = sk->state == BPF_TCP_ESTABLISHED;
+	} else {
+		return 0;
+	}
+	bpf_sk_release(sk);
+	return found;
+}
+
+static __always_inline const struct sock_dst *find_key(struct sock_prefix *k)
+{
+	const struct sock_dst *d = bpf_map_lookup_elem(&sock_pub, &k->key);
+
+	return d ? d : bpf_map_lookup_elem(&sock_range, k);
+}
+
+/* Where does the published port that @t goes to lead? */
+static __always_inline const struct sock_dst *
+find_publish(const struct nat_tuple *t, __u8 v6)
+{
+	struct sock_prefix k = { .bits = SOCK_KEY_BITS + 16 };
+	const struct sock_dst *d;
+
+	addr_copy(k.key.addr, t->daddr);
+	k.key.proto = t->proto;
+	k.key.port = t->dport;
+	d = find_key(&k);
+	if (d)
+		return d;
+	k.key.addr[3] = 0; /* any address of the family */
+	if (v6)
+		k.key.addr[0] = k.key.addr[1] = k.key.addr[2] = 0;
+	return find_key(&k);
+}
+
+/* Fill in who gets it.  Return: NULL: nobody that we know of. */
+static __always_inline const struct nat_ep *
+find_container(const struct packet *p, const struct sock_dst *d,
+	       struct nat_tuple *to)
+{
+	__builtin_memcpy(to, &p->t, sizeof(*to));
+	if (p->v6)
+		addr_copy(to->daddr, d->ip6);
+	else
+		addr_v4(to->daddr, d->ip4);
+	to->dport = bpf_htons((__u16)(bpf_ntohs(p->t.dport) + d->delta));
+	if (p->t.proto == PROTO_SCTP && to->dport != p->t.dport)
+		return 0;
+	return bpf_map_lookup_elem(&nat_ep, to->daddr);
+}
+
+static __always_inline void to_endpoint(struct nat_flow *f,
+					const struct nat_ep *ep)
+{
+	f->flags |= NAT_PEER;
+	f->ifindex = ep->ifindex;
+	__builtin_memcpy(f->dmac, ep->mac, 6);
+	__builtin_memcpy(f->smac, ep->bridge_mac, 6);
+}
+
+/* Two clients, as it were, with one tuple behind the translation: the later one
+ * gets another source port. */
+static __always_inline int settle_clash(struct work *w)
+{
+	for (int i = 0; i < CLASH_TRIES; i++) {
+		pair_of(&w->f, &w->key);
+		if (is_free(w))
+			return 0;
+		if (w->p.t.proto == PROTO_SCTP)
+			return -1;
+		w->f.to.sport = bpf_htons(
+			(__u16)(1024 + bpf_get_prandom_u32() % 31744));
+	}
+	return -1;
+}
+
+static __always_inline void prepare(struct work *w, __u8 flags, __u8 back)
+{
+	__builtin_memset(&w->f, 0, sizeof(w->f));
+	__builtin_memset(&w->back, 0, sizeof(w->back));
+	w->f.flags = flags;
+	w->back.flags = back;
+}
+
+/* Enter the flow and send its first packet on. */
+static __always_inline int begin(struct __sk_buff *skb, struct work *w)
+{
+	const struct packet *p = &w->p;
+
+	if (flow_add(w) < 0)
+		return drop(NAT_DROP_FULL);
+	if (p->frag == FRAG_FIRST)
+		frag_remember(p);
+	if (rewrite(skb, p, &w->f.to) < 0)
+		return drop(NAT_DROP_REWRITE);
+	return w->f.flags & NAT_PEER ? to_peer(skb, &w->f) : to_wire(&w->f);
+}
+
+/* ---- from the wire ------------------------------------------------------- */
+
+static __always_inline int publish_from_wire(struct __sk_buff *skb,
+					     struct work *w)
+{
+	const struct packet *p = &w->p;
+	const struct sock_dst *d;
+	const struct nat_link *link;
+	const struct nat_ep *ep;
+
+	if (!begins(skb, p) || !bpf_map_lookup_elem(&nat_local, p->t.daddr))
+		return TC_ACT_UNSPEC;
+	d = find_publish(&p->t, p->v6);
+	if (!d)
+		return TC_ACT_UNSPEC;
+	prepare(w, 0, NAT_INSIDE);
+	ep = find_container(p, d, &w->f.to);
+	if (!ep || ep->flags & NAT_EP_INTERNAL || p->ttl <= 1 ||
+	    host_has(skb, p->v6, &p->t))
+		return TC_ACT_UNSPEC;
+	if (bpf_map_lookup_elem(&nat_ep, p->t.saddr))
+		return drop(NAT_DROP_FORGED);
+	if (route(skb, ep->bridge, p->v6, p->t.daddr, p->t.saddr, &w->back) < 0)
+		return TC_ACT_UNSPEC;
+	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
+	if (link && link->flags & NAT_LINK_OURS)
+		return drop(NAT_DROP_FORGED);
+	to_endpoint(&w->f, ep);
+	if (settle_clash(w) < 0)
+		return TC_ACT_UNSPEC;
+	return begin(skb, w);
+}
+
+/* Has its flow come to an end, so that this packet begins another? */
+static __always_inline int is_over(const struct packet *p,
+				   const struct nat_flow *f)
+{
+	return f->state == NAT_CLOSING && p->t.proto == IPPROTO_TCP &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+SEC("tc")
+int publish_uplink(struct __sk_buff *skb)
+{
+	struct work *w = work_get();
+	struct nat_flow *f;
+
+	if (!w || skb->pkt_type != PACKET_HOST || packet_read(skb, &w->p) < 0)
+		return TC_ACT_UNSPEC;
+	if (w->p.icmp == ICMP_ERROR)
+		return translate_error(skb, w, 0);
+	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
+		return TC_ACT_UNSPEC;
+	f = flow_find(&w->p.t);
+	if (f && !is_over(&w->p, f))
+		return translate(skb, w, f, 0);
+	return publish_from_wire(skb, w);
+}
+
+/* ---- from a container ---------------------------------------------------- */
+
+/* To a published port of this host: of its own network, another, itself. */
+static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
+						 struct work *w,
+						 const struct nat_ep *own)
+{
+	const struct packet *p = &w->p;
+	const struct sock_dst *d;
+	const struct nat_ep *ep;
+
+	if (!begins(skb, p))
+		return TC_ACT_UNSPEC;
+	d = find_publish(&p->t, p->v6);
+	if (!d)
+		return TC_ACT_UNSPEC;
+	prepare(w, NAT_INSIDE, NAT_INSIDE);
+	ep = find_container(p, d, &w->f.to);
+	if (!ep || (ep->flags | own->flags) & NAT_EP_INTERNAL || p->ttl <= 1 ||
+	    host_has(skb, p->v6, &p->t))
+		return TC_ACT_UNSPEC;
+	if (addr_same(w->f.to.daddr, p->t.saddr)) {
+		/* nobody accepts a packet from himself that comes by a wire */
+		if (addr_none(own->gateway))
+			return TC_ACT_UNSPEC;
+		addr_copy(w->f.to.saddr, own->gateway);
+	}
+	to_endpoint(&w->f, ep);
+	to_endpoint(&w->back, own);
+	if (settle_clash(w) < 0)
+		return TC_ACT_UNSPEC;
+	return begin(skb, w);
+}
+
+/*
+ * Find a source port that nobody uses toward there.  The first try depends on
+ * the container and its port alone: a connection that comes again has the port
+ * that it had, which a server still in TIME_WAIT takes for what it is.
+ */
+static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
+{
+	__u32 ports = (__u32)masq_last - masq_first + 1u;
+	__u32 at = w->p.t.saddr[3] * 0x9e3779b1u;
+
+	at = (at >> 16) + bpf_ntohs(w->p.t.sport);
+	for (int i = 0; i < MASQ_TRIES; i++) {
+		w->f.to.sport = bpf_htons((__u16)(masq_first + at % ports));
+		pair_of(&w->f, &w->key);
+		if (is_free(w) && !host_has(skb, w->p.v6, &w->key))
+			return 0;
+		at = bpf_get_prandom_u32();
+	}
+	count(NAT_COUNT_PORTS);
+	return -1;
+}
+
+/* The host's address for what leaves by @link. Return: 0; -1: it has none. */
+static __always_inline int choose_source(const struct nat_ep *own,
+					 const struct nat_link *link, __u8 v6,
+					 __u32 ret[4])
+{
+	if (!addr_none(own->snat)) {
+		addr_copy(ret, own->snat);
+		return 0;
+	}
+	if (v6) {
+		addr_copy(ret, link->ip6);
+		return addr_none(ret) ? -1 : 0;
+	}
+	addr_v4(ret, link->ip4);
+	return link->ip4 ? 0 : -1;
+}
+
+static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
+				      __u32 bridge, const struct nat_ep *own)
+{
+	const struct packet *p = &w->p;
+	const struct nat_link *link;
+
+	if (!(own->flags & NAT_EP_MASQ) || own->flags & NAT_EP_INTERNAL ||
+	    p->ttl <= 1 || p->t.proto == PROTO_SCTP ||
+	    (p->icmp ? p->icmp != ICMP_ASK : !begins(skb, p)))
+		return TC_ACT_UNSPEC;
+	prepare(w, NAT_MASQ | NAT_INSIDE, NAT_MASQ);
+	__builtin_memcpy(&w->f.to, &p->t, sizeof(w->f.to));
+	if (route(skb, bridge, p->v6, p->t.saddr, p->t.daddr, &w->f) < 0 ||
+	    too_big(skb, p, w->f.mtu))
+		return TC_ACT_UNSPEC;
+	link = bpf_map_lookup_elem(&nat_link, &w->f.ifindex);
+	if (!link || link->flags & (NAT_LINK_OURS | NAT_LINK_CLOSED) ||
+	    choose_source(own, link, p->v6, w->f.to.saddr) < 0 ||
+	    choose_port(skb, w) < 0)
+		return TC_ACT_UNSPEC;
+	to_endpoint(&w->back, own);
+	return begin(skb, w);
+}
+
+static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
+					       struct work *w, __u32 bridge)
+{
+	const struct nat_ep *own = bpf_map_lookup_elem(&nat_ep, w->p.t.saddr);
+	const struct nat_local *local;
+
+	if (!own || own->ifindex != skb->ifindex)
+		return TC_ACT_UNSPEC; /* the source guard is off */
+	local = bpf_map_lookup_elem(&nat_local, w->p.t.daddr);
+	if (!local)
+		return masquerade(skb, w, bridge, own);
+	if (local->bridge && local->bridge != bridge)
+		return drop(NAT_DROP_GATEWAY);
+	return publish_from_endpoint(skb, w, own);
+}
+
+SEC("tc")
+int publish_endpoint(struct __sk_buff *skb)
+{
+	__u32 index = skb->ifindex;
+	const struct guard_port *port =
+		bpf_map_lookup_elem(&guard_port, &index);
+	struct work *w = work_get();
+	struct nat_flow *f;
+
+	if (!port || !w || guard_in(skb, port) != 0)
+		return TC_ACT_SHOT;
+	if (packet_read(skb, &w->p) < 0)
+		return TC_ACT_UNSPEC;
+	if (w->p.icmp == ICMP_ERROR)
+		return translate_error(skb, w, NAT_INSIDE);
+	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
+		return TC_ACT_UNSPEC;
+	f = flow_find(&w->p.t);
+	if (f && !is_over(&w->p, f))
+		return translate(skb, w, f, NAT_INSIDE);
+	return begin_from_endpoint(skb, w, port->bridge);
+}
+
+char LICENSE[] SEC("license") = "GPL";
