@@ -356,10 +356,11 @@ static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
 	       chunk == 1; /* INIT */
 }
 
-/* Has this host a connection of its own with that tuple? A socket that is only
- * bound, as our claim of the port is, has none. */
+/* Has this host a connection of its own with that tuple?  @bound: or a UDP
+ * socket that takes from anybody.  (Our claim of a port is one, and our claim of
+ * a TCP port is no connection.) */
 static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
-				    const struct nat_tuple *t)
+				    const struct nat_tuple *t, int bound)
 {
 	struct bpf_sock_tuple s;
 	struct bpf_sock *sk;
@@ -389,7 +390,7 @@ static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
 		sk = bpf_sk_lookup_udp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)
 			return 0;
-		found = sk->state == BPF_TCP_ESTABLISHED;
+		found = bound || sk->state == BPF_TCP_ESTABLISHED;
 	} else {
 		return 0;
 	}
@@ -504,7 +505,7 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	prepare(w, 0, NAT_INSIDE);
 	ep = find_container(p, d, &w->f.to);
 	if (!ep || ep->flags & NAT_EP_INTERNAL || p->ttl <= 1 ||
-	    host_has(skb, p->v6, &p->t))
+	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;
 	if (bpf_map_lookup_elem(&nat_ep, p->t.saddr))
 		return drop(NAT_DROP_FORGED);
@@ -564,7 +565,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	prepare(w, NAT_INSIDE, NAT_INSIDE);
 	ep = find_container(p, d, &w->f.to);
 	if (!ep || (ep->flags | own->flags) & NAT_EP_INTERNAL || p->ttl <= 1 ||
-	    host_has(skb, p->v6, &p->t))
+	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;
 	if (addr_same(w->f.to.daddr, p->t.saddr)) {
 		/* nobody accepts a packet from himself that comes by a wire */
@@ -593,7 +594,7 @@ static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
 	for (int i = 0; i < MASQ_TRIES; i++) {
 		w->f.to.sport = bpf_htons((__u16)(masq_first + at % ports));
 		pair_of(&w->f, &w->key);
-		if (is_free(w) && !host_has(skb, w->p.v6, &w->key))
+		if (is_free(w) && !host_has(skb, w->p.v6, &w->key, 1))
 			return 0;
 		at = bpf_get_prandom_u32();
 	}
@@ -626,6 +627,7 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 
 	if (!(own->flags & NAT_EP_MASQ) || own->flags & NAT_EP_INTERNAL ||
 	    p->ttl <= 1 || p->t.proto == PROTO_SCTP ||
+	    !addr_routable(p->t.daddr, p->v6) ||
 	    (p->icmp ? p->icmp != ICMP_ASK : !begins(skb, p)))
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_MASQ | NAT_INSIDE, NAT_MASQ);

@@ -78,6 +78,16 @@ static __always_inline int addr_none(const __u32 a[4])
 	return (a[0] | a[1] | a[2] | a[3]) == 0;
 }
 
+/* Is it of one host, and may it leave its own link? */
+static __always_inline int addr_routable(const __u32 a[4], __u8 v6)
+{
+	if (v6)
+		return (a[0] & bpf_htonl(0xff000000)) !=
+			       bpf_htonl(0xff000000) &&
+		       (a[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000);
+	return bpf_ntohl(a[3]) < 0xe0000000; /* groups, and everybody */
+}
+
 static __always_inline void tuple_reverse(struct nat_tuple *r,
 					  const struct nat_tuple *t)
 {

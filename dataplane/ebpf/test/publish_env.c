@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See publish_env.h. */
+#include "dataplane/ebpf/test/publish_env.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <linux/types.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "bpf/guard_map.h"
+#include "bpf/nat_map.h"
+#include "bpf/publish.skel.h"
+#include "bpf/sock_map.h"
+#include "dataplane/ebpf/pin.h"
+#include "dataplane/ebpf/test/frame.h"
+#include "lib/base.h"
+#include "lib/test/test.h"
+
+static const uint8_t bridge_mac[6] = { 2, 0, 0, 0, 1, 1 };
+static const uint8_t uplink_mac[6] = { 2, 0, 0, 0, 2, 1 };
+static const uint8_t container_mac[6] = { 2, 0, 0, 0, 3, 1 };
+
+static struct publish_bpf *skel;
+static int ncpu;
+static char star[64];
+
+/* ---- the host ------------------------------------------------------------ */
+
+#define BRIDGE(n, address)                                              \
+	"ip link add br" n " address 02:00:00:00:01:01 type bridge && " \
+	"ip addr add " address " dev br" n " && ip link set br" n " up && "
+#define VETH(n, br)                                                        \
+	"ip link add v" n " type veth peer name c" n " && ip link set v" n \
+	" master " br " up && ip link set c" n " up && "
+
+static const char host[] = "ip link set lo up && " BRIDGE(
+	"0", "10.9.0.1/24") BRIDGE("1", "10.8.0.1/24")
+	BRIDGE("2", "10.6.0.1/24") BRIDGE("3", "10.5.0.1/24") VETH(
+		"1", "br0") VETH("2", "br1") VETH("3", "br2")
+		VETH("4",
+		     "br3") "ip addr add fd09::1/64 dev br0 nodad && "
+			    "ip link add up0 address 02:00:00:00:02:01 type "
+			    "veth peer name lan0 && "
+			    "ip addr add 192.0.2.1/24 dev up0 && "
+			    "ip addr add fd02::1/64 dev up0 nodad && "
+			    "ip link set up0 up && ip link set lan0 up && "
+			    "ip route add default via 192.0.2.254 && "
+			    "ip -6 route add default via fd02::fe dev up0 && "
+			    "ip neigh add 192.0.2.254 lladdr 02:00:00:00:02:fe "
+			    "dev up0 && "
+			    "ip neigh add 192.0.2.2 lladdr 02:00:00:00:02:02 "
+			    "dev up0 && "
+			    "ip neigh add fd02::fe lladdr 02:00:00:00:02:fe "
+			    "dev up0 && "
+			    "ip route add 203.0.113.0/24 via 192.0.2.254 mtu "
+			    "lock 1000 && "
+			    "ip route add blackhole 203.0.114.0/24 && "
+			    "sysctl -qw net.ipv4.ip_forward=1 "
+			    "net.ipv6.conf.all.forwarding=1";
+
+static void addr_key(const char *text, __u32 ret[4])
+{
+	memset(ret, 0, 16);
+	if (strchr(text, ':')) {
+		assert_int_equal(inet_pton(AF_INET6, text, ret), 1);
+		return;
+	}
+	ret[2] = htonl(0xffff);
+	assert_int_equal(inet_pton(AF_INET, text, &ret[3]), 1);
+}
+
+static void put(struct bpf_map *map, const void *key, const void *value)
+{
+	assert_int_equal(bpf_map__update_elem(map, key, bpf_map__key_size(map),
+					      value, bpf_map__value_size(map),
+					      BPF_ANY),
+			 0);
+}
+
+static void add_container(const char *ifname, const char *bridge,
+			  const char *ip4, const char *ip6, __u32 flags)
+{
+	__u32 index = if_nametoindex(ifname), key[4];
+	struct guard_port port = { .bridge = if_nametoindex(bridge) };
+	struct nat_ep ep = { .ifindex = index,
+			     .bridge = port.bridge,
+			     .flags = flags };
+	char gateway[32];
+
+	put(skel->maps.guard_port, &index, &port);
+	memcpy(ep.mac, container_mac, 6);
+	memcpy(ep.bridge_mac, bridge_mac, 6);
+	snprintf(gateway, sizeof(gateway), "%.*s.1",
+		 (int)(strrchr(ip4, '.') - ip4), ip4);
+	addr_key(gateway, ep.gateway);
+	addr_key(ip4, key);
+	put(skel->maps.nat_ep, key, &ep);
+	if (!ip6)
+		return;
+	addr_key("fd09::1", ep.gateway);
+	addr_key(ip6, key);
+	put(skel->maps.nat_ep, key, &ep);
+}
+
+static void add_link(const char *ifname, const char *ip4, const char *ip6,
+		     __u32 flags)
+{
+	__u32 index = if_nametoindex(ifname), key[4];
+	struct nat_link link = { .flags = flags };
+
+	if (ip4) {
+		addr_key(ip4, key);
+		link.ip4 = key[3];
+	}
+	if (ip6)
+		addr_key(ip6, link.ip6);
+	put(skel->maps.nat_link, &index, &link);
+}
+
+static void add_local(const char *ip, const char *bridge)
+{
+	struct nat_local l = { bridge ? if_nametoindex(bridge) : 0 };
+	__u32 key[4];
+
+	addr_key(ip, key);
+	put(skel->maps.nat_local, key, &l);
+}
+
+/* @prefix: of the port, in bits: 16: one port. */
+static void publish(const char *host_ip, __u8 proto, unsigned port,
+		    unsigned prefix, const char *ip4, const char *ip6,
+		    unsigned to)
+{
+	struct sock_prefix k = { .bits = SOCK_KEY_BITS + prefix };
+	struct sock_dst d = { .delta = (__u16)(to - port),
+			      .bits = (__u16)k.bits };
+
+	addr_key(host_ip, k.key.addr);
+	k.key.proto = proto;
+	k.key.port = htons((uint16_t)port);
+	assert_int_equal(inet_pton(AF_INET, ip4, &d.ip4), 1);
+	if (ip6)
+		addr_key(ip6, d.ip6);
+	if (prefix == 16)
+		put(skel->maps.sock_pub, &k.key, &d);
+	else
+		put(skel->maps.sock_range, &k, &d);
+}
+
+static void publish_both(__u8 proto, unsigned port, unsigned prefix,
+			 const char *ip4, unsigned to)
+{
+	publish("0.0.0.0", proto, port, prefix, ip4, "fd09::2", to);
+	publish("::", proto, port, prefix, ip4, "fd09::2", to);
+}
+
+static void fill(void)
+{
+	add_container("v1", "br0", "10.9.0.2", "fd09::2", NAT_EP_MASQ);
+	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
+	add_container("v3", "br2", "10.6.0.2", NULL,
+		      NAT_EP_INTERNAL | NAT_EP_MASQ);
+	add_link("up0", "192.0.2.1", "fd02::1", 0);
+	add_link("br0", "10.9.0.1", NULL, NAT_LINK_OURS);
+	add_link("br1", "10.8.0.1", NULL, NAT_LINK_OURS);
+	add_link("br2", "10.6.0.1", NULL, NAT_LINK_OURS);
+	add_link("br3", "10.5.0.1", NULL, NAT_LINK_CLOSED);
+	add_local("192.0.2.1", NULL);
+	add_local("fd02::1", NULL);
+	add_local("10.9.0.1", "br0");
+	add_local("fd09::1", "br0");
+	add_local("10.8.0.1", "br1");
+	add_local("10.6.0.1", "br2");
+	publish_both(IPPROTO_TCP, 8080, 16, "10.9.0.2", 80);
+	publish_both(IPPROTO_UDP, 5353, 16, "10.9.0.2", 53);
+	publish_both(IPPROTO_SCTP, 7777, 16, "10.9.0.2", 7777);
+	publish_both(IPPROTO_SCTP, 7778, 16, "10.9.0.2", 77);
+	publish("192.0.2.1", IPPROTO_TCP, 9090, 16, "10.8.0.2", NULL, 90);
+	publish("0.0.0.0", IPPROTO_TCP, 9091, 16, "10.8.0.2", NULL, 90);
+	publish("::", IPPROTO_TCP, 9091, 16, "10.8.0.2", NULL, 90);
+	publish_both(IPPROTO_TCP, 19968, 8, "10.9.0.2", 19968);
+	publish_both(IPPROTO_TCP, 21008, 12, "10.9.0.2", 1008);
+	publish("0.0.0.0", IPPROTO_TCP, 6000, 16, "10.7.0.2", NULL, 60);
+	publish("0.0.0.0", IPPROTO_TCP, 6100, 16, "10.6.0.2", NULL, 61);
+}
+
+bool publish_env_make(void)
+{
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("SKIP: no network namespace: %s\n",
+			      strerror(errno));
+		return false;
+	}
+	pin_quiet_libbpf();
+	assert_int_equal(system(host), 0);
+	ncpu = libbpf_num_possible_cpus();
+	skel = publish_bpf__open();
+	assert_non_null(skel);
+	assert_int_equal(publish_bpf__load(skel), 0);
+	fill();
+	return true;
+}
+
+void publish_env_done(void)
+{
+	publish_bpf__destroy(skel);
+	skel = NULL;
+}
+
+static void clear_map(struct bpf_map *map)
+{
+	unsigned char key[64];
+
+	while (bpf_map_get_next_key(bpf_map__fd(map), NULL, key) == 0)
+		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
+}
+
+void publish_env_clear(void)
+{
+	clear_map(skel->maps.nat_new);
+	clear_map(skel->maps.nat_est);
+	clear_map(skel->maps.nat_frag);
+}
+
+/* ---- one step ------------------------------------------------------------ */
+
+static const char *const drops[NAT_COUNT_MAX] = {
+	[NAT_DROP_FULL] = "full",
+	[NAT_DROP_FORGED] = "forged",
+	[NAT_DROP_REWRITE] = "rewrite",
+	[NAT_DROP_GATEWAY] = "gateway",
+};
+
+static void read_counts(uint64_t ret[static NAT_COUNT_MAX])
+{
+	uint64_t *each = calloc((size_t)ncpu, sizeof(*each));
+
+	assert_non_null(each);
+	for (__u32 i = 0; i < NAT_COUNT_MAX; i++) {
+		assert_int_equal(
+			bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_count),
+					    &i, each),
+			0);
+		ret[i] = 0;
+		for (int c = 0; c < ncpu; c++)
+			ret[i] += each[c];
+	}
+	free(each);
+}
+
+static const char *verdict(__u32 retval, const uint64_t before[],
+			   const uint64_t after[])
+{
+	bool icmp = after[NAT_COUNT_ICMP] > before[NAT_COUNT_ICMP];
+	static char text[64];
+
+	if (retval == TC_ACT_SHOT) {
+		for (size_t i = 0; i < NAT_COUNT_MAX; i++)
+			if (drops[i] && after[i] > before[i]) {
+				snprintf(text, sizeof(text), "drop %s",
+					 drops[i]);
+				return text;
+			}
+		return "drop";
+	}
+	if (retval == (__u32)TC_ACT_UNSPEC)
+		return "pass";
+	if (retval != TC_ACT_REDIRECT)
+		return "what?";
+	if (after[NAT_COUNT_IN] > before[NAT_COUNT_IN])
+		return icmp ? "icmp-peer" : "peer";
+	if (after[NAT_COUNT_OUT] > before[NAT_COUNT_OUT])
+		return icmp ? "icmp-wire" : "wire";
+	return "redirect without a count";
+}
+
+static void run(const char *hook, const char *packet, char *ret, size_t size)
+{
+	bool wire = strcmp(hook, "U") == 0;
+	struct bpf_program *prog = wire ? skel->progs.publish_uplink
+					: skel->progs.publish_endpoint;
+	const char *ifname = wire             ? "up0"
+			     : hook[1] == '3' ? "v3"
+			     : hook[1] == '2' ? "v2"
+					      : "v1";
+	uint64_t before[NAT_COUNT_MAX], after[NAT_COUNT_MAX];
+	uint8_t out[FRAME_MAX + 64];
+	struct frame f;
+	const char *said;
+	char text[512];
+
+	frame_make(&f, packet, wire ? uplink_mac : bridge_mac);
+	struct __sk_buff ctx = { .ifindex = if_nametoindex(ifname),
+				 .gso_size = f.gso,
+				 .gso_segs = f.gso ? 2 : 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f.bytes,
+		    .data_size_in = (__u32)f.len, .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	read_counts(before);
+	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &o) < 0) {
+		snprintf(ret, size, "not run: %s", strerror(errno));
+		return;
+	}
+	read_counts(after);
+	said = verdict(o.retval, before, after);
+	snprintf(ret, size, "%s", said);
+	if (strcmp(said, "pass") == 0 || strncmp(said, "drop", 4) == 0) {
+		/* what the stack gets must be as it came */
+		if (o.data_size_out != f.len ||
+		    memcmp(out, f.bytes, f.len) != 0)
+			snprintf(ret, size, "%s, changed", said);
+		return;
+	}
+	if (strstr(said, "peer") && (memcmp(out, container_mac, 6) != 0 ||
+				     memcmp(out + 6, bridge_mac, 6) != 0))
+		said = "peer with wrong MACs";
+	snprintf(ret, size, "%s %s", said,
+		 frame_text(out, o.data_size_out, text, sizeof(text)));
+}
+
+static const char *state_of(const char *packet)
+{
+	static const char *const names[] = {
+		[NAT_HALF] = "half",
+		[NAT_REPLIED] = "replied",
+		[NAT_OPEN] = "open",
+		[NAT_CLOSING] = "closing",
+	};
+	char proto[8], src[64], dst[64];
+	struct nat_tuple t = { 0 };
+	struct nat_flow f;
+	char *colon;
+
+	assert_int_equal(sscanf(packet, "%7s %63[^>]>%63s", proto, src, dst),
+			 3);
+	colon = strrchr(src, ':');
+	t.sport = htons((uint16_t)atoi(colon + 1));
+	*colon = '\0';
+	colon = strrchr(dst, ':');
+	t.dport = htons((uint16_t)atoi(colon + 1));
+	*colon = '\0';
+	addr_key(src, t.saddr);
+	addr_key(dst, t.daddr);
+	t.proto = strcmp(proto, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_est), &t, &f) == 0)
+		return f.state == NAT_OPEN ? "open" : "wrong in nat_est";
+	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_new), &t, &f) < 0)
+		return "none";
+	return f.state == NAT_OPEN ? "open in nat_new" : names[f.state];
+}
+
+/* ---- a script ------------------------------------------------------------ */
+
+/* Is @got as @want, whose * stands for anything? */
+static bool matches(const char *want, const char *got)
+{
+	const char *at = strchr(want, '*');
+	size_t before, after, len = strlen(got);
+
+	if (!at)
+		return strcmp(want, got) == 0;
+	before = (size_t)(at - want);
+	after = strlen(at + 1);
+	if (len < before + after || strncmp(want, got, before) != 0 ||
+	    strcmp(got + len - after, at + 1) != 0)
+		return false;
+	snprintf(star, sizeof(star), "%.*s", (int)(len - before - after),
+		 got + before);
+	return true;
+}
+
+static void expand(const char *line, char *ret, size_t size)
+{
+	size_t n = 0;
+
+	for (; *line && n + 64 < size; line++)
+		if (*line == '$')
+			n += (size_t)snprintf(ret + n, size - n, "%s", star);
+		else
+			ret[n++] = *line;
+	ret[n] = '\0';
+}
+
+static void play(char *line)
+{
+	char *want = strstr(line, line[0] == 'f' ? " = " : " => ");
+	char got[640], *packet;
+
+	assert_non_null(want);
+	*want = '\0';
+	want += line[0] == 'f' ? 3 : 4;
+	packet = strchr(line, ' ');
+	assert_non_null(packet);
+	*packet++ = '\0';
+	if (strcmp(line, "flow") == 0)
+		snprintf(got, sizeof(got), "%s", state_of(packet));
+	else
+		run(line, packet, got, sizeof(got));
+	if (!matches(want, got))
+		fail_msg("%s %s\n  got:  %s\n  want: %s", line, packet, got,
+			 want);
+}
+
+void publish_env_play(const char *steps)
+{
+	char line[640], raw[512];
+
+	while (*steps) {
+		size_t n = strcspn(steps, "\n");
+
+		assert_true(n < sizeof(raw));
+		memcpy(raw, steps, n);
+		raw[n] = '\0';
+		expand(raw, line, sizeof(line));
+		play(line);
+		steps += n + (steps[n] == '\n');
+	}
+}
+
+void publish_env_star(char ret[static 64])
+{
+	memcpy(ret, star, sizeof(star));
+}

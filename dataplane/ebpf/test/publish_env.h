@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * publish_env.h - a host for publish.bpf.c's programs: interfaces, routes and
+ * filled maps, in a network namespace of the process's own.
+ *
+ *   up0 (192.0.2.1, fd02::1)      the wire; default routes by .254, fe80::fe
+ *   br0 (10.9.0.1, fd09::1)       v1: container 10.9.0.2, fd09::2
+ *   br1 (10.8.0.1)                v2: container 10.8.0.2
+ *   br2 (10.6.0.1)                v3: container 10.6.0.2, an internal network
+ *   br3 (10.5.0.1)                somebody else's network
+ *
+ * Published, on any address of both families where nothing else is said:
+ *   8080/tcp -> 10.9.0.2:80       5353/udp -> 10.9.0.2:53
+ *   7777/sctp -> 10.9.0.2:7777    7778/sctp -> 10.9.0.2:77
+ *   192.0.2.1:9090/tcp -> 10.8.0.2:90
+ *   9091/tcp -> 10.8.0.2:90, IPv4 only
+ *   19968-20223/tcp -> 10.9.0.2, 21008-21023/tcp -> 10.9.0.2:1008-1023
+ *   6000/tcp -> 10.7.0.2:60 (of a network that nftables serves)
+ *   6100/tcp -> 10.6.0.2:61 (internal)
+ */
+#ifndef DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
+#define DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
+
+#include <stdbool.h>
+
+/* Return: false: no rights for it, said so. */
+bool publish_env_make(void);
+void publish_env_done(void);
+void publish_env_clear(void); /* forget flows and fragments */
+
+/*
+ * publish_env_play() - one step a line:
+ *
+ *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), E, E2, E3 (containers)
+ *   flow PACKET = STATE              half, replied, open, closing, none
+ *
+ * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
+ * then the packet that goes on), icmp-peer, icmp-wire.  One * in a packet stands
+ * for anything, and $ in later lines for what it stood for.
+ */
+void publish_env_play(const char *steps);
+/* What the last * of the last play stood for. */
+void publish_env_star(char ret[static 64]);
+
+#endif

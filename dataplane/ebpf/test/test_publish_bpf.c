@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What publish.bpf.c's programs make of packets: a packet in, a verdict and a
+ * packet out, with its checksums.  publish_env.h says what is published where.
+ */
+#include "dataplane/ebpf/test/publish_env.h"
+
+#include "lib/base.h"
+#include "lib/test/test.h"
+
+struct row {
+	const char *name, *steps;
+};
+
+/* clang-format off */
+#define C4	 "192.0.2.2:5000"
+#define C6	 "[fd02::2]:5000"
+
+/* one packet, or a question and its answer */
+static const struct row wire[] = {
+	{ "tcp", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp " C4 ">10.9.0.2:80 S ttl=63\n"
+		 "E tcp 10.9.0.2:80>" C4 " SA => wire tcp 192.0.2.1:8080>" C4 " SA ttl=63" },
+	{ "tcp, IPv6", "U tcp " C6 ">[fd02::1]:8080 S => peer tcp " C6 ">[fd09::2]:80 S ttl=63\n"
+		       "E tcp [fd09::2]:80>" C6 " SA => wire tcp [fd02::1]:8080>" C6 " SA ttl=63" },
+	{ "udp", "U udp " C4 ">192.0.2.1:5353 => peer udp " C4 ">10.9.0.2:53 ttl=63\n"
+		 "E udp 10.9.0.2:53>" C4 " => wire udp 192.0.2.1:5353>" C4 " ttl=63" },
+	{ "udp, IPv6", "U udp " C6 ">[fd02::1]:5353 => peer udp " C6 ">[fd09::2]:53 ttl=63\n"
+		       "E udp [fd09::2]:53>" C6 " => wire udp [fd02::1]:5353>" C6 " ttl=63" },
+	{ "udp without checksum stays so",
+	  "U udp " C4 ">192.0.2.1:5353 nosum => peer udp " C4 ">10.9.0.2:53 ttl=63 nosum" },
+	{ "a wrong checksum stays wrong",
+	  "U udp " C4 ">192.0.2.1:5353 badsum => peer udp " C4 ">10.9.0.2:53 ttl=63 badsum" },
+	{ "a wrong checksum stays wrong: tcp, IPv6",
+	  "U tcp " C6 ">[fd02::1]:8080 S badsum => peer tcp " C6 ">[fd09::2]:80 S ttl=63 badsum" },
+	{ "udp of odd length", "U udp " C4 ">192.0.2.1:5353 len=7 => peer udp " C4 ">10.9.0.2:53 ttl=63" },
+	{ "udp, empty", "U udp " C4 ">192.0.2.1:5353 len=0 => peer udp " C4 ">10.9.0.2:53 ttl=63" },
+	{ "sctp, same port", "U sctp 192.0.2.2:7>192.0.2.1:7777 init => peer sctp 192.0.2.2:7>10.9.0.2:7777 init ttl=63\n"
+			     "E sctp 10.9.0.2:7777>192.0.2.2:7 data => wire sctp 192.0.2.1:7777>192.0.2.2:7 data ttl=63" },
+	{ "sctp, another port: nftables' part", "U sctp 192.0.2.2:7>192.0.2.1:7778 init => pass" },
+	{ "sctp, not the first chunk", "U sctp 192.0.2.2:7>192.0.2.1:7777 data => pass" },
+	{ "sctp, IPv6", "U sctp [fd02::2]:7>[fd02::1]:7777 init => peer sctp [fd02::2]:7>[fd09::2]:7777 init ttl=63" },
+	{ "another address of the host", "U tcp " C4 ">10.9.0.1:8080 S => peer tcp " C4 ">10.9.0.2:80 S ttl=63" },
+	{ "on one address", "U tcp " C4 ">192.0.2.1:9090 S => peer tcp " C4 ">10.8.0.2:90 S ttl=63" },
+	{ "on one address, asked on another", "U tcp " C4 ">10.9.0.1:9090 S => pass" },
+	{ "in a range", "U tcp " C4 ">192.0.2.1:20000 S => peer tcp " C4 ">10.9.0.2:20000 S ttl=63" },
+	{ "first of a range", "U tcp " C4 ">192.0.2.1:19968 S => peer tcp " C4 ">10.9.0.2:19968 S ttl=63" },
+	{ "last of a range", "U tcp " C4 ">192.0.2.1:20223 S => peer tcp " C4 ">10.9.0.2:20223 S ttl=63" },
+	{ "before a range", "U tcp " C4 ">192.0.2.1:19967 S => pass" },
+	{ "after a range", "U tcp " C4 ">192.0.2.1:20224 S => pass" },
+	{ "in a shifted range", "U tcp " C4 ">192.0.2.1:21010 S => peer tcp " C4 ">10.9.0.2:1010 S ttl=63\n"
+				"E tcp 10.9.0.2:1010>" C4 " SA => wire tcp 192.0.2.1:21010>" C4 " SA ttl=63" },
+	{ "in a range, IPv6", "U tcp " C6 ">[fd02::1]:21023 S => peer tcp " C6 ">[fd09::2]:1023 S ttl=63" },
+	{ "the other protocol", "U udp " C4 ">192.0.2.1:8080 => pass" },
+	{ "not published", "U tcp " C4 ">192.0.2.1:8081 S => pass" },
+	{ "port 0", "U tcp " C4 ">192.0.2.1:0 S => pass" },
+	{ "IPv6 to a container without it", "U tcp " C6 ">[fd02::1]:9091 S => pass" },
+	{ "routed through the host", "U tcp " C4 ">198.51.100.7:8080 S => pass" },
+	{ "straight to the container", "U tcp " C4 ">10.9.0.2:80 S => pass" },
+	{ "of a network that nftables serves", "U tcp " C4 ">192.0.2.1:6000 S => pass" },
+	{ "of an internal network", "U tcp " C4 ">192.0.2.1:6100 S => pass" },
+	{ "no first packet: ACK", "U tcp " C4 ">192.0.2.1:8080 A => pass" },
+	{ "no first packet: SYN ACK", "U tcp " C4 ">192.0.2.1:8080 SA => pass" },
+	{ "no first packet: RST", "U tcp " C4 ">192.0.2.1:8080 R => pass" },
+	{ "no first packet: FIN", "U tcp " C4 ">192.0.2.1:8080 F => pass" },
+	{ "no first packet: SYN FIN", "U tcp " C4 ">192.0.2.1:8080 SF => pass" },
+	{ "no first packet: SYN RST", "U tcp " C4 ">192.0.2.1:8080 SR => pass" },
+	{ "its hops end here", "U tcp " C4 ">192.0.2.1:8080 S ttl=1 => pass" },
+	{ "no hops left", "U tcp " C4 ">192.0.2.1:8080 S ttl=0 => pass" },
+	{ "its last hop but one", "U tcp " C4 ">192.0.2.1:8080 S ttl=2 => peer tcp " C4 ">10.9.0.2:80 S ttl=1" },
+	{ "its hops end here, IPv6", "U tcp " C6 ">[fd02::1]:8080 S ttl=1 => pass" },
+	{ "as many hops as there are", "U tcp " C4 ">192.0.2.1:8080 S ttl=255 => peer tcp " C4 ">10.9.0.2:80 S ttl=254" },
+	{ "IPv4 options", "U tcp " C4 ">192.0.2.1:8080 S opt=8 => peer tcp " C4 ">10.9.0.2:80 S ttl=63 opt=8" },
+	{ "as many IPv4 options as there can be",
+	  "U udp " C4 ">192.0.2.1:5353 opt=40 => peer udp " C4 ">10.9.0.2:53 ttl=63 opt=40" },
+	{ "IPv6 hop-by-hop options", "U tcp " C6 ">[fd02::1]:8080 S hops => peer tcp " C6 ">[fd09::2]:80 S ttl=63 ext=1" },
+	{ "a chain of IPv6 headers", "U udp " C6 ">[fd02::1]:5353 hops dst=2 routing => peer udp " C6 ">[fd09::2]:53 ttl=63 ext=4" },
+	{ "as many IPv6 headers as are walked",
+	  "U udp " C6 ">[fd02::1]:5353 dst=6 => peer udp " C6 ">[fd09::2]:53 ttl=63 ext=6" },
+	{ "one IPv6 header too many", "U udp " C6 ">[fd02::1]:5353 dst=7 => pass" },
+	{ "cut off: Ethernet", "U tcp " C4 ">192.0.2.1:8080 S short=14 => not run: Invalid argument" },
+	{ "cut off: in the IPv4 header", "U tcp " C4 ">192.0.2.1:8080 S short=33 => not run: Invalid argument" },
+	{ "cut off: after the IPv4 header", "U tcp " C4 ">192.0.2.1:8080 S short=34 => pass" },
+	{ "cut off: in the TCP header", "U tcp " C4 ">192.0.2.1:8080 S short=49 => pass" },
+	{ "cut off: in the UDP ports", "U udp " C4 ">192.0.2.1:5353 short=37 => pass" },
+	{ "cut off: in the IPv6 header", "U tcp " C6 ">[fd02::1]:8080 S short=53 => not run: Invalid argument" },
+	{ "cut off: in an IPv6 option", "U tcp " C6 ">[fd02::1]:8080 S hops short=60 => pass" },
+	{ "cut off: after IPv4 options", "U tcp " C4 ">192.0.2.1:8080 S opt=8 short=42 => pass" },
+	{ "cut off: in an ICMP header", "U icmp 192.0.2.2>192.0.2.1 ask=7 short=40 => pass" },
+	{ "something without ports", "U gre 192.0.2.2>192.0.2.1 => pass" },
+	{ "something without ports, IPv6", "U gre fd02::2>fd02::1 => pass" },
+	{ "ARP", "U arp 192.0.2.2>192.0.2.1 => pass" },
+	{ "a VLAN's", "U tcp " C4 ">192.0.2.1:8080 S tag => pass" },
+	{ "a ping to the host", "U icmp 192.0.2.2>192.0.2.1 ask=7 => pass" },
+	{ "an answer that nobody asked for", "U icmp 192.0.2.2>192.0.2.1 answer=7 => pass" },
+	{ "an ICMP of another kind", "U icmp 192.0.2.2>192.0.2.1 other => pass" },
+	{ "neighbour discovery", "U icmp fd02::2>fd02::1 other => pass" },
+	{ "not for this host's MAC", "U tcp " C4 ">192.0.2.1:8080 S elsewhere => pass" },
+	{ "to everybody's MAC", "U udp " C4 ">192.0.2.1:5353 group => pass" },
+	{ "from a container's address", "U tcp 10.9.0.2:5000>192.0.2.1:8080 S => drop forged" },
+	{ "from an address of its network", "U tcp 10.9.0.77:5000>192.0.2.1:8080 S => drop forged" },
+	{ "from another container's address", "U udp 10.8.0.2:5000>192.0.2.1:5353 => drop forged" },
+	{ "from a container's address, IPv6", "U tcp [fd09::2]:5000>[fd02::1]:8080 S => drop forged" },
+	{ "from this host's address", "U tcp 192.0.2.1:5000>192.0.2.1:8080 S => pass" },
+	{ "from loopback", "U tcp 127.0.0.1:5000>192.0.2.1:8080 S => pass" },
+	{ "an answer that can't be sent", "U tcp 203.0.114.9:5000>192.0.2.1:8080 S => pass" },
+	{ "from beyond the gateway", "U tcp 198.51.100.7:5000>192.0.2.1:8080 S => peer tcp 198.51.100.7:5000>10.9.0.2:80 S ttl=63\n"
+		"E tcp 10.9.0.2:80>198.51.100.7:5000 SA => wire tcp 192.0.2.1:8080>198.51.100.7:5000 SA ttl=63" },
+	{ "a big one of a flow goes in as it is",
+	  "U tcp " C4 ">192.0.2.1:8080 S => peer tcp " C4 ">10.9.0.2:80 S ttl=63\n"
+	  "U tcp " C4 ">192.0.2.1:8080 len=1900 gso=900 => peer tcp " C4 ">10.9.0.2:80 ttl=63" },
+};
+
+static const struct row container[] = {
+	{ "to the world: tcp", "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
+			       "U tcp 198.51.100.7:443>192.0.2.1:$ SA => peer tcp 198.51.100.7:443>10.9.0.2:40000 SA ttl=63" },
+	{ "to the world: udp", "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n"
+			       "U udp 198.51.100.7:53>192.0.2.1:$ => peer udp 198.51.100.7:53>10.9.0.2:40000 ttl=63" },
+	{ "to the world: tcp, IPv6", "E tcp [fd09::2]:40000>[fd77::7]:443 S => wire tcp [fd02::1]:*>[fd77::7]:443 S ttl=63\n"
+				     "U tcp [fd77::7]:443>[fd02::1]:$ SA => peer tcp [fd77::7]:443>[fd09::2]:40000 SA ttl=63" },
+	{ "to the world: udp, IPv6", "E udp [fd09::2]:40000>[fd77::7]:53 => wire udp [fd02::1]:*>[fd77::7]:53 ttl=63\n"
+				     "U udp [fd77::7]:53>[fd02::1]:$ => peer udp [fd77::7]:53>[fd09::2]:40000 ttl=63" },
+	{ "to the world: ping", "E icmp 10.9.0.2>198.51.100.7 ask=77 => wire icmp 192.0.2.1>198.51.100.7 ttl=63 ask=*\n"
+				"U icmp 198.51.100.7>192.0.2.1 answer=$ => peer icmp 198.51.100.7>10.9.0.2 ttl=63 answer=77" },
+	{ "to the world: ping, IPv6", "E icmp fd09::2>fd77::7 ask=77 => wire icmp fd02::1>fd77::7 ttl=63 ask=*\n"
+				      "U icmp fd77::7>fd02::1 answer=$ => peer icmp fd77::7>fd09::2 ttl=63 answer=77" },
+	{ "to the world: sctp is nftables' part", "E sctp 10.9.0.2:7>198.51.100.7:7 init => pass" },
+	{ "to the world: something without ports", "E gre 10.9.0.2>198.51.100.7 => pass" },
+	{ "to the world: no first packet", "E tcp 10.9.0.2:40000>198.51.100.7:443 A => pass" },
+	{ "to the world: an answer to nothing", "E icmp 10.9.0.2>198.51.100.7 answer=7 => pass" },
+	{ "to the world: its hops end here", "E udp 10.9.0.2:40000>198.51.100.7:53 ttl=1 => pass" },
+	{ "to the world: too big for the way", "E udp 10.9.0.2:40000>203.0.113.7:53 len=980 => pass" },
+	{ "to the world: just not too big", "E udp 10.9.0.2:40000>203.0.113.7:53 len=972 => wire udp 192.0.2.1:*>203.0.113.7:53 ttl=63" },
+	{ "to the world: segments too big for the way",
+	  "E tcp 10.9.0.2:40000>203.0.113.7:443 S => wire tcp 192.0.2.1:*>203.0.113.7:443 S ttl=63\n"
+	  "U tcp 203.0.113.7:443>192.0.2.1:$ SA => peer tcp 203.0.113.7:443>10.9.0.2:40000 SA ttl=63\n"
+	  "E tcp 10.9.0.2:40000>203.0.113.7:443 len=1900 gso=1400 => pass" },
+	{ "to the world: segments that fit",
+	  "E tcp 10.9.0.2:40000>203.0.113.7:443 S => wire tcp 192.0.2.1:*>203.0.113.7:443 S ttl=63\n"
+	  "U tcp 203.0.113.7:443>192.0.2.1:$ SA => peer tcp 203.0.113.7:443>10.9.0.2:40000 SA ttl=63\n"
+	  "E tcp 10.9.0.2:40000>203.0.113.7:443 len=1900 gso=960 => wire tcp 192.0.2.1:*>203.0.113.7:443 ttl=63" },
+	{ "to the world: no way there", "E udp 10.9.0.2:40000>203.0.114.7:53 => pass" },
+	{ "to the world from an internal network", "E3 tcp 10.6.0.2:40000>198.51.100.7:443 S => pass" },
+	{ "to its own network", "E tcp 10.9.0.2:40000>10.9.0.3:80 S => pass" },
+	{ "to another network", "E tcp 10.9.0.2:40000>10.8.0.2:90 S => pass" },
+	{ "to somebody else's network", "E tcp 10.9.0.2:40000>10.5.0.2:80 S => pass" },
+	{ "to the host's wire", "E udp 10.9.0.2:40000>192.0.2.2:53 => wire udp 192.0.2.1:*>192.0.2.2:53 ttl=63" },
+	{ "to everybody", "E udp 10.9.0.2:68>255.255.255.255:67 => pass" },
+	{ "to a group", "E udp 10.9.0.2:5353>224.0.0.251:5353 => pass" },
+	{ "to a group, IPv6", "E udp [fd09::2]:5353>[ff02::fb]:5353 => pass" },
+	{ "to the host's own port", "E tcp 10.9.0.2:40000>10.9.0.1:22 S => pass" },
+	{ "to the host's own port on the wire", "E tcp 10.9.0.2:40000>192.0.2.1:22 S => pass" },
+	{ "a ping to the gateway", "E icmp 10.9.0.2>10.9.0.1 ask=7 => pass" },
+	{ "to another network's gateway", "E tcp 10.9.0.2:40000>10.8.0.1:9091 S => drop gateway" },
+	{ "a ping to another network's gateway", "E icmp 10.9.0.2>10.8.0.1 ask=7 => drop gateway" },
+	{ "to a port of another network", "E tcp 10.9.0.2:40000>192.0.2.1:9090 S => peer tcp 10.9.0.2:40000>10.8.0.2:90 S ttl=63\n"
+		"E2 tcp 10.8.0.2:90>10.9.0.2:40000 SA => peer tcp 192.0.2.1:9090>10.9.0.2:40000 SA ttl=63" },
+	{ "to a port of its own network", "E tcp 10.9.0.2:40000>10.9.0.1:9091 S => peer tcp 10.9.0.2:40000>10.8.0.2:90 S ttl=63" },
+	{ "to its own port", "E tcp 10.9.0.2:40000>192.0.2.1:8080 S => peer tcp 10.9.0.1:40000>10.9.0.2:80 S ttl=63\n"
+		"E tcp 10.9.0.2:80>10.9.0.1:40000 SA => peer tcp 192.0.2.1:8080>10.9.0.2:40000 SA ttl=63" },
+	{ "to its own port, udp", "E udp 10.9.0.2:40000>192.0.2.1:5353 => peer udp 10.9.0.1:40000>10.9.0.2:53 ttl=63\n"
+		"E udp 10.9.0.2:53>10.9.0.1:40000 => peer udp 192.0.2.1:5353>10.9.0.2:40000 ttl=63" },
+	{ "to its own port, IPv6", "E tcp [fd09::2]:40000>[fd02::1]:8080 S => peer tcp [fd09::1]:40000>[fd09::2]:80 S ttl=63\n"
+		"E tcp [fd09::2]:80>[fd09::1]:40000 SA => peer tcp [fd02::1]:8080>[fd09::2]:40000 SA ttl=63" },
+	{ "to a port from an internal network", "E3 tcp 10.6.0.2:40000>10.6.0.1:8080 S => pass" },
+	{ "to a port that nftables serves", "E tcp 10.9.0.2:40000>192.0.2.1:6000 S => pass" },
+	{ "to a port of an internal network", "E tcp 10.9.0.2:40000>192.0.2.1:6100 S => pass" },
+	{ "a VLAN's", "E tcp 10.9.0.2:40000>198.51.100.7:443 S tag => pass" },
+	{ "ARP", "E arp 10.9.0.2>10.9.0.1 => pass" },
+	{ "cut off", "E tcp 10.9.0.2:40000>198.51.100.7:443 S short=45 => pass" },
+};
+
+#define OPENED "U tcp " C4 ">192.0.2.1:8080 S => peer tcp " C4 ">10.9.0.2:80 S ttl=63\n" \
+	"E tcp 10.9.0.2:80>" C4 " SA => wire tcp 192.0.2.1:8080>" C4 " SA ttl=63\n" \
+	"U tcp " C4 ">192.0.2.1:8080 A => peer tcp " C4 ">10.9.0.2:80 ttl=63\n" \
+	"flow tcp " C4 ">192.0.2.1:8080 = open\n" \
+	"flow tcp 10.9.0.2:80>" C4 " = open\n"
+
+static const struct row life[] = {
+	{ "a SYN", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+		   "flow tcp " C4 ">192.0.2.1:8080 = half\n"
+		   "flow tcp 10.9.0.2:80>" C4 " = half" },
+	{ "a SYN again", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			 "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			 "flow tcp " C4 ">192.0.2.1:8080 = half" },
+	{ "its answer", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " SA => wire tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = replied\n"
+			"flow tcp 10.9.0.2:80>" C4 " = replied" },
+	{ "the SYN again after the answer", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " SA => wire tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = replied" },
+	{ "established", OPENED },
+	{ "refused", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+		     "E tcp 10.9.0.2:80>" C4 " RA => wire tcp 192.0.2.1:8080>" C4 " AR ttl=63\n"
+		     "flow tcp " C4 ">192.0.2.1:8080 = closing\n"
+		     "flow tcp 10.9.0.2:80>" C4 " = closing" },
+	{ "one side ends", OPENED "E tcp 10.9.0.2:80>" C4 " AF => wire tcp *\n"
+			   "flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "both sides end", OPENED "E tcp 10.9.0.2:80>" C4 " AF => wire tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 AF => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing\n"
+			    "flow tcp 10.9.0.2:80>" C4 " = closing\n"
+			    "E tcp 10.9.0.2:80>" C4 " A => wire tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
+	{ "data after one side's end", OPENED "U tcp " C4 ">192.0.2.1:8080 AF => peer tcp *\n"
+			    "E tcp 10.9.0.2:80>" C4 " A => wire tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "broken off by the client", OPENED "U tcp " C4 ">192.0.2.1:8080 R => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
+	{ "broken off by the server", OPENED "E tcp 10.9.0.2:80>" C4 " R => wire tcp *\n"
+			    "flow tcp 10.9.0.2:80>" C4 " = closing" },
+	{ "a RST of somebody else's", OPENED "U tcp " C4 ">192.0.2.1:8080 R => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = open\n"
+			    "flow tcp 10.9.0.2:80>" C4 " = open" },
+	{ "a new one of the same tuple", OPENED "E tcp 10.9.0.2:80>" C4 " AF => wire tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 AF => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = half\n"
+			    "flow tcp 10.9.0.2:80>" C4 " = half" },
+	{ "udp: one question, one answer",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
+	  "flow udp " C4 ">192.0.2.1:5353 = replied" },
+	{ "udp: it goes on",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "flow udp " C4 ">192.0.2.1:5353 = open\nflow udp 10.9.0.2:53>" C4 " = open" },
+	{ "udp: many questions, no answer",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nU udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "flow udp " C4 ">192.0.2.1:5353 = half" },
+	{ "two ways to one port: the second has another source port",
+	  "U tcp " C4 ">192.0.2.1:8080 S => peer tcp " C4 ">10.9.0.2:80 S ttl=63\n"
+	  "U tcp " C4 ">10.9.0.1:8080 S => peer tcp 192.0.2.2:*>10.9.0.2:80 S ttl=63\n"
+	  "E tcp 10.9.0.2:80>192.0.2.2:$ SA => wire tcp 10.9.0.1:8080>" C4 " SA ttl=63\n"
+	  "E tcp 10.9.0.2:80>" C4 " SA => wire tcp 192.0.2.1:8080>" C4 " SA ttl=63" },
+	{ "two containers to one place", "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
+	  "E2 udp 10.8.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n"
+	  "U udp 198.51.100.7:53>192.0.2.1:$ => peer udp 198.51.100.7:53>10.8.0.2:40000 ttl=63" },
+	{ "a connection made again has the same port",
+	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:$ RA => peer tcp 198.51.100.7:443>10.9.0.2:40000 AR ttl=63\n"
+	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:$>198.51.100.7:443 S ttl=63" },
+	{ "a container's answer, forged from the wire",
+	  OPENED "U tcp 10.9.0.2:80>" C4 " A => drop forged" },
+	{ "a container's own flow, forged from the wire",
+	  "E tcp 10.9.0.2:40000>192.0.2.1:9090 S => peer tcp *\n"
+	  "U tcp 10.9.0.2:40000>192.0.2.1:9090 A => drop forged" },
+	{ "a masqueraded flow, forged from the wire",
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
+	  "U udp 10.9.0.2:40000>198.51.100.7:53 => drop forged" },
+	{ "an ended hop in a flow", OPENED "U tcp " C4 ">192.0.2.1:8080 A ttl=1 => pass" },
+};
+
+static const struct row fragments[] = {
+	{ "the first finds, the rest follow",
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp " C4 ">10.9.0.2:53 first=9 ttl=63 badsum\n"
+	  "U udp 192.0.2.2>192.0.2.1 later=9 => peer udp 192.0.2.2>10.9.0.2 later=9 ttl=63" },
+	{ "IPv6", "U udp " C6 ">[fd02::1]:5353 first=9 badsum => peer udp " C6 ">[fd09::2]:53 first=9 ttl=63 badsum\n"
+		  "U udp fd02::2>fd02::1 later=9 => peer udp fd02::2>fd09::2 later=9 ttl=63" },
+	{ "IPv6, after other headers",
+	  "U udp " C6 ">[fd02::1]:5353 hops first=9 badsum => peer udp " C6 ">[fd09::2]:53 first=9 ttl=63 ext=1 badsum\n"
+	  "U udp fd02::2>fd02::1 hops later=9 => peer udp fd02::2>fd09::2 later=9 ttl=63 ext=1" },
+	{ "the answer in fragments",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "E udp 10.9.0.2:53>" C4 " first=7 badsum => wire udp 192.0.2.1:5353>" C4 " first=7 ttl=63 badsum\n"
+	  "E udp 10.9.0.2>192.0.2.2 later=7 => wire udp 192.0.2.1>192.0.2.2 later=7 ttl=63" },
+	{ "to the world", "E udp 10.9.0.2:40000>198.51.100.7:53 first=5 badsum => wire udp 192.0.2.1:*>198.51.100.7:53 first=5 ttl=63 badsum\n"
+			  "E udp 10.9.0.2>198.51.100.7 later=5 => wire udp 192.0.2.1>198.51.100.7 later=5 ttl=63" },
+	{ "a later one without a first", "U udp 192.0.2.2>192.0.2.1 later=9 => pass" },
+	{ "a later one of another packet",
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\nU udp 192.0.2.2>192.0.2.1 later=8 => pass" },
+	{ "a later one of another protocol",
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\nU tcp 192.0.2.2>192.0.2.1 later=9 => pass" },
+	{ "a later one from somebody else",
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\nU udp 192.0.2.3>192.0.2.1 later=9 => pass" },
+	{ "of what is not published", "U udp " C4 ">192.0.2.1:5354 first=9 => pass\nU udp 192.0.2.2>192.0.2.1 later=9 => pass" },
+	{ "cut off in the ports", "U udp " C4 ">192.0.2.1:5353 first=9 short=36 => pass" },
+};
+
+static const struct row errors[] = {
+	{ "from a router, about an answer",
+	  "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+	  "U icmp 192.0.2.254>192.0.2.1 error { tcp 192.0.2.1:8080>" C4 " } => icmp-peer icmp "
+	  "192.0.2.254>10.9.0.2 ttl=63 error { tcp 10.9.0.2:80>" C4 " }" },
+	{ "from a router, about an answer, IPv6",
+	  "U tcp " C6 ">[fd02::1]:8080 S => peer tcp *\n"
+	  "U icmp fd02::fe>fd02::1 error { tcp [fd02::1]:8080>" C6 " } => icmp-peer icmp "
+	  "fd02::fe>fd09::2 ttl=63 error { tcp [fd09::2]:80>" C6 " }" },
+	{ "from the client itself",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "U icmp 192.0.2.2>192.0.2.1 error { udp 192.0.2.1:5353>" C4 " } => icmp-peer icmp "
+	  "192.0.2.2>10.9.0.2 ttl=63 error { udp 10.9.0.2:53>" C4 " }" },
+	{ "from the container: nothing listens",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "E icmp 10.9.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => icmp-wire icmp "
+	  "192.0.2.1>192.0.2.2 ttl=63 error { udp " C4 ">192.0.2.1:5353 }" },
+	{ "from the container: nothing listens, IPv6",
+	  "U udp " C6 ">[fd02::1]:5353 => peer udp *\n"
+	  "E icmp fd09::2>fd02::2 error { udp " C6 ">[fd09::2]:53 } => icmp-wire icmp "
+	  "fd02::1>fd02::2 ttl=63 error { udp " C6 ">[fd02::1]:5353 }" },
+	{ "from the world, about what was masqueraded",
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n"
+	  "U icmp 198.51.100.7>192.0.2.1 error { udp 192.0.2.1:$>198.51.100.7:53 } => icmp-peer icmp "
+	  "198.51.100.7>10.9.0.2 ttl=63 error { udp 10.9.0.2:40000>198.51.100.7:53 }" },
+	{ "from a router, about what was masqueraded, IPv6",
+	  "E tcp [fd09::2]:40000>[fd77::7]:443 S => wire tcp [fd02::1]:*>[fd77::7]:443 S ttl=63\n"
+	  "U icmp fd77::1>fd02::1 error { tcp [fd02::1]:$>[fd77::7]:443 } => icmp-peer icmp "
+	  "fd77::1>fd09::2 ttl=63 error { tcp [fd09::2]:40000>[fd77::7]:443 }" },
+	{ "about a ping that was masqueraded",
+	  "E icmp 10.9.0.2>198.51.100.7 ask=77 => wire icmp 192.0.2.1>198.51.100.7 ttl=63 ask=*\n"
+	  "U icmp 198.51.100.1>192.0.2.1 error { icmp 192.0.2.1>198.51.100.7 ask=$ } => icmp-peer icmp "
+	  "198.51.100.1>10.9.0.2 ttl=63 error { icmp 10.9.0.2>198.51.100.7 ask=77 }" },
+	{ "with IPv4 options inside",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "U icmp 192.0.2.254>192.0.2.1 error { udp 192.0.2.1:5353>" C4 " opt=8 } => icmp-peer icmp "
+	  "192.0.2.254>10.9.0.2 ttl=63 error { udp 10.9.0.2:53>" C4 " opt=8 }" },
+	{ "about no flow", "U icmp 192.0.2.254>192.0.2.1 error { tcp 192.0.2.1:8080>" C4 " } => pass" },
+	{ "about a connection of the host's", "U icmp 192.0.2.254>192.0.2.1 error { tcp 192.0.2.1:40000>198.51.100.7:443 } => pass" },
+	{ "about a later fragment",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "U icmp 192.0.2.254>192.0.2.1 error { udp 192.0.2.1>192.0.2.2 later=3 } => pass" },
+	{ "cut off in the packet inside",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "U icmp 192.0.2.254>192.0.2.1 short=60 error { udp 192.0.2.1:5353>" C4 " } => pass" },
+	{ "its hops end here",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "U icmp 192.0.2.254>192.0.2.1 ttl=1 error { udp 192.0.2.1:5353>" C4 " } => pass" },
+	{ "a container's, forged from the wire",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "U icmp 10.9.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => drop forged" },
+};
+/* clang-format on */
+
+static void play_row(void **state)
+{
+	const struct row *row = *state;
+
+	publish_env_clear();
+	publish_env_play(row->steps);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
+				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
+				ARRAY_SIZE(errors)];
+	size_t n = 0;
+	int r;
+
+	if (!publish_env_make())
+		return 0;
+	n += TEST_ROWS(tests + n, wire, play_row);
+	n += TEST_ROWS(tests + n, container, play_row);
+	n += TEST_ROWS(tests + n, life, play_row);
+	n += TEST_ROWS(tests + n, fragments, play_row);
+	n += TEST_ROWS(tests + n, errors, play_row);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	publish_env_done();
+	return r;
+}
