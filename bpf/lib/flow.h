@@ -186,6 +186,22 @@ static __always_inline struct nat_flow *pair_find(struct work *w)
 	return flow_find(&w->key);
 }
 
+/* Have @f in nat_new.  It mostly is there still, and changing it costs less than
+ * another entry, for which an old one must be found that gives way. */
+static __always_inline void keep_new(const struct nat_tuple *key,
+				     const struct nat_flow *f)
+{
+	struct nat_flow *old = bpf_map_lookup_elem(&nat_new, key);
+
+	if (!old) {
+		(void)bpf_map_update_elem(&nat_new, key, f, BPF_ANY);
+		return;
+	}
+	old->state = f->state;
+	old->flags = f->flags;
+	old->seen = f->seen;
+}
+
 /* Move both entries to @state, and to the map where it belongs.  Return: 0; -1:
  * no room. */
 static __always_inline int flow_move(struct work *w, __u8 state)
@@ -208,8 +224,8 @@ static __always_inline int flow_move(struct work *w, __u8 state)
 		/* what is in nat_new gives way in time */
 		return 0;
 	}
-	(void)bpf_map_update_elem(&nat_new, &w->key, &w->back, BPF_ANY);
-	(void)bpf_map_update_elem(&nat_new, &w->p.t, &w->f, BPF_ANY);
+	keep_new(&w->key, &w->back);
+	keep_new(&w->p.t, &w->f);
 	(void)bpf_map_delete_elem(&nat_est, &w->key);
 	(void)bpf_map_delete_elem(&nat_est, &w->p.t);
 	return 0;
