@@ -11,6 +11,7 @@
  * stack as it is, where nftables does the same more slowly.
  */
 #include <linux/types.h>
+#include <stdbool.h>
 
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
