@@ -45,6 +45,7 @@ struct nlk_link {
 	char alias[NLK_ALIAS_MAX];
 	struct mac_addr mac;
 	uint32_t mtu;
+	uint16_t type;           /* ARPHRD_*; 1: Ethernet */
 	bool up, peer_elsewhere; /* IFLA_LINK_NETNSID is set */
 };
 
@@ -145,6 +146,17 @@ int nlk_addr_each(struct nlk *nlk, int index, /* 0: all links */
 		  int (*fn)(void *ctx, int index, const struct ip_prefix *p),
 		  void *ctx, struct err *err);
 
+struct nlk_addr {
+	int index;
+	struct ip_prefix p;
+	uint8_t scope;  /* RT_SCOPE_* */
+	uint32_t flags; /* IFA_F_* */
+};
+/* The same with all of it, of all links, in the kernel's order. */
+int nlk_addr_walk(struct nlk *nlk,
+		  int (*fn)(void *ctx, const struct nlk_addr *a), void *ctx,
+		  struct err *err);
+
 struct nlk_route {
 	struct ip_prefix dst; /* len 0: default; addr has the family */
 	struct ip_addr gateway, source;
@@ -159,6 +171,10 @@ int nlk_route_each(struct nlk *nlk, int family,
 /* The kernel's answer for one destination (RTM_GETROUTE). -ENETUNREACH. */
 int nlk_route_lookup(struct nlk *nlk, const struct ip_addr *dst,
 		     struct nlk_route *ret, struct err *err);
+/* The same for what is to leave by link @oif; ret->source is what the kernel
+ * would send with. */
+int nlk_route_lookup_by(struct nlk *nlk, const struct ip_addr *dst, int oif,
+			struct nlk_route *ret, struct err *err);
 int nlk_route_add(struct nlk *nlk, const struct nlk_route *r, struct err *err);
 int nlk_route_del(struct nlk *nlk, const struct nlk_route *r, struct err *err);
 /* Permanent or deleted neighbour entries: used to drop a stale one. */

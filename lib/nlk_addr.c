@@ -36,17 +36,12 @@ static struct addr_text addr_text(int index, const struct ip_prefix *p)
 	return t;
 }
 
-struct addr_row {
-	struct ip_prefix p;
-	int index;
-};
-
 struct addr_list {
 	struct nlk_list list;
 	int index; /* 0: all */
 };
 
-int nlk_addr_decode(struct nlmsghdr *h, int *index, struct ip_prefix *ret)
+int nlk_addr_decode(struct nlmsghdr *h, struct nlk_addr *ret)
 {
 	struct nlattr *tb[IFA_MAX + 1];
 	const struct ifaddrmsg *ifa;
@@ -60,16 +55,21 @@ int nlk_addr_decode(struct nlmsghdr *h, int *index, struct ip_prefix *ret)
 			   tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS]);
 	if (ip_is_none(&ip))
 		return -ENOMSG;
-	*index = (int)ifa->ifa_index;
-	*ret = (struct ip_prefix){ .addr = ip, .len = ifa->ifa_prefixlen };
+	*ret = (struct nlk_addr){
+		.index = (int)ifa->ifa_index,
+		.p = { .addr = ip, .len = ifa->ifa_prefixlen },
+		.scope = ifa->ifa_scope,
+		.flags = tb[IFA_FLAGS] ? nla_get_u32(tb[IFA_FLAGS])
+				       : ifa->ifa_flags,
+	};
 	return 0;
 }
 
 static int collect_addr(void *ctx, struct nlmsghdr *h)
 {
 	struct addr_list *l = ctx;
-	struct addr_row row;
-	int r = nlk_addr_decode(h, &row.index, &row.p);
+	struct nlk_addr row;
+	int r = nlk_addr_decode(h, &row);
 
 	if (r < 0)
 		return r == -ENOMSG ? 0 : r;
@@ -89,23 +89,43 @@ static void forget_addrs(void *ctx)
 	((struct addr_list *)ctx)->list.count = 0;
 }
 
+static int read_addrs(struct nlk *nlk, struct addr_list *l, struct err *err)
+{
+	struct ifaddrmsg ifa = { .ifa_index = (uint32_t)l->index };
+
+	return nlk_dump(nlk, RTM_GETADDR, &ifa, sizeof(ifa), NULL, collect_addr,
+			forget_addrs, l, err, "addresses");
+}
+
 int nlk_addr_each(struct nlk *nlk, int index,
 		  int (*fn)(void *ctx, int index, const struct ip_prefix *p),
 		  void *ctx, struct err *err)
 {
 	_cleanup_(addr_list_fini) struct addr_list l = {
-		.list.item = sizeof(struct addr_row), .index = index
+		.list.item = sizeof(struct nlk_addr), .index = index
 	};
-	struct ifaddrmsg ifa = { .ifa_index = (uint32_t)index };
-	int r = nlk_dump(nlk, RTM_GETADDR, &ifa, sizeof(ifa), NULL,
-			 collect_addr, forget_addrs, &l, err, "addresses");
+	int r = read_addrs(nlk, &l, err);
 
 	for (size_t i = 0; r >= 0 && i < l.list.count; i++) {
-		struct addr_row *row =
-			&((struct addr_row *)(void *)l.list.items)[i];
+		const struct nlk_addr *a =
+			&((struct nlk_addr *)(void *)l.list.items)[i];
 
-		r = fn(ctx, row->index, &row->p);
+		r = fn(ctx, a->index, &a->p);
 	}
+	return r < 0 ? r : 0;
+}
+
+int nlk_addr_walk(struct nlk *nlk,
+		  int (*fn)(void *ctx, const struct nlk_addr *a), void *ctx,
+		  struct err *err)
+{
+	_cleanup_(addr_list_fini) struct addr_list l = {
+		.list.item = sizeof(struct nlk_addr)
+	};
+	int r = read_addrs(nlk, &l, err);
+
+	for (size_t i = 0; r >= 0 && i < l.list.count; i++)
+		r = fn(ctx, &((struct nlk_addr *)(void *)l.list.items)[i]);
 	return r < 0 ? r : 0;
 }
 

@@ -62,6 +62,7 @@ static int decode_row(struct nlmsghdr *h, struct link_row *row)
 		return -ENOMSG;
 	*row = (struct link_row){ 0 };
 	l->index = ifi->ifi_index;
+	l->type = ifi->ifi_type;
 	l->up = ifi->ifi_flags & IFF_UP;
 	l->master = attr_int(tb[IFLA_MASTER]);
 	l->peer_index = attr_int(tb[IFLA_LINK]);

@@ -105,6 +105,8 @@ static bool decode_tc(struct nlmsghdr *h, struct nlk_event *e)
 /* Return: false for what no event tells of. */
 static bool decode(struct nlmsghdr *h, struct nlk_event *e)
 {
+	struct nlk_addr addr;
+
 	*e = (struct nlk_event){ 0 };
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
@@ -116,7 +118,11 @@ static bool decode(struct nlmsghdr *h, struct nlk_event *e)
 	case RTM_DELADDR:
 		e->type = h->nlmsg_type == RTM_NEWADDR ? NLK_ADDR_NEW
 						       : NLK_ADDR_DEL;
-		return nlk_addr_decode(h, &e->index, &e->addr) == 0;
+		if (nlk_addr_decode(h, &addr) < 0)
+			return false;
+		e->index = addr.index;
+		e->addr = addr.p;
+		return true;
 	case RTM_NEWROUTE:
 		e->type = NLK_ROUTE_NEW;
 		return true;

@@ -88,7 +88,7 @@ int nlk_list_add(struct nlk_list *l, const void *item);
 
 /* Decoders, shared with the monitor. Return: 0; -ENOMSG: not to be shown. */
 int nlk_link_decode(struct nlmsghdr *h, struct nlk_link *ret);
-int nlk_addr_decode(struct nlmsghdr *h, int *index, struct ip_prefix *ret);
+int nlk_addr_decode(struct nlmsghdr *h, struct nlk_addr *ret);
 struct ip_addr nlk_ip_decode(int family, const struct nlattr *a);
 
 #endif

@@ -164,6 +164,12 @@ int nlk_route_each(struct nlk *nlk, int family,
 int nlk_route_lookup(struct nlk *nlk, const struct ip_addr *dst,
 		     struct nlk_route *ret, struct err *err)
 {
+	return nlk_route_lookup_by(nlk, dst, 0, ret, err);
+}
+
+int nlk_route_lookup_by(struct nlk *nlk, const struct ip_addr *dst, int oif,
+			struct nlk_route *ret, struct err *err)
+{
 	struct rtmsg rtm = { .rtm_family = dst->family,
 			     .rtm_dst_len = (uint8_t)(ip_bytes(dst) * 8) };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
@@ -175,6 +181,8 @@ int nlk_route_lookup(struct nlk *nlk, const struct ip_addr *dst,
 	if (ip_is_none(dst))
 		return err_set(err, -EINVAL, "route: to no address");
 	nlk_put_ip(&b, RTA_DST, dst);
+	if (oif)
+		nlk_put_u32(&b, RTA_OIF, (uint32_t)oif);
 	r = nlk_call(nlk, &b, on_route, &sink, err, "route to",
 		     ip_str(dst, text));
 	if (r == 0)

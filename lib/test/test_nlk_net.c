@@ -33,11 +33,20 @@ static int count_addr(void *ctx, int index, const struct ip_prefix *p)
 	return 0;
 }
 
+/* The last global IPv6 address. */
+static int see_addr(void *ctx, const struct nlk_addr *a)
+{
+	if (a->p.addr.family == AF_INET6 && a->scope == RT_SCOPE_UNIVERSE)
+		*(struct nlk_addr *)ctx = *a;
+	return 0;
+}
+
 static void addresses(void **state)
 {
 	const struct ip_prefix v4 = prefix("10.9.0.1/24");
 	const struct ip_prefix v6 = prefix("fd00:9::1/64");
 	const struct ip_prefix other = prefix("fd00:9::1/80");
+	struct nlk_addr seen = { 0 };
 	struct nlk_env *e = *state;
 	int br, n = 0;
 
@@ -58,6 +67,10 @@ static void addresses(void **state)
 			 0);
 	assert_int_equal(nlk_addr_each(e->nlk, br, count_addr, &n, &e->err), 0);
 	assert_in_range(n, 2, 3); /* and fe80:: */
+	assert_int_equal(nlk_addr_walk(e->nlk, see_addr, &seen, &e->err), 0);
+	assert_int_equal(seen.scope, RT_SCOPE_UNIVERSE);
+	assert_true(seen.flags & IFA_F_NODAD);
+	assert_int_equal(seen.index, br);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(nlk_addr_del(e->nlk, br, &v4, &e->err), 0);
 		assert_int_equal(nlk_addr_del(e->nlk, br, &v6, &e->err), 0);
