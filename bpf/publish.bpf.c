@@ -234,6 +234,8 @@ static __always_inline __u32 read_inside(struct __sk_buff *skb,
 		ret->proto = (bpf_ntohl(h[1]) >> 8) & 0xff;
 		addr_copy(ret->daddr, &h[2]);
 		addr_copy(ret->saddr, &h[6]);
+		if (is_mapped(ret->daddr) || is_mapped(ret->saddr))
+			return 0;
 		l4 = at + sizeof(h);
 	} else {
 		struct iphdr h;

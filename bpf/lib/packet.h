@@ -219,6 +219,12 @@ static __always_inline int skip_extensions(struct __sk_buff *skb,
 	return -1;
 }
 
+/* ::ffff:0:0/96 */
+static __always_inline int is_mapped(const __u32 a[4])
+{
+	return (a[0] | a[1]) == 0 && a[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
 {
 	__u32 h[10]; /* struct ipv6hdr, whose bit fields are no help */
@@ -229,6 +235,9 @@ static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
 		return -1;
 	addr_copy(p->t.saddr, &h[2]);
 	addr_copy(p->t.daddr, &h[6]);
+	/* no such packet is meant well, and we would take it for IPv4 */
+	if (is_mapped(p->t.saddr) || is_mapped(p->t.daddr))
+		return -1;
 	p->ttl = bpf_ntohl(h[1]) & 0xff;
 	p->v6 = 1;
 	p->l4 = ETH_HLEN + sizeof(h);
