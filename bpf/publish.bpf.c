@@ -554,7 +554,8 @@ int publish_uplink(struct __sk_buff *skb)
 /* To a published port of this host: of its own network, another, itself. */
 static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 						 struct work *w,
-						 const struct nat_ep *own)
+						 const struct nat_ep *own,
+						 __u32 apart)
 {
 	const struct packet *p = &w->p;
 	const struct sock_dst *d;
@@ -570,8 +571,10 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	if (!ep || (ep->flags | own->flags) & NAT_EP_INTERNAL || p->ttl <= 1 ||
 	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;
-	if (addr_same(w->f.to.daddr, p->t.saddr)) {
-		/* nobody accepts a packet from himself that comes by a wire */
+	if (addr_same(w->f.to.daddr, p->t.saddr) ||
+	    (apart && ep->bridge == own->bridge)) {
+		/* nobody accepts a packet from himself that comes by a wire,
+		 * or may answer to a neighbour that he is kept from */
 		if (addr_none(own->gateway))
 			return TC_ACT_UNSPEC;
 		addr_copy(w->f.to.saddr, own->gateway);
@@ -648,8 +651,10 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 }
 
 static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
-					       struct work *w, __u32 bridge)
+					       struct work *w,
+					       const struct guard_port *port)
 {
+	__u32 bridge = port->bridge;
 	const struct nat_ep *own = bpf_map_lookup_elem(&nat_ep, w->p.t.saddr);
 	const struct nat_local *local;
 
@@ -660,7 +665,7 @@ static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
 		return masquerade(skb, w, bridge, own);
 	if (local->bridge && local->bridge != bridge)
 		return drop(NAT_DROP_GATEWAY);
-	return publish_from_endpoint(skb, w, own);
+	return publish_from_endpoint(skb, w, own, port->flags & GUARD_APART);
 }
 
 SEC("tc")
@@ -683,7 +688,7 @@ int publish_endpoint(struct __sk_buff *skb)
 	f = flow_find(&w->p.t);
 	if (f && !is_over(&w->p, f))
 		return translate(skb, w, f, NAT_INSIDE);
-	return begin_from_endpoint(skb, w, port->bridge);
+	return begin_from_endpoint(skb, w, port);
 }
 
 char LICENSE[] SEC("license") = "GPL";
