@@ -17,7 +17,7 @@
 
 #include "bpf/guard.skel.h"
 #include "dataplane/ebpf/guard_entry.h"
-#include "dataplane/ebpf/pin_map.h"
+#include "dataplane/ebpf/maps.h"
 #include "dataplane/ebpf/tc.h"
 #include "lib/fail.h"
 #include "lib/log.h"
@@ -150,7 +150,7 @@ static int load(struct guard *g, struct err *err)
 
 	if (!skel)
 		return err_set(err, -errno, "open: %s", strerror(errno));
-	r = pin_reuse_maps(g->pins, skel->obj, "guard_", err);
+	r = maps_reuse(g->pins, skel->obj, err);
 	if (r < 0)
 		return r;
 	r = guard_bpf__load(skel);
@@ -163,7 +163,7 @@ static int load(struct guard *g, struct err *err)
 				 &meta, sizeof(meta), BPF_ANY);
 	if (r < 0)
 		return err_set(err, r, "guard_meta: %s", strerror(-r));
-	r = pin_maps(g->pins, skel->obj, "guard_", err);
+	r = maps_pin(g->pins, skel->obj, err);
 	return r < 0 ? r : keep_fds(g, skel, err);
 }
 

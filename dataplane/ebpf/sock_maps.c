@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is in the maps of the socket hooks: published ports, held ranges. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/ebpf/sock_priv.h"
+#include "lib/fail.h"
+
+/* ---- entries ------------------------------------------------------------ */
+
+static struct bpf_map *map_of(const struct sock *s, enum sock_table table)
+{
+	struct bpf_map *const maps[SOCK_TABLE_MAX] = {
+		[SOCK_PUB] = s->skel->maps.sock_pub,
+		[SOCK_RANGE] = s->skel->maps.sock_range,
+		[SOCK_HELD] = s->skel->maps.sock_held,
+	};
+
+	return maps[table];
+}
+
+static const void *key_of(const struct sock_entry *e)
+{
+	if (e->table == SOCK_PUB)
+		return &e->key.key;
+	return &e->key;
+}
+
+static const void *value_of(const struct sock_entry *e)
+{
+	if (e->table == SOCK_HELD)
+		return &e->hold;
+	return &e->dst;
+}
+
+static int table_error(int r, enum sock_table table, struct err *err)
+{
+	static const char *const names[SOCK_TABLE_MAX] = {
+		[SOCK_PUB] = "published ports",
+		[SOCK_RANGE] = "published port ranges",
+		[SOCK_HELD] = "held port ranges",
+	};
+
+	if (r == -E2BIG || r == -ENOSPC)
+		return err_set(err, -E2BIG,
+			       "socket hooks: the table of %s is full",
+			       names[table]);
+	return err_set(err, r, "socket hooks: %s: %s", names[table],
+		       strerror(-r));
+}
+
+/* What is there under @e's very key. Return: 1; 0; -errno. */
+static int look(struct sock *s, const struct sock_entry *e,
+		struct sock_dst *ret, struct err *err)
+{
+	int r = bpf_map_lookup_elem(bpf_map__fd(map_of(s, e->table)), key_of(e),
+				    ret);
+
+	if (r < 0 && r != -ENOENT)
+		return table_error(r, e->table, err);
+	return r == 0 && ret->bits == e->key.bits;
+}
+
+/* Add one that must not be there in another form; *@added: it was not there. */
+static int add_entry(struct sock *s, const struct sock_entry *e, bool *added,
+		     struct err *err)
+{
+	int fd = bpf_map__fd(map_of(s, e->table)), r = 0;
+	struct sock_dst old = { 0 };
+
+	/* BPF_NOEXIST means nothing to a trie before Linux 6.13 */
+	if (e->table != SOCK_PUB)
+		r = look(s, e, &old, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		r = bpf_map_update_elem(fd, key_of(e), &e->dst, BPF_NOEXIST);
+	else
+		r = -EEXIST;
+	*added = r == 0;
+	if (r != -EEXIST)
+		return r < 0 ? table_error(r, e->table, err) : 0;
+	r = look(s, e, &old, err);
+	if (r > 0 && memcmp(&old, &e->dst, sizeof(old)) == 0)
+		return 0;
+	return err_set(err, -EEXIST,
+		       "socket hooks: host port %u leads elsewhere",
+		       ntohs(e->key.key.port));
+}
+
+static void delete_entry(struct sock *s, const struct sock_entry *e)
+{
+	struct sock_dst old = { 0 };
+
+	/* one that leads elsewhere belongs to somebody else by now */
+	if (look(s, e, &old, NULL) > 0 &&
+	    memcmp(&old, &e->dst, sizeof(old)) == 0)
+		(void)bpf_map_delete_elem(bpf_map__fd(map_of(s, e->table)),
+					  key_of(e));
+}
+
+/* @step: +1 or -1. */
+static int count_entry(struct sock *s, const struct sock_entry *e, int step,
+		       struct err *err)
+{
+	int fd = bpf_map__fd(map_of(s, e->table)), r;
+	struct sock_hold hold = { 0 };
+
+	r = bpf_map_lookup_elem(fd, key_of(e), &hold);
+	if (r < 0 && r != -ENOENT)
+		return table_error(r, e->table, err);
+	if (hold.bits != e->key.bits)
+		hold = (struct sock_hold){ .bits = e->key.bits };
+	if (step < 0 && hold.refs <= 1) {
+		r = bpf_map_delete_elem(fd, key_of(e));
+		return r < 0 && r != -ENOENT ? table_error(r, e->table, err)
+					     : 0;
+	}
+	hold.refs = step < 0 ? hold.refs - 1 : hold.refs + 1;
+	r = bpf_map_update_elem(fd, key_of(e), &hold, BPF_ANY);
+	return r < 0 ? table_error(r, e->table, err) : 0;
+}
+
+static int add_all(struct sock *s, struct sock_entries *l, struct err *err)
+{
+	size_t done = 0;
+	bool added;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->count; i++) {
+		r = FAILPOINT("sock.publish");
+		if (r < 0)
+			err_set(err, r, "socket hooks: %s", strerror(-r));
+		else
+			r = add_entry(s, &l->e[i], &added, err);
+		if (r == 0 && added)
+			l->e[done++] = l->e[i];
+	}
+	if (r == 0)
+		return 0;
+	while (done > 0)
+		delete_entry(s, &l->e[--done]);
+	return r;
+}
+
+static int expand(const struct portmap *ports, const struct ip_addr *ip4,
+		  const struct ip_addr *ip6, struct sock_entries *l,
+		  struct err *err)
+{
+	return sock_entries_publish(l, ports, ip4, ip6, SOCK_SINGLES_MAX, err);
+}
+
+/* What an earlier daemon left is put right before anything is added to it. */
+static int catch_up(struct sock *sock, struct err *err)
+{
+	return sock->late ? sock_load_end(sock, err) : 0;
+}
+
+int sock_publish_add(struct sock *sock, const struct portmap *ports,
+		     const struct ip_addr *ip4, const struct ip_addr *ip6,
+		     struct err *err)
+{
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+	int r = catch_up(sock, err);
+
+	if (r < 0)
+		return r;
+	if (sock->loading)
+		return expand(ports, ip4, ip6, &sock->wanted, err);
+	r = expand(ports, ip4, ip6, &l, err);
+	if (r < 0 || l.count == 0)
+		return r;
+	r = sock_attach(sock, err);
+	return r < 0 ? r : add_all(sock, &l, err);
+}
+
+int sock_publish_del(struct sock *sock, const struct portmap *ports,
+		     const struct ip_addr *ip4, const struct ip_addr *ip6,
+		     struct err *err)
+{
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+	int r = expand(ports, ip4, ip6, &l, err);
+
+	if (r == 0 && sock->loading)
+		sock_entries_remove(&sock->wanted, &l);
+	else if (r == 0 && sock->skel)
+		for (size_t i = 0; i < l.count; i++)
+			delete_entry(sock, &l.e[i]);
+	return r;
+}
+
+int sock_range_hold(struct sock *sock, const struct port_range *r,
+		    struct err *err)
+{
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+	size_t done = 0;
+	int code = catch_up(sock, err);
+
+	if (code < 0)
+		return code;
+	if (sock->loading)
+		return sock_entries_hold(&sock->wanted, r, err);
+	code = sock_entries_hold(&l, r, err);
+	if (code == 0)
+		code = sock_attach(sock, err);
+	while (code == 0 && done < l.count) {
+		code = count_entry(sock, &l.e[done], 1, err);
+		if (code == 0)
+			done++;
+	}
+	if (code < 0)
+		while (done > 0)
+			(void)count_entry(sock, &l.e[--done], -1, NULL);
+	return code;
+}
+
+int sock_range_release(struct sock *sock, const struct port_range *r,
+		       struct err *err)
+{
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+	int code = sock_entries_hold(&l, r, err);
+
+	if (code == 0 && sock->loading) {
+		sock_entries_remove(&sock->wanted, &l);
+		return 0;
+	}
+	for (size_t i = 0; code == 0 && sock->skel && i < l.count; i++)
+		code = count_entry(sock, &l.e[i], -1, err);
+	return code;
+}
+
+/* ---- load --------------------------------------------------------------- */
+
+void sock_load_begin(struct sock *sock)
+{
+	sock_entries_fini(&sock->wanted);
+	sock->loading = true;
+	sock->late = false;
+}
+
+static void note_dropped(struct sock *s, const struct sock_prefix *key)
+{
+	uint32_t count = 1u << (SOCK_KEY_BITS + 16 - key->bits);
+	uint32_t first = ntohs(key->key.port) & ~(count - 1);
+
+	for (uint32_t p = first; p < first + count && p < 65536; p++)
+		s->dropped[p / 64] |= 1ull << p % 64;
+}
+
+const uint64_t *sock_load_dropped(const struct sock *sock)
+{
+	return sock->dropped;
+}
+
+/* Delete what is in @table and not wanted: first all such keys, then each, as
+ * a walk over a map that shrinks starts again. */
+static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
+{
+	_cleanup_(sock_entries_fini) struct sock_entries old = { 0 };
+	int fd = bpf_map__fd(map_of(s, table)), r = 0;
+	struct sock_entry e = { .table = table,
+				.key.bits = SOCK_KEY_BITS + 16 };
+	void *key = table == SOCK_PUB ? (void *)&e.key.key : (void *)&e.key;
+	void *from = NULL;
+
+	while (r == 0 && bpf_map_get_next_key(fd, from, key) == 0) {
+		from = key;
+		if (!sock_entries_find(&s->wanted, table, &e.key))
+			r = sock_entries_append(&old, &e, err);
+	}
+	for (size_t i = 0; r == 0 && i < old.count; i++) {
+		r = bpf_map_delete_elem(fd, key_of(&old.e[i]));
+		if (r == -ENOENT)
+			r = 0;
+		if (r < 0)
+			r = table_error(r, table, err);
+		else if (table == SOCK_HELD)
+			note_dropped(s, &old.e[i].key);
+	}
+	return r;
+}
+
+static int sync_maps(struct sock *s, struct err *err)
+{
+	int r = 0;
+
+	sock_entries_sort(&s->wanted);
+	for (size_t i = 0; r == 0 && i < s->wanted.count; i++) {
+		const struct sock_entry *e = &s->wanted.e[i];
+
+		r = bpf_map_update_elem(bpf_map__fd(map_of(s, e->table)),
+					key_of(e), value_of(e), BPF_ANY);
+		if (r < 0)
+			r = table_error(r, e->table, err);
+	}
+	for (int t = 0; r == 0 && t < SOCK_TABLE_MAX; t++)
+		r = drop_unwanted(s, (enum sock_table)t, err);
+	return r;
+}
+
+int sock_load_end(struct sock *sock, struct err *err)
+{
+	int r = 0;
+
+	if (!sock->loading)
+		return 0;
+	if (sock->wanted.count || pin_exists(&sock->pins, "sock_meta")) {
+		r = sock_attach(sock, err);
+		if (r == 0)
+			r = sync_maps(sock, err);
+	}
+	sock->late = r < 0;
+	if (r < 0)
+		return r;
+	sock->loading = false;
+	sock_entries_fini(&sock->wanted);
+	return 0;
+}

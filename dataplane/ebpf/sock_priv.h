@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sock_priv.h - the handle of the socket hooks, shared by its files. */
+#ifndef DATAPLANE_EBPF_SOCK_PRIV_H
+#define DATAPLANE_EBPF_SOCK_PRIV_H
+
+#include <bpf/libbpf.h>
+
+#include "bpf/sock.skel.h"
+#include "dataplane/ebpf/maps.h"
+#include "dataplane/ebpf/pin.h"
+#include "dataplane/ebpf/sock.h"
+#include "dataplane/ebpf/sock_entry.h"
+
+DEFINE_CLEANUP(struct sock_bpf, sock_bpf__destroy)
+
+_Static_assert(sizeof(struct sock_meta) == sizeof(struct maps_meta),
+	       "maps_meta");
+
+#define SOCK_PROGS 10
+
+struct sock {
+	struct pin_dir pins;
+	char cgroup[PIN_PATH_MAX];
+	uint64_t cookie;       /* of our network namespace */
+	bool foreign;          /* the pins are of another namespace */
+	struct sock_bpf *skel; /* owned; NULL: not attached */
+	struct bpf_link *links[SOCK_PROGS]; /* owned; pinned */
+	bool loading;
+	bool late;                  /* sock_load_end() failed: still loading */
+	struct sock_entries wanted; /* while loading */
+	uint64_t dropped[65536 / 64];
+};
+
+#endif
