@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sock.bpf.c - cgroup socket hooks: loopback addresses of published ports lead
- * to the container, and nobody binds into a range that is held.
+ * sock.bpf.c - cgroup socket hooks: the host's own addresses, loopback and, with
+ * the eBPF dataplane, all others, with a published port lead to the container,
+ * and nobody binds into a range that is held.
  *
  * What was rewritten is remembered in the socket's own storage, so that it goes
  * with the socket and costs other sockets one pointer look.  An unconnected UDP
@@ -15,6 +16,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/nat_map.h"
 #include "bpf/sock_map.h"
 
 #define PEERS      4u
@@ -59,6 +61,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct sock_meta);
 } sock_meta SEC(".maps");
+
+/* The same as publish.bpf.c's: whoever is loaded first makes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NAT_LOCAL_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32[4]);
+	__type(value, struct nat_local);
+} nat_local SEC(".maps");
 
 struct place {
 	__u32 addr[4];
@@ -138,9 +149,17 @@ static __always_inline const struct sock_dst *find_key(struct sock_prefix *k)
 	return d ? d : bpf_map_lookup_elem(&sock_range, k);
 }
 
+/* Is it an address of this host other than loopback? */
+static __always_inline int is_host(const struct place *p)
+{
+	return bpf_map_lookup_elem(&nat_local, p->addr) != 0;
+}
+
 static __always_inline void to_wildcard(struct sock_key *k)
 {
-	/* ::ffff:a.b.c.d -> ::ffff:0.0.0.0; ::1 -> :: */
+	/* ::ffff:a.b.c.d -> ::ffff:0.0.0.0 */
+	if (k->addr[0] || k->addr[1] || k->addr[2] != bpf_htonl(0xffff))
+		k->addr[0] = k->addr[1] = k->addr[2] = 0;
 	k->addr[3] = 0;
 }
 
@@ -158,7 +177,8 @@ static __always_inline const struct sock_dst *find(const struct place *asked,
 	return find_key(&k);
 }
 
-/* Return: 0 when the container has no address that would do. */
+/* Only ::1 leads to a container without IPv6: others reach it no more than a
+ * client from outside.  Return: 0 when it has no address that would do. */
 static __always_inline int choose(const struct sock_dst *d,
 				  const struct place *asked, struct place *to)
 {
@@ -175,7 +195,7 @@ static __always_inline int choose(const struct sock_dst *d,
 		return 1;
 	}
 	set_v4(to, d->ip4, port);
-	return d->ip4 != 0;
+	return d->ip4 != 0 && (is_v4(asked) || is_loopback(asked));
 }
 
 static __always_inline void remember(struct bpf_sock *sk,
@@ -243,11 +263,12 @@ static __always_inline int out4(struct bpf_sock_addr *ctx)
 	const struct sock_dst *d;
 	struct place asked, to;
 
-	if (!loopback4(ctx->user_ip4) || !sk || !ours(ctx))
+	set_v4(&asked, ctx->user_ip4, ctx->user_port);
+	if (!sk || (!loopback4(ctx->user_ip4) && !is_host(&asked)) ||
+	    !ours(ctx))
 		return 1;
 	if (loopback4(sk->src_ip4))
 		return 1;
-	set_v4(&asked, ctx->user_ip4, ctx->user_port);
 	d = find(&asked, (__u8)ctx->protocol);
 	if (!d || !choose(d, &asked, &to))
 		return 1;
@@ -297,7 +318,7 @@ static __always_inline int out6(struct bpf_sock_addr *ctx, int sending)
 	struct place asked, to;
 
 	read6(ctx, &asked);
-	if (!is_loopback(&asked) || !sk || !ours(ctx))
+	if (!sk || (!is_loopback(&asked) && !is_host(&asked)) || !ours(ctx))
 		return 1;
 	d = find(&asked, (__u8)ctx->protocol);
 	if (!d || !choose(d, &asked, &to) || !source_fits(sk, &to))

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sock.h - published ports on this host's own loopback, by cgroup socket hooks.
+ * sock.h - published ports for this host's own programs, by cgroup socket hooks,
+ * and the maps that say which port leads where (bpf/sock_map.h).
  *
  * connect() and sendmsg() to 127.0.0.0/8, ::1 or ::ffff:127.0.0.0/104 with a
- * published port are sent to the container instead; getpeername() and
+ * published port are sent to the container instead, and so are those to the
+ * addresses in nat_local (nat.h fills it while a network is on the eBPF
+ * dataplane; else nftables translates those); getpeername() and
  * recvmsg() show what the program asked for.  bind() into a range that we hold
  * is refused with EADDRINUSE.  Only sockets of the network namespace that
  * sock_open() was called in are touched.
@@ -22,7 +25,7 @@
  *   ways to find out;
  * - getsockname() shows the host's address toward the container;
  * - bind() to :: with IPV6_V6ONLY is refused also when only IPv4 is held;
- * - SCTP has no such hooks: its ports are ignored here.
+ * - SCTP has no such hooks: its ports are only in the maps.
  */
 #ifndef DATAPLANE_EBPF_SOCK_H
 #define DATAPLANE_EBPF_SOCK_H
@@ -60,8 +63,8 @@ int sock_open(const struct sock_config *cfg, struct sock **ret,
 void sock_close(struct sock *sock); /* leaves the kernel as it is; NULL: fine */
 DEFINE_CLEANUP(struct sock, sock_close)
 
-/* The driver's pins, for what else is pinned there: one lock holds them all.
- * Borrowed for the handle's life. */
+/* Where the driver's pins are: others pin there too.  Borrowed for the handle's
+ * life; locked when it is there. */
 struct pin_dir;
 struct pin_dir *sock_pins(struct sock *sock);
 
@@ -75,10 +78,8 @@ int sock_attach(struct sock *sock, struct err *err);
 int sock_detach(struct sock *sock, struct err *err);
 
 /*
- * sock_publish_add() - let the loopback side of @ports lead to the container.
- *
- * Ranges of one host address that is no loopback address are skipped: nothing
- * to do for them.  All or nothing.  The same again: 0.
+ * sock_publish_add() - let @ports lead to the container.  All or nothing.  The
+ * same again: 0.
  *
  * @ip4, @ip6: the container's; none or NULL: it has none.
  * Return: 0; -EEXIST when a port leads elsewhere; -E2BIG; -ENOMEM.

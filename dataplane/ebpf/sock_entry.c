@@ -127,8 +127,7 @@ static int add_range(struct sock_entries *l, struct sock_entry e,
 	return add_prefixes(l, e, first, last, err);
 }
 
-/* Loopback sees a publish on any address, of its family or both, and those on
- * a loopback address itself. */
+/* No address: any one of both families. */
 static int publish_range(struct sock_entries *l, const struct port_range *r,
 			 const struct sock_dst *dst, uint32_t singles_max,
 			 struct err *err)
@@ -137,11 +136,7 @@ static int publish_range(struct sock_entries *l, const struct port_range *r,
 	const struct ip_addr *ip = &r->host_ip;
 	int code = 0;
 
-	if (r->proto != IPPROTO_TCP && r->proto != IPPROTO_UDP)
-		return 0;
 	if (!ip_is_none(ip)) {
-		if (!ip_is_any(ip) && !ip_is_loopback(ip))
-			return 0;
 		set_addr(e.key.key.addr, ip);
 		return add_range(l, e, r, singles_max, err);
 	}

@@ -37,9 +37,8 @@ struct sock_entries {
 
 void sock_entries_fini(struct sock_entries *l);
 
-/* Append what @ports need so that the host's loopback leads to the container;
- * nothing for addresses that are no loopback. @singles_max: longer ranges go
- * into the trie. Return: 0; -ENOMEM. */
+/* Append what @ports need so that the host's addresses lead to the container.
+ * @singles_max: longer ranges go into the trie. Return: 0; -ENOMEM. */
 int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 			 const struct ip_addr *ip4, const struct ip_addr *ip6,
 			 uint32_t singles_max, struct err *err);

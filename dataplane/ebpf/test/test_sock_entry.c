@@ -27,6 +27,7 @@ static const struct row rows[] = {
 	{ "all, worst case", NULL, 1, 65534, 30 },
 	{ "on 127.0.0.1", "127.0.0.1", 8080, 100, 10 },
 	{ "on ::1", "::1", 8080, 100, 10 },
+	{ "on 192.0.2.1", "192.0.2.1", 8080, 100, 10 },
 	{ "on any IPv4", "0.0.0.0", 8080, 100, 10 },
 	{ "on any IPv6", "::", 8080, 100, 10 },
 };
@@ -96,19 +97,24 @@ static void singles_are_one_key_a_port(void **state)
 		assert_int_equal(l.e[i].table, SOCK_PUB);
 }
 
-static void other_addresses_and_sctp_are_skipped(void **state)
+static void one_address_and_sctp_are_one_key(void **state)
 {
 	struct port_range r[2] = { range_of(
 		&(struct row){ .first = 80, .count = 1 }) };
 	struct portmap m = { .ranges = r, .count = 2 };
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+	const __u32 want[4] = { 0, 0, htonl(0xffff), htonl(0xc0000201) };
 
 	(void)state;
 	r[1] = r[0];
 	r[0].proto = IPPROTO_SCTP;
-	assert_int_equal(ip_parse("192.0.2.1", &r[1].host_ip, NULL), 0);
+	assert_int_equal(ip_parse("192.0.2.1", &r[0].host_ip, NULL), 0);
+	assert_int_equal(ip_parse("2001:db8::1", &r[1].host_ip, NULL), 0);
 	assert_int_equal(sock_entries_publish(&l, &m, NULL, NULL, 64, NULL), 0);
-	assert_int_equal(l.count, 0);
+	assert_int_equal(l.count, 2);
+	assert_int_equal(l.e[0].key.key.proto, IPPROTO_SCTP);
+	assert_memory_equal(l.e[0].key.key.addr, want, 16);
+	assert_memory_equal(l.e[1].key.key.addr, r[1].host_ip.bytes, 16);
 }
 
 static void sort_counts_and_remove_takes_away(void **state)
@@ -138,7 +144,7 @@ int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3] = {
 		cmocka_unit_test(singles_are_one_key_a_port),
-		cmocka_unit_test(other_addresses_and_sctp_are_skipped),
+		cmocka_unit_test(one_address_and_sctp_are_one_key),
 		cmocka_unit_test(sort_counts_and_remove_takes_away),
 	};
 
