@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of the publishing programs: load, pin, take over, remove.
+ *
+ * Pins in the driver's directory: nat_* (maps) and publish_in_<ifindex>, the
+ * program at an uplink.  A daemon that starts anew takes the maps with their
+ * flows if the layout is its own; the programs are replaced in place, one
+ * uplink and one endpoint after the other: old and new ones work on the same
+ * maps, so a flow may meet both.
+ */
+#include "dataplane/ebpf/nat.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "dataplane/ebpf/nat_priv.h"
+#include "lib/fail.h"
+#include "lib/netns.h"
+
+DEFINE_CLEANUP(struct publish_bpf, publish_bpf__destroy)
+
+#define BPF_F_IPV6_FLAG 128 /* BPF_F_IPV6, Linux 6.16 */
+
+/* ---- open --------------------------------------------------------------- */
+
+static int drop_pins(struct nat *nat, struct err *err)
+{
+	int r = tc_sweep(nat->cfg.tc, NAT_UPLINK_NAME, NULL, NULL, err);
+
+	return r < 0 ? r : pin_remove(nat->cfg.pins, "nat_", err);
+}
+
+static int look_at_meta(struct nat *nat, bool *dropped, struct err *err)
+{
+	int r = maps_owner(nat->cfg.pins, "nat_meta", &nat->meta, err);
+
+	if (r < 0)
+		return r;
+	*dropped = r == MAPS_OTHER;
+	nat->foreign = r == MAPS_FOREIGN;
+	return *dropped ? drop_pins(nat, err) : 0;
+}
+
+int nat_open(const struct nat_config *cfg, struct nat **ret, bool *dropped,
+	     struct err *err)
+{
+	_cleanup_(nat_closep) struct nat *nat = calloc(1, sizeof(*nat));
+	int r;
+
+	*dropped = false;
+	if (!nat)
+		return err_set(err, -ENOMEM, "published ports: out of memory");
+	nat->cfg = *cfg;
+	nat->meta.layout = NAT_LAYOUT;
+	nat->masq_first = NAT_MASQ_FIRST;
+	nat->masq_last = NAT_MASQ_LAST;
+	nat->cpus = libbpf_num_possible_cpus();
+	if (nat->cpus < 0)
+		return err_set(err, nat->cpus, "number of CPUs: %s",
+			       strerror(-nat->cpus));
+	nat->percpu = calloc((size_t)nat->cpus, sizeof(*nat->percpu));
+	if (!nat->percpu)
+		return err_set(err, -ENOMEM, "published ports: out of memory");
+	r = netns_cookie(&nat->meta.netns_cookie, err);
+	if (r == 0)
+		r = look_at_meta(nat, dropped, err);
+	if (r < 0)
+		return err_wrap(err, r, "published ports");
+	*ret = take_ptr(nat);
+	return 0;
+}
+
+void nat_close(struct nat *nat)
+{
+	if (!nat)
+		return;
+	publish_bpf__destroy(nat->skel);
+	free(nat->percpu);
+	free(nat->uplinks);
+	free(nat->again);
+	free(nat);
+}
+
+bool nat_is_attached(const struct nat *nat)
+{
+	return nat->skel != NULL;
+}
+
+bool nat_is_pinned(const struct nat *nat)
+{
+	return !nat->foreign && pin_exists(nat->cfg.pins, "nat_meta");
+}
+
+void nat_masquerade_ports(struct nat *nat, uint16_t first, uint16_t last)
+{
+	nat->masq_first = first;
+	nat->masq_last = last;
+}
+
+int nat_endpoint_program(const struct nat *nat)
+{
+	return nat->skel ? bpf_program__fd(nat->skel->progs.publish_endpoint)
+			 : -EBADF;
+}
+
+/* ---- attach ------------------------------------------------------------- */
+
+/* Does bpf_l4_csum_replace() know of IPv6, where a changed address does not
+ * change a CHECKSUM_COMPLETE?  It refuses flags that it does not know. */
+static bool knows_csum_ipv6(void)
+{
+	static const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K,
+		  .dst_reg = BPF_REG_2,
+		  .imm = 40 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_4 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K,
+		  .dst_reg = BPF_REG_5,
+		  .imm = BPF_F_IPV6_FLAG },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_l4_csum_replace },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	_cleanup_close_ int prog =
+		bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", code,
+			      ARRAY_SIZE(code), NULL);
+	char packet[64] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet,
+		    .data_size_in = sizeof(packet), .repeat = 1);
+
+	return prog >= 0 && bpf_prog_test_run_opts(prog, &opts) == 0 &&
+	       opts.retval == 0;
+}
+
+static void set_sizes(const struct nat *nat, struct publish_bpf *skel)
+{
+	if (nat->cfg.new_max)
+		(void)bpf_map__set_max_entries(skel->maps.nat_new,
+					       nat->cfg.new_max);
+	if (nat->cfg.est_max)
+		(void)bpf_map__set_max_entries(skel->maps.nat_est,
+					       nat->cfg.est_max);
+}
+
+static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
+{
+	_cleanup_(publish_bpf__destroyp) struct publish_bpf *skel =
+		publish_bpf__open();
+	int r;
+
+	if (!skel)
+		return err_set(err, -errno, "open: %s", strerror(errno));
+	skel->rodata->masq_first = nat->masq_first;
+	skel->rodata->masq_last = nat->masq_last;
+	skel->rodata->csum_ipv6 = knows_csum_ipv6();
+	set_sizes(nat, skel);
+	r = maps_reuse(nat->cfg.pins, skel->obj, err);
+	if (r == 0)
+		r = FAILPOINT("nat.load");
+	if (r < 0)
+		return r;
+	r = publish_bpf__load(skel);
+	if (r == -EPERM)
+		return err_set(err, r,
+			       "load: %s (needs CAP_BPF and CAP_NET_ADMIN)",
+			       strerror(-r));
+	if (r < 0)
+		return err_set(err, -EOPNOTSUPP,
+			       "this kernel does not take the programs (%s; "
+			       "they are made for Linux 6.1 and later with "
+			       "CONFIG_NET_CLS_ACT)",
+			       strerror(-r));
+	r = maps_mark(skel->maps.nat_meta, &nat->meta, err);
+	if (r == 0)
+		r = maps_pin(nat->cfg.pins, skel->obj, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(skel);
+	return 0;
+}
+
+int nat_attach(struct nat *nat, struct err *err)
+{
+	bool fresh;
+	int r = 0;
+
+	if (nat->skel)
+		return 0;
+	if (nat->foreign)
+		r = drop_pins(nat, err);
+	nat->foreign = false;
+	fresh = !pin_exists(nat->cfg.pins, "nat_meta");
+	if (r == 0)
+		r = load(nat, &nat->skel, err);
+	/* of other sizes, or half made: without their flows */
+	if (r == -EPROTO) {
+		r = drop_pins(nat, err);
+		if (r == 0)
+			r = load(nat, &nat->skel, err);
+	}
+	if (r < 0 && fresh)
+		(void)pin_remove(nat->cfg.pins, "nat_", NULL);
+	return r < 0 ? err_wrap(err, r, "published ports by eBPF") : 0;
+}
+
+int nat_detach(struct nat *nat, struct err *err)
+{
+	int r = drop_pins(nat, err);
+
+	publish_bpf__destroy(take_ptr(nat->skel));
+	free(take_ptr(nat->uplinks));
+	nat->uplink_count = 0;
+	free(take_ptr(nat->again));
+	nat->again_count = 0;
+	nat->walk = (struct nat_walk){ 0 };
+	nat->foreign = false;
+	return r < 0 ? err_wrap(err, r, "published ports by eBPF") : 0;
+}
+
+/* ---- counters ----------------------------------------------------------- */
+
+static const char *const count_names[] = {
+	[NAT_COUNT_IN] = "in",
+	[NAT_COUNT_OUT] = "out",
+	[NAT_COUNT_ICMP] = "icmp-errors",
+	[NAT_COUNT_FLOW] = "flows",
+	[NAT_COUNT_PORTS] = "no-port-left",
+	[NAT_DROP_FULL] = "drop-full",
+	[NAT_DROP_FORGED] = "drop-forged",
+	[NAT_DROP_REWRITE] = "drop-rewrite",
+	[NAT_DROP_GATEWAY] = "drop-gateway",
+};
+_Static_assert(ARRAY_SIZE(count_names) == NAT_COUNT_MAX, "enum nat_count");
+
+const char *nat_count_name(unsigned int which)
+{
+	return which < NAT_COUNT_MAX ? count_names[which] : NULL;
+}
+
+static int count_of(struct nat *nat, __u32 which, uint64_t *ret,
+		    struct err *err)
+{
+	int r = bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.nat_count),
+				    &which, nat->percpu);
+
+	if (r < 0)
+		return err_set(err, r, "counters: %s", strerror(-r));
+	*ret = 0;
+	for (int i = 0; i < nat->cpus; i++)
+		*ret += nat->percpu[i];
+	return 0;
+}
+
+int nat_counts(struct nat *nat, uint64_t ret[static NAT_COUNT_MAX],
+	       struct err *err)
+{
+	int r = 0;
+
+	memset(ret, 0, NAT_COUNT_MAX * sizeof(*ret));
+	for (__u32 i = 0; r == 0 && nat->skel && i < NAT_COUNT_MAX; i++)
+		r = count_of(nat, i, &ret[i], err);
+	return r;
+}
+
+int nat_count_flows(struct nat *nat, uint64_t *ret, struct err *err)
+{
+	return count_of(nat, NAT_COUNT_FLOW, ret, err);
+}

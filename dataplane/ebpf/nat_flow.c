@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Flows that end without a packet saying so: idle ones, and those of endpoints
+ * and published ports that are no more.
+ *
+ * A flow is two entries, and each packet touches only its own direction's, so
+ * an entry is as young as the younger of the two.  Both go together.  Where both
+ * maps have a key, nat_est's counts.
+ */
+#include "dataplane/ebpf/nat.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <time.h>
+
+#include "bpf/sock_map.h"
+#include "dataplane/ebpf/nat_priv.h"
+#include "lib/fail.h"
+
+#define BATCH    2048 /* entries read at once */
+#define WALK_GAP 10   /* seconds from one walk's begin to the next one's */
+
+/* ---- pairs -------------------------------------------------------------- */
+
+static uint32_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint32_t)ts.tv_sec;
+}
+
+static int fd_of(const struct nat *nat, bool est)
+{
+	return bpf_map__fd(est ? nat->skel->maps.nat_est
+			       : nat->skel->maps.nat_new);
+}
+
+static struct nat_tuple reverse(const struct nat_tuple *t)
+{
+	struct nat_tuple r = { .sport = t->dport,
+			       .dport = t->sport,
+			       .proto = t->proto };
+
+	memcpy(r.saddr, t->daddr, sizeof(r.saddr));
+	memcpy(r.daddr, t->saddr, sizeof(r.daddr));
+	return r;
+}
+
+/* The other direction's entry: what is in nat_est counts, as for the programs. */
+static bool find_pair(struct nat *nat, const struct nat_flow *f,
+		      struct nat_flow *ret)
+{
+	struct nat_tuple key = reverse(&f->to);
+
+	return bpf_map_lookup_elem(fd_of(nat, true), &key, ret) == 0 ||
+	       bpf_map_lookup_elem(fd_of(nat, false), &key, ret) == 0;
+}
+
+/* Return: entries removed. */
+static int remove_pair(struct nat *nat, const struct nat_tuple *key,
+		       const struct nat_flow *f)
+{
+	struct nat_tuple pair = reverse(&f->to);
+	int n = 0;
+
+	for (int est = 0; est < 2; est++) {
+		n += bpf_map_delete_elem(fd_of(nat, est), key) == 0;
+		n += bpf_map_delete_elem(fd_of(nat, est), &pair) == 0;
+	}
+	return n;
+}
+
+/* ---- what goes ---------------------------------------------------------- */
+
+/* One packet's ends by what they are, whichever direction it has. */
+struct ends {
+	const __u32 *host, *container; /* of what is published */
+	__u16 host_port, port;         /* network order */
+};
+
+static struct ends ends_of(const struct nat_tuple *key,
+			   const struct nat_flow *f)
+{
+	if (f->flags & NAT_FORWARD)
+		return (struct ends){ key->daddr, f->to.daddr, key->dport,
+				      f->to.dport };
+	return (struct ends){ f->to.saddr, key->saddr, f->to.sport,
+			      key->sport };
+}
+
+static bool same(const __u32 a[4], const __u32 b[4])
+{
+	return memcmp(a, b, 16) == 0;
+}
+
+static bool matches(const struct nat_filter *filter,
+		    const struct nat_tuple *key, const struct nat_flow *f)
+{
+	struct ends e = ends_of(key, f);
+	__u32 container[4], host[4];
+	uint32_t port = ntohs(e.host_port);
+
+	nat_addr(container, &filter->container);
+	if (!filter->proto)
+		return same(key->saddr, container) ||
+		       same(key->daddr, container) ||
+		       same(f->to.saddr, container) ||
+		       same(f->to.daddr, container);
+	if ((f->flags & NAT_MASQ) || key->proto != filter->proto ||
+	    !same(e.container, container) || port < filter->first ||
+	    port - filter->first >= filter->count)
+		return false;
+	if (ip_is_none(&filter->host) || ip_is_any(&filter->host))
+		return true;
+	nat_addr(host, &filter->host);
+	return same(e.host, host);
+}
+
+static uint32_t idle_limit(uint8_t proto, uint8_t state)
+{
+	static const uint32_t tcp[] = {
+		[NAT_HALF] = NAT_IDLE_TCP_HALF,
+		[NAT_REPLIED] = NAT_IDLE_TCP_REPLIED,
+		[NAT_OPEN] = NAT_IDLE_TCP_OPEN,
+		[NAT_CLOSING] = NAT_IDLE_TCP_CLOSING,
+	};
+
+	if (proto == IPPROTO_TCP)
+		return state < ARRAY_SIZE(tcp) ? tcp[state]
+					       : NAT_IDLE_TCP_CLOSING;
+	if (proto == IPPROTO_UDP)
+		return state == NAT_OPEN ? NAT_IDLE_UDP_OPEN
+					 : NAT_IDLE_UDP_HALF;
+	if (proto == IPPROTO_SCTP && state == NAT_OPEN)
+		return NAT_IDLE_SCTP_OPEN;
+	return NAT_IDLE_OTHER;
+}
+
+static bool older(uint32_t now, uint32_t seen, uint32_t limit)
+{
+	return now > seen && now - seen > limit;
+}
+
+static bool is_idle(struct nat *nat, const struct nat_tuple *key,
+		    const struct nat_flow *f, uint32_t now)
+{
+	uint32_t limit = idle_limit(key->proto, f->state);
+	struct nat_flow pair;
+
+	if (!older(now, f->seen, limit))
+		return false;
+	return !find_pair(nat, f, &pair) || older(now, pair.seen, limit);
+}
+
+/* Does @dst, as found for some port, lead to container @ip? */
+static bool leads_to(const struct sock_dst *dst, const __u32 ip[4])
+{
+	__u32 v4[4] = { 0, 0, htonl(0xffff), dst->ip4 };
+
+	return same(ip, dst->ip6) || (dst->ip4 && same(ip, v4));
+}
+
+/* Is the port that the flow came by still published to that container? */
+static bool is_published(const struct nat *nat, const struct nat_tuple *key,
+			 const struct nat_flow *f)
+{
+	struct ends e = ends_of(key, f);
+	struct sock_prefix p = { .bits = SOCK_KEY_BITS + 16,
+				 .key = { .proto = key->proto,
+					  .port = e.host_port } };
+	bool v4 =
+		e.host[0] == 0 && e.host[1] == 0 && e.host[2] == htonl(0xffff);
+	struct sock_dst dst;
+
+	memcpy(p.key.addr, e.host, 16);
+	for (int any = 0; any < 2; any++) {
+		if (any && v4)
+			p.key.addr[3] = 0;
+		else if (any)
+			memset(p.key.addr, 0, 16);
+		if (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_pub),
+					&p.key, &dst) == 0 ||
+		    bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_range),
+					&p, &dst) == 0)
+			return leads_to(&dst, e.container);
+	}
+	return false;
+}
+
+/* Has the flow lost its endpoint or its port? */
+static bool is_orphan(const struct nat *nat, const struct nat_tuple *key,
+		      const struct nat_flow *f)
+{
+	bool from = f->flags & NAT_MASQ ? f->flags & NAT_FORWARD
+					: !(f->flags & NAT_FORWARD);
+	struct nat_ep ep;
+
+	/* the container sends what is masqueraded, and answers the rest */
+	if (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.nat_ep),
+				from ? key->saddr : f->to.daddr, &ep) < 0)
+		return true;
+	/* another one by now, with the same address */
+	if ((f->flags & NAT_PEER) && !from && ep.ifindex != f->ifindex)
+		return true;
+	return !(f->flags & NAT_MASQ) && !is_published(nat, key, f);
+}
+
+/* ---- walking ------------------------------------------------------------ */
+
+struct batch {
+	struct nat_tuple *keys; /* owned, and so are the flows */
+	struct nat_flow *flows;
+	uint32_t room, count;
+};
+
+static void batch_fini(struct batch *b)
+{
+	free(b->keys);
+	free(b->flows);
+}
+
+static int batch_init(struct batch *b, uint32_t room, struct err *err)
+{
+	struct nat_tuple *keys = reallocarray(b->keys, room, sizeof(*keys));
+	struct nat_flow *flows;
+
+	if (keys)
+		b->keys = keys;
+	flows = reallocarray(b->flows, room, sizeof(*flows));
+	if (flows)
+		b->flows = flows;
+	if (!keys || !flows)
+		return err_set(err, -ENOMEM, "flows: out of memory");
+	b->room = room;
+	return 0;
+}
+
+/* The next entries of a map. Return: 1: there are more; 0: that was all. */
+static int batch_read(struct nat *nat, struct batch *b, bool est, bool *begun,
+		      uint32_t *at, struct err *err)
+{
+	for (;;) {
+		uint32_t next = 0;
+		int r;
+
+		b->count = b->room;
+		r = bpf_map_lookup_batch(fd_of(nat, est), *begun ? at : NULL,
+					 &next, b->keys, b->flows, &b->count,
+					 NULL);
+		if (r == -ENOSPC) { /* a bucket with more than fits */
+			r = batch_init(b, b->room * 2, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (r < 0 && r != -ENOENT)
+			return err_set(err, r, "flows: %s", strerror(-r));
+		*at = next;
+		*begun = true;
+		return r == 0;
+	}
+}
+
+/* No flow since a walk that found none? */
+static bool known_empty(struct nat *nat)
+{
+	uint64_t flows;
+
+	return nat->walk.empty && nat_count_flows(nat, &flows, NULL) == 0 &&
+	       flows == nat->walk.before;
+}
+
+static int forget_now(struct nat *nat, const struct nat_filter *filters,
+		      size_t count, struct err *err)
+{
+	_cleanup_(batch_fini) struct batch b = { 0 };
+	int r = batch_init(&b, BATCH, err), n = 0;
+
+	for (int est = 0; r >= 0 && est < 2; est++) {
+		bool begun = false;
+		uint32_t at = 0;
+
+		do {
+			r = batch_read(nat, &b, est, &begun, &at, err);
+			if (r < 0)
+				return r;
+			for (uint32_t i = 0; i < b.count; i++)
+				for (size_t k = 0; k < count; k++)
+					if (matches(&filters[k], &b.keys[i],
+						    &b.flows[i])) {
+						n += remove_pair(nat,
+								 &b.keys[i],
+								 &b.flows[i]);
+						break;
+					}
+		} while (r > 0);
+	}
+	return r < 0 ? r : n;
+}
+
+int nat_flow_forget(struct nat *nat, const struct nat_filter *filters,
+		    size_t count, struct err *err)
+{
+	struct nat_filter *again;
+	int r = FAILPOINT("nat.flow.forget");
+
+	if (r < 0)
+		return err_set(err, r, "test: nat.flow.forget");
+	if (count == 0 || !nat->skel)
+		return 0;
+	again = reallocarray(nat->again, nat->again_count + count,
+			     sizeof(*again));
+	if (again) {
+		memcpy(&again[nat->again_count], filters,
+		       count * sizeof(*again));
+		nat->again = again;
+		nat->again_count += count;
+	}
+	return known_empty(nat) ? 0 : forget_now(nat, filters, count, err);
+}
+
+void nat_flow_recheck(struct nat *nat)
+{
+	nat->walk.recheck = true;
+	nat->walk.empty = false;
+}
+
+/* ---- idle ones ---------------------------------------------------------- */
+
+static int begin_walk(struct nat *nat, uint32_t now, struct err *err)
+{
+	struct nat_walk *w = &nat->walk;
+	int r = nat_count_flows(nat, &w->flows, err);
+
+	if (r < 0)
+		return r;
+	w->running = true;
+	w->est = w->begun = false;
+	w->entries = 0;
+	w->started = now;
+	w->checking = w->recheck;
+	w->recheck = false;
+	return 0;
+}
+
+/* An established flow leaves what it was before in nat_new, to give way there.
+ * Return: 1: it has gone; 0: it is no such entry. */
+static int drop_outdated(struct nat *nat, const struct nat_tuple *key)
+{
+	struct nat_flow now;
+
+	return bpf_map_lookup_elem(fd_of(nat, true), key, &now) == 0 &&
+	       bpf_map_delete_elem(fd_of(nat, false), key) == 0;
+}
+
+/* Return: entries removed. */
+static int judge(struct nat *nat, const struct nat_tuple *key,
+		 const struct nat_flow *f, uint32_t now)
+{
+	const struct nat_walk *w = &nat->walk;
+
+	if (!w->est && drop_outdated(nat, key))
+		return 1;
+	if (is_idle(nat, key, f, now) ||
+	    (w->checking && is_orphan(nat, key, f)))
+		return remove_pair(nat, key, f);
+	return 0;
+}
+
+static void end_walk(struct nat_walk *w)
+{
+	w->running = false;
+	w->empty = w->entries == 0;
+	w->before = w->flows;
+}
+
+static int walk_on(struct nat *nat, uint32_t bound, uint32_t now,
+		   struct err *err)
+{
+	_cleanup_(batch_fini) struct batch b = { 0 };
+	struct nat_walk *w = &nat->walk;
+	uint32_t done = 0;
+	int r = batch_init(&b, BATCH < bound ? BATCH : bound, err), n = 0;
+
+	while (r >= 0 && w->running && done < bound) {
+		r = batch_read(nat, &b, w->est, &w->begun, &w->at, err);
+		if (r < 0)
+			break;
+		for (uint32_t i = 0; i < b.count; i++)
+			n += judge(nat, &b.keys[i], &b.flows[i], now);
+		done += b.count;
+		w->entries += b.count;
+		if (r > 0)
+			continue;
+		if (w->est)
+			end_walk(w);
+		w->est = !w->est;
+		w->begun = false;
+	}
+	return r < 0 ? r : n;
+}
+
+int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err)
+{
+	struct nat_walk *w = &nat->walk;
+	uint32_t now = now_s();
+	int r = 0, n = 0;
+
+	if (!nat->skel)
+		return 0;
+	if (nat->again_count && !known_empty(nat))
+		n = forget_now(nat, nat->again, nat->again_count, err);
+	if (n < 0)
+		return n;
+	free(take_ptr(nat->again));
+	nat->again_count = 0;
+	if (!w->running && !known_empty(nat) &&
+	    (!w->started || w->recheck || now - w->started >= WALK_GAP))
+		r = begin_walk(nat, now, err);
+	if (r == 0 && w->running)
+		r = walk_on(nat, bound, now, err);
+	return r < 0 ? r : n + r;
+}

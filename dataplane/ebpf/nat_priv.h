@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* nat_priv.h - the handle of nat.h, shared by its files. */
+#ifndef DATAPLANE_EBPF_NAT_PRIV_H
+#define DATAPLANE_EBPF_NAT_PRIV_H
+
+#include <arpa/inet.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "bpf/publish.skel.h"
+#include "dataplane/ebpf/maps.h"
+#include "dataplane/ebpf/nat.h"
+#include "dataplane/ebpf/tc.h"
+
+_Static_assert(sizeof(struct nat_meta) == sizeof(struct maps_meta),
+	       "maps_meta");
+
+/* The walk over all flows, some entries a tick: nat_new, then nat_est. */
+struct nat_walk {
+	bool running, est, begun; /* begun: .at counts */
+	uint32_t at;              /* the kernel's cursor: a bucket */
+	uint32_t started;         /* seconds; 0: never */
+	uint64_t entries;         /* seen so far */
+	uint64_t flows;           /* NAT_COUNT_FLOW when it began */
+	bool recheck;    /* the next one looks for what lost its port ... */
+	bool checking;   /* ... and this one does */
+	bool empty;      /* the last whole walk saw nothing, and ... */
+	uint64_t before; /* ... NAT_COUNT_FLOW was this when it began */
+};
+
+struct nat {
+	struct nat_config cfg;
+	struct maps_meta meta;
+	uint16_t masq_first, masq_last;
+	bool foreign;             /* the pins are of another namespace */
+	struct publish_bpf *skel; /* owned; NULL: not attached */
+	uint64_t *percpu;         /* owned; one value a possible CPU */
+	int cpus;
+	int *uplinks; /* owned; sorted indices that have our program */
+	size_t uplink_count;
+	struct nat_walk walk;
+	struct nat_filter *again; /* owned; once more at the next tick */
+	size_t again_count;
+};
+
+/* ::ffff:a.b.c.d, or the IPv6 address; none: ::. */
+static inline void nat_addr(__u32 to[4], const struct ip_addr *ip)
+{
+	memset(to, 0, 16);
+	if (ip->family == AF_INET6)
+		memcpy(to, ip->bytes, 16);
+	if (ip->family != AF_INET)
+		return;
+	to[2] = htonl(0xffff);
+	memcpy(&to[3], ip->bytes, 4);
+}
+
+/* New flows since boot, as the programs count them. */
+int nat_count_flows(struct nat *nat, uint64_t *ret, struct err *err);
+
+#endif
