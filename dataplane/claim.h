@@ -61,6 +61,15 @@ DEFINE_CLEANUP(struct claim, claim_free)
  * wants them any more but who claimed them since. */
 void claim_forget(struct claim_host *host, const uint64_t *ports);
 
+/*
+ * claim_keep() - keep the ephemeral allocator from @first..@last, and nothing
+ * else: nobody is asked for them, and a bind to one succeeds.
+ * claim_leave() - free the claim, and leave what it keeps as it is.
+ */
+int claim_keep(struct claim_host *host, uint16_t first, uint16_t last,
+	       struct claim **ret, struct err *err);
+void claim_leave(struct claim *c); /* NULL is fine */
+
 /* ---- between claim.c and claim_range.c ---------------------------------- */
 
 struct claim {

@@ -320,6 +320,48 @@ void claim_release(struct claim *c)
 		(void)write_list(now, NULL); /* a reserved port too many */
 }
 
+int claim_keep(struct claim_host *host, uint16_t first, uint16_t last,
+	       struct claim **ret, struct err *err)
+{
+	_cleanup_(claim_freep) struct claim *c = calloc(1, sizeof(*c));
+	const struct port_range range = { .proto = IPPROTO_TCP,
+					  .host_first = first,
+					  .port_first = first,
+					  .count =
+						  (uint32_t)last - first + 1u };
+	int r;
+
+	if (!c)
+		return err_set(err, -ENOMEM, "host ports");
+	c->host = host;
+	c->ports.ranges = calloc(1, sizeof(range));
+	if (!c->ports.ranges)
+		return err_set(err, -ENOMEM, "host ports");
+	c->ports.ranges[0] = range;
+	c->ports.count = 1;
+	c->by_range = true;
+	r = claim_reserve(c, err);
+	if (r == 0)
+		*ret = take_ptr(c);
+	return r;
+}
+
+void claim_leave(struct claim *c)
+{
+	struct claim **at;
+
+	if (!c)
+		return;
+	for (at = &c->host->ranges; *at; at = &(*at)->next)
+		if (*at == c) {
+			*at = c->next;
+			break;
+		}
+	portmap_free(&c->ports);
+	free(c->fds);
+	free(c);
+}
+
 void claim_forget(struct claim_host *host, const uint64_t *ports)
 {
 	uint64_t now[WORDS], keep[WORDS] = { 0 };

@@ -67,6 +67,8 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 	r = nlk_monitor_open(&dp->links, err);
 	if (r == 0)
 		r = nlk_monitor_add_tc(dp->links, err);
+	if (r == 0)
+		r = dp_fast_open(dp, cfg, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(dp);
@@ -77,6 +79,7 @@ void dp_close(struct dp *dp)
 {
 	if (!dp)
 		return;
+	dp_fast_close(dp);
 	nlk_monitor_close(dp->links);
 	nlk_close(dp->nlk);
 	guard_close(dp->guard);
@@ -105,6 +108,7 @@ int dp_load_hooks(struct dp *dp, struct err *err)
 	if (r < 0)
 		return r;
 	claim_forget(&dp->host, sock_load_dropped(dp->sock));
+	dp_fast_load(dp);
 	return dp->st.networks.count ? 0 : sock_detach(dp->sock, err);
 }
 
@@ -116,6 +120,7 @@ int dp_load_end(struct dp *dp, struct err *err)
 	int r, guarded;
 
 	dp->loading = false;
+	dp_fast_take_over(dp); /* its program is part of the guard */
 	dp->host.adopting = false;
 	r = dp_scan_links(dp, NULL);
 	if (r >= 0)
@@ -149,13 +154,16 @@ static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 	struct ruleset_change change = { .net_old = net };
 
 	free(tab_take(&dp->st.networks, net->id));
+	(void)dp_fast_stop(dp, NULL);
 	if (mapped)
 		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
 	(void)dp_follow_again(dp, NULL);
 	if (mapped)
 		(void)dp_sync_foreign(dp, NULL);
-	if (!dp->st.networks.count)
-		(void)guard_stop(dp->guard, NULL);
+	if (dp->st.networks.count)
+		return;
+	(void)guard_stop(dp->guard, NULL);
+	(void)sock_detach(dp->sock, NULL);
 }
 
 static int add_network(struct dp *dp, const struct dp_network *net,
@@ -171,6 +179,8 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 	if (dp->loading)
 		return 0;
 	r = guard_start(dp->guard, err);
+	if (r >= 0)
+		r = dp_fast_start(dp, net, err);
 	if (r >= 0)
 		r = dp_follow_again(dp, err);
 	if (r >= 0)
@@ -200,13 +210,17 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 	*old = *net;
 	if (dp->loading)
 		return 0;
-	r = dp_follow_again(dp, err);
+	r = dp_fast_start(dp, net, err);
+	if (r >= 0)
+		r = dp_follow_again(dp, err);
 	if (r >= 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);
 	if (r >= 0)
-		r = dp_guard_network(dp, net, err);
+		r = dp_fast_renew(dp, net, err);
 	if (r < 0)
 		*old = before;
+	if (r >= 0)
+		r = dp_fast_stop(dp, err);
 	return r < 0 ? r : dp_sync_foreign(dp, err);
 }
 
@@ -223,6 +237,7 @@ int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	dp->fast.rehost = true; /* its gateway is one now */
 	r = old ? replace_network(dp, old, net, err)
 		: add_network(dp, net, err);
 	/* a bridge of the user's, or seen before it had its alias */
@@ -261,6 +276,7 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 		if (strcmp(p->pub.network, net->id) != 0)
 			continue;
 		dp_unhook(dp, net, p);
+		dp_fast_forget(dp, p);
 		dp_abort_clients(net, p);
 		state_pub_free(tab_take(&st->pubs, p->id));
 	}
@@ -269,6 +285,7 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 
 		if (strcmp(p->port.network, net->id) != 0)
 			continue;
+		dp_fast_port_del(dp, p);
 		(void)guard_port_del(dp->guard, p->port.ifname, NULL);
 		free(tab_take(&st->ports, p->id));
 	}
@@ -307,12 +324,15 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	}
 	if (members)
 		drop_members(dp, net);
-	dp->relink = true; /* the bridge may be the user's, and stay */
+	/* the bridge may be the user's, and stay */
+	dp->relink = dp->fast.rehost = true;
 	r = dp_follow_again(dp, err);
 	if (r > 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);
 	if (r == 0)
 		r = dp_sync_foreign(dp, err);
+	if (r >= 0)
+		r = dp_fast_stop(dp, err);
 	if (r < 0 || dp->st.networks.count)
 		return r < 0 ? r : 0;
 	r = guard_stop(dp->guard, err);

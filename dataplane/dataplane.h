@@ -66,6 +66,8 @@ struct dp_network {
 	enum dp_gateway_mode mode4, mode6;
 	enum dp_firewall firewall;
 	enum dp_backend backend;
+	bool fall_back; /* DP_EBPF where this kernel can't: nftables alone, and
+			 * the log says so; else -EOPNOTSUPP */
 	bool masquerade4, masquerade6; /* what leaves gets the host's address */
 	struct ip_addr snat4, snat6;   /* ... this one; none: by route */
 	bool internal;                 /* nothing leaves, nothing comes in */
@@ -101,6 +103,9 @@ struct dp_config {
 	const char *driver;  /* "berth-bridge": table names, marks, pins */
 	const char *bpf_dir; /* pins under <bpf-dir>/berth/v1/<driver>/ */
 	const char *cgroup;  /* where the socket hooks attach */
+	bool no_tcx;         /* clsact even where the kernel has tcx */
+	uint16_t masq_first, masq_last; /* source ports of what DP_EBPF
+			* masquerades; 0..0: nat_map.h's */
 };
 
 /*
@@ -122,6 +127,13 @@ int dp_load_end(struct dp *dp, struct err *err);
 int dp_network_add(struct dp *dp, const struct dp_network *net,
 		   struct err *err);
 int dp_network_del(struct dp *dp, const char *network, struct err *err);
+/* Do tc programs do this network's ports and masquerade?  false also for
+ * DP_EBPF, with DP_FW_RESPECT and where the kernel can't. */
+bool dp_network_is_fast(struct dp *dp, const char *network);
+/* What the tc programs counted, by name; nothing while there are none. */
+int dp_counts(struct dp *dp,
+	      void (*fn)(void *ctx, const char *name, uint64_t value),
+	      void *ctx, struct err *err);
 /*
  * dp_forward_guard() - forwarding of a family was switched on by the driver
  * and by nobody else: drop what is forwarded between interfaces that are not

@@ -7,12 +7,30 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/ebpf/guard.h"
+#include "dataplane/ebpf/nat.h"
 #include "dataplane/ebpf/sock.h"
+#include "dataplane/ebpf/tc.h"
 #include "dataplane/nft/foreign.h"
 #include "dataplane/nft/ruleset.h"
 #include "dataplane/state.h"
 #include "lib/fw.h"
 #include "lib/nlk.h"
+
+/* The eBPF side of networks that have it (fast.c). */
+struct dp_fast {
+	struct tc *tc;      /* owned */
+	struct nat *nat;    /* owned */
+	struct claim *masq; /* owned: ports kept from the ephemeral allocator,
+			     * where that is needed; or NULL */
+	uint16_t masq_first, masq_last; /* as configured; 0..0: default */
+	bool reroute;                   /* routes changed */
+	bool rehost;  /* links or addresses changed, or it is time for routes */
+	bool reports; /* a bridge of ours changed: look at all ports */
+	bool again;   /* starting failed: try again every second */
+	bool dropped; /* maps of another version were removed: say it */
+	uint64_t rehosted_ms;      /* when last */
+	char trouble[ERR_MSG_MAX]; /* why it could not start; or "" */
+};
 
 struct dp {
 	pthread_mutex_t lock; /* of everything below */
@@ -25,6 +43,7 @@ struct dp {
 	struct guard *guard;      /* pins are .sock's */
 	struct nlk *nlk;
 	struct nlk_monitor *links;
+	struct dp_fast fast;
 	int again; /* device for firewall=respect; 0: none; -1: not known yet */
 	bool loading;
 	bool dirty;     /* our tables were touched: make them anew */
@@ -89,6 +108,50 @@ int dp_guard_network(struct dp *dp, const struct dp_network *net,
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);
+/* ---- networks on the eBPF dataplane (fast.c, fast_ports.c) --------------- */
+
+int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err);
+void dp_fast_close(struct dp *dp);
+/* Is @net to have it? */
+bool dp_fast_wants(const struct dp_network *net);
+bool dp_fast_runs(const struct dp *dp);
+/* What guards the ports of @net in the guard's place. Return: borrowed fd; -1:
+ * nothing. */
+int dp_fast_program(const struct dp *dp, const struct dp_network *net);
+/* Have it running if @net wants it.  Where it can't, and @net may fall back: 0. */
+int dp_fast_start(struct dp *dp, const struct dp_network *net, struct err *err);
+/* Remove it when no network wants it any more. */
+int dp_fast_stop(struct dp *dp, struct err *err);
+/* At the end of a load: the programs, before ports are guarded; then, when the
+ * published ports are in the maps, the rest.  What fails is tried again. */
+void dp_fast_take_over(struct dp *dp);
+void dp_fast_load(struct dp *dp);
+/* All endpoints' entries anew. Return: changes; -errno. */
+int dp_fast_ports(struct dp *dp, struct err *err);
+/* @p is in the table and guarded.  Again: as it is now. */
+int dp_fast_port_add(struct dp *dp, const struct dp_network *net,
+		     struct state_port *p, struct err *err);
+void dp_fast_port_del(struct dp *dp, const struct state_port *p);
+/* The network is another than before: guard its ports as it wants them now. */
+int dp_fast_renew(struct dp *dp, const struct dp_network *net, struct err *err);
+int dp_fast_check_ports(struct dp *dp, void (*fn)(void *ctx, const char *line),
+			void *ctx, struct err *err);
+/* End the flows to what @p had published. */
+void dp_fast_forget(struct dp *dp, const struct state_pub *p);
+/* Note what makes a look at the host necessary; then look, mend and sweep.
+ * Return: repairs made; -errno: at the next event. */
+void dp_fast_on_link(struct dp *dp, const struct nlk_event *e, bool ours);
+int dp_fast_follow(struct dp *dp, bool tick, struct err *err);
+int dp_fast_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
+		  void *ctx, struct err *err);
+/* Which kind of link is it, for nat.h? */
+enum nat_link_kind dp_link_kind(void *dp, const struct nlk_link *l);
+
+/* Where masqueraded ports come from: @first..@last as wished, less what the
+ * kernel's ephemeral ports @lo..@hi take of it.
+ * Return: true: they have to be kept from the ephemeral allocator. */
+bool dp_masq_choose(uint32_t lo, uint32_t hi, uint16_t *first, uint16_t *last);
+
 /* End UDP sockets of this host that the hooks led to @p's container. */
 void dp_abort_clients(const struct dp_network *net, const struct state_pub *p);
 

@@ -234,6 +234,22 @@ int dp_scan_links(struct dp *dp, struct err *err)
 	return same ? 0 : 1;
 }
 
+enum nat_link_kind dp_link_kind(void *ctx, const struct nlk_link *l)
+{
+	const struct dp *dp = ctx;
+	const char *id = strrchr(l->alias, ':');
+	const struct state_link *other;
+
+	if (strncmp(l->alias, "berth:", 6) == 0)
+		return is_bridge(l) && id && strcmp(id + 1, DP_LINK_ID) != 0
+			       ? NAT_KIND_OURS
+			       : NAT_KIND_OTHER;
+	if (is_ours(dp, l))
+		return NAT_KIND_OURS;
+	other = tab_find(&dp->st.links, l->name);
+	return other && other->closed ? NAT_KIND_CLOSED : NAT_KIND_UPLINK;
+}
+
 /* ---- events --------------------------------------------------------------- */
 
 /* Somebody's own cable in one of our bridges?  One of ours may be seen before it
@@ -252,6 +268,7 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 	const struct nlk_link *l = &e->link;
 	struct dp *dp = ctx;
 
+	dp_fast_on_link(dp, e, is_ours(dp, l));
 	switch (e->type) {
 	case NLK_LINK_NEW:
 	case NLK_LINK_DEL:

@@ -13,7 +13,8 @@
 
 /* ---- the guard ------------------------------------------------------------ */
 
-static struct guard_conf guard_conf(const struct dp_network *net,
+static struct guard_conf guard_conf(const struct dp *dp,
+				    const struct dp_network *net,
 				    const struct dp_port *port)
 {
 	struct guard_conf c = {
@@ -26,7 +27,7 @@ static struct guard_conf guard_conf(const struct dp_network *net,
 		.apart = !net->icc,
 		.internal4 = net->internal || net->mode4 == DP_GW_ISOLATED,
 		.internal6 = net->internal || net->mode6 == DP_GW_ISOLATED,
-		.ingress = -1,
+		.ingress = dp_fast_program(dp, net),
 	};
 
 	memcpy(c.ifname, port->ifname, sizeof(c.ifname));
@@ -37,7 +38,7 @@ static struct guard_conf guard_conf(const struct dp_network *net,
 static int guard_add(struct dp *dp, const struct dp_network *net,
 		     const struct dp_port *port, struct err *err)
 {
-	const struct guard_conf c = guard_conf(net, port);
+	const struct guard_conf c = guard_conf(dp, net, port);
 	int r = dp->unguarded ? dp_load_guard(dp, err) : 0;
 
 	return r < 0 ? r : guard_port_add(dp->guard, &c, err);
@@ -141,12 +142,18 @@ static void undo_port(struct dp *dp, const struct dp_network *net,
 				       .port_old = port,
 				       .port_new = old };
 
+	struct state_port *back = tab_find(&dp->st.ports, port->endpoint);
+
 	if (mapped)
 		(void)ruleset_apply(dp->rs, &dp->st, &undo, NULL);
+	dp_fast_port_del(dp, back);
 	if (!old || strcmp(old->ifname, port->ifname) != 0)
 		(void)guard_port_del(dp->guard, port->ifname, NULL);
-	if (old)
-		(void)guard_add(dp, net, old, NULL);
+	if (!old)
+		return;
+	back->port = *old;
+	if (guard_add(dp, net, old, NULL) == 0)
+		(void)dp_fast_port_add(dp, net, back, NULL);
 }
 
 /* Guard and rules, or neither. */
@@ -158,9 +165,14 @@ static int map_port(struct dp *dp, const struct dp_network *net,
 					 .net_new = net,
 					 .port_old = old,
 					 .port_new = port };
+	struct state_port *p = tab_find(&dp->st.ports, port->endpoint);
 	bool mapped = false;
-	int r = guard_add(dp, net, port, err);
+	int r;
 
+	/* what leads to the old link would meet another guard there */
+	dp_fast_port_del(dp, p);
+	p->index = 0;
+	r = guard_add(dp, net, port, err);
 	if (r < 0)
 		return r;
 	r = ruleset_apply(dp->rs, &dp->st, &change, err);
@@ -170,11 +182,21 @@ static int map_port(struct dp *dp, const struct dp_network *net,
 		if (r < 0)
 			err_set(err, r, "test: dp.port.mapped");
 	}
+	if (r == 0)
+		r = dp_fast_port_add(dp, net, p, err);
 	if (r < 0)
 		undo_port(dp, net, port, old, mapped);
 	else if (old && strcmp(old->ifname, port->ifname) != 0)
 		r = guard_port_del(dp->guard, old->ifname, err);
 	return r;
+}
+
+static int renew_port(struct dp *dp, const struct dp_network *net,
+		      struct state_port *p, struct err *err)
+{
+	int r = guard_add(dp, net, &p->port, err);
+
+	return r < 0 ? r : dp_fast_port_add(dp, net, p, err);
 }
 
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
@@ -190,7 +212,7 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 		return r;
 	/* its bridge may have been made anew */
 	if (old && port_equal(&old->port, port))
-		return dp->loading ? 0 : guard_add(dp, net, port, err);
+		return dp->loading ? 0 : renew_port(dp, net, old, err);
 	if (old && strcmp(old->port.network, port->network) != 0)
 		return err_set(err, -EEXIST,
 			       "endpoint %.12s is on network %.12s",
@@ -198,6 +220,7 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	snprintf(item.id, sizeof(item.id), "%s", port->endpoint);
 	if (old) {
 		before = *old;
+		item.index = old->index;
 		*old = item;
 	} else {
 		copy = malloc(sizeof(*copy));
@@ -231,8 +254,10 @@ int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
 	change.port_old = &p->port;
 	change.net_old = change.net_new =
 		state_network(&dp->st, p->port.network);
-	if (!dp->loading)
+	if (!dp->loading) {
+		dp_fast_port_del(dp, p);
 		r = guard_port_del(dp->guard, p->port.ifname, err);
+	}
 	if (r == 0 && !dp->loading && change.net_old)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	if (r == 0) /* not those of who has the address by now */

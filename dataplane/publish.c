@@ -313,6 +313,7 @@ static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 	state_remark(&dp->st);
 	if (dp->loading)
 		return 0;
+	dp_fast_forget(dp, p);
 	if (p->holds)
 		forget_flows(&p->pub.ports);
 	if (net)

@@ -226,7 +226,7 @@ bool network_equal(const struct dp_network *a, const struct dp_network *b)
 	       prefix_equal(&a->subnet4, &b->subnet4) &&
 	       prefix_equal(&a->subnet6, &b->subnet6) && a->mode4 == b->mode4 &&
 	       a->mode6 == b->mode6 && a->firewall == b->firewall &&
-	       a->masquerade4 == b->masquerade4 &&
+	       a->backend == b->backend && a->masquerade4 == b->masquerade4 &&
 	       a->masquerade6 == b->masquerade6 &&
 	       ip_equal(&a->snat4, &b->snat4) &&
 	       ip_equal(&a->snat6, &b->snat6) && a->internal == b->internal &&

@@ -31,6 +31,7 @@ void *tab_take(struct tab *t, const char *id); /* owned; NULL: not there */
 struct state_port {
 	char id[65]; /* of the endpoint */
 	struct dp_port port;
+	int index; /* of the link that has the eBPF dataplane's program; 0: none */
 };
 
 struct state_pub {

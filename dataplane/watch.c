@@ -94,6 +94,7 @@ int dp_follow_links(struct dp *dp, struct err *err)
 		dp->relink = true; /* at the next event */
 	if (r <= 0)
 		return r;
+	dp->fast.rehost = true; /* who is closed, and who not any more */
 	r = ruleset_links(dp->rs, &dp->st, err);
 	if (r < 0)
 		dp->dirty = true;
@@ -169,6 +170,10 @@ int dp_event(struct dp *dp, struct err *err)
 	r = dp_follow_links(dp, err);
 	if (r < 0)
 		return r;
+	r = dp_fast_follow(dp, tick, err);
+	if (r < 0)
+		return r;
+	repairs += r;
 	r = tick ? dp_follow_again(dp, err) : 0;
 	if (r < 0)
 		return r;
@@ -256,5 +261,9 @@ int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
 	found += r + check_claims(dp, fn, ctx) + dp_check_again(dp, fn, ctx) +
 		 guard_check(dp->guard, fn, ctx);
 	r = hooked(dp) || dp->unhooked ? sock_check(dp->sock, fn, ctx, err) : 0;
+	if (r < 0)
+		return r;
+	found += r;
+	r = dp_fast_check(dp, fn, ctx, err);
 	return r < 0 ? r : found + r;
 }

@@ -2,7 +2,8 @@
 /*
  * log.h - one key=value line on stderr for each thing worth telling.
  *
- * The only state is the level.  Callers are the daemons' cores and main();
+ * The only state is the level.  Callers are the daemons' cores and main(), and
+ * dataplane/ where it puts back what others took away or goes on with less;
  * lib/ and drivers log at LOG_LVL_DEBUG only.  With JOURNAL_STREAM set each line
  * starts with "<N>", the priority journald reads (sd-daemon(3)).
  */

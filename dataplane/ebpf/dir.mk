@@ -25,4 +25,5 @@ test-src += dataplane/ebpf/test/frame_text.c
 test-src += dataplane/ebpf/test/publish_env.c
 tests += dataplane/ebpf/test/test_publish_host.c
 tests += dataplane/ebpf/test/test_nat.c
+tests += dataplane/ebpf/test/test_model.c
 tests += dataplane/ebpf/test/test_maps.c

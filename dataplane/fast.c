@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Networks on the eBPF dataplane: have it while one wants it, and keep it right.
+ *
+ * nftables stays underneath with all it has for the other networks, so here
+ * everything may be late or missing without a packet being lost: what the
+ * programs do not know they let pass, and the rules do it.  So each step that
+ * fails is told and tried again.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "dataplane/dp_priv.h"
+#include "lib/fail.h"
+#include "lib/log.h"
+#include "lib/netns.h"
+
+#define HOST_GAP_MS 100
+#define SWEEP_MAX   16384 /* flows looked at each second */
+#define MASQ_LEAST  4096u /* ports; fewer would not do */
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void say(const char *event, const char *text)
+{
+	char quoted[ERR_MSG_MAX + 64];
+
+	log_warn("event=%s text=%s", event,
+		 log_quote(quoted, sizeof(quoted), text));
+}
+
+int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+	struct nat_config nat = { .pins = sock_pins(dp->sock), .nlk = dp->nlk };
+	int r = tc_open(nat.pins, !cfg->no_tcx, &f->tc, err);
+
+	f->masq_first = cfg->masq_first;
+	f->masq_last = cfg->masq_last;
+	/* without tc there is no eBPF dataplane; the others do without it */
+	if (r == -EOPNOTSUPP) {
+		snprintf(f->trouble, sizeof(f->trouble), "%s",
+			 err ? err->msg : "no tc programs");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	nat.tc = f->tc;
+	r = nat_open(&nat, &f->nat, &f->dropped, err);
+	if (r == 0 && f->dropped)
+		say("flows-dropped",
+		    "the eBPF dataplane's maps are of another version of this "
+		    "program: its flows end or go on by nftables");
+	return r;
+}
+
+void dp_fast_close(struct dp *dp)
+{
+	/* what is masqueraded goes on */
+	claim_leave(dp->fast.masq);
+	nat_close(dp->fast.nat);
+	tc_close(dp->fast.tc);
+}
+
+bool dp_fast_wants(const struct dp_network *net)
+{
+	return net->backend == DP_EBPF && net->firewall == DP_FW_OPEN;
+}
+
+bool dp_fast_runs(const struct dp *dp)
+{
+	return dp->fast.nat && nat_is_attached(dp->fast.nat);
+}
+
+int dp_fast_program(const struct dp *dp, const struct dp_network *net)
+{
+	return dp_fast_runs(dp) && dp_fast_wants(net)
+		       ? nat_endpoint_program(dp->fast.nat)
+		       : -1;
+}
+
+static bool any_wants(const struct dp *dp)
+{
+	for (size_t i = 0; i < dp->st.networks.count; i++)
+		if (dp_fast_wants(dp->st.networks.items[i]))
+			return true;
+	return false;
+}
+
+/* ---- the host's view ----------------------------------------------------- */
+
+static bool is_gateway(void *ctx, const struct nlk_link *l,
+		       const struct ip_addr *ip)
+{
+	const struct dp *dp = ctx;
+	bool known = false;
+
+	for (size_t i = 0; i < dp->st.networks.count; i++) {
+		const struct dp_network *net = dp->st.networks.items[i];
+
+		if (strcmp(net->bridge, l->name) != 0)
+			continue;
+		known = true;
+		if (ip_equal(&net->gateway4.addr, ip) ||
+		    ip_equal(&net->gateway6.addr, ip))
+			return true;
+	}
+	/* another Berth driver's bridge has no other addresses */
+	return !known;
+}
+
+static struct nat_view view_of(struct dp *dp)
+{
+	return (struct nat_view){ .ctx = dp,
+				  .kind = dp_link_kind,
+				  .is_gateway = is_gateway };
+}
+
+static void say_attached(int uplinks)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text),
+		 "somebody detached the eBPF program of %d uplinks: attached "
+		 "again",
+		 uplinks);
+	say("attached-again", text);
+}
+
+static int look_at_host(struct dp *dp, struct err *err)
+{
+	const struct nat_view view = view_of(dp);
+	int back = 0, r = nat_host_sync(dp->fast.nat, &view, &back, err);
+
+	if (back)
+		say_attached(back);
+	return r < 0 ? r : back;
+}
+
+/* ---- ports for masquerade ------------------------------------------------ */
+
+bool dp_masq_choose(uint32_t lo, uint32_t hi, uint16_t *first, uint16_t *last)
+{
+	uint32_t a = *first, b = *last;
+
+	if (hi < a || lo > b)
+		return false;
+	if (lo >= a + MASQ_LEAST) {
+		*last = (uint16_t)(lo - 1);
+		return false;
+	}
+	if (hi + MASQ_LEAST <= b) {
+		*first = (uint16_t)(hi + 1);
+		return false;
+	}
+	/* most of a machine's ports are ephemeral: take the last of ours */
+	if (b - a >= 2 * MASQ_LEAST)
+		*first = (uint16_t)(b - 2 * MASQ_LEAST + 1);
+	return true;
+}
+
+static int keep_ports(struct dp *dp, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+	uint16_t first = f->masq_first ? f->masq_first : NAT_MASQ_FIRST;
+	uint16_t last = f->masq_first ? f->masq_last : NAT_MASQ_LAST;
+	char text[64] = "";
+	unsigned int lo = 0, hi = 0;
+	int r = sysctl_get("net/ipv4/ip_local_port_range", text, sizeof(text),
+			   err);
+
+	if (r < 0)
+		return r;
+	if (sscanf(text, "%u %u", &lo, &hi) == 2 &&
+	    dp_masq_choose(lo, hi, &first, &last) && !f->masq)
+		r = claim_keep(&dp->host, first, last, &f->masq, err);
+	if (r == 0)
+		nat_masquerade_ports(f->nat, first, last);
+	return r;
+}
+
+/* ---- start, stop --------------------------------------------------------- */
+
+static void let_go(struct dp *dp)
+{
+	(void)nat_detach(dp->fast.nat, NULL);
+	claim_free(take_ptr(dp->fast.masq));
+}
+
+/* The programs and their maps.  Uplinks have none yet, or an earlier daemon's. */
+static int start(struct dp *dp, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+	int r;
+
+	if (!f->nat)
+		return err_set(err, -EOPNOTSUPP, "%s", f->trouble);
+	r = sock_attach(dp->sock, err); /* the maps of published ports */
+	if (r == 0)
+		r = guard_start(dp->guard, err); /* and of guarded ones */
+	if (r == 0)
+		r = keep_ports(dp, err);
+	if (r == 0)
+		r = nat_attach(f->nat, err);
+	if (r == 0) {
+		r = FAILPOINT("dp.fast.attached");
+		if (r < 0)
+			err_set(err, r, "test: dp.fast.attached");
+	}
+	if (r == 0) {
+		f->again = false;
+		f->trouble[0] = '\0';
+		return 0;
+	}
+	let_go(dp);
+	return r;
+}
+
+static void note_trouble(struct dp *dp, int r, const struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+
+	if (strcmp(f->trouble, err->msg) != 0)
+		say("dataplane-falls-back", err->msg);
+	snprintf(f->trouble, sizeof(f->trouble), "%s", err->msg);
+	/* a kernel that can't will not learn it */
+	f->again = r != -EOPNOTSUPP;
+}
+
+int dp_fast_start(struct dp *dp, const struct dp_network *net, struct err *err)
+{
+	struct err own = { "" };
+	int r;
+
+	if (net->backend == DP_EBPF && !dp_fast_wants(net))
+		say("dataplane-falls-back",
+		    "a network with berth.firewall=respect is carried by "
+		    "nftables alone");
+	if (!dp_fast_wants(net) || dp_fast_runs(dp))
+		return 0;
+	r = start(dp, &own);
+	if (r == 0) {
+		r = look_at_host(dp, &own);
+		if (r >= 0)
+			return 0;
+		let_go(dp);
+	}
+	if (!net->fall_back)
+		return err_set(err, r,
+			       "berth.dataplane=ebpf: %s; or use "
+			       "berth.dataplane=nft",
+			       own.msg);
+	note_trouble(dp, r, &own);
+	return 0;
+}
+
+int dp_fast_stop(struct dp *dp, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+	int r;
+
+	if (!f->nat || any_wants(dp))
+		return 0;
+	f->again = false;
+	f->trouble[0] = '\0';
+	if (!dp_fast_runs(dp) && !nat_is_pinned(f->nat))
+		return 0;
+	r = nat_detach(f->nat, err);
+	claim_free(take_ptr(f->masq));
+	return r;
+}
+
+void dp_fast_take_over(struct dp *dp)
+{
+	struct err err = { "" };
+	int r;
+
+	if (!any_wants(dp) || dp_fast_runs(dp))
+		return;
+	r = start(dp, &err);
+	if (r < 0)
+		note_trouble(dp, r, &err);
+}
+
+static int guard_anew(struct dp *dp, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < dp->st.networks.count; i++)
+		if (dp_fast_wants(dp->st.networks.items[i]))
+			r = dp_guard_network(dp, dp->st.networks.items[i], err);
+	return r;
+}
+
+/* What an earlier daemon left is taken over, or removed. */
+void dp_fast_load(struct dp *dp)
+{
+	struct err err = { "" };
+	int r = 0;
+
+	if (!any_wants(dp)) {
+		(void)dp_fast_stop(dp, NULL);
+		return;
+	}
+	if (!dp_fast_runs(dp)) {
+		r = start(dp, &err);
+		if (r >= 0)
+			r = guard_anew(dp, &err);
+	}
+	if (r >= 0)
+		r = dp_fast_ports(dp, &err);
+	if (r >= 0)
+		r = look_at_host(dp, &err);
+	if (r < 0) {
+		note_trouble(dp, r, &err);
+		return; /* nftables does it meanwhile */
+	}
+	nat_flow_recheck(dp->fast.nat);
+	dp->fast.again = false;
+}
+
+/* ---- flows --------------------------------------------------------------- */
+
+void dp_fast_forget(struct dp *dp, const struct state_pub *p)
+{
+	const struct ip_addr *const ips[] = { &p->pub.ip4, &p->pub.ip6 };
+	_cleanup_free_ struct nat_filter *filters = NULL;
+	size_t n = 0;
+
+	if (!dp_fast_runs(dp) || !p->holds)
+		return;
+	filters = calloc(2 * p->pub.ports.count + 1, sizeof(*filters));
+	for (size_t i = 0; filters && i < 2 * p->pub.ports.count; i++) {
+		const struct port_range *r = &p->pub.ports.ranges[i / 2];
+
+		if (ip_is_none(ips[i % 2]))
+			continue;
+		filters[n++] = (struct nat_filter){ .container = *ips[i % 2],
+						    .host = r->host_ip,
+						    .proto = r->proto,
+						    .first = r->host_first,
+						    .count = r->count };
+	}
+	/* what stays is idle some day; the port is closed all the same */
+	(void)nat_flow_forget(dp->fast.nat, filters, n, NULL);
+}
+
+/* ---- following ----------------------------------------------------------- */
+
+void dp_fast_on_link(struct dp *dp, const struct nlk_event *e, bool ours)
+{
+	struct dp_fast *f = &dp->fast;
+
+	switch (e->type) {
+	case NLK_LINK_NEW:
+	case NLK_LINK_DEL:
+		/* our endpoints come and go all the time */
+		if (ours && e->link.master)
+			return;
+		f->rehost = true;
+		f->reports = f->reports || ours;
+		return;
+	case NLK_LOST:
+		f->reports = true;
+		f->rehost = true;
+		return;
+	case NLK_ADDR_NEW:
+	case NLK_ADDR_DEL:
+		f->rehost = true;
+		return;
+	case NLK_ROUTE_NEW:
+	case NLK_ROUTE_DEL:
+		f->reroute = true; /* of a routing daemon there are many */
+		return;
+	case NLK_TC_DEL:
+		return; /* mend() looks every second */
+	}
+}
+
+static int mend(struct dp *dp, struct err *err)
+{
+	int n = nat_host_mend(dp->fast.nat, err);
+
+	if (n > 0)
+		say_attached(n);
+	return n;
+}
+
+static int look_again(struct dp *dp, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+	uint64_t now = now_ms();
+	int n, r;
+
+	if (!f->rehost || now - f->rehosted_ms < HOST_GAP_MS)
+		return 0;
+	f->rehosted_ms = now;
+	f->rehost = false;
+	n = look_at_host(dp, err);
+	r = n >= 0 && f->reports ? dp_fast_ports(dp, err) : 0;
+	f->reports = f->reports && (n < 0 || r < 0);
+	f->rehost = n < 0 || r < 0;
+	return n < 0 ? n : r < 0 ? r : n;
+}
+
+int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
+	int n, r = 0;
+
+	if (tick && f->again) {
+		dp_fast_load(dp);
+		return f->again ? 0 : 1;
+	}
+	if (!dp_fast_runs(dp))
+		return 0;
+	if (tick) {
+		f->rehost = f->rehost || f->reroute;
+		f->reroute = false;
+	}
+	n = look_again(dp, err);
+	if (n < 0 || !tick)
+		return n;
+	r = mend(dp, err);
+	if (r < 0)
+		return r;
+	n += r;
+	r = nat_flow_tick(f->nat, SWEEP_MAX, err);
+	return r < 0 ? r : n;
+}
+
+/* ---- looking ------------------------------------------------------------- */
+
+static int check_networks(struct dp *dp,
+			  void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	char line[ERR_MSG_MAX + 128];
+	int n = 0;
+
+	for (size_t i = 0; i < dp->st.networks.count; i++) {
+		const struct dp_network *net = dp->st.networks.items[i];
+
+		if (net->backend != DP_EBPF ||
+		    (dp_fast_wants(net) && dp_fast_runs(dp)))
+			continue;
+		snprintf(line, sizeof(line),
+			 "network %.12s: berth.dataplane=ebpf, but nftables "
+			 "does it alone: %s",
+			 net->id,
+			 dp_fast_wants(net) ? dp->fast.trouble
+					    : "berth.firewall=respect needs "
+					      "the host's INPUT rules");
+		fn(ctx, line);
+		n++;
+	}
+	return n;
+}
+
+int dp_fast_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
+		  void *ctx, struct err *err)
+{
+	const struct nat_view view = view_of(dp);
+	int n = check_networks(dp, fn, ctx), r;
+
+	if (!dp_fast_runs(dp))
+		return n;
+	r = nat_host_check(dp->fast.nat, &view, fn, ctx, err);
+	if (r < 0)
+		return r;
+	n += r;
+	r = dp_fast_check_ports(dp, fn, ctx, err);
+	return r < 0 ? r : n + r;
+}
+
+bool dp_network_is_fast(struct dp *dp, const char *network)
+{
+	DP_LOCKED(dp);
+	const struct dp_network *net = state_network(&dp->st, network);
+
+	return net && dp_fast_wants(net) && dp_fast_runs(dp);
+}
+
+int dp_counts(struct dp *dp,
+	      void (*fn)(void *ctx, const char *name, uint64_t value),
+	      void *ctx, struct err *err)
+{
+	DP_LOCKED(dp);
+	uint64_t counts[NAT_COUNT_MAX];
+	int r;
+
+	if (!dp_fast_runs(dp))
+		return 0;
+	r = nat_counts(dp->fast.nat, counts, err);
+	for (unsigned int i = 0; r == 0 && i < NAT_COUNT_MAX; i++)
+		fn(ctx, nat_count_name(i), counts[i]);
+	return r;
+}
