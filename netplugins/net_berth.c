@@ -252,8 +252,9 @@ static json_object *network_object(struct net_entry *e, const char *count_key)
 	    !net_put_str(o, "Bridge", info.link) ||
 	    !net_put_bool(o, "Internal", e->net->internal) ||
 	    !net_put_bool(o, "IPv6", !ip_is_none(&e->net->v6.pool.addr)) ||
-	    !net_put_int(o, "MTU", info.mtu) || !put_pools(o, e->net) ||
-	    !put_options(o, e) ||
+	    !net_put_int(o, "MTU", info.mtu) ||
+	    !net_put_str(o, "Dataplane", info.dataplane) ||
+	    !put_pools(o, e->net) || !put_options(o, e) ||
 	    !net_put_int(o, count_key, count_endpoints(e->net)) ||
 	    !net_put_str(o, "Created", e->created))
 		return NULL;
@@ -360,6 +361,42 @@ static int on_network(void *ctx, struct rpc_call *call, json_object **ret,
 		       core->driver->name, req.network);
 }
 
+/* ---- Counters ------------------------------------------------------- */
+
+struct counters {
+	json_object *o; /* owned */
+	bool failed;
+};
+
+static void add_counter(void *ctx, const char *name, uint64_t value)
+{
+	struct counters *c = ctx;
+
+	c->failed = c->failed || !net_put_int(c->o, name, value);
+}
+
+/* {"Counters": {name: packets}} */
+static int on_counters(void *ctx, struct rpc_call *call, json_object **ret,
+		       struct err *err)
+{
+	struct net_core *core = ctx;
+	_cleanup_(json_putp) json_object *o = json_object_new_object();
+	struct counters c = { .o = json_object_new_object() };
+	int r = 0;
+
+	(void)call;
+	if (!c.o || !o || !net_put(o, "Counters", c.o))
+		return err_set(err, -ENOMEM, "answer");
+	if (core->driver->counters)
+		r = core->driver->counters(core->host, add_counter, &c, err);
+	if (r < 0)
+		return r;
+	if (c.failed)
+		return err_set(err, -ENOMEM, "answer");
+	*ret = take_ptr(o);
+	return 0;
+}
+
 /* ---- Check, Gc ------------------------------------------------------ */
 
 struct gc {
@@ -452,6 +489,7 @@ const struct rpc_method net_berth_methods[] = {
 	{ "Berth.Networks", on_networks },
 	{ "Berth.Network", on_network },
 	{ "Berth.Ports", on_ports },
+	{ "Berth.Counters", on_counters },
 	{ "Berth.Check", on_check },
 	{ "Berth.Gc", on_gc },
 	{ 0 },

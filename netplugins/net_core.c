@@ -128,7 +128,8 @@ int net_core_open(const struct net_core_config *cfg, struct net_core **ret,
 
 	if (!core || core->events_stop < 0)
 		return err_set(err, -ENOMEM, "network core");
-	r = cfg->driver->host_open(cfg->plugd, &core->memo, &core->host, err);
+	r = cfg->driver->host_open(cfg->plugd, cfg->driver_config, &core->memo,
+				   &core->host, err);
 	if (r == 0)
 		r = net_recover(core, err);
 	if (r == 0)

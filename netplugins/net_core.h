@@ -63,6 +63,7 @@ struct net_call {
 struct net_core_config {
 	const struct net_driver *driver;
 	const struct plugd *plugd;
+	const void *driver_config; /* borrowed until it is open; may be NULL */
 	uint32_t gc_grace_s;
 };
 

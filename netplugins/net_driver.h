@@ -63,6 +63,8 @@ struct net_network {
 			    * user gave none.  Kept on record: at boot we may
 			    * start before there is a route to take it from.
 			    * 0: none was chosen yet */
+	char kept_dataplane[8]; /* the same of its dataplane: another default
+				 * later is for new networks */
 	struct net_pool v4, v6;
 	struct net_endpoint *endpoints; /* by .next; drivers only read */
 };
@@ -107,6 +109,8 @@ enum net_link_place {
 struct net_info {
 	char link[IFNAMSIZ]; /* its bridge or parent */
 	uint32_t mtu;
+	char dataplane[8]; /* what carries its ports now: "nft", "ebpf"; "": it
+			    * has no choice */
 };
 
 /*
@@ -140,10 +144,17 @@ struct net_driver {
 	size_t endpoint_options_size;
 	const struct opt_field *endpoint_options;
 
-	/* Open what the driver needs of the host, once.  @memo: borrowed until
-	 * .host_close.  @ret goes to net_network.host. */
-	int (*host_open)(const struct plugd *d, const struct net_memo *memo,
-			 void **ret, struct err *err);
+	/* Flags of this driver, ended by { 0 }, and the size of the struct that
+	 * they fill: zeroed before, net_flag_config() in .set.  Optional. */
+	const struct plugd_flag *flags;
+	size_t config_size;
+
+	/* Open what the driver needs of the host, once.  @config: what the flags
+	 * filled, borrowed; @memo: borrowed until .host_close.  @ret goes to
+	 * net_network.host. */
+	int (*host_open)(const struct plugd *d, const void *config,
+			 const struct net_memo *memo, void **ret,
+			 struct err *err);
 	void (*host_close)(void *host);
 	/* The records were loaded: networks are going to be added again, and
 	 * then .load_end ends it.  Optional, both. */
@@ -156,6 +167,11 @@ struct net_driver {
 	/* Text lines on what is wrong with the host or has drifted. Optional. */
 	int (*check)(void *host, void (*fn)(void *ctx, const char *line),
 		     void *ctx, struct err *err);
+
+	/* What was counted of packets, by name.  Optional. */
+	int (*counters)(void *host,
+			void (*fn)(void *ctx, const char *name, uint64_t value),
+			void *ctx, struct err *err);
 
 	/* A network's kernel object vanished since the last call (cheap: what
 	 * .event saw).  The core adds the network and its endpoints again. */
@@ -200,5 +216,7 @@ struct net_driver {
 
 /* net_main() - the whole daemon for a driver: main.c calls it and returns. */
 int net_main(const struct net_driver *driver, int argc, char **argv);
+/* For plugd_flag.set of a driver's flag: its struct.  @config: as .set got it. */
+void *net_flag_config(void *config);
 
 #endif

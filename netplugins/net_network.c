@@ -205,6 +205,8 @@ static int make_network(struct net_call *c, struct net_entry *e,
 	now_text(e->created, sizeof(e->created));
 	e->borrowed = net->borrowed;
 	e->kept_mtu = net->kept_mtu;
+	memcpy(e->kept_dataplane, net->kept_dataplane,
+	       sizeof(e->kept_dataplane));
 	r = keep_request(e, c->body, err);
 	if (r == 0)
 		r = NET_STEP("net.create_network.kernel", err);

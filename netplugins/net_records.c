@@ -11,6 +11,7 @@ struct network_record {
 	char created[32];
 	bool borrowed;
 	uint32_t mtu;
+	char dataplane[8];
 };
 
 static const struct jdec_field network_fields[] = {
@@ -18,6 +19,7 @@ static const struct jdec_field network_fields[] = {
 	JDEC_FIELD("Created", JDEC_STR, struct network_record, created, 0),
 	JDEC_FIELD("Borrowed", JDEC_BOOL, struct network_record, borrowed, 0),
 	JDEC_FIELD("MTU", JDEC_U32, struct network_record, mtu, 0),
+	JDEC_FIELD("Dataplane", JDEC_STR, struct network_record, dataplane, 0),
 	{ 0 },
 };
 
@@ -85,6 +87,7 @@ int net_record_network(struct store *s, const struct net_entry *e,
 	rec.request = request;
 	rec.borrowed = e->borrowed;
 	rec.mtu = e->kept_mtu;
+	memcpy(rec.dataplane, e->kept_dataplane, sizeof(rec.dataplane));
 	snprintf(rec.created, sizeof(rec.created), "%s", e->created);
 	_cleanup_(json_putp) json_object *obj =
 		jdec_to_json(network_fields, &rec);
@@ -110,6 +113,7 @@ int net_record_network_load(const char *json, struct net_entry *e,
 	snprintf(e->created, sizeof(e->created), "%s", rec.created);
 	e->borrowed = rec.borrowed;
 	e->kept_mtu = rec.mtu;
+	memcpy(e->kept_dataplane, rec.dataplane, sizeof(e->kept_dataplane));
 	*ret_request = json_object_get(rec.request);
 	e->request = strdup(json_object_to_json_string_ext(
 		rec.request, JSON_C_TO_STRING_PLAIN));

@@ -81,6 +81,8 @@ static int load_network(struct net_core *core, const struct row *row,
 		return r;
 	net->borrowed = h.entry->borrowed;
 	net->kept_mtu = h.entry->kept_mtu;
+	memcpy(net->kept_dataplane, h.entry->kept_dataplane,
+	       sizeof(net->kept_dataplane));
 	/* It stays on record: what stands in its way may go away. */
 	if (core->driver->network_add(net, false, &why) < 0) {
 		snprintf(h.entry->problem, sizeof(h.entry->problem), "%s",

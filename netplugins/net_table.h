@@ -37,6 +37,7 @@ struct net_entry {
 	char *request;             /* owned: CreateNetwork's body */
 	bool borrowed;             /* net->borrowed, as recorded */
 	uint32_t kept_mtu;         /* the same of net->kept_mtu */
+	char kept_dataplane[8];    /* and of net->kept_dataplane */
 	char created[32];          /* RFC 3339 */
 	char problem[ERR_MSG_MAX]; /* why it could not be added; "": it was */
 	bool unlinked;             /* out of the table: look it up again */

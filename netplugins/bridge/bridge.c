@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bridge driver's table. */
+#include <stdio.h>
+
 #include "netplugins/bridge/bridge.h"
 
 struct bridge_network *bridge_of(struct net_network *net)
@@ -15,6 +17,43 @@ const struct bridge_network *bridge_of_const(const struct net_network *net)
 _Static_assert(offsetof(struct bridge_network, base) == 0,
 	       "bridge_of_const() casts");
 
+static int set_dataplane(struct plugd *d, void *config, const char *value,
+			 struct err *err)
+{
+	struct bridge_config *cfg = net_flag_config(config);
+
+	(void)d;
+	return bridge_dataplane_parse(value, &cfg->dataplane, err);
+}
+
+static int set_masquerade_ports(struct plugd *d, void *config,
+				const char *value, struct err *err)
+{
+	struct bridge_config *cfg = net_flag_config(config);
+	unsigned int first, last;
+	char end;
+
+	(void)d;
+	if (sscanf(value, "%5u-%5u%c", &first, &last, &end) != 2 ||
+	    first == 0 || last > 65535 || first + 255 > last)
+		return err_set(err, -EINVAL,
+			       "\"%s\" is not FIRST-LAST, at least 256 ports "
+			       "of 1 to 65535",
+			       value);
+	cfg->masq_first = (uint16_t)first;
+	cfg->masq_last = (uint16_t)last;
+	return 0;
+}
+
+static const struct plugd_flag flags[] = {
+	{ "dataplane", "nft|ebpf",
+	  "what carries new networks that do not say (nft)", set_dataplane },
+	{ "masquerade-ports", "FIRST-LAST",
+	  "source ports of what the eBPF dataplane masquerades (1024-32767)",
+	  set_masquerade_ports },
+	{ 0 },
+};
+
 const struct net_driver bridge_driver = {
 	.name = BRIDGE_DRIVER,
 	.summary = "container networks on bridges, with NAT and published "
@@ -23,6 +62,8 @@ const struct net_driver bridge_driver = {
 	.options_offset = offsetof(struct bridge_network, opt),
 	.network_options = bridge_network_options,
 	.endpoint_options = bridge_endpoint_options,
+	.flags = flags,
+	.config_size = sizeof(struct bridge_config),
 	.host_open = bridge_host_open,
 	.host_close = bridge_host_close,
 	.load_begin = bridge_load_begin,
@@ -30,6 +71,7 @@ const struct net_driver bridge_driver = {
 	.fds = bridge_fds,
 	.event = bridge_event,
 	.check = bridge_check,
+	.counters = bridge_counters,
 	.network_lost = bridge_network_lost,
 	.network_defaults = bridge_defaults,
 	.network_init = bridge_init,

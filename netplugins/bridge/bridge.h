@@ -28,10 +28,12 @@ struct bridge_options {
 	struct ip_addr host_binding4, host_snat4, host_snat6;
 	int mode4, mode6; /* enum dp_gateway_mode */
 	int firewall;     /* enum dp_firewall */
-	int dataplane;    /* only 0: nft */
+	int dataplane;    /* enum dp_backend, or the default */
 	uint32_t mtu;     /* 0: that of the uplink's route */
 	char prefix[64], trusted[288];
 };
+
+#define BRIDGE_DATAPLANE_DEFAULT (-1) /* the daemon's, when it was made */
 
 extern const struct opt_field bridge_network_options[];
 extern const struct opt_field bridge_endpoint_options[];
@@ -58,6 +60,9 @@ void bridge_defaults(struct net_network *net);
 int bridge_init(struct net_network *net, struct err *err);
 void bridge_gateway_skip(const struct net_network *net, bool *skip4,
 			 bool *skip6);
+const char *bridge_dataplane_name(enum dp_backend backend);
+int bridge_dataplane_parse(const char *name, enum dp_backend *ret,
+			   struct err *err); /* -EINVAL */
 /* Has the host an address of this family on the network? */
 bool bridge_has_gateway4(const struct bridge_network *br);
 bool bridge_has_gateway6(const struct bridge_network *br);
@@ -66,7 +71,14 @@ bool bridge_has_gateway6(const struct bridge_network *br);
 
 struct bridge_reaper;
 
+/* What the daemon's own flags said. */
+struct bridge_config {
+	enum dp_backend dataplane;      /* of networks that do not say */
+	uint16_t masq_first, masq_last; /* 0..0: not given */
+};
+
 struct bridge_host {
+	struct bridge_config cfg;
 	struct nlk *nlk;              /* owned; fast requests */
 	struct nlk *slow;             /* owned; deletions that wait for RCU */
 	struct dp *dp;                /* owned */
@@ -81,8 +93,8 @@ struct bridge_host {
 	bool loading; /* between load_begin and load_end; one thread then */
 };
 
-int bridge_host_open(const struct plugd *d, const struct net_memo *memo,
-		     void **ret, struct err *err);
+int bridge_host_open(const struct plugd *d, const void *config,
+		     const struct net_memo *memo, void **ret, struct err *err);
 void bridge_host_close(void *host);
 void bridge_load_begin(void *host);
 int bridge_load_end(void *host, struct err *err);
@@ -93,6 +105,9 @@ int bridge_check(void *host, void (*fn)(void *ctx, const char *line), void *ctx,
 int bridge_gc(void *host, bool dry, bool (*known)(void *ctx, const char *id),
 	      void (*fn)(void *ctx, const char *line), void *ctx,
 	      struct err *err);
+int bridge_counters(void *host,
+		    void (*fn)(void *ctx, const char *name, uint64_t value),
+		    void *ctx, struct err *err);
 /* "berth:berth-bridge:<id>" */
 void bridge_alias(const char *id, char buf[static NLK_ALIAS_MAX]);
 

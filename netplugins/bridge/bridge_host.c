@@ -23,6 +23,8 @@ static int open_parts(struct bridge_host *host, const struct plugd *d,
 		.driver = BRIDGE_DRIVER,
 		.bpf_dir = d->dirs.bpf_dir,
 		.cgroup = d->dirs.cgroup,
+		.masq_first = host->cfg.masq_first,
+		.masq_last = host->cfg.masq_last,
 	};
 	int r = nlk_open(&host->nlk, err);
 
@@ -41,8 +43,8 @@ static int open_parts(struct bridge_host *host, const struct plugd *d,
 	return r;
 }
 
-int bridge_host_open(const struct plugd *d, const struct net_memo *memo,
-		     void **ret, struct err *err)
+int bridge_host_open(const struct plugd *d, const void *config,
+		     const struct net_memo *memo, void **ret, struct err *err)
 {
 	struct bridge_host *host = calloc(1, sizeof(*host));
 	int r;
@@ -50,6 +52,8 @@ int bridge_host_open(const struct plugd *d, const struct net_memo *memo,
 	if (!host)
 		return err_set(err, -ENOMEM, "host");
 	host->memo = memo;
+	if (config)
+		host->cfg = *(const struct bridge_config *)config;
 	host->announce_fd = -EBADF;
 	(void)pthread_mutex_init(&host->lock, NULL);
 	(void)pthread_mutex_init(&host->forward_lock, NULL);
@@ -210,6 +214,15 @@ int bridge_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 	pthread_mutex_unlock(&host->lock);
 	bridge_forward_check(host, report_line, &rep);
 	return rep.count;
+}
+
+int bridge_counters(void *ctx,
+		    void (*fn)(void *ctx, const char *name, uint64_t value),
+		    void *arg, struct err *err)
+{
+	struct bridge_host *host = ctx;
+
+	return dp_counts(host->dp, fn, arg, err);
 }
 
 /* ---- gc ---------------------------------------------------------------------- */

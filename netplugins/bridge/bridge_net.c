@@ -272,7 +272,26 @@ static int del_noted_addr(struct bridge_network *br, const struct ip_prefix *p,
 
 /* ---- dataplane ------------------------------------------------------------ */
 
-static int tell_dataplane(const struct bridge_network *br, struct err *err)
+/* What the user said, else what was chosen when the network was made; of one that
+ * is older than the choice: nftables.  @fresh: it is made now. */
+static enum dp_backend choose_backend(struct bridge_network *br, bool fresh)
+{
+	char *kept = br->base.kept_dataplane;
+	enum dp_backend backend = DP_NFT;
+
+	if (br->opt.dataplane != BRIDGE_DATAPLANE_DEFAULT)
+		return (enum dp_backend)br->opt.dataplane;
+	if (kept[0])
+		(void)bridge_dataplane_parse(kept, &backend, NULL);
+	else if (fresh)
+		backend = host_of(br)->cfg.dataplane;
+	snprintf(kept, sizeof(br->base.kept_dataplane), "%s",
+		 bridge_dataplane_name(backend));
+	return backend;
+}
+
+static int tell_dataplane(struct bridge_network *br, bool fresh,
+			  struct err *err)
 {
 	const struct bridge_options *o = &br->opt;
 	const struct net_network *net = &br->base;
@@ -282,6 +301,8 @@ static int tell_dataplane(const struct bridge_network *br, struct err *err)
 		.mode4 = (enum dp_gateway_mode)o->mode4,
 		.mode6 = (enum dp_gateway_mode)o->mode6,
 		.firewall = (enum dp_firewall)o->firewall,
+		.backend = choose_backend(br, fresh),
+		.fall_back = o->dataplane == BRIDGE_DATAPLANE_DEFAULT,
 		.masquerade4 = o->masquerade,
 		.masquerade6 = o->masquerade,
 		.snat4 = o->host_snat4,
@@ -303,7 +324,7 @@ static int tell_dataplane(const struct bridge_network *br, struct err *err)
 
 /* ---- add, del ------------------------------------------------------------- */
 
-static int raise_network(struct bridge_network *br, struct err *err)
+static int raise_network(struct bridge_network *br, bool fresh, struct err *err)
 {
 	struct bridge_host *host = host_of(br);
 	int r = find_or_add_link(br, err);
@@ -321,7 +342,7 @@ static int raise_network(struct bridge_network *br, struct err *err)
 	if (r == 0)
 		r = nlk_link_up(host->nlk, br->index, true, err);
 	if (r == 0)
-		r = tell_dataplane(br, err);
+		r = tell_dataplane(br, fresh, err);
 	if (r == 0)
 		r = NET_STEP("bridge.network.dataplane", err);
 	/* Last: nothing is forwarded before the rules are there. */
@@ -342,7 +363,7 @@ int bridge_network_add(struct net_network *net, bool fresh, struct err *err)
 	if (r < 0 && !net->redo)
 		return r;
 	if (r == 0)
-		r = raise_network(br, err);
+		r = raise_network(br, fresh, err);
 	/* A network that is on record keeps what is left of it. */
 	if (r < 0 && fresh && bridge_network_del(net, &undo) < 0)
 		return err_wrap(err, r, "%s; left behind", undo.msg);
@@ -417,4 +438,9 @@ void bridge_network_info(const struct net_network *net, struct net_info *ret)
 
 	memcpy(ret->link, br->name, sizeof(ret->link));
 	ret->mtu = br->mtu;
+	snprintf(ret->dataplane, sizeof(ret->dataplane), "%s",
+		 bridge_dataplane_name(
+			 dp_network_is_fast(host_of(br)->dp, net->id)
+				 ? DP_EBPF
+				 : DP_NFT));
 }

@@ -10,7 +10,9 @@ static const char *const mode_names[] = { "nat", "nat-unprotected", "routed",
 _Static_assert(ARRAY_SIZE(mode_names) == DP_GW_MAX + 1, "enum dp_gateway_mode");
 static const char *const firewall_names[] = { "open", "respect", NULL };
 _Static_assert(ARRAY_SIZE(firewall_names) == DP_FW_MAX + 1, "enum dp_firewall");
-static const char *const dataplane_names[] = { "nft", NULL };
+static const char *const dataplane_names[] = { "nft", "ebpf", NULL };
+_Static_assert(ARRAY_SIZE(dataplane_names) == DP_BACKEND_MAX + 1,
+	       "enum dp_backend");
 
 #define OPTION(key_, type_, member_, doc_) \
 	OPT_FIELD(key_, type_, struct bridge_options, member_, doc_)
@@ -75,7 +77,8 @@ const struct opt_field bridge_network_options[] = {
 	REFUSED("ipvlan_mode", "it is for ipvlan networks: use berth-ipvlan"),
 	REFUSED("ipvlan_flag", "it is for ipvlan networks: use berth-ipvlan"),
 	OPTION_ENUM("berth.dataplane", dataplane, dataplane_names,
-		    "nft (the only one so far)"),
+		    "nft: published ports and masquerade by nftables; ebpf: by "
+		    "programs before netfilter (the daemon's --dataplane)"),
 	OPTION_ENUM("berth.firewall", firewall, firewall_names,
 		    "open: a published port is open, as with Docker; respect: "
 		    "only where the host's own rules accept it (open)"),
@@ -101,7 +104,24 @@ void bridge_defaults(struct net_network *net)
 	o->icc = true;
 	o->masquerade = true;
 	o->guard = true;
+	o->dataplane = BRIDGE_DATAPLANE_DEFAULT;
 	strcpy(o->prefix, "eth");
+}
+
+const char *bridge_dataplane_name(enum dp_backend backend)
+{
+	return dataplane_names[backend];
+}
+
+int bridge_dataplane_parse(const char *name, enum dp_backend *ret,
+			   struct err *err)
+{
+	for (int i = 0; i < DP_BACKEND_MAX; i++)
+		if (strcmp(name, dataplane_names[i]) == 0) {
+			*ret = (enum dp_backend)i;
+			return 0;
+		}
+	return err_set(err, -EINVAL, "\"%s\" is not one of nft, ebpf", name);
 }
 
 /* A name the kernel takes for a link, 1..@max bytes. */

@@ -86,6 +86,11 @@ static int jumbo(const struct bridge_network *br)
 	return br->opt.mtu == 9000;
 }
 
+static int ebpf(const struct bridge_network *br)
+{
+	return br->opt.dataplane == DP_EBPF;
+}
+
 static const struct row rows[] = {
 	{ .name = "nothing given", .options = "{}", .check = defaults },
 	{ .name = "icc off",
@@ -190,9 +195,12 @@ static const struct row rows[] = {
 	{ .name = "parent",
 	  .options = "{\"parent\":\"eth0\"}",
 	  .msg = "no parent interface" },
-	{ .name = "a later dataplane",
+	{ .name = "the eBPF dataplane",
 	  .options = "{\"berth.dataplane\":\"ebpf\"}",
-	  .msg = "not one of nft" },
+	  .check = ebpf },
+	{ .name = "a dataplane that is none",
+	  .options = "{\"berth.dataplane\":\"iptables\"}",
+	  .msg = "not one of nft, ebpf" },
 	{ .name = "a slip",
 	  .options = "{\"berth.gaurd\":\"on\"}",
 	  .msg = "did you mean \"berth.guard\"" },

@@ -121,12 +121,13 @@ static void del(const char *id)
 	pthread_mutex_unlock(&kernel->lock);
 }
 
-static int host_open(const struct plugd *d, const struct net_memo *memo,
-		     void **ret, struct err *err)
+static int host_open(const struct plugd *d, const void *config,
+		     const struct net_memo *memo, void **ret, struct err *err)
 {
 	static char host;
 
 	(void)d;
+	(void)config;
 	(void)memo;
 	(void)err;
 	*ret = &host;
