@@ -53,7 +53,10 @@ asks web <<'END'
 	icmp/10.67.0.2                  no
 END
 
-# The administrator's rules.
+# The administrator's rules.  (The eBPF dataplane comes before all of them:
+# docs/dataplane.md.)
+dropped=- rejected=refused
+[ "${DATAPLANE-}" != ebpf ] || dropped=web rejected=web
 user() {
 	iptables -S DOCKER-USER
 }
@@ -71,8 +74,8 @@ same "$(user | grep -c berth:)" 2 "rules of ours"
 # shellcheck disable=SC2016
 drop=(-i up1 -p tcp -m conntrack --ctorigdstport 8080 --ctdir ORIGINAL -j DROP)
 iptables -I DOCKER-USER "${drop[@]}"
-ASK_TIME=0.5 asks lan <<'END'
-	tcp/192.0.2.1/8080      -
+ASK_TIME=0.5 asks lan <<END
+	tcp/192.0.2.1/8080      $dropped
 	udp/192.0.2.1/8080      web
 END
 asks theirs <<<'tcp/192.0.2.1/8080 web'
@@ -83,17 +86,17 @@ docker network create -d berth-bridge --subnet 10.68.0.0/24 n2 >/dev/null
 restart_daemon berth-bridge
 [ "$(position 'j DROP')" -lt "$(position berth:)" ] ||
 	fail "our rules stand before the administrator's: $(user)"
-ASK_TIME=0.5 asks lan <<<'tcp/192.0.2.1/8080 -'
+ASK_TIME=0.5 asks lan <<<"tcp/192.0.2.1/8080 $dropped"
 iptables -D DOCKER-USER "${drop[@]}"
 lan_sees web
 # By the container's address, as it is after DNAT.
 iptables -I DOCKER-USER -d 10.65.0.2 -i up1 -j DROP
-lan_sees -
+lan_sees $dropped
 iptables -D DOCKER-USER -d 10.65.0.2 -i up1 -j DROP
 lan_sees web
 # A reject says so.
 iptables -I DOCKER-USER -i up1 -p tcp --dport 80 -j REJECT --reject-with tcp-reset
-ASK_TIME=0.5 asks lan <<<'tcp/192.0.2.1/8080 refused'
+ASK_TIME=0.5 asks lan <<<"tcp/192.0.2.1/8080 $rejected"
 iptables -D DOCKER-USER -i up1 -p tcp --dport 80 -j REJECT --reject-with tcp-reset
 
 # Gone with the network.

@@ -165,7 +165,8 @@ for c in "${!NET[@]}"; do ports+=("$(port_of "$c")"); done
 guarded() {
 	local p
 	for p in "${ports[@]}"; do
-		tc filter show dev "$p" ingress | grep -q guard_ingress || return 1
+		tc filter show dev "$p" ingress |
+			grep -qE 'guard_ingress|publish_end' || return 1
 		tc filter show dev "$p" egress | grep -q guard_egress || return 1
 	done
 }

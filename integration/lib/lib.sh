@@ -423,11 +423,12 @@ image() {
 }
 
 # berth_host [DOCKERD-FLAG...] - the usual arrangement: a LAN neighbour, both
-# daemons, dockerd.
+# daemons, dockerd.  With DATAPLANE=ebpf in the environment new networks are on that
+# one, so that a test's claims can be shown again with it.
 berth_host() {
 	need docker curl jq
 	[ -e /run/netns/lan ] || lan
-	start_daemon berth-bridge
+	start_daemon berth-bridge ${DATAPLANE:+--dataplane "$DATAPLANE"}
 	start_daemon berth-named
 	[ -z "${IPAM-}" ] || start_daemon "$IPAM"
 	start_dockerd "$@"

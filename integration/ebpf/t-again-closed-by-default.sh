@@ -1,0 +1,4 @@
+#!/bin/bash
+# What dataplane/t-closed-by-default.sh claims holds with the eBPF dataplane.
+export DATAPLANE=ebpf
+. "${0%/*}/../dataplane/t-closed-by-default.sh"

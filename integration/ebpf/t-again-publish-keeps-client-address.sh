@@ -1,0 +1,4 @@
+#!/bin/bash
+# What docker/t-publish-keeps-client-address.sh claims holds with the eBPF dataplane.
+export DATAPLANE=ebpf
+. "${0%/*}/../docker/t-publish-keeps-client-address.sh"

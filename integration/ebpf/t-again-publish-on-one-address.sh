@@ -1,0 +1,4 @@
+#!/bin/bash
+# What docker/t-publish-on-one-address.sh claims holds with the eBPF dataplane.
+export DATAPLANE=ebpf
+. "${0%/*}/../docker/t-publish-on-one-address.sh"

@@ -1,0 +1,5 @@
+#!/bin/bash
+# What docker/t-publish-ranges.sh claims holds with the eBPF dataplane.
+# alone
+export DATAPLANE=ebpf
+. "${0%/*}/../docker/t-publish-ranges.sh"

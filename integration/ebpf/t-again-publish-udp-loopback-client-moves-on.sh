@@ -1,0 +1,5 @@
+#!/bin/bash
+# What docker/t-publish-udp-loopback-client-moves-on.sh claims holds with the eBPF dataplane.
+# asan
+export DATAPLANE=ebpf
+. "${0%/*}/../docker/t-publish-udp-loopback-client-moves-on.sh"
