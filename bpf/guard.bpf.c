@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/lib/guard.h"
+#include "bpf/lib/trace.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -22,13 +23,23 @@ struct {
 	__type(value, struct guard_meta);
 } guard_meta SEC(".maps");
 
+static __always_inline int drop(struct __sk_buff *skb, __u8 where, int said)
+{
+	trace_drop(skb, where, (__u8)(said - GUARD_DROPPED));
+	return TC_ACT_SHOT;
+}
+
 SEC("tc")
 int guard_ingress(struct __sk_buff *skb)
 {
 	__u32 index = skb->ifindex;
 	const struct guard_port *p = bpf_map_lookup_elem(&guard_port, &index);
+	int r;
 
-	return p && guard_in(skb, p) == 0 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	if (!p)
+		return TC_ACT_SHOT;
+	r = guard_in(skb, p);
+	return r ? drop(skb, TRACE_GUARD_IN, r) : TC_ACT_UNSPEC;
 }
 
 SEC("tc")
@@ -36,8 +47,12 @@ int guard_egress(struct __sk_buff *skb)
 {
 	__u32 index = skb->ifindex;
 	const struct guard_port *p = bpf_map_lookup_elem(&guard_port, &index);
+	int r;
 
-	return p && guard_out(skb, p) == 0 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	if (!p)
+		return TC_ACT_SHOT;
+	r = guard_out(skb, p);
+	return r ? drop(skb, TRACE_GUARD_OUT, r) : TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -24,6 +24,7 @@
 #include "bpf/lib/guard.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/rewrite.h"
+#include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
 #include "bpf/sock_map.h"
 
@@ -159,17 +160,20 @@ static __always_inline int too_big(struct __sk_buff *skb,
 
 /* ---- onward -------------------------------------------------------------- */
 
-static __always_inline int drop(__u32 why)
+static __always_inline int drop(struct __sk_buff *skb, const struct work *w,
+				__u32 why)
 {
 	count(why);
+	trace_drop(skb, w->inside ? TRACE_ENDPOINT : TRACE_UPLINK, (__u8)why);
 	return TC_ACT_SHOT;
 }
 
-static __always_inline int to_peer(struct __sk_buff *skb,
-				   const struct nat_flow *c)
+static __always_inline int to_peer(struct __sk_buff *skb, const struct work *w)
 {
+	const struct nat_flow *c = &w->f;
+
 	if (rewrite_macs(skb, c) < 0)
-		return drop(NAT_DROP_REWRITE);
+		return drop(skb, w, NAT_DROP_REWRITE);
 	count(NAT_COUNT_IN);
 	return (int)bpf_redirect_peer(c->ifindex, 0);
 }
@@ -189,10 +193,9 @@ static __always_inline int to_wire(const struct nat_flow *c)
 	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
 }
 
-/* Packet w->p of flow @f.  @inside: NAT_INSIDE: it comes out of a container; or
- * 0. */
+/* Packet w->p of flow @f. */
 static __always_inline int translate(struct __sk_buff *skb, struct work *w,
-				     struct nat_flow *f, __u8 inside)
+				     struct nat_flow *f)
 {
 	const struct packet *p = &w->p;
 	struct nat_flow *c = &w->f;
@@ -200,18 +203,18 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 	__builtin_memcpy(c, f, sizeof(*c));
 	if (p->ttl <= 1)
 		return TC_ACT_UNSPEC; /* the stack says so to its sender */
-	if ((c->flags & NAT_INSIDE) != inside)
-		return drop(NAT_DROP_FORGED);
+	if ((c->flags & NAT_INSIDE) != w->inside)
+		return drop(skb, w, NAT_DROP_FORGED);
 	if (!(c->flags & NAT_PEER) &&
 	    (route_again(skb, w, f) < 0 || too_big(skb, p, c->mtu)))
 		return TC_ACT_UNSPEC;
 	if (flow_step(w, f) < 0)
-		return drop(NAT_DROP_FULL);
+		return drop(skb, w, NAT_DROP_FULL);
 	if (p->frag == FRAG_FIRST)
 		frag_remember(p);
 	if (rewrite(skb, p, &c->to) < 0)
-		return drop(NAT_DROP_REWRITE);
-	return c->flags & NAT_PEER ? to_peer(skb, c) : to_wire(c);
+		return drop(skb, w, NAT_DROP_REWRITE);
+	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(c);
 }
 
 /* ---- ICMP errors --------------------------------------------------------- */
@@ -307,7 +310,7 @@ static __always_inline int rewrite_inside(struct __sk_buff *skb,
 }
 
 static __always_inline int translate_error(struct __sk_buff *skb,
-					   struct work *w, __u8 inside)
+					   struct work *w)
 {
 	const struct packet *p = &w->p;
 	struct nat_tuple *in = &w->in, *out = &w->out;
@@ -320,8 +323,8 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 	if (!f || p->ttl <= 1)
 		return TC_ACT_UNSPEC;
 	__builtin_memcpy(c, f, sizeof(*c));
-	if ((c->flags & NAT_INSIDE) != inside)
-		return drop(NAT_DROP_FORGED);
+	if ((c->flags & NAT_INSIDE) != w->inside)
+		return drop(skb, w, NAT_DROP_FORGED);
 	if (!(c->flags & NAT_PEER) && route_again(skb, w, f) < 0)
 		return TC_ACT_UNSPEC;
 	__builtin_memcpy(out, &p->t, sizeof(*out));
@@ -330,14 +333,14 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 	if (addr_same(p->t.saddr, in->saddr))
 		addr_copy(out->saddr, c->to.saddr);
 	if (rewrite_inside(skb, p, l4, in, &c->to) < 0)
-		return drop(NAT_DROP_REWRITE);
+		return drop(skb, w, NAT_DROP_REWRITE);
 	if (p->v6 && bpf_l4_csum_replace(skb, p->l4 + 2, 0, sum_tuple(p, out),
 					 pseudo_flags(p)) < 0)
-		return drop(NAT_DROP_REWRITE);
+		return drop(skb, w, NAT_DROP_REWRITE);
 	if (rewrite_ip(skb, p, out) < 0)
-		return drop(NAT_DROP_REWRITE);
+		return drop(skb, w, NAT_DROP_REWRITE);
 	count(NAT_COUNT_ICMP);
-	return c->flags & NAT_PEER ? to_peer(skb, c) : to_wire(c);
+	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(c);
 }
 
 /* ---- new flows ----------------------------------------------------------- */
@@ -482,12 +485,12 @@ static __always_inline int begin(struct __sk_buff *skb, struct work *w)
 	const struct packet *p = &w->p;
 
 	if (flow_add(w) < 0)
-		return drop(NAT_DROP_FULL);
+		return drop(skb, w, NAT_DROP_FULL);
 	if (p->frag == FRAG_FIRST)
 		frag_remember(p);
 	if (rewrite(skb, p, &w->f.to) < 0)
-		return drop(NAT_DROP_REWRITE);
-	return w->f.flags & NAT_PEER ? to_peer(skb, &w->f) : to_wire(&w->f);
+		return drop(skb, w, NAT_DROP_REWRITE);
+	return w->f.flags & NAT_PEER ? to_peer(skb, w) : to_wire(&w->f);
 }
 
 /* ---- from the wire ------------------------------------------------------- */
@@ -511,12 +514,12 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;
 	if (bpf_map_lookup_elem(&nat_ep, p->t.saddr))
-		return drop(NAT_DROP_FORGED);
+		return drop(skb, w, NAT_DROP_FORGED);
 	if (route(skb, ep->bridge, p->v6, p->t.daddr, p->t.saddr, &w->back) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
 	if (link && link->flags & NAT_LINK_OURS)
-		return drop(NAT_DROP_FORGED);
+		return drop(skb, w, NAT_DROP_FORGED);
 	to_endpoint(&w->f, ep);
 	if (settle_clash(w) < 0)
 		return TC_ACT_UNSPEC;
@@ -539,13 +542,14 @@ int publish_uplink(struct __sk_buff *skb)
 
 	if (!w || skb->pkt_type != PACKET_HOST || packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
+	w->inside = 0;
 	if (w->p.icmp == ICMP_ERROR)
-		return translate_error(skb, w, 0);
+		return translate_error(skb, w);
 	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
 	if (f && !is_over(&w->p, f))
-		return translate(skb, w, f, 0);
+		return translate(skb, w, f);
 	return publish_from_wire(skb, w);
 }
 
@@ -664,7 +668,7 @@ static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
 	if (!local)
 		return masquerade(skb, w, bridge, own);
 	if (local->bridge && local->bridge != bridge)
-		return drop(NAT_DROP_GATEWAY);
+		return drop(skb, w, NAT_DROP_GATEWAY);
 	return publish_from_endpoint(skb, w, own, port->flags & GUARD_APART);
 }
 
@@ -676,18 +680,25 @@ int publish_endpoint(struct __sk_buff *skb)
 		bpf_map_lookup_elem(&guard_port, &index);
 	struct work *w = work_get();
 	struct nat_flow *f;
+	int r;
 
-	if (!port || !w || guard_in(skb, port) != 0)
+	if (!port || !w)
 		return TC_ACT_SHOT;
+	r = guard_in(skb, port);
+	if (r) {
+		trace_drop(skb, TRACE_GUARD_IN, (__u8)(r - GUARD_DROPPED));
+		return TC_ACT_SHOT;
+	}
+	w->inside = NAT_INSIDE;
 	if (packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
 	if (w->p.icmp == ICMP_ERROR)
-		return translate_error(skb, w, NAT_INSIDE);
+		return translate_error(skb, w);
 	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
 	if (f && !is_over(&w->p, f))
-		return translate(skb, w, f, NAT_INSIDE);
+		return translate(skb, w, f);
 	return begin_from_endpoint(skb, w, port);
 }
 

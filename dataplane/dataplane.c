@@ -43,6 +43,7 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 	if (!dp)
 		return err_set(err, -ENOMEM, "dataplane");
 	pthread_mutex_init(&dp->lock, NULL);
+	pthread_mutex_init(&dp->tracing, NULL);
 	snprintf(dp->driver, sizeof(dp->driver), "%s", cfg->driver);
 	dp->again = -1;
 	raise_descriptor_limit();
@@ -87,6 +88,7 @@ void dp_close(struct dp *dp)
 	fw_monitor_close(dp->rules);
 	ruleset_close(dp->rs);
 	state_fini(&dp->st);
+	pthread_mutex_destroy(&dp->tracing);
 	pthread_mutex_destroy(&dp->lock);
 	free(dp);
 }

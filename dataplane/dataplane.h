@@ -171,6 +171,19 @@ int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err);
 size_t dp_fds(struct dp *dp, int fds[static 4]);
 int dp_event(struct dp *dp, struct err *err);
 
+/*
+ * dp_trace() - packets that the tc programs drop, as they drop them: at most
+ * @max, and wait for the first up to @wait_ms.  One caller at a time; the other
+ * calls are not kept waiting.
+ * @ret_lost: drops that found no room since the last call.
+ * Return: their number; -EBUSY: somebody else listens; -ENOENT: no port is
+ * guarded.
+ */
+struct trace_drop; /* dataplane/ebpf/trace.h */
+int dp_trace(struct dp *dp, unsigned int wait_ms, size_t max,
+	     void (*fn)(void *ctx, const struct trace_drop *d), void *ctx,
+	     uint64_t *ret_lost, struct err *err);
+
 /* dp_check() - compare the kernel with what was told, without changing it.
  * Calls @fn (may be NULL) for each difference with one line of text.
  * Return: their number. */

@@ -7,6 +7,7 @@ ar-src += dataplane/ports.c
 ar-src += dataplane/publish.c
 ar-src += dataplane/links.c
 ar-src += dataplane/watch.c
+ar-src += dataplane/trace.c
 ar-src += dataplane/again.c
 ar-src += dataplane/fast.c
 ar-src += dataplane/fast_ports.c

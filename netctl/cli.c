@@ -45,6 +45,8 @@ static const struct flag flags[] = {
 	  false },
 	{ "all", NULL, "those with a name as well", FLAG_SWITCH, CLI_ALL,
 	  IN(all), false },
+	{ "for", "TIME", "stop after that (default: until ^C)", FLAG_DURATION,
+	  CLI_FOR, IN(for_ms), false },
 	{ "dry-run", NULL, "or -n: say what would be done, change nothing",
 	  FLAG_SWITCH, CLI_DRY_RUN, IN(dry_run), false },
 	{ "timeout", "TIME", "give up after that (default: 60s)", FLAG_DURATION,

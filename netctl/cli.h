@@ -33,6 +33,7 @@ enum {
 	CLI_QUIET = 1 << 7, /* --quiet */
 	CLI_FORCE = 1 << 8, /* --force */
 	CLI_ALL = 1 << 9,   /* --all */
+	CLI_FOR = 1 << 10,  /* --for */
 };
 
 /* What the command line and BERTH_* in the environment said. */
@@ -42,6 +43,7 @@ struct ctl {
 	const char *docker; /* dockerd's socket */
 	enum out_format format;
 	unsigned int timeout_ms;
+	unsigned int for_ms; /* 0: until it is interrupted */
 	bool foreground, dry_run, quiet, force, all;
 	char **args; /* positional arguments, NULL-ended */
 	int arg_count;

@@ -12,6 +12,6 @@ extern const struct cmd cmd_volume_ls, cmd_volume_inspect, cmd_volume_resize,
 	cmd_volume_df, cmd_volume_prune;
 extern const struct cmd cmd_ipam_pools, cmd_ipam_leases, cmd_ipam_check,
 	cmd_ipam_gc;
-extern const struct cmd cmd_doctor, cmd_gc, cmd_version;
+extern const struct cmd cmd_doctor, cmd_gc, cmd_trace, cmd_version;
 
 #endif

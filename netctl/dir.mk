@@ -5,6 +5,7 @@ ar-src += netctl/cmd_gc.c
 ar-src += netctl/cmd_ipam.c
 ar-src += netctl/cmd_network.c
 ar-src += netctl/cmd_ports.c
+ar-src += netctl/cmd_trace.c
 ar-src += netctl/cmd_up.c
 ar-src += netctl/cmd_version.c
 ar-src += netctl/cmd_volume.c

@@ -20,6 +20,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_ipam_gc,
 	&cmd_doctor,
 	&cmd_gc,
+	&cmd_trace,
 	&cmd_version,
 	NULL,
 };

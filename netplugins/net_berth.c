@@ -490,6 +490,7 @@ const struct rpc_method net_berth_methods[] = {
 	{ "Berth.Network", on_network },
 	{ "Berth.Ports", on_ports },
 	{ "Berth.Counters", on_counters },
+	{ "Berth.Trace", net_on_trace },
 	{ "Berth.Check", on_check },
 	{ "Berth.Gc", on_gc },
 	{ 0 },

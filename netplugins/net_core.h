@@ -82,6 +82,8 @@ void net_core_delivered(struct net_core *core, uint64_t seq);
 int net_core_run(struct net_call *c, struct err *err);
 
 extern const struct rpc_method net_core_methods[];  /* Docker's */
+int net_on_trace(void *ctx, struct rpc_call *call, json_object **ret,
+		 struct err *err); /* net_trace.c */
 extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
 
 /* ---- net_journal.c: intents ---------------------------------------------- */

@@ -132,6 +132,8 @@ struct net_memo {
 		    void *arg, struct err *err);
 };
 
+struct trace_drop; /* dataplane/ebpf/trace.h */
+
 struct net_driver {
 	const char *name;    /* "berth-bridge" */
 	const char *summary; /* one line for --help */
@@ -172,6 +174,11 @@ struct net_driver {
 	int (*counters)(void *host,
 			void (*fn)(void *ctx, const char *name, uint64_t value),
 			void *ctx, struct err *err);
+
+	/* Packets that are dropped, as they are: dp_trace().  Optional. */
+	int (*trace)(void *host, unsigned int wait_ms, size_t max,
+		     void (*fn)(void *ctx, const struct trace_drop *d),
+		     void *ctx, uint64_t *ret_lost, struct err *err);
 
 	/* A network's kernel object vanished since the last call (cheap: what
 	 * .event saw).  The core adds the network and its endpoints again. */

@@ -49,7 +49,10 @@ struct {
 	__type(value, __u64);
 } guard_count SEC(".maps");
 
-/* Return: 1. */
+/* What guard_in() and guard_out() return of a drop: this and its reason. */
+#define GUARD_DROPPED 16
+
+/* Return: not 0. */
 static __always_inline int guard_drop(enum guard_drop why)
 {
 	__u32 key = why;
@@ -57,7 +60,7 @@ static __always_inline int guard_drop(enum guard_drop why)
 
 	if (n)
 		++*n;
-	return 1;
+	return GUARD_DROPPED + (int)why;
 }
 
 static __always_inline bool guard_same6(const void *a, const void *b)
@@ -184,14 +187,17 @@ static __always_inline int guard_ip4(struct __sk_buff *skb,
 {
 	bool source = p->flags & GUARD_SOURCE;
 	struct iphdr ip;
+	int r = 0;
 
 	if (source && !p->ip4)
 		return guard_drop(GUARD_DROP_IP4_OFF);
 	if (!guard_read(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.version != 4 ||
 	    ip.ihl < 5)
 		return guard_drop(GUARD_DROP_ADDRESS);
-	if (source && guard_lies4(skb, &ip, ETH_HLEN + ip.ihl * 4))
-		return 1;
+	if (source)
+		r = guard_lies4(skb, &ip, ETH_HLEN + ip.ihl * 4);
+	if (r)
+		return r;
 	if (source && ip.saddr != p->ip4)
 		return guard_drop(GUARD_DROP_ADDRESS);
 	if (guard_leaves4(skb, p, &ip))
@@ -271,7 +277,7 @@ static __always_inline bool guard_own6(const struct guard_port *p,
 	return guard_same6(addr, p->ip6) || guard_same6(addr, p->ip6_local);
 }
 
-/* Return: 0; 1: dropped; 2: may come from no address (::). */
+/* Return: 0; GUARD_DROPPED and more; 2: may come from no address (::). */
 static __always_inline int guard_nd(struct __sk_buff *skb,
 				    const struct guard_port *p, __u32 off)
 {
@@ -331,8 +337,8 @@ static __always_inline int guard_ip6(struct __sk_buff *skb,
 		return guard_drop(GUARD_DROP_ADDRESS);
 	if (source)
 		r = guard_lies6(skb, p, ip.nexthdr);
-	if (r == 1)
-		return 1;
+	if (r >= GUARD_DROPPED)
+		return r;
 	if (source && !guard_own6(p, &ip.saddr) &&
 	    (r != 2 || !guard_same6(&ip.saddr, none)))
 		return guard_drop(GUARD_DROP_ADDRESS);
@@ -343,7 +349,8 @@ static __always_inline int guard_ip6(struct __sk_buff *skb,
 
 /* ---- in ------------------------------------------------------------------- */
 
-/* What a container sends.  Return: 0: it may pass; else: dropped, counted. */
+/* What a container sends.  Return: 0: it may pass; else: dropped, counted:
+ * GUARD_DROPPED and the reason. */
 static __always_inline int guard_in(struct __sk_buff *skb,
 				    const struct guard_port *p)
 {

@@ -19,6 +19,7 @@ tests += dataplane/ebpf/test/test_tc.c
 ar-src += dataplane/ebpf/guard.c
 ar-src += dataplane/ebpf/guard_entry.c
 tests += dataplane/ebpf/test/test_guard.c
+ar-src += dataplane/ebpf/trace.c
 tests += dataplane/ebpf/test/test_publish_bpf.c
 test-src += dataplane/ebpf/test/frame.c
 test-src += dataplane/ebpf/test/frame_text.c

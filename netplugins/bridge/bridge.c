@@ -72,6 +72,7 @@ const struct net_driver bridge_driver = {
 	.event = bridge_event,
 	.check = bridge_check,
 	.counters = bridge_counters,
+	.trace = bridge_trace,
 	.network_lost = bridge_network_lost,
 	.network_defaults = bridge_defaults,
 	.network_init = bridge_init,

@@ -105,6 +105,9 @@ int bridge_check(void *host, void (*fn)(void *ctx, const char *line), void *ctx,
 int bridge_gc(void *host, bool dry, bool (*known)(void *ctx, const char *id),
 	      void (*fn)(void *ctx, const char *line), void *ctx,
 	      struct err *err);
+int bridge_trace(void *host, unsigned int wait_ms, size_t max,
+		 void (*fn)(void *ctx, const struct trace_drop *d), void *ctx,
+		 uint64_t *ret_lost, struct err *err);
 int bridge_counters(void *host,
 		    void (*fn)(void *ctx, const char *name, uint64_t value),
 		    void *ctx, struct err *err);

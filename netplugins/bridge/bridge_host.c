@@ -225,6 +225,15 @@ int bridge_counters(void *ctx,
 	return dp_counts(host->dp, fn, arg, err);
 }
 
+int bridge_trace(void *ctx, unsigned int wait_ms, size_t max,
+		 void (*fn)(void *ctx, const struct trace_drop *d), void *arg,
+		 uint64_t *ret_lost, struct err *err)
+{
+	struct bridge_host *host = ctx;
+
+	return dp_trace(host->dp, wait_ms, max, fn, arg, ret_lost, err);
+}
+
 /* ---- gc ---------------------------------------------------------------------- */
 
 /* Marked links, collected before any is judged: the judge takes locks. */
