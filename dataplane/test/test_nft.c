@@ -367,6 +367,43 @@ static void our_bridges_are_not_others(void **state)
 	dp_close(dp);
 }
 
+static int told_to_guard(void)
+{
+	assert_int_equal(sh("bpftool -j map dump pinned $BPF/berth/v1/" DRIVER
+			    "/guard_port | jq length"),
+			 0);
+	return atoi(out);
+}
+
+/* Ports of a lent bridge that are nobody's endpoints: before it was lent, and
+ * after. */
+static void the_users_cables_are_told(void **state)
+{
+	struct dp_network lent = network("n2", "br-mine", 2);
+	struct dp *dp = open_dp();
+	struct err err = { "" };
+
+	(void)state;
+	assert_int_equal(sh("ip link add br-mine type bridge && "
+			    "ip link add l1 type veth peer name l2 && "
+			    "ip link add l3 type veth peer name l4 && "
+			    "ip link set l1 master br-mine && "
+			    "ip link set l3 master br1"),
+			 0);
+	ok(dp_network_add(dp, &lent, &err));
+	ok(dp_event(dp, &err));
+	assert_int_equal(told_to_guard(), 1);
+	sh("ip link set l2 master br-mine");
+	ok(dp_event(dp, &err));
+	assert_int_equal(told_to_guard(), 2);
+	sh("ip link set l1 nomaster");
+	look_again(dp);
+	assert_int_equal(told_to_guard(), 1);
+	ok(dp_network_del(dp, "n2", &err));
+	sh("ip link del l1; ip link del l3; ip link del br-mine");
+	dp_close(dp);
+}
+
 /* A bridge with a cable, or with the default route, is the LAN. */
 static void bridges_to_the_outside_stay_open(void **state)
 {
@@ -448,16 +485,17 @@ static void respect_lets_input_decide(void **state)
 int main(void)
 {
 	struct CMUnitTest
-		tests[7 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
+		tests[8 + ARRAY_SIZE(mode_rows) + ARRAY_SIZE(damages)] = {
 			cmocka_unit_test(ruleset_is_the_text),
 			cmocka_unit_test(publish_makes_elements),
 			cmocka_unit_test(restart_keeps_what_is_told),
 			cmocka_unit_test(others_networks_are_followed),
 			cmocka_unit_test(our_bridges_are_not_others),
+			cmocka_unit_test(the_users_cables_are_told),
 			cmocka_unit_test(bridges_to_the_outside_stay_open),
 			cmocka_unit_test(respect_lets_input_decide),
 		};
-	size_t n = 7;
+	size_t n = 8;
 	int failed;
 
 	for (size_t i = 0; i < ARRAY_SIZE(mode_rows); i++)
