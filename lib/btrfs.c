@@ -137,6 +137,48 @@ int btrfs_subvol_make(int dirfd, const char *name, struct err *err)
 	return 0;
 }
 
+int btrfs_subvol_snapshot(int src, int dirfd, const char *name, bool readonly,
+			  struct err *err)
+{
+	struct btrfs_ioctl_vol_args_v2 args = {
+		.fd = src, .flags = readonly ? BTRFS_SUBVOL_RDONLY : 0
+	};
+	uint64_t id;
+	int r = put_name(args.name, sizeof(args.name), name, err);
+
+	/* of a directory within the kernel would take the whole subvolume */
+	if (r == 0)
+		r = btrfs_subvol_id(src, &id, err);
+	if (r < 0)
+		return r;
+	if (ioctl(dirfd, BTRFS_IOC_SNAP_CREATE_V2, &args) < 0)
+		return err_set(err, -errno, "make btrfs snapshot %s: %s", name,
+			       strerror(errno));
+	return 0;
+}
+
+int btrfs_subvol_get(int fd, struct btrfs_subvol *ret, struct err *err)
+{
+	static const uint8_t none[BTRFS_UUID_SIZE];
+	struct btrfs_ioctl_get_subvol_info_args info = { 0 };
+	uint64_t id;
+	int r = btrfs_subvol_id(fd, &id, err);
+
+	if (r < 0)
+		return r;
+	if (ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &info) < 0)
+		return err_set(err, -errno, "look at btrfs subvolume %llu: %s",
+			       (unsigned long long)id, strerror(errno));
+	*ret = (struct btrfs_subvol){
+		.id = id,
+		.generation = info.generation,
+		.created_s = (int64_t)info.otime.sec,
+		.readonly = info.flags & BTRFS_ROOT_SUBVOL_RDONLY,
+		.received = memcmp(info.received_uuid, none, sizeof(none)) != 0,
+	};
+	return 0;
+}
+
 /* The first subvolume directly below @id.  Return: 1; 0; -errno. */
 static int child_of(int fd, uint64_t id, uint64_t from, struct item *ret)
 {
@@ -402,6 +444,7 @@ int btrfs_qgroup_get(int fd, uint64_t id, struct btrfs_qgroup *ret,
 	if (r < 0)
 		return r;
 	got.used = le64toh(it.info.rfer);
+	got.exclusive = le64toh(it.info.excl);
 	r = find_quota(fd, BTRFS_QGROUP_LIMIT_KEY, id, sizeof(it.limit), &it,
 		       err);
 	if (r < 0)

@@ -48,6 +48,32 @@ int btrfs_subvol_make(int dirfd, const char *name, struct err *err);
 int btrfs_subvol_destroy(int dirfd, const char *name, struct err *err);
 
 /*
+ * btrfs_subvol_snapshot() - a new subvolume @name in @dirfd with what is in the
+ * subvolume @src at this moment; subvolumes in it become empty directories.
+ *
+ * What open files of @src hold unwritten is in it.  All of it or nothing; on
+ * the disk with the next commit.
+ *
+ * @src:      the root of a subvolume of the same file system.
+ * @readonly: nobody can change it, root included.
+ * Return: 0; -EEXIST; -ENOTDIR: @src is no root of a subvolume.
+ */
+int btrfs_subvol_snapshot(int src, int dirfd, const char *name, bool readonly,
+			  struct err *err);
+
+struct btrfs_subvol {
+	uint64_t id;
+	uint64_t generation; /* of its last change that was committed */
+	int64_t created_s;   /* CLOCK_REALTIME; 0: not known */
+	bool readonly;
+	bool received; /* by btrfs receive, and not changed since */
+};
+
+/* btrfs_subvol_get() - of the subvolume whose root is @fd.  Return: 0;
+ * -ENOTDIR. */
+int btrfs_subvol_get(int fd, struct btrfs_subvol *ret, struct err *err);
+
+/*
  * btrfs_subvol_each() - call @fn for each subvolume below @id, at any depth.
  *
  * By the kernel's index of subvolumes, not by a walk of files.
@@ -77,6 +103,7 @@ int btrfs_quota_need(int fd, struct err *err);
 
 struct btrfs_qgroup {
 	uint64_t used, limit; /* bytes; limit 0: none */
+	uint64_t exclusive;   /* of those used: shared with no other */
 };
 
 /*

@@ -251,6 +251,98 @@ static void deleted_group_is_made_again(void **state)
 	fail_msg("group 0/%llu stays", (unsigned long long)id);
 }
 
+static void snapshot_is_of_one_moment(void **state)
+{
+	_cleanup_close_ int src = -EBADF, plain = -EBADF;
+	struct err err = { 0 };
+
+	(void)state;
+	need_fs();
+	shell("btrfs subvolume create src; echo one >src/file; mkdir src/dir;"
+	      "btrfs subvolume create src/nested; touch src/nested/x");
+	src = open_dir("src");
+	assert_int_equal(btrfs_subvol_snapshot(src, root, "ro", true, NULL), 0);
+	assert_int_equal(btrfs_subvol_snapshot(src, root, "rw", false, NULL),
+			 0);
+	assert_int_equal(btrfs_subvol_snapshot(src, root, "ro", true, NULL),
+			 -EEXIST);
+	assert_int_equal(btrfs_subvol_snapshot(src, root, "a/b", true, NULL),
+			 -EINVAL);
+	/* the kernel takes any directory for the whole of its subvolume */
+	plain = openat(src, "dir", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(btrfs_subvol_snapshot(plain, root, "no", true, &err),
+			 -ENOTDIR);
+	assert_string_equal(err.msg, "not a btrfs subvolume");
+	shell("test ! -e no; echo two >src/file; echo three >rw/file");
+	shell("test $(cat ro/file rw/file src/file | tr -d '\\n') = "
+	      "onethreetwo");
+	shell("! touch ro/new 2>/dev/null; test -z \"$(ls ro/nested)\"");
+	for (const char *const *n =
+		     (const char *const[]){ "ro", "rw", "src", NULL };
+	     *n; n++)
+		assert_int_equal(btrfs_subvol_destroy(root, *n, NULL), 0);
+}
+
+static void changes_are_seen(void **state)
+{
+	struct btrfs_subvol was, is;
+	_cleanup_close_ int fd = -EBADF, snap = -EBADF, dir = -EBADF,
+			    plain = -EBADF;
+	time_t now = time(NULL);
+
+	(void)state;
+	need_fs();
+	shell("btrfs subvolume create one; mkdir one/d; sync");
+	fd = open_dir("one");
+	plain = open_dir("one/d");
+	assert_int_equal(btrfs_subvol_get(fd, &was, NULL), 0);
+	assert_true(was.id >= 256);
+	assert_in_range(was.created_s, now - 60, now + 60);
+	assert_false(was.readonly || was.received);
+	shell("touch two; sync");
+	assert_int_equal(btrfs_subvol_get(fd, &is, NULL), 0);
+	assert_int_equal(is.generation, was.generation);
+	shell("touch one/x; sync");
+	assert_int_equal(btrfs_subvol_get(fd, &is, NULL), 0);
+	assert_true(is.generation > was.generation);
+	assert_int_equal(btrfs_subvol_snapshot(fd, root, "snap", true, NULL),
+			 0);
+	snap = open_dir("snap");
+	assert_int_equal(btrfs_subvol_get(snap, &is, NULL), 0);
+	assert_true(is.readonly && is.id != was.id);
+	shell("mkdir in; btrfs send -q snap | btrfs receive -q in");
+	dir = openat(root, "in/snap", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(btrfs_subvol_get(dir, &is, NULL), 0);
+	assert_true(is.readonly && is.received);
+	assert_int_equal(btrfs_subvol_get(plain, &is, NULL), -ENOTDIR);
+	shell("btrfs subvolume delete in/snap snap one; rmdir in; rm two");
+}
+
+/* What a snapshot shares is counted in both, and exclusive in none. */
+static void shared_is_not_exclusive(void **state)
+{
+	_cleanup_close_ int src = -EBADF;
+	struct btrfs_qgroup a, b;
+
+	(void)state;
+	need_fs();
+	assert_int_equal(btrfs_quota_need(root, NULL), 0);
+	shell("btrfs subvolume create s; dd if=/dev/zero of=s/x bs=1M count=8 "
+	      "2>/dev/null; sync");
+	src = open_dir("s");
+	assert_int_equal(btrfs_qgroup_get(root, id_of("s"), &a, NULL), 0);
+	assert_in_range(a.exclusive, 8 * MIB, 9 * MIB);
+	assert_int_equal(btrfs_subvol_snapshot(src, root, "t", false, NULL), 0);
+	assert_int_equal(btrfs_sync(root, NULL), 0);
+	assert_int_equal(btrfs_qgroup_get(root, id_of("s"), &a, NULL), 0);
+	assert_int_equal(btrfs_qgroup_get(root, id_of("t"), &b, NULL), 0);
+	assert_in_range(a.used, 8 * MIB, 9 * MIB);
+	assert_in_range(b.used, 8 * MIB, 9 * MIB);
+	assert_true(a.exclusive < MIB && b.exclusive < MIB);
+	assert_int_equal(b.limit, 0); /* a limit is each subvolume's own */
+	shell("btrfs subvolume delete s t");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +354,9 @@ int main(void)
 		cmocka_unit_test(quotas_are_off_until_needed),
 		cmocka_unit_test(limit_is_kept),
 		cmocka_unit_test(deleted_group_is_made_again),
+		cmocka_unit_test(snapshot_is_of_one_moment),
+		cmocka_unit_test(changes_are_seen),
+		cmocka_unit_test(shared_is_not_exclusive),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
