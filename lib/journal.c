@@ -556,6 +556,19 @@ int journal_candidates(struct store *s, const char *method, struct err *err)
 	return r < 0 ? r : (int)l.count;
 }
 
+bool journal_was_done(struct store *s, const char *method, const char *answer)
+{
+	_cleanup_(kept_list_clear) struct kept_list l = { 0 };
+	bool taken = store_enter(s), found = false;
+
+	(void)candidates(s, method, &l, NULL); /* then it was not */
+	store_leave(s, taken);
+	for (size_t i = 0; i < l.count; i++)
+		found |= l.rows[i].state != INTENT_UNDONE && l.rows[i].answer &&
+			 strcmp(l.rows[i].answer, answer) == 0;
+	return found;
+}
+
 int journal_refuse(struct store *s, const char *method,
 		   int (*undo)(void *ctx, const struct journal_intent *i),
 		   void *ctx, struct err *err)

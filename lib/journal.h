@@ -132,6 +132,13 @@ int journal_refuse(struct store *s, const char *method,
 		   void *ctx, struct err *err);
 
 /*
+ * journal_was_done() - did an earlier life carry out a request of @method with
+ * exactly this @answer, in the last JOURNAL_KEEP_MS, and may not have told its
+ * peer?  For peers that repeat a request whole: what it made may be in the way.
+ */
+bool journal_was_done(struct store *s, const char *method, const char *answer);
+
+/*
  * journal_expire() - forget DONE rows older than JOURNAL_KEEP_MS.  A row that
  * was rolled forward and whose answer nobody fetched is handed to @undo first:
  * dockerd gave up on it and does not know the object.

@@ -27,6 +27,8 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
 
 #include "lib/jdec.h"
 #include "lib/log.h"
@@ -300,7 +302,9 @@ static void log_call(const struct rpc_conn *c, json_object *body, uint64_t us,
 static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 		struct err *err)
 {
-	struct rpc_call call = { .method = c->method->name, .rpc = c->rpc };
+	struct rpc_call call = { .method = c->method->name,
+				 .rpc = c->rpc,
+				 .fd = c->fd };
 	int r = 0;
 
 	if (c->len)
@@ -313,6 +317,22 @@ static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 	if (r < 0 && !err->msg[0])
 		err_set(err, r, "%s", strerror(-r));
 	return r;
+}
+
+int rpc_peer(const struct rpc_call *call, int *ret_pid, struct err *err)
+{
+	struct ucred cred = { 0 };
+	socklen_t len = sizeof(cred);
+	int fd;
+
+	if (getsockopt(call->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return err_set(err, -errno, "who asks: %s", strerror(errno));
+	fd = pidfd_open(cred.pid, 0);
+	if (fd < 0)
+		return err_set(err, -errno, "process %d, which asks: %s",
+			       cred.pid, strerror(errno));
+	*ret_pid = cred.pid;
+	return fd;
 }
 
 #define TRIM_ABOVE (16u << 10) /* bytes of body */

@@ -27,6 +27,7 @@ struct rpc_call {
 	uint64_t seq;       /* the journal's number, 0: nothing to settle; the
 			     * handler sets it, .delivered gets it back */
 	struct rpc *rpc;    /* for rpc_retry_alone(); NULL: nobody's */
+	int fd;             /* for rpc_peer(); borrowed */
 };
 
 struct rpc_method {
@@ -86,6 +87,13 @@ DEFINE_CLEANUP(struct rpc, rpc_stop)
  * false at once where there is another, and on stop.
  */
 bool rpc_retry_alone(const struct rpc_call *call);
+
+/*
+ * rpc_peer() - the process that made the connection, for as long as it lives.
+ *
+ * Return: a pidfd, readable when it has ended; -errno.  @ret_pid: its number.
+ */
+int rpc_peer(const struct rpc_call *call, int *ret_pid, struct err *err);
 
 /* rpc_tick() - call about once a second: ends requests that are sent, and
  * answers that are read, too slowly. */

@@ -15,6 +15,7 @@
 
 enum flag_kind {
 	FLAG_PATH,
+	FLAG_PAIR,
 	FLAG_SWITCH,
 	FLAG_DURATION,
 	FLAG_FORMAT,
@@ -49,6 +50,16 @@ static const struct flag flags[] = {
 	  CLI_FOR, IN(for_ms), false },
 	{ "dry-run", NULL, "or -n: say what would be done, change nothing",
 	  FLAG_SWITCH, CLI_DRY_RUN, IN(dry_run), false },
+	{ "live", NULL, "although others write to it meanwhile", FLAG_SWITCH,
+	  CLI_LIVE, IN(live), false },
+	{ "snapshots", NULL, "and its snapshots with it", FLAG_SWITCH,
+	  CLI_SNAPSHOTS, IN(snapshots), false },
+	{ "opt", "KEY=VALUE", "or -o: an option, as docker volume create -o",
+	  FLAG_PAIR, CLI_OPT, IN(opts), false },
+	{ "driver", "NAME", "who makes it (default: berth-named)", FLAG_PATH,
+	  CLI_DRIVER, IN(driver), false },
+	{ "output", "FILE|DIR|-", "or -o: where to (default: here)", FLAG_PATH,
+	  CLI_OUTPUT, IN(output), false },
 	{ "timeout", "TIME", "give up after that (default: 60s)", FLAG_DURATION,
 	  CLI_TIMEOUT, IN(timeout_ms), false },
 	{ "plugin-dir", "DIR", "sockets (default: /run/docker/plugins)",
@@ -125,6 +136,19 @@ char *cli_absolute(const char *path)
 	return !cwd || asprintf(&out, "%s/%s", cwd, path) < 0 ? NULL : out;
 }
 
+static int add_pair(struct ctl *ctl, const char *value, struct err *err)
+{
+	if (*value == '=' || !strchr(value, '='))
+		return err_set(err, -EINVAL,
+			       "\"%s\" is no option: write -o KEY=VALUE",
+			       value);
+	if (ctl->opt_count == CLI_OPTS_MAX)
+		return err_set(err, -EINVAL, "more than %d options",
+			       CLI_OPTS_MAX);
+	ctl->opts[ctl->opt_count++] = value;
+	return 0;
+}
+
 static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
 		    struct err *err)
 {
@@ -136,6 +160,8 @@ static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
 			return err_set(err, -EINVAL, "--%s is empty", f->name);
 		*(const char **)at = value;
 		return 0;
+	case FLAG_PAIR:
+		return add_pair(ctl, value, err);
 	case FLAG_SWITCH:
 		*(bool *)at = true;
 		return 0;
@@ -230,7 +256,7 @@ static void print_verbs(const struct cmd *const *cmds, FILE *f)
 	fprintf(f, "usage: netctl VERB [FLAG...] [ARGUMENT...]\n\n"
 		   "Runs Berth's daemons and shows what they hold.\n\n");
 	for (; *cmds; cmds++)
-		fprintf(f, "  %-16s %s\n", (*cmds)->name, (*cmds)->summary);
+		fprintf(f, "  %-18s %s\n", (*cmds)->name, (*cmds)->summary);
 	fprintf(f, "\n'netctl VERB --help' explains a verb.  Directory flags "
 		   "(--plugin-dir, ...) may\nstand in the environment: "
 		   "BERTH_PLUGIN_DIR and so on.\n\n"
@@ -276,7 +302,7 @@ static bool complain_noun(const struct cmd *const *cmds, char **argv)
 		else if (!found)
 			cli_warn("%s what?  There are:", argv[0]);
 		found = true;
-		fprintf(stderr, "  netctl %-16s %s\n", name, (*cmds)->summary);
+		fprintf(stderr, "  netctl %-18s %s\n", name, (*cmds)->summary);
 	}
 	return found;
 }
@@ -343,11 +369,23 @@ static void complain_flag(const struct cmd *cmd, const char *arg, int opt)
 			 name ? name : arg, cmd->name);
 }
 
+/* -o is short for what the verb takes.  NULL: it takes none. */
+static const struct flag *flag_o(const struct cmd *cmd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if ((flags[i].group == CLI_OUTPUT ||
+		     flags[i].kind == FLAG_PAIR) &&
+		    takes(cmd, &flags[i]))
+			return &flags[i];
+	return NULL;
+}
+
 /* Return: 0; 1 after --help; -EINVAL, told. */
 static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 		       struct ctl *ctl)
 {
 	struct option longs[ARRAY_SIZE(flags) + 1] = { 0 };
+	const struct flag *f, *o = flag_o(cmd);
 	struct err err = { 0 };
 	int n = 0, opt;
 
@@ -361,7 +399,8 @@ static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 			};
 	opterr = 0;
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, ":hqn", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, o ? ":hqno:" : ":hqn", longs,
+				  NULL)) != -1) {
 		if (opt == 'h' ||
 		    (opt >= 256 && flags[opt - 256].kind == FLAG_HELP)) {
 			print_help(cmd);
@@ -371,11 +410,12 @@ static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 			ctl->dry_run = true;
 			continue;
 		}
-		if (opt < 256) {
+		f = opt == 'o' ? o : opt >= 256 ? &flags[opt - 256] : NULL;
+		if (!f) {
 			complain_flag(cmd, argv[optind - 1], opt);
 			return -EINVAL;
 		}
-		if (set_flag(ctl, &flags[opt - 256], optarg, &err) < 0) {
+		if (set_flag(ctl, f, optarg, &err) < 0) {
 			cli_warn("%s", err.msg);
 			return -EINVAL;
 		}

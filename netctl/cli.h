@@ -29,12 +29,19 @@ enum {
 	CLI_TIMEOUT = 1 << 3, /* --timeout */
 	CLI_FOREGROUND = 1 << 4,
 	CLI_DRY_RUN = 1 << 5,
-	CLI_REST = 1 << 6,  /* arguments after -- */
-	CLI_QUIET = 1 << 7, /* --quiet */
-	CLI_FORCE = 1 << 8, /* --force */
-	CLI_ALL = 1 << 9,   /* --all */
-	CLI_FOR = 1 << 10,  /* --for */
+	CLI_REST = 1 << 6,       /* arguments after -- */
+	CLI_QUIET = 1 << 7,      /* --quiet */
+	CLI_FORCE = 1 << 8,      /* --force */
+	CLI_ALL = 1 << 9,        /* --all */
+	CLI_OPT = 1 << 10,       /* -o, --opt KEY=VALUE, any number */
+	CLI_OUTPUT = 1 << 11,    /* -o, --output */
+	CLI_LIVE = 1 << 12,      /* --live */
+	CLI_SNAPSHOTS = 1 << 13, /* --snapshots */
+	CLI_DRIVER = 1 << 14,    /* --driver */
+	CLI_FOR = 1 << 15,       /* --for */
 };
+
+#define CLI_OPTS_MAX 32
 
 /* What the command line and BERTH_* in the environment said. */
 struct ctl {
@@ -44,7 +51,10 @@ struct ctl {
 	enum out_format format;
 	unsigned int timeout_ms;
 	unsigned int for_ms; /* 0: until it is interrupted */
-	bool foreground, dry_run, quiet, force, all;
+	bool foreground, dry_run, quiet, force, all, live, snapshots;
+	const char *output, *driver; /* NULL: not said */
+	const char *opts[CLI_OPTS_MAX];
+	size_t opt_count;
 	char **args; /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */

@@ -214,3 +214,83 @@ int volumes_find(const struct volumes *v, const char *word, json_object **ret,
 			exact > 1 ? exact : prefixes, word);
 	return 0;
 }
+
+/* ---- what verbs need --------------------------------------------------------- */
+
+int volumes_ref(const struct ctl *ctl, const char *word, bool need,
+		struct volumes_ref *ret, struct err *err)
+{
+	_cleanup_(volumes_fini) struct volumes v = { 0 };
+	_cleanup_free_ char *name = strndup(word, strcspn(word, "@"));
+	const char *at = strchr(word, '@');
+	json_object *row = NULL;
+	int r = name ? volumes_load(ctl, VOLUMES_OURS, &v, err)
+		     : err_set(err, -ENOMEM, "out of memory");
+
+	if (r == 0 && (at ? !at[1] : need))
+		r = err_set(err, -EINVAL,
+			    "\"%s\" names no snapshot: write VOLUME@SNAPSHOT",
+			    word);
+	if (r == 0)
+		r = volumes_find(&v, name, &row, err);
+	if (r < 0)
+		return r;
+	snprintf(ret->name, sizeof(ret->name), "%s", jget_str(row, "Name"));
+	snprintf(ret->driver, sizeof(ret->driver), "%s",
+		 jget_str(row, "Driver"));
+	snprintf(ret->snap, sizeof(ret->snap), "%s", at ? at + 1 : "");
+	if (at && strlen(at + 1) >= sizeof(ret->snap))
+		return err_set(err, -ENAMETOOLONG,
+			       "the snapshot's name is too "
+			       "long");
+	return 0;
+}
+
+int volumes_call(const struct ctl *ctl, const char *driver, const char *method,
+		 json_object *body, json_object **ret, struct err *err)
+{
+	struct ctl patient = *ctl;
+	int r;
+
+	patient.timeout_ms = 0;
+	r = driver_call(&patient, driver, method, body, ret, err);
+	json_object_put(body);
+	return r;
+}
+
+json_object *volumes_body(const struct volumes_ref *ref)
+{
+	json_object *body = json_object_new_object();
+
+	jset_str(body, "Name", ref->name);
+	if (ref->snap[0])
+		jset_str(body, "Snapshot", ref->snap);
+	return body;
+}
+
+int volumes_is_new(const struct ctl *ctl, const char *name, struct err *err)
+{
+	_cleanup_(volumes_fini) struct volumes v = { 0 };
+	int r = volumes_load(ctl, VOLUMES_OURS, &v, err);
+
+	if (r < 0)
+		return r;
+	return row_of(v.rows, name)
+		       ? err_set(err, -EEXIST,
+				 "there is a volume \"%s\" already", name)
+		       : 0;
+}
+
+json_object *volumes_opts(const struct ctl *ctl)
+{
+	json_object *opts = json_object_new_object();
+
+	for (size_t i = 0; opts && i < ctl->opt_count; i++) {
+		const char *pair = ctl->opts[i];
+		_cleanup_free_ char *key = strndup(pair, strcspn(pair, "="));
+
+		if (key)
+			jset_str(opts, key, strchr(pair, '=') + 1);
+	}
+	return opts;
+}

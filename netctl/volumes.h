@@ -41,6 +41,32 @@ void volumes_fini(struct volumes *v);
 int volumes_find(const struct volumes *v, const char *word, json_object **ret,
 		 struct err *err);
 
+/*
+ * volumes_ref() - "VOLUME" or "VOLUME@SNAPSHOT" of the command line, the volume
+ * found as by volumes_find() among ours.
+ *
+ * @need: there must be a snapshot.
+ */
+struct volumes_ref {
+	char name[256], driver[64];
+	char snap[256]; /* "": none was given */
+};
+int volumes_ref(const struct ctl *ctl, const char *word, bool need,
+		struct volumes_ref *ret, struct err *err);
+
+/*
+ * volumes_call() - a method of a volume's daemon, for as long as it takes: an
+ * image may have to be copied.  @body: taken.
+ */
+int volumes_call(const struct ctl *ctl, const char *driver, const char *method,
+		 json_object *body, json_object **ret, struct err *err);
+/* A body naming the volume, and the snapshot if there is one.  Owned. */
+json_object *volumes_body(const struct volumes_ref *ref);
+/* -EEXIST: there is a volume @name.  Asked of our daemons. */
+int volumes_is_new(const struct ctl *ctl, const char *name, struct err *err);
+/* The options of the command line.  Owned; NULL: out of memory. */
+json_object *volumes_opts(const struct ctl *ctl);
+
 /* Used and Limit of a row from a daemon's answer. */
 void volumes_add_usage(json_object *row);
 /* Is it the kind of name that Docker gives to volumes nobody named? */

@@ -1,13 +1,16 @@
 ar-src += volplugins/vol_api.c
 ar-src += volplugins/vol_api_berth.c
+ar-src += volplugins/vol_api_copy.c
 ar-src += volplugins/vol_core.c
 ar-src += volplugins/vol_info.c
 ar-src += volplugins/vol_main.c
 ar-src += volplugins/vol_record.c
 ar-src += volplugins/vol_recover.c
 ar-src += volplugins/vol_resize.c
+ar-src += volplugins/vol_snapshot.c
 ar-src += volplugins/vol_stale.c
 ar-src += volplugins/vol_table.c
+ar-src += volplugins/vol_view.c
 test-src += volplugins/test/fake.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c

@@ -237,5 +237,5 @@ const struct jdec_field *vol_api_fields(const char *method)
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		if (strcmp(tables[i].method, method) == 0)
 			return tables[i].fields;
-	return NULL;
+	return vol_api_copy_fields(method);
 }

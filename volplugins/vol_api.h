@@ -12,6 +12,7 @@
 /* The methods; their handlers' ctx is a struct vol_core. */
 extern const struct rpc_method vol_api_methods[];       /* Docker's */
 extern const struct rpc_method vol_api_berth_methods[]; /* ours */
+extern const struct rpc_method vol_api_copy_methods[];  /* ours, of copies */
 
 /* A request body's table, for who generates requests: a method's fields, or
  * NULL when it has none. */

@@ -11,6 +11,8 @@
 /* Decode a body that only names a volume. */
 int vol_api_name(const struct rpc_call *call, struct vol_request *q,
 		 struct err *err);
+/* vol_api_fields() of the methods in vol_api_copy.c. */
+const struct jdec_field *vol_api_copy_fields(const char *method);
 /* The "Status" of Get and of /Berth.Volume.  -ENOMEM. */
 int vol_api_status(const struct vol_info *v, json_object *to);
 

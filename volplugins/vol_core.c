@@ -210,10 +210,26 @@ static int create_commit(struct vol_entry *e, struct vol_volume *v,
 	return r < 0 ? r : store_commit(s, err);
 }
 
-int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
-		     json_object *opts, uint64_t seq, struct err *err)
+/* @src is locked; NULL: not a copy. */
+static int make(struct vol_entry *src, struct vol_volume *v, struct err *err)
 {
-	int r = v->driver->create(v, err);
+	int r = 0;
+
+	if (!src)
+		return v->driver->create(v, err);
+	if (src->v)
+		r = vol_usable(src, err);
+	if (r < 0)
+		return r;
+	acknowledge(src);
+	return v->driver->clone(v, src->v, v->from.snap, err);
+}
+
+int vol_create_apply(struct vol_entry *e, struct vol_entry *src,
+		     struct vol_volume *v, json_object *opts, uint64_t seq,
+		     struct err *err)
+{
+	int r = make(src, v, err);
 	bool made = r == 0;
 
 	if (r >= 0)
@@ -227,8 +243,9 @@ int vol_create_apply(struct vol_entry *e, struct vol_volume *v,
 	return 0;
 }
 
-static int create_absent(struct announced *a, const struct vol_request *q,
-			 uint64_t *ret_seq, struct err *err)
+static int create_absent(struct announced *a, struct vol_entry *src,
+			 const struct vol_request *q, uint64_t *ret_seq,
+			 struct err *err)
 {
 	_cleanup_free_ struct vol_volume *v = NULL;
 	struct vol_entry *e = a->e;
@@ -237,6 +254,9 @@ static int create_absent(struct announced *a, const struct vol_request *q,
 	uint64_t seq;
 	int r = vol_new(core, e->name, q->opts, &v, err);
 
+	if (r == 0 && e->staged)
+		r = err_set(err, -EBUSY, "volume %s is being restored",
+			    e->name);
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
@@ -245,7 +265,7 @@ static int create_absent(struct announced *a, const struct vol_request *q,
 		return r;
 	r = FAILPOINT("vol.create.intent");
 	if (r == 0)
-		r = vol_create_apply(e, v, q->opts, seq, err);
+		r = vol_create_apply(e, src, v, q->opts, seq, err);
 	if (r < 0) {
 		/* what holds data by now is not ours to take back */
 		(void)core->driver->unmake(v, NULL);
@@ -287,7 +307,7 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 int vol_create(struct vol_core *core, const char *name, json_object *opts,
 	       uint64_t *ret_seq, struct err *err)
 {
-	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
+	_cleanup_(vol_pair_give) struct vol_pair pair = { 0 };
 	_cleanup_(announced_fini) struct announced a = {
 		.s = core->d->state, .method = vol_method_create
 	};
@@ -300,12 +320,18 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 		return r;
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	vol_now(q.time);
-	e = announce_taken(&a, core, &q);
-	r = e ? ready(e, err) : no_memory(err);
+	if (checked->from.name[0]) {
+		announce(&a, &q);
+		vol_pair_take(core, name, checked->from.name, &pair);
+		a.e = pair.e;
+	} else {
+		pair.e = announce_taken(&a, core, &q);
+	}
+	r = a.e ? ready(a.e, err) : no_memory(err);
 	if (r < 0)
 		return r;
-	return e->v ? create_again(e, opts, err)
-		    : create_absent(&a, &q, ret_seq, err);
+	return a.e->v ? create_again(a.e, opts, err)
+		      : create_absent(&a, pair.other, &q, ret_seq, err);
 }
 
 /* ---- remove ------------------------------------------------------------ */
@@ -401,7 +427,9 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 		return r;
 	if (e->v->users)
 		return in_use(e, err);
-	if (!e->attached && !e->removing_seq && !e->seen_free) {
+	if (!e->removing_seq)
+		r = vol_check_kept(e, err);
+	if (r == 0 && !e->attached && !e->removing_seq && !e->seen_free) {
 		if (!a.seq)
 			announce(&a, &q); /* it reads all of /proc */
 		r = vol_check_unseen(e, err);

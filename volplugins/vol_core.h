@@ -69,6 +69,68 @@ int vol_unmount(struct vol_core *core, const char *name, const char *id,
 int vol_resize(struct vol_core *core, const char *name, uint64_t size,
 	       uint64_t *ret_seq, struct err *err);
 
+/*
+ * Snapshots: read-only copies of what a volume had at one moment.  They belong
+ * to it, and it cannot be removed while it has any.
+ *
+ * Return: 0; -ENOENT: no such volume, or snapshot; -EEXIST: add, there is one
+ *         of that name; -EBUSY: del, it is being read; rollback, the volume is
+ *         in use; -EOPNOTSUPP: not with this driver, or this volume.
+ */
+int vol_snapshot_add(struct vol_core *core, const char *name, const char *snap,
+		     uint64_t *ret_seq, struct err *err);
+int vol_snapshot_del(struct vol_core *core, const char *name, const char *snap,
+		     uint64_t *ret_seq, struct err *err);
+/* vol_snapshots() - in any order. */
+int vol_snapshots(struct vol_core *core, const char *name,
+		  void (*fn)(void *ctx, const struct vol_snapshot *s),
+		  void *ctx, struct err *err);
+/* vol_rollback() - the volume is again what @snap is, which stays. */
+int vol_rollback(struct vol_core *core, const char *name, const char *snap,
+		 uint64_t *ret_seq, struct err *err);
+
+/*
+ * Views: a volume's files for a process of this host (netctl), that reads what
+ * is to be backed up, or fills what is restored.  A view ends with that
+ * process at the latest, and with the daemon.
+ */
+#define VOL_VIEW_MAX 32 /* of its id, with the NUL */
+
+struct vol_view_info {
+	char id[VOL_VIEW_MAX];
+	char path[64]; /* of its root directory, while the view is open */
+	bool live;     /* of the volume itself, that others may write to */
+};
+
+/*
+ * vol_view_open() - for reading: @snap; "": what is in the volume now, by a
+ * snapshot that goes with the view.
+ *
+ * @live: where there can be no snapshot, take the volume itself although others
+ *        use it.
+ * @peer: pidfd of who reads it, @pid its number; taken.
+ * Return: -EBUSY: in use, no snapshot possible and not @live.
+ */
+int vol_view_open(struct vol_core *core, const char *name, const char *snap,
+		  bool live, int peer, int pid, struct vol_view_info *ret,
+		  struct err *err);
+/*
+ * vol_view_stage() - for filling a volume that is none yet, and whose name is
+ * taken from now on.  -EEXIST.
+ */
+int vol_view_stage(struct vol_core *core, const char *name, json_object *opts,
+		   int peer, int pid, struct vol_view_info *ret,
+		   struct err *err);
+/*
+ * vol_view_close() - end of reading; of filling, with @keep: what was staged
+ * becomes a volume, else it is gone.  The process has closed what it opened.
+ *
+ * @shared: somebody else began to use the volume while it was read live.
+ * Return: -ENOENT: no such view (any more).
+ */
+int vol_view_close(struct vol_core *core, const char *id, bool keep,
+		   bool *shared, uint64_t *ret_seq, struct err *err);
+
 struct vol_mount {
 	char *id;           /* owned */
 	char since[32];     /* RFC 3339 */

@@ -21,18 +21,32 @@
 #define VOL_NAME_MAX 256 /* with the NUL */
 #define VOL_FOUND    1   /* .create: it was there */
 
+/* "NAME" or "NAME@SNAPSHOT", names as volumes have them; "": none. */
+struct vol_ref {
+	char name[VOL_NAME_MAX], snap[VOL_NAME_MAX];
+};
+
 struct vol_volume {
 	const struct vol_driver *driver;
 	void *host;              /* what .host_open gave */
 	char name[VOL_NAME_MAX]; /* checked: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
 	char created[32];        /* RFC 3339 */
 	unsigned int users;      /* mount IDs that hold it now */
+	struct vol_ref from;     /* the option "from": made as a copy of it */
 };
 
 struct vol_usage {
 	uint64_t used_bytes, limit_bytes; /* limit 0: none */
 	bool used_known;
 	uint64_t age_s; /* of the figure; 0: now */
+};
+
+struct vol_snapshot {
+	char name[VOL_NAME_MAX]; /* of the core's own: begins with a dot */
+	char created[32];        /* RFC 3339; "": not known */
+	/* What is in it, and what of that would be free without it. */
+	uint64_t used_bytes, own_bytes;
+	bool used_known, own_known;
 };
 
 struct vol_driver {
@@ -79,6 +93,52 @@ struct vol_driver {
 	/* Is what the record says there?  Changes nothing.  -EBUSY: it is
 	 * mounted, though it has no users. */
 	int (*verify)(struct vol_volume *v, struct err *err);
+
+	/*
+	 * Copies of one moment.  All optional; a driver that has them for some
+	 * of its volumes says -EOPNOTSUPP for the others, and which can.  The
+	 * volume may be in use but where it says otherwise.  What has succeeded
+	 * is on the disk, what has failed leaves things as they were, and so
+	 * does a kill, once the driver was opened again.
+	 */
+	/* Keep what is in it now as @snap, read-only.  -EEXIST. */
+	int (*snapshot_add)(struct vol_volume *v, const char *snap,
+			    struct err *err);
+	int (*snapshot_del)(struct vol_volume *v, const char *snap,
+			    struct err *err); /* -ENOENT */
+	/* In any order; not a walk of files.  The volume gone: none. */
+	int (*snapshots)(struct vol_volume *v,
+			 void (*fn)(void *ctx, const struct vol_snapshot *s),
+			 void *ctx, struct err *err);
+	/* A descriptor of the root directory of @snap; it can be read as long
+	 * as that is open, and nothing of it is left after. */
+	int (*snapshot_open)(struct vol_volume *v, const char *snap,
+			     struct err *err);
+	/* What is in it becomes that of @snap, which stays.  Not in use, and
+	 * not mounted.  Again: 0. */
+	int (*rollback)(struct vol_volume *v, const char *snap,
+			struct err *err);
+	/*
+	 * As .create, filled with what is in @src now (or in its @snap; "":
+	 * none given) and independent of it.  Both are locked; @src may be in
+	 * use.  .unmake takes it back as long as nobody wrote to it.
+	 *
+	 * @src: NULL: it is gone; then found made before, or -ENOENT.
+	 */
+	int (*clone)(struct vol_volume *v, struct vol_volume *src,
+		     const char *snap, struct err *err);
+
+	/*
+	 * A volume that is filled before anybody can see it.  All or none.
+	 * .stage: a descriptor of its root directory, writable.  -EEXIST: data
+	 * are there already.  .settle: its descriptors are closed; put it in
+	 * place, as .create would have made it.  .unstage: away with it; absent
+	 * is fine, and what a killed daemon had staged is gone at its start.
+	 */
+	int (*stage)(struct vol_volume *v, struct err *err);
+	int (*settle)(struct vol_volume *v, struct err *err);
+	void (*unstage)(struct vol_volume *v);
+
 	/* Tell what is there and no volume owns, changing nothing. Optional. */
 	int (*check)(void *host, bool (*known)(void *ctx, const char *name),
 		     void (*fn)(void *ctx, const char *line), void *ctx,

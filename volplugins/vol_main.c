@@ -53,7 +53,8 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 {
 	static const char *const implements[] = { "VolumeDriver", NULL };
 	static const struct rpc_method *const tables[] = {
-		vol_api_methods, vol_api_berth_methods, NULL
+		vol_api_methods, vol_api_berth_methods, vol_api_copy_methods,
+		NULL
 	};
 	static const struct plugd_flag flags[] = {
 		{ "gc-grace", "DURATION",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vol_priv.h - what the parts of the volume core share: vol_table.c (names and
- * locks), vol_core.c (requests), vol_resize.c, vol_recover.c (start, replay, expiry),
- * vol_stale.c (users that are gone) and vol_info.c (telling).
+ * locks), vol_core.c (requests), vol_resize.c, vol_snapshot.c (copies of one
+ * moment), vol_view.c (what netctl reads or fills), vol_recover.c (start, replay,
+ * expiry), vol_stale.c (users that are gone) and vol_info.c (telling).
  */
 #ifndef VOLPLUGINS_VOL_PRIV_H
 #define VOLPLUGINS_VOL_PRIV_H
@@ -40,6 +41,7 @@ struct vol_entry {
 	/* CLOCK_BOOTTIME seconds: of the last Mount (or the load), and since
 	 * when nobody was seen to have it mounted (0: somebody, or unknown). */
 	time_t last_mount, idle_since;
+	bool staged; /* a Restore is filling it: the name is taken */
 
 	char name[VOL_NAME_MAX];
 };
@@ -53,6 +55,7 @@ struct vol_core {
 	struct problems problems;
 	char blind
 		[ERR_MSG_MAX]; /* why users can't be looked for; "": they can */
+	struct vol_view *views; /* owned list */
 	unsigned int ticks;
 	uint32_t grace_s;
 	time_t next_sweep;       /* CLOCK_BOOTTIME */
@@ -75,6 +78,20 @@ DEFINE_CLEANUP(struct vol_entry, vol_entry_give)
  */
 int vol_entry_take_within(struct vol_core *core, const char *name, int wait_ms,
 			  struct vol_entry **ret);
+
+/*
+ * vol_pair_take() - two at once, always in the same order, so that two requests
+ * that want the same two do not wait for each other.
+ *
+ * @other: not @name; "": .other is NULL.
+ * @ret:   .e is NULL: out of memory, and nothing is held.
+ */
+struct vol_pair {
+	struct vol_entry *e, *other;
+};
+void vol_pair_take(struct vol_core *core, const char *name, const char *other,
+		   struct vol_pair *ret);
+void vol_pair_give(struct vol_pair *p);
 
 /* The same for the start, when there is no other thread: not locked, nothing to
  * give back.  NULL: out of memory, or absent where not to @make. */
@@ -111,14 +128,15 @@ int vol_begin(struct vol_entry *e, struct store *s, const char *method,
 /* ---- vol_core.c: a request's effect, with its intent written ------------ */
 
 extern const char vol_method_create[], vol_method_remove[], vol_method_mount[],
-	vol_method_unmount[], vol_method_resize[];
+	vol_method_unmount[], vol_method_resize[], vol_method_snapshot[],
+	vol_method_unsnapshot[], vol_method_rollback[], vol_method_restore[];
 
 /* Each ends the intent @seq when it succeeds, and leaves it open when it
  * fails; what a failure left is for vol_*_undo(). */
-int vol_create_apply(struct vol_entry *e, struct vol_volume *v /* taken on
-		     success */
-		     ,
-		     json_object *opts, uint64_t seq, struct err *err);
+/* @src: what it is a copy of, locked; NULL: of nothing.  @v: taken on success. */
+int vol_create_apply(struct vol_entry *e, struct vol_entry *src,
+		     struct vol_volume *v, json_object *opts, uint64_t seq,
+		     struct err *err);
 int vol_remove_apply(struct vol_entry *e, uint64_t seq, struct err *err);
 int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		    struct err *err);
@@ -126,11 +144,18 @@ int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		      struct err *err);
 int vol_resize_apply(struct vol_entry *e, uint64_t size, uint64_t seq,
 		     struct err *err);
+int vol_unsnapshot_apply(struct vol_entry *e, const char *snap, uint64_t seq,
+			 struct err *err);
+int vol_rollback_apply(struct vol_entry *e, const char *snap, uint64_t seq,
+		       struct err *err);
 /* vol_unmount() of a locked entry that has @id. */
 int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 		       struct err *err);
 /* -EBUSY: a mount namespace other than ours has it, whoever is on record. */
 int vol_check_unseen(struct vol_entry *e, struct err *err);
+/* vol_check_kept() - may it be removed, for all that was made of it?
+ * -ENOTEMPTY: it has snapshots; -EBUSY: it is being read. */
+int vol_check_kept(struct vol_entry *e, struct err *err);
 /* End the intent @seq of a request that came to nothing. */
 void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
 
@@ -146,6 +171,17 @@ void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
 int vol_tell_busy(struct vol_core *core, const char *name,
 		  int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
 		  struct err *err);
+
+/* ---- vol_view.c -------------------------------------------------------- */
+
+/* Is @snap of the volume (NULL: anything of it) being read?  -EBUSY, by whom. */
+int vol_view_check(struct vol_core *core, const char *name, const char *snap,
+		   struct err *err);
+/* Views whose reader is gone.  From the tick. */
+void vol_view_tick(struct vol_core *core);
+/* Take away what an earlier life left.  No other thread is there yet. */
+int vol_view_recover(struct vol_core *core, struct err *err);
+void vol_view_close_all(struct vol_core *core);
 
 /* ---- vol_recover.c ----------------------------------------------------- */
 

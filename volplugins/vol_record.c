@@ -7,11 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/log.h"
+
 static const struct jdec_field request_fields[] = {
 	JDEC_FIELD("Name", JDEC_ID, struct vol_request, name, JDEC_REQUIRED),
 	JDEC_FIELD("ID", JDEC_ID, struct vol_request, id, 0),
 	JDEC_FIELD("Time", JDEC_STR, struct vol_request, time, 0),
 	JDEC_FIELD("Size", JDEC_U64, struct vol_request, size, 0),
+	JDEC_FIELD("Snap", JDEC_ID, struct vol_request, snap, 0),
 	JDEC_FIELD("Opts", JDEC_MAP, struct vol_request, opts, 0),
 	{ 0 },
 };
@@ -42,6 +45,35 @@ char *vol_request_print(const struct vol_request *q)
 			       : NULL;
 
 	return text ? strdup(text) : NULL;
+}
+
+/* As JDEC_ID, which every other name came through. */
+static bool is_name(const char *s, size_t len)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char more[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	return len > 0 && len < VOL_NAME_MAX && strchr(letters, s[0]) &&
+	       strspn(s, more) >= len;
+}
+
+int vol_ref_parse(const char *text, struct vol_ref *ret, struct err *err)
+{
+	size_t len = strcspn(text, "@");
+	const char *snap = text[len] ? text + len + 1 : NULL;
+	char shown[64];
+
+	if (!is_name(text, len) || (snap && !is_name(snap, strlen(snap))))
+		return err_set(err, -EINVAL,
+			       "%s: neither VOLUME nor VOLUME@SNAPSHOT",
+			       log_quote(shown, sizeof(shown), text));
+	*ret = (struct vol_ref){ 0 };
+	memcpy(ret->name, text, len);
+	if (snap)
+		strcpy(ret->snap, snap);
+	return 0;
 }
 
 json_object *vol_mount_answer(const char *path)

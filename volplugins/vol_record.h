@@ -15,9 +15,10 @@
 /* A request as the core remembers it; also the record of a volume. */
 struct vol_request {
 	char name[VOL_NAME_MAX], id[VOL_ID_MAX], time[32];
-	uint64_t size;     /* Resize: the new limit */
-	json_object *opts; /* borrowed from .body; NULL: none */
-	json_object *body; /* owned */
+	uint64_t size;           /* Resize: the new limit */
+	char snap[VOL_NAME_MAX]; /* Snapshot and its like */
+	json_object *opts;       /* borrowed from .body; NULL: none */
+	json_object *body;       /* owned */
 };
 
 void vol_request_fini(struct vol_request *q);
@@ -27,6 +28,9 @@ int vol_request_parse(const char *text, struct vol_request *ret,
 		      struct err *err);
 /* Owned text; NULL when out of memory. */
 char *vol_request_print(const struct vol_request *q);
+
+/* vol_ref_parse() - "NAME" or "NAME@SNAPSHOT".  -EINVAL. */
+int vol_ref_parse(const char *text, struct vol_ref *ret, struct err *err);
 
 /* The answer to a Mount, also kept in the journal.  Owned; NULL: no memory. */
 json_object *vol_mount_answer(const char *path);

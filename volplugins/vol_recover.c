@@ -127,6 +127,7 @@ static int remount(struct vol_core *core, struct err *err)
 static int redo_create(struct vol_entry *e, const struct vol_request *q,
 		       const struct journal_intent *i, struct err *err)
 {
+	_cleanup_(vol_entry_givep) struct vol_entry *src = NULL;
 	_cleanup_free_ struct vol_volume *v = NULL;
 	int r;
 
@@ -136,7 +137,11 @@ static int redo_create(struct vol_entry *e, const struct vol_request *q,
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
-	r = vol_create_apply(e, v, q->opts, i->seq, err);
+	if (v->from.name[0])
+		src = vol_entry_take(e->core, v->from.name);
+	if (v->from.name[0] && !src)
+		return no_memory(err);
+	r = vol_create_apply(e, src, v, q->opts, i->seq, err);
 	if (r < 0) {
 		(void)e->core->driver->unmake(v, NULL);
 		return r;
@@ -158,7 +163,9 @@ static int redo_remove(struct vol_entry *e, const struct journal_intent *i,
 	if (e->v->users)
 		return err_set(err, -EBUSY, "it is in use");
 	/* announced, and nobody had looked yet */
-	r = i->waiting ? vol_check_unseen(e, err) : 0;
+	r = i->waiting ? vol_check_kept(e, err) : 0;
+	if (r == 0 && i->waiting)
+		r = vol_check_unseen(e, err);
 	return r < 0 ? r : vol_remove_apply(e, i->seq, err);
 }
 
@@ -195,6 +202,72 @@ static int redo_resize(struct vol_entry *e, const struct vol_request *q,
 	return vol_resize_apply(e, q->size, seq, err);
 }
 
+/* Not answered, so it will be asked for again, and is then of that moment. */
+static int undo_snapshot(struct vol_entry *e, const struct vol_request *q,
+			 struct err *err)
+{
+	int r = e->v && e->core->driver->snapshot_del
+			? e->core->driver->snapshot_del(e->v, q->snap, err)
+			: 0;
+
+	if (r < 0 && r != -ENOENT)
+		return err_wrap(err, r, "snapshot %s stays", q->snap);
+	return err_set(err, -EINTR, "taken back");
+}
+
+static int redo_unsnapshot(struct vol_entry *e, const struct vol_request *q,
+			   uint64_t seq, struct err *err)
+{
+	if (!e->v || !e->core->driver->snapshot_del)
+		return err_set(err, -ENOENT, "there is no such volume");
+	return vol_unsnapshot_apply(e, q->snap, seq, err);
+}
+
+static int redo_rollback(struct vol_entry *e, const struct vol_request *q,
+			 uint64_t seq, struct err *err)
+{
+	if (!e->v || !e->core->driver->rollback)
+		return err_set(err, -ENOENT, "there is no such volume");
+	if (e->v->users)
+		return err_set(err, -EBUSY, "it is in use");
+	return vol_rollback_apply(e, q->snap, seq, err);
+}
+
+/* What was staged is in its place, or gone. */
+static int redo_restore(struct vol_entry *e, const struct vol_request *q,
+			uint64_t seq, struct err *err)
+{
+	_cleanup_free_ struct vol_volume *v = NULL;
+	int r;
+
+	if (e->v || e->broken)
+		return err_set(err, -EEXIST, "the volume is there already");
+	r = vol_new(e->core, e->name, q->opts, &v, err);
+	if (r == 0)
+		r = e->core->driver->verify(v, err);
+	if (r < 0)
+		return r;
+	snprintf(v->created, sizeof(v->created), "%s", q->time);
+	r = vol_create_apply(e, NULL, v, q->opts, seq, err);
+	if (r == 0)
+		(void)take_ptr(v);
+	return r;
+}
+
+static int redo_copy(struct vol_entry *e, const struct journal_intent *i,
+		     const struct vol_request *q, struct err *err)
+{
+	if (strcmp(i->method, vol_method_snapshot) == 0)
+		return undo_snapshot(e, q, err);
+	if (strcmp(i->method, vol_method_unsnapshot) == 0)
+		return redo_unsnapshot(e, q, i->seq, err);
+	if (strcmp(i->method, vol_method_rollback) == 0)
+		return redo_rollback(e, q, i->seq, err);
+	if (strcmp(i->method, vol_method_restore) == 0)
+		return redo_restore(e, q, i->seq, err);
+	return err_set(err, -EBADMSG, "a method nobody knows");
+}
+
 static int redo(struct vol_entry *e, const struct journal_intent *i,
 		const struct vol_request *q, struct err *err)
 {
@@ -208,7 +281,7 @@ static int redo(struct vol_entry *e, const struct journal_intent *i,
 		return redo_unmount(e, q, i->seq, err);
 	if (strcmp(i->method, vol_method_resize) == 0)
 		return redo_resize(e, q, i->seq, err);
-	return err_set(err, -EBADMSG, "a method nobody knows");
+	return redo_copy(e, i, q, err);
 }
 
 static int recover_one(struct vol_core *core, struct store *s,
@@ -266,6 +339,8 @@ int vol_recover(struct vol_core *core, struct err *err)
 		r = journal_each_open(core->d->state, recover_state, core, err);
 	if (r == 0)
 		r = journal_each_open(core->d->run, recover_run, core, err);
+	if (r == 0)
+		r = vol_view_recover(core, err);
 	return r < 0 ? r : remount(core, err);
 }
 
@@ -358,6 +433,7 @@ void vol_core_tick(struct vol_core *core)
 	struct store *const stores[] = { core->d->state, core->d->run };
 
 	vol_stale_tick(core);
+	vol_view_tick(core);
 	if (++core->ticks % EXPIRE_TICKS != 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
@@ -401,6 +477,7 @@ void vol_core_close(struct vol_core *core)
 {
 	if (!core)
 		return;
+	vol_view_close_all(core);
 	vol_table_free(core);
 	if (core->host && core->driver->host_close)
 		core->driver->host_close(core->host);

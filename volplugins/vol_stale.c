@@ -98,7 +98,8 @@ static int sweep_one(struct sweep *w, const char *name, bool elsewhere,
 		return err_set(err, r, "out of memory");
 	if (!e->v || !e->v->users)
 		return 0;
-	if (elsewhere)
+	/* a backup reads it where we are */
+	if (elsewhere || vol_view_check(w->core, name, NULL, NULL) < 0)
 		e->idle_since = 0;
 	else if (is_due(w, e))
 		(void)drop_users(w, e); /* told; again at the next sweep */

@@ -83,7 +83,8 @@ static void entry_unref(struct vol_entry *e)
 	bool last;
 
 	pthread_mutex_lock(&core->lock);
-	last = --e->refs == 0 && !e->v && !e->broken && !e->stale_seq;
+	last = --e->refs == 0 && !e->v && !e->broken && !e->stale_seq &&
+	       !e->staged;
 	if (last)
 		tdelete(e, &core->names, by_name);
 	pthread_mutex_unlock(&core->lock);
@@ -116,6 +117,29 @@ int vol_entry_take_within(struct vol_core *core, const char *name, int wait_ms,
 	else if (e)
 		entry_unref(e);
 	return r;
+}
+
+void vol_pair_take(struct vol_core *core, const char *name, const char *other,
+		   struct vol_pair *ret)
+{
+	bool two = *other != '\0', first = two && strcmp(other, name) < 0;
+
+	*ret = (struct vol_pair){ 0 };
+	if (first)
+		ret->other = vol_entry_take(core, other);
+	ret->e = vol_entry_take(core, name);
+	if (two && !first)
+		ret->other = vol_entry_take(core, other);
+	if (ret->e && (ret->other || !two))
+		return;
+	vol_pair_give(ret);
+	*ret = (struct vol_pair){ 0 };
+}
+
+void vol_pair_give(struct vol_pair *p)
+{
+	vol_entry_give(p->e);
+	vol_entry_give(p->other);
 }
 
 struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
@@ -209,6 +233,29 @@ void vol_table_free(struct vol_core *core)
 	tdestroy(take_ptr(core->names), entry_free);
 }
 
+/* The option "from" is the core's as well: it locks what is copied. */
+static int read_from(struct vol_volume *v, json_object *opts, struct err *err)
+{
+	json_object *from = NULL;
+	int r;
+
+	if (!opts || !json_object_object_get_ex(opts, "from", &from) || !from)
+		return 0;
+	if (!v->driver->clone)
+		return err_set(err, -EOPNOTSUPP,
+			       "option from: volumes of %s cannot be copied",
+			       v->driver->name);
+	r = vol_ref_parse(json_object_get_string(from), &v->from, err);
+	if (r < 0)
+		return err_wrap(err, r, "option from");
+	if (strcmp(v->from.name, v->name) == 0)
+		return err_set(err, -EINVAL,
+			       "option from: volume %s cannot be made from "
+			       "itself",
+			       v->name);
+	return 0;
+}
+
 int vol_new(struct vol_core *core, const char *name, json_object *opts,
 	    struct vol_volume **ret, struct err *err)
 {
@@ -225,8 +272,10 @@ int vol_new(struct vol_core *core, const char *name, json_object *opts,
 	if (driver->defaults)
 		driver->defaults(v);
 	snprintf(what, sizeof(what), "a %s volume", driver->name);
-	r = opts_decode(opts, driver->options,
-			(char *)v + driver->options_offset, what, err);
+	r = read_from(v, opts, err);
+	if (r == 0)
+		r = opts_decode(opts, driver->options,
+				(char *)v + driver->options_offset, what, err);
 	if (r == 0 && driver->init)
 		r = driver->init(v, err);
 	if (r < 0)

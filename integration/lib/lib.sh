@@ -291,12 +291,12 @@ restart_daemon() {
 # --- disks ------------------------------------------------------------------
 
 # disk "MKFS..." [MOUNT-OPTIONS [DIRECTORY]] - mount a new file system of 2 GB
-# (sparse, on a loop device: such a test is "# alone") where the daemons keep
+# (DISK_SIZE; sparse, on a loop device: such a test is "# alone") where the daemons keep
 # their state.  It goes with the box.
 disk() {
 	local at=${3:-/var/lib/berth} image=$DIR/disk.img
 	[ -e /dev/loop-control ] || modprobe loop
-	truncate -s 2G "$image"
+	truncate -s ${DISK_SIZE:-2G} "$image"
 	# shellcheck disable=SC2086 # a command
 	$1 "$image" >"$DIR/mkfs.log" 2>&1
 	mkdir -p "$at"

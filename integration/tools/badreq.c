@@ -650,6 +650,7 @@ static void try_volume(struct run *run)
 {
 	static const struct rpc_method *const lists[] = { vol_api_methods,
 							  vol_api_berth_methods,
+							  vol_api_copy_methods,
 							  NULL };
 
 	try_lists(run, lists, vol_api_fields);

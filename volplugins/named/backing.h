@@ -69,6 +69,36 @@ struct named_backing {
 	 * what is used).  Growing works while mounted.  NULL: no limit. */
 	int (*resize)(struct named_volume *v, int dir, uint64_t size,
 		      struct err *err);
+	/* What .make left in @dir (staged), for filling: a descriptor of its
+	 * root directory.  NULL: _data, unless there is .attach; then it can't
+	 * be done. */
+	int (*fill)(struct named_volume *v, int dir, struct err *err);
+
+	/*
+	 * Copies of one moment: all of the following, or none.  @snaps is
+	 * NAME/snapshots.  Names with a dot first are the core's.
+	 */
+	const char *body; /* what in NAME holds the data; a rollback exchanges
+			   * it for that of another directory */
+	/* Whole or not at all, on the disk on return.  -EEXIST. */
+	int (*snap_add)(struct named_volume *v, int dir, int snaps,
+			const char *name, struct err *err);
+	int (*snap_del)(struct named_host *h, int snaps, const char *name,
+			struct err *err); /* -ENOENT */
+	int (*snap_get)(int snaps, const char *name, struct vol_snapshot *ret,
+			struct err *err); /* -ENOENT */
+	/* A descriptor of its root directory, that holds all it needs. */
+	int (*snap_open)(struct named_volume *v, int snaps, const char *name,
+			 struct err *err);
+	/* As .make, with what @src (its directory @from) has now, or with its
+	 * snapshot @snap in @snaps (NULL, -EBADF: none). */
+	int (*copy)(struct named_volume *v, int dir, struct named_volume *src,
+		    int from, int snaps, const char *snap, struct err *err);
+	/* A number that any write to it changes. */
+	int (*stamp)(int dir, uint64_t *ret, struct err *err);
+	/* Is there anything in it that no snapshot holds?  -ENOTEMPTY.  NULL:
+	 * never. */
+	int (*replaceable)(struct named_volume *v, int dir, struct err *err);
 	/* More for Status.  NULL: nothing. */
 	int (*status)(struct named_volume *v, int dir, json_object *to,
 		      struct err *err);

@@ -15,7 +15,7 @@
 #include "lib/log.h"
 #include "lib/mounts.h"
 #include "lib/tree.h"
-#include "volplugins/named/named_priv.h"
+#include "volplugins/named/backing_btrfs.h"
 
 /* Below this nothing fits: a small file needs 128 KiB to be accounted for. */
 #define SIZE_MIN    (1u << 20)
@@ -27,7 +27,7 @@
  * before the kernel has deleted the files, at its next commit.  So it is tried
  * with each later change; what the end of the daemon leaves is one line in
  * "btrfs qgroup show", of a number that never comes back. */
-static void forget_groups(struct named_host *h)
+void btrfs_forget_groups(struct named_host *h)
 {
 	size_t kept = 0;
 
@@ -39,7 +39,7 @@ static void forget_groups(struct named_host *h)
 	pthread_mutex_unlock(&h->btrfs.lock);
 }
 
-static int remember_gone(void *host, uint64_t id)
+int btrfs_remember_gone(void *host, uint64_t id)
 {
 	struct named_host *h = host;
 
@@ -81,14 +81,17 @@ static int btrfs_plan(struct named_volume *v, struct err *err)
 	return r < 0 ? r : too_small(v->opts.size, err);
 }
 
-/* _data and the number of its subvolume.  Return: fd; -ENOENT; -ENOTDIR when
- * it is none. */
+int btrfs_open(int dir, const char *name, uint64_t *id, struct err *err)
+{
+	_cleanup_close_ int fd = tree_open(dir, name, err);
+	int r = fd < 0 ? fd : btrfs_subvol_id(fd, id, err);
+
+	return r < 0 ? r : take_fd(fd);
+}
+
 static int open_data(int dir, uint64_t *id, struct err *err)
 {
-	_cleanup_close_ int data = tree_open(dir, NAMED_DATA, err);
-	int r = data < 0 ? data : btrfs_subvol_id(data, id, err);
-
-	return r < 0 ? r : take_fd(data);
+	return btrfs_open(dir, NAMED_DATA, id, err);
 }
 
 static int btrfs_make(struct named_volume *v, int dir, struct err *err)
@@ -97,7 +100,7 @@ static int btrfs_make(struct named_volume *v, int dir, struct err *err)
 	uint64_t id = 0;
 	int r;
 
-	forget_groups(named_host_of(v));
+	btrfs_forget_groups(named_host_of(v));
 	r = btrfs_subvol_make(dir, NAMED_DATA, err);
 	if (r == 0)
 		r = FAILPOINT("named.btrfs.made");
@@ -130,7 +133,7 @@ static int btrfs_unmake(struct named_volume *v, int dir, struct err *err)
 	int r = named_directory.unmake(v, dir, err); /* rmdir */
 
 	if (r == 0 && data >= 0)
-		remember_gone(named_host_of(v), id);
+		btrfs_remember_gone(named_host_of(v), id);
 	return r;
 }
 
@@ -203,29 +206,55 @@ static int btrfs_removable(struct named_volume *v, int dir, struct err *err)
 	return mounts_below(path, is_mounted, err, err);
 }
 
-static int btrfs_purge(struct named_host *h, int dir, struct err *err)
+int btrfs_destroy(struct named_host *h, int dir, const char *name,
+		  struct err *err)
 {
 	uint64_t id = 0;
-	_cleanup_close_ int data = open_data(dir, &id, err);
+	_cleanup_close_ int fd = btrfs_open(dir, name, &id, err);
 	int r;
 
-	if (data == -ENOENT || data == -ENOTDIR)
-		return 0;
-	if (data < 0)
-		return data;
-	(void)btrfs_subvol_each(data, id, remember_gone, h, NULL);
-	(void)FAILPOINT("named.btrfs.purge"); /* the Remove has succeeded */
-	r = btrfs_subvol_destroy(dir, NAMED_DATA, err);
+	if (fd < 0)
+		return fd;
+	(void)btrfs_subvol_each(fd, id, btrfs_remember_gone, h, NULL);
+	r = btrfs_subvol_destroy(dir, name, err);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	remember_gone(h, id);
-	forget_groups(h);
+		return r;
+	btrfs_remember_gone(h, id);
 	return 0;
+}
+
+struct purge {
+	struct named_host *h;
+	int snaps;
+	struct err *err;
+};
+
+static int purge_snapshot(void *ctx, const char *name)
+{
+	const struct purge *p = ctx;
+	int r = btrfs_destroy(p->h, p->snaps, name, p->err);
+
+	/* what is no subvolume goes with the files */
+	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+}
+
+static int btrfs_purge(struct named_host *h, int dir, struct err *err)
+{
+	_cleanup_close_ int snaps = named_snaps_open(dir, NULL);
+	struct purge p = { .h = h, .snaps = snaps, .err = err };
+	int r = snaps < 0 ? 0
+			  : named_snaps_each(snaps, purge_snapshot, &p, err);
+
+	(void)FAILPOINT("named.btrfs.purge"); /* the Remove has succeeded */
+	if (r == 0)
+		r = btrfs_destroy(h, dir, NAMED_DATA, err);
+	btrfs_forget_groups(h);
+	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
 struct sum {
 	int fd;
-	uint64_t bytes;
+	uint64_t bytes, exclusive;
 	unsigned int count;
 	struct err *err;
 };
@@ -237,37 +266,46 @@ static int add_up(void *ctx, uint64_t id)
 	int r = btrfs_qgroup_get(sum->fd, id, &g, sum->err);
 
 	sum->bytes += g.used;
+	sum->exclusive += g.exclusive;
 	return sum->count++ < NESTED_MAX ? r : -ENODATA;
 }
 
 /* With the subvolumes in it, which its limit does not count. */
-static int btrfs_usage(struct named_volume *v, int dir, struct vol_usage *ret,
-		       struct err *err)
+static int sum_up(int dir, struct sum *sum, struct err *err)
 {
 	struct btrfs_quota q = { 0 };
 	uint64_t id = 0;
 	_cleanup_close_ int data = open_data(dir, &id, err);
-	struct sum sum = { .fd = data, .err = err };
 	int r = data == -ENOTDIR ? -ENODATA : data;
 
-	(void)v;
+	*sum = (struct sum){ .fd = data, .err = err };
 	if (r >= 0)
 		r = btrfs_quota_get(data, &q, err);
 	if (r == 0 && (!q.on || !q.exact))
 		r = -ENODATA;
 	if (r == 0)
-		r = add_up(&sum, id);
+		r = add_up(sum, id);
 	if (r == 0)
-		r = btrfs_subvol_each(data, id, add_up, &sum, err);
-	if (r < 0) /* -E2BIG: a container's doing, and no error of ours */
-		return r == -E2BIG ? -ENODATA : r;
+		r = btrfs_subvol_each(data, id, add_up, sum, err);
+	/* -E2BIG: a container's doing, and no error of ours */
+	return r == -E2BIG ? -ENODATA : r;
+}
+
+static int btrfs_usage(struct named_volume *v, int dir, struct vol_usage *ret,
+		       struct err *err)
+{
+	struct sum sum;
+	int r = sum_up(dir, &sum, err);
+
+	(void)v;
+	if (r < 0)
+		return r;
 	ret->used_bytes = sum.bytes;
 	ret->used_known = true;
 	return 0;
 }
 
-/* Would @size be less than there is?  -ENOSPC; -EAGAIN: not known. */
-static int fits(int data, uint64_t id, uint64_t size, struct err *err)
+int btrfs_fits(int data, uint64_t id, uint64_t size, struct err *err)
 {
 	struct btrfs_qgroup g = { 0 };
 	struct btrfs_quota q = { 0 };
@@ -318,27 +356,39 @@ static int btrfs_resize(struct named_volume *v, int dir, uint64_t size,
 	if (r == 0 && (size || old))
 		r = btrfs_quota_need(data, err);
 	if (r == 0 && size && (!old || size < old))
-		r = fits(data, id, size, err);
+		r = btrfs_fits(data, id, size, err);
 	if (r == 0 && (size || old))
 		r = set_limit(data, id, size, old, err);
 	return r;
 }
 
+static int add_number(json_object *to, const char *key, uint64_t number,
+		      struct err *err)
+{
+	json_object *n = json_object_new_uint64(number);
+
+	if (n && json_object_object_add(to, key, n) == 0)
+		return 0;
+	json_object_put(n);
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* "exclusive": what of "used" no snapshot and no copy shares. */
 static int btrfs_status(struct named_volume *v, int dir, json_object *to,
 			struct err *err)
 {
 	uint64_t id = 0;
 	_cleanup_close_ int data = open_data(dir, &id, NULL);
-	json_object *n;
+	struct sum sum;
+	int r;
 
 	(void)v;
 	if (data < 0)
 		return 0;
-	n = json_object_new_uint64(id);
-	if (n && json_object_object_add(to, "subvolume", n) == 0)
-		return 0;
-	json_object_put(n);
-	return err_set(err, -ENOMEM, "out of memory");
+	r = add_number(to, "subvolume", id, err);
+	if (r == 0 && sum_up(dir, &sum, NULL) == 0)
+		r = add_number(to, "exclusive", sum.exclusive, err);
+	return r;
 }
 
 const struct named_backing named_btrfs = {
@@ -355,4 +405,12 @@ const struct named_backing named_btrfs = {
 	.usage = btrfs_usage,
 	.resize = btrfs_resize,
 	.status = btrfs_status,
+	.body = NAMED_DATA,
+	.snap_add = btrfs_snap_add,
+	.snap_del = btrfs_snap_del,
+	.snap_get = btrfs_snap_get,
+	.snap_open = btrfs_snap_open,
+	.copy = btrfs_copy,
+	.stamp = btrfs_stamp,
+	.replaceable = btrfs_replaceable,
 };

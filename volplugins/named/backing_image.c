@@ -26,10 +26,10 @@
 #include "lib/mnt.h"
 #include "lib/tree.h"
 #include "volplugins/named/grow.h"
+#include "volplugins/named/image.h"
 #include "volplugins/named/mkfs.h"
 #include "volplugins/named/named_priv.h"
 
-#define IMAGE     "image"
 #define PROBE     ".probe"
 #define MIN_EXT4  (16ull << 20)  /* below, nothing is left beside the journal */
 #define MIN_XFS   (300ull << 20) /* what mkfs.xfs asks for */
@@ -83,21 +83,27 @@ static int image_plan(struct named_volume *v, struct err *err)
 
 /* ---- the file ------------------------------------------------------------ */
 
-static int image_open(int dir, struct err *err)
+int image_open_at(int dir, const char *name, struct err *err)
 {
-	_cleanup_close_ int fd = openat(
-		dir, IMAGE, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_close_ int fd =
+		openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
-		return err_set(err, -errno, "file image: %s", strerror(errno));
+		return err_set(err, -errno, "file %s: %s", name,
+			       strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, -EUCLEAN, "image is not a file");
+		return err_set(err, -EUCLEAN, "%s is not a file", name);
 	return take_fd(fd);
 }
 
-/* All of its blocks, now.  What is there already costs nothing. */
-static int reserve(int image, uint64_t size, struct err *err)
+static int image_open(int dir, struct err *err)
+{
+	return image_open_at(dir, IMAGE, err);
+}
+
+/* What is there already costs nothing. */
+int image_reserve(int image, uint64_t size, struct err *err)
 {
 	int r;
 
@@ -134,13 +140,13 @@ static int image_format(const struct named_volume *v, int dir, struct err *err)
 		return err_set(err, -errno, "make file image: %s",
 			       strerror(errno));
 	no_copy_on_write(fd);
-	r = reserve(fd, v->meta.size, err);
+	r = image_reserve(fd, v->meta.size, err);
 	if (r == 0)
 		r = FAILPOINT("named.image.reserved");
 	if (r == 0)
 		r = mkfs_run(v->meta.fs, fd, err);
 	if (r == 0) /* mkfs zeroes by making holes */
-		r = reserve(fd, v->meta.size, err);
+		r = image_reserve(fd, v->meta.size, err);
 	if (r == 0 && fsync(fd) < 0)
 		r = err_set(err, -errno, "write file image: %s",
 			    strerror(errno));
@@ -149,9 +155,8 @@ static int image_format(const struct named_volume *v, int dir, struct err *err)
 
 /* ---- mounting ------------------------------------------------------------ */
 
-/* The volume's file system, mounted and not attached.  Return: an O_PATH fd,
- * which holds the loop device, too; -errno. */
-static int image_mount(const struct named_volume *v, int image, struct err *err)
+int image_mount(const struct named_volume *v, int image, bool readonly,
+		struct err *err)
 {
 	char path[LOOP_PATH_MAX], mark[LOOP_MARK_MAX];
 	_cleanup_close_ int loop = -EBADF, fs = -EBADF, fd = -EBADF;
@@ -169,6 +174,11 @@ static int image_mount(const struct named_volume *v, int image, struct err *err)
 		r = mnt_set(fs, "source", path, err);
 	if (r == 0 && strcmp(v->meta.fs, "ext4") == 0)
 		r = mnt_set(fs, "errors", "remount-ro", err);
+	/* a copy has the same, and both may be mounted */
+	if (r == 0 && strcmp(v->meta.fs, "xfs") == 0)
+		r = mnt_set(fs, "nouuid", NULL, err);
+	if (r == 0 && readonly)
+		r = mnt_set(fs, "ro", NULL, err);
 	if (r == 0)
 		r = fd = mnt_make(fs, MNT_ATTRS_DEFAULT, err);
 	if (r < 0)
@@ -208,11 +218,11 @@ static int image_attach(struct named_volume *v, int dir, struct err *err)
 		return r < 0 ? r : 0;
 	/* holes that something made; the data inside must be had even if the
 	 * disk is full by now */
-	if (reserve(image, v->meta.size, &why) < 0)
+	if (image_reserve(image, v->meta.size, &why) < 0)
 		log_warn(
 			"op=mount volume=%s err=\"%s: writes inside may fail\"",
 			v->base.name, why.msg);
-	fd = image_mount(v, image, err);
+	fd = image_mount(v, image, false, err);
 	if (fd < 0)
 		return fd;
 	r = FAILPOINT("named.image.mounted");
@@ -247,8 +257,7 @@ static int image_detach(struct named_volume *v, int dir, struct err *err)
 	return r < 0 ? r : FAILPOINT("named.image.detached");
 }
 
-/* A descriptor of the root of @mount that can be used.  It keeps the mount. */
-static int root_of(int mount, struct err *err)
+int image_root_of(int mount, struct err *err)
 {
 	int fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -269,7 +278,7 @@ static uint64_t used_of(const struct statfs *sf)
  * it again when it finds something. */
 static int image_settle(struct named_volume *v, int mount, struct err *err)
 {
-	_cleanup_close_ int root = root_of(mount, err);
+	_cleanup_close_ int root = image_root_of(mount, err);
 	struct statfs sf;
 	int r = 0;
 
@@ -301,7 +310,7 @@ static int image_make(struct named_volume *v, int dir, struct err *err)
 	if (r == 0)
 		r = image = image_open(dir, err);
 	if (r >= 0)
-		r = root = image_mount(v, image, err);
+		r = root = image_mount(v, image, false, err);
 	if (r >= 0)
 		r = image_settle(v, root, err);
 	if (r == 0)
@@ -309,6 +318,17 @@ static int image_make(struct named_volume *v, int dir, struct err *err)
 	if (r == 0)
 		r = tree_sync(dir);
 	return r;
+}
+
+/* What image_make() has left. */
+static int image_fill(struct named_volume *v, int dir, struct err *err)
+{
+	_cleanup_close_ int image = image_open(dir, err), mount = -EBADF;
+
+	if (image < 0)
+		return image;
+	mount = image_mount(v, image, false, err);
+	return mount < 0 ? mount : image_root_of(mount, err);
 }
 
 static void dir_closep(DIR **dir)
@@ -320,7 +340,7 @@ static void dir_closep(DIR **dir)
 /* Return: 0; -ENOTEMPTY; -errno. */
 static int is_empty(int mount, struct err *err)
 {
-	_cleanup_close_ int fd = root_of(mount, err);
+	_cleanup_close_ int fd = image_root_of(mount, err);
 	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -343,7 +363,7 @@ static int image_unmake(struct named_volume *v, int dir, struct err *err)
 	if (r == 0)
 		r = image = image_open(dir, err);
 	if (r >= 0)
-		r = root = image_mount(v, image, err);
+		r = root = image_mount(v, image, false, err);
 	if (r >= 0)
 		r = is_empty(root, err);
 	if (r < 0 && r != -ENOENT)
@@ -398,9 +418,8 @@ static int image_usage(struct named_volume *v, int dir, struct vol_usage *ret,
 
 /* ---- another size ---------------------------------------------------------- */
 
-/* Where the volume's file system can be had at, attached or not. */
-static int open_root(const struct named_volume *v, int dir, int image,
-		     struct err *err)
+int image_root(const struct named_volume *v, int dir, int image,
+	       struct err *err)
 {
 	int r = image_mounted(dir, image, err);
 	_cleanup_close_ int mount = -EBADF;
@@ -409,8 +428,8 @@ static int open_root(const struct named_volume *v, int dir, int image,
 		return r;
 	if (r)
 		return tree_open(dir, NAMED_DATA, err);
-	mount = image_mount(v, image, err);
-	return mount < 0 ? mount : root_of(mount, err);
+	mount = image_mount(v, image, false, err);
+	return mount < 0 ? mount : image_root_of(mount, err);
 }
 
 static int refuse_smaller(struct named_volume *v, int root, uint64_t size,
@@ -435,7 +454,7 @@ static int refuse_smaller(struct named_volume *v, int root, uint64_t size,
 /* The file and its loop device to @size; the file system does not know yet. */
 static int grow_device(int image, int loop, uint64_t size, struct err *err)
 {
-	int r = reserve(image, size, err);
+	int r = image_reserve(image, size, err);
 
 	if (r == 0 && fsync(image) < 0)
 		r = err_set(err, -errno, "write file image: %s",
@@ -456,7 +475,7 @@ static int image_resize(struct named_volume *v, int dir, uint64_t size,
 	int r = image < 0 ? image : 0;
 
 	if (r == 0)
-		r = root = open_root(v, dir, image, err);
+		r = root = image_root(v, dir, image, err);
 	if (r < 0)
 		return r;
 	if (size < v->meta.size)
@@ -492,4 +511,12 @@ const struct named_backing named_image = {
 	.detach = image_detach,
 	.usage = image_usage,
 	.resize = image_resize,
+	.fill = image_fill,
+	.body = IMAGE,
+	.snap_add = image_snap_add,
+	.snap_del = image_snap_del,
+	.snap_get = image_snap_get,
+	.snap_open = image_snap_open,
+	.copy = image_copy_volume,
+	.stamp = image_stamp,
 };

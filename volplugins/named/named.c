@@ -44,8 +44,7 @@ static int know(struct named_volume *v, int dir, struct err *err)
 	return 0;
 }
 
-/* Both.  Return: fd; -ENOENT; -errno. */
-static int open_known(struct named_volume *v, struct err *err)
+int named_open(struct named_volume *v, struct err *err)
 {
 	_cleanup_close_ int dir = open_volume(v, err);
 	int r = dir < 0 ? dir : know(v, dir, err);
@@ -92,123 +91,7 @@ int named_data_make(const struct named_volume *v, int dir, struct err *err)
 	return 0;
 }
 
-/* .staging/NAME with all that belongs in it. */
-static int stage(struct named_volume *v, struct err *err)
-{
-	const struct named_host *h = named_host_of(v);
-	_cleanup_close_ int dir = -EBADF;
-	int r;
-
-	if (mkdirat(h->staging, v->base.name, 0700) < 0)
-		return err_set(err, -errno, "make directory %s: %s",
-			       v->base.name, strerror(errno));
-	dir = tree_open(h->staging, v->base.name, err);
-	r = dir < 0 ? dir : FAILPOINT("named.create.staged");
-	if (r == 0)
-		r = named_meta_write(dir, &v->meta, err);
-	return r < 0 ? r : v->backing->make(v, dir, err);
-}
-
-static void unstage(struct named_volume *v)
-{
-	struct named_host *h = named_host_of(v);
-	_cleanup_close_ int dir = tree_open(h->staging, v->base.name, NULL);
-
-	/* what stays is the next start's */
-	if (dir >= 0 && named_purge(h, dir, NULL) == 0 &&
-	    tree_empty(dir, NULL, NULL, NULL) == 0)
-		unlinkat(h->staging, v->base.name, AT_REMOVEDIR);
-	v->backing = NULL;
-}
-
-static int make_volume(struct named_volume *v, struct err *err)
-{
-	const struct named_host *h = named_host_of(v);
-	const char *name = v->base.name;
-	int r = named_choose(v, err);
-
-	if (r < 0)
-		return r;
-	r = stage(v, err);
-	if (r == 0)
-		r = FAILPOINT("named.create.ready");
-	if (r == 0) {
-		r = tree_rename_new(h->staging, name, h->volumes, name);
-		if (r < 0)
-			err_set(err, r, "put directory %s in place: %s", name,
-				strerror(-r));
-	}
-	if (r < 0) {
-		unstage(v);
-		return r;
-	}
-	r = tree_sync(h->volumes); /* else a power cut may undo the rename */
-	return r < 0 ? err_set(err, r, "directory %s: %s", name, strerror(-r))
-		     : 0;
-}
-
-/* Found: whoever made it, what is in it is not touched. */
-static int take_up(struct named_volume *v, int dir, struct err *err)
-{
-	int r = know(v, dir, err);
-
-	if (r == 0)
-		r = named_fits(v, err);
-	if (r < 0)
-		return r;
-	r = v->backing->verify(v, dir, err);
-	if (r == -ENOENT && v->backing == &named_directory) {
-		r = v->backing->make(v, dir, err);
-		if (r < 0)
-			return r;
-		r = tree_sync(dir);
-	} else if (r < 0) {
-		return err_wrap(err, r, "volume %s", v->base.name);
-	}
-	/* who made it may have been killed before it did this */
-	if (r == 0)
-		r = tree_sync(named_host_of(v)->volumes);
-	return r < 0 ? err_set(err, r, "directory %s: %s", v->base.name,
-			       strerror(-r))
-		     : 0;
-}
-
-static int create(struct vol_volume *base, struct err *err)
-{
-	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_volume(v, err);
-	int r;
-
-	if (dir == -ENOENT)
-		return make_volume(v, err);
-	r = dir < 0 ? dir : take_up(v, dir, err);
-	return r < 0 ? r : VOL_FOUND;
-}
-
 /* ---- taking away -------------------------------------------------------- */
-
-static int unmake(struct vol_volume *base, struct err *err)
-{
-	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, err);
-	int r;
-
-	if (dir == -ENOENT)
-		return 0;
-	r = dir < 0 ? dir : v->backing->unmake(v, dir, err);
-	if (r == 0)
-		r = named_meta_remove(dir, err);
-	named_walker_forget(&named_host_of(v)->walker, base->name);
-	if (r < 0)
-		return err_wrap(err, r, "take back directory %s", base->name);
-	if (unlinkat(named_host_of(v)->volumes, base->name, AT_REMOVEDIR) < 0 &&
-	    errno != ENOENT)
-		return err_set(err, errno == EEXIST ? -ENOTEMPTY : -errno,
-			       "take back directory %s: %s", base->name,
-			       strerror(errno));
-	(void)tree_sync(named_host_of(v)->volumes);
-	return 0;
-}
 
 static int detach(struct named_volume *v, int dir, struct err *err)
 {
@@ -235,7 +118,7 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
 	struct named_host *h = named_host_of(v);
-	_cleanup_close_ int dir = open_known(v, err);
+	_cleanup_close_ int dir = named_open(v, err);
 	char heap[NAMED_HEAP_MAX];
 	int r;
 
@@ -278,7 +161,7 @@ static int verify_at(struct named_volume *v, int dir, struct err *err)
 static int verify(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, err);
+	_cleanup_close_ int dir = named_open(v, err);
 	int r = verify_at(v, dir, err);
 
 	if (r < 0)
@@ -300,7 +183,7 @@ static int verify(struct vol_volume *base, struct err *err)
 static int mount_volume(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, err);
+	_cleanup_close_ int dir = named_open(v, err);
 	int r = verify_at(v, dir, err);
 
 	if (r == 0 && v->backing->attach)
@@ -311,7 +194,7 @@ static int mount_volume(struct vol_volume *base, struct err *err)
 static int unmount_volume(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, err);
+	_cleanup_close_ int dir = named_open(v, err);
 	int r = dir == -ENOENT ? 0 : dir < 0 ? dir : detach(v, dir, err);
 
 	return r < 0 ? err_wrap(err, r, "volume %s", base->name) : 0;
@@ -320,7 +203,7 @@ static int unmount_volume(struct vol_volume *base, struct err *err)
 static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 {
 	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, err);
+	_cleanup_close_ int dir = named_open(v, err);
 	struct named_meta m;
 	int r = verify_at(v, dir, err);
 
@@ -394,7 +277,7 @@ static int usage(struct vol_volume *base, struct vol_usage *ret,
 		 struct err *err)
 {
 	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, NULL);
+	_cleanup_close_ int dir = named_open(v, NULL);
 
 	return dir < 0 ? 0 : named_usage(v, dir, ret, err);
 }
@@ -413,7 +296,7 @@ static int add_text(json_object *to, const char *key, const char *text,
 static int status(struct vol_volume *base, json_object *to, struct err *err)
 {
 	struct named_volume *v = to_named(base);
-	_cleanup_close_ int dir = open_known(v, NULL);
+	_cleanup_close_ int dir = named_open(v, NULL);
 	int r;
 
 	if (dir < 0)
@@ -438,8 +321,8 @@ const struct vol_driver named_driver = {
 	.host_close = named_host_close,
 	.defaults = named_defaults,
 	.init = named_init,
-	.create = create,
-	.unmake = unmake,
+	.create = named_create,
+	.unmake = named_unmake,
 	.remove = remove_volume,
 	.mount = mount_volume,
 	.unmount = unmount_volume,
@@ -448,6 +331,15 @@ const struct vol_driver named_driver = {
 	.usage = usage,
 	.status = status,
 	.verify = verify,
+	.snapshot_add = named_snapshot_add,
+	.snapshot_del = named_snapshot_del,
+	.snapshots = named_snapshots,
+	.snapshot_open = named_snapshot_open,
+	.rollback = named_rollback,
+	.clone = named_clone,
+	.stage = named_stage,
+	.settle = named_settle,
+	.unstage = named_unstage,
 	.check = named_host_check,
 	.gc = named_host_gc,
 };

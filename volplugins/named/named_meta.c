@@ -15,7 +15,7 @@
 
 #define META     "meta"
 #define META_NEW "meta.new"
-#define META_MAX 512 /* bytes of the file */
+#define META_MAX 1024 /* bytes of the file */
 
 enum kind { TEXT, U64, U32 };
 
@@ -29,10 +29,8 @@ static const struct field {
 #key, kind, offsetof(struct named_meta, key), \
 			sizeof(((struct named_meta *)0)->key) \
 	}
-	FIELD(backing, TEXT),
-	FIELD(fs, TEXT),
-	FIELD(size, U64),
-	FIELD(project, U32),
+	FIELD(backing, TEXT), FIELD(fs, TEXT),   FIELD(size, U64),
+	FIELD(project, U32),  FIELD(from, TEXT), FIELD(made, U64),
 #undef FIELD
 };
 
@@ -42,13 +40,14 @@ static int damaged(struct err *err, const char *what)
 		       "file meta: %s (damaged, or of a newer version)", what);
 }
 
-/* A word as we write it: no more than letters and digits. */
+/* A word as we write it: no more than what names are made of. */
 static int set_text(const struct field *f, const char *val, char *to)
 {
 	size_t n = strlen(val);
 
-	if (n >= f->size || strspn(val, "abcdefghijklmnopqrstuvwxyz0123456789"
-					"-") != n)
+	if (n >= f->size || strspn(val, "abcdefghijklmnopqrstuvwxyz"
+					"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789_.@-") != n)
 		return -EINVAL;
 	memcpy(to, val, n + 1);
 	return 0;

@@ -39,6 +39,8 @@ const struct opt_field named_options[] = {
 	  .doc = "group of the volume's root directory; default 0" },
 	OPT_FIELD("mode", OPT_MODE, struct named_options, mode,
 		  "permissions of the volume's root directory; default 0755"),
+	OPT_FIELD("from", OPT_STR, struct named_options, from,
+		  "make it as a copy of VOLUME or VOLUME@SNAPSHOT"),
 	OPT_FIELD("type", OPT_STR, struct named_options, type,
 		  "what to mount, as for Docker's local driver: none (with "
 		  "o=bind), tmpfs, nfs, nfs4, cifs, ext4, xfs, ..."),
@@ -101,6 +103,11 @@ static int init_mount(const struct named_options *o, struct err *err)
 			       "option backing=%s: with type=, o= and device= "
 			       "the volume is what they mount",
 			       o->backing);
+	if (o->from[0])
+		return err_set(
+			err, -EINVAL,
+			"option from: a copy has files of its own, so it "
+			"mounts nothing by type=, o= and device=");
 	if (o->uid || o->gid || o->mode != MODE_DEFAULT)
 		return err_set(err, -EINVAL,
 			       "options uid, gid and mode are for volumes that "
@@ -119,6 +126,11 @@ int named_init(struct vol_volume *v, struct err *err)
 	if (r == 0 &&
 	    (is_mount(o) || strcmp(o->backing, named_mount.name) == 0))
 		return init_mount(o, err);
+	if (r == 0 && o->from[0] &&
+	    (o->uid || o->gid || o->mode != MODE_DEFAULT))
+		return err_set(err, -EINVAL,
+			       "options uid, gid and mode: a copy (from=) has "
+			       "the owner and permissions of what it is of");
 	if (r < 0 || !o->backing[0])
 		return r;
 	b = named_backing_find(o->backing);
@@ -129,7 +141,7 @@ int named_init(struct vol_volume *v, struct err *err)
 			       "option size: backing=%s has no limit of its "
 			       "own",
 			       b->name);
-	if (!o->size && b->must_limit)
+	if (!o->size && b->must_limit && !o->from[0])
 		return err_set(err, -EINVAL,
 			       "option size: missing, backing=%s needs it",
 			       b->name);
@@ -227,6 +239,45 @@ int named_choose(struct named_volume *v, struct err *err)
 	return r;
 }
 
+/* A copy is what its source is. */
+int named_choose_copy(struct named_volume *v, const struct named_volume *src,
+		      struct err *err)
+{
+	const struct named_options *o = &v->opts;
+	const struct named_meta *m = &src->meta;
+
+	if (!src->backing->copy)
+		return named_cannot(src, "copied", err);
+	if (o->backing[0] && strcmp(o->backing, m->backing) != 0)
+		return err_set(err, -EINVAL,
+			       "option backing=%s: %s has backing=%s, and so "
+			       "will its copy",
+			       o->backing, src->base.name, m->backing);
+	if (o->fs[0] && strcmp(o->fs, m->fs) != 0)
+		return err_set(err, -EINVAL,
+			       "option fs=%s: %s has fs=%s, and so will its "
+			       "copy",
+			       o->fs, src->base.name,
+			       m->fs[0] ? m->fs : "none");
+	v->backing = src->backing;
+	v->meta = (struct named_meta){ .size = o->size ? o->size : m->size };
+	snprintf(v->meta.backing, sizeof(v->meta.backing), "%s", m->backing);
+	snprintf(v->meta.fs, sizeof(v->meta.fs), "%s", m->fs);
+	snprintf(v->meta.from, sizeof(v->meta.from), "%s", o->from);
+	return v->backing->plan ? v->backing->plan(v, err) : 0;
+}
+
+int named_cannot(const struct named_volume *v, const char *what,
+		 struct err *err)
+{
+	return err_set(
+		err, -EOPNOTSUPP,
+		"volume %s is backing=%s, which cannot be %s: volumes on "
+		"btrfs can, and those with -o backing=image.  netctl "
+		"volume backup and restore copy any",
+		v->base.name, v->backing->name, what);
+}
+
 int named_fits(const struct named_volume *v, struct err *err)
 {
 	const struct named_options *o = &v->opts;
@@ -251,6 +302,13 @@ int named_fits(const struct named_volume *v, struct err *err)
 			       "directory %s is there already with fs=%s: ask "
 			       "for that, or leave it out",
 			       v->base.name, m->fs[0] ? m->fs : "none");
+	if (o->from[0] && strcmp(o->from, m->from) != 0)
+		return err_set(
+			err, -EEXIST,
+			"directory %s is there already, and is no copy "
+			"of %s: leave from= out to take it up, or choose "
+			"another name",
+			v->base.name, o->from);
 	if (o->size && o->size != m->size)
 		return err_set(err, -EEXIST,
 			       "directory %s is there already with size=%llu: "

@@ -16,7 +16,8 @@
 #include "volplugins/named/named_meta.h"
 #include "volplugins/named/named_usage.h"
 
-#define NAMED_DATA "_data"
+#define NAMED_DATA  "_data"
+#define NAMED_SNAPS "snapshots"
 
 /* As given to Create.  Compared bytewise with those of a Create that comes
  * again, so all of it is zero where nothing was given. */
@@ -25,6 +26,7 @@ struct named_options {
 	char backing[NAMED_BACKING_MAX];
 	char fs[8]; /* "": ext4, where there is one to choose */
 	uint32_t uid, gid, mode;
+	char from[512]; /* "": not a copy */
 	/* Docker's own, for backing=mount; mntopt.h */
 	char type[32], o[512], device[512];
 };
@@ -103,10 +105,20 @@ void named_probe(struct named_host *h);
  * Return: 0, v->backing and v->meta set; -EOPNOTSUPP with the reason.
  */
 int named_choose(struct named_volume *v, struct err *err);
+/* The same for a copy of @src, which is known.  -EINVAL. */
+int named_choose_copy(struct named_volume *v, const struct named_volume *src,
+		      struct err *err);
+/* -EOPNOTSUPP: not with this backing.  @what: "copied". */
+int named_cannot(const struct named_volume *v, const char *what,
+		 struct err *err);
 /* Is what was found (v->meta) what the options ask for?  -EEXIST. */
 int named_fits(const struct named_volume *v, struct err *err);
 
 /* ---- named.c ----------------------------------------------------------- */
+
+/* The volume's directory NAME, with v->backing and v->meta known.  Return: fd;
+ * -ENOENT; -errno. */
+int named_open(struct named_volume *v, struct err *err);
 
 /* Give the root directory of a volume the owner and mode asked for; the caller
  * puts that on the disk.  -errno. */
@@ -118,6 +130,37 @@ void named_note_usage(struct named_volume *v, uint64_t used);
 /* What is at hand of @v's usage, else what was last known; limit included. */
 int named_usage(struct named_volume *v, int dir, struct vol_usage *ret,
 		struct err *err);
+
+/* ---- named_make.c: ops of the driver, and what rollback needs of them ---- */
+
+int named_create(struct vol_volume *v, struct err *err);
+int named_clone(struct vol_volume *v, struct vol_volume *src, const char *snap,
+		struct err *err);
+int named_unmake(struct vol_volume *v, struct err *err);
+int named_stage(struct vol_volume *v, struct err *err);
+int named_settle(struct vol_volume *v, struct err *err);
+void named_unstage(struct vol_volume *v);
+/* .staging/NAME, empty but for meta.  Return: fd; -errno. */
+int named_stage_open(struct named_volume *v, struct err *err);
+/* What is in it goes as a removed volume does. */
+void named_stage_drop(struct named_volume *v);
+
+/* ---- named_snapshot.c: ops of the driver --------------------------------- */
+
+int named_snapshot_add(struct vol_volume *v, const char *snap, struct err *err);
+int named_snapshot_del(struct vol_volume *v, const char *snap, struct err *err);
+int named_snapshots(struct vol_volume *v,
+		    void (*fn)(void *ctx, const struct vol_snapshot *s),
+		    void *ctx, struct err *err);
+int named_snapshot_open(struct vol_volume *v, const char *snap,
+			struct err *err);
+int named_rollback(struct vol_volume *v, const char *snap, struct err *err);
+/* NAME/snapshots of @dir.  Return: fd; -ENOENT: it never had one. */
+int named_snaps_open(int dir, struct err *err);
+/* @fn for each name in it; -errno of @fn ends it. */
+int named_snaps_each(int snaps, int (*fn)(void *ctx, const char *name),
+		     void *ctx, struct err *err);
+void named_created(int64_t at_s, char buf[static 32]);
 
 /* ---- named_host.c ------------------------------------------------------ */
 

@@ -1,0 +1,6 @@
+#!/bin/bash
+# The same as t-image-snapshots.sh where the host's file system can share blocks.
+# alone
+# time: 400
+FS=xfs
+. "${0%/*}/t-image-snapshots.sh"

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copying an image: by sharing its blocks, or what of it is in use. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/fail.h"
+#include "volplugins/named/freeze.h"
+#include "volplugins/named/image.h"
+
+#define STEP (64u << 20) /* bytes a call copies, at most */
+
+/* On btrfs only files of the same kind can share. */
+static void same_copy_on_write(int in, int out)
+{
+	int flags, own;
+
+	if (ioctl(in, FS_IOC_GETFLAGS, &flags) < 0 ||
+	    ioctl(out, FS_IOC_GETFLAGS, &own) < 0)
+		return;
+	own = (own & ~FS_NOCOW_FL) | (flags & FS_NOCOW_FL);
+	(void)ioctl(out, FS_IOC_SETFLAGS, &own);
+}
+
+/* The kernel holds writers off for the moment it takes.  Return: 0;
+ * -EOPNOTSUPP: not on this file system. */
+static int share(int in, int out)
+{
+	int r;
+
+	same_copy_on_write(in, out);
+	do
+		r = ioctl(out, FICLONE, in) < 0 ? -errno : 0;
+	while (r == -EINTR);
+	return r == -EINVAL || r == -ENOTTY || r == -EXDEV || r == -ENOSYS
+		       ? -EOPNOTSUPP
+		       : r;
+}
+
+/* [@at, @end) of both. */
+static int copy_range(int in, int out, off_t at, off_t end)
+{
+	while (at < end) {
+		size_t most = end - at > STEP ? STEP : (size_t)(end - at);
+		off_t from = at, to = at;
+		ssize_t n = copy_file_range(in, &from, out, &to, most, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO; /* it was cut meanwhile */
+		at += n;
+	}
+	return 0;
+}
+
+/* What was reserved and never written to is a hole to the kernel. */
+static int copy_data(int in, int out, off_t size)
+{
+	off_t at = 0, end;
+	int r = 0;
+
+	while (r == 0 && at < size) {
+		at = lseek(in, at, SEEK_DATA);
+		if (at < 0)
+			return errno == ENXIO ? 0 : -errno;
+		end = lseek(in, at, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		r = copy_range(in, out, at, end);
+		at = end;
+	}
+	return r;
+}
+
+static int copy_still(int in, int out, int frozen, off_t size, struct err *err)
+{
+	struct freeze f = { 0 };
+	int r = frozen < 0 ? 0 : freeze_begin(frozen, &f, err), end;
+
+	if (r < 0)
+		return r;
+	r = FAILPOINT("named.image.frozen");
+	if (r == 0 && fsync(in) < 0)
+		r = -errno;
+	if (r == 0)
+		r = copy_data(in, out, size);
+	end = freeze_end(&f, err);
+	if (r < 0)
+		return err_set(err, r, "copy the image: %s", strerror(-r));
+	return end;
+}
+
+int image_copy(int in, int out, int frozen, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(in, &st) < 0)
+		return err_set(err, -errno, "image: %s", strerror(errno));
+	/* what its users have written so far */
+	if (frozen >= 0 && syncfs(frozen) < 0)
+		return err_set(err, -errno, "write to the image: %s",
+			       strerror(errno));
+	r = share(in, out);
+	if (r == 0)
+		return 0;
+	if (r != -EOPNOTSUPP)
+		return err_set(err, r, "share the blocks of the image: %s",
+			       strerror(-r));
+	/* a full disk is to be met now, and not by somebody who waits */
+	r = image_reserve(out, (uint64_t)st.st_size, err);
+	return r < 0 ? r : copy_still(in, out, frozen, st.st_size, err);
+}
