@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * arc.h - a directory tree to an archive and back: tar (pax) in zstd, as plain
+ * `tar --zstd -x` reads it.  The only user of libarchive.
+ *
+ * Kept are owners and modes, times, links of both kinds, devices and fifos,
+ * extended attributes, ACLs and holes.  At the end is a line with the SHA-256 of
+ * all before, in a frame that zstd skips: what was cut or changed on its way is
+ * told, and never a volume.
+ */
+#ifndef LIB_ARC_H
+#define LIB_ARC_H
+
+#include <stdint.h>
+
+#include "lib/err.h"
+
+struct arc_hooks {
+	void *ctx;
+	/* So many bytes of files so far.  Not 0: ends it, and is returned.
+	 * May be NULL. */
+	int (*progress)(void *ctx, uint64_t bytes);
+	/* Not in the archive, and why.  May be NULL. */
+	void (*left_out)(void *ctx, const char *path, const char *why);
+};
+
+struct arc_sum {
+	uint64_t files; /* of any kind, the root directory among them */
+	uint64_t bytes; /* in regular files */
+	uint64_t size;  /* of the archive */
+	char sha256[65];
+};
+
+/*
+ * arc_write() - all that is below the directory @root, without leaving it,
+ * following a link or opening a device.
+ *
+ * Left out, by .left_out: sockets, and what is another file system.  A file
+ * that is changed meanwhile has the size it had when it was met.  A descriptor a
+ * level is open.
+ *
+ * @out: written from where it stands; not synced.
+ * Return: 0; -errno, @out half written.
+ */
+int arc_write(int root, int out, const struct arc_hooks *hooks,
+	      struct arc_sum *ret, struct err *err);
+
+/*
+ * arc_read() - make in the directory @root what arc_write() has read.
+ *
+ * Nothing outside of @root is touched, whatever the archive says, as long as
+ * nobody else changes @root meanwhile.  The working directory is changed for the
+ * time of the call, so no other thread may need it.
+ *
+ * @in: read to its end.
+ * Return: 0; -EBADMSG: no archive of ours, cut, changed, or with a path that
+ *         leads out; -errno.  After a failure @root holds a part.
+ */
+int arc_read(int in, int root, const struct arc_hooks *hooks,
+	     struct arc_sum *ret, struct err *err);
+
+#endif
