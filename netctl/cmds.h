@@ -11,7 +11,8 @@ extern const struct cmd cmd_network_ls, cmd_network_inspect;
 extern const struct cmd cmd_volume_ls, cmd_volume_inspect, cmd_volume_resize,
 	cmd_volume_df, cmd_volume_prune, cmd_volume_create, cmd_volume_rm;
 extern const struct cmd cmd_volume_snapshot, cmd_volume_snapshot_ls,
-	cmd_volume_snapshot_rm, cmd_volume_clone, cmd_volume_rollback;
+	cmd_volume_snapshot_rm, cmd_volume_clone, cmd_volume_rollback,
+	cmd_volume_backup, cmd_volume_restore;
 extern const struct cmd cmd_ipam_pools, cmd_ipam_leases, cmd_ipam_check,
 	cmd_ipam_gc;
 extern const struct cmd cmd_doctor, cmd_gc, cmd_trace, cmd_version;

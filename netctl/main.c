@@ -19,6 +19,8 @@ static const struct cmd *const cmds[] = {
 	&cmd_volume_snapshot,
 	&cmd_volume_clone,
 	&cmd_volume_rollback,
+	&cmd_volume_backup,
+	&cmd_volume_restore,
 	&cmd_volume_df,
 	&cmd_volume_prune,
 	&cmd_ipam_pools,

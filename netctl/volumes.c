@@ -239,6 +239,9 @@ int volumes_ref(const struct ctl *ctl, const char *word, bool need,
 	snprintf(ret->driver, sizeof(ret->driver), "%s",
 		 jget_str(row, "Driver"));
 	snprintf(ret->snap, sizeof(ret->snap), "%s", at ? at + 1 : "");
+	ret->used = jget_bool(row, "UsageKnown")
+			    ? (uint64_t)jget_int(row, "UsedBytes")
+			    : 0;
 	if (at && strlen(at + 1) >= sizeof(ret->snap))
 		return err_set(err, -ENAMETOOLONG,
 			       "the snapshot's name is too "

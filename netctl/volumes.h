@@ -50,6 +50,7 @@ int volumes_find(const struct volumes *v, const char *word, json_object **ret,
 struct volumes_ref {
 	char name[256], driver[64];
 	char snap[256]; /* "": none was given */
+	uint64_t used;  /* bytes of the volume; 0: not known */
 };
 int volumes_ref(const struct ctl *ctl, const char *word, bool need,
 		struct volumes_ref *ret, struct err *err);

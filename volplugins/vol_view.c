@@ -356,6 +356,7 @@ static int settle(struct vol_entry *e, struct vol_view *w, uint64_t *ret_seq,
 {
 	struct store *s = e->core->d->state;
 	struct vol_request q = { .opts = w->opts };
+	bool settled = false;
 	uint64_t seq;
 	int r;
 
@@ -368,11 +369,15 @@ static int settle(struct vol_entry *e, struct vol_view *w, uint64_t *ret_seq,
 	r = FAILPOINT("vol.restore.intent");
 	if (r == 0)
 		r = e->core->driver->settle(w->v, err);
+	settled = r == 0;
 	if (r == 0)
 		r = FAILPOINT("vol.restore.settled");
 	if (r == 0)
 		r = vol_create_apply(e, NULL, w->v, w->opts, seq, err);
 	if (r < 0) {
+		/* nobody knows of it: the archive still has all of it */
+		if (settled)
+			(void)e->core->driver->remove(w->v, NULL);
 		vol_abort(e, s, seq);
 		return r;
 	}

@@ -70,7 +70,7 @@ struct named_backing {
 	int (*resize)(struct named_volume *v, int dir, uint64_t size,
 		      struct err *err);
 	/* What .make left in @dir (staged), for filling: a descriptor of its
-	 * root directory.  NULL: _data, unless there is .attach; then it can't
+	 * root directory.  NULL: _data, unless there is .detach; then it can't
 	 * be done. */
 	int (*fill)(struct named_volume *v, int dir, struct err *err);
 

@@ -238,8 +238,10 @@ int named_stage(struct vol_volume *base, struct err *err)
 	if (dir != -ENOENT)
 		return dir;
 	r = named_choose(v, err);
-	if (r == 0 && v->backing->attach && !v->backing->fill)
-		r = named_cannot(v, "filled before it is mounted", err);
+	if (r == 0 && v->backing->detach && !v->backing->fill)
+		r = err_set(err, -EOPNOTSUPP,
+			    "what is mounted by type=, o= and device= is not "
+			    "filled from here");
 	if (r < 0)
 		return r;
 	r = stage(v, err);

@@ -1,0 +1,11 @@
+#!/bin/bash
+# The same as t-btrfs-backup.sh for an image on a file system that cannot share blocks.
+# alone
+# time: 300
+. "${0%/*}/../lib/lib.sh"
+need curl jq getfattr getfacl zstd python3
+
+disk 'mkfs.ext4 -q'
+OPTS='-o backing=image'
+. "${0%/*}/backup.sh"
+same "$(losetup -ln -O BACK-FILE | grep "$DIR" | grep -cv /disk.img || :)" 0 'loop devices'
