@@ -15,6 +15,10 @@ test-src += volplugins/test/fake.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
 tests += volplugins/test/test_vol_resize.c
+tests += volplugins/test/test_vol_snapshot.c
+tests += volplugins/test/test_vol_view.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime
 volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime
 volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime
+volplugins/test/test_vol_snapshot.c-ldflags := -Wl,--wrap=clock_gettime
+volplugins/test/test_vol_view.c-ldflags := -Wl,--wrap=clock_gettime

@@ -1,16 +1,16 @@
 #!/bin/bash
-# As t-berth-named-killed-at-each-step.sh, with a volume of a limited size on btrfs: none
-# of its subvolumes and quota groups is left.
+# As t-berth-named-killed-at-each-step.sh, with a volume of a limited size on btrfs, its
+# snapshots and copies: none of their subvolumes and quota groups is left.
 # alone
-# time: 600
+# time: 900
 . "${0%/*}/../lib/lib.sh"
 need curl python3 btrfs mkfs.btrfs
 
 lan
 disk mkfs.btrfs commit=1
 # shellcheck disable=SC2046 # names are words
-"$IT/lib/killstep" "$BIN/berth-named" berth-named size "$DIR" \
-	$("$BIN/berth-named" --list-failpoints | grep -Ev '^named\.(image|project|mount|unmount)\.')
+"$IT/lib/killstep" "$BIN/berth-named" berth-named snap "$DIR" \
+	$("$BIN/berth-named" --list-failpoints | grep -Ev '^(named\.(image|project|mount|unmount)|vol\.(view|restore))\.')
 same "$(btrfs subvolume list /var/lib/berth)" ''
 only_top() {
 	btrfs filesystem sync /var/lib/berth

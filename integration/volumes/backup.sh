@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # Backup and restore of a volume that can be snapshotted; included by t-btrfs-backup.sh and
 # t-image-backup.sh, which set OPTS (netctl volume create's).
@@ -17,7 +18,7 @@ unmounted() {
 # look DIRECTORY - all that stat, getfattr and getfacl see.
 look() {
 	(
-		cd "$1"
+		cd "$1" || exit
 		find . ! -type s -printf '%p %y %m %U %G %l %T@ ' \
 			\( -type d -printf '\n' -o -printf '%n %s\n' \) | sort |
 			sed 's/^\(\. d .*\) [0-9.]* $/\1/' # others made files in it
@@ -42,7 +43,7 @@ $V/.trash:"
 netctl volume create $OPTS -o size=40m src
 at=$(mounted src)
 (
-	cd "$at"
+	cd "$at" || exit
 	mkdir -p d/e/f
 	chown 7:8 d
 	chmod 3751 d

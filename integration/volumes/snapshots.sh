@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # What snapshots and copies are on any volume that can have them; included by
 # t-btrfs-snapshots.sh and t-image-snapshots.sh, which set OPTS (docker volume create's),

@@ -3,6 +3,7 @@
 # netctl, while it is used; a copy and its source are independent both ways.
 # alone
 # time: 300
+# shellcheck disable=SC2034 # the included part uses them
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq btrfs mkfs.btrfs numfmt
 

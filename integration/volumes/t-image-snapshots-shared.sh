@@ -2,5 +2,6 @@
 # The same as t-image-snapshots.sh where the host's file system can share blocks.
 # alone
 # time: 400
+# shellcheck disable=SC2034 # the included part uses it
 FS=xfs
 . "${0%/*}/t-image-snapshots.sh"

@@ -3,6 +3,7 @@
 # that shares blocks and on one that does not; a copy and its source are independent.
 # alone
 # time: 400
+# shellcheck disable=SC2034 # the included part uses them
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq mkfs.xfs numfmt
 

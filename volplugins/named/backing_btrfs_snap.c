@@ -36,11 +36,15 @@ int btrfs_snap_add(struct named_volume *v, int dir, int snaps, const char *name,
 	_cleanup_close_ int data = open_data(dir, err);
 	int r;
 
-	(void)v;
 	if (data < 0)
 		return data;
 	r = btrfs_subvol_snapshot(data, snaps, name, true, err);
-	return r == 0 ? FAILPOINT("named.btrfs.snapped") : r;
+	if (r < 0)
+		return r;
+	r = FAILPOINT("named.btrfs.snapped");
+	if (r < 0)
+		(void)btrfs_destroy(named_host_of(v), snaps, name, NULL);
+	return r;
 }
 
 int btrfs_snap_del(struct named_host *h, int snaps, const char *name,

@@ -60,14 +60,15 @@ static int settle(const struct named_volume *v, int image, uint64_t size,
 }
 
 /* What the volume in @dir has now, into @out. */
-static int catch_now(struct named_volume *v, int dir, int out, struct err *err)
+static int catch_now(struct named_volume *v, int dir, int out, bool reserve,
+		     struct err *err)
 {
 	_cleanup_close_ int in = image_open_at(dir, IMAGE, err), root = -EBADF;
 
 	if (in < 0)
 		return in;
 	root = image_root(v, dir, in, err);
-	return root < 0 ? root : image_copy(in, out, root, err);
+	return root < 0 ? root : image_copy(in, out, root, reserve, err);
 }
 
 /* ---- snapshots -------------------------------------------------------------- */
@@ -100,7 +101,7 @@ int image_snap_add(struct named_volume *v, int dir, int snaps, const char *name,
 
 	unlinkat(snaps, NEW, 0); /* of a killed daemon */
 	fd = create(snaps, NEW, err);
-	r = fd < 0 ? fd : catch_now(v, dir, fd, err);
+	r = fd < 0 ? fd : catch_now(v, dir, fd, false, err);
 	if (r == 0)
 		r = settle(v, fd, 0, NULL, err);
 	if (r == 0)
@@ -186,10 +187,10 @@ static int copy_from(struct named_volume *v, int out, struct named_volume *src,
 	_cleanup_close_ int in = -EBADF;
 
 	if (!snap)
-		return catch_now(src, from, out, err);
+		return catch_now(src, from, out, true, err);
 	(void)v;
 	in = image_open_at(snaps, snap, err);
-	return in < 0 ? in : image_copy(in, out, -EBADF, err);
+	return in < 0 ? in : image_copy(in, out, -EBADF, true, err);
 }
 
 int image_copy_volume(struct named_volume *v, int dir, struct named_volume *src,

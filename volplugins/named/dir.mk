@@ -39,3 +39,5 @@ volplugins/named/test_usage.c-ldflags := -Wl,--wrap=tree_usage
 test-src += volplugins/named/rig.c
 tests += volplugins/named/test_named_btrfs.c
 tests += volplugins/named/test_named_project.c
+tests += volplugins/named/test_freeze.c
+tests += volplugins/named/test_named_copy.c

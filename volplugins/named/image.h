@@ -42,12 +42,13 @@ int image_stamp(int dir, uint64_t *ret, struct err *err);
 
 /*
  * image_copy() - the file @in into the empty file @out: its blocks shared where
- * the file system can (then of one moment, whoever writes), else all that is in
- * use copied and @out reserved as far as @in is long.
+ * the file system can (then of one moment, whoever writes), else what is in use
+ * copied.
  *
- * @frozen: file system to freeze while it is copied, by a descriptor of its
- *          root; -EBADF: nobody writes to @in.
+ * @frozen:  file system to freeze while it is copied, by a descriptor of its
+ *           root; -EBADF: nobody writes to @in.
+ * @reserve: all of @out, if it is copied: it will be written to.
  */
-int image_copy(int in, int out, int frozen, struct err *err);
+int image_copy(int in, int out, int frozen, bool reserve, struct err *err);
 
 #endif

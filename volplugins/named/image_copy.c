@@ -87,6 +87,10 @@ static int copy_still(int in, int out, int frozen, off_t size, struct err *err)
 	r = FAILPOINT("named.image.frozen");
 	if (r == 0 && fsync(in) < 0)
 		r = -errno;
+	/* what was read of a reserved block, zeros, counts as data while it is
+	 * in memory; nor is anything to be read ahead */
+	(void)posix_fadvise(in, 0, 0, POSIX_FADV_DONTNEED);
+	(void)posix_fadvise(in, 0, 0, POSIX_FADV_RANDOM);
 	if (r == 0)
 		r = copy_data(in, out, size);
 	end = freeze_end(&f, err);
@@ -95,7 +99,7 @@ static int copy_still(int in, int out, int frozen, off_t size, struct err *err)
 	return end;
 }
 
-int image_copy(int in, int out, int frozen, struct err *err)
+int image_copy(int in, int out, int frozen, bool reserve, struct err *err)
 {
 	struct stat st;
 	int r;
@@ -113,6 +117,10 @@ int image_copy(int in, int out, int frozen, struct err *err)
 		return err_set(err, r, "share the blocks of the image: %s",
 			       strerror(-r));
 	/* a full disk is to be met now, and not by somebody who waits */
-	r = image_reserve(out, (uint64_t)st.st_size, err);
+	r = reserve ? image_reserve(out, (uint64_t)st.st_size, err)
+	    : ftruncate(out, st.st_size) < 0
+		    ? err_set(err, -errno, "copy the image: %s",
+			      strerror(errno))
+		    : 0;
 	return r < 0 ? r : copy_still(in, out, frozen, st.st_size, err);
 }

@@ -4,6 +4,7 @@
 
 #include "lib/test/test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,13 +21,15 @@
 
 /* ---- a driver ---------------------------------------------------------- */
 
-/* "vol-NAME": it exists; "mnt-NAME": it is mounted. */
+/* "vol-NAME": it exists; "mnt-NAME": it is mounted; "snap-NAME@S": its snapshot;
+ * "staged-NAME"; "of-NAME": it is a copy; "rolled-NAME". */
 struct fake_volume {
 	struct vol_volume base;
 	struct {
 		uint32_t flavour;
 		char label[16];
 		uint64_t size;
+		char from[64];
 	} opts;
 };
 
@@ -139,6 +142,118 @@ static int fake_verify(struct vol_volume *v, struct err *err)
 					  : err_set(err, -ENOENT, "it is gone");
 }
 
+static const char *snap_name(char buf[240], const char *name, const char *snap)
+{
+	snprintf(buf, 240, "%.100s@%.100s", name, snap);
+	return buf;
+}
+
+static int fake_snapshot_add(struct vol_volume *v, const char *snap,
+			     struct err *err)
+{
+	char name[240];
+
+	if (fake_there("unable", v->name))
+		return err_set(err, -EOPNOTSUPP, "it can't be snapshotted");
+	return fake_set("snap", snap_name(name, v->name, snap), true);
+}
+
+static int fake_snapshot_del(struct vol_volume *v, const char *snap,
+			     struct err *err)
+{
+	char name[240];
+
+	snap_name(name, v->name, snap);
+	if (!fake_there("snap", name))
+		return err_set(err, -ENOENT, "no snapshot %s", snap);
+	if (fake_there("stuck", v->name))
+		return err_set(err, -EIO, "it is stuck");
+	return fake_set("snap", name, false);
+}
+
+static int fake_snapshots(struct vol_volume *v,
+			  void (*fn)(void *ctx, const struct vol_snapshot *s),
+			  void *ctx, struct err *err)
+{
+	int fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *all = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char head[300];
+
+	if (!all)
+		return err_set(err, -errno, "list: %s", strerror(errno));
+	snprintf(head, sizeof(head), "snap-%s@", v->name);
+	while ((entry = readdir(all))) {
+		struct vol_snapshot s = { 0 };
+
+		if (strncmp(entry->d_name, head, strlen(head)) != 0)
+			continue;
+		snprintf(s.name, sizeof(s.name), "%s",
+			 entry->d_name + strlen(head));
+		fn(ctx, &s);
+	}
+	closedir(all);
+	return 0;
+}
+
+static int fake_snapshot_open(struct vol_volume *v, const char *snap,
+			      struct err *err)
+{
+	char name[240];
+
+	if (!fake_there("snap", snap_name(name, v->name, snap)))
+		return err_set(err, -ENOENT, "no snapshot %s", snap);
+	return openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int fake_rollback(struct vol_volume *v, const char *snap,
+			 struct err *err)
+{
+	(void)snap;
+	if (fake_there("mnt", v->name))
+		return err_set(err, -EBUSY, "it is mounted");
+	return fake_set("rolled", v->name, true);
+}
+
+static int fake_clone(struct vol_volume *v, struct vol_volume *src,
+		      const char *snap, struct err *err)
+{
+	char name[240];
+
+	if (fake_there("vol", v->name))
+		return 0;
+	if (!src)
+		return err_set(err, -ENOENT, "no volume %s", v->from.name);
+	if (*snap && !fake_there("snap", snap_name(name, src->name, snap)))
+		return err_set(err, -ENOENT, "no snapshot %s", snap);
+	fake_set("of", v->name, true);
+	return fake_set("vol", v->name, true);
+}
+
+static int fake_stage(struct vol_volume *v, struct err *err)
+{
+	if (fake_there("vol", v->name))
+		return err_set(err, -EEXIST, "it is there already");
+	fake_set("staged", v->name, true);
+	return openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int fake_settle(struct vol_volume *v, struct err *err)
+{
+	char staged[300], vol[300];
+
+	snprintf(staged, sizeof(staged), "staged-%s", v->name);
+	snprintf(vol, sizeof(vol), "vol-%s", v->name);
+	return renameat(base, staged, base, vol) < 0
+		       ? err_set(err, -errno, "settle: %s", strerror(errno))
+		       : 0;
+}
+
+static void fake_unstage(struct vol_volume *v)
+{
+	fake_set("staged", v->name, false);
+}
+
 static int fake_options_check(struct vol_volume *v, struct err *err)
 {
 	struct fake_volume *f = container_of(v, struct fake_volume, base);
@@ -164,7 +279,28 @@ static const struct opt_field fake_options[] = {
 	  .offset = offsetof(struct fake_volume, opts.size) -
 		    offsetof(struct fake_volume, opts),
 	  .size = sizeof(uint64_t) },
+	{ .key = "from",
+	  .type = OPT_STR,
+	  .offset = offsetof(struct fake_volume, opts.from) -
+		    offsetof(struct fake_volume, opts),
+	  .size = 64 },
 	{ 0 },
+};
+
+static const struct vol_driver plain_driver = {
+	.name = "plain",
+	.volume_size = sizeof(struct fake_volume),
+	.options_offset = offsetof(struct fake_volume, opts),
+	.options_size = sizeof(((struct fake_volume *)0)->opts),
+	.options = fake_options,
+	.init = fake_options_check,
+	.create = fake_create,
+	.unmake = fake_unmake,
+	.remove = fake_remove,
+	.mount = fake_mount,
+	.unmount = fake_unmount,
+	.path = fake_path,
+	.verify = fake_verify,
 };
 
 static const struct vol_driver fake_driver = {
@@ -182,7 +318,18 @@ static const struct vol_driver fake_driver = {
 	.resize = fake_resize,
 	.path = fake_path,
 	.verify = fake_verify,
+	.snapshot_add = fake_snapshot_add,
+	.snapshot_del = fake_snapshot_del,
+	.snapshots = fake_snapshots,
+	.snapshot_open = fake_snapshot_open,
+	.rollback = fake_rollback,
+	.clone = fake_clone,
+	.stage = fake_stage,
+	.settle = fake_settle,
+	.unstage = fake_unstage,
 };
+
+bool fake_is_plain;
 
 /* ---- a life ------------------------------------------------------------ */
 
@@ -196,7 +343,8 @@ static void life_open(struct life *l)
 	OK(store_open(sub, STORE_STATE, &l->d.state, &err));
 	snprintf(sub, sizeof(sub), "%s/run", dir);
 	OK(store_open(sub, STORE_RUN, &l->d.run, &err));
-	OK(vol_core_open(&fake_driver, &l->d, 60, &l->core, &err));
+	OK(vol_core_open(fake_is_plain ? &plain_driver : &fake_driver, &l->d,
+			 60, &l->core, &err));
 }
 
 static void life_close(struct life *l)
@@ -363,6 +511,11 @@ void fake_expire(struct life *l)
 int fake_dir(void)
 {
 	return base;
+}
+
+const char *fake_path_of_dir(void)
+{
+	return dir;
 }
 
 void *fake_shared(size_t size)

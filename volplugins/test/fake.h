@@ -16,9 +16,14 @@
 #include "volplugins/vol_core.h"
 
 /* Its "kernel": "vol-NAME" exists, "mnt-NAME" is mounted, "data-NAME" holds
- * data; "stuck-NAME" can't be removed, "busy-NAME" can't be unmounted. */
+ * data; "stuck-NAME" can't be removed, "busy-NAME" can't be unmounted,
+ * "unable-NAME" can't be snapshotted.  "snap-NAME@S" is a snapshot, "of-NAME" a
+ * copy, "rolled-NAME" was rolled back, "staged-NAME" is being filled. */
 bool fake_there(const char *kind, const char *name);
 int fake_set(const char *kind, const char *name, bool on);
+
+/* Lives from now on have a driver without the optional operations. */
+extern bool fake_is_plain;
 
 /* Bytes of "vol-NAME". */
 uint64_t fake_size(const char *name);
@@ -64,6 +69,7 @@ int live(void (*fn)(struct life *l, void *arg), void *arg, const char *fp);
 bool was_killed(int status);
 /* The directory that lives have their files in. */
 int fake_dir(void);
+const char *fake_path_of_dir(void);
 /* Let the time of kept answers pass. */
 void fake_expire(struct life *l);
 
