@@ -233,6 +233,10 @@ int volumes_ref(const struct ctl *ctl, const char *word, bool need,
 			    word);
 	if (r == 0)
 		r = volumes_find(&v, name, &row, err);
+	if (r == 0 && need && strcmp(jget_str(row, "Name"), name) != 0)
+		r = err_set(err, -EINVAL,
+			    "this takes whole names only: did you mean %s?",
+			    jget_str(row, "Name"));
 	if (r < 0)
 		return r;
 	snprintf(ret->name, sizeof(ret->name), "%s", jget_str(row, "Name"));

@@ -45,7 +45,8 @@ int volumes_find(const struct volumes *v, const char *word, json_object **ret,
  * volumes_ref() - "VOLUME" or "VOLUME@SNAPSHOT" of the command line, the volume
  * found as by volumes_find() among ours.
  *
- * @need: there must be a snapshot.
+ * @need: there must be a snapshot, and the volume's name be whole: something
+ *        will be gone.
  */
 struct volumes_ref {
 	char name[256], driver[64];

@@ -571,6 +571,7 @@ int vol_mount(struct vol_core *core, const char *name, const char *id,
 		return r;
 	acknowledge(e);
 	e->last_mount = vol_clock();
+	e->mount_calls++;
 	e->idle_since = 0;
 	m = vol_mount_find(e, id);
 	if (!m) {

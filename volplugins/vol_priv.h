@@ -41,7 +41,8 @@ struct vol_entry {
 	/* CLOCK_BOOTTIME seconds: of the last Mount (or the load), and since
 	 * when nobody was seen to have it mounted (0: somebody, or unknown). */
 	time_t last_mount, idle_since;
-	bool staged; /* a Restore is filling it: the name is taken */
+	uint64_t mount_calls; /* how often somebody asked for it */
+	bool staged;          /* a Restore is filling it: the name is taken */
 
 	char name[VOL_NAME_MAX];
 };

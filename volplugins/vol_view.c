@@ -43,8 +43,8 @@ struct vol_view {
 	char name[VOL_NAME_MAX], snap[VOL_NAME_MAX];
 	int fd;               /* root directory; -EBADF */
 	int peer, pid;        /* pidfd */
+	uint64_t mount_calls; /* of the volume, when VIEW_LIVE was opened */
 	bool told;            /* that it can't be ended */
-	time_t opened;        /* vol_clock() */
 	struct vol_volume *v; /* VIEW_STAGED: owned */
 	json_object *opts;    /* its own, or NULL */
 };
@@ -84,7 +84,6 @@ static struct vol_view *view_new(const char *name, int peer, int pid)
 	w->fd = -EBADF;
 	w->peer = peer;
 	w->pid = pid;
-	w->opened = vol_clock();
 	return w;
 }
 
@@ -207,29 +206,28 @@ static int open_snapshot(struct vol_entry *e, struct vol_view *w,
 
 /* ---- reading: the volume itself ------------------------------------------------ */
 
-static int in_use(const struct vol_entry *e, const char *why, struct err *err)
-{
-	return err_set(err, -EBUSY,
-		       "volume %s is in use, and %s: what is read while others "
-		       "write may fit nowhere together.  Stop who uses it, or "
-		       "say --live",
-		       e->name, why);
-}
-
-static int only_user(struct vol_core *core, const char *name, const char *why,
-		     struct err *err)
+/* Its users but us: none, or @live.  Those who come from now on are counted. */
+static int look_at_users(struct vol_core *core, struct vol_view *w, bool live,
+			 struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e =
-		vol_entry_take(core, name);
+		vol_entry_take(core, w->name);
 	int r = e ? vol_usable(e, err) : no_memory(err);
 
 	if (r < 0)
 		return r;
-	return e->v->users > 1 ? in_use(e, why, err) : 0;
+	w->mount_calls = e->mount_calls;
+	if (live || e->v->users <= 1)
+		return 0;
+	return err_set(err, -EBUSY,
+		       "volume %s is in use, and there can be no snapshot of "
+		       "it: what is read while others write may fit nowhere "
+		       "together.  Stop who uses it, or say --live",
+		       w->name);
 }
 
 static int open_live(struct vol_core *core, struct vol_view *w, bool live,
-		     const char *why, struct err *err)
+		     struct err *err)
 {
 	char path[VOL_PATH_MAX];
 	uint64_t seq = 0;
@@ -241,10 +239,8 @@ static int open_live(struct vol_core *core, struct vol_view *w, bool live,
 	vol_core_delivered(core, seq);
 	if (r < 0)
 		return r;
-	if (!live)
-		r = only_user(core, w->name, why, err);
+	r = look_at_users(core, w, live, err);
 	if (r == 0) {
-		w->opened = vol_clock();
 		w->fd = open(path,
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (w->fd < 0)
@@ -287,7 +283,7 @@ int vol_view_open(struct vol_core *core, const char *name, const char *snap,
 	if (*snap || !cannot(r) || !w)
 		return r;
 	w->snap[0] = '\0';
-	r = open_live(core, w, live, why.msg, err);
+	r = open_live(core, w, live, err);
 	if (r < 0)
 		return r;
 	tell(w, ret);
@@ -436,7 +432,7 @@ static int end_live(struct vol_core *core, struct vol_view *w, bool *shared,
 
 	if (r < 0)
 		return err_set(err, r, "volume %s is busy", w->name);
-	*shared = e->v && (e->v->users > 1 || e->last_mount > w->opened);
+	*shared = e->v && (e->v->users > 1 || e->mount_calls != w->mount_calls);
 	vol_entry_give(e);
 	r = vol_unmount(core, w->name, w->id, &seq, err);
 	vol_core_delivered(core, seq);

@@ -7,6 +7,7 @@
 need curl jq btrfs mkfs.btrfs getfattr getfacl zstd python3
 
 disk mkfs.btrfs commit=1
+# shellcheck disable=SC2034 # the included part uses it
 OPTS=''
 . "${0%/*}/backup.sh"
 same "$(btrfs subvolume list /var/lib/berth)" ''

@@ -6,6 +6,7 @@
 need curl jq getfattr getfacl zstd python3
 
 disk 'mkfs.ext4 -q'
+# shellcheck disable=SC2034 # the included part uses it
 OPTS='-o backing=image'
 . "${0%/*}/backup.sh"
 same "$(losetup -ln -O BACK-FILE | grep "$DIR" | grep -cv /disk.img || :)" 0 'loop devices'
