@@ -282,8 +282,8 @@ static int descend(struct writer *w, int fd)
 		w->levels = grew;
 		w->room = room;
 	}
-	w->levels[w->depth++] =
-		(struct level){ .dir = dir, .len = strlen(w->path) };
+	w->levels[w->depth].dir = dir;
+	w->levels[w->depth++].len = strlen(w->path);
 	return 0;
 }
 
@@ -319,7 +319,7 @@ static int open_file(struct writer *w, int dir, const char *name,
 static int visit(struct writer *w, int dir, const char *name)
 {
 	_cleanup_close_ int fd = -EBADF;
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -375,7 +375,7 @@ static int write_tree(struct writer *w, int root)
 {
 	_cleanup_close_ int fd =
 		openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
+	struct stat st = { 0 };
 	int r = stream_open(w);
 
 	if (r == 0 && (fd < 0 || fstat(fd, &st) < 0))

@@ -124,24 +124,30 @@ static int remount(struct vol_core *core, struct err *err)
 /* Each: 0 when the intent's end is recorded; else what failed.  Which entry
  * is known from the body only: a key may be cut. */
 
+static int new_volume(struct vol_entry *e, const struct vol_request *q,
+		      struct vol_volume **ret, struct err *err)
+{
+	if (e->v || e->broken)
+		return err_set(err, -EEXIST, "the volume is there already");
+	return vol_new(e->core, e->name, q->opts, ret, err);
+}
+
 static int redo_create(struct vol_entry *e, const struct vol_request *q,
 		       const struct journal_intent *i, struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *src = NULL;
 	_cleanup_free_ struct vol_volume *v = NULL;
-	int r;
+	int r = new_volume(e, q, &v, err);
 
-	if (e->v || e->broken)
-		return err_set(err, -EEXIST, "the volume is there already");
-	r = vol_new(e->core, e->name, q->opts, &v, err);
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
-	if (v->from.name[0])
+	if (v->from.name[0]) {
 		src = vol_entry_take(e->core, v->from.name);
-	if (v->from.name[0] && !src)
-		return no_memory(err);
-	r = vol_create_apply(e, src, v, q->opts, i->seq, err);
+		r = src ? 0 : no_memory(err);
+	}
+	if (r == 0)
+		r = vol_create_apply(e, src, v, q->opts, i->seq, err);
 	if (r < 0) {
 		(void)e->core->driver->unmake(v, NULL);
 		return r;
@@ -238,20 +244,18 @@ static int redo_restore(struct vol_entry *e, const struct vol_request *q,
 			uint64_t seq, struct err *err)
 {
 	_cleanup_free_ struct vol_volume *v = NULL;
-	int r;
+	int r = new_volume(e, q, &v, err);
 
-	if (e->v || e->broken)
-		return err_set(err, -EEXIST, "the volume is there already");
-	r = vol_new(e->core, e->name, q->opts, &v, err);
 	if (r == 0)
 		r = e->core->driver->verify(v, err);
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
 	r = vol_create_apply(e, NULL, v, q->opts, seq, err);
-	if (r == 0)
-		(void)take_ptr(v);
-	return r;
+	if (r < 0)
+		return r;
+	(void)take_ptr(v);
+	return 0;
 }
 
 static int redo_copy(struct vol_entry *e, const struct journal_intent *i,

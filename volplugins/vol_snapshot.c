@@ -206,7 +206,7 @@ int vol_snapshot_add(struct vol_core *core, const char *name, const char *snap,
 		     uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r = take(core, name, &e, err);
 
 	if (r == 0)
@@ -255,7 +255,7 @@ int vol_snapshot_del(struct vol_core *core, const char *name, const char *snap,
 		     uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r = take(core, name, &e, err);
 
 	if (r == 0)
@@ -318,7 +318,7 @@ int vol_rollback(struct vol_core *core, const char *name, const char *snap,
 		 uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r = take(core, name, &e, err);
 
 	if (r == 0)
