@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/answer.h"
 #include "volplugins/vol_api.h"
 #include "volplugins/vol_api_priv.h"
 
@@ -52,15 +53,10 @@ static int decode(const struct rpc_call *call, const struct jdec_field *fields,
 	return jdec_object(call->body, fields, q, err);
 }
 
-static int add_text(json_object *to, const char *key, const char *text)
-{
-	return vol_api_add(to, key, json_object_new_string(text));
-}
-
 /* A figure that is not known is left out. */
 static int add_bytes(json_object *to, const char *key, bool known, uint64_t n)
 {
-	return known ? vol_api_add(to, key, json_object_new_uint64(n)) : 0;
+	return known ? answer_put(to, key, json_object_new_uint64(n)) : 0;
 }
 
 static int on_snapshot(void *ctx, struct rpc_call *call, json_object **ret,
@@ -100,8 +96,8 @@ static void list_snapshot(void *ctx, const struct vol_snapshot *s)
 {
 	json_object *list = ctx, *row = json_object_new_object();
 
-	if (add_text(row, "Name", s->name) ||
-	    (s->created[0] && add_text(row, "Created", s->created)) ||
+	if (answer_text(row, "Name", s->name) ||
+	    (s->created[0] && answer_text(row, "Created", s->created)) ||
 	    add_bytes(row, "UsedBytes", s->used_known, s->used_bytes) ||
 	    add_bytes(row, "OwnBytes", s->own_known, s->own_bytes) ||
 	    json_object_array_add(list, row) < 0)
@@ -127,8 +123,8 @@ static int on_snapshots(void *ctx, struct rpc_call *call, json_object **ret,
 	int r;
 
 	*ret = json_object_new_object();
-	if (vol_api_add(*ret, "Snapshots", list) < 0)
-		return vol_api_no_memory(err);
+	if (answer_put(*ret, "Snapshots", list) < 0)
+		return answer_no_memory(err);
 	r = decode(call, name_fields, &q, err);
 	if (r == 0)
 		r = vol_snapshots(ctx, q.name, list_snapshot, list, err);
@@ -141,9 +137,10 @@ static int put_view(const struct vol_view_info *v, json_object **ret,
 		    struct err *err)
 {
 	*ret = json_object_new_object();
-	if (add_text(*ret, "View", v->id) || add_text(*ret, "Path", v->path) ||
-	    vol_api_add(*ret, "Live", json_object_new_boolean(v->live)))
-		return vol_api_no_memory(err);
+	if (answer_text(*ret, "View", v->id) ||
+	    answer_text(*ret, "Path", v->path) ||
+	    answer_put(*ret, "Live", json_object_new_boolean(v->live)))
+		return answer_no_memory(err);
 	return 0;
 }
 
@@ -192,8 +189,8 @@ static int on_close(void *ctx, struct rpc_call *call, json_object **ret,
 	if (r < 0)
 		return r;
 	*ret = json_object_new_object();
-	return vol_api_add(*ret, "Shared", json_object_new_boolean(shared)) < 0
-		       ? vol_api_no_memory(err)
+	return answer_put(*ret, "Shared", json_object_new_boolean(shared)) < 0
+		       ? answer_no_memory(err)
 		       : 0;
 }
 

@@ -563,9 +563,9 @@ static void drop_left(struct vol_core *core, const struct left *left)
 	if (r == 0 || r == -ENOENT)
 		r = store_del(core->d->state, VIEW_KIND, left->id, &err);
 	if (r < 0)
-		vol_problem(core,
-			    "a snapshot for a backup of volume %s stays: %s",
-			    left->name, err.msg);
+		problems_add(&core->problems,
+			     "a snapshot for a backup of volume %s stays: %s",
+			     left->name, err.msg);
 }
 
 /* Users of an earlier life that were ours. */
