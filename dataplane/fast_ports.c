@@ -92,7 +92,8 @@ static struct nat_endpoint endpoint_of(const struct dp_network *net,
 		.bridge_mac = bridge->mac,
 		.masquerade4 = net->masquerade4 && nat4,
 		.masquerade6 = net->masquerade6 && nat6,
-		.internal = net->internal,
+		.internal4 = net->internal || net->mode4 == DP_GW_ISOLATED,
+		.internal6 = net->internal || net->mode6 == DP_GW_ISOLATED,
 	};
 }
 

@@ -83,7 +83,8 @@ struct nat_endpoint {
 	struct ip_addr snat4, snat6;       /* none: by link */
 	int ifindex, bridge;
 	struct mac_addr mac, bridge_mac;
-	bool masquerade4, masquerade6, internal;
+	bool masquerade4, masquerade6;
+	bool internal4, internal6; /* nothing leaves, nothing comes in */
 };
 
 int nat_ep_add(struct nat *nat, const struct nat_endpoint *ep, struct err *err);

@@ -13,6 +13,7 @@ static bool entry_of(const struct nat_endpoint *ep, bool v6, __u32 key[4],
 {
 	const struct ip_addr *ip = v6 ? &ep->ip6 : &ep->ip4;
 	bool masq = v6 ? ep->masquerade6 : ep->masquerade4;
+	bool internal = v6 ? ep->internal6 : ep->internal4;
 
 	if (ip_is_none(ip))
 		return false;
@@ -20,7 +21,7 @@ static bool entry_of(const struct nat_endpoint *ep, bool v6, __u32 key[4],
 		.ifindex = (__u32)ep->ifindex,
 		.bridge = (__u32)ep->bridge,
 		.flags = (masq ? NAT_EP_MASQ : 0u) |
-			 (ep->internal ? NAT_EP_INTERNAL : 0u),
+			 (internal ? NAT_EP_INTERNAL : 0u),
 	};
 	nat_addr(key, ip);
 	nat_addr(ret->gateway, v6 ? &ep->gateway6 : &ep->gateway4);

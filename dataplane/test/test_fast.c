@@ -253,6 +253,43 @@ static void a_network_changes_over(void **state)
 	assert_int_equal(end_all(dp), 0);
 }
 
+/* What the programs know of both families of the one container. */
+static void flags_are(const char *want)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd),
+		 "bpftool -j map dump pinned %s/berth/v1/" DRIVER
+		 "/nat_ep | jq -c '[.[].formatted.value.flags] | sort'",
+		 bpf_dir);
+	assert_int_equal(sh(cmd), 0);
+	assert_string_equal(out, want);
+}
+
+/* Out of an isolated family nothing leads, not even to a port that another
+ * network published: each family by itself. */
+static void an_isolated_family_is_closed(void **state)
+{
+	struct dp_network net = fast_network(false);
+	struct dp *dp = open_dp();
+
+	(void)state;
+	for (enum step s = STEP_NETWORK; s < STEP_MAX; s++)
+		ok(do_step(dp, false, s));
+	flags_are("[1,1]\n"); /* NAT_EP_MASQ */
+	net.mode4 = DP_GW_ISOLATED;
+	ok(dp_network_add(dp, &net, &err));
+	flags_are("[1,2]\n"); /* NAT_EP_INTERNAL */
+	net.mode4 = DP_GW_NAT;
+	net.mode6 = DP_GW_ISOLATED;
+	ok(dp_network_add(dp, &net, &err));
+	flags_are("[1,2]\n");
+	net.mode4 = DP_GW_ISOLATED;
+	ok(dp_network_add(dp, &net, &err));
+	flags_are("[2,2]\n");
+	assert_int_equal(end_all(dp), 0);
+}
+
 static void a_restart_without_ebpf_networks_removes_it(void **state)
 {
 	struct dp_network net = network("n2", "br1", 1);
@@ -326,6 +363,7 @@ int main(void)
 {
 	static const struct CMUnitTest plain[] = {
 		cmocka_unit_test(a_network_changes_over),
+		cmocka_unit_test(an_isolated_family_is_closed),
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
 		cmocka_unit_test(counters_are_told),
 		cmocka_unit_test(ports_are_kept_and_given_back),
