@@ -323,7 +323,9 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 	if (!f || p->ttl <= 1)
 		return TC_ACT_UNSPEC;
 	__builtin_memcpy(c, f, sizeof(*c));
-	if ((c->flags & NAT_INSIDE) != w->inside)
+	/* nobody is a router behind a container: it speaks of its own flows */
+	if ((c->flags & NAT_INSIDE) != w->inside ||
+	    (w->inside && !addr_same(p->t.saddr, in->saddr)))
 		return drop(skb, w, NAT_DROP_FORGED);
 	if (!(c->flags & NAT_PEER) && route_again(skb, w, f) < 0)
 		return TC_ACT_UNSPEC;

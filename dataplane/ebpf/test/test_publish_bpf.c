@@ -328,6 +328,12 @@ static const struct row errors[] = {
 	{ "its hops end here",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
 	  "U icmp 192.0.2.254>192.0.2.1 ttl=1 error { udp 192.0.2.1:5353>" C4 " } => pass" },
+	{ "about another container's flow",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "E2 icmp 10.8.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => drop forged" },
+	{ "about another container's flow, IPv6",
+	  "U tcp " C6 ">[fd02::1]:8080 S => peer tcp *\n"
+	  "E icmp fd09::3>fd02::2 error { tcp " C6 ">[fd09::2]:80 } => drop forged" },
 	{ "a container's, forged from the wire",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
 	  "U icmp 10.9.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => drop forged" },
