@@ -656,16 +656,25 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 	return begin(skb, w);
 }
 
+/* The port's own entry. Return: NULL: the packet has another one's address. */
+static __always_inline const struct nat_ep *own_of(struct __sk_buff *skb,
+						   const struct packet *p)
+{
+	const struct nat_ep *own = bpf_map_lookup_elem(&nat_ep, p->t.saddr);
+
+	return own && own->ifindex == skb->ifindex ? own : 0;
+}
+
 static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
 					       struct work *w,
 					       const struct guard_port *port)
 {
 	__u32 bridge = port->bridge;
-	const struct nat_ep *own = bpf_map_lookup_elem(&nat_ep, w->p.t.saddr);
+	const struct nat_ep *own = own_of(skb, &w->p);
 	const struct nat_local *local;
 
-	if (!own || own->ifindex != skb->ifindex)
-		return TC_ACT_UNSPEC; /* the source guard is off */
+	if (!own)
+		return TC_ACT_UNSPEC;
 	local = bpf_map_lookup_elem(&nat_local, w->p.t.daddr);
 	if (!local)
 		return masquerade(skb, w, bridge, own);
@@ -694,6 +703,8 @@ int publish_endpoint(struct __sk_buff *skb)
 	w->inside = NAT_INSIDE;
 	if (packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
+	if (!(port->flags & GUARD_SOURCE) && !own_of(skb, &w->p))
+		return TC_ACT_UNSPEC; /* anybody's, with flows of his */
 	if (w->p.icmp == ICMP_ERROR)
 		return translate_error(skb, w);
 	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)

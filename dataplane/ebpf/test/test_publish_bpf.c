@@ -248,6 +248,11 @@ static const struct row life[] = {
 	{ "a container's own flow, forged from the wire",
 	  "E tcp 10.9.0.2:40000>192.0.2.1:9090 S => peer tcp *\n"
 	  "U tcp 10.9.0.2:40000>192.0.2.1:9090 A => drop forged" },
+	{ "a container's answer, forged by another without source guard",
+	  OPENED "E2 tcp 10.9.0.2:80>" C4 " A => pass" },
+	{ "a masqueraded flow, forged by another without source guard",
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
+	  "E2 udp 10.9.0.2:40000>198.51.100.7:53 => pass" },
 	{ "a masqueraded flow, forged from the wire",
 	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
 	  "U udp 10.9.0.2:40000>198.51.100.7:53 => drop forged" },
@@ -333,7 +338,7 @@ static const struct row errors[] = {
 	  "E2 icmp 10.8.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => drop forged" },
 	{ "about another container's flow, IPv6",
 	  "U tcp " C6 ">[fd02::1]:8080 S => peer tcp *\n"
-	  "E icmp fd09::3>fd02::2 error { tcp " C6 ">[fd09::2]:80 } => drop forged" },
+	  "E icmp fd09::3>fd02::2 error { tcp " C6 ">[fd09::2]:80 } => pass" },
 	{ "a container's, forged from the wire",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
 	  "U icmp 10.9.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => drop forged" },
