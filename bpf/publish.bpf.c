@@ -505,7 +505,8 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	const struct nat_link *link;
 	const struct nat_ep *ep;
 
-	if (!begins(skb, p) || !bpf_map_lookup_elem(&nat_local, p->t.daddr))
+	if (!begins(skb, p) || !addr_routable(p->t.saddr, p->v6) ||
+	    !bpf_map_lookup_elem(&nat_local, p->t.daddr))
 		return TC_ACT_UNSPEC;
 	d = find_publish(&p->t, p->v6);
 	if (!d)

@@ -81,11 +81,13 @@ static __always_inline int addr_none(const __u32 a[4])
 /* Is it of one host, and may it leave its own link? */
 static __always_inline int addr_routable(const __u32 a[4], __u8 v6)
 {
+	__u32 ip = bpf_ntohl(v6 ? a[0] : a[3]);
+
 	if (v6)
-		return (a[0] & bpf_htonl(0xff000000)) !=
-			       bpf_htonl(0xff000000) &&
-		       (a[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000);
-	return bpf_ntohl(a[3]) < 0xe0000000; /* groups, and everybody */
+		return (ip & 0xff000000) != 0xff000000 &&
+		       (ip & 0xffc00000) != 0xfe800000 && !addr_none(a);
+	/* not groups, everybody, or "this network" */
+	return ip < 0xe0000000 && ip >= 0x01000000;
 }
 
 static __always_inline void tuple_reverse(struct nat_tuple *r,

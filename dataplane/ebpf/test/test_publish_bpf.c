@@ -104,6 +104,12 @@ static const struct row wire[] = {
 	{ "from a container's address, IPv6", "U tcp [fd09::2]:5000>[fd02::1]:8080 S => drop forged" },
 	{ "from this host's address", "U tcp 192.0.2.1:5000>192.0.2.1:8080 S => pass" },
 	{ "from loopback", "U tcp 127.0.0.1:5000>192.0.2.1:8080 S => pass" },
+	{ "from a group", "U udp 224.0.0.1:5000>192.0.2.1:5353 => pass" },
+	{ "from everybody", "U udp 255.255.255.255:5000>192.0.2.1:5353 => pass" },
+	{ "from nobody", "U udp 0.0.0.0:5000>192.0.2.1:5353 => pass" },
+	{ "from nobody, IPv6", "U udp [::]:5000>[fd02::1]:5353 => pass" },
+	{ "from a group, IPv6", "U udp [ff02::1]:5000>[fd02::1]:5353 => pass" },
+	{ "from an address of the link", "U tcp [fe80::7]:5000>[fd02::1]:8080 S => pass" },
 	{ "an answer that can't be sent", "U tcp 203.0.114.9:5000>192.0.2.1:8080 S => pass" },
 	{ "from beyond the gateway", "U tcp 198.51.100.7:5000>192.0.2.1:8080 S => peer tcp 198.51.100.7:5000>10.9.0.2:80 S ttl=63\n"
 		"E tcp 10.9.0.2:80>198.51.100.7:5000 SA => wire tcp 192.0.2.1:8080>198.51.100.7:5000 SA ttl=63" },
