@@ -141,13 +141,34 @@ static int follow_guard(struct dp *dp, bool tick, struct err *err)
 	return guard_follow(dp->guard, tick, err);
 }
 
+/* Each part goes on where another one fails: an uplink that takes no program is
+ * no reason to leave the rules flushed. */
+struct done {
+	int failed, repairs; /* the first failure, or 0 */
+};
+
+static void add(struct done *d, int r)
+{
+	if (r >= 0)
+		d->repairs += r;
+	else if (!d->failed)
+		d->failed = r;
+}
+
+/* The first failure is the one that is told. */
+static struct err *still(const struct done *d, struct err *err)
+{
+	return d->failed ? NULL : err;
+}
+
 int dp_event(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
 	uint64_t now = now_ms();
 	bool tick = now - dp->looked_ms >= LOOK_MS;
-	int r, repairs = 0;
+	struct done done = { 0 };
 	bool check;
+	int r;
 
 	if (tick)
 		dp->looked_ms = now;
@@ -162,36 +183,24 @@ int dp_event(struct dp *dp, struct err *err)
 	if (tick)
 		dp_follow_routes(dp);
 	if (tick && dp->unhooked && dp_load_hooks(dp, NULL) == 0)
-		repairs++;
-	r = follow_guard(dp, tick, err);
-	if (r < 0)
-		return r;
-	repairs += r;
-	r = dp_follow_links(dp, err);
-	if (r < 0)
-		return r;
-	r = dp_fast_follow(dp, tick, err);
-	if (r < 0)
-		return r;
-	repairs += r;
-	r = tick ? dp_follow_again(dp, err) : 0;
-	if (r < 0)
-		return r;
+		done.repairs++;
+	add(&done, follow_guard(dp, tick, still(&done, err)));
+	r = dp_follow_links(dp, still(&done, err));
+	add(&done, r < 0 ? r : 0);
+	add(&done, dp_fast_follow(dp, tick, still(&done, err)));
+	r = tick ? dp_follow_again(dp, still(&done, err)) : 0;
 	dp->dirty = dp->dirty || r > 0;
+	add(&done, r < 0 ? r : 0);
 	/* before the look: what changes during it is for the next */
 	check = tick && changed(dp);
-	r = repair(dp, now, check, err);
-	if (r < 0) {
+	r = repair(dp, now, check, still(&done, err));
+	if (r < 0)
 		dp->seen = 0;
-		return r;
-	}
-	repairs += r;
+	add(&done, r);
 	/* Docker may come and make FORWARD at any time */
-	if (dp->foreign || check)
-		r = dp->st.networks.count ? dp_sync_foreign(dp, err) : 0;
-	else
-		r = 0;
-	return r < 0 ? r : repairs + r;
+	if ((dp->foreign || check) && dp->st.networks.count)
+		add(&done, dp_sync_foreign(dp, still(&done, err)));
+	return done.failed < 0 ? done.failed : done.repairs;
 }
 
 /* ---- differences -------------------------------------------------------- */

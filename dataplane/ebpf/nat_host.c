@@ -274,18 +274,21 @@ static int sync_uplinks(struct nat *nat, const struct host *h, int *back,
 {
 	int *now = calloc(h->link_count + 1, sizeof(*now)), n = 0, r = 0;
 	size_t count = 0;
+	int failed = 0;
 	bool same;
 
 	if (!now)
 		return err_set(err, -ENOMEM, "uplinks: out of memory");
-	for (size_t i = 0; r >= 0 && i < h->link_count; i++) {
+	for (size_t i = 0; i < h->link_count; i++) {
 		int index = h->links[i].l.index;
 
 		if (!is_uplink(&h->links[i]))
 			continue;
-		r = have_program(nat, index, err);
-		if (r == -ENODEV) { /* gone since */
-			r = 0;
+		r = have_program(nat, index, failed ? NULL : err);
+		if (r == -ENODEV) /* gone since */
+			continue;
+		if (r < 0) { /* the others shall have it */
+			failed = failed ? failed : r;
 			continue;
 		}
 		now[count++] = index;
@@ -294,9 +297,9 @@ static int sync_uplinks(struct nat *nat, const struct host *h, int *back,
 	}
 	same = nat->uplinks && count == nat->uplink_count &&
 	       memcmp(now, nat->uplinks, count * sizeof(*now)) == 0;
-	if (r < 0) {
+	if (failed) {
 		free(now); /* what has the program by now is found again */
-		return r;
+		return failed;
 	}
 	free(nat->uplinks);
 	nat->uplinks = now;

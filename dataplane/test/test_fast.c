@@ -195,17 +195,58 @@ static int run(const struct row *row)
 	return end_all(dp);
 }
 
-static void in_a_child(void **state)
+/* An uplink that takes no program keeps nobody from mending the rules, nor the
+ * uplinks after it from theirs. */
+static int rules_in_spite_of_an_uplink(const struct row *row)
+{
+	struct dp *dp;
+	char point[64];
+
+	(void)row;
+	/* all but br1 are uplinks: the first one that comes later */
+	sh("ip -o link show | grep -c link/ether");
+	snprintf(point, sizeof(point), "nat.uplink:err=ENOSPC:nth=%d",
+		 atoi(out));
+	setenv("BERTH_FP", point, 1);
+	dp = open_dp();
+	if (do_step(dp, false, STEP_NETWORK) < 0 || differences(dp, 0) != 0)
+		return 10;
+	sh("ip link add y1 type veth peer name y2");
+	sh("nft flush ruleset");
+	dp->fixed_ms = dp->fast.rehosted_ms = 0;
+	if (dp_event(dp, &err) != -ENOSPC)
+		return 20;
+	sh("nft list table inet " DRIVER);
+	if (!strstr(out, "chain forward"))
+		return 30;
+	if (differences(dp, 0) != 0)
+		return 40;
+	sh("ip link del y1");
+	return dp_network_del(dp, "n1", &err) < 0 ? 50 : 0;
+}
+
+static void fork_and(int (*fn)(const struct row *row), const struct row *row)
 {
 	pid_t pid = fork();
 	int st;
 
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(run(*state));
+		_exit(fn(row));
 	assert_int_equal(waitpid(pid, &st, 0), pid);
 	assert_true(WIFEXITED(st));
 	assert_int_equal(WEXITSTATUS(st), 0);
+}
+
+static void in_a_child(void **state)
+{
+	fork_and(run, *state);
+}
+
+static void an_uplink_fails_alone(void **state)
+{
+	(void)state;
+	fork_and(rules_in_spite_of_an_uplink, NULL);
 }
 
 /* ---- changing over ---------------------------------------------------------- */
@@ -362,6 +403,8 @@ static void ports_are_kept_and_given_back(void **state)
 int main(void)
 {
 	static const struct CMUnitTest plain[] = {
+		/* first: no fail point was read here yet */
+		cmocka_unit_test(an_uplink_fails_alone),
 		cmocka_unit_test(a_network_changes_over),
 		cmocka_unit_test(an_isolated_family_is_closed),
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
