@@ -3,7 +3,7 @@
 # --live; a container that comes in between is told; a forged archive leaves nothing outside.
 # alone
 . "${0%/*}/../lib/lib.sh"
-need docker curl jq python3 zstd
+need docker curl jq python3 zstd script
 
 disk 'mkfs.ext4 -q'
 start_daemon berth-named
@@ -23,6 +23,11 @@ netctl volume backup -o a.tar.zst dir >/dev/null
 same "$(users)" 0
 netctl volume restore a.tar.zst back >/dev/null
 same "$(docker run --rm --network none -v back:/d bb:1 sh -c 'cat /d/file; ls /d')" $'hello\nfile\nsub'
+
+# How far it is, on a terminal only.
+lacks "$(netctl volume backup -o t.tar.zst back 2>&1)" 'backup of'
+contains "$(script -qec 'netctl volume backup -o t2.tar.zst back' /dev/null)" 'backup of back'
+fails_with 'nothing for a terminal' script -qec 'netctl volume backup -o - back' /dev/null
 
 # In use.
 docker run -d --name user --network none --stop-signal KILL -v dir:/d bb:1 sleep 999 >/dev/null
