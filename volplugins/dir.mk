@@ -11,6 +11,7 @@ ar-src += volplugins/vol_snapshot.c
 ar-src += volplugins/vol_stale.c
 ar-src += volplugins/vol_table.c
 ar-src += volplugins/vol_view.c
+ar-src += volplugins/vol_view_left.c
 test-src += volplugins/test/fake.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c

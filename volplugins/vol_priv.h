@@ -175,14 +175,18 @@ int vol_tell_busy(struct vol_core *core, const char *name,
 
 /* ---- vol_view.c -------------------------------------------------------- */
 
+#define VIEW_KIND   "view" /* in state.db, id = the view's, parent = the volume */
+#define VOL_VIEW_ID "backup-" /* how ids begin, also as a mount ID */
+
 /* Is @snap of the volume (NULL: anything of it) being read?  -EBUSY, by whom. */
 int vol_view_check(struct vol_core *core, const char *name, const char *snap,
 		   struct err *err);
 /* Views whose reader is gone.  From the tick. */
 void vol_view_tick(struct vol_core *core);
-/* Take away what an earlier life left.  No other thread is there yet. */
-int vol_view_recover(struct vol_core *core, struct err *err);
 void vol_view_close_all(struct vol_core *core);
+/* vol_view_left.c: take away what an earlier life left.  No other thread is
+ * there yet. */
+int vol_view_recover(struct vol_core *core, struct err *err);
 
 /* ---- vol_recover.c ----------------------------------------------------- */
 
