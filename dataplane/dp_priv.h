@@ -34,7 +34,7 @@ struct dp_fast {
 
 struct dp {
 	pthread_mutex_t tracing; /* held by the one who listens */
-	pthread_mutex_t lock;	 /* of everything below */
+	pthread_mutex_t lock;    /* of everything below */
 	char driver[64];
 	struct state st;
 	struct claim_host host;

@@ -81,9 +81,9 @@ void net_core_delivered(struct net_core *core, uint64_t seq);
  * for finishing them after a crash.  -EOPNOTSUPP for an unknown method. */
 int net_core_run(struct net_call *c, struct err *err);
 
-extern const struct rpc_method net_core_methods[];  /* Docker's */
+extern const struct rpc_method net_core_methods[]; /* Docker's */
 int net_on_trace(void *ctx, struct rpc_call *call, json_object **ret,
-		 struct err *err); /* net_trace.c */
+		 struct err *err);                  /* net_trace.c */
 extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
 
 /* ---- net_journal.c: intents ---------------------------------------------- */

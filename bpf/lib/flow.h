@@ -61,7 +61,7 @@ struct work {
 	struct nat_flow back; /* of the answers */
 	struct nat_tuple key; /* for a look */
 	struct nat_tuple in, out; /* of an ICMP error */
-	__u32 inside; /* NAT_INSIDE: it came out of a container */
+	__u32 inside;             /* NAT_INSIDE: it came out of a container */
 };
 
 struct {
