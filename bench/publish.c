@@ -211,10 +211,11 @@ static void memory(struct bench *b, const struct work *w)
 	work_free(w, p);
 }
 
-static void network_add(struct bench *b)
+static void network_add(struct bench *b, enum dp_backend backend)
 {
 	struct dp_network net = { .id = "bench",
 				  .bridge = "bench0",
+				  .backend = backend,
 				  .masquerade4 = true,
 				  .icc = true,
 				  .guard = true };
@@ -239,14 +240,15 @@ int main(int argc, char **argv)
 	struct dp_config cfg = { .driver = "berth-bridge" };
 	struct bench b = { .dp = NULL };
 	struct rlimit files;
+	bool ebpf;
 
 	if (argc < 4) {
 		fprintf(stderr, "usage: publish DATAPLANE BPF-DIR CGROUP "
 				"[MEMORY-CGROUP]\n");
 		return 2;
 	}
-	/* Another is to be named here, and in dp_config or dp_network. */
-	if (strcmp(argv[1], "nft") != 0) {
+	ebpf = strcmp(argv[1], "ebpf") == 0;
+	if (!ebpf && strcmp(argv[1], "nft") != 0) {
 		fprintf(stderr, "publish: no dataplane %s here\n", argv[1]);
 		return 77;
 	}
@@ -258,7 +260,7 @@ int main(int argc, char **argv)
 	cfg.cgroup = argv[3];
 	b.memory = argc > 4 ? argv[4] : NULL;
 	must(&b, dp_open(&cfg, &b.dp, &b.err), "open");
-	network_add(&b);
+	network_add(&b, ebpf ? DP_EBPF : DP_NFT);
 	timed(&b, &(struct work){ .name = "first", .calls = 1, .each = 1 });
 	for (size_t i = 0; b.memory && i < ARRAY_SIZE(many); i++)
 		memory(&b, &many[i]);
