@@ -95,6 +95,9 @@ void host_make(struct host *h)
 		"ip addr add fd77::2/64 dev c0 nodad && ip link set c0 up && "
 		"ip route add default via 10.77.0.1");
 	host_enter(h, h->net);
+	/* On a busy machine IPv6 takes seconds to find its neighbour. */
+	host_sh("ping -q -c 1 -i 0.2 -w 20 10.77.0.2 >/dev/null && "
+		"ping -q -c 1 -i 0.2 -w 20 fd77::2 >/dev/null");
 }
 
 void host_remove(struct host *h)
@@ -154,7 +157,7 @@ const char *host_addr_str(const struct sockaddr_storage *a)
 int host_sock(const struct host *h, int netns, int family, int type,
 	      const char *ip, uint16_t port, bool listening)
 {
-	struct timeval limit = { .tv_sec = 3 };
+	struct timeval limit = { .tv_sec = 10 };
 	struct sockaddr_storage a;
 	int on = 1, fd;
 

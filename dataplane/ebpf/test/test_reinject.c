@@ -183,10 +183,10 @@ static int try_tcp(const struct row *row, int server)
 			  SOCK_STREAM, NULL, 0, false);
 	int r;
 
-	limit(c, row->want == -EINPROGRESS ? 300 : 3000);
+	limit(c, row->want == -EINPROGRESS ? 300 : 10000);
 	r = host_connect(c, row->v6 ? HOST6 : HOST4, 8080);
 	if (r == 0) {
-		limit(c, 3000);
+		limit(c, 10000);
 		talk(server, c, row->v6);
 	}
 	return r;
@@ -202,7 +202,7 @@ static int try_udp(const struct row *row, int server)
 	char b;
 
 	assert_int_equal(host_connect(c, row->v6 ? HOST6 : HOST4, 8080), 0);
-	limit(server, row->want ? 300 : 3000);
+	limit(server, row->want ? 300 : 10000);
 	for (int i = 0; i < 3; i++) {
 		(void)send(c, "q", 1, 0);
 		if (recvfrom(server, &b, 1, 0, (struct sockaddr *)&a, &len) < 0)
@@ -276,7 +276,7 @@ static void from_the_container_network(void **state)
 			   true);
 	c = host_sock(&host, host.container, AF_INET, SOCK_STREAM, NULL, 0,
 		      false);
-	limit(c, 3000);
+	limit(c, 10000);
 	assert_int_equal(host_connect(c, HOST4, 8080), 0);
 }
 
@@ -382,7 +382,9 @@ static void make_client(void)
 	host_enter(&host, client);
 	host_sh("ip link set lo up && ip addr add " CLIENT4 "/24 dev k0 && "
 		"ip addr add " CLIENT6 "/64 dev k0 nodad && "
-		"ip link set k0 up");
+		"ip link set k0 up && "
+		"ping -q -c 1 -i 0.2 -w 20 " HOST4 " >/dev/null && "
+		"ping -q -c 1 -i 0.2 -w 20 " HOST6 " >/dev/null");
 	host_enter(&host, host.container);
 	host_sh("ip -6 route add default via fd77::1");
 	host_enter(&host, host.net);
