@@ -122,7 +122,24 @@ static __always_inline int route(struct __sk_buff *skb, __u32 from, __u8 v6,
 	return 0;
 }
 
-/* Once a second: routes change, and nobody tells a flow. */
+/* Is what it was masqueraded with not, or no more, the address of where it goes
+ * out by now?  An address that the user chose is his matter. */
+static __always_inline int has_moved(const struct work *w,
+				     const struct nat_flow *f)
+{
+	const struct nat_flow *c = &w->f;
+	const struct nat_ep *own;
+
+	if (!(c->flags & NAT_MASQ) ||
+	    (c->ifindex == f->ifindex &&
+	     bpf_map_lookup_elem(&nat_local, c->to.saddr)))
+		return 0;
+	own = bpf_map_lookup_elem(&nat_ep, w->p.t.saddr);
+	return own && addr_none(own->snat);
+}
+
+/* Once a second: routes change, and nobody tells a flow.  Return: 0; -1: the
+ * stack's, which may know a way; or the flow is over. */
 static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
 				       struct nat_flow *f)
 {
@@ -136,6 +153,10 @@ static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
 	if (!port ||
 	    route(skb, port->bridge, w->p.v6, c->to.saddr, c->to.daddr, c) < 0)
 		return -1;
+	if (has_moved(w, f)) {
+		flow_end(w);
+		return -1;
+	}
 	f->ifindex = c->ifindex;
 	f->routed = c->routed;
 	f->mtu = c->mtu;

@@ -232,6 +232,16 @@ static __always_inline int flow_move(struct work *w, __u8 state)
 	return 0;
 }
 
+/* The flow of packet w->p is no more: the next one begins another. */
+static __always_inline void flow_end(struct work *w)
+{
+	pair_of(&w->f, &w->key);
+	(void)bpf_map_delete_elem(&nat_est, &w->key);
+	(void)bpf_map_delete_elem(&nat_est, &w->p.t);
+	(void)bpf_map_delete_elem(&nat_new, &w->key);
+	(void)bpf_map_delete_elem(&nat_new, &w->p.t);
+}
+
 static __always_inline __u8 tcp_next(struct work *w, struct nat_flow *f)
 {
 	__u8 flags = w->p.tcp_flags;

@@ -230,6 +230,44 @@ void publish_env_clear(void)
 	clear_map(skel->maps.nat_new);
 	clear_map(skel->maps.nat_est);
 	clear_map(skel->maps.nat_frag);
+	fill(); /* what was lost */
+}
+
+/* As if a second had passed: the flows look for their way again. */
+static void grow_old(struct bpf_map *map)
+{
+	struct nat_tuple key, *at = NULL;
+	int fd = bpf_map__fd(map);
+	struct nat_flow f;
+
+	for (; bpf_map_get_next_key(fd, at, &key) == 0; at = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &f), 0);
+		f.routed--;
+		put(map, &key, &f);
+	}
+}
+
+/* "lose ADDRESS", "route WHAT". Return: false: neither. */
+static bool change_host(const char *what, const char *arg, char *ret,
+			size_t size)
+{
+	char cmd[256];
+	__u32 key[4];
+
+	if (strcmp(what, "lose") != 0 && strcmp(what, "route") != 0)
+		return false;
+	grow_old(skel->maps.nat_new);
+	grow_old(skel->maps.nat_est);
+	snprintf(ret, size, "done");
+	if (what[0] == 'l') {
+		addr_key(arg, key);
+		bpf_map_delete_elem(bpf_map__fd(skel->maps.nat_local), key);
+		return true;
+	}
+	snprintf(cmd, sizeof(cmd), "ip route %s", arg);
+	if (system(cmd) != 0)
+		snprintf(ret, size, "failed");
+	return true;
 }
 
 /* ---- one step ------------------------------------------------------------ */
@@ -405,7 +443,7 @@ static void play(char *line)
 	*packet++ = '\0';
 	if (strcmp(line, "flow") == 0)
 		snprintf(got, sizeof(got), "%s", state_of(packet));
-	else
+	else if (!change_host(line, packet, got, sizeof(got)))
 		run(line, packet, got, sizeof(got));
 	if (!matches(want, got))
 		fail_msg("%s %s\n  got:  %s\n  want: %s", line, packet, got,

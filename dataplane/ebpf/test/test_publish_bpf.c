@@ -249,6 +249,29 @@ static const struct row life[] = {
 	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
 	  "U tcp 198.51.100.7:443>192.0.2.1:$ RA => peer tcp 198.51.100.7:443>10.9.0.2:40000 AR ttl=63\n"
 	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:$>198.51.100.7:443 S ttl=63" },
+#define ASKED "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n" \
+	"U udp 198.51.100.7:53>192.0.2.1:$ => peer udp *\n" \
+	"E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n" \
+	"flow udp 10.9.0.2:40000>198.51.100.7:53 = open\n"
+	{ "masqueraded with an address that is gone",
+	  ASKED "lose 192.0.2.1 => done\n"
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => pass\n"
+	  "flow udp 10.9.0.2:40000>198.51.100.7:53 = none" },
+	{ "masqueraded, and another address is gone",
+	  ASKED "lose 10.8.0.1 => done\n"
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
+	  "flow udp 10.9.0.2:40000>198.51.100.7:53 = open" },
+	{ "masqueraded, and goes out by another link now",
+	  ASKED "route add 198.51.100.0/24 via 10.5.0.9 => done\n"
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => pass\n"
+	  "flow udp 10.9.0.2:40000>198.51.100.7:53 = none\n"
+	  "route del 198.51.100.0/24 => done\n"
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *" },
+	{ "published, and its answers go out by another link now",
+	  "U udp 198.51.100.7:5000>192.0.2.1:5353 => peer udp *\n"
+	  "route add 198.51.100.0/24 via 10.5.0.9 => done\n"
+	  "E udp 10.9.0.2:53>198.51.100.7:5000 => wire udp 192.0.2.1:5353>198.51.100.7:5000 ttl=63\n"
+	  "route del 198.51.100.0/24 => done" },
 	{ "a container's answer, forged from the wire",
 	  OPENED "U tcp 10.9.0.2:80>" C4 " A => drop forged" },
 	{ "a container's own flow, forged from the wire",
