@@ -74,9 +74,9 @@ static int on_addr(void *ctx, const struct nlk_addr *a)
 	struct host *h = ctx;
 	struct nlk_addr *p;
 
-	/* not the host's, not yet, or for nobody outside */
-	if (ip_is_loopback(&a->p.addr) || a->scope == RT_SCOPE_HOST ||
-	    (a->flags & IFA_F_DADFAILED) ||
+	/* not the host's, or not yet.  The scope says nothing of who may ask
+	 * for it: an address of an LVS server or of anycast has "host". */
+	if (ip_is_loopback(&a->p.addr) || (a->flags & IFA_F_DADFAILED) ||
 	    ((a->flags & IFA_F_TENTATIVE) && !(a->flags & IFA_F_OPTIMISTIC)))
 		return 0;
 	p = grow(h->addrs, h->addr_count, &h->addr_room, sizeof(*p));

@@ -324,6 +324,7 @@ static void links_by_kind(void **state)
 		"ip addr add 10.88.0.1/24 dev ours0; "
 		"ip addr add 10.88.0.7/24 dev ours0; "
 		"ip addr add 203.0.113.1/32 dev lo; "
+		"ip addr add 203.0.113.2/32 dev lo scope host; "
 		"ip addr add 2001:db8:5::1/64 dev x0");
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
 	assert_int_equal(attached("x0"), 1);
@@ -340,6 +341,7 @@ static void links_by_kind(void **state)
 	assert_int_equal(link_flags("closed0"), NAT_LINK_CLOSED);
 	assert_int_equal(local_bridge("192.0.2.1"), 0);
 	assert_int_equal(local_bridge("203.0.113.1"), 0);
+	assert_int_equal(local_bridge("203.0.113.2"), 0);
 	assert_int_equal(local_bridge("127.0.0.1"), -1);
 	assert_int_equal(local_bridge("::1"), -1);
 	assert_int_equal(local_bridge("10.88.0.1"),
@@ -352,6 +354,7 @@ static void links_by_kind(void **state)
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
 	assert_int_equal(attached("x2"), 0);
 	host_sh("ip link del x1; ip addr del 203.0.113.1/32 dev lo; "
+		"ip addr del 203.0.113.2/32 dev lo; "
 		"for l in x0 ours0 closed0 not0; do ip link del $l; done");
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
 	assert_int_equal(local_bridge("192.0.2.1"), -1);
