@@ -302,6 +302,9 @@ static int guard_anew(struct dp *dp, struct err *err)
 /* What an earlier daemon left is taken over, or removed. */
 void dp_fast_load(struct dp *dp)
 {
+	/* after a failure some ports may have the guard alone, and an entry
+	 * must not lead there */
+	bool anew = !dp_fast_runs(dp) || dp->fast.again;
 	struct err err = { "" };
 	int r = 0;
 
@@ -309,11 +312,10 @@ void dp_fast_load(struct dp *dp)
 		(void)dp_fast_stop(dp, NULL);
 		return;
 	}
-	if (!dp_fast_runs(dp)) {
+	if (!dp_fast_runs(dp))
 		r = start(dp, &err);
-		if (r >= 0)
-			r = guard_anew(dp, &err);
-	}
+	if (r >= 0 && anew)
+		r = guard_anew(dp, &err);
 	if (r >= 0)
 		r = dp_fast_ports(dp, &err);
 	if (r >= 0)

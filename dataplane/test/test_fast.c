@@ -195,6 +195,18 @@ static int run(const struct row *row)
 	return end_all(dp);
 }
 
+static int published(const char *map)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd),
+		 "bpftool -j map dump pinned %s/berth/v1/" DRIVER
+		 "/%s 2>/dev/null | jq 'if type == \"array\" then length else "
+		 "-1 end'",
+		 bpf_dir, map);
+	return sh(cmd) == 0 ? atoi(out) : -1;
+}
+
 /* An uplink that takes no program keeps nobody from mending the rules, nor the
  * uplinks after it from theirs. */
 static int rules_in_spite_of_an_uplink(const struct row *row)
@@ -225,6 +237,36 @@ static int rules_in_spite_of_an_uplink(const struct row *row)
 	return dp_network_del(dp, "n1", &err) < 0 ? 50 : 0;
 }
 
+/* Fallen back, then the programs load, then a port can't be guarded anew: no
+ * entry leads to it before it is. */
+static int guarded_at_last(const struct row *row)
+{
+	struct dp *dp;
+	int n;
+
+	(void)row;
+	setenv("BERTH_FP",
+	       "nat.load:err=ENOSPC:nth=1,guard.attach:err=ENOSPC:nth=3", 1);
+	dp = open_dp();
+	for (enum step s = STEP_NETWORK; s < STEP_MAX; s++)
+		if (do_step(dp, true, s) < 0)
+			return 10 + (int)s;
+	if (dp_network_is_fast(dp, "n1"))
+		return 20;
+	for (int i = 0; i < 3; i++) {
+		dp->looked_ms = 0; /* a second has passed */
+		if (dp_event(dp, &err) < 0)
+			return 30 + i;
+		n = published("nat_ep");
+		sh("tc filter show dev v1 ingress");
+		if (n > 0 && !strstr(out, "publish_endpoin"))
+			return 40 + i;
+	}
+	if (published("nat_ep") != 2 || differences(dp, 0) != 0)
+		return 50;
+	return end_all(dp);
+}
+
 static void fork_and(int (*fn)(const struct row *row), const struct row *row)
 {
 	pid_t pid = fork();
@@ -243,6 +285,12 @@ static void in_a_child(void **state)
 	fork_and(run, *state);
 }
 
+static void a_port_is_guarded_at_last(void **state)
+{
+	(void)state;
+	fork_and(guarded_at_last, NULL);
+}
+
 static void an_uplink_fails_alone(void **state)
 {
 	(void)state;
@@ -250,18 +298,6 @@ static void an_uplink_fails_alone(void **state)
 }
 
 /* ---- changing over ---------------------------------------------------------- */
-
-static int published(const char *map)
-{
-	char cmd[256];
-
-	snprintf(cmd, sizeof(cmd),
-		 "bpftool -j map dump pinned %s/berth/v1/" DRIVER
-		 "/%s 2>/dev/null | jq 'if type == \"array\" then length else "
-		 "-1 end'",
-		 bpf_dir, map);
-	return sh(cmd) == 0 ? atoi(out) : -1;
-}
 
 /* nftables has it all the time; the programs come and go. */
 static void a_network_changes_over(void **state)
@@ -405,6 +441,7 @@ int main(void)
 	static const struct CMUnitTest plain[] = {
 		/* first: no fail point was read here yet */
 		cmocka_unit_test(an_uplink_fails_alone),
+		cmocka_unit_test(a_port_is_guarded_at_last),
 		cmocka_unit_test(a_network_changes_over),
 		cmocka_unit_test(an_isolated_family_is_closed),
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
