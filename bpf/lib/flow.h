@@ -247,8 +247,13 @@ static __always_inline __u8 tcp_next(struct work *w, struct nat_flow *f)
 	__u8 flags = w->p.tcp_flags;
 	const struct nat_flow *pair;
 
+	/* of a question that nobody answered it says nothing, and an ACK
+	 * behind it must not look like going on: no answer was needed for
+	 * that, so no true address either */
 	if (flags & TCP_RST)
-		return NAT_CLOSING;
+		return f->state == NAT_HALF && f->flags & NAT_FORWARD
+			       ? NAT_HALF
+			       : NAT_CLOSING;
 	if (flags & TCP_FIN && !(f->flags & NAT_FIN)) {
 		f->flags |= NAT_FIN;
 		pair = pair_find(w);

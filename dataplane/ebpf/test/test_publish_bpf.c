@@ -203,6 +203,11 @@ static const struct row life[] = {
 		     "E tcp 10.9.0.2:80>" C4 " RA => wire tcp 192.0.2.1:8080>" C4 " AR ttl=63\n"
 		     "flow tcp " C4 ">192.0.2.1:8080 = closing\n"
 		     "flow tcp 10.9.0.2:80>" C4 " = closing" },
+	{ "one side alone establishes nothing",
+	  "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+	  "U tcp " C4 ">192.0.2.1:8080 R => peer tcp *\n"
+	  "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+	  "flow tcp " C4 ">192.0.2.1:8080 = half" },
 	{ "one side ends", OPENED "E tcp 10.9.0.2:80>" C4 " AF => wire tcp *\n"
 			   "flow tcp " C4 ">192.0.2.1:8080 = open" },
 	{ "both sides end", OPENED "E tcp 10.9.0.2:80>" C4 " AF => wire tcp *\n"
