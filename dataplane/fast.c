@@ -415,27 +415,29 @@ static int look_again(struct dp *dp, struct err *err)
 int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
 {
 	struct dp_fast *f = &dp->fast;
-	int n, r = 0;
+	int n = 0, r = 0;
 
 	if (tick && f->again) {
 		dp_fast_load(dp);
-		return f->again ? 0 : 1;
+		n = !f->again;
 	}
 	if (!dp_fast_runs(dp))
-		return 0;
+		return n;
 	if (tick) {
 		f->rehost = f->rehost || f->reroute;
 		f->reroute = false;
 	}
-	n = look_again(dp, err);
-	if (n < 0 || !tick)
+	if (!f->again)
+		r = look_again(dp, err);
+	n = r < 0 ? r : n + r;
+	if (!tick)
 		return n;
-	r = mend(dp, err);
-	if (r < 0)
-		return r;
-	n += r;
-	r = nat_flow_tick(f->nat, SWEEP_MAX, err);
-	return r < 0 ? r : n;
+	r = mend(dp, n < 0 ? NULL : err);
+	if (n >= 0)
+		n = r < 0 ? r : n + r;
+	/* flows end whatever becomes of the uplinks, or their map fills */
+	r = nat_flow_tick(f->nat, SWEEP_MAX, n < 0 ? NULL : err);
+	return n < 0 || r >= 0 ? n : r;
 }
 
 /* ---- looking ------------------------------------------------------------- */

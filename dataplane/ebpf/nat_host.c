@@ -312,16 +312,16 @@ static int sync_uplinks(struct nat *nat, const struct host *h, int *back,
 
 int nat_host_mend(struct nat *nat, struct err *err)
 {
-	int n = 0;
+	int n = 0, failed = 0;
 
 	for (size_t i = 0; nat->skel && i < nat->uplink_count; i++) {
-		int r = have_program(nat, nat->uplinks[i], err);
+		int r = have_program(nat, nat->uplinks[i], failed ? NULL : err);
 
 		if (r < 0 && r != -ENODEV)
-			return r;
+			failed = failed ? failed : r;
 		n += r > 0;
 	}
-	return n;
+	return failed ? failed : n;
 }
 
 /* ---- all of it ----------------------------------------------------------- */
