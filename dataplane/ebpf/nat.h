@@ -158,7 +158,7 @@ struct nat_filter {
 /*
  * nat_flow_forget() - end the flows that match any of @filters: their next
  * packet is a new one's.  What is made at this very moment goes at the next
- * tick.  One walk over all flows; none where there are none.
+ * tick, unless it is of an endpoint and a port that are there then.  One walk over all flows; none where there are none.
  * Return: number of entries removed; -errno.
  */
 int nat_flow_forget(struct nat *nat, const struct nat_filter *filters,

@@ -118,6 +118,15 @@ static bool matches(const struct nat_filter *filter,
 	return same(e.host, host);
 }
 
+static bool matches_any(const struct nat_filter *filters, size_t count,
+			const struct nat_tuple *key, const struct nat_flow *f)
+{
+	for (size_t i = 0; i < count; i++)
+		if (matches(&filters[i], key, f))
+			return true;
+	return false;
+}
+
 static uint32_t idle_limit(uint8_t proto, uint8_t state)
 {
 	static const uint32_t tcp[] = {
@@ -201,8 +210,11 @@ static bool is_orphan(const struct nat *nat, const struct nat_tuple *key,
 	if (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.nat_ep),
 				from ? key->saddr : f->to.daddr, &ep) < 0)
 		return true;
-	/* another one by now, with the same address */
-	if ((f->flags & NAT_PEER) && !from && ep.ifindex != f->ifindex)
+	/* who gets it is gone, or another one by now, with the same address */
+	if ((f->flags & NAT_PEER) &&
+	    (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.nat_ep),
+				 f->to.daddr, &ep) < 0 ||
+	     ep.ifindex != f->ifindex))
 		return true;
 	return !(f->flags & NAT_MASQ) && !is_published(nat, key, f);
 }
@@ -272,8 +284,9 @@ static bool known_empty(struct nat *nat)
 	       flows == nat->walk.before;
 }
 
+/* @again: what was made since by who has address or port now stays. */
 static int forget_now(struct nat *nat, const struct nat_filter *filters,
-		      size_t count, struct err *err)
+		      size_t count, bool again, struct err *err)
 {
 	_cleanup_(batch_fini) struct batch b = { 0 };
 	int r = batch_init(&b, BATCH, err), n = 0;
@@ -291,14 +304,12 @@ static int forget_now(struct nat *nat, const struct nat_filter *filters,
 				return r;
 			seen += b.count;
 			for (uint32_t i = 0; i < b.count; i++)
-				for (size_t k = 0; k < count; k++)
-					if (matches(&filters[k], &b.keys[i],
-						    &b.flows[i])) {
-						n += remove_pair(nat,
-								 &b.keys[i],
-								 &b.flows[i]);
-						break;
-					}
+				if (matches_any(filters, count, &b.keys[i],
+						&b.flows[i]) &&
+				    (!again ||
+				     is_orphan(nat, &b.keys[i], &b.flows[i])))
+					n += remove_pair(nat, &b.keys[i],
+							 &b.flows[i]);
 		} while (r > 0);
 	}
 	/* looking through empty maps takes half a millisecond: not again */
@@ -327,7 +338,8 @@ int nat_flow_forget(struct nat *nat, const struct nat_filter *filters,
 		nat->again = again;
 		nat->again_count += count;
 	}
-	return known_empty(nat) ? 0 : forget_now(nat, filters, count, err);
+	return known_empty(nat) ? 0
+				: forget_now(nat, filters, count, false, err);
 }
 
 void nat_flow_recheck(struct nat *nat)
@@ -420,7 +432,7 @@ int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err)
 	if (!nat->skel)
 		return 0;
 	if (nat->again_count && !known_empty(nat))
-		n = forget_now(nat, nat->again, nat->again_count, err);
+		n = forget_now(nat, nat->again, nat->again_count, true, err);
 	if (n < 0)
 		return n;
 	free(take_ptr(nat->again));

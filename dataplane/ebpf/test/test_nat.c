@@ -518,6 +518,10 @@ static void an_address_given_out_again(void **state)
 	ok(nat_ep_add(e->nat, &list[0], &e->err));
 	assert_int_equal(count_flow(&published), 0);
 	assert_true(ep_leads_to("10.88.0.2", 20));
+	/* his own, made before the tick that forgets the earlier one's again */
+	put_flow(&masqueraded, (uint32_t[]){ 0, 0 });
+	ok(nat_flow_tick(e->nat, 1000, &e->err));
+	assert_int_equal(count_flow(&masqueraded), 2);
 	ok(nat_ep_del(e->nat, &list[1], &e->err)); /* the earlier one's end */
 	assert_true(ep_leads_to("10.88.0.2", 20));
 	assert_int_equal(nat_ep_differ(e->nat, list, 2, &e->err), 0);
