@@ -17,10 +17,11 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT    1u /* raised with every change of this file */
+#define NAT_LAYOUT    2u /* raised with every change of this file */
 
 #define NAT_NEW_MAX   65536  /* entries, two a flow; can be set at load */
 #define NAT_EST_MAX   262144 /* likewise */
+#define NAT_UDP_LASTS 2u     /* seconds, before a flow is established */
 #define NAT_FRAG_MAX  4096
 #define NAT_EP_MAX    131072 /* two a container */
 #define NAT_LINK_MAX  4096
@@ -62,6 +63,7 @@ struct nat_flow {
 	__u32 next_hop[4];   /* no NAT_PEER: IPv4 in the first word */
 	__u32 ifindex;       /* where it goes out */
 	__u32 seen;          /* last packet, seconds of the monotonic clock */
+	__u32 born;          /* first packet, likewise */
 	__u32 routed;        /* no NAT_PEER: when the route was looked up */
 	__u16 mtu;           /* no NAT_PEER: of the route */
 	__u8 state, flags;
@@ -125,6 +127,7 @@ enum nat_count {
 	NAT_DROP_FORGED,  /* from a wire with a container's address */
 	NAT_DROP_REWRITE, /* the kernel refused (memory) */
 	NAT_DROP_GATEWAY, /* to the gateway of another network */
+	NAT_DROP_HOPS,    /* of a flow, and its hops end here */
 	NAT_COUNT_MAX,
 };
 
@@ -135,7 +138,7 @@ struct nat_meta {
 };
 
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
-_Static_assert(sizeof(struct nat_flow) == 84, "nat_flow has a hole");
+_Static_assert(sizeof(struct nat_flow) == 88, "nat_flow has a hole");
 _Static_assert(sizeof(struct nat_ep) == 56, "nat_ep has a hole");
 _Static_assert(sizeof(struct nat_link) == 24, "nat_link has a hole");
 _Static_assert(sizeof(struct nat_frag_key) == 40, "nat_frag_key has a hole");

@@ -35,7 +35,8 @@
 
 const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
-const volatile __u8 csum_ipv6; /* bpf_l4_csum_replace() knows CSUM_IPV6 */
+const volatile __u32 claim_mark; /* of our claims' sockets */
+const volatile __u8 csum_ipv6;   /* bpf_l4_csum_replace() knows CSUM_IPV6 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -214,6 +215,60 @@ static __always_inline int to_wire(const struct nat_flow *c)
 	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
 }
 
+/* Has this host a connection of its own with that tuple?  @bound: or a UDP
+ * socket that takes from anybody.  (Our claim of a port is none, and our claim
+ * of a TCP port is no connection.) */
+static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
+				    const struct nat_tuple *t, int bound)
+{
+	struct bpf_sock_tuple s;
+	struct bpf_sock *sk;
+	__u32 size;
+	int found;
+
+	if (v6) {
+		addr_copy(s.ipv6.saddr, t->saddr);
+		addr_copy(s.ipv6.daddr, t->daddr);
+		s.ipv6.sport = t->sport;
+		s.ipv6.dport = t->dport;
+		size = sizeof(s.ipv6);
+	} else {
+		s.ipv4.saddr = t->saddr[3];
+		s.ipv4.daddr = t->daddr[3];
+		s.ipv4.sport = t->sport;
+		s.ipv4.dport = t->dport;
+		size = sizeof(s.ipv4);
+	}
+	if (t->proto == IPPROTO_TCP) {
+		sk = bpf_skc_lookup_tcp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		found = sk->state != BPF_TCP_LISTEN &&
+			sk->state != BPF_TCP_TIME_WAIT;
+	} else if (t->proto == IPPROTO_UDP) {
+		sk = bpf_sk_lookup_udp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		found = sk->state == BPF_TCP_ESTABLISHED ||
+			(bound && sk->mark != claim_mark);
+	} else {
+		return 0;
+	}
+	bpf_sk_release(sk);
+	return found;
+}
+
+/* An answer to what is masqueraded, whose port a server or a resolver of this
+ * host took since? TCP has no sockets that take from anybody. */
+static __always_inline int is_hosts(struct __sk_buff *skb,
+				    const struct packet *p,
+				    const struct nat_flow *c)
+{
+	return c->flags & NAT_MASQ && !(c->flags & NAT_INSIDE) &&
+	       p->t.proto == IPPROTO_UDP && p->frag != FRAG_LATER &&
+	       host_has(skb, p->v6, &p->t, 1);
+}
+
 /* Packet w->p of flow @f. */
 static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 				     struct nat_flow *f)
@@ -222,10 +277,15 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 	struct nat_flow *c = &w->f;
 
 	__builtin_memcpy(c, f, sizeof(*c));
-	if (p->ttl <= 1)
-		return TC_ACT_UNSPEC; /* the stack says so to its sender */
 	if ((c->flags & NAT_INSIDE) != w->inside)
 		return drop(skb, w, NAT_DROP_FORGED);
+	if (is_hosts(skb, p, c))
+		return TC_ACT_UNSPEC;
+	if (p->ttl <= 1) {
+		/* the stack tells its sender; of what came from a wire it would
+		 * say that nobody listens */
+		return w->inside ? TC_ACT_UNSPEC : drop(skb, w, NAT_DROP_HOPS);
+	}
 	if (!(c->flags & NAT_PEER) &&
 	    (route_again(skb, w, f) < 0 || too_big(skb, p, c->mtu)))
 		return TC_ACT_UNSPEC;
@@ -383,48 +443,6 @@ static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
 	return p->t.proto == PROTO_SCTP &&
 	       bpf_skb_load_bytes(skb, p->l4 + 12, &chunk, 1) == 0 &&
 	       chunk == 1; /* INIT */
-}
-
-/* Has this host a connection of its own with that tuple?  @bound: or a UDP
- * socket that takes from anybody.  (Our claim of a port is one, and our claim of
- * a TCP port is no connection.) */
-static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
-				    const struct nat_tuple *t, int bound)
-{
-	struct bpf_sock_tuple s;
-	struct bpf_sock *sk;
-	__u32 size;
-	int found;
-
-	if (v6) {
-		addr_copy(s.ipv6.saddr, t->saddr);
-		addr_copy(s.ipv6.daddr, t->daddr);
-		s.ipv6.sport = t->sport;
-		s.ipv6.dport = t->dport;
-		size = sizeof(s.ipv6);
-	} else {
-		s.ipv4.saddr = t->saddr[3];
-		s.ipv4.daddr = t->daddr[3];
-		s.ipv4.sport = t->sport;
-		s.ipv4.dport = t->dport;
-		size = sizeof(s.ipv4);
-	}
-	if (t->proto == IPPROTO_TCP) {
-		sk = bpf_skc_lookup_tcp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
-		if (!sk)
-			return 0;
-		found = sk->state != BPF_TCP_LISTEN &&
-			sk->state != BPF_TCP_TIME_WAIT;
-	} else if (t->proto == IPPROTO_UDP) {
-		sk = bpf_sk_lookup_udp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
-		if (!sk)
-			return 0;
-		found = bound || sk->state == BPF_TCP_ESTABLISHED;
-	} else {
-		return 0;
-	}
-	bpf_sk_release(sk);
-	return found;
 }
 
 static __always_inline const struct sock_dst *find_key(struct sock_prefix *k)

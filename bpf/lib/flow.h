@@ -9,8 +9,8 @@
  *
  * HALF, REPLIED and CLOSING are in nat_new, OPEN in nat_est (and, as it was
  * before, in nat_new, until it gives way there).  UDP is the same
- * with any packet for SYN, an answer, and one more packet; a question that is
- * answered once never gets into nat_est.  ICMP echoes stay in nat_new.
+ * with any packet for SYN, an answer, and one more packet two seconds later: what
+ * was asked and answered at once never gets into nat_est.  ICMP echoes stay in nat_new.
  *
  * The two entries of a flow are changed one after the other, without a lock: of
  * two processors that do so at once the later one wins, in the same state.
@@ -171,6 +171,7 @@ static __always_inline int flow_add(struct work *w)
 	w->f.state = w->back.state = NAT_HALF;
 	w->f.flags |= NAT_FORWARD;
 	w->f.seen = w->back.seen = now_seconds();
+	w->f.born = w->back.born = w->f.seen;
 	r = bpf_map_update_elem(&nat_new, &w->key, &w->back, BPF_ANY);
 	if (r == 0)
 		r = bpf_map_update_elem(&nat_new, &w->p.t, &w->f, BPF_ANY);
@@ -296,7 +297,8 @@ static __always_inline int flow_step(struct work *w, struct nat_flow *f)
 		return 0;
 	}
 	if (f->state == NAT_REPLIED && next == NAT_REPLIED &&
-	    f->flags & NAT_FORWARD && !(p->tcp_flags & TCP_SYN))
+	    f->flags & NAT_FORWARD && !(p->tcp_flags & TCP_SYN) &&
+	    (p->t.proto == IPPROTO_TCP || now - f->born >= NAT_UDP_LASTS))
 		next = NAT_OPEN;
 	return next == f->state ? 0 : flow_move(w, next);
 }

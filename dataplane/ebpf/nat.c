@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "dataplane/ebpf/nat_priv.h"
+#include "dataplane/ebpf/sock.h"
 #include "lib/fail.h"
 #include "lib/netns.h"
 
@@ -154,6 +155,7 @@ static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
 	skel->rodata->masq_first = nat->masq_first;
 	skel->rodata->masq_last = nat->masq_last;
 	skel->rodata->csum_ipv6 = knows_csum_ipv6();
+	skel->rodata->claim_mark = SOCK_CLAIM_MARK;
 	set_sizes(nat, skel);
 	r = maps_reuse(nat->cfg.pins, skel->obj, err);
 	if (r == 0)
@@ -230,6 +232,7 @@ static const char *const count_names[] = {
 	[NAT_DROP_FORGED] = "drop-forged",
 	[NAT_DROP_REWRITE] = "drop-rewrite",
 	[NAT_DROP_GATEWAY] = "drop-gateway",
+	[NAT_DROP_HOPS] = "drop-hops",
 };
 _Static_assert(ARRAY_SIZE(count_names) == NAT_COUNT_MAX, "enum nat_count");
 

@@ -58,6 +58,7 @@ static const char *const nat_whys[NAT_COUNT_MAX] = {
 	[NAT_DROP_FORGED] = "from a wire, with a container's address",
 	[NAT_DROP_REWRITE] = "it could not be rewritten",
 	[NAT_DROP_GATEWAY] = "the gateway of another network",
+	[NAT_DROP_HOPS] = "its hops end at this host",
 };
 
 static const char *why_text(const struct trace_event *e)

@@ -206,6 +206,7 @@ bool publish_env_make(void)
 	ncpu = libbpf_num_possible_cpus();
 	skel = publish_bpf__open();
 	assert_non_null(skel);
+	skel->rodata->claim_mark = 1; /* no test sets it */
 	assert_int_equal(publish_bpf__load(skel), 0);
 	fill();
 	return true;
@@ -233,7 +234,7 @@ void publish_env_clear(void)
 	fill(); /* what was lost */
 }
 
-/* As if a second had passed: the flows look for their way again. */
+/* As if two seconds had passed: the flows look for their way again. */
 static void grow_old(struct bpf_map *map)
 {
 	struct nat_tuple key, *at = NULL;
@@ -243,18 +244,20 @@ static void grow_old(struct bpf_map *map)
 	for (; bpf_map_get_next_key(fd, at, &key) == 0; at = &key) {
 		assert_int_equal(bpf_map_lookup_elem(fd, &key, &f), 0);
 		f.routed--;
+		f.born -= NAT_UDP_LASTS;
 		put(map, &key, &f);
 	}
 }
 
-/* "lose ADDRESS", "route WHAT". Return: false: neither. */
+/* "lose ADDRESS", "route WHAT", "wait TIME". Return: false: none of them. */
 static bool change_host(const char *what, const char *arg, char *ret,
 			size_t size)
 {
 	char cmd[256];
 	__u32 key[4];
 
-	if (strcmp(what, "lose") != 0 && strcmp(what, "route") != 0)
+	if (strcmp(what, "lose") != 0 && strcmp(what, "route") != 0 &&
+	    strcmp(what, "wait") != 0)
 		return false;
 	grow_old(skel->maps.nat_new);
 	grow_old(skel->maps.nat_est);
@@ -264,6 +267,8 @@ static bool change_host(const char *what, const char *arg, char *ret,
 		bpf_map_delete_elem(bpf_map__fd(skel->maps.nat_local), key);
 		return true;
 	}
+	if (what[0] == 'w')
+		return true;
 	snprintf(cmd, sizeof(cmd), "ip route %s", arg);
 	if (system(cmd) != 0)
 		snprintf(ret, size, "failed");
@@ -273,10 +278,9 @@ static bool change_host(const char *what, const char *arg, char *ret,
 /* ---- one step ------------------------------------------------------------ */
 
 static const char *const drops[NAT_COUNT_MAX] = {
-	[NAT_DROP_FULL] = "full",
-	[NAT_DROP_FORGED] = "forged",
-	[NAT_DROP_REWRITE] = "rewrite",
-	[NAT_DROP_GATEWAY] = "gateway",
+	[NAT_DROP_FULL] = "full",       [NAT_DROP_FORGED] = "forged",
+	[NAT_DROP_REWRITE] = "rewrite", [NAT_DROP_GATEWAY] = "gateway",
+	[NAT_DROP_HOPS] = "hops",
 };
 
 static void read_counts(uint64_t ret[static NAT_COUNT_MAX])

@@ -34,7 +34,8 @@ void publish_env_clear(void); /* forget flows and fragments */
  *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), E, E2, E3 (containers)
  *   flow PACKET = STATE              half, replied, open, closing, none
  *   lose ADDRESS => done             the host has it no more (until clear()),
- *   route ADD-OR-DEL => done         ip-route(8); and a second has passed
+ *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else.
+ *                                    Each as if two seconds had passed
  *
  * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
  * then the packet that goes on), icmp-peer, icmp-wire.  One * in a packet stands

@@ -235,9 +235,13 @@ static const struct row life[] = {
 	{ "udp: one question, one answer",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
 	  "flow udp " C4 ">192.0.2.1:5353 = replied" },
-	{ "udp: it goes on",
+	{ "udp: it goes on at once",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "flow udp " C4 ">192.0.2.1:5353 = replied" },
+	{ "udp: it goes on",
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
+	  "wait 2s => done\nU udp " C4 ">192.0.2.1:5353 => peer udp *\n"
 	  "flow udp " C4 ">192.0.2.1:5353 = open\nflow udp 10.9.0.2:53>" C4 " = open" },
 	{ "udp: many questions, no answer",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nU udp " C4 ">192.0.2.1:5353 => peer udp *\n"
@@ -256,6 +260,7 @@ static const struct row life[] = {
 	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:$>198.51.100.7:443 S ttl=63" },
 #define ASKED "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n" \
 	"U udp 198.51.100.7:53>192.0.2.1:$ => peer udp *\n" \
+	"wait 2s => done\n" \
 	"E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n" \
 	"flow udp 10.9.0.2:40000>198.51.100.7:53 = open\n"
 	{ "masqueraded with an address that is gone",
@@ -290,7 +295,8 @@ static const struct row life[] = {
 	{ "a masqueraded flow, forged from the wire",
 	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
 	  "U udp 10.9.0.2:40000>198.51.100.7:53 => drop forged" },
-	{ "an ended hop in a flow", OPENED "U tcp " C4 ">192.0.2.1:8080 A ttl=1 => pass" },
+	{ "its hops end in a flow, from the wire", OPENED "U tcp " C4 ">192.0.2.1:8080 A ttl=1 => drop hops" },
+	{ "its hops end in a flow, from the container", OPENED "E tcp 10.9.0.2:80>" C4 " A ttl=1 => pass" },
 };
 
 static const struct row fragments[] = {

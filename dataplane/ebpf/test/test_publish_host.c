@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -117,9 +118,35 @@ static void masquerade_avoids(void **state)
 	}
 }
 
+/* A resolver of this host binds the port of a flow that there is: the answers
+ * are its own, as long as it has it. */
+static void latecomer_gets_its_answers(void **state)
+{
+	struct row row = { .type = SOCK_DGRAM, .doing = BIND };
+	char star[64], step[128];
+
+	(void)state;
+	publish_env_clear();
+	publish_env_play("E udp 10.9.0.2:40000>192.0.2.2:53 => wire "
+			 "udp 192.0.2.1:*>192.0.2.2:53 ttl=63");
+	publish_env_star(star);
+	row.port = (uint16_t)atoi(star);
+	{
+		_cleanup_close_ int fd = open_socket(&row);
+
+		assert_true(fd >= 0);
+		snprintf(step, sizeof(step),
+			 "U udp 192.0.2.2:53>192.0.2.1:%u => pass", row.port);
+		publish_env_play(step);
+	}
+	snprintf(step, sizeof(step),
+		 "U udp 192.0.2.2:53>192.0.2.1:%u => peer udp *", row.port);
+	publish_env_play(step);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 1];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
 	size_t n;
 	int r;
 
@@ -127,6 +154,8 @@ int main(void)
 		return 0;
 	n = TEST_ROWS(tests, rows, play_row);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(masquerade_avoids);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(latecomer_gets_its_answers);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	publish_env_done();
