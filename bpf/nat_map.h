@@ -17,15 +17,17 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT    2u /* raised with every change of this file */
+#define NAT_LAYOUT     3u /* raised with every change of this file */
 
-#define NAT_NEW_MAX   65536  /* entries, two a flow; can be set at load */
-#define NAT_EST_MAX   262144 /* likewise */
-#define NAT_UDP_LASTS 2u     /* seconds, before a flow is established */
-#define NAT_FRAG_MAX  4096
-#define NAT_EP_MAX    131072 /* two a container */
-#define NAT_LINK_MAX  4096
-#define NAT_LOCAL_MAX 8192
+#define NAT_NEW_MAX    65536  /* entries, two a flow; can be set at load */
+#define NAT_EST_MAX    262144 /* likewise */
+#define NAT_UDP_LASTS  2u     /* seconds, before a flow is established */
+#define NAT_FRAG_MAX   4096
+#define NAT_EP_MAX     131072 /* two a container */
+#define NAT_LINK_MAX   4096
+#define NAT_LOCAL_MAX  8192
+#define NAT_POLICY_MAX 65536
+#define NAT_LIMIT_MAX  32768 /* sources; the oldest give way */
 
 /* Source ports and echo ids of what leaves masqueraded, host order: as many as a
  * container's own ephemeral ports, and none of this host's.  That some are
@@ -83,6 +85,31 @@ struct nat_ep {
 	__u32 bridge;
 	__u32 flags; /* enum nat_ep_flags */
 	__u8 mac[6], bridge_mac[6];
+	__u32 policy;    /* who may begin a flow; 0: everybody */
+	__u32 limit_gap; /* ns between two of one source; 0: no limit */
+	__u32 limit_burst;
+};
+
+/* Key of the trie that says who may: the first bits of .policy and .addr. */
+struct nat_policy_key {
+	__u32 bits;
+	__u32 policy; /* nat_ep.policy */
+	__u32 addr[4];
+};
+
+#define NAT_POLICY_BITS 32u /* of struct nat_policy_key, before .addr */
+
+/* Its value. Nothing found: denied. */
+enum nat_policy_verdict {
+	NAT_POLICY_DENY,
+	NAT_POLICY_ALLOW,
+};
+
+/* By list and source, IPv6 by /64: when its next flow is due if it keeps to the
+ * rate, ns of the monotonic clock (__u64). */
+struct nat_limit_key {
+	__u32 policy;
+	__u32 saddr[4];
 };
 
 enum nat_link_flags {
@@ -128,6 +155,8 @@ enum nat_count {
 	NAT_DROP_REWRITE, /* the kernel refused (memory) */
 	NAT_DROP_GATEWAY, /* to the gateway of another network */
 	NAT_DROP_HOPS,    /* of a flow, and its hops end here */
+	NAT_DROP_POLICY,  /* its source is not on the list of who may */
+	NAT_DROP_LIMIT,   /* its source begins too many flows */
 	NAT_COUNT_MAX,
 };
 
@@ -139,7 +168,10 @@ struct nat_meta {
 
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
 _Static_assert(sizeof(struct nat_flow) == 88, "nat_flow has a hole");
-_Static_assert(sizeof(struct nat_ep) == 56, "nat_ep has a hole");
+_Static_assert(sizeof(struct nat_ep) == 68, "nat_ep has a hole");
+_Static_assert(sizeof(struct nat_policy_key) == 24,
+	       "nat_policy_key has a hole");
+_Static_assert(sizeof(struct nat_limit_key) == 20, "nat_limit_key has a hole");
 _Static_assert(sizeof(struct nat_link) == 24, "nat_link has a hole");
 _Static_assert(sizeof(struct nat_frag_key) == 40, "nat_frag_key has a hole");
 _Static_assert(sizeof(struct nat_meta) == 16, "nat_meta has a hole");

@@ -33,6 +33,8 @@
 
 #define PACKET_HOST  0
 
+#define LIMIT_TRIES  4
+
 const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of our claims' sockets */
@@ -77,6 +79,21 @@ struct {
 	__type(key, __u32[4]);
 	__type(value, struct nat_local);
 } nat_local SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NAT_POLICY_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nat_policy_key);
+	__type(value, __u32);
+} nat_policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NAT_LIMIT_MAX);
+	__type(key, struct nat_limit_key);
+	__type(value, __u64);
+} nat_limit SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -487,6 +504,56 @@ find_container(const struct packet *p, const struct sock_dst *d,
 	return bpf_map_lookup_elem(&nat_ep, to->daddr);
 }
 
+/*
+ * Is @source, one more time, above its rate?  What is kept is when its next flow
+ * would be due if it kept to the rate (a token bucket in one word): a burst may
+ * run ahead of the clock by so many gaps.  A source has one /64 of IPv6: whoever
+ * has one address of it has them all.
+ */
+static __always_inline int above_rate(const struct nat_ep *ep,
+				      const struct packet *p)
+{
+	struct nat_limit_key k = { .policy = ep->policy };
+	__u64 now = bpf_ktime_get_ns(), gap = ep->limit_gap;
+	__u64 latest = now + ep->limit_burst * gap, *due, was, next;
+
+	addr_copy(k.saddr, p->t.saddr);
+	if (p->v6)
+		k.saddr[2] = k.saddr[3] = 0;
+	due = bpf_map_lookup_elem(&nat_limit, &k);
+	if (!due) {
+		next = now + gap;
+		bpf_map_update_elem(&nat_limit, &k, &next, BPF_NOEXIST);
+		return 0;
+	}
+	for (int i = 0; i < LIMIT_TRIES; i++) {
+		was = *(volatile __u64 *)due;
+		next = (was > now ? was : now) + gap;
+		if (next > latest)
+			return 1;
+		if (__sync_val_compare_and_swap(due, was, next) == was)
+			return 0;
+	}
+	return 1; /* as many at once as there are processors */
+}
+
+/* May the source of @p begin a flow to @ep?  Return: 0; why it may not. */
+static __always_inline __u32 refused(const struct nat_ep *ep,
+				     const struct packet *p)
+{
+	struct nat_policy_key k = { .bits = NAT_POLICY_BITS + 128,
+				    .policy = ep->policy };
+	const __u32 *verdict;
+
+	if (!ep->policy)
+		return 0;
+	addr_copy(k.addr, p->t.saddr);
+	verdict = bpf_map_lookup_elem(&nat_policy, &k);
+	if (!verdict || *verdict != NAT_POLICY_ALLOW)
+		return NAT_DROP_POLICY;
+	return ep->limit_gap && above_rate(ep, p) ? NAT_DROP_LIMIT : 0;
+}
+
 static __always_inline void to_endpoint(struct nat_flow *f,
 					const struct nat_ep *ep)
 {
@@ -543,6 +610,7 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	const struct sock_dst *d;
 	const struct nat_link *link;
 	const struct nat_ep *ep;
+	__u32 why;
 
 	if (!begins(skb, p) || !addr_routable(p->t.saddr, p->v6) ||
 	    !bpf_map_lookup_elem(&nat_local, p->t.daddr))
@@ -557,6 +625,9 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 		return TC_ACT_UNSPEC;
 	if (bpf_map_lookup_elem(&nat_ep, p->t.saddr))
 		return drop(skb, w, NAT_DROP_FORGED);
+	why = refused(ep, p);
+	if (why)
+		return drop(skb, w, why);
 	if (route(skb, ep->bridge, p->v6, p->t.daddr, p->t.saddr, &w->back) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
@@ -606,6 +677,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	const struct packet *p = &w->p;
 	const struct sock_dst *d;
 	const struct nat_ep *ep;
+	__u32 why;
 
 	if (!begins(skb, p))
 		return TC_ACT_UNSPEC;
@@ -617,6 +689,13 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	if (!ep || (ep->flags | own->flags) & NAT_EP_INTERNAL || p->ttl <= 1 ||
 	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;
+	/* who reaches the container without the port is not judged by it */
+	if (ep->bridge != own->bridge ||
+	    (apart && ep->ifindex != own->ifindex)) {
+		why = refused(ep, p);
+		if (why)
+			return drop(skb, w, why);
+	}
 	if (addr_same(w->f.to.daddr, p->t.saddr) ||
 	    (apart && ep->bridge == own->bridge)) {
 		/* nobody accepts a packet from himself that comes by a wire,

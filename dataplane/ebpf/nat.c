@@ -233,6 +233,8 @@ static const char *const count_names[] = {
 	[NAT_DROP_REWRITE] = "drop-rewrite",
 	[NAT_DROP_GATEWAY] = "drop-gateway",
 	[NAT_DROP_HOPS] = "drop-hops",
+	[NAT_DROP_POLICY] = "drop-policy",
+	[NAT_DROP_LIMIT] = "drop-limit",
 };
 _Static_assert(ARRAY_SIZE(count_names) == NAT_COUNT_MAX, "enum nat_count");
 

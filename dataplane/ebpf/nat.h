@@ -85,6 +85,8 @@ struct nat_endpoint {
 	struct mac_addr mac, bridge_mac;
 	bool masquerade4, masquerade6;
 	bool internal4, internal6; /* nothing leaves, nothing comes in */
+	uint32_t policy;      /* number of its list (nat_policy.h); 0: none */
+	uint32_t rate, burst; /* with it: dataplane/policy.h */
 };
 
 int nat_ep_add(struct nat *nat, const struct nat_endpoint *ep, struct err *err);

@@ -22,6 +22,9 @@ static bool entry_of(const struct nat_endpoint *ep, bool v6, __u32 key[4],
 		.bridge = (__u32)ep->bridge,
 		.flags = (masq ? NAT_EP_MASQ : 0u) |
 			 (internal ? NAT_EP_INTERNAL : 0u),
+		.policy = ep->policy,
+		.limit_gap = ep->rate ? 1000000000u / ep->rate : 0,
+		.limit_burst = ep->burst,
 	};
 	nat_addr(key, ip);
 	nat_addr(ret->gateway, v6 ? &ep->gateway6 : &ep->gateway4);

@@ -44,11 +44,16 @@ static char star[64];
 	" master " br " up && ip link set c" n " up && "
 
 static const char host[] = "ip link set lo up && " BRIDGE(
-	"0", "10.9.0.1/24") BRIDGE("1", "10.8.0.1/24")
-	BRIDGE("2", "10.6.0.1/24") BRIDGE("3", "10.5.0.1/24") VETH(
-		"1", "br0") VETH("2", "br1") VETH("3", "br2")
+	"0", "10.9.0.1/24") BRIDGE("1", "10.8.0.1/24") BRIDGE("2",
+							      "10.6.0.1/24")
+	BRIDGE("3", "10.5.0.1/24") BRIDGE("4", "10.4.0.1/24") VETH(
+		"5", "br4") VETH("6", "br4") VETH("1",
+						  "br0") VETH("2",
+							      "br1") VETH("3",
+									  "br2")
 		VETH("4",
 		     "br3") "ip addr add fd09::1/64 dev br0 nodad && "
+			    "ip addr add fd04::1/64 dev br4 nodad && "
 			    "ip link add up0 address 02:00:00:00:02:01 type "
 			    "veth peer name lan0 && "
 			    "ip addr add 192.0.2.1/24 dev up0 && "
@@ -107,7 +112,8 @@ static void add_container(const char *ifname, const char *bridge,
 	put(skel->maps.nat_ep, key, &ep);
 	if (!ip6)
 		return;
-	addr_key("fd09::1", ep.gateway);
+	addr_key(strncmp(ip6, "fd04", 4) == 0 ? "fd04::1" : "fd09::1",
+		 ep.gateway);
 	addr_key(ip6, key);
 	put(skel->maps.nat_ep, key, &ep);
 }
@@ -164,8 +170,81 @@ static void publish_both(__u8 proto, unsigned port, unsigned prefix,
 	publish("::", proto, port, prefix, ip4, "fd09::2", to);
 }
 
+/* ---- who may ------------------------------------------------------------- */
+
+#define LIST_A       5
+#define LIST_LIMITED 6
+#define LIST_MISSING 7
+
+static void judge(__u32 list, const char *ip, unsigned int bits, bool allow)
+{
+	struct nat_policy_key k = { .policy = list };
+	__u32 verdict = allow ? NAT_POLICY_ALLOW : NAT_POLICY_DENY;
+
+	k.bits = NAT_POLICY_BITS + bits + (strchr(ip, ':') ? 0 : 96);
+	addr_key(ip, k.addr);
+	put(skel->maps.nat_policy, &k, &verdict);
+}
+
+void publish_env_judge(const char *ip, unsigned int bits, bool allow)
+{
+	judge(LIST_A, ip, bits, allow);
+}
+
+static void give_list(const char *ip, __u32 list, __u32 gap, __u32 burst)
+{
+	struct nat_ep ep;
+	__u32 key[4];
+
+	addr_key(ip, key);
+	assert_int_equal(bpf_map__lookup_elem(skel->maps.nat_ep, key,
+					      sizeof(key), &ep, sizeof(ep), 0),
+			 0);
+	ep.policy = list;
+	ep.limit_gap = gap;
+	ep.limit_burst = burst;
+	put(skel->maps.nat_ep, key, &ep);
+}
+
+static void fill_lists(void)
+{
+	__u32 v6 = if_nametoindex("v6"), gap = 4000000000u;
+	struct guard_port apart = { .bridge = if_nametoindex("br4"),
+				    .flags = GUARD_APART };
+
+	add_container("v5", "br4", "10.4.0.5", NULL, 0);
+	add_container("v5", "br4", "10.4.0.2", "fd04::2", NAT_EP_MASQ);
+	add_container("v6", "br4", "10.4.0.3", "fd04::3", NAT_EP_MASQ);
+	put(skel->maps.guard_port, &v6, &apart);
+	give_list("10.4.0.2", LIST_A, 0, 0);
+	give_list("fd04::2", LIST_A, 0, 0);
+	give_list("10.4.0.3", LIST_LIMITED, gap, 2);
+	give_list("fd04::3", LIST_LIMITED, gap, 2);
+	give_list("10.4.0.5", LIST_MISSING, 0, 0);
+	judge(LIST_A, "0.0.0.0", 0, false);
+	judge(LIST_A, "::", 0, false);
+	judge(LIST_A, "192.0.2.0", 24, true);
+	judge(LIST_A, "192.0.2.128", 25, false);
+	judge(LIST_A, "192.0.2.200", 32, true);
+	judge(LIST_A, "fd02::", 64, true);
+	judge(LIST_A, "fd02::bad", 128, false);
+	judge(LIST_A, "10.9.0.0", 24, true);
+	judge(LIST_LIMITED, "0.0.0.0", 0, true);
+	judge(LIST_LIMITED, "::", 0, true);
+	judge(LIST_LIMITED, "192.0.2.66", 32, false);
+	publish("0.0.0.0", IPPROTO_TCP, 7000, 16, "10.4.0.2", "fd04::2", 70);
+	publish("::", IPPROTO_TCP, 7000, 16, "10.4.0.2", "fd04::2", 70);
+	publish("0.0.0.0", IPPROTO_TCP, 7100, 16, "10.4.0.3", "fd04::3", 71);
+	publish("::", IPPROTO_TCP, 7100, 16, "10.4.0.3", "fd04::3", 71);
+	publish("0.0.0.0", IPPROTO_TCP, 7200, 16, "10.4.0.5", NULL, 72);
+}
+
 static void fill(void)
 {
+	add_local("10.4.0.1", "br4");
+	add_local("fd04::1", "br4");
+	add_link("br4", "10.4.0.1", "fd04::1", NAT_LINK_OURS);
+	fill_lists();
 	add_container("v1", "br0", "10.9.0.2", "fd09::2", NAT_EP_MASQ);
 	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
 	add_container("v3", "br2", "10.6.0.2", NULL,
@@ -231,6 +310,7 @@ void publish_env_clear(void)
 	clear_map(skel->maps.nat_new);
 	clear_map(skel->maps.nat_est);
 	clear_map(skel->maps.nat_frag);
+	clear_map(skel->maps.nat_limit);
 	fill(); /* what was lost */
 }
 
@@ -280,7 +360,8 @@ static bool change_host(const char *what, const char *arg, char *ret,
 static const char *const drops[NAT_COUNT_MAX] = {
 	[NAT_DROP_FULL] = "full",       [NAT_DROP_FORGED] = "forged",
 	[NAT_DROP_REWRITE] = "rewrite", [NAT_DROP_GATEWAY] = "gateway",
-	[NAT_DROP_HOPS] = "hops",
+	[NAT_DROP_HOPS] = "hops",       [NAT_DROP_POLICY] = "policy",
+	[NAT_DROP_LIMIT] = "limit",
 };
 
 static void read_counts(uint64_t ret[static NAT_COUNT_MAX])
@@ -331,16 +412,16 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 	bool wire = strcmp(hook, "U") == 0;
 	struct bpf_program *prog = wire ? skel->progs.publish_uplink
 					: skel->progs.publish_endpoint;
-	const char *ifname = wire             ? "up0"
-			     : hook[1] == '3' ? "v3"
-			     : hook[1] == '2' ? "v2"
-					      : "v1";
+	char ifname[8] = "up0";
 	uint64_t before[NAT_COUNT_MAX], after[NAT_COUNT_MAX];
 	uint8_t out[FRAME_MAX + 64];
 	struct frame f;
 	const char *said;
 	char text[512];
 
+	if (!wire)
+		snprintf(ifname, sizeof(ifname), "v%c",
+			 hook[1] ? hook[1] : '1');
 	frame_make(&f, packet, wire ? uplink_mac : bridge_mac);
 	struct __sk_buff ctx = { .ifindex = if_nametoindex(ifname),
 				 .gso_size = f.gso,

@@ -8,6 +8,8 @@
  *   br1 (10.8.0.1)                v2: container 10.8.0.2
  *   br2 (10.6.0.1)                v3: container 10.6.0.2, an internal network
  *   br3 (10.5.0.1)                somebody else's network
+ *   br4 (10.4.0.1, fd04::1)       v5: container 10.4.0.2, fd04::2; v6:
+ *                                 10.4.0.3, fd04::3, kept from its neighbours
  *
  * Published, on any address of both families where nothing else is said:
  *   8080/tcp -> 10.9.0.2:80       5353/udp -> 10.9.0.2:53
@@ -17,6 +19,10 @@
  *   19968-20223/tcp -> 10.9.0.2, 21008-21023/tcp -> 10.9.0.2:1008-1023
  *   6000/tcp -> 10.7.0.2:60 (of a network that nftables serves)
  *   6100/tcp -> 10.6.0.2:61 (internal)
+ *   7000/tcp -> 10.4.0.2:70 allowed to 192.0.2.0/24 but not .128/25, of these
+ *               .200 all the same; fd02::/64 but not ::bad; 10.9.0.0/24
+ *   7100/tcp -> 10.4.0.3:71 not to 192.0.2.66; one flow in 4 s, 2 at once
+ *   7200/tcp -> 10.4.0.5:72 whose list is missing
  */
 #ifndef DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
 #define DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
@@ -26,12 +32,15 @@
 /* Return: false: no rights for it, said so. */
 bool publish_env_make(void);
 void publish_env_done(void);
-void publish_env_clear(void); /* forget flows and fragments */
+void publish_env_clear(void); /* forget flows, fragments and who came often */
+/* On the list of 7000/tcp, from now on. */
+void publish_env_judge(const char *ip, unsigned int bits, bool allow);
 
 /*
  * publish_env_play() - one step a line:
  *
- *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), E, E2, E3 (containers)
+ *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), E, E2, E3, E5, E6
+ *                                    (containers: v1, v2, ...)
  *   flow PACKET = STATE              half, replied, open, closing, none
  *   lose ADDRESS => done             the host has it no more (until clear()),
  *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else.

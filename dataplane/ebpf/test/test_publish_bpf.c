@@ -383,7 +383,67 @@ static const struct row errors[] = {
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
 	  "U icmp 10.9.0.2>192.0.2.2 error { udp " C4 ">10.9.0.2:53 } => drop forged" },
 };
+
+#define TO(n) ">192.0.2.1:" #n " S => "
+static const struct row lists[] = {
+	{ "on the list", "U tcp " C4 TO(7000) "peer tcp " C4 ">10.4.0.2:70 S ttl=63\n"
+			 "E5 tcp 10.4.0.2:70>" C4 " SA => wire tcp 192.0.2.1:7000>" C4 " SA ttl=63" },
+	{ "on the list, IPv6", "U tcp " C6 ">[fd02::1]:7000 S => peer tcp " C6 ">[fd04::2]:70 S ttl=63\n"
+			       "E5 tcp [fd04::2]:70>" C6 " SA => wire tcp [fd02::1]:7000>" C6 " SA ttl=63" },
+	{ "in no prefix", "U tcp 198.51.100.7:5000" TO(7000) "drop policy" },
+	{ "in no prefix, IPv6", "U tcp [fd77::7]:5000>[fd02::1]:7000 S => drop policy" },
+	{ "in the first half", "U tcp 192.0.2.127:5000" TO(7000) "peer *" },
+	{ "the longer prefix denies", "U tcp 192.0.2.128:5000" TO(7000) "drop policy" },
+	{ "the longer prefix denies, its end", "U tcp 192.0.2.255:5000" TO(7000) "drop policy" },
+	{ "the longest allows", "U tcp 192.0.2.200:5000" TO(7000) "peer *" },
+	{ "beside the longest", "U tcp 192.0.2.201:5000" TO(7000) "drop policy" },
+	{ "the longer prefix denies, IPv6", "U tcp [fd02::bad]:5000>[fd02::1]:7000 S => drop policy" },
+	{ "beside it, IPv6", "U tcp [fd02::bae]:5000>[fd02::1]:7000 S => peer *" },
+	{ "refused again and again", "U tcp 198.51.100.7:5000" TO(7000) "drop policy\nU tcp 198.51.100.7:5000" TO(7000) "drop policy\n"
+		"flow tcp 198.51.100.7:5000>192.0.2.1:7000 = none" },
+	{ "no first packet is nobody's", "U tcp 198.51.100.7:5000>192.0.2.1:7000 A => pass" },
+	{ "a port beside it", "U tcp 198.51.100.7:5000" TO(7001) "pass" },
+	{ "a port without a list", "U tcp 198.51.100.7:5000" TO(8080) "peer *" },
+	{ "a list that is missing lets nobody in", "U tcp " C4 TO(7200) "drop policy" },
+	{ "a container on the list", "E tcp 10.9.0.2:40000" TO(7000) "peer tcp 10.9.0.2:40000>10.4.0.2:70 S ttl=63" },
+	{ "a container that is not", "E2 tcp 10.8.0.2:40000" TO(7000) "drop policy" },
+	{ "a container, IPv6", "E tcp [fd09::2]:40000>[fd02::1]:7000 S => drop policy" },
+	{ "the container itself", "E5 tcp 10.4.0.2:40000" TO(7000) "peer tcp 10.4.0.1:40000>10.4.0.2:70 S ttl=63" },
+	{ "the container itself, IPv6", "E5 tcp [fd04::2]:40000>[fd02::1]:7000 S => peer tcp [fd04::1]:40000>[fd04::2]:70 S ttl=63" },
+	{ "the container itself, kept from neighbours", "E6 tcp 10.4.0.3:40000" TO(7100) "peer *\nE6 tcp 10.4.0.3:40001" TO(7100) "peer *\n"
+		"E6 tcp 10.4.0.3:40002" TO(7100) "peer *" },
+	{ "a neighbour", "E5 tcp 10.4.0.2:40000" TO(7100) "peer tcp 10.4.0.2:40000>10.4.0.3:71 S ttl=63" },
+	{ "a neighbour that it is kept from", "E6 tcp 10.4.0.3:40000" TO(7000) "drop policy" },
+	{ "not denied", "U tcp " C4 TO(7100) "peer *" },
+	{ "denied", "U tcp 192.0.2.66:5000" TO(7100) "drop policy" },
+	{ "too many", "U tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:2" TO(7100) "peer *\nU tcp 192.0.2.2:3" TO(7100) "drop limit\n"
+		"U tcp 192.0.2.2:4" TO(7100) "drop limit\nflow tcp 192.0.2.2:3>192.0.2.1:7100 = none" },
+	{ "too many, and somebody else", "U tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:2" TO(7100) "peer *\nU tcp 192.0.2.2:3" TO(7100) "drop limit\n"
+		"U tcp 192.0.2.3:1" TO(7100) "peer *" },
+	{ "the same SYN again counts once", "U tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:1" TO(7100) "peer *\n"
+		"U tcp 192.0.2.2:2" TO(7100) "peer *" },
+	{ "too many, and what goes on", "U tcp 192.0.2.2:1" TO(7100) "peer *\nE6 tcp 10.4.0.3:71>192.0.2.2:1 SA => wire *\n"
+		"U tcp 192.0.2.2:2" TO(7100) "peer *\nU tcp 192.0.2.2:3" TO(7100) "drop limit\nU tcp 192.0.2.2:1>192.0.2.1:7100 A => peer *" },
+	{ "too many from one /64", "U tcp [fd02::2]:1>[fd02::1]:7100 S => peer *\nU tcp [fd02::3]:1>[fd02::1]:7100 S => peer *\n"
+		"U tcp [fd02::4]:1>[fd02::1]:7100 S => drop limit\nU tcp [fd02:0:0:1::4]:1>[fd02::1]:7100 S => peer *" },
+	{ "who is denied is not counted", "U tcp 192.0.2.66:1" TO(7100) "drop policy\nU tcp 192.0.2.66:2" TO(7100) "drop policy\n"
+		"U tcp 192.0.2.66:3" TO(7100) "drop policy" },
+};
 /* clang-format on */
+
+/* Flows that are there stay when the list changes. */
+static void a_list_judges_what_begins(void **state)
+{
+	(void)state;
+	publish_env_clear();
+	publish_env_play("U tcp " C4 TO(7000) "peer *");
+	publish_env_judge("192.0.2.2", 32, false);
+	publish_env_play("U tcp " C4 ">192.0.2.1:7000 A => peer *\n"
+			 "E5 tcp 10.4.0.2:70>" C4 " SA => wire *\n"
+			 "U tcp 192.0.2.2:5001" TO(7000) "drop policy");
+	publish_env_judge("192.0.2.2", 32, true);
+	publish_env_play("U tcp 192.0.2.2:5001" TO(7000) "peer *");
+}
 
 static void play_row(void **state)
 {
@@ -397,7 +457,7 @@ int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
-				ARRAY_SIZE(errors)];
+				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) + 1];
 	size_t n = 0;
 	int r;
 
@@ -408,6 +468,11 @@ int main(void)
 	n += TEST_ROWS(tests + n, life, play_row);
 	n += TEST_ROWS(tests + n, fragments, play_row);
 	n += TEST_ROWS(tests + n, errors, play_row);
+	n += TEST_ROWS(tests + n, lists, play_row);
+	tests[n++] = (struct CMUnitTest){
+		.name = "a list judges what begins",
+		.test_func = a_list_judges_what_begins,
+	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	publish_env_done();
