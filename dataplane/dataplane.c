@@ -147,7 +147,7 @@ static int check_network(const struct dp_network *net, struct err *err)
 {
 	if (!net->id[0] || !net->bridge[0])
 		return err_set(err, -EINVAL, "network without id or bridge");
-	return 0;
+	return dp_policy_check(net, &net->policy, err);
 }
 
 /* @mapped: the rules have it. */
@@ -157,6 +157,7 @@ static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 
 	free(tab_take(&dp->st.networks, net->id));
 	(void)dp_fast_stop(dp, NULL);
+	dp_fast_drop_policies(dp);
 	if (mapped)
 		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
 	(void)dp_follow_again(dp, NULL);
@@ -183,6 +184,8 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 	r = guard_start(dp->guard, err);
 	if (r >= 0)
 		r = dp_fast_start(dp, net, err);
+	if (r >= 0)
+		r = dp_fast_policies(dp, err);
 	if (r >= 0)
 		r = dp_follow_again(dp, err);
 	if (r >= 0)
@@ -335,6 +338,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 		r = dp_sync_foreign(dp, err);
 	if (r >= 0)
 		r = dp_fast_stop(dp, err);
+	dp_fast_drop_policies(dp);
 	if (r < 0 || dp->st.networks.count)
 		return r < 0 ? r : 0;
 	r = guard_stop(dp->guard, err);

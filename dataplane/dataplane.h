@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/policy.h"
 #include "dataplane/portmap.h"
 #include "lib/base.h"
 #include "lib/err.h"
@@ -75,6 +76,9 @@ struct dp_network {
 	bool guard;                    /* source guard on each port */
 	char trusted[DP_TRUSTED_MAX][IFNAMSIZ]; /* interfaces that may reach
 			* published container ports directly; "" ends the list */
+	struct dp_policy policy; /* who may reach published ports; not none:
+				  * DP_EBPF and DP_FW_OPEN alone, no fall back,
+				  * DP_GW_NAT, nobody trusted */
 };
 
 /*
@@ -90,6 +94,7 @@ struct dp_port {
 	char ifname[IFNAMSIZ]; /* host side of the veth */
 	struct mac_addr mac;
 	struct ip_addr ip4, ip6; /* none: the family is dropped on this port */
+	struct dp_policy policy; /* not none: in place of its network's */
 };
 
 /* What is published to one endpoint: replaces what was published before. */
@@ -97,6 +102,8 @@ struct dp_publish {
 	char network[65], endpoint[65];
 	struct ip_addr ip4, ip6; /* container addresses; none: not there */
 	struct portmap ports;    /* host side resolved, coalesced: portmap.h */
+	bool judged; /* its dp_port has a policy: only the tc programs open the
+		      * ports, as with one of the network's */
 };
 
 struct dp_config {
@@ -124,6 +131,7 @@ DEFINE_CLEANUP(struct dp, dp_close)
 void dp_load_begin(struct dp *dp);
 int dp_load_end(struct dp *dp, struct err *err);
 
+/* -EINVAL for a policy on a network that can't have one. */
 int dp_network_add(struct dp *dp, const struct dp_network *net,
 		   struct err *err);
 int dp_network_del(struct dp *dp, const char *network, struct err *err);
@@ -141,7 +149,7 @@ int dp_counts(struct dp *dp,
  * bridge netfilter is on, is not forwarded.  Say it again after a restart.
  */
 int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
-/* -ENOENT when the port's network was not added. */
+/* -ENOENT when the port's network was not added; -EINVAL as above. */
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err);
 int dp_port_del(struct dp *dp, const char *endpoint, struct err *err);
 

@@ -28,6 +28,7 @@ struct dp_fast {
 	bool reports; /* a bridge of ours changed: look at all ports */
 	bool again;   /* starting failed: try again every second */
 	bool dropped; /* maps of another version were removed: say it */
+	bool listed;  /* the map of policies is not empty, as far as known */
 	uint64_t rehosted_ms;      /* when last */
 	char trouble[ERR_MSG_MAX]; /* why it could not start; or "" */
 };
@@ -137,6 +138,23 @@ void dp_fast_port_del(struct dp *dp, const struct state_port *p);
 int dp_fast_renew(struct dp *dp, const struct dp_network *net, struct err *err);
 int dp_fast_check_ports(struct dp *dp, void (*fn)(void *ctx, const char *line),
 			void *ctx, struct err *err);
+/* ---- who may reach published ports (fast_policy.c) ----------------------- */
+
+/* Its own, its network's, or NULL: none. */
+const struct dp_policy *dp_policy_of(const struct dp_network *net,
+				     const struct dp_port *port);
+/* May a network like @net, or an endpoint of it, have it?  -EINVAL. */
+int dp_policy_check(const struct dp_network *net,
+		    const struct dp_policy *policy, struct err *err);
+/* The map as networks and ports want it, before the endpoints that have a policy.
+ * Return: changes; -errno. */
+int dp_fast_policies(struct dp *dp, struct err *err);
+/* After one went.  What stays behind lets nobody in, and goes at the next. */
+void dp_fast_drop_policies(struct dp *dp);
+int dp_fast_check_policies(struct dp *dp,
+			   void (*fn)(void *ctx, const char *line), void *ctx,
+			   struct err *err);
+
 /* End the flows to what @p had published. */
 void dp_fast_forget(struct dp *dp, const struct state_pub *p);
 /* Note what makes a look at the host necessary; then look, mend and sweep.

@@ -216,6 +216,7 @@ static int start(struct dp *dp, struct err *err)
 	}
 	if (r == 0) {
 		f->again = false;
+		f->listed = true; /* by an earlier daemon, perhaps */
 		f->trouble[0] = '\0';
 		return 0;
 	}
@@ -252,7 +253,8 @@ int dp_fast_start(struct dp *dp, const struct dp_network *net, struct err *err)
 			return 0;
 		let_go(dp);
 	}
-	if (!net->fall_back)
+	/* nftables would open to all what a policy closes to some */
+	if (!net->fall_back || !dp_policy_is_none(&net->policy))
 		return err_set(err, r,
 			       "berth.dataplane=ebpf: %s; or use "
 			       "berth.dataplane=nft",
@@ -455,9 +457,12 @@ static int check_networks(struct dp *dp,
 		    (dp_fast_wants(net) && dp_fast_runs(dp)))
 			continue;
 		snprintf(line, sizeof(line),
-			 "network %.12s: berth.dataplane=ebpf, but nftables "
-			 "does it alone: %s",
+			 "network %.12s: berth.dataplane=ebpf, but %s: %s",
 			 net->id,
+			 dp_policy_is_none(&net->policy)
+				 ? "nftables does it alone"
+				 : "its published ports are closed, as "
+				   "nftables does not know who may reach them",
 			 dp_fast_wants(net) ? dp->fast.trouble
 					    : "berth.firewall=respect needs "
 					      "the host's INPUT rules");
@@ -476,6 +481,10 @@ int dp_fast_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
 	if (!dp_fast_runs(dp))
 		return n;
 	r = nat_host_check(dp->fast.nat, &view, fn, ctx, err);
+	if (r < 0)
+		return r;
+	n += r;
+	r = dp_fast_check_policies(dp, fn, ctx, err);
 	if (r < 0)
 		return r;
 	n += r;

@@ -78,6 +78,8 @@ static struct nat_endpoint endpoint_of(const struct dp_network *net,
 	const bool direct = net->trusted[0][0];
 	const bool nat4 = net->mode4 == DP_GW_NAT && !direct;
 	const bool nat6 = net->mode6 == DP_GW_NAT && !direct;
+	const struct dp_policy *policy = dp_policy_of(net, port);
+	const int id = policy == &port->policy ? index : bridge->index;
 
 	return (struct nat_endpoint){
 		.ip4 = port->ip4,
@@ -94,6 +96,9 @@ static struct nat_endpoint endpoint_of(const struct dp_network *net,
 		.masquerade6 = net->masquerade6 && nat6,
 		.internal4 = net->internal || net->mode4 == DP_GW_ISOLATED,
 		.internal6 = net->internal || net->mode6 == DP_GW_ISOLATED,
+		.policy = policy ? (uint32_t)id : 0,
+		.rate = policy ? policy->rate : 0,
+		.burst = policy ? policy->burst : 0,
 	};
 }
 
@@ -112,7 +117,11 @@ int dp_fast_port_add(struct dp *dp, const struct dp_network *net,
 	if (r < 0)
 		return r;
 	ep = endpoint_of(net, &p->port, link.index, &bridge);
-	r = nat_ep_add(dp->fast.nat, &ep, err);
+	/* one of the two links may be new, or a list of before be gone */
+	if (ep.policy || dp->fast.listed)
+		r = dp_fast_policies(dp, err);
+	if (r >= 0)
+		r = nat_ep_add(dp->fast.nat, &ep, err);
 	if (r == 0)
 		p->index = link.index;
 	return r;
@@ -157,12 +166,17 @@ int dp_fast_ports(struct dp *dp, struct err *err)
 {
 	_cleanup_free_ struct nat_endpoint *list =
 		calloc(dp->st.ports.count + 1, sizeof(*list));
-	int n;
+	int listed, n;
 
 	if (!list)
 		return err_set(err, -ENOMEM, "endpoints: out of memory");
+	listed = dp_fast_policies(dp, err);
+	if (listed < 0)
+		return listed;
 	n = list_ports(dp, list, err);
-	return n < 0 ? n : nat_ep_sync(dp->fast.nat, list, (size_t)n, err);
+	if (n >= 0)
+		n = nat_ep_sync(dp->fast.nat, list, (size_t)n, err);
+	return n < 0 ? n : n + listed;
 }
 
 int dp_fast_renew(struct dp *dp, const struct dp_network *net, struct err *err)

@@ -96,7 +96,7 @@ static int check_port(struct dp *dp, const struct dp_port *port,
 	if (!*ret)
 		return err_set(err, -ENOENT, "network %.12s is not known",
 			       port->network);
-	return 0;
+	return dp_policy_check(*ret, &port->policy, err);
 }
 
 /* Has another endpoint @ip?  One that goes may still be waiting for its link's
@@ -199,6 +199,12 @@ static int renew_port(struct dp *dp, const struct dp_network *net,
 	return r < 0 ? r : dp_fast_port_add(dp, net, p, err);
 }
 
+static void take_out(struct dp *dp, const char *endpoint)
+{
+	free(tab_take(&dp->st.ports, endpoint));
+	dp_fast_drop_policies(dp);
+}
+
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 {
 	DP_LOCKED(dp);
@@ -236,7 +242,7 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	if (r < 0 && old)
 		*old = before;
 	else if (r < 0)
-		free(tab_take(&dp->st.ports, port->endpoint));
+		take_out(dp, port->endpoint);
 	else if (!old) /* of who had the address before */
 		forget_flows(dp, port, true);
 	return r;
@@ -260,6 +266,8 @@ int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
 	}
 	if (r == 0 && !dp->loading && change.net_old)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
+	if (r == 0 && !dp->loading)
+		dp_fast_drop_policies(dp);
 	if (r == 0) /* not those of who has the address by now */
 		forget_flows(dp, &p->port, false);
 	else if (tab_put(&dp->st.ports, p) == 0)

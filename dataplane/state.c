@@ -230,7 +230,8 @@ bool network_equal(const struct dp_network *a, const struct dp_network *b)
 	       a->masquerade6 == b->masquerade6 &&
 	       ip_equal(&a->snat4, &b->snat4) &&
 	       ip_equal(&a->snat6, &b->snat6) && a->internal == b->internal &&
-	       a->icc == b->icc && a->guard == b->guard;
+	       a->icc == b->icc && a->guard == b->guard &&
+	       dp_policy_equal(&a->policy, &b->policy);
 }
 
 bool port_equal(const struct dp_port *a, const struct dp_port *b)
@@ -239,7 +240,8 @@ bool port_equal(const struct dp_port *a, const struct dp_port *b)
 	       strcmp(a->endpoint, b->endpoint) == 0 &&
 	       strcmp(a->ifname, b->ifname) == 0 &&
 	       mac_equal(&a->mac, &b->mac) && ip_equal(&a->ip4, &b->ip4) &&
-	       ip_equal(&a->ip6, &b->ip6);
+	       ip_equal(&a->ip6, &b->ip6) &&
+	       dp_policy_equal(&a->policy, &b->policy);
 }
 
 bool publish_equal(const struct dp_publish *a, const struct dp_publish *b)
@@ -247,5 +249,5 @@ bool publish_equal(const struct dp_publish *a, const struct dp_publish *b)
 	return strcmp(a->network, b->network) == 0 &&
 	       strcmp(a->endpoint, b->endpoint) == 0 &&
 	       ip_equal(&a->ip4, &b->ip4) && ip_equal(&a->ip6, &b->ip6) &&
-	       portmap_equal(&a->ports, &b->ports);
+	       portmap_equal(&a->ports, &b->ports) && a->judged == b->judged;
 }

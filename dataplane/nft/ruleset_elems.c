@@ -346,7 +346,8 @@ int elems_publish(const struct dp_network *net, const struct dp_publish *pub,
 		if (ip_is_none(v6 ? &pub->ip6 : &pub->ip4) ||
 		    !state_pub_opens(net, v6 ? AF_INET6 : AF_INET))
 			continue;
-		if (!routed)
+		/* a rule here would let everybody in */
+		if (!routed && !pub->judged && dp_policy_is_none(&net->policy))
 			publish_maps(&c, net, pub, v6);
 		if (routed || net->trusted[0][0])
 			r = publish_open(&c, pub, v6);
