@@ -47,6 +47,11 @@ static int set_str(const struct opt_field *f, const char *val, void *to,
 	if (strlen(val) >= f->size)
 		return err_set(err, -EINVAL, "option %s: longer than %zu bytes",
 			       f->key, f->size - 1);
+	if (f->min && !*val)
+		return err_set(err, -EINVAL,
+			       "option %s: empty: write a value, or leave it "
+			       "out",
+			       f->key);
 	memcpy(to, val, strlen(val) + 1);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "lib/err.h"
 
 enum opt_type {
-	OPT_STR,  /* char[size]; too long is an error */
+	OPT_STR,  /* char[size]; too long is an error, and so is "" with .min */
 	OPT_BOOL, /* bool: true false 1 0 t f on off yes no, any case; "" true */
 	OPT_U32,  /* uint32_t decimal, within min..max (max 0: no limit) */
 	OPT_SIZE, /* uint64_t bytes; suffix b k m g t (1024), optional "ib"/"b" */

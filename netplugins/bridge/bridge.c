@@ -61,6 +61,7 @@ const struct net_driver bridge_driver = {
 	.network_size = sizeof(struct bridge_network),
 	.options_offset = offsetof(struct bridge_network, opt),
 	.network_options = bridge_network_options,
+	.endpoint_options_size = sizeof(struct bridge_ep_options),
 	.endpoint_options = bridge_endpoint_options,
 	.flags = flags,
 	.config_size = sizeof(struct bridge_config),

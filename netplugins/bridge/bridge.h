@@ -21,6 +21,11 @@ extern const struct net_driver bridge_driver;
 
 /* ---- options (bridge_opts.c) --------------------------------------------- */
 
+/* berth.allow, berth.deny, berth.limit as they were given; "": not. */
+struct bridge_policy {
+	char allow[1024], deny[1024], limit[32];
+};
+
 /* com.docker.network.bridge.* and friends, decoded. */
 struct bridge_options {
 	char name[64]; /* longer than a link's: the message is ours */
@@ -31,6 +36,12 @@ struct bridge_options {
 	int dataplane;    /* enum dp_backend, or the default */
 	uint32_t mtu;     /* 0: that of the uplink's route */
 	char prefix[64], trusted[288];
+	struct bridge_policy policy;
+};
+
+/* What ep->options is. */
+struct bridge_ep_options {
+	struct bridge_policy policy;
 };
 
 #define BRIDGE_DATAPLANE_DEFAULT (-1) /* the daemon's, when it was made */
@@ -50,6 +61,7 @@ struct bridge_network {
 	bool claimed;        /* its subnets are in the host's list */
 	bool lost;           /* under host->lock: the bridge vanished */
 	char trusted[DP_TRUSTED_MAX][IFNAMSIZ];
+	struct dp_policy policy;
 	struct bridge_network *next; /* in host->networks */
 };
 
@@ -66,6 +78,15 @@ int bridge_dataplane_parse(const char *name, enum dp_backend *ret,
 /* Has the host an address of this family on the network? */
 bool bridge_has_gateway4(const struct bridge_network *br);
 bool bridge_has_gateway6(const struct bridge_network *br);
+
+/* ---- who may reach published ports (bridge_policy.c) --------------------- */
+
+bool bridge_policy_is_none(const struct bridge_policy *p);
+/* -EINVAL: what is wrong, and what would be right. */
+int bridge_policy_parse(const struct bridge_policy *p, struct dp_policy *ret,
+			struct err *err);
+/* The network's own, from its options. */
+int bridge_policy_init(struct bridge_network *br, struct err *err);
 
 /* ---- the host (bridge_host.c) -------------------------------------------- */
 

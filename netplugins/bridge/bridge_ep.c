@@ -156,7 +156,11 @@ static int guard_port(const struct net_endpoint *ep, struct err *err)
 		.ip4 = ep->addr4.addr,
 		.ip6 = ep->addr6.addr,
 	};
+	const struct bridge_ep_options *opt = ep->options;
+	int r = bridge_policy_parse(&opt->policy, &port.policy, err);
 
+	if (r < 0)
+		return r;
 	snprintf(port.network, sizeof(port.network), "%s", ep->network->id);
 	snprintf(port.endpoint, sizeof(port.endpoint), "%s", ep->id);
 	snprintf(port.ifname, sizeof(port.ifname), "%s", ep->ifname);
@@ -318,6 +322,9 @@ int bridge_expose(struct net_endpoint *ep, struct err *err)
 		.ip4 = ep->addr4.addr,
 		.ip6 = ep->addr6.addr,
 		.ports = ep->ports,
+		.judged = !bridge_policy_is_none(
+			&((const struct bridge_ep_options *)ep->options)
+				 ->policy),
 	};
 	int r;
 

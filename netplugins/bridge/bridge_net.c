@@ -302,7 +302,8 @@ static int tell_dataplane(struct bridge_network *br, bool fresh,
 		.mode6 = (enum dp_gateway_mode)o->mode6,
 		.firewall = (enum dp_firewall)o->firewall,
 		.backend = choose_backend(br, fresh),
-		.fall_back = o->dataplane == BRIDGE_DATAPLANE_DEFAULT,
+		.fall_back = o->dataplane == BRIDGE_DATAPLANE_DEFAULT &&
+			     dp_policy_is_none(&br->policy),
 		.masquerade4 = o->masquerade,
 		.masquerade6 = o->masquerade,
 		.snat4 = o->host_snat4,
@@ -310,6 +311,7 @@ static int tell_dataplane(struct bridge_network *br, bool fresh,
 		.internal = net->internal,
 		.icc = o->icc,
 		.guard = o->guard,
+		.policy = br->policy,
 	};
 
 	snprintf(dn.id, sizeof(dn.id), "%s", net->id);

@@ -22,6 +22,22 @@ _Static_assert(ARRAY_SIZE(dataplane_names) == DP_BACKEND_MAX + 1,
 		.offset = offsetof(struct bridge_options, member_),    \
 		.size = sizeof(int), .names = (names_), .doc = (doc_), \
 	}
+/* "" would be no list at all where somebody meant one */
+#define OPTION_LIST(key_, st_, member_, doc_)                                \
+	{                                                                    \
+		.key = (key_), .type = OPT_STR,                              \
+		.offset = offsetof(st_, member_),                            \
+		.size = sizeof(((st_ *)0)->member_), .min = 1, .doc = (doc_) \
+	}
+#define OPTIONS_POLICY(st_)                                                \
+	OPTION_LIST("berth.allow", st_, policy.allow,                      \
+		    "networks that may reach published ports, others may " \
+		    "not (everybody)"),                                    \
+		OPTION_LIST("berth.deny", st_, policy.deny,                \
+			    "networks that may not"),                      \
+		OPTION_LIST("berth.limit", st_, policy.limit,              \
+			    "N/s or N/s:BURST: new connections from one "  \
+			    "source (no limit)")
 #define REFUSED(key_, why_)                                        \
 	{                                                          \
 		.key = (key_), .type = OPT_REFUSED, .why = (why_), \
@@ -84,6 +100,7 @@ const struct opt_field bridge_network_options[] = {
 		    "only where the host's own rules accept it (open)"),
 	OPTION("berth.guard", OPT_BOOL, guard,
 	       "drop packets with another's address or MAC (on)"),
+	OPTIONS_POLICY(struct bridge_options),
 	{ 0 },
 };
 
@@ -94,6 +111,7 @@ const struct opt_field bridge_endpoint_options[] = {
 	REFUSED("com.docker.network.endpoint.sysctls",
 		"the container's namespace does not exist yet when a plugin "
 		"is asked; use docker run --sysctl"),
+	OPTIONS_POLICY(struct bridge_ep_options),
 	{ 0 },
 };
 
@@ -342,6 +360,8 @@ int bridge_init(struct net_network *net, struct err *err)
 		r = check_modes(br, err);
 	if (r == 0)
 		r = check_firewall(&br->opt, err);
+	if (r == 0)
+		r = bridge_policy_init(br, err);
 	if (r == 0)
 		r = check_pools(br, err);
 	if (r < 0)

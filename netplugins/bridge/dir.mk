@@ -8,5 +8,6 @@ ar-src += netplugins/bridge/bridge_host.c
 ar-src += netplugins/bridge/bridge_net.c
 ar-src += netplugins/bridge/bridge_opts.c
 ar-src += netplugins/bridge/bridge_overlap.c
+ar-src += netplugins/bridge/bridge_policy.c
 ar-src += netplugins/bridge/bridge_reaper.c
 tests += netplugins/bridge/test_bridge.c

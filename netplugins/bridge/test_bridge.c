@@ -91,6 +91,53 @@ static int ebpf(const struct bridge_network *br)
 	return br->opt.dataplane == DP_EBPF;
 }
 
+static bool has_rule(const struct dp_policy *p, uint32_t n, const char *text,
+		     bool allow)
+{
+	char shown[PREFIX_STR_MAX];
+
+	return n < p->count && p->rules[n].allow == allow &&
+	       strcmp(ip_prefix_str(&p->rules[n].net, shown), text) == 0;
+}
+
+static int lists(const struct bridge_network *br)
+{
+	const struct dp_policy *p = &br->policy;
+
+	return p->count == 4 && has_rule(p, 0, "10.0.0.0/8", true) &&
+	       has_rule(p, 1, "2001:db8::/32", true) &&
+	       has_rule(p, 2, "10.0.0.7/32", false) &&
+	       has_rule(p, 3, "2001:db8::7/128", false) && !p->rate;
+}
+
+static int limited(const struct bridge_network *br)
+{
+	return !br->policy.count && br->policy.rate == 20 &&
+	       br->policy.burst == 20;
+}
+
+static int limited_burst(const struct bridge_network *br)
+{
+	return br->policy.rate == 1 && br->policy.burst == 1000000;
+}
+
+static int everybody(const struct bridge_network *br)
+{
+	return has_rule(&br->policy, 0, "0.0.0.0/0", true) &&
+	       has_rule(&br->policy, 1, "::/0", true);
+}
+
+static int full(const struct bridge_network *br)
+{
+	return br->policy.count == DP_POLICY_MAX;
+}
+
+#define EBPF       "\"berth.dataplane\":\"ebpf\","
+#define LIST(o, v) "{" EBPF "\"berth." o "\":\"" v "\"}"
+#define EIGHT                                                    \
+	"10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6," \
+	"10.0.0.7,10.0.0.8"
+
 static const struct row rows[] = {
 	{ .name = "nothing given", .options = "{}", .check = defaults },
 	{ .name = "icc off",
@@ -201,6 +248,104 @@ static const struct row rows[] = {
 	{ .name = "a dataplane that is none",
 	  .options = "{\"berth.dataplane\":\"iptables\"}",
 	  .msg = "not one of nft, ebpf" },
+	{ .name = "allow and deny",
+	  .options = "{" EBPF "\"berth.deny\":\"10.0.0.7,2001:db8::7\","
+		     "\"berth.allow\":\"10.0.0.0/8,2001:db8::/32\"}",
+	  .check = lists },
+	{ .name = "everybody",
+	  .options = LIST("allow", "0.0.0.0/0,::/0"),
+	  .check = everybody },
+	{ .name = "as many as go",
+	  .options = LIST("allow", EIGHT "," EIGHT "," EIGHT "," EIGHT),
+	  .check = full },
+	{ .name = "one more than that",
+	  .options = "{" EBPF "\"berth.deny\":\"10.0.0.1\","
+		     "\"berth.allow\":\"" EIGHT "," EIGHT "," EIGHT "," EIGHT
+		     "\"}",
+	  .msg = "berth.deny: more than 32 networks" },
+	{ .name = "by the daemon's default",
+	  .check = limited,
+	  .options = "{\"berth.limit\":\"20/s\"}" },
+	{ .name = "a limit and its burst",
+	  .options = LIST("limit", "1/s:1000000"),
+	  .check = limited_burst },
+	{ .name = "an empty list",
+	  .options = LIST("allow", ""),
+	  .msg = "option berth.allow: empty" },
+	{ .name = "an empty limit",
+	  .options = LIST("limit", ""),
+	  .msg = "option berth.limit: empty" },
+	{ .name = "a comma alone",
+	  .options = LIST("allow", ","),
+	  .msg = "berth.allow: \"\" is not a network" },
+	{ .name = "a comma at the end",
+	  .options = LIST("deny", "10.0.0.0/8,"),
+	  .msg = "berth.deny: \"\" is not a network" },
+	{ .name = "a name for a network",
+	  .options = LIST("allow", "office"),
+	  .msg = "berth.allow: \"office\" is not a network: write them as "
+		 "192.168.0.0/16,2001:db8::/32" },
+	{ .name = "blanks in a list",
+	  .options = LIST("allow", "10.0.0.0/8, 11.0.0.0/8"),
+	  .msg = "\" 11.0.0.0/8\" is not a network" },
+	{ .name = "too long a prefix",
+	  .options = LIST("deny", "10.0.0.0/33"),
+	  .msg = "berth.deny: \"10.0.0.0/33\" is not a network" },
+	{ .name = "an address in a network",
+	  .options = LIST("allow", "10.0.0.9/8"),
+	  .msg = "\"10.0.0.9/8\" is an address in a network: write "
+		 "10.0.0.0/8" },
+	{ .name = "IPv4 as IPv6",
+	  .options = LIST("allow", "::ffff:10.0.0.1"),
+	  .msg = "write it as IPv4" },
+	{ .name = "IPv4 as IPv6, all of it",
+	  .options = LIST("deny", "::ffff:0:0/96"),
+	  .msg = "write it as IPv4" },
+	{ .name = "a limit of none",
+	  .options = LIST("limit", "0/s"),
+	  .msg = "berth.limit: \"0/s\" is not a number of new connections a "
+		 "second: write 20/s" },
+	{ .name = "a limit without its unit",
+	  .options = LIST("limit", "20"),
+	  .msg = "berth.limit: \"20\" is not" },
+	{ .name = "a limit a minute",
+	  .options = LIST("limit", "20/m"),
+	  .msg = "berth.limit: \"20/m\" is not" },
+	{ .name = "a limit above the most",
+	  .options = LIST("limit", "1000001/s"),
+	  .msg = "(1 to 1000000)" },
+	{ .name = "a limit below none",
+	  .options = LIST("limit", "-1/s"),
+	  .msg = "berth.limit: \"-1/s\" is not" },
+	{ .name = "a burst of none",
+	  .options = LIST("limit", "20/s:0"),
+	  .msg = "berth.limit: \"20/s:0\" is not" },
+	{ .name = "a burst and more",
+	  .options = LIST("limit", "20/s:9x"),
+	  .msg = "berth.limit: \"20/s:9x\" is not" },
+	{ .name = "a burst that is missing",
+	  .options = LIST("limit", "20/s:"),
+	  .msg = "berth.limit: \"20/s:\" is not" },
+	{ .name = "a list by nftables",
+	  .options = "{\"berth.dataplane\":\"nft\","
+		     "\"berth.deny\":\"10.0.0.0/8\"}",
+	  .msg = "berth.deny needs -o berth.dataplane=ebpf" },
+	{ .name = "a list and the host's rules",
+	  .options = "{" EBPF "\"berth.firewall\":\"respect\","
+		     "\"berth.limit\":\"20/s\"}",
+	  .msg = "berth.limit needs -o berth.dataplane=ebpf, which" },
+	{ .name = "a list and nothing published",
+	  .internal = true,
+	  .options = LIST("allow", "10.0.0.0/8"),
+	  .msg = "berth.allow: an internal network publishes nothing" },
+	{ .name = "a list and a way past it",
+	  .options = "{" EBPF "\"berth.allow\":\"10.0.0.0/8\","
+		     "\"" P "bridge.gateway_mode_ipv4\":\"routed\"}",
+	  .msg = "are reached past them" },
+	{ .name = "a list and trusted interfaces",
+	  .options = "{" EBPF "\"berth.allow\":\"10.0.0.0/8\","
+		     "\"" P "bridge.trusted_host_interfaces\":\"eth0\"}",
+	  .msg = "are reached past them" },
 	{ .name = "a slip",
 	  .options = "{\"berth.gaurd\":\"on\"}",
 	  .msg = "did you mean \"berth.guard\"" },
