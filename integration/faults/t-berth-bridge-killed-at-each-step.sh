@@ -6,4 +6,6 @@
 need curl python3
 
 lan
-"$IT/lib/killstep" "$BIN/berth-bridge" berth-bridge net "$DIR"
+# shellcheck disable=SC2046 # names are words
+"$IT/lib/killstep" "$BIN/berth-bridge" berth-bridge net "$DIR" \
+	$("$BIN/berth-bridge" --list-failpoints | grep -Ev '^(nat|dp\.fast)\.')

@@ -1,0 +1,11 @@
+#!/bin/bash
+# As t-berth-bridge-killed-at-each-step.sh, for what the eBPF dataplane adds: programs,
+# endpoints and lists of who may reach a port; nothing of them is left.
+# time: 200
+. "${0%/*}/../lib/lib.sh"
+need curl python3
+
+lan
+# shellcheck disable=SC2046 # names are words
+"$IT/lib/killstep" "$BIN/berth-bridge" berth-bridge fast "$DIR" \
+	$("$BIN/berth-bridge" --list-failpoints | grep -E '^(nat|dp\.fast)\.')
