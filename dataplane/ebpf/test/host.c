@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -55,11 +56,12 @@ static bool make_cgroup(struct host *h)
 
 static bool make_bpffs(struct host *h)
 {
-	snprintf(h->bpffs, sizeof(h->bpffs), "/tmp/berth-test-%d", getpid());
+	/* other boxes have processes of the same number, and this /tmp */
+	snprintf(h->bpffs, sizeof(h->bpffs), "/tmp/berth-test-XXXXXX");
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return false;
-	return mkdir(h->bpffs, 0700) == 0;
+	return mkdtemp(h->bpffs) != NULL;
 }
 
 static int new_netns(void)
