@@ -77,6 +77,14 @@ void host_enter(const struct host *h, int netns)
 	assert_int_equal(setns(netns, CLONE_NEWNET), 0);
 }
 
+void host_answers(const char *ip)
+{
+	/* one that gets an error gives up at once, whatever its deadline is */
+	host_sh("timeout 30 sh -c 'until ping -q -c 1 -W 1 %s; do sleep 0.1; "
+		"done' >/dev/null 2>&1",
+		ip);
+}
+
 void host_make(struct host *h)
 {
 	*h = (struct host){ .net = -1, .container = -1 };
@@ -98,8 +106,8 @@ void host_make(struct host *h)
 		"ip route add default via 10.77.0.1");
 	host_enter(h, h->net);
 	/* On a busy machine IPv6 takes seconds to find its neighbour. */
-	host_sh("ping -q -c 1 -i 0.2 -w 20 10.77.0.2 >/dev/null && "
-		"ping -q -c 1 -i 0.2 -w 20 fd77::2 >/dev/null");
+	host_answers("10.77.0.2");
+	host_answers("fd77::2");
 }
 
 void host_remove(struct host *h)

@@ -28,6 +28,8 @@ void host_remove(struct host *h);
 
 void host_enter(const struct host *h, int netns); /* fails the test */
 void host_sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* host_answers() - wait until @ip does, from the namespace the process is in. */
+void host_answers(const char *ip);
 
 /* host_sock() - a socket bound to @ip:@port, made in namespace @netns; TCP
  * listens if @listening. @ip NULL: not bound, @family counts. */

@@ -382,9 +382,9 @@ static void make_client(void)
 	host_enter(&host, client);
 	host_sh("ip link set lo up && ip addr add " CLIENT4 "/24 dev k0 && "
 		"ip addr add " CLIENT6 "/64 dev k0 nodad && "
-		"ip link set k0 up && "
-		"ping -q -c 1 -i 0.2 -w 20 " HOST4 " >/dev/null && "
-		"ping -q -c 1 -i 0.2 -w 20 " HOST6 " >/dev/null");
+		"ip link set k0 up");
+	host_answers(HOST4);
+	host_answers(HOST6);
 	host_enter(&host, host.container);
 	host_sh("ip -6 route add default via fd77::1");
 	host_enter(&host, host.net);
