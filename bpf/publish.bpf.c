@@ -722,6 +722,8 @@ static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
 	__u32 at = w->p.t.saddr[3] * 0x9e3779b1u;
 
 	at = (at >> 16) + bpf_ntohs(w->p.t.sport);
+	/* as in skip_extensions(): a loop would not load on Linux 6.1 */
+#pragma unroll
 	for (int i = 0; i < MASQ_TRIES; i++) {
 		w->f.to.sport = bpf_htons((__u16)(masq_first + at % ports));
 		pair_of(&w->f, &w->key);

@@ -197,6 +197,8 @@ static __always_inline int skip_extensions(struct __sk_buff *skb,
 		__u32 id;
 	} h;
 
+	/* Linux 6.1 takes no loop that clang enters from above ("back-edge") */
+#pragma unroll
 	for (int i = 0; i <= EXT_MAX; i++) {
 		if (next != PROTO_HOPOPTS && next != PROTO_ROUTING &&
 		    next != PROTO_FRAGMENT && next != PROTO_DSTOPTS)
