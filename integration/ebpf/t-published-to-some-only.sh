@@ -35,11 +35,7 @@ container own n1
 container far n2 -p 8082:80
 container busy n3 -p 8083:80
 # A container's own list stands in place of its network's.
-docker run -d --name vip --network name=n1,driver-opt=berth.allow=192.0.3.2 \
-	--stop-signal KILL -p 8084:80 bb:1 sleep 9999 >/dev/null
-BOX["vip"]=$(pid_of vip)
-in_background listen-vip.log nsenter "--net=/proc/${BOX[vip]}/ns/net" -- \
-	"$IT/lib/probe" listen vip 80
+container vip name=n1,driver-opt=berth.allow=192.0.3.2 -p 8084:80
 listening
 
 judged() {
@@ -101,11 +97,11 @@ rules() { nft list table inet berth-bridge 2>/dev/null | grep -q 'chain publish'
 wait_until 10 rules
 same "$(published)" '[8082]'
 judged "when the rules are back"
-docker restart -t 0 web >/dev/null
-BOX["web"]=$(pid_of web)
-in_background listen-web.log nsenter "--net=/proc/${BOX[web]}/ns/net" -- \
-	"$IT/lib/probe" listen web 80
-wait_until 10 grep -q ready "$DIR/listen-web.log"
+name=web
+end "${LISTEN[$name]}"
+docker rm -f $name >/dev/null
+container $name n1 -p 8080:80 -p 8080:80/udp
+listening
 judged "when the container is another"
 
 # Whom it refuses is told and counted.

@@ -24,6 +24,11 @@ static const char *const names[] = { "nat", "routed", "isolated", NULL };
 
 static const struct opt_field fields[] = {
 	OPT_FIELD("berth.name", OPT_STR, struct out, str, "a name"),
+	{ .key = "berth.allow",
+	  .type = OPT_STR,
+	  .offset = offsetof(struct out, str),
+	  .size = sizeof(((struct out *)0)->str),
+	  .min = 1 },
 	OPT_FIELD("berth.firewall", OPT_BOOL, struct out, flag, "a switch"),
 	{ .key = "com.docker.network.driver.mtu",
 	  .type = OPT_U32,
@@ -57,6 +62,10 @@ struct row {
 
 static const struct row rows[] = {
 	{ .name = "nothing", .json = "{}" },
+	{ .name = "an empty string", .json = "{\"berth.name\":\"\"}" },
+	{ .name = "an empty string that must not be",
+	  .json = "{\"berth.allow\":\"\"}",
+	  .msg = "option berth.allow: empty: write a value, or leave it out" },
 	{ .name = "string",
 	  .json = "{\"berth.name\":\"seven77\"}",
 	  .out = { .str = "seven77" } },
@@ -193,7 +202,7 @@ static const struct row rows[] = {
 	{ .name = "nothing near",
 	  .json = "{\"qqqqqqqqqqqqqqqqqqqqqqqqqqq\":\"on\"}",
 	  .msg = "unknown option \"qqqqqqqqqqqqqqqqqqqqqqqqqqq\" for test "
-		 "volume: it knows berth.name, berth.firewall, "
+		 "volume: it knows berth.name, berth.allow, berth.firewall, "
 		 "com.docker.network.driver.mtu, any, size, mode, host_ip, "
 		 "gateway_mode" },
 	{ .name = "control characters in a key are escaped",
@@ -203,7 +212,8 @@ static const struct row rows[] = {
 	{ .name = "empty key",
 	  .json = "{\"\":\"on\"}",
 	  .msg = "unknown option \"\" for test volume: it knows berth.name, "
-		 "berth.firewall, com.docker.network.driver.mtu, any, size, "
+		 "berth.allow, berth.firewall, com.docker.network.driver.mtu, "
+		 "any, size, "
 		 "mode, host_ip, gateway_mode" },
 	{ .name = "null value",
 	  .json = "{\"any\":null}",
