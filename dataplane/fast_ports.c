@@ -59,7 +59,7 @@ static int read_links(struct dp *dp, struct links *ret, struct err *err)
 
 static const struct nlk_link *find_link(const struct links *l, const char *name)
 {
-	struct nlk_link want;
+	struct nlk_link want = { 0 };
 
 	if (l->count == 0)
 		return NULL;

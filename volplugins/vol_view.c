@@ -104,9 +104,10 @@ static struct vol_view *view_take(struct vol_core *core, const char *id)
 		if (id ? strcmp((*at)->id, id) == 0 : poll(&p, 1, 0) == 1)
 			break;
 	}
-	w = *at;
-	if (w)
+	if (*at) {
+		w = *at;
 		*at = w->next;
+	}
 	pthread_mutex_unlock(&core->lock);
 	return w;
 }

@@ -59,8 +59,7 @@ static const char *const nat_whys[NAT_COUNT_MAX] = {
 	[NAT_DROP_REWRITE] = "it could not be rewritten",
 	[NAT_DROP_GATEWAY] = "the gateway of another network",
 	[NAT_DROP_HOPS] = "its hops end at this host",
-	[NAT_DROP_POLICY] = "not allowed to reach this port (berth.allow, "
-			    "berth.deny)",
+	[NAT_DROP_POLICY] = "not on the list of who may (berth.allow, deny)",
 	[NAT_DROP_LIMIT] = "too many new connections from there (berth.limit)",
 };
 

@@ -108,7 +108,7 @@ judged "when the container is another"
 in_background trace.log netctl trace --json
 refused() {
 	at other curl -s --max-time 1 http://192.0.3.1:8080/ >/dev/null
-	grep -q 'not allowed to reach this port' "$DIR/trace.log"
+	grep -q 'not on the list of who may' "$DIR/trace.log"
 }
 wait_until 15 refused
 jq -es 'map(select(.Why | startswith("not allowed")))[0] | .Interface == "up2"

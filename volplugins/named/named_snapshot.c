@@ -104,10 +104,13 @@ int named_snapshot_del(struct vol_volume *base, const char *snap,
 	_cleanup_close_ int dir = named_open(v, err), snaps = -EBADF;
 	int r = dir < 0 ? dir : 0;
 
-	if (r == 0 && !v->backing->snap_del)
-		r = named_cannot(v, "snapshotted", err);
-	if (r == 0)
-		r = snaps = named_snaps_open(dir, err);
+	if (r < 0)
+		return err_wrap(err, r, "snapshot %s of volume %s", snap,
+				base->name);
+	if (!v->backing->snap_del)
+		return err_wrap(err, named_cannot(v, "snapshotted", err),
+				"snapshot %s of volume %s", snap, base->name);
+	r = snaps = named_snaps_open(dir, err);
 	if (r >= 0)
 		r = v->backing->snap_del(named_host_of(v), snaps, snap, err);
 	return r < 0 ? err_wrap(err, r, "snapshot %s of volume %s", snap,
