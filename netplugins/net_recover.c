@@ -272,7 +272,7 @@ static int finish(void *ctx, const struct journal_intent *i)
 	json_object_put(c.answer);
 	log_info("op=recover method=%s key=%.80s result=%s%s%s%s", i->method,
 		 i->key, r < 0 ? "undone" : "finished", r < 0 ? " err=\"" : "",
-		 err.msg, r < 0 ? "\"" : "");
+		 r < 0 ? err.msg : "", r < 0 ? "\"" : "");
 	if (c.waiting) { /* refused, or nothing to do: nothing was touched */
 		net_intent_abort(&c);
 	} else if (r < 0) {
