@@ -111,7 +111,7 @@ refused() {
 	grep -q 'not on the list of who may' "$DIR/trace.log"
 }
 wait_until 15 refused
-jq -es 'map(select(.Why | startswith("not allowed")))[0] | .Interface == "up2"
+jq -es 'map(select(.Why | startswith("not on the list")))[0] | .Interface == "up2"
 	and (.From | startswith("192.0.3.2:")) and (.To | endswith(":8080"))' \
 	"$DIR/trace.log" >/dev/null || fail "$(head -n 3 "$DIR/trace.log")"
 counter() { api Berth.Counters '{}' berth-bridge | jq ".Counters[\"$1\"]"; }
