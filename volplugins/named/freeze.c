@@ -23,10 +23,6 @@
 static _Noreturn void guard(int root, int parent)
 {
 	struct pollfd p = { .fd = 4, .events = POLLIN };
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
 	/* they may be in each other's place */
 	root = dup(root);
 	parent = dup(parent);
@@ -41,13 +37,23 @@ static _Noreturn void guard(int root, int parent)
 static int guard_start(int root, pid_t *ret, struct err *err)
 {
 	_cleanup_close_ int self = pidfd_open(getpid(), 0);
-	pid_t pid = self < 0 ? -1 : fork();
+	sigset_t all, before;
+	pid_t pid = -1;
+	int code;
 
-	if (pid < 0)
-		return err_set(err, -errno, "guard of a frozen file system: %s",
-			       strerror(errno));
+	/* the child's from its first moment: a stop's SIGTERM is for all of a
+	 * service, and came before it could say that it ignores it */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (self >= 0)
+		pid = fork();
+	code = errno;
 	if (pid == 0)
 		guard(root, self);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		return err_set(err, -code, "guard of a frozen file system: %s",
+			       strerror(code));
 	*ret = pid;
 	return 0;
 }
