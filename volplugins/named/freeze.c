@@ -23,6 +23,7 @@
 static _Noreturn void guard(int root, int parent)
 {
 	struct pollfd p = { .fd = 4, .events = POLLIN };
+
 	/* they may be in each other's place */
 	root = dup(root);
 	parent = dup(parent);
