@@ -23,10 +23,10 @@
 #include "bpf/lib/flow.h"
 #include "bpf/lib/guard.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/published.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
-#include "bpf/sock_map.h"
 
 #define FAMILY_INET  2
 #define FAMILY_INET6 10
@@ -39,22 +39,6 @@ const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of our claims' sockets */
 const volatile __u8 csum_ipv6;   /* bpf_l4_csum_replace() knows CSUM_IPV6 */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SOCK_PUB_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sock_key);
-	__type(value, struct sock_dst);
-} sock_pub SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, SOCK_RANGE_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sock_prefix);
-	__type(value, struct sock_dst);
-} sock_range SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -462,13 +446,6 @@ static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
 	       chunk == 1; /* INIT */
 }
 
-static __always_inline const struct sock_dst *find_key(struct sock_prefix *k)
-{
-	const struct sock_dst *d = bpf_map_lookup_elem(&sock_pub, &k->key);
-
-	return d ? d : bpf_map_lookup_elem(&sock_range, k);
-}
-
 /* Where does the published port that @t goes to lead? */
 static __always_inline const struct sock_dst *
 find_publish(const struct nat_tuple *t, __u8 v6)
@@ -479,13 +456,13 @@ find_publish(const struct nat_tuple *t, __u8 v6)
 	addr_copy(k.key.addr, t->daddr);
 	k.key.proto = t->proto;
 	k.key.port = t->dport;
-	d = find_key(&k);
+	d = published_at(&k);
 	if (d)
 		return d;
 	k.key.addr[3] = 0; /* any address of the family */
 	if (v6)
 		k.key.addr[0] = k.key.addr[1] = k.key.addr[2] = 0;
-	return find_key(&k);
+	return published_at(&k);
 }
 
 /* Fill in who gets it.  Return: NULL: nobody that we know of. */

@@ -16,8 +16,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/published.h"
 #include "bpf/nat_map.h"
-#include "bpf/sock_map.h"
 
 #define PEERS      4u
 #define ECONNREF   111
@@ -30,22 +30,6 @@
 const volatile __u64 netns_cookie;
 const volatile __u8 can_set_retval; /* bpf_set_retval(): Linux 5.18 */
 const volatile __u32 claim_mark;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SOCK_PUB_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sock_key);
-	__type(value, struct sock_dst);
-} sock_pub SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, SOCK_RANGE_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sock_prefix);
-	__type(value, struct sock_dst);
-} sock_range SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -142,13 +126,6 @@ static __always_inline void key_of(struct sock_prefix *k, const struct place *p,
 	k->key.port = (__u16)p->port;
 }
 
-static __always_inline const struct sock_dst *find_key(struct sock_prefix *k)
-{
-	const struct sock_dst *d = bpf_map_lookup_elem(&sock_pub, &k->key);
-
-	return d ? d : bpf_map_lookup_elem(&sock_range, k);
-}
-
 /* Is it an address of this host other than loopback? */
 static __always_inline int is_host(const struct place *p)
 {
@@ -170,11 +147,11 @@ static __always_inline const struct sock_dst *find(const struct place *asked,
 	struct sock_prefix k;
 
 	key_of(&k, asked, proto);
-	d = find_key(&k);
+	d = published_at(&k);
 	if (d)
 		return d;
 	to_wildcard(&k.key);
-	return find_key(&k);
+	return published_at(&k);
 }
 
 /* Only ::1 leads to a container without IPv6: others reach it no more than a
