@@ -22,7 +22,10 @@
 #include "bpf/guard_map.h"
 #include "bpf/lib/flow.h"
 #include "bpf/lib/guard.h"
+#include "bpf/lib/hosts.h"
+#include "bpf/lib/inside.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/policy.h"
 #include "bpf/lib/published.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/trace.h"
@@ -32,8 +35,6 @@
 #define FAMILY_INET6 10
 
 #define PACKET_HOST  0
-
-#define LIMIT_TRIES  4
 
 const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
@@ -63,21 +64,6 @@ struct {
 	__type(key, __u32[4]);
 	__type(value, struct nat_local);
 } nat_local SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, NAT_POLICY_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct nat_policy_key);
-	__type(value, __u32);
-} nat_policy SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, NAT_LIMIT_MAX);
-	__type(key, struct nat_limit_key);
-	__type(value, __u64);
-} nat_limit SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -216,49 +202,6 @@ static __always_inline int to_wire(const struct nat_flow *c)
 	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
 }
 
-/* Has this host a connection of its own with that tuple?  @bound: or a UDP
- * socket that takes from anybody.  (Our claim of a port is none, and our claim
- * of a TCP port is no connection.) */
-static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
-				    const struct nat_tuple *t, int bound)
-{
-	struct bpf_sock_tuple s;
-	struct bpf_sock *sk;
-	__u32 size;
-	int found;
-
-	if (v6) {
-		addr_copy(s.ipv6.saddr, t->saddr);
-		addr_copy(s.ipv6.daddr, t->daddr);
-		s.ipv6.sport = t->sport;
-		s.ipv6.dport = t->dport;
-		size = sizeof(s.ipv6);
-	} else {
-		s.ipv4.saddr = t->saddr[3];
-		s.ipv4.daddr = t->daddr[3];
-		s.ipv4.sport = t->sport;
-		s.ipv4.dport = t->dport;
-		size = sizeof(s.ipv4);
-	}
-	if (t->proto == IPPROTO_TCP) {
-		sk = bpf_skc_lookup_tcp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
-		if (!sk)
-			return 0;
-		found = sk->state != BPF_TCP_LISTEN &&
-			sk->state != BPF_TCP_TIME_WAIT;
-	} else if (t->proto == IPPROTO_UDP) {
-		sk = bpf_sk_lookup_udp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
-		if (!sk)
-			return 0;
-		found = sk->state == BPF_TCP_ESTABLISHED ||
-			(bound && sk->mark != claim_mark);
-	} else {
-		return 0;
-	}
-	bpf_sk_release(sk);
-	return found;
-}
-
 /* An answer to what is masqueraded, whose port a server or a resolver of this
  * host took since? TCP has no sockets that take from anybody. */
 static __always_inline int is_hosts(struct __sk_buff *skb,
@@ -300,96 +243,6 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 }
 
 /* ---- ICMP errors --------------------------------------------------------- */
-
-/* What an error is about: the packet inside, as one in the other direction.
- * Return: its transport header's offset; 0: not readable. */
-static __always_inline __u32 read_inside(struct __sk_buff *skb,
-					 const struct packet *p,
-					 struct nat_tuple *ret)
-{
-	__u32 at = p->l4 + 8, l4;
-	__u16 ports[4];
-
-	__builtin_memset(ret, 0, sizeof(*ret));
-	if (p->v6) {
-		__u32 h[10];
-
-		if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) < 0)
-			return 0;
-		ret->proto = (bpf_ntohl(h[1]) >> 8) & 0xff;
-		addr_copy(ret->daddr, &h[2]);
-		addr_copy(ret->saddr, &h[6]);
-		if (is_mapped(ret->daddr) || is_mapped(ret->saddr))
-			return 0;
-		l4 = at + sizeof(h);
-	} else {
-		struct iphdr h;
-
-		if (bpf_skb_load_bytes(skb, at, &h, sizeof(h)) < 0 ||
-		    h.frag_off & bpf_htons(0x1fff))
-			return 0;
-		ret->proto = h.protocol;
-		addr_v4(ret->daddr, h.saddr);
-		addr_v4(ret->saddr, h.daddr);
-		l4 = at + h.ihl * 4u;
-	}
-	if (bpf_skb_load_bytes(skb, l4, ports, sizeof(ports)) < 0)
-		return 0;
-	if (ret->proto == (p->v6 ? PROTO_ICMPV6 : IPPROTO_ICMP)) {
-		/* an echo's: whoever asked sent it */
-		ret->dport = ports[2];
-		return l4;
-	}
-	ret->dport = ports[0];
-	ret->sport = ports[1];
-	return l4;
-}
-
-/* The packet inside gets the addresses and ports that its sender knows. */
-static __always_inline int rewrite_inside(struct __sk_buff *skb,
-					  const struct packet *p, __u32 l4,
-					  const struct nat_tuple *in,
-					  const struct nat_tuple *to)
-{
-	__u32 at = p->l4 + 8, sum = p->l4 + 2;
-	__u16 ports[2] = { to->dport, to->sport };
-	__u32 from = in->dport | (__u32)in->sport << 16;
-	long r;
-
-	if (p->v6) {
-		__u32 a[8], diff = sum_addr(sum_addr(0, in->saddr, to->saddr),
-					    in->daddr, to->daddr);
-
-		addr_copy(&a[0], to->daddr);
-		addr_copy(&a[4], to->saddr);
-		r = bpf_skb_store_bytes(skb, at + 8, a, sizeof(a), 0);
-		if (r == 0)
-			r = bpf_l4_csum_replace(skb, sum, 0, diff, 0);
-	} else {
-		__u32 a[2] = { to->daddr[3], to->saddr[3] }, diff;
-		__u16 check;
-
-		/* the inner header's own checksum makes up for them */
-		if (bpf_skb_load_bytes(skb, at + 10, &check, 2) < 0)
-			return -1;
-		diff = sum_change((__u16)~check, in->daddr[3], to->daddr[3]);
-		check = sum_fold(sum_change(diff, in->saddr[3], to->saddr[3]));
-		r = bpf_skb_store_bytes(skb, at + 10, &check, 2, 0);
-		if (r == 0)
-			r = bpf_skb_store_bytes(skb, at + 12, a, sizeof(a), 0);
-	}
-	if (r < 0)
-		return -1;
-	if (in->proto == IPPROTO_ICMP || in->proto == PROTO_ICMPV6) {
-		r = bpf_l4_csum_replace(skb, sum, in->dport, to->dport, 2);
-		return r < 0 ? -1
-			     : (int)bpf_skb_store_bytes(skb, l4 + 4, ports, 2,
-							0);
-	}
-	r = bpf_l4_csum_replace(skb, sum, from,
-				to->dport | (__u32)to->sport << 16, 4);
-	return r < 0 ? -1 : (int)bpf_skb_store_bytes(skb, l4, ports, 4, 0);
-}
 
 static __always_inline int translate_error(struct __sk_buff *skb,
 					   struct work *w)
@@ -479,56 +332,6 @@ find_container(const struct packet *p, const struct sock_dst *d,
 	if (p->t.proto == PROTO_SCTP && to->dport != p->t.dport)
 		return 0;
 	return bpf_map_lookup_elem(&nat_ep, to->daddr);
-}
-
-/*
- * Is @source, one more time, above its rate?  What is kept is when its next flow
- * would be due if it kept to the rate (a token bucket in one word): a burst may
- * run ahead of the clock by so many gaps.  A source has one /64 of IPv6: whoever
- * has one address of it has them all.
- */
-static __always_inline int above_rate(const struct nat_ep *ep,
-				      const struct packet *p)
-{
-	struct nat_limit_key k = { .policy = ep->policy };
-	__u64 now = bpf_ktime_get_ns(), gap = ep->limit_gap;
-	__u64 latest = now + ep->limit_burst * gap, *due, was, next;
-
-	addr_copy(k.saddr, p->t.saddr);
-	if (p->v6)
-		k.saddr[2] = k.saddr[3] = 0;
-	due = bpf_map_lookup_elem(&nat_limit, &k);
-	if (!due) {
-		next = now + gap;
-		bpf_map_update_elem(&nat_limit, &k, &next, BPF_NOEXIST);
-		return 0;
-	}
-	for (int i = 0; i < LIMIT_TRIES; i++) {
-		was = *(volatile __u64 *)due;
-		next = (was > now ? was : now) + gap;
-		if (next > latest)
-			return 1;
-		if (__sync_val_compare_and_swap(due, was, next) == was)
-			return 0;
-	}
-	return 1; /* as many at once as there are processors */
-}
-
-/* May the source of @p begin a flow to @ep?  Return: 0; why it may not. */
-static __always_inline __u32 refused(const struct nat_ep *ep,
-				     const struct packet *p)
-{
-	struct nat_policy_key k = { .bits = NAT_POLICY_BITS + 128,
-				    .policy = ep->policy };
-	const __u32 *verdict;
-
-	if (!ep->policy)
-		return 0;
-	addr_copy(k.addr, p->t.saddr);
-	verdict = bpf_map_lookup_elem(&nat_policy, &k);
-	if (!verdict || *verdict != NAT_POLICY_ALLOW)
-		return NAT_DROP_POLICY;
-	return ep->limit_gap && above_rate(ep, p) ? NAT_DROP_LIMIT : 0;
 }
 
 static __always_inline void to_endpoint(struct nat_flow *f,
