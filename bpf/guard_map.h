@@ -9,7 +9,7 @@
 #ifndef BPF_GUARD_MAP_H
 #define BPF_GUARD_MAP_H
 
-#define GUARD_LAYOUT   1u /* raised with every change of this file */
+#define GUARD_LAYOUT   2u /* raised with every change of this file */
 
 #define GUARD_PORT_MAX 16384 /* a bridge has at most 1024 ports */
 
@@ -29,6 +29,7 @@ enum guard_flags {
 	GUARD_OTHER = 1 << 4, /* a port of the bridge that is nobody's
 				  * endpoint (the user's own cable): what it
 				  * bridges bears no stamp */
+	GUARD_RATED = 1 << 5, /* it has an entry in guard_rate */
 };
 
 /* By interface index of the host's side. */

@@ -17,7 +17,7 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT     3u /* raised with every change of this file */
+#define NAT_LAYOUT     4u /* raised with every change of this file */
 
 #define NAT_NEW_MAX    65536  /* entries, two a flow; can be set at load */
 #define NAT_EST_MAX    262144 /* likewise */
@@ -58,6 +58,8 @@ enum nat_flow_flags {
 	NAT_MASQ = 1 << 4,    /* out with the host's address; else published */
 	NAT_INSIDE = 1 << 5,  /* its packets come out of a container: from a
 			       * wire they are forged */
+	NAT_RATED = 1 << 6,   /* with NAT_PEER: that container has a rate
+			       * (guard_map.h), which its packets are charged to */
 };
 
 struct nat_flow {
@@ -70,11 +72,14 @@ struct nat_flow {
 	__u16 mtu;           /* no NAT_PEER: of the route */
 	__u8 state, flags;
 	__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
+	__u32 port_stat;       /* index of nat_stat: of the published port; */
+	__u32 ep_stat;         /* of the endpoint. 0: not counted */
 };
 
 enum nat_ep_flags {
 	NAT_EP_MASQ = 1 << 0,     /* what leaves gets the host's address */
 	NAT_EP_INTERNAL = 1 << 1, /* nothing leaves, nothing comes in */
+	NAT_EP_RATED = 1 << 2,    /* it has a rate: guard_map.h */
 };
 
 /* By container address: who can be reached through the maps. */
@@ -88,6 +93,7 @@ struct nat_ep {
 	__u32 policy;    /* who may begin a flow; 0: everybody */
 	__u32 limit_gap; /* ns between two of one source; 0: no limit */
 	__u32 limit_burst;
+	__u32 stat; /* index of nat_stat; 0: not counted */
 };
 
 /* Key of the trie that says who may: the first bits of .policy and .addr. */
@@ -167,8 +173,8 @@ struct nat_meta {
 };
 
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
-_Static_assert(sizeof(struct nat_flow) == 88, "nat_flow has a hole");
-_Static_assert(sizeof(struct nat_ep) == 68, "nat_ep has a hole");
+_Static_assert(sizeof(struct nat_flow) == 96, "nat_flow has a hole");
+_Static_assert(sizeof(struct nat_ep) == 72, "nat_ep has a hole");
 _Static_assert(sizeof(struct nat_policy_key) == 24,
 	       "nat_policy_key has a hole");
 _Static_assert(sizeof(struct nat_limit_key) == 20, "nat_limit_key has a hole");

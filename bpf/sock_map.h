@@ -11,7 +11,7 @@
 #ifndef BPF_SOCK_MAP_H
 #define BPF_SOCK_MAP_H
 
-#define SOCK_LAYOUT    1u /* raised with every change of this file */
+#define SOCK_LAYOUT    2u /* raised with every change of this file */
 
 #define SOCK_PUB_MAX   262144 /* single ports; three keys a port at most */
 #define SOCK_RANGE_MAX 65536  /* prefixes, 30 a range at most */
@@ -38,6 +38,9 @@ struct sock_dst {
 	__u16 delta;  /* container port - host port, modulo 65536, host order */
 	__u16 bits;   /* sock_prefix.bits: a trie's lookup may find a shorter
 		       * prefix, this tells */
+	__u32 stat;   /* index of nat_stat; 0: not counted */
+	__u32 pool;   /* of several containers: key of sock_pool, and then the
+		       * addresses above are 0; 0: there is one container */
 };
 
 struct sock_hold {
@@ -53,7 +56,7 @@ struct sock_meta {
 
 _Static_assert(sizeof(struct sock_key) == 20, "sock_key has a hole");
 _Static_assert(sizeof(struct sock_prefix) == 24, "sock_prefix has a hole");
-_Static_assert(sizeof(struct sock_dst) == 24, "sock_dst has a hole");
+_Static_assert(sizeof(struct sock_dst) == 32, "sock_dst has a hole");
 _Static_assert(sizeof(struct sock_hold) == 8, "sock_hold has a hole");
 _Static_assert(sizeof(struct sock_meta) == 16, "sock_meta has a hole");
 
