@@ -2,7 +2,7 @@
 /*
  * sock.bpf.c - cgroup socket hooks: the host's own addresses, loopback and, with
  * the eBPF dataplane, all others, with a published port lead to the container,
- * and nobody binds into a range that is held.
+ * and nobody binds a port that is held.
  *
  * What was rewritten is remembered in the socket's own storage, so that it goes
  * with the socket and costs other sockets one pointer look.  An unconnected UDP
@@ -31,6 +31,16 @@ const volatile __u64 netns_cookie;
 const volatile __u8 can_set_retval; /* bpf_set_retval(): Linux 5.18 */
 const volatile __u32 claim_mark;
 
+/* Ports held on every address: the daemon sets bits by mmap(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOCK_PORT_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} sock_port SEC(".maps");
+
+/* Ports held on certain addresses. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, SOCK_HELD_MAX);
@@ -428,16 +438,31 @@ static __always_inline int may_bind(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 
-	/* port 0: ip_local_reserved_ports keeps the kernel off our ranges */
+	/* port 0: ip_local_reserved_ports keeps the kernel off our ports */
 	return ctx->user_port == 0 || !ours(ctx) ||
 	       (sk && sk->mark == claim_mark);
+}
+
+/* Whatever the address. */
+static __always_inline int held_any(struct bpf_sock_addr *ctx)
+{
+	__u32 port = bpf_ntohs((__u16)ctx->user_port), at = port / 64;
+	const __u64 *word;
+
+	if (ctx->protocol == IPPROTO_UDP)
+		at += SOCK_PORT_WORDS;
+	else if (ctx->protocol != IPPROTO_TCP)
+		return 0;
+	word = bpf_map_lookup_elem(&sock_port, &at);
+	return word && (*word >> port % 64 & 1);
 }
 
 SEC("cgroup/bind4")
 int sock_bind4(struct bpf_sock_addr *ctx)
 {
 	if (may_bind(ctx) ||
-	    !held4(ctx->user_ip4, ctx->user_port, (__u8)ctx->protocol))
+	    (!held_any(ctx) &&
+	     !held4(ctx->user_ip4, ctx->user_port, (__u8)ctx->protocol)))
 		return 1;
 	return refuse(EADDRINUSE);
 }
@@ -450,7 +475,7 @@ int sock_bind6(struct bpf_sock_addr *ctx)
 	if (may_bind(ctx))
 		return 1;
 	read6(ctx, &at);
-	if (!held6(&at, (__u8)ctx->protocol))
+	if (!held_any(ctx) && !held6(&at, (__u8)ctx->protocol))
 		return 1;
 	return refuse(EADDRINUSE);
 }

@@ -5,8 +5,8 @@
  *
  * Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.  Three
  * stand for more than themselves: ::ffff:0.0.0.0 and :: for any address of
- * their family, ::ffff:255.255.255.255 and ff..ff for "some address" (held
- * ranges only: what a bind to the wildcard would meet).
+ * their family, ::ffff:255.255.255.255 and ff..ff for "some address" (sock_held
+ * only: what a bind to the wildcard would meet).
  */
 #ifndef BPF_SOCK_MAP_H
 #define BPF_SOCK_MAP_H
@@ -16,6 +16,14 @@
 #define SOCK_PUB_MAX   262144 /* single ports; three keys a port at most */
 #define SOCK_RANGE_MAX 65536  /* prefixes, 30 a range at most */
 #define SOCK_HELD_MAX  65536
+
+/*
+ * Ports held on every address: one bit a port, 64 in an entry, TCP's and
+ * behind them UDP's.  (SCTP has no bind hooks.)  So a port costs nothing, and
+ * any number of them fits.
+ */
+#define SOCK_PORT_WORDS 1024u /* of a protocol */
+#define SOCK_PORT_MAX   (2u * SOCK_PORT_WORDS)
 
 struct sock_key {
 	__u32 addr[4]; /* network order */

@@ -193,7 +193,7 @@ static void fclosep(FILE **f)
 		fclose(*f);
 }
 
-int pin_cgroup(char *buf, size_t size, struct err *err)
+int pin_cgroup(char *buf, size_t size, bool *ret_whole, struct err *err)
 {
 	_cleanup_(fclosep) FILE *f = fopen("/proc/self/mountinfo", "re");
 	_cleanup_free_ char *line = NULL;
@@ -210,6 +210,7 @@ int pin_cgroup(char *buf, size_t size, struct err *err)
 			continue;
 		found = true;
 		snprintf(buf, size, "%s", point);
+		*ret_whole = whole;
 		if (whole)
 			break;
 	}

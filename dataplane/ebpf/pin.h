@@ -46,8 +46,9 @@ int pin_remove(struct pin_dir *d, const char *prefix, struct err *err);
  * it if it is gone. */
 void pin_rmdir(struct pin_dir *d);
 
-/* pin_cgroup() - the cgroup v2 root from mountinfo into @buf. */
-int pin_cgroup(char *buf, size_t size, struct err *err);
+/* pin_cgroup() - the cgroup v2 root from mountinfo into @buf.  @ret_whole: it is
+ * the root, not a part of the tree that is all that is mounted here. */
+int pin_cgroup(char *buf, size_t size, bool *ret_whole, struct err *err);
 
 /* Send libbpf's words to the log, at debug level. */
 void pin_quiet_libbpf(void);

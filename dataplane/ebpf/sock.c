@@ -3,8 +3,8 @@
  * The socket hooks' life: load, pin, attach; what is in the maps is in
  * sock_maps.c.
  *
- * Pins in the driver's directory: sock_pub, sock_range, sock_held, sock_peer,
- * sock_meta, nat_local (maps) and sock_link_<hook>.  A daemon that starts anew takes the
+ * Pins in the driver's directory: sock_pub, sock_range, sock_held,
+ * sock_port, sock_peer, sock_meta, nat_local (maps) and sock_link_<hook>.  A daemon that starts anew takes the
  * maps as they are, if their layout is its own, and puts its programs into the
  * links in place of the old ones: no connection sees a moment without them.
  * Pins of another network namespace whose daemon is gone (its lock is free)
@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "dataplane/ebpf/sock_priv.h"
@@ -52,10 +53,14 @@ static int look_at_meta(struct sock *s, struct err *err)
 
 static int find_cgroup(struct sock *s, const char *given, struct err *err)
 {
-	struct stat st;
+	struct stat st, all;
+	int r;
 
 	if (!given)
-		return pin_cgroup(s->cgroup, sizeof(s->cgroup), err);
+		return pin_cgroup(s->cgroup, sizeof(s->cgroup), &s->everybody,
+				  err);
+	r = pin_cgroup(s->cgroup, sizeof(s->cgroup), &s->everybody, NULL);
+	s->everybody = r == 0 && s->everybody && stat(s->cgroup, &all) == 0;
 	if (snprintf(s->cgroup, sizeof(s->cgroup), "%s", given) >=
 	    (int)sizeof(s->cgroup))
 		return err_set(err, -ENAMETOOLONG, "cgroup %.80s...: too long",
@@ -63,7 +68,14 @@ static int find_cgroup(struct sock *s, const char *given, struct err *err)
 	if (stat(given, &st) < 0)
 		return err_set(err, -errno, "cgroup %s: %s", given,
 			       strerror(errno));
+	s->everybody = s->everybody && st.st_dev == all.st_dev &&
+		       st.st_ino == all.st_ino;
 	return 0;
+}
+
+bool sock_sees_everybody(const struct sock *sock)
+{
+	return sock->everybody;
 }
 
 int sock_open(const struct sock_config *cfg, struct sock **ret, struct err *err)
@@ -95,6 +107,8 @@ static void let_go(struct sock *s)
 {
 	for (size_t i = 0; i < SOCK_PROGS; i++)
 		bpf_link__destroy(take_ptr(s->links[i]));
+	if (s->ports)
+		(void)munmap(take_ptr(s->ports), SOCK_PORT_SIZE);
 	sock_bpf__destroy(take_ptr(s->skel));
 }
 
@@ -105,6 +119,7 @@ void sock_close(struct sock *sock)
 	let_go(sock);
 	pin_fini(&sock->pins);
 	sock_entries_fini(&sock->wanted);
+	free(sock->wanted_ports);
 	free(sock);
 }
 
@@ -143,6 +158,18 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 	if (r < 0)
 		return r;
 	*ret = take_ptr(skel);
+	return 0;
+}
+
+static int map_ports(struct sock *s, struct err *err)
+{
+	void *p = mmap(NULL, SOCK_PORT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(s->skel->maps.sock_port), 0);
+
+	if (p == MAP_FAILED)
+		return err_set(err, -errno, "map sock_port: %s",
+			       strerror(errno));
+	s->ports = p;
 	return 0;
 }
 
@@ -242,6 +269,8 @@ static int attach_in_dir(struct sock *s, bool fresh, struct err *err)
 	int r = load(s, &s->skel, err);
 
 	if (r == 0)
+		r = map_ports(s, err);
+	if (r == 0)
 		r = attach_all(s, err);
 	if (r == 0)
 		return 0;
@@ -288,6 +317,7 @@ int sock_detach(struct sock *sock, struct err *err)
 	sock->foreign = false;
 	sock->loading = sock->late = false;
 	sock_entries_fini(&sock->wanted);
+	free(take_ptr(sock->wanted_ports));
 	r = pin_remove(&sock->pins, "sock_", err);
 	if (r == 0)
 		r = pin_remove(&sock->pins, "nat_local", err);

@@ -7,8 +7,8 @@
  * published port are sent to the container instead, and so are those to the
  * addresses in nat_local (nat.h fills it while a network is on the eBPF
  * dataplane; else nftables translates those); getpeername() and
- * recvmsg() show what the program asked for.  bind() into a range that we hold
- * is refused with EADDRINUSE.  Only sockets of the network namespace that
+ * recvmsg() show what the program asked for.  bind() to a port that we hold is
+ * refused with EADDRINUSE.  Only sockets of the network namespace that
  * sock_open() was called in are touched.
  *
  * Programs and maps are pinned under <bpf-dir>/berth/v1/<driver>/ and work on
@@ -30,6 +30,7 @@
 #ifndef DATAPLANE_EBPF_SOCK_H
 #define DATAPLANE_EBPF_SOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/portmap.h"
@@ -39,11 +40,10 @@
 
 struct sock;
 
-/* SO_MARK of a socket that may bind inside a held range: our own claims. */
+/* SO_MARK of a socket that may bind to a held port: our own claims. */
 #define SOCK_CLAIM_MARK 0x62740001u
 
-/* Ranges with more ports than this are kept as prefixes, and need a hold
- * because nobody claims each port with a socket. */
+/* Ranges with more ports than this are kept as prefixes. */
 #define SOCK_SINGLES_MAX 64u
 
 struct sock_config {
@@ -68,12 +68,19 @@ DEFINE_CLEANUP(struct sock, sock_close)
 struct pin_dir;
 struct pin_dir *sock_pins(struct sock *sock);
 
+/* Are the hooks for every process, as far as this cgroup namespace shows them?
+ * Not when sock_config.cgroup is another directory than the root. */
+bool sock_sees_everybody(const struct sock *sock);
+
 /*
  * sock_attach() - load, attach and pin, or replace the programs of an earlier
  * daemon in place.  About 10 ms; publish and hold do it when it was not done.
  * The second call does nothing.
  */
 int sock_attach(struct sock *sock, struct err *err);
+/* sock_ready() - attach, and put right what an earlier sock_load_end() could not:
+ * what is held from here on is held at once, also while loading. */
+int sock_ready(struct sock *sock, struct err *err);
 /* Unpin and remove everything: the last network is gone. Twice: 0. */
 int sock_detach(struct sock *sock, struct err *err);
 
@@ -93,9 +100,10 @@ int sock_publish_del(struct sock *sock, const struct portmap *ports,
 		     struct err *err);
 
 /*
- * sock_range_hold() - refuse bind() to @r's host ports on its address.  Does
- * not look at who is bound already: sockdiag.h.  Holds are counted: what was
- * held twice is released by the second sock_range_release().
+ * sock_range_hold() - refuse bind() to @r's host ports on its address, or, where
+ * it has none, on any.  Does not look at who is bound already.  Holds on an
+ * address are counted: what was held twice is released by the second
+ * sock_range_release().  Those on any address are not: a port has one holder.
  */
 int sock_range_hold(struct sock *sock, const struct port_range *r,
 		    struct err *err);
@@ -112,8 +120,8 @@ int sock_range_release(struct sock *sock, const struct port_range *r,
  */
 void sock_load_begin(struct sock *sock);
 int sock_load_end(struct sock *sock, struct err *err);
-/* Ports, as a bitmap of 65536 / 64 words, that an earlier daemon held as ranges
- * and sock_load_end() let go.  Borrowed for the handle's life. */
+/* Ports, as a bitmap of 65536 / 64 words, that an earlier daemon held and
+ * sock_load_end() let go.  Borrowed for the handle's life. */
 const uint64_t *sock_load_dropped(const struct sock *sock);
 
 /* Hooks that are missing or detached: one line each. Return: their number. */

@@ -162,37 +162,22 @@ int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 	return code;
 }
 
-static int hold_family(struct sock_entries *l, const struct port_range *r,
-		       int family, struct err *err)
+int sock_entries_hold(struct sock_entries *l, const struct port_range *r,
+		      struct err *err)
 {
 	struct sock_entry e = { .table = SOCK_HELD };
 	int code;
 
-	/* the address, or the family's wildcard, which is all zero in both */
-	if (family == AF_INET)
-		set_v4(e.key.key.addr, ANY4);
-	if (!ip_is_none(&r->host_ip))
-		set_addr(e.key.key.addr, &r->host_ip);
+	set_addr(e.key.key.addr, &r->host_ip);
 	code = add_range(l, e, r, 0, err);
 	if (code < 0)
 		return code;
 	/* "some address of the family" */
-	if (family == AF_INET)
+	if (r->host_ip.family == AF_INET)
 		set_v4(e.key.key.addr, SOME4);
 	else
 		memset(e.key.key.addr, 0xff, sizeof(e.key.key.addr));
 	return add_range(l, e, r, 0, err);
-}
-
-int sock_entries_hold(struct sock_entries *l, const struct port_range *r,
-		      struct err *err)
-{
-	int code;
-
-	if (!ip_is_none(&r->host_ip))
-		return hold_family(l, r, r->host_ip.family, err);
-	code = hold_family(l, r, AF_INET, err);
-	return code < 0 ? code : hold_family(l, r, AF_INET6, err);
 }
 
 /* ---- sorted lists ------------------------------------------------------- */

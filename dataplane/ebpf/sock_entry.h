@@ -42,7 +42,8 @@ void sock_entries_fini(struct sock_entries *l);
 int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 			 const struct ip_addr *ip4, const struct ip_addr *ip6,
 			 uint32_t singles_max, struct err *err);
-/* Append what keeps others from binding to @r's host ports. */
+/* Append what keeps others from binding to @r's host ports on its address, which
+ * it has.  (On any address: sock_port, which has no entries.) */
 int sock_entries_hold(struct sock_entries *l, const struct port_range *r,
 		      struct err *err);
 

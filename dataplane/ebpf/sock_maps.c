@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is in the maps of the socket hooks: published ports, held ranges. */
+/* What is in the maps of the socket hooks: published ports, held ports. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static int table_error(int r, enum sock_table table, struct err *err)
 	static const char *const names[SOCK_TABLE_MAX] = {
 		[SOCK_PUB] = "published ports",
 		[SOCK_RANGE] = "published port ranges",
-		[SOCK_HELD] = "held port ranges",
+		[SOCK_HELD] = "held ports",
 	};
 
 	if (r == -E2BIG || r == -ENOSPC)
@@ -191,28 +191,109 @@ int sock_publish_del(struct sock *sock, const struct portmap *ports,
 	return r;
 }
 
+/* ---- held ports --------------------------------------------------------- */
+
+int sock_ready(struct sock *sock, struct err *err)
+{
+	int r = catch_up(sock, err);
+
+	return r < 0 ? r : sock_attach(sock, err);
+}
+
+/* Set or clear the bits of @r's ports.  The programs read whole words. */
+static void mark_ports(uint64_t *map, const struct port_range *r, bool on)
+{
+	uint32_t port = r->host_first, end = port + r->count;
+
+	if (r->proto == IPPROTO_UDP)
+		map += SOCK_PORT_WORDS;
+	while (port < end) {
+		uint32_t bit = port % 64, n = 64 - bit;
+		uint64_t mask;
+
+		if (n > end - port)
+			n = end - port;
+		mask = (n == 64 ? ~0ull : (1ull << n) - 1) << bit;
+		if (on)
+			__atomic_fetch_or(&map[port / 64], mask,
+					  __ATOMIC_SEQ_CST);
+		else
+			__atomic_fetch_and(&map[port / 64], ~mask,
+					   __ATOMIC_SEQ_CST);
+		port += n;
+	}
+}
+
+/* On any address. */
+static int hold_ports(struct sock *s, const struct port_range *r,
+		      struct err *err)
+{
+	int code;
+
+	if (r->proto == IPPROTO_SCTP)
+		return 0; /* it has no bind hooks */
+	if (s->loading && !s->wanted_ports)
+		s->wanted_ports = calloc(1, SOCK_PORT_SIZE);
+	if (s->loading && !s->wanted_ports)
+		return err_set(err, -ENOMEM, "socket hooks: out of memory");
+	code = s->loading ? 0 : sock_attach(s, err);
+	if (code < 0)
+		return code;
+	if (s->loading)
+		mark_ports(s->wanted_ports, r, true);
+	if (s->ports)
+		mark_ports(s->ports, r, true);
+	return 0;
+}
+
+static void release_ports(struct sock *s, const struct port_range *r)
+{
+	if (r->proto == IPPROTO_SCTP)
+		return;
+	if (s->wanted_ports)
+		mark_ports(s->wanted_ports, r, false);
+	if (s->ports)
+		mark_ports(s->ports, r, false);
+}
+
+static int count_all(struct sock *s, const struct sock_entries *l,
+		     struct err *err)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (r == 0 && done < l->count) {
+		r = count_entry(s, &l->e[done], 1, err);
+		if (r == 0)
+			done++;
+	}
+	if (r < 0)
+		while (done > 0)
+			(void)count_entry(s, &l->e[--done], -1, NULL);
+	return r;
+}
+
 int sock_range_hold(struct sock *sock, const struct port_range *r,
 		    struct err *err)
 {
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
-	size_t done = 0;
 	int code = catch_up(sock, err);
 
 	if (code < 0)
 		return code;
-	if (sock->loading)
-		return sock_entries_hold(&sock->wanted, r, err);
+	if (ip_is_none(&r->host_ip))
+		return hold_ports(sock, r, err);
 	code = sock_entries_hold(&l, r, err);
-	if (code == 0)
+	if (code == 0 && !sock->loading)
 		code = sock_attach(sock, err);
-	while (code == 0 && done < l.count) {
-		code = count_entry(sock, &l.e[done], 1, err);
-		if (code == 0)
-			done++;
-	}
-	if (code < 0)
-		while (done > 0)
-			(void)count_entry(sock, &l.e[--done], -1, NULL);
+	/* what is held while loading is counted once more: load_end sets it */
+	if (code == 0 && sock->skel)
+		code = count_all(sock, &l, err);
+	if (code < 0 || !sock->loading)
+		return code;
+	code = sock_entries_hold(&sock->wanted, r, err);
+	for (size_t i = 0; code < 0 && sock->skel && i < l.count; i++)
+		(void)count_entry(sock, &l.e[i], -1, NULL);
 	return code;
 }
 
@@ -220,12 +301,15 @@ int sock_range_release(struct sock *sock, const struct port_range *r,
 		       struct err *err)
 {
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
-	int code = sock_entries_hold(&l, r, err);
+	int code;
 
-	if (code == 0 && sock->loading) {
-		sock_entries_remove(&sock->wanted, &l);
+	if (ip_is_none(&r->host_ip)) {
+		release_ports(sock, r);
 		return 0;
 	}
+	code = sock_entries_hold(&l, r, err);
+	if (code == 0 && sock->loading)
+		sock_entries_remove(&sock->wanted, &l);
 	for (size_t i = 0; code == 0 && sock->skel && i < l.count; i++)
 		code = count_entry(sock, &l.e[i], -1, err);
 	return code;
@@ -236,6 +320,7 @@ int sock_range_release(struct sock *sock, const struct port_range *r,
 void sock_load_begin(struct sock *sock)
 {
 	sock_entries_fini(&sock->wanted);
+	free(take_ptr(sock->wanted_ports));
 	sock->loading = true;
 	sock->late = false;
 }
@@ -282,6 +367,18 @@ static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
 	return r;
 }
 
+/* Word by word: what is held before and after is held all the time. */
+static void sync_ports(struct sock *s)
+{
+	for (size_t i = 0; i < SOCK_PORT_MAX; i++) {
+		uint64_t want = s->wanted_ports ? s->wanted_ports[i] : 0;
+		uint64_t old = __atomic_exchange_n(&s->ports[i], want,
+						   __ATOMIC_SEQ_CST);
+
+		s->dropped[i % SOCK_PORT_WORDS] |= old & ~want;
+	}
+}
+
 static int sync_maps(struct sock *s, struct err *err)
 {
 	int r = 0;
@@ -297,6 +394,8 @@ static int sync_maps(struct sock *s, struct err *err)
 	}
 	for (int t = 0; r == 0 && t < SOCK_TABLE_MAX; t++)
 		r = drop_unwanted(s, (enum sock_table)t, err);
+	if (r == 0)
+		sync_ports(s);
 	return r;
 }
 
@@ -306,7 +405,8 @@ int sock_load_end(struct sock *sock, struct err *err)
 
 	if (!sock->loading)
 		return 0;
-	if (sock->wanted.count || pin_exists(&sock->pins, "sock_meta")) {
+	if (sock->wanted.count || sock->wanted_ports ||
+	    pin_exists(&sock->pins, "sock_meta")) {
 		r = sock_attach(sock, err);
 		if (r == 0)
 			r = sync_maps(sock, err);
@@ -316,5 +416,6 @@ int sock_load_end(struct sock *sock, struct err *err)
 		return r;
 	sock->loading = false;
 	sock_entries_fini(&sock->wanted);
+	free(take_ptr(sock->wanted_ports));
 	return 0;
 }

@@ -16,11 +16,13 @@ DEFINE_CLEANUP(struct sock_bpf, sock_bpf__destroy)
 _Static_assert(sizeof(struct sock_meta) == sizeof(struct maps_meta),
 	       "maps_meta");
 
-#define SOCK_PROGS 10
+#define SOCK_PROGS     10
+#define SOCK_PORT_SIZE (SOCK_PORT_MAX * sizeof(uint64_t))
 
 struct sock {
 	struct pin_dir pins;
 	char cgroup[PIN_PATH_MAX];
+	bool everybody;        /* cgroup is the root of all */
 	uint64_t cookie;       /* of our network namespace */
 	bool foreign;          /* the pins are of another namespace */
 	struct sock_bpf *skel; /* owned; NULL: not attached */
@@ -28,6 +30,9 @@ struct sock {
 	bool loading;
 	bool late;                  /* sock_load_end() failed: still loading */
 	struct sock_entries wanted; /* while loading */
+	uint64_t *ports;            /* sock_port, mapped; NULL: not attached */
+	/* while loading, as sock_port; owned; NULL: none are wanted */
+	uint64_t *wanted_ports;
 	uint64_t dropped[65536 / 64];
 };
 

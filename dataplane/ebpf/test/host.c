@@ -46,8 +46,9 @@ static bool join_cgroup(const char *dir)
 static bool make_cgroup(struct host *h)
 {
 	char root[PIN_PATH_MAX];
+	bool whole;
 
-	if (pin_cgroup(root, sizeof(root), NULL) < 0)
+	if (pin_cgroup(root, sizeof(root), &whole, NULL) < 0)
 		return false;
 	snprintf(h->cgroup, sizeof(h->cgroup), "%.80s/berth-test-%d", root,
 		 getpid());

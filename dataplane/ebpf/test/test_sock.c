@@ -480,9 +480,10 @@ static void hold_on_one_address(void **state)
 	assert_int_equal(env_bind("0.0.0.0", 20550), 0);
 }
 
-static void holds_are_counted(void **state)
+static void holds_on_an_address_are_counted(void **state)
 {
-	struct port_range r = env_ports(IPPROTO_UDP, NULL, 20000, 80, 100);
+	struct port_range r =
+		env_ports(IPPROTO_UDP, "127.0.0.1", 20000, 80, 100);
 	struct env *e = *state;
 
 	NEED_HOST();
@@ -494,6 +495,56 @@ static void holds_are_counted(void **state)
 	assert_int_equal(sock_range_release(e->sock, &r, &e->err), 0);
 	assert_int_equal(env_bind_in(host.net, SOCK_DGRAM, "0.0.0.0", 20050),
 			 0);
+}
+
+struct edge {
+	uint8_t proto;
+	uint16_t first;
+	uint32_t count;
+};
+
+/* Where the words of the table end, and the protocols meet. */
+static void hold_has_exact_edges(void **state)
+{
+	static const struct edge edges[] = {
+		{ IPPROTO_TCP, 1, 1 },        { IPPROTO_TCP, 63, 2 },
+		{ IPPROTO_TCP, 64, 64 },      { IPPROTO_TCP, 100, 200 },
+		{ IPPROTO_TCP, 65535, 1 },    { IPPROTO_UDP, 1, 1 },
+		{ IPPROTO_UDP, 65472, 64 },   { IPPROTO_UDP, 65535, 1 },
+		{ IPPROTO_TCP, 40000, 1000 }, { IPPROTO_UDP, 127, 1 },
+	};
+	struct env *e = *state;
+
+	NEED_HOST();
+	for (size_t i = 0; i < ARRAY_SIZE(edges); i++) {
+		const struct edge *g = &edges[i];
+		bool tcp = g->proto == IPPROTO_TCP;
+		int type = tcp ? SOCK_STREAM : SOCK_DGRAM;
+		int other = tcp ? SOCK_DGRAM : SOCK_STREAM;
+		struct port_range r =
+			env_ports(g->proto, NULL, g->first, 80, g->count);
+		uint32_t last = g->first + g->count - 1;
+
+		assert_int_equal(sock_range_hold(e->sock, &r, &e->err), 0);
+		for (uint32_t p = g->first; p <= last; p++) {
+			assert_int_equal(
+				env_bind_in(host.net, type, "::", (uint16_t)p),
+				-EADDRINUSE);
+			assert_int_equal(env_bind_in(host.net, other, "0.0.0.0",
+						     (uint16_t)p),
+					 0);
+		}
+		assert_int_equal(env_bind_in(host.net, type, "0.0.0.0",
+					     (uint16_t)(g->first - 1)),
+				 0);
+		assert_int_equal(env_bind_in(host.net, type, "0.0.0.0",
+					     (uint16_t)(last + 1)),
+				 0);
+		assert_int_equal(sock_range_release(e->sock, &r, &e->err), 0);
+		assert_int_equal(
+			env_bind_in(host.net, type, "0.0.0.0", (uint16_t)last),
+			0);
+	}
 }
 
 static void own_claims_may_bind(void **state)
@@ -526,7 +577,8 @@ static const struct CMUnitTest plain[] = {
 	T(udp_to_others_is_not_touched),
 	T(hold_on_any_address),
 	T(hold_on_one_address),
-	T(holds_are_counted),
+	T(holds_on_an_address_are_counted),
+	T(hold_has_exact_edges),
 	T(own_claims_may_bind),
 };
 

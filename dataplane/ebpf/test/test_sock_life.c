@@ -66,6 +66,40 @@ static void load_keeps_what_is_said_and_drops_the_rest(void **state)
 	assert_int_equal(env_bind("0.0.0.0", 30000), 0);
 }
 
+/* A daemon that starts anew: what is held before and after is held throughout,
+ * and what is held while loading is held at once. */
+static void load_has_no_gap_in_what_is_held(void **state)
+{
+	struct port_range any = env_ports(IPPROTO_TCP, NULL, 30000, 80, 1);
+	struct port_range one = env_ports(IPPROTO_TCP, "::1", 30001, 80, 1);
+	struct port_range fresh = env_ports(IPPROTO_UDP, NULL, 30002, 80, 1);
+	struct env *e = *state;
+
+	NEED_HOST();
+	assert_int_equal(sock_range_hold(e->sock, &any, &e->err), 0);
+	assert_int_equal(sock_range_hold(e->sock, &one, &e->err), 0);
+	sock_close(take_ptr(e->sock));
+	assert_int_equal(env_bind("0.0.0.0", 30000), -EADDRINUSE);
+	assert_int_equal(env_bind("::1", 30001), -EADDRINUSE);
+	assert_int_equal(env_open(e), 0);
+	sock_load_begin(e->sock);
+	assert_int_equal(sock_ready(e->sock, &e->err), 0);
+	assert_int_equal(sock_range_hold(e->sock, &any, &e->err), 0);
+	assert_int_equal(sock_range_hold(e->sock, &one, &e->err), 0);
+	assert_int_equal(sock_range_hold(e->sock, &fresh, &e->err), 0);
+	assert_int_equal(env_bind_in(host.net, SOCK_DGRAM, "0.0.0.0", 30002),
+			 -EADDRINUSE);
+	assert_int_equal(env_bind("0.0.0.0", 30000), -EADDRINUSE);
+	assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+	assert_int_equal(env_bind("0.0.0.0", 30000), -EADDRINUSE);
+	assert_int_equal(env_bind("::1", 30001), -EADDRINUSE);
+	/* counted once: one release is enough */
+	assert_int_equal(sock_range_release(e->sock, &one, &e->err), 0);
+	assert_int_equal(env_bind("::1", 30001), 0);
+	assert_int_equal(sock_range_release(e->sock, &any, &e->err), 0);
+	assert_int_equal(env_bind("0.0.0.0", 30000), 0);
+}
+
 static void load_of_nothing_makes_nothing(void **state)
 {
 	struct env *e = *state;
@@ -339,6 +373,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		T(hooks_outlive_the_daemon),
 		T(load_keeps_what_is_said_and_drops_the_rest),
+		T(load_has_no_gap_in_what_is_held),
 		T(load_of_nothing_makes_nothing),
 		T(no_connection_fails_while_programs_are_replaced),
 		T(one_daemon_at_a_time),
