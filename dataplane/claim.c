@@ -2,12 +2,27 @@
 /*
  * Claims on host ports.
  *
- * A claim is a socket that is bound and does not listen.  TCP binds with
- * SO_REUSEADDR, so that old connections in TIME_WAIT do not refuse it, and
- * clears it then, so that nobody who sets it can share the port; see
- * stop_sharing() for what older kernels need besides.  UDP must not
- * set it: there it means sharing.  What reaches a claimed UDP port all the same
- * is dropped by a filter of one instruction instead of filling a buffer.
+ * First the hooks hold the port, then a bind of our own (SOCK_CLAIM_MARK lets it
+ * pass) tells whether somebody has it already: so there is no moment in which
+ * somebody else could take it unseen.  The bind shares with nobody, so where it
+ * succeeds nothing at all has the port, and its socket can be closed again.
+ *
+ * A socket that is bound and does not listen holds the port instead of, or
+ * besides, the hooks:
+ * - for an IPv4 address: what the hooks would refuse there is [::], and they can't
+ *   see whether that socket is IPV6_V6ONLY and takes nothing from the port;
+ * - for a TCP port that refuses to be shared with nobody, but can be had with
+ *   SO_REUSEADDR: old connections, in TIME_WAIT or not, do no harm; a socket that is
+ *   bound already and will listen later is seen by no hook;
+ * - for SCTP, which has no bind hooks;
+ * - where the hooks are not at the root of cgroup v2, so not for everybody, or
+ *   could not be attached, or the list of reserved ports not be written.
+ *
+ * TCP binds it with SO_REUSEADDR, so that old connections do not refuse it, and
+ * clears that then, so that nobody who sets it can share the port; see
+ * stop_sharing() for what older kernels need besides.  UDP must not set it: there
+ * it means sharing.  What reaches a claimed UDP port all the same is dropped by a
+ * filter of one instruction instead of filling a buffer.
  */
 #include "dataplane/claim.h"
 
@@ -19,30 +34,42 @@
 #include <sys/socket.h>
 
 #include "dataplane/ebpf/sock.h"
-#include "lib/netns.h"
+#include "lib/fail.h"
 
 void claim_free(struct claim *c)
 {
 	if (!c)
 		return;
+	if (!c->host->leaving) {
+		claim_unreserve(c, 0);
+		for (size_t i = 0; !c->keeps && i < c->held.count; i++)
+			(void)sock_range_release(c->host->sock,
+						 &c->held.ranges[i], NULL);
+	}
 	for (size_t i = 0; i < c->fd_count; i++)
 		close(c->fds[i]);
 	free(c->fds);
-	if (c->by_range)
-		claim_release(c);
-	portmap_free(&c->ports);
+	portmap_free(&c->held);
 	free(c);
+}
+
+/* ---- sockets ------------------------------------------------------------ */
+
+/* Past our own bind hooks; where that is not allowed there are none. */
+static void set_mark(int fd)
+{
+	uint32_t mark = SOCK_CLAIM_MARK;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
 static int set_options(int fd, int family, uint8_t proto)
 {
 	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog drop = { .len = 1, .filter = &nothing };
-	uint32_t mark = SOCK_CLAIM_MARK;
 	int one = 1;
 
-	/* past our own bind hooks; where that is not allowed there are none */
-	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+	set_mark(fd);
 	if (family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
 		return -errno;
@@ -93,41 +120,94 @@ static int stop_sharing(int fd, uint8_t proto)
 		       : 0;
 }
 
-/* Return: a descriptor; -errno. */
-static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
-		       uint16_t port)
+static int bind_fd(int fd, int family, const struct ip_addr *ip, uint16_t port)
 {
 	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6,
 				   .sin6_port = htons(port) };
 	struct sockaddr_in a4 = { .sin_family = AF_INET,
 				  .sin_port = htons(port) };
-	int type = proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, r;
-	_cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC, proto);
+	int r;
+
+	if (!ip_is_none(ip)) {
+		memcpy(&a4.sin_addr, ip->bytes, 4);
+		memcpy(&a6.sin6_addr, ip->bytes, 16);
+	}
+	r = family == AF_INET ? bind(fd, (struct sockaddr *)&a4, sizeof(a4))
+			      : bind(fd, (struct sockaddr *)&a6, sizeof(a6));
+	return r < 0 ? -errno : 0;
+}
+
+static int sock_type(uint8_t proto)
+{
+	return (proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
+}
+
+/* Return: a descriptor; -errno. */
+static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
+		       uint16_t port)
+{
+	_cleanup_close_ int fd = socket(family, sock_type(proto), proto);
+	int r;
 
 	if (fd < 0)
 		return -errno;
 	if (is_spare(fd))
 		return -EMFILE;
 	r = set_options(fd, family, proto);
-	if (r < 0)
-		return r;
-	if (ip) {
-		memcpy(&a4.sin_addr, ip->bytes, 4);
-		memcpy(&a6.sin6_addr, ip->bytes, 16);
-	}
-	r = family == AF_INET ? bind(fd, (struct sockaddr *)&a4, sizeof(a4))
-			      : bind(fd, (struct sockaddr *)&a6, sizeof(a6));
-	if (r < 0)
-		return -errno;
-	if (proto != IPPROTO_UDP) {
+	if (r == 0)
+		r = bind_fd(fd, family, ip, port);
+	if (r == 0 && proto != IPPROTO_UDP)
 		r = stop_sharing(fd, proto);
-		if (r < 0)
-			return r;
-	}
-	return take_fd(fd);
+	return r < 0 ? r : take_fd(fd);
 }
 
-/* Hold @port on the addresses of @r.  Return: 0; the kernel's errno. */
+/* Has nobody @port on the addresses of @r, whoever would share it?  One socket
+ * asks for both families.  Return: 0; the kernel's errno. */
+static int try_bind(const struct port_range *r, uint16_t port)
+{
+	int family = ip_is_none(&r->host_ip) ? AF_INET6 : r->host_ip.family;
+	int type = sock_type(r->proto), only = !ip_is_none(&r->host_ip);
+	_cleanup_close_ int fd = socket(family, type, r->proto);
+
+	if (fd < 0 && errno == EAFNOSUPPORT && ip_is_none(&r->host_ip)) {
+		family = AF_INET; /* a host without IPv6 */
+		fd = socket(family, type, r->proto);
+	}
+	if (fd < 0)
+		return -errno;
+	set_mark(fd);
+	if (family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
+		return -errno;
+	return bind_fd(fd, family, &r->host_ip, port);
+}
+
+static int keep_fd(struct claim *c, int fd)
+{
+	int *fds;
+
+	/* a power of two, or none: no more room */
+	if ((c->fd_count & (c->fd_count - 1)) == 0) {
+		size_t room = c->fd_count ? 2 * c->fd_count : 1;
+
+		fds = reallocarray(c->fds, room, sizeof(*fds));
+		if (!fds) {
+			close(fd);
+			return -ENOMEM;
+		}
+		c->fds = fds;
+	}
+	c->fds[c->fd_count++] = fd;
+	return 0;
+}
+
+static void drop_fds(struct claim *c, size_t keep)
+{
+	while (c->fd_count > keep)
+		close(c->fds[--c->fd_count]);
+}
+
+/* Hold @port on the addresses of @r by sockets.  Return: 0; the kernel's errno. */
 static int hold(struct claim *c, const struct port_range *r, uint16_t port)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -139,21 +219,80 @@ static int hold(struct claim *c, const struct port_range *r, uint16_t port)
 
 		if (!none && r->host_ip.family != families[i])
 			continue;
-		fd = bind_socket(families[i], none ? NULL : &r->host_ip,
-				 r->proto, port);
-		if (fd >= 0) {
-			c->fds[c->fd_count++] = fd;
-			continue;
-		}
+		fd = bind_socket(families[i], &r->host_ip, r->proto, port);
 		/* a host without IPv6; a kernel without SCTP: no other holder */
 		if (fd == -EPROTONOSUPPORT || fd == -ESOCKTNOSUPPORT ||
 		    (fd == -EAFNOSUPPORT && families[i] == AF_INET6))
 			continue;
-		while (c->fd_count > before)
-			close(c->fds[--c->fd_count]);
-		return fd;
+		if (fd >= 0)
+			fd = keep_fd(c, fd);
+		if (fd < 0) {
+			drop_fds(c, before);
+			return fd;
+		}
 	}
 	return 0;
+}
+
+/* ---- one claim ---------------------------------------------------------- */
+
+enum how {
+	BY_HOOK,   /* where that is as good as a socket */
+	BY_SOCKET, /* all of it */
+	BY_LOOK,   /* by the hooks, and found by a look at all sockets */
+};
+
+struct search {
+	struct claim *c;
+	enum how how;
+	const struct portmap *m;
+	claim_own_fn own;
+	void *ctx;
+	struct claim_busy **busy;
+	bool unlisted; /* the list of reserved ports could not be written */
+};
+
+static bool wants_hook(const struct search *s, const struct port_range *r)
+{
+	if (s->how == BY_HOOK)
+		return r->host_ip.family != AF_INET && r->proto != IPPROTO_SCTP;
+	return s->how == BY_LOOK;
+}
+
+/* Let the hooks hold @r; claim_reserve() is next. */
+static int hook_range(struct claim *c, const struct port_range *r,
+		      struct err *err)
+{
+	int e = FAILPOINT("claim.hold");
+
+	if (e < 0)
+		return err_set(err, e, "test: claim.hold");
+	e = sock_range_hold(c->host->sock, r, err);
+	if (e == 0)
+		c->held.ranges[c->held.count++] = *r;
+	return e;
+}
+
+static int reserve(struct search *s, struct err *err)
+{
+	int e = claim_reserve(s->c, err);
+
+	s->unlisted = s->unlisted || e < 0;
+	if (e < 0)
+		return e;
+	e = FAILPOINT("claim.reserved");
+	return e < 0 ? err_set(err, e, "test: claim.reserved") : 0;
+}
+
+/* Hold what is held already against those who came before.  Return: 0; the
+ * kernel's errno. */
+static int confirm(struct claim *c, const struct port_range *r, uint16_t port)
+{
+	int e = try_bind(r, port);
+
+	/* who shares it with our socket is known to the kernel from then on */
+	return e == -EADDRINUSE && r->proto == IPPROTO_TCP ? hold(c, r, port)
+							   : e;
 }
 
 /* ---- ports to be chosen ------------------------------------------------- */
@@ -172,58 +311,63 @@ static bool taken_within(const struct portmap *m, const struct port_range *r,
 	return false;
 }
 
-static void ephemeral_range(uint32_t *first, uint32_t *last)
+/* As try_port(), by the hooks. */
+static int hook_port(struct search *s, const struct port_range *one,
+		     struct err *err)
 {
-	char buf[64];
+	struct claim *c = s->c;
+	size_t held = c->held.count;
+	int e = s->how == BY_LOOK ? claim_range_check(one, s->busy, NULL)
+				  : try_bind(one, one->host_first);
 
-	*first = 32768;
-	*last = 60999;
-	if (sysctl_get("net/ipv4/ip_local_port_range", buf, sizeof(buf),
-		       NULL) == 0)
-		(void)sscanf(buf, "%u %u", first, last);
+	if (e == 0)
+		e = hook_range(c, one, err);
+	if (e == 0)
+		e = reserve(s, err);
+	if (e == 0)
+		e = confirm(c, one, one->host_first);
+	if (e == -EPROTONOSUPPORT || e == -ESOCKTNOSUPPORT)
+		e = 0; /* no SCTP here */
+	if (s->how == BY_LOOK && (e == -EMFILE || e == -ENFILE))
+		e = 0; /* the look must do */
+	if (e < 0 && c->held.count > held) {
+		claim_unreserve(c, held);
+		c->held.count = held;
+		(void)sock_range_release(c->host->sock, one, NULL);
+	}
+	return e;
 }
 
-struct search {
-	struct claim *c;
-	const struct portmap *m;
-	claim_own_fn own;
-	void *ctx;
-	const uint64_t *reserved; /* NULL: do not look */
-	struct claim_busy **busy;
-};
-
 /* Return: 0: @port is ours now; -EADDRINUSE: try the next; -errno. */
-static int try_port(const struct search *s, const struct port_range *r,
-		    uint32_t port)
+static int try_port(struct search *s, const struct port_range *r, uint32_t port,
+		    struct err *err)
 {
 	struct port_range one = *r;
 
 	one.host_first = (uint16_t)port;
 	if (taken_within(s->m, r, port) || s->own(s->ctx, &one, NULL) < 0)
 		return -EADDRINUSE;
-	if (r->choose_first == 0 && s->reserved &&
-	    s->reserved[port / 64] >> port % 64 & 1)
+	if (r->choose_first == 0 && claim_is_others(s->c->host, port))
 		return -EADDRINUSE;
-	if (s->c->by_range)
-		return claim_range_check(&one, s->busy, NULL);
-	return hold(s->c, r, (uint16_t)port);
+	return wants_hook(s, r) ? hook_port(s, &one, err)
+				: hold(s->c, r, (uint16_t)port);
 }
 
-static int choose(const struct search *s, struct port_range *r, struct err *err)
+static int choose(struct search *s, struct port_range *r, struct err *err)
 {
 	uint32_t first = r->choose_first, last = r->choose_last, count, start;
 	struct claim_host *host = s->c->host;
 	bool ephemeral = first == 0;
 
 	if (ephemeral)
-		ephemeral_range(&first, &last);
+		claim_ephemeral(host, &first, &last);
 	count = last - first + 1;
 	start = ephemeral && host->cursor >= first && host->cursor <= last
 			? host->cursor - first
 			: 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t port = first + (start + i) % count;
-		int e = try_port(s, r, port);
+		int e = try_port(s, r, port, err);
 
 		if (e == 0) {
 			r->host_first = (uint16_t)port;
@@ -231,6 +375,8 @@ static int choose(const struct search *s, struct port_range *r, struct err *err)
 				host->cursor = (uint16_t)(port + 1);
 			return 0;
 		}
+		if (s->unlisted)
+			return e;
 		if (e != -EADDRINUSE)
 			return claim_refused(r, port, e, err);
 	}
@@ -242,83 +388,109 @@ static int choose(const struct search *s, struct port_range *r, struct err *err)
 
 /* ---- all of them -------------------------------------------------------- */
 
-static int take_fixed(const struct search *s, const struct port_range *r,
-		      struct err *err)
+/* Ports that are told, held by the hooks and not by anybody before. */
+static int hook_fixed(struct search *s, struct err *err)
 {
-	int e = s->own(s->ctx, r, err);
+	const struct portmap *m = s->m;
+	int e = 0;
 
-	if (e < 0)
-		return e;
-	if (s->c->by_range)
+	for (size_t i = 0; e == 0 && i < m->count; i++) {
+		const struct port_range *r = &m->ranges[i];
+
+		if (!r->host_first)
+			continue;
+		e = s->own(s->ctx, r, err);
+		if (e == 0 && wants_hook(s, r))
+			e = hook_range(s->c, r, err);
+	}
+	return e < 0 ? e : reserve(s, err);
+}
+
+static int check_fixed(struct search *s, const struct port_range *r,
+		       struct err *err)
+{
+	bool hooked = wants_hook(s, r);
+
+	if (s->how == BY_LOOK)
 		return claim_range_check(r, s->busy, err);
 	for (uint32_t i = 0; i < r->count; i++) {
-		e = hold(s->c, r, (uint16_t)(r->host_first + i));
+		uint16_t port = (uint16_t)(r->host_first + i);
+		int e = hooked ? confirm(s->c, r, port) : hold(s->c, r, port);
+
 		if (e < 0)
-			return claim_refused(r, r->host_first + i, e, err);
+			return claim_refused(r, port, e, err);
 	}
 	return 0;
 }
 
-static int take_all(struct claim_host *host, struct portmap *m, bool by_range,
+static int take_all(struct claim_host *host, struct portmap *m,
 		    struct search *s, struct claim **ret, struct err *err)
 {
 	_cleanup_(claim_freep) struct claim *c = calloc(1, sizeof(*c));
 	_cleanup_(claim_busy_freep) struct claim_busy *busy = NULL;
-	uint64_t reserved[65536 / 64];
-	int r = 0;
+	int r;
 
-	if (c)
-		c->fds = calloc(2 * CLAIM_SOCKETS_MAX, sizeof(*c->fds));
-	if (!c || !c->fds)
+	if (!c)
 		return err_set(err, -ENOMEM, "host ports");
 	c->host = host;
-	c->by_range = by_range;
+	c->held.ranges =
+		calloc(m->count ? m->count : 1, sizeof(*c->held.ranges));
+	if (!c->held.ranges)
+		return err_set(err, -ENOMEM, "host ports");
+	c->whole = s->how == BY_LOOK;
 	s->c = c;
 	s->m = m;
 	s->busy = &busy;
-	for (size_t i = 0; r == 0 && i < m->count; i++) {
+	r = hook_fixed(s, err);
+	for (size_t i = 0; r == 0 && i < m->count; i++)
 		if (m->ranges[i].host_first)
-			r = take_fixed(s, &m->ranges[i], err);
-	}
-	for (size_t i = 0; r == 0 && i < m->count; i++) {
-		if (m->ranges[i].host_first)
-			continue;
-		if (!s->reserved && claim_reserved_read(reserved, NULL) == 0)
-			s->reserved = reserved;
-		r = choose(s, &m->ranges[i], err);
-	}
-	if (r == 0 && by_range)
-		r = portmap_copy(m, &c->ports, err);
-	if (r == 0 && by_range)
-		r = claim_reserve(c, err);
+			r = check_fixed(s, &m->ranges[i], err);
+	for (size_t i = 0; r == 0 && i < m->count; i++)
+		if (!m->ranges[i].host_first)
+			r = choose(s, &m->ranges[i], err);
 	if (r == 0)
 		*ret = take_ptr(c);
 	return r;
 }
 
+/* As take_all(), with what is chosen in @m only where it succeeds. */
+static int attempt(struct claim_host *host, struct portmap *m, struct search *s,
+		   struct claim **ret, struct err *err)
+{
+	struct portmap chosen = { 0 };
+	int r = portmap_copy(m, &chosen, err);
+
+	s->unlisted = false;
+	if (r == 0)
+		r = take_all(host, &chosen, s, ret, err);
+	if (r < 0) {
+		portmap_free(&chosen);
+		return r;
+	}
+	portmap_free(m);
+	*m = chosen;
+	return 0;
+}
+
 int claim_take(struct claim_host *host, struct portmap *m, claim_own_fn own,
 	       void *ctx, struct claim **ret, struct err *err)
 {
-	struct portmap chosen = { 0 };
 	struct search s = { .own = own, .ctx = ctx };
-	bool by_range = portmap_total(m) > CLAIM_SOCKETS_MAX;
-	int r = portmap_copy(m, &chosen, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	r = take_all(host, &chosen, by_range, &s, ret, err);
-	if (r == -EMFILE || r == -ENFILE) { /* no descriptors left */
-		portmap_free(&chosen);
-		r = portmap_copy(m, &chosen, err);
-		s.reserved = NULL;
-		if (r == 0)
-			r = take_all(host, &chosen, true, &s, ret, err);
+	if (portmap_total(m) > CLAIM_TRY_MAX)
+		s.how = BY_LOOK;
+	else if (!sock_sees_everybody(host->sock) ||
+		 sock_ready(host->sock, NULL) < 0)
+		s.how = BY_SOCKET;
+	r = attempt(host, m, &s, ret, err);
+	if (r < 0 && s.how == BY_HOOK && s.unlisted) {
+		s.how = BY_SOCKET;
+		r = attempt(host, m, &s, ret, err);
 	}
-	if (r == 0) {
-		portmap_free(m);
-		*m = chosen;
-	} else {
-		portmap_free(&chosen);
+	if (r == -EMFILE || r == -ENFILE) { /* no descriptors left */
+		s.how = BY_LOOK;
+		r = attempt(host, m, &s, ret, err);
 	}
 	return r;
 }

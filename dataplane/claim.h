@@ -3,11 +3,14 @@
  * claim.h - hold published host ports, so that nobody else on this host takes
  * them and a clash is an error that names the holder.
  *
- * Up to CLAIM_SOCKETS_MAX ports of one publish are each held by a bound, never
- * listening socket (two where both families are meant).  More are held as
- * ranges: looked for once among the host's sockets (sock_diag), and kept from
- * the ephemeral allocator by net.ipv4.ip_local_reserved_ports; that nobody
- * binds them later is the socket hooks' part (dataplane/ebpf/sock.h).
+ * A port is held by the socket hooks (dataplane/ebpf/sock.h): they refuse every
+ * later bind to it.  Only then is it tried by a bind of our own, which is closed
+ * again; more than CLAIM_TRY_MAX ports of one publish are looked for among the
+ * host's sockets instead (sock_diag).  The ephemeral allocator, which no hook
+ * sees, is kept off by net.ipv4.ip_local_reserved_ports (claim_reserve.c).
+ *
+ * Where that is not the same as a socket of our own, there is one, bound and
+ * never listening, for each port: see claim.c.
  *
  * A kernel without SCTP sockets can have no SCTP holder: nothing to claim.
  */
@@ -22,18 +25,29 @@
 #include "lib/base.h"
 #include "lib/err.h"
 
-#define CLAIM_SOCKETS_MAX 64 /* ports of one publish */
+#define CLAIM_TRY_MAX    64 /* ports of one publish */
+#define CLAIM_PORT_WORDS (65536 / 64)
 
 struct claim;
+struct sock;
 
-/* What all claims of one network namespace share; starts zeroed. */
+/* What all claims of one network namespace share; starts zeroed, but for
+ * @sock. */
 struct claim_host {
-	struct claim *ranges;          /* borrowed: those held as ranges */
-	uint64_t reserved[65536 / 64]; /* ports that we reserved */
-	uint16_t cursor;               /* where the search for a free port
-					  * goes on */
+	struct sock *sock; /* borrowed: the hooks */
+	uint16_t cursor;   /* where the search for a free port goes on */
 	bool adopting; /* after a restart: a port that is wanted and reserved
-			* already was reserved by us */
+			    * already was reserved by us */
+	bool leaving;  /* the daemon ends: claims that are freed stay held
+			    * and reserved */
+
+	/* of claim_reserve.c */
+	uint16_t refs[65536];              /* claims by port */
+	uint64_t ours[CLAIM_PORT_WORDS];   /* ports that we reserved ... */
+	uint64_t others[CLAIM_PORT_WORDS]; /* ... and others did */
+	uint64_t others_ms;                /* when that was read; 0: never */
+	uint32_t live, stale;              /* ours with and without refs */
+	uint32_t eph_first, eph_last; /* ip_local_port_range; 0: not read */
 };
 
 /* Asked before a port is tried: is it free among our own?  Return: 0;
@@ -57,28 +71,33 @@ int claim_take(struct claim_host *host, struct portmap *m, claim_own_fn own,
 void claim_free(struct claim *c); /* NULL is fine */
 DEFINE_CLEANUP(struct claim, claim_free)
 
-/* claim_forget() - an earlier daemon reserved @ports (a bitmap), and nobody
- * wants them any more but who claimed them since. */
+/* claim_forget() - an earlier daemon held @ports (a bitmap), and nobody wants
+ * them any more but who claimed them since. */
 void claim_forget(struct claim_host *host, const uint64_t *ports);
 
 /*
  * claim_keep() - keep the ephemeral allocator from @first..@last, and nothing
  * else: nobody is asked for them, and a bind to one succeeds.
- * claim_leave() - free the claim, and leave what it keeps as it is.
  */
 int claim_keep(struct claim_host *host, uint16_t first, uint16_t last,
 	       struct claim **ret, struct err *err);
-void claim_leave(struct claim *c); /* NULL is fine */
 
-/* ---- between claim.c and claim_range.c ---------------------------------- */
+/*
+ * claim_tick() - once a second: reserve what a new ip_local_port_range has come
+ * to hold, and take off the list what is claimed no more.
+ */
+void claim_tick(struct claim_host *host);
+
+/* ---- between claim.c, claim_range.c and claim_reserve.c ------------------ */
 
 struct claim {
 	struct claim_host *host;
 	int *fds; /* owned */
 	size_t fd_count;
-	bool by_range;
-	struct portmap ports; /* by_range: what is reserved */
-	struct claim *next;   /* by_range */
+	struct portmap held; /* by the hooks */
+	size_t counted;      /* of held: those in host->refs */
+	bool whole; /* all of it is reserved, not what is ephemeral alone */
+	bool keeps; /* claim_keep(): no hooks */
 };
 
 /* Ports of one protocol that have a socket, on whatever address: the host's
@@ -86,7 +105,7 @@ struct claim {
 struct claim_busy {
 	struct claim_busy *next;
 	uint8_t proto;
-	uint64_t ports[65536 / 64];
+	uint64_t ports[CLAIM_PORT_WORDS];
 };
 
 void claim_busy_free(struct claim_busy *b); /* NULL is fine */
@@ -96,10 +115,13 @@ DEFINE_CLEANUP(struct claim_busy, claim_busy_free)
  * claim_take(). */
 int claim_range_check(const struct port_range *r, struct claim_busy **list,
 		      struct err *err);
+/* Count what of @c->held is not counted yet, and reserve it. */
 int claim_reserve(struct claim *c, struct err *err);
-void claim_release(struct claim *c);
-/* ip_local_reserved_ports as a bitmap of 65536 / 64 words. */
-int claim_reserved_read(uint64_t *ret, struct err *err);
+/* Take back from @keep on what claim_reserve() did. */
+void claim_unreserve(struct claim *c, size_t keep);
+/* Does somebody else reserve @port? */
+bool claim_is_others(struct claim_host *host, uint32_t port);
+void claim_ephemeral(struct claim_host *host, uint32_t *first, uint32_t *last);
 /* What the kernel said of a bind to @r, as one line naming the holder. */
 int claim_refused(const struct port_range *r, uint32_t port, int code,
 		  struct err *err);

@@ -20,7 +20,7 @@ static void *copy_of(const void *p, size_t size)
 	return c ? memcpy(c, p, size) : NULL;
 }
 
-/* Claims are descriptors, and the soft limit is 1024 in most places. */
+/* Some claims are descriptors, and the soft limit is 1024 in most places. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit lim;
@@ -53,6 +53,7 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 	r = sock_open(&sock, &dp->sock, err);
 	if (r < 0)
 		return r;
+	dp->host.sock = dp->sock;
 	r = guard_open(sock_pins(dp->sock), &dp->guard, err);
 	if (r < 0)
 		return r;
@@ -80,6 +81,9 @@ void dp_close(struct dp *dp)
 {
 	if (!dp)
 		return;
+	/* what is published stays so */
+	claim_tick(&dp->host);
+	dp->host.leaving = true;
 	dp_fast_close(dp);
 	nlk_monitor_close(dp->links);
 	nlk_close(dp->nlk);
@@ -124,6 +128,7 @@ int dp_load_end(struct dp *dp, struct err *err)
 	dp->loading = false;
 	dp_fast_take_over(dp); /* its program is part of the guard */
 	dp->host.adopting = false;
+	dp->host.others_ms = 0; /* what was read may be ours by now */
 	r = dp_scan_links(dp, NULL);
 	if (r >= 0)
 		r = dp_follow_again(dp, NULL);

@@ -3,6 +3,7 @@ ar-src += dataplane/policy.c
 ar-src += dataplane/state.c
 ar-src += dataplane/claim.c
 ar-src += dataplane/claim_range.c
+ar-src += dataplane/claim_reserve.c
 ar-src += dataplane/dataplane.c
 ar-src += dataplane/ports.c
 ar-src += dataplane/publish.c

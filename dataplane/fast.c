@@ -63,8 +63,8 @@ int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err)
 
 void dp_fast_close(struct dp *dp)
 {
-	/* what is masqueraded goes on */
-	claim_leave(dp->fast.masq);
+	/* what is masqueraded goes on: dp_close() leaves all claims */
+	claim_free(take_ptr(dp->fast.masq));
 	nat_close(dp->fast.nat);
 	tc_close(dp->fast.tc);
 }

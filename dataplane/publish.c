@@ -131,45 +131,17 @@ static int hold_ports(struct dp *dp, struct state_pub *p, struct err *err)
 
 /* ---- socket hooks: this host's own loopback ----------------------------- */
 
-static void release_ranges(struct dp *dp, const struct claim *c, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		(void)sock_range_release(dp->sock, &c->ports.ranges[i], NULL);
-}
-
-/* Ports without a socket each are kept from later binders by the hooks. */
-static int hold_ranges(struct dp *dp, const struct claim *c, struct err *err)
-{
-	for (size_t i = 0; c && i < c->ports.count; i++) {
-		int r = sock_range_hold(dp->sock, &c->ports.ranges[i], err);
-
-		if (r < 0) {
-			release_ranges(dp, c, i);
-			return r;
-		}
-	}
-	return 0;
-}
-
 static int hook(struct dp *dp, const struct dp_network *net,
 		const struct state_pub *p, struct err *err)
 {
 	bool v4 = opens(net, &p->pub.ip4, AF_INET);
 	bool v6 = opens(net, &p->pub.ip6, AF_INET6);
-	int r;
 
 	if (!v4 && !v6)
 		return 0;
-	r = sock_publish_add(dp->sock, &p->pub.ports, v4 ? &p->pub.ip4 : NULL,
-			     v6 ? &p->pub.ip6 : NULL, err);
-	if (r < 0)
-		return r;
-	r = hold_ranges(dp, p->claim, err);
-	if (r < 0)
-		(void)sock_publish_del(dp->sock, &p->pub.ports,
-				       v4 ? &p->pub.ip4 : NULL,
-				       v6 ? &p->pub.ip6 : NULL, NULL);
-	return r;
+	return sock_publish_add(dp->sock, &p->pub.ports,
+				v4 ? &p->pub.ip4 : NULL,
+				v6 ? &p->pub.ip6 : NULL, err);
 }
 
 void dp_unhook(struct dp *dp, const struct dp_network *net,
@@ -180,8 +152,6 @@ void dp_unhook(struct dp *dp, const struct dp_network *net,
 
 	if (!v4 && !v6)
 		return;
-	if (p->claim)
-		release_ranges(dp, p->claim, p->claim->ports.count);
 	(void)sock_publish_del(dp->sock, &p->pub.ports, v4 ? &p->pub.ip4 : NULL,
 			       v6 ? &p->pub.ip6 : NULL, NULL);
 }

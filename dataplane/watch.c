@@ -181,6 +181,8 @@ int dp_event(struct dp *dp, struct err *err)
 	if (dp->loading)
 		return 0;
 	if (tick)
+		claim_tick(&dp->host);
+	if (tick)
 		dp_follow_routes(dp);
 	if (tick && dp->unhooked && dp_load_hooks(dp, NULL) == 0)
 		done.repairs++;

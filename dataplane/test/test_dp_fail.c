@@ -22,6 +22,12 @@ static const struct row rows[] = {
 	{ "guard.attach", ENOSPC, false, false, 1 },
 	{ "guard.attach", ENOSPC, false, false, 2 },
 	{ "dp.port.mapped", ENOSPC, false, false, 1 },
+	{ "claim.hold", ENOSPC, false, false, 1 },
+	{ "claim.hold", ENOSPC, false, false, 2 },
+	{ "claim.hold", ENOSPC, false, true, 1 },
+	{ "claim.reserved", ENOSPC, false, false, 1 },
+	{ "claim.reserved", ENOSPC, false, false, 2 },
+	{ "claim.reserved", ENOSPC, false, true, 2 },
 	{ "dp.publish.claimed", ENOSPC, false, false, 1 },
 	{ "dp.publish.claimed", ENOSPC, false, true, 1 },
 	{ "dp.publish.copy", ENOMEM, false, true, 1 },
@@ -38,12 +44,19 @@ static const struct row rows[] = {
 /* Everything that a call of ours can leave in the kernel. */
 static void snapshot(char *to, size_t size)
 {
-	sh("nft -s list ruleset; tc qdisc show dev v1; "
-	   "tc filter show dev v1 ingress | grep -c handle; "
-	   "tc filter show dev v1 egress | grep -c handle; ip -br link | sed "
-	   "'s/@.*//' | sort; "
-	   "cat /proc/sys/net/ipv4/ip_local_reserved_ports; "
-	   "bpftool -j map dump name sock_singles 2>/dev/null | head -c 4000");
+	char cmd[1024];
+
+	snprintf(cmd, sizeof(cmd),
+		 "nft -s list ruleset; tc qdisc show dev v1; "
+		 "tc filter show dev v1 ingress | grep -c handle; "
+		 "tc filter show dev v1 egress | grep -c handle; ip -br link | "
+		 "sed "
+		 "'s/@.*//' | sort; "
+		 "cat /proc/sys/net/ipv4/ip_local_reserved_ports; "
+		 "bpftool map dump pinned %s/berth/v1/" DRIVER
+		 "/sock_port 2>/dev/null | grep '\"value\"' | grep -v ': 0$'",
+		 bpf_dir);
+	sh(cmd);
 	snprintf(to, size, "%.*s", (int)size - 1, out);
 }
 
@@ -190,6 +203,111 @@ static int run_reserved(void)
 	return 0;
 }
 
+/* Somebody takes the port after the claim began, and before it holds it. */
+static int run_race(void)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "");
+	struct err err = { "" };
+	struct dp *dp;
+	pid_t pid;
+	int st;
+
+	setenv("BERTH_FP", "claim.hold:sleep=300:nth=2", 1);
+	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	dp = open_dp();
+	if (dp_network_add(dp, &net, &err) < 0 ||
+	    dp_publish_add(dp, &pub, &err) < 0)
+		return 10;
+	pid = fork();
+	if (pid == 0) { /* has it until the claim is over */
+		struct sockaddr_in in = { .sin_family = AF_INET,
+					  .sin_port = htons(8080) };
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		while (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+			;
+		pause();
+	}
+	if (dp_publish_del(dp, "e1", &err) < 0)
+		return 20;
+	st = dp_publish_add(dp, &pub, &err);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	if (st != -EADDRINUSE)
+		return 30;
+	if (dp_publish_add(dp, &pub, &err) < 0 ||
+	    dp_network_del(dp, "n1", &err) < 0)
+		return 40;
+	dp_close(dp);
+	portmap_free(&pub.ports);
+	return 0;
+}
+
+/* A daemon that starts and can't attach its hooks holds by sockets, until and
+ * after it can. */
+static int run_no_hooks(void)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "");
+	struct err err = { "" };
+	struct dp *dp;
+
+	/* each of the two claims, and the end of loading */
+	setenv("BERTH_FP", "sock.attach:err=EIO:nth=1", 1);
+	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	want(&pub.ports, "", IPPROTO_UDP, 40000, 40000, 53);
+	dp = open_dp();
+	dp_load_begin(dp);
+	if (dp_network_add(dp, &net, &err) < 0 ||
+	    dp_publish_add(dp, &pub, &err) < 0)
+		return 10;
+	if (try_serve("0.0.0.0", SOCK_STREAM, 8080) != EADDRINUSE ||
+	    try_serve("::", SOCK_STREAM, 8080) != EADDRINUSE ||
+	    try_serve("0.0.0.0", SOCK_DGRAM, 40000) != EADDRINUSE)
+		return 20;
+	if (dp_load_end(dp, &err) < 0 || dp_check(dp, NULL, NULL, &err) != 0)
+		return 30;
+	if (try_serve("0.0.0.0", SOCK_STREAM, 8080) != EADDRINUSE)
+		return 40;
+	if (dp_network_del(dp, "n1", &err) < 0 ||
+	    try_serve("0.0.0.0", SOCK_STREAM, 8080) != 0)
+		return 50;
+	dp_close(dp);
+	portmap_free(&pub.ports);
+	return 0;
+}
+
+/* Nor can the list be read: a few ports are held by sockets then. */
+static int run_unlisted(void)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish low = publish("n1", "e0", "10.0.1.2", "");
+	struct dp_publish pub = publish("n1", "e1", "10.0.1.2", "");
+	struct err err = { "" };
+	struct dp *dp;
+	int fds;
+
+	setenv("BERTH_FP", "claim.reserved.read:err=EIO:nth=1", 1);
+	want(&low.ports, "", IPPROTO_TCP, 8080, 8080, 80);
+	want(&pub.ports, "", IPPROTO_TCP, 40000, 40000, 80);
+	dp = open_dp();
+	if (dp_network_add(dp, &net, &err) < 0 ||
+	    dp_publish_add(dp, &low, &err) < 0) /* opens the hooks */
+		return 10;
+	fds = descriptors();
+	if (dp_publish_add(dp, &pub, &err) < 0 || descriptors() != fds + 2)
+		return 20;
+	if (try_serve("0.0.0.0", SOCK_STREAM, 40000) != EADDRINUSE)
+		return 30;
+	if (dp_network_del(dp, "n1", &err) < 0)
+		return 40;
+	dp_close(dp);
+	portmap_free(&low.ports);
+	portmap_free(&pub.ports);
+	return 0;
+}
+
 static void in_a_child(void **state)
 {
 	int (*const *fn)(void) = *state;
@@ -223,6 +341,9 @@ static const struct {
 } others[] = {
 	{ "a network that stays is whole", run_del },
 	{ "an unreadable list stays as it is", run_reserved },
+	{ "who comes before the hold is seen", run_race },
+	{ "without hooks there are sockets", run_no_hooks },
+	{ "without the list there are sockets", run_unlisted },
 };
 
 int main(void)
