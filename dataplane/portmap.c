@@ -15,7 +15,7 @@
 /* The list has no capacity member: it is always the next power of two. */
 static size_t capacity(size_t count)
 {
-	size_t cap = 8;
+	size_t cap = 1;
 
 	while (cap < count)
 		cap *= 2;
