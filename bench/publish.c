@@ -7,9 +7,9 @@
  * publish DATAPLANE BPF-DIR CGROUP [MEMORY-CGROUP]
  *
  * In the network namespace it is started in, with pins below BPF-DIR and socket
- * hooks at CGROUP.  MEMORY-CGROUP is the directory of one that it is in alone; it
- * counts the kernel's memory, too.  Prints "KEY=VALUE" lines: milliseconds,
- * each the median of the rounds, and bytes a port.
+ * hooks at CGROUP ("-": the root).  MEMORY-CGROUP is the directory of one that it
+ * is in alone; it counts the kernel's memory, too.  Prints "KEY=VALUE" lines:
+ * milliseconds, each the median of the rounds, and bytes a port.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -252,12 +252,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "publish: no dataplane %s here\n", argv[1]);
 		return 77;
 	}
-	/* a port that is published alone is held by sockets */
+	/* where the hooks are not for everybody, sockets hold single ports */
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	cfg.bpf_dir = argv[2];
-	cfg.cgroup = argv[3];
+	cfg.cgroup = strcmp(argv[3], "-") == 0 ? NULL : argv[3];
 	b.memory = argc > 4 ? argv[4] : NULL;
 	must(&b, dp_open(&cfg, &b.dp, &b.err), "open");
 	network_add(&b, ebpf ? DP_EBPF : DP_NFT);

@@ -33,12 +33,12 @@ of() { # KEY DATAPLANE
 told=()
 for plane in nft ebpf; do
 	new_ns "publish-$plane"
-	mkdir -p "/sys/fs/bpf/publish-$plane" "$BERTH_V2/bench-$plane"
+	mkdir -p "/sys/fs/bpf/publish-$plane"
 	rc=0
 	# shellcheck disable=SC2016 # for the inner shell
 	ns "publish-$plane" sh -c '[ -z "$1" ] || echo $$ >"$1/cgroup.procs"
-		exec "$0" "$2" "/sys/fs/bpf/publish-$2" "$3/bench-$2" ${1:+"$1"}' \
-		"$TOOLS/publish" "$memory" "$plane" "$BERTH_V2" >"$DIR/publish-$plane" || rc=$?
+		exec "$0" "$2" "/sys/fs/bpf/publish-$2" - ${1:+"$1"}' \
+		"$TOOLS/publish" "$memory" "$plane" >"$DIR/publish-$plane" || rc=$?
 	[ $rc != 77 ] || not_here "dataplane.h, $plane" "not in this tree"
 	[ $rc != 0 ] || told+=("$plane")
 	[ $rc = 0 ] || [ $rc = 77 ] || fail "publish $plane: status $rc"
@@ -58,7 +58,7 @@ range one range of 10,000
 END
 	done
 	echo
-	echo "Bytes: process and kernel; single ports with the sockets that hold them."
+	echo "Bytes: process and kernel."
 } | table
 
 # --- as Docker sees it ------------------------------------------------------
