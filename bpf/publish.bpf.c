@@ -26,6 +26,7 @@
 #include "bpf/lib/inside.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/policy.h"
+#include "bpf/lib/pool.h"
 #include "bpf/lib/published.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/trace.h"
@@ -318,17 +319,33 @@ find_publish(const struct nat_tuple *t, __u8 v6)
 	return published_at(&k);
 }
 
+/* One connection, one backend: which one depends on its tuple alone. */
+static __always_inline __u32 hash_tuple(const struct nat_tuple *t)
+{
+	__u32 h = t->sport | (__u32)t->dport << 16;
+
+	h = pool_hash(pool_hash(h, t->saddr[0]), t->saddr[1]);
+	h = pool_hash(pool_hash(h, t->saddr[2]), t->saddr[3]);
+	h = pool_hash(pool_hash(h, t->daddr[2]), t->daddr[3]);
+	return pool_hash(h, t->proto);
+}
+
 /* Fill in who gets it.  Return: NULL: nobody that we know of. */
 static __always_inline const struct nat_ep *
 find_container(const struct packet *p, const struct sock_dst *d,
 	       struct nat_tuple *to)
 {
+	struct sock_backend at;
+
+	if (pool_resolve(d, d->pool ? hash_tuple(&p->t) : 0,
+			 bpf_ntohs(p->t.dport), &at) < 0)
+		return 0;
 	__builtin_memcpy(to, &p->t, sizeof(*to));
 	if (p->v6)
-		addr_copy(to->daddr, d->ip6);
+		addr_copy(to->daddr, at.ip6);
 	else
-		addr_v4(to->daddr, d->ip4);
-	to->dport = bpf_htons((__u16)(bpf_ntohs(p->t.dport) + d->delta));
+		addr_v4(to->daddr, at.ip4);
+	to->dport = bpf_htons(at.port);
 	if (p->t.proto == PROTO_SCTP && to->dport != p->t.dport)
 		return 0;
 	return bpf_map_lookup_elem(&nat_ep, to->daddr);

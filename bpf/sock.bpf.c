@@ -16,6 +16,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/pool.h"
 #include "bpf/lib/published.h"
 #include "bpf/nat_map.h"
 
@@ -164,25 +165,37 @@ static __always_inline const struct sock_dst *find(const struct place *asked,
 	return published_at(&k);
 }
 
+/* Of several containers one for each socket: who sends datagrams without
+ * connecting stays with one as well, while it lives. */
+static __always_inline __u32 hash_socket(struct bpf_sock_addr *ctx)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+
+	return pool_hash(pool_hash(0, (__u32)cookie), (__u32)(cookie >> 32));
+}
+
 /* Only ::1 leads to a container without IPv6: others reach it no more than a
  * client from outside.  Return: 0 when it has no address that would do. */
-static __always_inline int choose(const struct sock_dst *d,
+static __always_inline int choose(struct bpf_sock_addr *ctx,
+				  const struct sock_dst *d,
 				  const struct place *asked, struct place *to)
 {
-	__u32 port =
-		bpf_htons((__u16)(bpf_ntohs((__u16)asked->port) + d->delta));
+	struct sock_backend at;
 
+	if (pool_resolve(d, d->pool ? hash_socket(ctx) : 0,
+			 bpf_ntohs((__u16)asked->port), &at) < 0)
+		return 0;
 	if (!is_v4(asked) &&
-	    (d->ip6[0] | d->ip6[1] | d->ip6[2] | d->ip6[3]) != 0) {
-		to->addr[0] = d->ip6[0];
-		to->addr[1] = d->ip6[1];
-		to->addr[2] = d->ip6[2];
-		to->addr[3] = d->ip6[3];
-		to->port = port;
+	    (at.ip6[0] | at.ip6[1] | at.ip6[2] | at.ip6[3]) != 0) {
+		to->addr[0] = at.ip6[0];
+		to->addr[1] = at.ip6[1];
+		to->addr[2] = at.ip6[2];
+		to->addr[3] = at.ip6[3];
+		to->port = bpf_htons(at.port);
 		return 1;
 	}
-	set_v4(to, d->ip4, port);
-	return d->ip4 != 0 && (is_v4(asked) || is_loopback(asked));
+	set_v4(to, at.ip4, bpf_htons(at.port));
+	return at.ip4 != 0 && (is_v4(asked) || is_loopback(asked));
 }
 
 static __always_inline void remember(struct bpf_sock *sk,
@@ -257,7 +270,7 @@ static __always_inline int out4(struct bpf_sock_addr *ctx)
 	if (loopback4(sk->src_ip4))
 		return 1;
 	d = find(&asked, (__u8)ctx->protocol);
-	if (!d || !choose(d, &asked, &to))
+	if (!d || !choose(ctx, d, &asked, &to))
 		return 1;
 	remember(sk, &asked, &to);
 	ctx->user_ip4 = to.addr[3];
@@ -308,7 +321,7 @@ static __always_inline int out6(struct bpf_sock_addr *ctx, int sending)
 	if (!sk || (!is_loopback(&asked) && !is_host(&asked)) || !ours(ctx))
 		return 1;
 	d = find(&asked, (__u8)ctx->protocol);
-	if (!d || !choose(d, &asked, &to) || !source_fits(sk, &to))
+	if (!d || !choose(ctx, d, &asked, &to) || !source_fits(sk, &to))
 		return 1;
 	/* the kernel can't turn one datagram of an IPv6 socket into IPv4 */
 	if (sending && is_v4(&to))

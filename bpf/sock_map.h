@@ -11,11 +11,14 @@
 #ifndef BPF_SOCK_MAP_H
 #define BPF_SOCK_MAP_H
 
-#define SOCK_LAYOUT    2u /* raised with every change of this file */
+#define SOCK_LAYOUT     2u /* raised with every change of this file */
 
-#define SOCK_PUB_MAX   262144 /* single ports; three keys a port at most */
-#define SOCK_RANGE_MAX 65536  /* prefixes, 30 a range at most */
-#define SOCK_HELD_MAX  65536
+#define SOCK_PUB_MAX    262144 /* single ports; three keys a port at most */
+#define SOCK_RANGE_MAX  65536  /* prefixes, 30 a range at most */
+#define SOCK_HELD_MAX   65536
+
+#define SOCK_POOL_MAX   4096  /* two a balanced port */
+#define SOCK_POOL_SLOTS 1021u /* of each: a prime, for Maglev */
 
 /*
  * Ports held on every address: one bit a port, 64 in an entry, TCP's and
@@ -51,6 +54,14 @@ struct sock_dst {
 		       * addresses above are 0; 0: there is one container */
 };
 
+/* A slot of a pool: one that a new connection may go to. */
+struct sock_backend {
+	__u32 ip6[4]; /* network order; 0: the container has none */
+	__u32 ip4;    /* network order; 0: none */
+	__u16 port;   /* of the container, host order */
+	__u16 pad;    /* 0 */
+};
+
 struct sock_hold {
 	__u32 refs; /* how often it is held */
 	__u32 bits; /* sock_prefix.bits */
@@ -65,6 +76,7 @@ struct sock_meta {
 _Static_assert(sizeof(struct sock_key) == 20, "sock_key has a hole");
 _Static_assert(sizeof(struct sock_prefix) == 24, "sock_prefix has a hole");
 _Static_assert(sizeof(struct sock_dst) == 32, "sock_dst has a hole");
+_Static_assert(sizeof(struct sock_backend) == 24, "sock_backend has a hole");
 _Static_assert(sizeof(struct sock_hold) == 8, "sock_hold has a hole");
 _Static_assert(sizeof(struct sock_meta) == 16, "sock_meta has a hole");
 

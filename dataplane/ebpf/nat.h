@@ -149,7 +149,8 @@ int nat_host_check(struct nat *nat, const struct nat_view *view,
 
 /* A flow matches when everything said here holds. */
 struct nat_filter {
-	struct ip_addr container; /* of one of its ends */
+	struct ip_addr container; /* of one of its ends; none, with ports: of
+				   * whomever */
 	struct ip_addr host;      /* with ports: it came to this address; none:
 				   * to any */
 	uint8_t proto;            /* 0: whatever; the rest means nothing then */

@@ -109,8 +109,9 @@ static bool matches(const struct nat_filter *filter,
 		       same(f->to.saddr, container) ||
 		       same(f->to.daddr, container);
 	if ((f->flags & NAT_MASQ) || key->proto != filter->proto ||
-	    !same(e.container, container) || port < filter->first ||
-	    port - filter->first >= filter->count)
+	    (!ip_is_none(&filter->container) &&
+	     !same(e.container, container)) ||
+	    port < filter->first || port - filter->first >= filter->count)
 		return false;
 	if (ip_is_none(&filter->host) || ip_is_any(&filter->host))
 		return true;
@@ -163,12 +164,13 @@ static bool is_idle(struct nat *nat, const struct nat_tuple *key,
 	return !find_pair(nat, f, &pair) || older(now, pair.seen, limit);
 }
 
-/* Does @dst, as found for some port, lead to container @ip? */
+/* Does @dst, as found for some port, lead to container @ip?  Of several any: a
+ * flow goes on when its container is taken off the list. */
 static bool leads_to(const struct sock_dst *dst, const __u32 ip[4])
 {
 	__u32 v4[4] = { 0, 0, htonl(0xffff), dst->ip4 };
 
-	return same(ip, dst->ip6) || (dst->ip4 && same(ip, v4));
+	return dst->pool || same(ip, dst->ip6) || (dst->ip4 && same(ip, v4));
 }
 
 /* Is the port that the flow came by still published to that container? */

@@ -99,6 +99,34 @@ int sock_publish_del(struct sock *sock, const struct portmap *ports,
 		     const struct ip_addr *ip4, const struct ip_addr *ip6,
 		     struct err *err);
 
+/* ---- ports of several containers (sock_pool.c) --------------------------- */
+
+/*
+ * sock_balance_add() - let @port's host port (its container side means nothing)
+ * lead to pool @pool4 for clients of IPv4, @pool6 of IPv6.  All or nothing.  The
+ * same again: 0.  sock_balance_del() - as sock_publish_del().
+ */
+int sock_balance_add(struct sock *sock, const struct port_range *port,
+		     uint32_t pool4, uint32_t pool6, struct err *err);
+int sock_balance_del(struct sock *sock, const struct port_range *port,
+		     uint32_t pool4, uint32_t pool6, struct err *err);
+/*
+ * sock_pool_set() - the table of pool @number (not 0) from now on, in one step:
+ * SOCK_POOL_SLOTS backends.  NULL: there is none, new connections are refused.
+ * Also while loading; attaches where that was not done.
+ * Return: 0; -E2BIG: too many pools.
+ */
+struct sock_backend; /* bpf/sock_map.h */
+int sock_pool_set(struct sock *sock, uint32_t number,
+		  const struct sock_backend *table, struct err *err);
+/* Is its table another one?  Return: 1; 0; -errno. */
+int sock_pool_differs(struct sock *sock, uint32_t number,
+		      const struct sock_backend *table, struct err *err);
+/* Remove the pools that @wanted says no of. */
+int sock_pool_sweep(struct sock *sock,
+		    bool (*wanted)(void *ctx, uint32_t number), void *ctx,
+		    struct err *err);
+
 /*
  * sock_range_hold() - refuse bind() to @r's host ports on its address, or, where
  * it has none, on any.  Does not look at who is bound already.  Holds on an

@@ -162,6 +162,30 @@ int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 	return code;
 }
 
+int sock_entries_balance(struct sock_entries *l, const struct port_range *r,
+			 uint32_t pool4, uint32_t pool6, struct err *err)
+{
+	const bool any = ip_is_none(&r->host_ip);
+	const bool is4[] = { true, false };
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < ARRAY_SIZE(is4); i++) {
+		struct sock_entry e = {
+			.table = SOCK_PUB,
+			.dst.pool = is4[i] ? pool4 : pool6,
+		};
+
+		if (!any && (r->host_ip.family == AF_INET) != is4[i])
+			continue;
+		if (!any)
+			set_addr(e.key.key.addr, &r->host_ip);
+		else if (is4[i])
+			set_v4(e.key.key.addr, ANY4);
+		code = add_range(l, e, r, r->count, err);
+	}
+	return code;
+}
+
 int sock_entries_hold(struct sock_entries *l, const struct port_range *r,
 		      struct err *err)
 {

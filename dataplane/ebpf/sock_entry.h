@@ -42,6 +42,11 @@ void sock_entries_fini(struct sock_entries *l);
 int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 			 const struct ip_addr *ip4, const struct ip_addr *ip6,
 			 uint32_t singles_max, struct err *err);
+/* Append what a port of several containers needs: pool4 and pool6 are its
+ * numbers in sock_pool, for clients of each family.  Of @r only the host side
+ * counts. */
+int sock_entries_balance(struct sock_entries *l, const struct port_range *r,
+			 uint32_t pool4, uint32_t pool6, struct err *err);
 /* Append what keeps others from binding to @r's host ports on its address, which
  * it has.  (On any address: sock_port, which has no entries.) */
 int sock_entries_hold(struct sock_entries *l, const struct port_range *r,

@@ -158,22 +158,35 @@ static int catch_up(struct sock *sock, struct err *err)
 	return sock->late ? sock_load_end(sock, err) : 0;
 }
 
+int sock_maps_add(struct sock *s, struct sock_entries *l, struct err *err)
+{
+	int r = catch_up(s, err);
+
+	for (size_t i = 0; r == 0 && s->loading && i < l->count; i++)
+		r = sock_entries_append(&s->wanted, &l->e[i], err);
+	if (r < 0 || s->loading || l->count == 0)
+		return r;
+	r = sock_attach(s, err);
+	return r < 0 ? r : add_all(s, l, err);
+}
+
+void sock_maps_del(struct sock *s, struct sock_entries *l)
+{
+	if (s->loading)
+		sock_entries_remove(&s->wanted, l);
+	else if (s->skel)
+		for (size_t i = 0; i < l->count; i++)
+			delete_entry(s, &l->e[i]);
+}
+
 int sock_publish_add(struct sock *sock, const struct portmap *ports,
 		     const struct ip_addr *ip4, const struct ip_addr *ip6,
 		     struct err *err)
 {
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
-	int r = catch_up(sock, err);
+	int r = expand(ports, ip4, ip6, &l, err);
 
-	if (r < 0)
-		return r;
-	if (sock->loading)
-		return expand(ports, ip4, ip6, &sock->wanted, err);
-	r = expand(ports, ip4, ip6, &l, err);
-	if (r < 0 || l.count == 0)
-		return r;
-	r = sock_attach(sock, err);
-	return r < 0 ? r : add_all(sock, &l, err);
+	return r < 0 ? r : sock_maps_add(sock, &l, err);
 }
 
 int sock_publish_del(struct sock *sock, const struct portmap *ports,
@@ -183,11 +196,8 @@ int sock_publish_del(struct sock *sock, const struct portmap *ports,
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	int r = expand(ports, ip4, ip6, &l, err);
 
-	if (r == 0 && sock->loading)
-		sock_entries_remove(&sock->wanted, &l);
-	else if (r == 0 && sock->skel)
-		for (size_t i = 0; i < l.count; i++)
-			delete_entry(sock, &l.e[i]);
+	if (r == 0)
+		sock_maps_del(sock, &l);
 	return r;
 }
 

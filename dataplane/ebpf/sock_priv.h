@@ -36,4 +36,9 @@ struct sock {
 	uint64_t dropped[65536 / 64];
 };
 
+/* sock_maps.c: put right what an earlier daemon left; then, where nothing is
+ * loading, attach and add all of @l or nothing; take it out. */
+int sock_maps_add(struct sock *s, struct sock_entries *l, struct err *err);
+void sock_maps_del(struct sock *s, struct sock_entries *l);
+
 #endif

@@ -170,6 +170,61 @@ static void publish_both(__u8 proto, unsigned port, unsigned prefix,
 	publish("::", proto, port, prefix, ip4, "fd09::2", to);
 }
 
+/* ---- pools --------------------------------------------------------------- */
+
+static void publish_pool(__u8 proto, unsigned port, __u32 pool4, __u32 pool6)
+{
+	struct sock_key k = { .proto = proto, .port = htons((uint16_t)port) };
+	struct sock_dst d = { .bits = SOCK_KEY_BITS + 16, .pool = pool6 };
+
+	put(skel->maps.sock_pub, &k, &d);
+	addr_key("0.0.0.0", k.addr);
+	d.pool = pool4;
+	put(skel->maps.sock_pub, &k, &d);
+}
+
+static struct sock_backend backend(const char *ip, __u16 port)
+{
+	struct sock_backend b = { .port = port };
+	__u32 key[4];
+
+	addr_key(ip, key);
+	if (strchr(ip, ':'))
+		memcpy(b.ip6, key, sizeof(b.ip6));
+	else
+		b.ip4 = key[3];
+	return b;
+}
+
+void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
+		      const char *odd, uint16_t odd_port)
+{
+	const struct sock_backend b[] = { backend(even, even_port),
+					  backend(odd, odd_port) };
+	_cleanup_close_ int fd =
+		bpf_map_create(BPF_MAP_TYPE_ARRAY, "pool", 4, sizeof(b[0]),
+			       SOCK_POOL_SLOTS, NULL);
+
+	assert_true(fd >= 0);
+	for (__u32 i = 0; i < SOCK_POOL_SLOTS; i++)
+		assert_int_equal(bpf_map_update_elem(fd, &i, &b[i % 2], 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skel->maps.sock_pool),
+					     &number, &fd, 0),
+			 0);
+}
+
+static void fill_pools(void)
+{
+	publish_pool(IPPROTO_TCP, 8000, 1, 2);
+	publish_pool(IPPROTO_UDP, 8000, 1, 2);
+	publish_pool(IPPROTO_SCTP, 90, 1, 2);
+	publish_pool(IPPROTO_TCP, 8001, 3, 3);
+	publish_pool(IPPROTO_TCP, 8002, 4, 4);
+	publish_env_pool(1, "10.9.0.2", 80, "10.8.0.2", 90);
+	publish_env_pool(2, "fd09::2", 80, "fd09::2", 80);
+	publish_env_pool(4, "10.4.0.2", 70, "10.4.0.2", 70);
+}
+
 /* ---- who may ------------------------------------------------------------- */
 
 #define LIST_A       5
@@ -245,6 +300,7 @@ static void fill(void)
 	add_local("fd04::1", "br4");
 	add_link("br4", "10.4.0.1", "fd04::1", NAT_LINK_OURS);
 	fill_lists();
+	fill_pools();
 	add_container("v1", "br0", "10.9.0.2", "fd09::2", NAT_EP_MASQ);
 	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
 	add_container("v3", "br2", "10.6.0.2", NULL,

@@ -23,11 +23,16 @@
  *               .200 all the same; fd02::/64 but not ::bad; 10.9.0.0/24
  *   7100/tcp -> 10.4.0.3:71 not to 192.0.2.66; one flow in 4 s, 2 at once
  *   7200/tcp -> 10.4.0.5:72 whose list is missing
+ *   8000/tcp, /udp, 90/sctp -> half 10.9.0.2:80, half 10.8.0.2:90 (pool 1);
+ *               fd09::2:80 (pool 2)
+ *   8001/tcp -> pool 3, which is not there
+ *   8002/tcp -> 10.4.0.2:70 (pool 4), no IPv6
  */
 #ifndef DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
 #define DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Return: false: no rights for it, said so. */
 bool publish_env_make(void);
@@ -35,6 +40,10 @@ void publish_env_done(void);
 void publish_env_clear(void); /* forget flows, fragments and who came often */
 /* On the list of 7000/tcp, from now on. */
 void publish_env_judge(const char *ip, unsigned int bits, bool allow);
+
+/* Another table for a pool, until clear(): who has the even and the odd slots. */
+void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
+		      const char *odd, uint16_t odd_port);
 
 /*
  * publish_env_play() - one step a line:

@@ -5,6 +5,9 @@
  */
 #include "dataplane/ebpf/test/publish_env.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "lib/base.h"
 #include "lib/test/test.h"
 
@@ -429,7 +432,100 @@ static const struct row lists[] = {
 	{ "who is denied is not counted", "U tcp 192.0.2.66:1" TO(7100) "drop policy\nU tcp 192.0.2.66:2" TO(7100) "drop policy\n"
 		"U tcp 192.0.2.66:3" TO(7100) "drop policy" },
 };
+
+static const struct row pools[] = {
+	{ "of several containers, IPv6", "U tcp " C6 ">[fd02::1]:8000 S => peer tcp " C6 ">[fd09::2]:80 S ttl=63\n"
+					 "E tcp [fd09::2]:80>" C6 " SA => wire tcp [fd02::1]:8000>" C6 " SA ttl=63" },
+	{ "all of several are gone: as if nobody listened", "U tcp " C4 TO(8001) "pass" },
+	{ "all of several are gone, IPv6", "U tcp " C6 ">[fd02::1]:8001 S => pass" },
+	{ "of several, none with IPv6", "U tcp " C6 ">[fd02::1]:8002 S => pass" },
+	{ "of several, with a list: on it", "U tcp " C4 TO(8002) "peer tcp " C4 ">10.4.0.2:70 S ttl=63\n"
+					    "E5 tcp 10.4.0.2:70>" C4 " SA => wire tcp 192.0.2.1:8002>" C4 " SA ttl=63" },
+	{ "of several, with a list: not on it", "U tcp 198.51.100.7:5000" TO(8002) "drop policy" },
+	{ "of several, asked by one of them", "E5 tcp 10.4.0.2:40000" TO(8002) "peer tcp 10.4.0.1:40000>10.4.0.2:70 S ttl=63" },
+	{ "of several, no first packet", "U tcp " C4 ">192.0.2.1:8000 A => pass" },
+};
 /* clang-format on */
+
+/* Does the first of the two get what begins at source port @port? */
+static bool first_gets(const char *proto, const char *flags, unsigned int port)
+{
+	char steps[160], got[64];
+
+	snprintf(steps, sizeof(steps),
+		 "U %s 192.0.2.2:%u>192.0.2.1:8000%s => "
+		 "peer %s 192.0.2.2:%u>*%s ttl=63",
+		 proto, port, flags, proto, port, flags);
+	publish_env_play(steps);
+	publish_env_star(got);
+	if (strcmp(got, "10.9.0.2:80") == 0)
+		return true;
+	assert_string_equal(got, "10.8.0.2:90");
+	return false;
+}
+
+/* 400 throws of a coin: 200, and three deviations of 10 to each side. */
+static void connections_spread(void **state)
+{
+	unsigned int tcp = 0, udp = 0;
+
+	(void)state;
+	publish_env_clear();
+	for (unsigned int i = 0; i < 400; i++) {
+		tcp += first_gets("tcp", " S", 2000 + i);
+		udp += first_gets("udp", "", 2000 + i);
+	}
+	assert_in_range(tcp, 170, 230);
+	assert_in_range(udp, 170, 230);
+}
+
+/* A client's port says which one: the same again goes to the same. */
+static void the_same_tuple_goes_to_the_same(void **state)
+{
+	bool first[50];
+
+	(void)state;
+	publish_env_clear();
+	for (unsigned int i = 0; i < ARRAY_SIZE(first); i++)
+		first[i] = first_gets("tcp", " S", 2000 + i);
+	publish_env_clear();
+	for (unsigned int i = 0; i < ARRAY_SIZE(first); i++)
+		assert_int_equal(first_gets("tcp", " S", 2000 + i), first[i]);
+}
+
+/* An open flow stays with its container whoever is in the pool; new ones go to
+ * who is there. */
+static void flows_stay_when_the_pool_changes(void **state)
+{
+	(void)state;
+	publish_env_clear();
+	publish_env_pool(1, "10.9.0.2", 80, "10.9.0.2", 80);
+	publish_env_play(
+		"U tcp " C4 TO(8000) "peer tcp " C4 ">10.9.0.2:80 S ttl=63\n"
+				     "E tcp 10.9.0.2:80>" C4 " SA => wire *\n"
+				     "U tcp " C4 ">192.0.2.1:8000 A => peer *");
+	publish_env_pool(1, "10.8.0.2", 90, "10.8.0.2", 90);
+	publish_env_play(
+		"U tcp " C4 ">192.0.2.1:8000 A => peer tcp " C4
+		">10.9.0.2:80 ttl=63\n"
+		"E tcp 10.9.0.2:80>" C4 " A => wire tcp 192.0.2.1:8000>" C4
+		" ttl=63\n"
+		"U tcp 192.0.2.2:5001" TO(
+			8000) "peer tcp 192.0.2.2:5001>10.8.0.2:90 S ttl=63");
+}
+
+/* SCTP's checksum covers its ports: only a container with the same port. */
+static void sctp_only_to_the_same_port(void **state)
+{
+	(void)state;
+	publish_env_clear();
+	publish_env_pool(1, "10.8.0.2", 90, "10.8.0.2", 90);
+	publish_env_play("U sctp 192.0.2.2:7>192.0.2.1:90 init => "
+			 "peer sctp 192.0.2.2:7>10.8.0.2:90 init ttl=63");
+	publish_env_clear();
+	publish_env_pool(1, "10.8.0.2", 91, "10.8.0.2", 91);
+	publish_env_play("U sctp 192.0.2.2:7>192.0.2.1:90 init => pass");
+}
 
 /* Flows that are there stay when the list changes. */
 static void a_list_judges_what_begins(void **state)
@@ -457,7 +553,8 @@ int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
-				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) + 1];
+				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
+				ARRAY_SIZE(pools) + 5];
 	size_t n = 0;
 	int r;
 
@@ -469,10 +566,18 @@ int main(void)
 	n += TEST_ROWS(tests + n, fragments, play_row);
 	n += TEST_ROWS(tests + n, errors, play_row);
 	n += TEST_ROWS(tests + n, lists, play_row);
+	n += TEST_ROWS(tests + n, pools, play_row);
 	tests[n++] = (struct CMUnitTest){
 		.name = "a list judges what begins",
 		.test_func = a_list_judges_what_begins,
 	};
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(connections_spread);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
+		the_same_tuple_goes_to_the_same);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
+		flows_stay_when_the_pool_changes);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(sctp_only_to_the_same_port);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	publish_env_done();
