@@ -88,6 +88,7 @@ void dp_close(struct dp *dp)
 	nlk_monitor_close(dp->links);
 	nlk_close(dp->nlk);
 	guard_close(dp->guard);
+	dp_services_fini(dp);
 	sock_close(dp->sock);
 	fw_monitor_close(dp->rules);
 	ruleset_close(dp->rs);
@@ -108,13 +109,16 @@ void dp_load_begin(struct dp *dp)
 
 int dp_load_hooks(struct dp *dp, struct err *err)
 {
-	int r = sock_load_end(dp->sock, err);
+	int r = dp_services_load(dp, err);
 
+	if (r == 0)
+		r = sock_load_end(dp->sock, err);
 	dp->unhooked = r < 0;
 	if (r < 0)
 		return r;
 	claim_forget(&dp->host, sock_load_dropped(dp->sock));
 	dp_fast_load(dp);
+	dp_services_loaded(dp);
 	return dp->st.networks.count ? 0 : sock_detach(dp->sock, err);
 }
 
@@ -255,6 +259,7 @@ int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
 		dp->relink = true;
 		(void)dp_follow_links(dp, NULL);
 	}
+	(void)dp_services_follow(dp);
 	return r;
 }
 
@@ -344,6 +349,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	if (r >= 0)
 		r = dp_fast_stop(dp, err);
 	dp_fast_drop_policies(dp);
+	(void)dp_services_follow(dp);
 	if (r < 0 || dp->st.networks.count)
 		return r < 0 ? r : 0;
 	r = guard_stop(dp->guard, err);

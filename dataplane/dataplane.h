@@ -25,6 +25,7 @@
 
 #include "dataplane/policy.h"
 #include "dataplane/portmap.h"
+#include "dataplane/service.h"
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/ip.h"
@@ -95,6 +96,7 @@ struct dp_port {
 	struct mac_addr mac;
 	struct ip_addr ip4, ip6; /* none: the family is dropped on this port */
 	struct dp_policy policy; /* not none: in place of its network's */
+	struct dp_join join;     /* with DP_EBPF alone */
 };
 
 /* What is published to one endpoint: replaces what was published before. */

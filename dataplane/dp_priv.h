@@ -46,6 +46,7 @@ struct dp {
 	struct nlk *nlk;
 	struct nlk_monitor *links;
 	struct dp_fast fast;
+	struct tab services; /* struct service */
 	int again; /* device for firewall=respect; 0: none; -1: not known yet */
 	bool loading;
 	bool dirty;     /* our tables were touched: make them anew */
@@ -54,8 +55,10 @@ struct dp {
 	bool unguarded; /* what an earlier daemon's guard was told stands: try
 			 * again */
 	bool unhooked;  /* the socket hooks could not be loaded: try again */
-	bool routes;    /* routes came or went */
-	bool foreign;   /* others' FORWARD chains were touched */
+	bool services_late; /* a link went: look at once who is alive */
+	bool services_told; /* that their maps are not up to date */
+	bool routes;        /* routes came or went */
+	bool foreign;       /* others' FORWARD chains were touched */
 	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
 	int uplinks[2]; /* where the default routes lead at the last scan */
 	uint32_t seen;  /* the ruleset's generation at the last look; 0: none */
@@ -154,6 +157,29 @@ void dp_fast_drop_policies(struct dp *dp);
 int dp_fast_check_policies(struct dp *dp,
 			   void (*fn)(void *ctx, const char *line), void *ctx,
 			   struct err *err);
+
+/* ---- balanced ports (service.c) ------------------------------------------ */
+
+/* Is a host port of @r another's than @except's (may be NULL)?  -EADDRINUSE,
+ * naming the holder. */
+int dp_service_clash(const struct dp *dp, const struct port_range *r,
+		     const char *except, struct err *err);
+/* The same of published ones (publish.c); @except: an endpoint. */
+int dp_publish_clash(const struct dp *dp, const struct port_range *r,
+		     const char *except, struct err *err);
+/* Networks or endpoints came or went: bring the maps up to who is alive.  What
+ * fails is tried again every second.  Return: services changed. */
+int dp_services_follow(struct dp *dp);
+/* A link went: if it was a container's it gets no new connection, though nobody
+ * said so yet.  dp_services_follow() does it. */
+void dp_services_on_link(struct dp *dp, const struct nlk_event *e);
+/* At the end of a load: their tables, before the maps lead to them; then, when
+ * they do, what nobody wants any more goes. */
+int dp_services_load(struct dp *dp, struct err *err);
+void dp_services_loaded(struct dp *dp);
+void dp_services_fini(struct dp *dp);
+int dp_services_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
+		      void *ctx, struct err *err);
 
 /* End the flows to what @p had published. */
 void dp_fast_forget(struct dp *dp, const struct state_pub *p);

@@ -269,6 +269,8 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 	struct dp *dp = ctx;
 
 	dp_fast_on_link(dp, e, is_ours(dp, l));
+	if (e->type == NLK_LINK_DEL)
+		dp_services_on_link(dp, e);
 	switch (e->type) {
 	case NLK_LINK_NEW:
 	case NLK_LINK_DEL:

@@ -96,6 +96,10 @@ static int check_port(struct dp *dp, const struct dp_port *port,
 	if (!*ret)
 		return err_set(err, -ENOENT, "network %.12s is not known",
 			       port->network);
+	if (port->join.name[0] && (*ret)->backend != DP_EBPF)
+		return err_set(err, -EINVAL,
+			       "berth.service needs -o berth.dataplane=ebpf on "
+			       "the network: nftables balances nothing");
 	return dp_policy_check(*ret, &port->policy, err);
 }
 
@@ -196,7 +200,13 @@ static int renew_port(struct dp *dp, const struct dp_network *net,
 {
 	int r = guard_add(dp, net, &p->port, err);
 
-	return r < 0 ? r : dp_fast_port_add(dp, net, p, err);
+	if (r == 0)
+		r = dp_fast_port_add(dp, net, p, err);
+	if (r < 0)
+		return r;
+	p->leaving = false;
+	(void)dp_services_follow(dp);
+	return 0;
 }
 
 static void take_out(struct dp *dp, const char *endpoint)
@@ -245,6 +255,8 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 		take_out(dp, port->endpoint);
 	else if (!old) /* of who had the address before */
 		forget_flows(dp, port, true);
+	if (r >= 0)
+		(void)dp_services_follow(dp);
 	return r;
 }
 
@@ -261,6 +273,7 @@ int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
 	change.net_old = change.net_new =
 		state_network(&dp->st, p->port.network);
 	if (!dp->loading) {
+		(void)dp_services_follow(dp); /* no new connection to it */
 		dp_fast_port_del(dp, p);
 		r = guard_port_del(dp->guard, p->port.ifname, err);
 	}

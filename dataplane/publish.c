@@ -33,12 +33,11 @@ struct own_ctx {
 	const char *endpoint;
 };
 
-static int own_check(void *ctx, const struct port_range *r, struct err *err)
+int dp_publish_clash(const struct dp *dp, const struct port_range *r,
+		     const char *except, struct err *err)
 {
-	const struct own_ctx *own = ctx;
 	uint16_t port = 0;
-	const struct state_pub *p =
-		state_clash(&own->dp->st, r, own->endpoint, &port);
+	const struct state_pub *p = state_clash(&dp->st, r, except, &port);
 	char ip[IP_STR_MAX];
 
 	if (!p)
@@ -50,6 +49,14 @@ static int own_check(void *ctx, const struct port_range *r, struct err *err)
 		       "another port",
 		       ip, ip[0] ? " " : "", port, proto_name(r->proto), p->id,
 		       p->pub.network);
+}
+
+static int own_check(void *ctx, const struct port_range *r, struct err *err)
+{
+	const struct own_ctx *own = ctx;
+	int code = dp_publish_clash(own->dp, r, own->endpoint, err);
+
+	return code < 0 ? code : dp_service_clash(own->dp, r, NULL, err);
 }
 
 /* One walk of the connection table for all ports. */

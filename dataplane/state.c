@@ -241,7 +241,9 @@ bool port_equal(const struct dp_port *a, const struct dp_port *b)
 	       strcmp(a->ifname, b->ifname) == 0 &&
 	       mac_equal(&a->mac, &b->mac) && ip_equal(&a->ip4, &b->ip4) &&
 	       ip_equal(&a->ip6, &b->ip6) &&
-	       dp_policy_equal(&a->policy, &b->policy);
+	       dp_policy_equal(&a->policy, &b->policy) &&
+	       strcmp(a->join.name, b->join.name) == 0 &&
+	       a->join.port == b->join.port && a->join.weight == b->join.weight;
 }
 
 bool publish_equal(const struct dp_publish *a, const struct dp_publish *b)

@@ -32,6 +32,7 @@ struct state_port {
 	char id[65]; /* of the endpoint */
 	struct dp_port port;
 	int index; /* of the link that has the eBPF dataplane's program; 0: none */
+	bool leaving; /* dp_service_leave() */
 };
 
 struct state_pub {

@@ -180,6 +180,8 @@ int dp_event(struct dp *dp, struct err *err)
 		return r;
 	if (dp->loading)
 		return 0;
+	if (dp->services_late || (tick && dp->services.count))
+		add(&done, dp_services_follow(dp));
 	if (tick)
 		claim_tick(&dp->host);
 	if (tick)
@@ -235,6 +237,8 @@ static int check_claims(const struct dp *dp,
 /* Are the socket hooks in use? */
 static bool hooked(const struct dp *dp)
 {
+	if (dp->services.count && dp_fast_runs(dp))
+		return true;
 	for (size_t i = 0; i < dp->st.pubs.count; i++) {
 		const struct state_pub *p = dp->st.pubs.items[i];
 		const struct dp_network *net =
@@ -276,5 +280,9 @@ int dp_check(struct dp *dp, void (*fn)(void *ctx, const char *line), void *ctx,
 		return r;
 	found += r;
 	r = dp_fast_check(dp, fn, ctx, err);
+	if (r < 0)
+		return r;
+	found += r;
+	r = dp_services_check(dp, fn, ctx, err);
 	return r < 0 ? r : found + r;
 }
