@@ -7,6 +7,7 @@ ar-src += netplugins/net_main.c
 ar-src += netplugins/net_network.c
 ar-src += netplugins/net_ports.c
 ar-src += netplugins/net_records.c
+ar-src += netplugins/net_service.c
 ar-src += netplugins/net_recover.c
 ar-src += netplugins/net_stale.c
 ar-src += netplugins/net_table.c

@@ -134,6 +134,9 @@ const struct net_api_method net_api_methods[] = {
 	{ "NetworkDriver.RevokeExternalConnectivity", net_endpoint_id_fields },
 	{ "Berth.Network", net_id_fields },
 	{ "Berth.Gc", net_gc_fields },
+	{ "Berth.PortAdd", net_port_add_fields },
+	{ "Berth.PortDel", net_port_del_fields },
+	{ "Berth.PortBackends", net_port_backends_fields },
 	{ 0 },
 };
 

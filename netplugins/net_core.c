@@ -115,6 +115,7 @@ static struct net_core *core_alloc(const struct net_core_config *cfg)
 	core->events_stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	/* Neither can fail for default attributes on Linux. */
 	(void)net_table_init(&core->table);
+	(void)pthread_mutex_init(&core->service_lock, NULL);
 	(void)pthread_mutex_init(&core->trouble_lock, NULL);
 	(void)pthread_mutex_init(&core->rolled_lock, NULL);
 	return core;
@@ -153,6 +154,7 @@ void net_core_close(struct net_core *core)
 	net_rolled_clear(core);
 	pthread_mutex_destroy(&core->rolled_lock);
 	pthread_mutex_destroy(&core->trouble_lock);
+	pthread_mutex_destroy(&core->service_lock);
 	free(core);
 }
 

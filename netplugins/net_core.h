@@ -35,8 +35,9 @@ struct net_core {
 	/* Requests finished for a peer that has not asked for the answer yet;
 	 * see net_rolled_add(). */
 	pthread_mutex_t rolled_lock;
-	struct net_rolled *rolled;        /* owned list */
-	pthread_mutex_t trouble_lock;     /* of the three below */
+	struct net_rolled *rolled;    /* owned list */
+	pthread_mutex_t service_lock; /* balanced ports: one change at a time */
+	pthread_mutex_t trouble_lock; /* of the three below */
 	char load_trouble[ERR_MSG_MAX];   /* records we could not use */
 	char repair_trouble[ERR_MSG_MAX]; /* what the driver cannot put back */
 	uint64_t repairs;
@@ -85,6 +86,19 @@ extern const struct rpc_method net_core_methods[]; /* Docker's */
 int net_on_trace(void *ctx, struct rpc_call *call, json_object **ret,
 		 struct err *err);                  /* net_trace.c */
 extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
+
+/* ---- net_service.c: ports balanced over several containers ----------------- */
+
+int net_on_port_add(void *ctx, struct rpc_call *call, json_object **ret,
+		    struct err *err);
+int net_on_port_del(void *ctx, struct rpc_call *call, json_object **ret,
+		    struct err *err);
+int net_on_port_backends(void *ctx, struct rpc_call *call, json_object **ret,
+			 struct err *err);
+int net_on_services(void *ctx, struct rpc_call *call, json_object **ret,
+		    struct err *err);
+/* One record, after networks and endpoints. */
+int net_service_load(struct net_core *core, const char *json, struct err *err);
 
 /* ---- net_journal.c: intents ---------------------------------------------- */
 
@@ -190,6 +204,7 @@ int net_slot_options(struct net_slot *s, json_object *options, struct err *err);
 #define NET_KIND_NETWORK  "network"
 #define NET_KIND_ENDPOINT "endpoint"
 #define NET_KIND_MEMO     "memo"
+#define NET_KIND_SERVICE  "service"
 
 /* ---- net_recover.c: after a start ----------------------------------------- */
 

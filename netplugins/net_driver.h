@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "dataplane/portmap.h"
+#include "dataplane/service.h"
 #include "lib/err.h"
 #include "lib/fail.h"
 #include "lib/ip.h"
@@ -179,6 +180,14 @@ struct net_driver {
 	int (*trace)(void *host, unsigned int wait_ms, size_t max,
 		     void (*fn)(void *ctx, const struct trace_drop *d),
 		     void *ctx, uint64_t *ret_lost, struct err *err);
+
+	/* Host ports balanced over containers: dataplane/service.h.  Optional,
+	 * all three or none. */
+	int (*service_add)(void *host, struct dp_service *svc, struct err *err);
+	int (*service_del)(void *host, const struct dp_service *svc,
+			   struct err *err);
+	int (*service_each)(void *host, dp_service_fn fn, void *ctx,
+			    struct err *err);
 
 	/* A network's kernel object vanished since the last call (cheap: what
 	 * .event saw).  The core adds the network and its endpoints again. */

@@ -122,6 +122,14 @@ static int load_endpoint(struct net_core *core, const struct row *row,
 	return NET_STEP("net.recover.endpoint", err);
 }
 
+static int load_service(struct net_core *core, const struct row *row,
+			struct err *err)
+{
+	int r = net_service_load(core, row->json, err);
+
+	return r < 0 ? err_wrap(err, r, "balanced port %s", row->id) : 0;
+}
+
 static int load_kind(struct net_core *core, struct store *s, const char *kind,
 		     int (*load)(struct net_core *core, const struct row *row,
 				 struct err *err),
@@ -155,6 +163,9 @@ static int load_records(struct net_core *core, struct err *err)
 	r = load_kind(core, core->state, NET_KIND_NETWORK, load_network, err);
 	if (r == 0)
 		r = load_kind(core, core->run, NET_KIND_ENDPOINT, load_endpoint,
+			      err);
+	if (r == 0)
+		r = load_kind(core, core->state, NET_KIND_SERVICE, load_service,
 			      err);
 	/* Live traffic goes on with what is in the kernel; the driver tries
 	 * again at every event. */

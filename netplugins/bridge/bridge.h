@@ -42,6 +42,7 @@ struct bridge_options {
 /* What ep->options is. */
 struct bridge_ep_options {
 	struct bridge_policy policy;
+	char service[96]; /* berth.service; "": none */
 };
 
 #define BRIDGE_DATAPLANE_DEFAULT (-1) /* the daemon's, when it was made */
@@ -78,6 +79,17 @@ int bridge_dataplane_parse(const char *name, enum dp_backend *ret,
 /* Has the host an address of this family on the network? */
 bool bridge_has_gateway4(const struct bridge_network *br);
 bool bridge_has_gateway6(const struct bridge_network *br);
+
+/* ---- balanced ports (bridge_service.c) ----------------------------------- */
+
+/* berth.service.  -EINVAL, saying what would be right. */
+int bridge_service_parse(const char *text, struct dp_join *ret,
+			 struct err *err);
+int bridge_service_add(void *ctx, struct dp_service *svc, struct err *err);
+int bridge_service_del(void *ctx, const struct dp_service *svc,
+		       struct err *err);
+int bridge_service_each(void *ctx, dp_service_fn fn, void *arg,
+			struct err *err);
 
 /* ---- who may reach published ports (bridge_policy.c) --------------------- */
 

@@ -159,6 +159,8 @@ static int guard_port(const struct net_endpoint *ep, struct err *err)
 	const struct bridge_ep_options *opt = ep->options;
 	int r = bridge_policy_parse(&opt->policy, &port.policy, err);
 
+	if (r == 0)
+		r = bridge_service_parse(opt->service, &port.join, err);
 	if (r < 0)
 		return r;
 	snprintf(port.network, sizeof(port.network), "%s", ep->network->id);
@@ -260,8 +262,11 @@ int bridge_endpoint_del(struct net_endpoint *ep, struct err *err)
 {
 	struct bridge_host *host = host_of(ep);
 	char alias[NLK_ALIAS_MAX];
-	int r = dp_publish_del(host->dp, ep->id, err);
+	int r;
 
+	/* the link goes some time later */
+	dp_service_leave(host->dp, ep->id);
+	r = dp_publish_del(host->dp, ep->id, err);
 	if (r == 0)
 		r = NET_STEP("bridge.endpoint.unpublish", err);
 	if (r < 0)

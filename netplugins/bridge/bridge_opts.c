@@ -112,6 +112,9 @@ const struct opt_field bridge_endpoint_options[] = {
 		"the container's namespace does not exist yet when a plugin "
 		"is asked; use docker run --sysctl"),
 	OPTIONS_POLICY(struct bridge_ep_options),
+	OPTION_LIST("berth.service", struct bridge_ep_options, service,
+		    "NAME[:PORT][*WEIGHT]: one of those that 'netctl port add "
+		    "--service NAME' balances over"),
 	{ 0 },
 };
 

@@ -10,4 +10,5 @@ ar-src += netplugins/bridge/bridge_opts.c
 ar-src += netplugins/bridge/bridge_overlap.c
 ar-src += netplugins/bridge/bridge_policy.c
 ar-src += netplugins/bridge/bridge_reaper.c
+ar-src += netplugins/bridge/bridge_service.c
 tests += netplugins/bridge/test_bridge.c

@@ -500,11 +500,60 @@ static void overlaps(void **state)
 	pthread_mutex_destroy(&host.lock);
 }
 
+/* ---- berth.service --------------------------------------------------------- */
+
+struct join_row {
+	const char *name; /* the option's text */
+	const char *service;
+	uint16_t port, weight; /* weight 0: refused */
+};
+
+static const struct join_row join_rows[] = {
+	{ "web", "web", 0, 1 },
+	{ "web:80", "web", 80, 1 },
+	{ "web*3", "web", 0, 3 },
+	{ "a.b_c-9:65535*100", "a.b_c-9", 65535, 100 },
+	{ ":80", "", 0, 0 },
+	{ "-web", "", 0, 0 },
+	{ "web:", "", 0, 0 },
+	{ "web:0", "", 0, 0 },
+	{ "web:080", "", 0, 0 },
+	{ "web:65536", "", 0, 0 },
+	{ "web:99999999999999999999", "", 0, 0 },
+	{ "web*0", "", 0, 0 },
+	{ "web*101", "", 0, 0 },
+	{ "web*2:80", "", 0, 0 },
+	{ "web:80*", "", 0, 0 },
+	{ "web/80", "", 0, 0 },
+	{ "web shop", "", 0, 0 },
+	{ "0123456789012345678901234567890123456789012345678901234567890123",
+	  "", 0, 0 },
+};
+
+static void join_row(void **state)
+{
+	const struct join_row *row = *state;
+	struct err err = { "" };
+	struct dp_join got;
+	int r = bridge_service_parse(row->name, &got, &err);
+
+	if (!row->weight) {
+		assert_int_equal(r, -EINVAL);
+		assert_non_null(strstr(err.msg, "is not NAME"));
+		return;
+	}
+	assert_int_equal(r, 0);
+	assert_string_equal(got.name, row->service);
+	assert_int_equal(got.port, row->port);
+	assert_int_equal(got.weight, row->weight);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + ARRAY_SIZE(join_rows) + 2];
 	size_t n = TEST_ROWS(tests, rows, option_row);
 
+	n += TEST_ROWS(&tests[n], join_rows, join_row);
 	tests[n++] = (struct CMUnitTest){
 		.name = "every option is documented",
 		.test_func = every_option_is_documented,
