@@ -16,6 +16,7 @@
 enum flag_kind {
 	FLAG_PATH,
 	FLAG_PAIR,
+	FLAG_BACKEND,
 	FLAG_SWITCH,
 	FLAG_DURATION,
 	FLAG_FORMAT,
@@ -56,6 +57,11 @@ static const struct flag flags[] = {
 	  CLI_SNAPSHOTS, IN(snapshots), false },
 	{ "opt", "KEY=VALUE", "or -o: an option, as docker volume create -o",
 	  FLAG_PAIR, CLI_OPT, IN(opts), false },
+	{ "backend", "CONTAINER|ADDRESS[:PORT][*WEIGHT]",
+	  "one of those that share the port; again for each", FLAG_BACKEND,
+	  CLI_BACKENDS, IN(backends), false },
+	{ "service", "NAME", "and whoever has berth.service=NAME", FLAG_PATH,
+	  CLI_BACKENDS, IN(service), false },
 	{ "driver", "NAME", "who makes it (default: berth-named)", FLAG_PATH,
 	  CLI_DRIVER, IN(driver), false },
 	{ "output", "FILE|DIR|-", "or -o: where to (default: here)", FLAG_PATH,
@@ -149,6 +155,15 @@ static int add_pair(struct ctl *ctl, const char *value, struct err *err)
 	return 0;
 }
 
+static int add_backend(struct ctl *ctl, const char *value, struct err *err)
+{
+	if (ctl->backend_count == CLI_BACKENDS_MAX)
+		return err_set(err, -EINVAL, "more than %d backends",
+			       CLI_BACKENDS_MAX);
+	ctl->backends[ctl->backend_count++] = value;
+	return 0;
+}
+
 static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
 		    struct err *err)
 {
@@ -162,6 +177,8 @@ static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
 		return 0;
 	case FLAG_PAIR:
 		return add_pair(ctl, value, err);
+	case FLAG_BACKEND:
+		return add_backend(ctl, value, err);
 	case FLAG_SWITCH:
 		*(bool *)at = true;
 		return 0;

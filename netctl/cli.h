@@ -39,9 +39,11 @@ enum {
 	CLI_SNAPSHOTS = 1 << 13, /* --snapshots */
 	CLI_DRIVER = 1 << 14,    /* --driver */
 	CLI_FOR = 1 << 15,       /* --for */
+	CLI_BACKENDS = 1 << 16,  /* --backend, any number; --service */
 };
 
-#define CLI_OPTS_MAX 32
+#define CLI_OPTS_MAX     32
+#define CLI_BACKENDS_MAX 64
 
 /* What the command line and BERTH_* in the environment said. */
 struct ctl {
@@ -55,7 +57,10 @@ struct ctl {
 	const char *output, *driver; /* NULL: not said */
 	const char *opts[CLI_OPTS_MAX];
 	size_t opt_count;
-	char **args; /* positional arguments, NULL-ended */
+	const char *backends[CLI_BACKENDS_MAX];
+	size_t backend_count;
+	const char *service; /* NULL: not said */
+	char **args;         /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */
 	int rest_count;
