@@ -20,6 +20,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/guard_map.h"
+#include "bpf/lib/aside.h"
 #include "bpf/lib/flow.h"
 #include "bpf/lib/guard.h"
 #include "bpf/lib/hosts.h"
@@ -450,7 +451,8 @@ int publish_uplink(struct __sk_buff *skb)
 	struct work *w = work_get();
 	struct nat_flow *f;
 
-	if (!w || skb->pkt_type != PACKET_HOST || packet_read(skb, &w->p) < 0)
+	if (!w || stands_aside() || skb->pkt_type != PACKET_HOST ||
+	    packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
 	w->inside = 0;
 	if (w->p.icmp == ICMP_ERROR)
@@ -619,7 +621,7 @@ int publish_endpoint(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	}
 	w->inside = NAT_INSIDE;
-	if (packet_read(skb, &w->p) < 0)
+	if (stands_aside() || packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
 	if (!(port->flags & GUARD_SOURCE) && !own_of(skb, &w->p))
 		return TC_ACT_UNSPEC; /* anybody's, with flows of his */

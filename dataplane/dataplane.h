@@ -175,7 +175,7 @@ int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err);
 
 /*
  * dp_fds() - descriptors to poll for changes made by others (nft monitor, link
- * events).  dp_event() - one is readable, or @timeout: look, and put back what
+ * events, IPsec policies).  dp_event() - one is readable, or @timeout: look, and put back what
  * is missing.  Return: number of repairs made; -errno.
  */
 size_t dp_fds(struct dp *dp, int fds[static 4]);

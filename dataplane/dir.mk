@@ -14,6 +14,7 @@ ar-src += dataplane/again.c
 ar-src += dataplane/fast.c
 ar-src += dataplane/fast_ports.c
 ar-src += dataplane/fast_policy.c
+ar-src += dataplane/fast_ipsec.c
 tests += dataplane/test/test_nft.c
 tests += dataplane/test/test_watch.c
 tests += dataplane/test/test_portmap.c

@@ -15,6 +15,7 @@
 #include "dataplane/state.h"
 #include "lib/fw.h"
 #include "lib/nlk.h"
+#include "lib/nlk_xfrm.h"
 
 /* The eBPF side of networks that have it (fast.c). */
 struct dp_fast {
@@ -29,7 +30,10 @@ struct dp_fast {
 	bool again;   /* starting failed: try again every second */
 	bool dropped; /* maps of another version were removed: say it */
 	bool listed;  /* the map of policies is not empty, as far as known */
-	uint64_t rehosted_ms;      /* when last */
+	struct nlk_xfrm *xfrm; /* owned; NULL: this kernel has no IPsec */
+	bool ipsec;           /* there are policies: the programs stand aside */
+	bool reipsec;         /* they may have changed */
+	uint64_t rehosted_ms; /* when last */
 	char trouble[ERR_MSG_MAX]; /* why it could not start; or "" */
 };
 
@@ -180,6 +184,23 @@ void dp_services_loaded(struct dp *dp);
 void dp_services_fini(struct dp *dp);
 int dp_services_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
 		      void *ctx, struct err *err);
+
+/* ---- IPsec policies (fast_ipsec.c) --------------------------------------- */
+
+int dp_fast_ipsec_open(struct dp *dp, struct err *err);
+void dp_fast_ipsec_close(struct dp *dp);
+/* Read what the kernel told, whether the programs run or not. */
+int dp_fast_ipsec_read(struct dp *dp, struct err *err);
+/* Have the programs stand aside, or not, as it is now.  @anew: they were just
+ * loaded.  Return: 0; -errno: as before, try again. */
+int dp_fast_ipsec_look(struct dp *dp, bool anew, struct err *err);
+/* What closes ports of @net while nftables alone carries it: is any of them
+ * judged by a list? */
+bool dp_fast_is_judged(const struct dp *dp, const struct dp_network *net);
+/* Said where nftables carries a network for that. */
+#define DP_IPSEC_TEXT                                                        \
+	"this host has IPsec policies (ip xfrm policy), which the programs " \
+	"cannot ask"
 
 /* End the flows to what @p had published. */
 void dp_fast_forget(struct dp *dp, const struct state_pub *p);

@@ -44,6 +44,8 @@ int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err)
 
 	f->masq_first = cfg->masq_first;
 	f->masq_last = cfg->masq_last;
+	if (r == 0)
+		r = dp_fast_ipsec_open(dp, err);
 	/* without tc there is no eBPF dataplane; the others do without it */
 	if (r == -EOPNOTSUPP) {
 		snprintf(f->trouble, sizeof(f->trouble), "%s",
@@ -65,6 +67,7 @@ void dp_fast_close(struct dp *dp)
 {
 	/* what is masqueraded goes on: dp_close() leaves all claims */
 	claim_free(take_ptr(dp->fast.masq));
+	dp_fast_ipsec_close(dp);
 	nat_close(dp->fast.nat);
 	tc_close(dp->fast.tc);
 }
@@ -209,6 +212,8 @@ static int start(struct dp *dp, struct err *err)
 		r = keep_ports(dp, err);
 	if (r == 0)
 		r = nat_attach(f->nat, err);
+	if (r == 0) /* before a packet meets the programs */
+		r = dp_fast_ipsec_look(dp, true, err);
 	if (r == 0) {
 		r = FAILPOINT("dp.fast.attached");
 		if (r < 0)
@@ -429,7 +434,9 @@ int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
 		f->rehost = f->rehost || f->reroute;
 		f->reroute = false;
 	}
-	if (!f->again)
+	if (f->reipsec || tick)
+		r = dp_fast_ipsec_look(dp, false, err);
+	if (r == 0 && !f->again)
 		r = look_again(dp, err);
 	n = r < 0 ? r : n + r;
 	if (!tick)
@@ -444,6 +451,13 @@ int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
 
 /* ---- looking ------------------------------------------------------------- */
 
+static const char *why_not(const struct dp *dp, const struct dp_network *net)
+{
+	if (!dp_fast_wants(net))
+		return "berth.firewall=respect needs the host's INPUT rules";
+	return dp_fast_runs(dp) ? DP_IPSEC_TEXT : dp->fast.trouble;
+}
+
 static int check_networks(struct dp *dp,
 			  void (*fn)(void *ctx, const char *line), void *ctx)
 {
@@ -454,18 +468,16 @@ static int check_networks(struct dp *dp,
 		const struct dp_network *net = dp->st.networks.items[i];
 
 		if (net->backend != DP_EBPF ||
-		    (dp_fast_wants(net) && dp_fast_runs(dp)))
+		    (dp_fast_wants(net) && dp_fast_runs(dp) && !dp->fast.ipsec))
 			continue;
 		snprintf(line, sizeof(line),
 			 "network %.12s: berth.dataplane=ebpf, but %s: %s",
 			 net->id,
-			 dp_policy_is_none(&net->policy)
+			 !dp_fast_is_judged(dp, net)
 				 ? "nftables does it alone"
 				 : "its published ports are closed, as "
 				   "nftables does not know who may reach them",
-			 dp_fast_wants(net) ? dp->fast.trouble
-					    : "berth.firewall=respect needs "
-					      "the host's INPUT rules");
+			 why_not(dp, net));
 		fn(ctx, line);
 		n++;
 	}
@@ -497,7 +509,7 @@ bool dp_network_is_fast(struct dp *dp, const char *network)
 	DP_LOCKED(dp);
 	const struct dp_network *net = state_network(&dp->st, network);
 
-	return net && dp_fast_wants(net) && dp_fast_runs(dp);
+	return net && dp_fast_wants(net) && dp_fast_runs(dp) && !dp->fast.ipsec;
 }
 
 int dp_counts(struct dp *dp,

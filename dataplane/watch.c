@@ -45,7 +45,10 @@ size_t dp_fds(struct dp *dp, int fds[static 4])
 {
 	fds[0] = fw_monitor_fd(dp->rules);
 	fds[1] = nlk_monitor_fd(dp->links);
-	return 2;
+	if (!dp->fast.xfrm)
+		return 2;
+	fds[2] = nlk_xfrm_fd(dp->fast.xfrm);
+	return 3;
 }
 
 /* Return: a list for foreign.h, owned; NULL: no memory. */
@@ -176,6 +179,8 @@ int dp_event(struct dp *dp, struct err *err)
 	if (r < 0)
 		return r;
 	r = nlk_monitor_read(dp->links, dp_on_link, dp, err);
+	if (r >= 0)
+		r = dp_fast_ipsec_read(dp, err);
 	if (r < 0)
 		return r;
 	if (dp->loading)

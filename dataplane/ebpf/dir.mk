@@ -12,6 +12,7 @@ ar-src += dataplane/ebpf/nat_ep.c
 ar-src += dataplane/ebpf/nat_policy.c
 ar-src += dataplane/ebpf/nat_host.c
 ar-src += dataplane/ebpf/nat_flow.c
+ar-src += dataplane/ebpf/nat_aside.c
 ar-src += dataplane/ebpf/reinject.c
 tests += dataplane/ebpf/test/test_reinject.c
 test-src += dataplane/ebpf/test/sock_env.c

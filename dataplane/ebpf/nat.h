@@ -71,6 +71,15 @@ void nat_masquerade_ports(struct nat *nat, uint16_t first, uint16_t last);
 /* Remove programs, maps and pins: the last network is gone. Twice: 0. */
 int nat_detach(struct nat *nat, struct err *err);
 
+/*
+ * nat_stand_aside() - after nat_attach(): let the stack have all packets, or
+ * have them again.  Flows end, and as long as it is on none begins.  Kept with
+ * the maps.
+ * Return: 0; -errno: on failure to end flows it stands aside all the same, and
+ * nat_flow_tick() goes on with them.
+ */
+int nat_stand_aside(struct nat *nat, bool on, struct err *err);
+
 /* For the ingress of an endpoint's host side. Return: borrowed fd; -EBADF
  * before nat_attach(). */
 int nat_endpoint_program(const struct nat *nat);

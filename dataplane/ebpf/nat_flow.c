@@ -119,9 +119,12 @@ static bool matches(const struct nat_filter *filter,
 	return same(e.host, host);
 }
 
+/* @filters NULL: everything does. */
 static bool matches_any(const struct nat_filter *filters, size_t count,
 			const struct nat_tuple *key, const struct nat_flow *f)
 {
+	if (!filters)
+		return true;
 	for (size_t i = 0; i < count; i++)
 		if (matches(&filters[i], key, f))
 			return true;
@@ -344,6 +347,11 @@ int nat_flow_forget(struct nat *nat, const struct nat_filter *filters,
 				: forget_now(nat, filters, count, false, err);
 }
 
+int nat_flow_clear(struct nat *nat, struct err *err)
+{
+	return known_empty(nat) ? 0 : forget_now(nat, NULL, 0, false, err);
+}
+
 void nat_flow_recheck(struct nat *nat)
 {
 	nat->walk.recheck = true;
@@ -433,6 +441,8 @@ int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err)
 
 	if (!nat->skel)
 		return 0;
+	if (nat->aside)
+		return nat_flow_clear(nat, err); /* one made meanwhile */
 	if (nat->again_count && !known_empty(nat))
 		n = forget_now(nat, nat->again, nat->again_count, true, err);
 	if (n < 0)

@@ -33,6 +33,7 @@ struct nat {
 	struct maps_meta meta;
 	uint16_t masq_first, masq_last;
 	bool foreign;             /* the pins are of another namespace */
+	bool aside;               /* nat_stand_aside() */
 	struct publish_bpf *skel; /* owned; NULL: not attached */
 	uint64_t *percpu;         /* owned; one value a possible CPU */
 	int cpus;
@@ -54,6 +55,9 @@ static inline void nat_addr(__u32 to[4], const struct ip_addr *ip)
 	to[2] = htonl(0xffff);
 	memcpy(&to[3], ip->bytes, 4);
 }
+
+/* End all flows. Return: entries removed; -errno. */
+int nat_flow_clear(struct nat *nat, struct err *err);
 
 /* New flows since boot, as the programs count them. */
 int nat_count_flows(struct nat *nat, uint64_t *ret, struct err *err);

@@ -95,6 +95,7 @@ struct row {
 
 static const struct row rows[] = {
 	{ "the programs can't be loaded", "nat.load", ENOSPC, false, false },
+	{ "whether to stand aside", "nat.aside", EIO, false, false },
 	{ "something after them", "dp.fast.attached", EIO, false, false },
 	{ "the first uplink", "nat.uplink:nth=1", ENOSPC, false, false },
 	{ "the second uplink", "nat.uplink:nth=2", ENOSPC, false, false },
@@ -387,6 +388,65 @@ static void a_restart_without_ebpf_networks_removes_it(void **state)
 	assert_int_equal(end_all(dp), 0);
 }
 
+static void note_line(void *ctx, const char *line)
+{
+	snprintf(ctx, 512, "%s", line);
+}
+
+/* Does the map say so, and does the doctor? */
+static void stands_aside(struct dp *dp, bool want, const char *text)
+{
+	char cmd[256], line[512] = "";
+
+	differences(dp, want);
+	snprintf(cmd, sizeof(cmd),
+		 "bpftool -j map dump pinned %s/berth/v1/" DRIVER
+		 "/nat_aside | jq '.[0].formatted.value'",
+		 bpf_dir);
+	assert_int_equal(sh(cmd), 0);
+	assert_int_equal(atoi(out), want);
+	assert_int_equal(dp_network_is_fast(dp, "n1"), !want);
+	assert_int_equal(dp_check(dp, note_line, line, &err), want);
+	if (!strstr(line, text))
+		fail_msg("%s", line);
+}
+
+#define POLICY "src 10.0.1.0/24 dst 192.0.2.0/24 dir out"
+
+/* While there are IPsec policies nftables has it: those that come, those that an
+ * earlier daemon did not see. */
+static void ipsec_policies_are_heeded(void **state)
+{
+	struct dp_network net = fast_network(false);
+	struct dp *dp = open_dp();
+
+	(void)state;
+	if (!dp->fast.xfrm) {
+		dp_close(dp);
+		skip();
+		return;
+	}
+	ok(do_step(dp, false, STEP_NETWORK));
+	ok(do_step(dp, false, STEP_PORT));
+	stands_aside(dp, false, "");
+	sh("ip xfrm policy add " POLICY " action block");
+	stands_aside(dp, true, "nftables does it alone: this host has IPsec");
+	sh("ip xfrm policy del " POLICY);
+	stands_aside(dp, false, "");
+	dp_close(dp);
+	sh("ip xfrm policy add " POLICY);
+	dp = open_dp();
+	dp_load_begin(dp);
+	net.policy.rate = net.policy.burst = 5;
+	ok(dp_network_add(dp, &net, &err));
+	ok(do_step(dp, false, STEP_PORT));
+	ok(dp_load_end(dp, &err));
+	stands_aside(dp, true, "its published ports are closed");
+	assert_int_equal(dp_publish_del(dp, "e1", &err), 0);
+	sh("ip xfrm policy flush");
+	assert_int_equal(end_all(dp), 0);
+}
+
 static void count(void *ctx, const char *name, uint64_t value)
 {
 	(void)value;
@@ -447,6 +507,7 @@ int main(void)
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
 		cmocka_unit_test(counters_are_told),
 		cmocka_unit_test(ports_are_kept_and_given_back),
+		cmocka_unit_test(ipsec_policies_are_heeded),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(plain) + ARRAY_SIZE(rows) +
 				ARRAY_SIZE(masq_rows)];

@@ -361,6 +361,13 @@ static void clear_map(struct bpf_map *map)
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
 }
 
+static void stand_aside(__u32 on)
+{
+	__u32 zero = 0;
+
+	put(skel->maps.nat_aside, &zero, &on);
+}
+
 void publish_env_clear(void)
 {
 	clear_map(skel->maps.nat_new);
@@ -368,6 +375,7 @@ void publish_env_clear(void)
 	clear_map(skel->maps.nat_frag);
 	clear_map(skel->maps.nat_limit);
 	fill(); /* what was lost */
+	stand_aside(0);
 }
 
 /* As if two seconds had passed: the flows look for their way again. */
@@ -385,7 +393,7 @@ static void grow_old(struct bpf_map *map)
 	}
 }
 
-/* "lose ADDRESS", "route WHAT", "wait TIME". Return: false: none of them. */
+/* "lose ADDRESS", "route WHAT", "wait TIME", "aside N". Return: false: none of them. */
 static bool change_host(const char *what, const char *arg, char *ret,
 			size_t size)
 {
@@ -393,7 +401,7 @@ static bool change_host(const char *what, const char *arg, char *ret,
 	__u32 key[4];
 
 	if (strcmp(what, "lose") != 0 && strcmp(what, "route") != 0 &&
-	    strcmp(what, "wait") != 0)
+	    strcmp(what, "wait") != 0 && strcmp(what, "aside") != 0)
 		return false;
 	grow_old(skel->maps.nat_new);
 	grow_old(skel->maps.nat_est);
@@ -403,7 +411,9 @@ static bool change_host(const char *what, const char *arg, char *ret,
 		bpf_map_delete_elem(bpf_map__fd(skel->maps.nat_local), key);
 		return true;
 	}
-	if (what[0] == 'w')
+	if (what[0] == 'a')
+		stand_aside((__u32)atoi(arg));
+	if (what[0] == 'w' || what[0] == 'a')
 		return true;
 	snprintf(cmd, sizeof(cmd), "ip route %s", arg);
 	if (system(cmd) != 0)

@@ -52,7 +52,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *                                    (containers: v1, v2, ...)
  *   flow PACKET = STATE              half, replied, open, closing, none
  *   lose ADDRESS => done             the host has it no more (until clear()),
- *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else.
+ *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else;
+ *   aside 1-OR-0 => done             the stack is to have everything (until clear()).
  *                                    Each as if two seconds had passed
  *
  * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,

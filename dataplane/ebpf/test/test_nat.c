@@ -604,6 +604,38 @@ static void an_open_flow_outlives_its_youth(void **state)
 	assert_int_equal(count_flow(&published), 2);
 }
 
+/* Its flows end, also those that a program made at that moment; and the next
+ * daemon finds it so. */
+static void standing_aside_ends_flows(void **state)
+{
+	struct env *e = *state;
+	int fd;
+	__u32 zero = 0, value = 9;
+
+	NEED_HOST();
+	put_flow(&published, (uint32_t[]){ 0, 0 });
+	put_flow(&masqueraded, (uint32_t[]){ 0, 0 });
+	ok(nat_stand_aside(e->nat, true, &e->err));
+	assert_int_equal(count_flow(&published), 0);
+	assert_int_equal(count_flow(&masqueraded), 0);
+	put_flow(&masqueraded, (uint32_t[]){ 0, 0 });
+	ok(nat_flow_tick(e->nat, 1, &e->err));
+	assert_int_equal(count_flow(&masqueraded), 0);
+	close_nat(e);
+	fd = map_fd("nat_aside");
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &value), 0);
+	assert_int_equal(value, 1);
+	open_nat(e);
+	attach_nat(e);
+	ok(nat_stand_aside(e->nat, false, &e->err));
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &value), 0);
+	assert_int_equal(value, 0);
+	close(fd);
+	put_flow(&masqueraded, (uint32_t[]){ 0, 0 });
+	ok(nat_flow_tick(e->nat, 1, &e->err));
+	assert_int_equal(count_flow(&masqueraded), 2);
+}
+
 struct forget_row {
 	const char *name;
 	const struct flow *flow;
@@ -887,6 +919,7 @@ int main(void)
 		TEST(what_others_detach_comes_back),
 		TEST(an_address_given_out_again),
 		TEST(an_open_flow_outlives_its_youth),
+		TEST(standing_aside_ends_flows),
 		TEST(a_tick_is_bounded),
 		TEST(flows_outlive_the_daemon),
 		TEST(lost_ports_end_their_flows_after_a_restart),

@@ -445,6 +445,18 @@ static const struct row pools[] = {
 	{ "of several, asked by one of them", "E5 tcp 10.4.0.2:40000" TO(8002) "peer tcp 10.4.0.1:40000>10.4.0.2:70 S ttl=63" },
 	{ "of several, no first packet", "U tcp " C4 ">192.0.2.1:8000 A => pass" },
 };
+
+/* While it stands aside nothing is taken, and nothing of the guard is lost. */
+static const struct row aside[] = {
+	{ "aside: nothing begins", "aside 1 => done\nU tcp " C4 ">192.0.2.1:8080 S => pass\nflow tcp " C4 ">192.0.2.1:8080 = none\n"
+		"E udp 10.9.0.2:40000>192.0.2.2:53 => pass\nE2 tcp 10.8.0.2:40000>192.0.2.1:8080 S => pass" },
+	{ "aside: nothing goes on", "U tcp " C4 ">192.0.2.1:8080 S => peer *\naside 1 => done\n"
+		"E tcp 10.9.0.2:80>" C4 " SA => pass\nU tcp " C4 ">192.0.2.1:8080 A => pass\n"
+		"U icmp 192.0.2.9>192.0.2.1 error { tcp 192.0.2.1:8080>" C4 " } => pass\naside 0 => done\n"
+		"E tcp 10.9.0.2:80>" C4 " SA => wire *" },
+	{ "aside: the other family too", "aside 1 => done\nU udp " C6 ">[fd02::1]:5353 => pass\n"
+		"E udp [fd09::2]:40000>" C6 " => pass" },
+};
 /* clang-format on */
 
 /* Does the first of the two get what begins at source port @port? */
@@ -554,7 +566,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
 				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
-				ARRAY_SIZE(pools) + 5];
+				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 5];
 	size_t n = 0;
 	int r;
 
@@ -567,6 +579,7 @@ int main(void)
 	n += TEST_ROWS(tests + n, errors, play_row);
 	n += TEST_ROWS(tests + n, lists, play_row);
 	n += TEST_ROWS(tests + n, pools, play_row);
+	n += TEST_ROWS(tests + n, aside, play_row);
 	tests[n++] = (struct CMUnitTest){
 		.name = "a list judges what begins",
 		.test_func = a_list_judges_what_begins,
