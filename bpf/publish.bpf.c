@@ -112,6 +112,31 @@ static __always_inline int route(struct __sk_buff *skb, __u32 from, __u8 v6,
 	return 0;
 }
 
+/* Is @p for an address that is the host's by a route alone (ip route add local)?
+ * The rest of what the kernel would not send on, in a frame to our MAC, is a
+ * subnet's broadcast address and what there is no route to: who sends there means
+ * this host and reaches no more than by its own address. */
+static __always_inline int is_local_by_route(struct __sk_buff *skb,
+					     const struct packet *p)
+{
+	struct bpf_fib_lookup fib = {
+		.family = p->v6 ? FAMILY_INET6 : FAMILY_INET,
+		.ifindex = skb->ifindex,
+	};
+
+	if (!addr_routable(p->t.daddr, p->v6))
+		return 0;
+	if (p->v6) {
+		addr_copy(fib.ipv6_src, p->t.saddr);
+		addr_copy(fib.ipv6_dst, p->t.daddr);
+	} else {
+		fib.ipv4_src = p->t.saddr[3];
+		fib.ipv4_dst = p->t.daddr[3];
+	}
+	return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) ==
+	       BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
 /* Is what it was masqueraded with not, or no more, the address of where it goes
  * out by now?  An address that the user chose is his matter. */
 static __always_inline int has_moved(const struct work *w,
@@ -406,15 +431,17 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 {
 	const struct packet *p = &w->p;
 	const struct sock_dst *d;
+	const struct nat_local *local;
 	const struct nat_link *link;
 	const struct nat_ep *ep;
 	__u32 why;
 
-	if (!begins(skb, p) || !addr_routable(p->t.saddr, p->v6) ||
-	    !bpf_map_lookup_elem(&nat_local, p->t.daddr))
+	if (!begins(skb, p) || !addr_routable(p->t.saddr, p->v6))
 		return TC_ACT_UNSPEC;
+	local = bpf_map_lookup_elem(&nat_local, p->t.daddr);
 	d = find_publish(&p->t, p->v6);
-	if (!d)
+	/* left to the stack, an UDP answer would look like a first packet here */
+	if (!d || (!local && !is_local_by_route(skb, p)))
 		return TC_ACT_UNSPEC;
 	prepare(w, 0, NAT_INSIDE);
 	ep = find_container(p, d, &w->f.to);

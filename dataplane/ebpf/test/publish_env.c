@@ -70,6 +70,10 @@ static const char host[] = "ip link set lo up && " BRIDGE(
 			    "ip route add 203.0.113.0/24 via 192.0.2.254 mtu "
 			    "lock 1000 && "
 			    "ip route add blackhole 203.0.114.0/24 && "
+			    "ip route add local 198.18.0.0/24 dev lo && "
+			    "ip -6 route add local fd18::/64 dev lo && "
+			    "ip route add local 198.18.1.0/24 dev lo table 7 "
+			    "&& ip rule add to 198.18.1.0/24 lookup 7 && "
 			    "sysctl -qw net.ipv4.ip_forward=1 "
 			    "net.ipv6.conf.all.forwarding=1";
 

@@ -8,6 +8,8 @@
  *   br1 (10.8.0.1)                v2: container 10.8.0.2
  *   br2 (10.6.0.1)                v3: container 10.6.0.2, an internal network
  *   br3 (10.5.0.1)                somebody else's network
+ *   lo                            local by a route alone: 198.18.0.0/24,
+ *                                 fd18::/64, and .1.0/24 of another table
  *   br4 (10.4.0.1, fd04::1)       v5: container 10.4.0.2, fd04::2; v6:
  *                                 10.4.0.3, fd04::3, kept from its neighbours
  *

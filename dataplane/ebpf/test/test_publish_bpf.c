@@ -59,6 +59,14 @@ static const struct row wire[] = {
 	{ "IPv6 from an IPv4-mapped address", "U tcp [::ffff:127.0.0.1]:5000>[fd02::1]:8080 S => pass" },
 	{ "IPv6 to an IPv4-mapped address", "U tcp " C6 ">[::ffff:192.0.2.1]:8080 S => pass" },
 	{ "IPv6 to a container without it", "U tcp " C6 ">[fd02::1]:9091 S => pass" },
+	{ "to what is the host's by a route alone", "U tcp " C4 ">198.18.0.7:8080 S => peer tcp " C4 ">10.9.0.2:80 S ttl=63\n"
+		"E tcp 10.9.0.2:80>" C4 " SA => wire tcp 198.18.0.7:8080>" C4 " SA ttl=63\nU tcp " C4 ">198.18.0.7:8081 S => pass" },
+	{ "to what is the host's by a route alone: udp", "U udp " C4 ">198.18.0.7:5353 => peer udp " C4 ">10.9.0.2:53 ttl=63\n"
+		"E udp 10.9.0.2:53>" C4 " => wire udp 198.18.0.7:5353>" C4 " ttl=63" },
+	{ "to what is the host's by a route alone, IPv6", "U tcp " C6 ">[fd18::7]:8080 S => peer tcp " C6 ">[fd09::2]:80 S ttl=63\n"
+		"E tcp [fd09::2]:80>" C6 " SA => wire tcp [fd18::7]:8080>" C6 " SA ttl=63" },
+	{ "to what is the host's by a route of another table", "U tcp " C4 ">198.18.1.7:8080 S => peer *" },
+	{ "from what is the host's by a route alone", "U tcp 198.18.0.7:5000>192.0.2.1:8080 S => pass" },
 	{ "routed through the host", "U tcp " C4 ">198.51.100.7:8080 S => pass" },
 	{ "straight to the container", "U tcp " C4 ">10.9.0.2:80 S => pass" },
 	{ "of a network that nftables serves", "U tcp " C4 ">192.0.2.1:6000 S => pass" },
@@ -151,6 +159,13 @@ static const struct row container[] = {
 	  "E tcp 10.9.0.2:40000>203.0.113.7:443 len=1900 gso=960 => wire tcp 192.0.2.1:*>203.0.113.7:443 ttl=63" },
 	{ "to the world: no way there", "E udp 10.9.0.2:40000>203.0.114.7:53 => pass" },
 	{ "to the world from an internal network", "E3 tcp 10.6.0.2:40000>198.51.100.7:443 S => pass" },
+	{ "to what is the host's by a route alone", "E udp 10.9.0.2:40000>198.18.0.7:53 => pass\nE tcp 10.9.0.2:40000>198.18.0.7:8080 S => pass\n"
+		"flow udp 10.9.0.2:40000>198.18.0.7:53 = none" },
+	{ "to what is the host's by a route alone, IPv6", "E udp [fd09::2]:40000>[fd18::7]:53 => pass\nE tcp [fd09::2]:40000>[fd18::7]:8080 S => pass" },
+	{ "to what is the host's by a route of another table", "E udp 10.9.0.2:40000>198.18.1.7:53 => pass" },
+	{ "to what becomes the host's by a route", "E udp 10.9.0.2:40000>198.51.100.7:53 => wire *\n"
+		"route add local 198.51.100.7 dev lo => done\nE udp 10.9.0.2:40000>198.51.100.7:53 => pass\n"
+		"route del local 198.51.100.7 dev lo => done" },
 	{ "to its own network", "E tcp 10.9.0.2:40000>10.9.0.3:80 S => pass" },
 	{ "to another network", "E tcp 10.9.0.2:40000>10.8.0.2:90 S => pass" },
 	{ "to somebody else's network", "E tcp 10.9.0.2:40000>10.5.0.2:80 S => pass" },

@@ -1,0 +1,4 @@
+#!/bin/bash
+# What isolation/t-local-by-route.sh claims holds with the eBPF dataplane.
+export DATAPLANE=ebpf
+. "${0%/*}/../isolation/t-local-by-route.sh"
