@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "bpf/sock_map.h"
+#include "dataplane/ebpf/nat_filter.h"
 #include "dataplane/ebpf/nat_priv.h"
 #include "lib/fail.h"
 
@@ -74,63 +75,6 @@ static int remove_pair(struct nat *nat, const struct nat_tuple *key,
 
 /* ---- what goes ---------------------------------------------------------- */
 
-/* One packet's ends by what they are, whichever direction it has. */
-struct ends {
-	const __u32 *host, *container; /* of what is published */
-	__u16 host_port, port;         /* network order */
-};
-
-static struct ends ends_of(const struct nat_tuple *key,
-			   const struct nat_flow *f)
-{
-	if (f->flags & NAT_FORWARD)
-		return (struct ends){ key->daddr, f->to.daddr, key->dport,
-				      f->to.dport };
-	return (struct ends){ f->to.saddr, key->saddr, f->to.sport,
-			      key->sport };
-}
-
-static bool same(const __u32 a[4], const __u32 b[4])
-{
-	return memcmp(a, b, 16) == 0;
-}
-
-static bool matches(const struct nat_filter *filter,
-		    const struct nat_tuple *key, const struct nat_flow *f)
-{
-	struct ends e = ends_of(key, f);
-	__u32 container[4], host[4];
-	uint32_t port = ntohs(e.host_port);
-
-	nat_addr(container, &filter->container);
-	if (!filter->proto)
-		return same(key->saddr, container) ||
-		       same(key->daddr, container) ||
-		       same(f->to.saddr, container) ||
-		       same(f->to.daddr, container);
-	if ((f->flags & NAT_MASQ) || key->proto != filter->proto ||
-	    (!ip_is_none(&filter->container) &&
-	     !same(e.container, container)) ||
-	    port < filter->first || port - filter->first >= filter->count)
-		return false;
-	if (ip_is_none(&filter->host) || ip_is_any(&filter->host))
-		return true;
-	nat_addr(host, &filter->host);
-	return same(e.host, host);
-}
-
-/* @filters NULL: everything does. */
-static bool matches_any(const struct nat_filter *filters, size_t count,
-			const struct nat_tuple *key, const struct nat_flow *f)
-{
-	if (!filters)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		if (matches(&filters[i], key, f))
-			return true;
-	return false;
-}
-
 static uint32_t idle_limit(uint8_t proto, uint8_t state)
 {
 	static const uint32_t tcp[] = {
@@ -173,14 +117,15 @@ static bool leads_to(const struct sock_dst *dst, const __u32 ip[4])
 {
 	__u32 v4[4] = { 0, 0, htonl(0xffff), dst->ip4 };
 
-	return dst->pool || same(ip, dst->ip6) || (dst->ip4 && same(ip, v4));
+	return dst->pool || nat_same(ip, dst->ip6) ||
+	       (dst->ip4 && nat_same(ip, v4));
 }
 
 /* Is the port that the flow came by still published to that container? */
 static bool is_published(const struct nat *nat, const struct nat_tuple *key,
 			 const struct nat_flow *f)
 {
-	struct ends e = ends_of(key, f);
+	struct nat_ends e = nat_ends_of(key, f);
 	struct sock_prefix p = { .bits = SOCK_KEY_BITS + 16,
 				 .key = { .proto = key->proto,
 					  .port = e.host_port } };
@@ -289,9 +234,10 @@ static bool known_empty(struct nat *nat)
 	       flows == nat->walk.before;
 }
 
-/* @again: what was made since by who has address or port now stays. */
-static int forget_now(struct nat *nat, const struct nat_filter *filters,
-		      size_t count, bool again, struct err *err)
+/* @filters NULL: all of them.  @again: what was made since by who has address or
+ * port now stays. */
+static int forget_now(struct nat *nat, struct nat_filters *filters, bool again,
+		      struct err *err)
 {
 	_cleanup_(batch_fini) struct batch b = { 0 };
 	int r = batch_init(&b, BATCH, err), n = 0;
@@ -309,8 +255,9 @@ static int forget_now(struct nat *nat, const struct nat_filter *filters,
 				return r;
 			seen += b.count;
 			for (uint32_t i = 0; i < b.count; i++)
-				if (matches_any(filters, count, &b.keys[i],
-						&b.flows[i]) &&
+				if ((!filters ||
+				     nat_filters_match(filters, &b.keys[i],
+						       &b.flows[i])) &&
 				    (!again ||
 				     is_orphan(nat, &b.keys[i], &b.flows[i])))
 					n += remove_pair(nat, &b.keys[i],
@@ -323,6 +270,18 @@ static int forget_now(struct nat *nat, const struct nat_filter *filters,
 		nat->walk.before = flows;
 	}
 	return r < 0 ? r : n;
+}
+
+static int forget(struct nat *nat, const struct nat_filter *list, size_t count,
+		  bool again, struct err *err)
+{
+	_cleanup_(nat_filters_fini) struct nat_filters filters = { 0 };
+	int r;
+
+	if (known_empty(nat))
+		return 0;
+	r = nat_filters_make(list, count, &filters, err);
+	return r < 0 ? r : forget_now(nat, &filters, again, err);
 }
 
 int nat_flow_forget(struct nat *nat, const struct nat_filter *filters,
@@ -343,13 +302,12 @@ int nat_flow_forget(struct nat *nat, const struct nat_filter *filters,
 		nat->again = again;
 		nat->again_count += count;
 	}
-	return known_empty(nat) ? 0
-				: forget_now(nat, filters, count, false, err);
+	return forget(nat, filters, count, false, err);
 }
 
 int nat_flow_clear(struct nat *nat, struct err *err)
 {
-	return known_empty(nat) ? 0 : forget_now(nat, NULL, 0, false, err);
+	return known_empty(nat) ? 0 : forget_now(nat, NULL, false, err);
 }
 
 void nat_flow_recheck(struct nat *nat)
@@ -443,8 +401,8 @@ int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err)
 		return 0;
 	if (nat->aside)
 		return nat_flow_clear(nat, err); /* one made meanwhile */
-	if (nat->again_count && !known_empty(nat))
-		n = forget_now(nat, nat->again, nat->again_count, true, err);
+	if (nat->again_count)
+		n = forget(nat, nat->again, nat->again_count, true, err);
 	if (n < 0)
 		return n;
 	free(take_ptr(nat->again));
