@@ -17,11 +17,14 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT     4u /* raised with every change of this file */
+#define NAT_LAYOUT  5u /* raised with every change of this file */
 
-#define NAT_NEW_MAX    65536  /* entries, two a flow; can be set at load */
-#define NAT_EST_MAX    262144 /* likewise */
-#define NAT_UDP_LASTS  2u     /* seconds, before a flow is established */
+#define NAT_NEW_MAX 65536  /* entries, two a flow; can be set at load */
+#define NAT_EST_MAX 262144 /* likewise */
+#define NAT_SHARE_SLOTS \
+	16384             /* counts of an endpoint's part, by its ifindex;
+			       * two that meet in one share a part */
+#define NAT_UDP_LASTS  2u /* seconds, before a flow is established */
 #define NAT_FRAG_MAX   4096
 #define NAT_EP_MAX     131072 /* two a container */
 #define NAT_LINK_MAX   4096
@@ -163,6 +166,7 @@ enum nat_count {
 	NAT_DROP_HOPS,    /* of a flow, and its hops end here */
 	NAT_DROP_POLICY,  /* its source is not on the list of who may */
 	NAT_DROP_LIMIT,   /* its source begins too many flows */
+	NAT_DROP_SHARE,   /* its container has half of all established flows */
 	NAT_COUNT_MAX,
 };
 

@@ -41,7 +41,8 @@
 const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of our claims' sockets */
-const volatile __u8 csum_ipv6;   /* bpf_l4_csum_replace() knows CSUM_IPV6 */
+const volatile __u32 est_share = NAT_EST_MAX / 4;
+const volatile __u8 csum_ipv6; /* bpf_l4_csum_replace() knows CSUM_IPV6 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -246,6 +247,7 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 {
 	const struct packet *p = &w->p;
 	struct nat_flow *c = &w->f;
+	__u32 why;
 
 	__builtin_memcpy(c, f, sizeof(*c));
 	if ((c->flags & NAT_INSIDE) != w->inside)
@@ -260,8 +262,9 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 	if (!(c->flags & NAT_PEER) &&
 	    (route_again(skb, w, f) < 0 || too_big(skb, p, c->mtu)))
 		return TC_ACT_UNSPEC;
-	if (flow_step(w, f) < 0)
-		return drop(skb, w, NAT_DROP_FULL);
+	why = flow_step(w, f);
+	if (why)
+		return drop(skb, w, why);
 	if (p->frag == FRAG_FIRST)
 		frag_remember(p);
 	if (rewrite(skb, p, &c->to) < 0)

@@ -19,6 +19,7 @@
 #define BPF_LIB_FLOW_H
 
 #include "bpf/lib/packet.h"
+#include "bpf/lib/share.h"
 
 #define MASQ_TRIES  16
 #define CLASH_TRIES 8
@@ -29,14 +30,6 @@ struct {
 	__type(key, struct nat_tuple);
 	__type(value, struct nat_flow);
 } nat_new SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NAT_EST_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct nat_tuple);
-	__type(value, struct nat_flow);
-} nat_est SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -204,9 +197,9 @@ static __always_inline void keep_new(const struct nat_tuple *key,
 	old->seen = f->seen;
 }
 
-/* Move both entries to @state, and to the map where it belongs.  Return: 0; -1:
- * no room. */
-static __always_inline int flow_move(struct work *w, __u8 state)
+/* Move both entries to @state, and to the map where it belongs.  Return: 0; why
+ * the packet is to be dropped: no room. */
+static __always_inline __u32 flow_move(struct work *w, __u8 state)
 {
 	const struct nat_flow *pair = pair_find(w);
 
@@ -215,30 +208,34 @@ static __always_inline int flow_move(struct work *w, __u8 state)
 	__builtin_memcpy(&w->back, pair, sizeof(w->back));
 	w->f.state = w->back.state = state;
 	if (state == NAT_OPEN) {
-		if (bpf_map_update_elem(&nat_est, &w->key, &w->back, BPF_ANY) <
-		    0)
-			return -1;
-		if (bpf_map_update_elem(&nat_est, &w->p.t, &w->f, BPF_ANY) <
-		    0) {
-			(void)bpf_map_delete_elem(&nat_est, &w->key);
-			return -1;
+		if (share_is_spent(&w->f) || share_is_spent(&w->back))
+			return NAT_DROP_SHARE;
+		if (est_put(&w->key, &w->back) < 0)
+			return NAT_DROP_FULL;
+		if (est_put(&w->p.t, &w->f) < 0) {
+			est_drop(&w->key, &w->back);
+			return NAT_DROP_FULL;
 		}
 		/* what is in nat_new gives way in time */
 		return 0;
 	}
 	keep_new(&w->key, &w->back);
 	keep_new(&w->p.t, &w->f);
-	(void)bpf_map_delete_elem(&nat_est, &w->key);
-	(void)bpf_map_delete_elem(&nat_est, &w->p.t);
+	est_drop(&w->key, &w->back);
+	est_drop(&w->p.t, &w->f);
 	return 0;
 }
 
 /* The flow of packet w->p is no more: the next one begins another. */
 static __always_inline void flow_end(struct work *w)
 {
-	pair_of(&w->f, &w->key);
-	(void)bpf_map_delete_elem(&nat_est, &w->key);
-	(void)bpf_map_delete_elem(&nat_est, &w->p.t);
+	const struct nat_flow *pair = pair_find(w);
+
+	if (pair) {
+		__builtin_memcpy(&w->back, pair, sizeof(w->back));
+		est_drop(&w->key, &w->back);
+	}
+	est_drop(&w->p.t, &w->f);
 	(void)bpf_map_delete_elem(&nat_new, &w->key);
 	(void)bpf_map_delete_elem(&nat_new, &w->p.t);
 }
@@ -271,9 +268,10 @@ static __always_inline __u8 tcp_next(struct work *w, struct nat_flow *f)
 /*
  * flow_step() - packet w->p of the flow came: @f is its entry in the map, w->f
  * a copy of that.
- * Return: 0; -1: no room for one more established flow, drop the packet.
+ * Return: 0; why the packet is to be dropped: no room for one more established
+ * flow.
  */
-static __always_inline int flow_step(struct work *w, struct nat_flow *f)
+static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 {
 	const struct packet *p = &w->p;
 	__u32 now = now_seconds();

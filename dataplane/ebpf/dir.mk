@@ -14,6 +14,7 @@ ar-src += dataplane/ebpf/nat_host.c
 ar-src += dataplane/ebpf/nat_flow.c
 ar-src += dataplane/ebpf/nat_aside.c
 ar-src += dataplane/ebpf/nat_filter.c
+ar-src += dataplane/ebpf/nat_share.c
 tests += dataplane/ebpf/test/test_nat_filter.c
 ar-src += dataplane/ebpf/reinject.c
 tests += dataplane/ebpf/test/test_reinject.c

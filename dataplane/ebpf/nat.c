@@ -76,6 +76,7 @@ void nat_close(struct nat *nat)
 {
 	if (!nat)
 		return;
+	nat_share_close(nat);
 	publish_bpf__destroy(nat->skel);
 	free(nat->percpu);
 	free(nat->uplinks);
@@ -142,6 +143,8 @@ static void set_sizes(const struct nat *nat, struct publish_bpf *skel)
 	if (nat->cfg.est_max)
 		(void)bpf_map__set_max_entries(skel->maps.nat_est,
 					       nat->cfg.est_max);
+	/* two entries a flow, one of them the endpoint's: half of the flows */
+	skel->rodata->est_share = bpf_map__max_entries(skel->maps.nat_est) / 4;
 }
 
 static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
@@ -176,6 +179,8 @@ static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
 	r = maps_mark(skel->maps.nat_meta, &nat->meta, err);
 	if (r == 0)
 		r = maps_pin(nat->cfg.pins, skel->obj, err);
+	if (r == 0)
+		r = nat_share_open(nat, bpf_map__fd(skel->maps.nat_share), err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(skel);
@@ -210,6 +215,7 @@ int nat_detach(struct nat *nat, struct err *err)
 {
 	int r = drop_pins(nat, err);
 
+	nat_share_close(nat);
 	publish_bpf__destroy(take_ptr(nat->skel));
 	free(take_ptr(nat->uplinks));
 	nat->uplink_count = 0;
@@ -235,6 +241,7 @@ static const char *const count_names[] = {
 	[NAT_DROP_HOPS] = "drop-hops",
 	[NAT_DROP_POLICY] = "drop-policy",
 	[NAT_DROP_LIMIT] = "drop-limit",
+	[NAT_DROP_SHARE] = "drop-share",
 };
 _Static_assert(ARRAY_SIZE(count_names) == NAT_COUNT_MAX, "enum nat_count");
 

@@ -66,10 +66,10 @@ static int remove_pair(struct nat *nat, const struct nat_tuple *key,
 	struct nat_tuple pair = reverse(&f->to);
 	int n = 0;
 
-	for (int est = 0; est < 2; est++) {
-		n += bpf_map_delete_elem(fd_of(nat, est), key) == 0;
-		n += bpf_map_delete_elem(fd_of(nat, est), &pair) == 0;
-	}
+	n += bpf_map_delete_elem(fd_of(nat, false), key) == 0;
+	n += bpf_map_delete_elem(fd_of(nat, false), &pair) == 0;
+	n += nat_share_drop(nat, key);
+	n += nat_share_drop(nat, &pair);
 	return n;
 }
 

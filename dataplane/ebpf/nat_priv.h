@@ -39,6 +39,7 @@ struct nat {
 	int cpus;
 	int *uplinks; /* owned; sorted indices that have our program */
 	size_t uplink_count;
+	int64_t *share; /* owned: nat_share, mapped; or NULL */
 	struct nat_walk walk;
 	struct nat_filter *again; /* owned; once more at the next tick */
 	size_t again_count;
@@ -55,6 +56,13 @@ static inline void nat_addr(__u32 to[4], const struct ip_addr *ip)
 	to[2] = htonl(0xffff);
 	memcpy(&to[3], ip->bytes, 4);
 }
+
+/* Map the counts of flows by endpoint, or no more (nat_share.c). */
+int nat_share_open(struct nat *nat, int fd, struct err *err);
+void nat_share_close(struct nat *nat);
+/* Remove an entry of nat_est, and from its endpoint's count. Return: 1: it was
+ * there; 0. */
+int nat_share_drop(struct nat *nat, const struct nat_tuple *key);
 
 /* End all flows. Return: entries removed; -errno. */
 int nat_flow_clear(struct nat *nat, struct err *err);

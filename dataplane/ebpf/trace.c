@@ -61,6 +61,8 @@ static const char *const nat_whys[NAT_COUNT_MAX] = {
 	[NAT_DROP_HOPS] = "its hops end at this host",
 	[NAT_DROP_POLICY] = "not on the list of who may (berth.allow, deny)",
 	[NAT_DROP_LIMIT] = "too many new connections from there (berth.limit)",
+	[NAT_DROP_SHARE] =
+		"the container has half of all established connections",
 };
 
 static const char *why_text(const struct trace_event *e)

@@ -365,6 +365,25 @@ static void clear_map(struct bpf_map *map)
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
 }
 
+void publish_env_share(const char *ifname, long long n)
+{
+	__u32 slot = if_nametoindex(ifname) % NAT_SHARE_SLOTS;
+	__s64 value = n;
+
+	put(skel->maps.nat_share, &slot, &value);
+}
+
+long long publish_env_shared(const char *ifname)
+{
+	__u32 slot = if_nametoindex(ifname) % NAT_SHARE_SLOTS;
+	__s64 n = -1;
+
+	assert_int_equal(bpf_map__lookup_elem(skel->maps.nat_share, &slot,
+					      sizeof(slot), &n, sizeof(n), 0),
+			 0);
+	return n;
+}
+
 static void stand_aside(__u32 on)
 {
 	__u32 zero = 0;
@@ -380,6 +399,8 @@ void publish_env_clear(void)
 	clear_map(skel->maps.nat_limit);
 	fill(); /* what was lost */
 	stand_aside(0);
+	for (char n = '1'; n <= '6'; n++)
+		publish_env_share((char[]){ 'v', n, '\0' }, 0);
 }
 
 /* As if two seconds had passed: the flows look for their way again. */
@@ -431,7 +452,7 @@ static const char *const drops[NAT_COUNT_MAX] = {
 	[NAT_DROP_FULL] = "full",       [NAT_DROP_FORGED] = "forged",
 	[NAT_DROP_REWRITE] = "rewrite", [NAT_DROP_GATEWAY] = "gateway",
 	[NAT_DROP_HOPS] = "hops",       [NAT_DROP_POLICY] = "policy",
-	[NAT_DROP_LIMIT] = "limit",
+	[NAT_DROP_LIMIT] = "limit",     [NAT_DROP_SHARE] = "share",
 };
 
 static void read_counts(uint64_t ret[static NAT_COUNT_MAX])

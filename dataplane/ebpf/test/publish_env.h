@@ -40,6 +40,9 @@
 bool publish_env_make(void);
 void publish_env_done(void);
 void publish_env_clear(void); /* forget flows, fragments and who came often */
+/* How many established flows lead to that container, and the word for it. */
+long long publish_env_shared(const char *ifname);
+void publish_env_share(const char *ifname, long long n);
 /* On the list of 7000/tcp, from now on. */
 void publish_env_judge(const char *ip, unsigned int bits, bool allow);
 

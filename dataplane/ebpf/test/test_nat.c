@@ -636,6 +636,48 @@ static void standing_aside_ends_flows(void **state)
 	assert_int_equal(count_flow(&masqueraded), 2);
 }
 
+static long long share_of_0(long long put)
+{
+	int fd = map_fd("nat_share");
+	__u32 slot = 0; /* of interface 0, as in put_flow() */
+	__s64 n = put;
+
+	if (put >= 0)
+		assert_int_equal(bpf_map_update_elem(fd, &slot, &n, 0), 0);
+	else
+		assert_int_equal(bpf_map_lookup_elem(fd, &slot, &n), 0);
+	close(fd);
+	return n;
+}
+
+/* What we remove counts no more, once, and the next daemon finds it so. */
+static void removed_flows_count_no_more(void **state)
+{
+	struct nat_filter all = { .container = ip("10.88.0.2") };
+	struct flow inside = published;
+	struct env *e = *state;
+
+	NEED_HOST();
+	inside.flags = NAT_PEER; /* both entries: between containers */
+	put_flow(&inside, (uint32_t[]){ 0, 0 });
+	share_of_0(2);
+	ok(nat_flow_forget(e->nat, &all, 1, &e->err));
+	assert_int_equal(count_flow(&inside), 0);
+	assert_int_equal(share_of_0(-1), 0);
+	/* the other is masqueraded: of its entries here none leads inside */
+	put_flow(&inside, (uint32_t[]){ 0, 0 });
+	put_flow(&masqueraded, (uint32_t[]){ 0, 0 });
+	share_of_0(2);
+	ok(nat_flow_forget(e->nat, &all, 1, &e->err));
+	ok(nat_flow_forget(e->nat, &all, 1, &e->err));
+	assert_int_equal(share_of_0(-1), 0);
+	share_of_0(7);
+	close_nat(e);
+	open_nat(e);
+	attach_nat(e);
+	assert_int_equal(share_of_0(-1), 7);
+}
+
 struct forget_row {
 	const char *name;
 	const struct flow *flow;
@@ -920,6 +962,7 @@ int main(void)
 		TEST(an_address_given_out_again),
 		TEST(an_open_flow_outlives_its_youth),
 		TEST(standing_aside_ends_flows),
+		TEST(removed_flows_count_no_more),
 		TEST(a_tick_is_bounded),
 		TEST(flows_outlive_the_daemon),
 		TEST(lost_ports_end_their_flows_after_a_restart),

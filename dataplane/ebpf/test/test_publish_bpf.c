@@ -5,9 +5,11 @@
  */
 #include "dataplane/ebpf/test/publish_env.h"
 
+#include <linux/types.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/nat_map.h"
 #include "lib/base.h"
 #include "lib/test/test.h"
 
@@ -568,6 +570,60 @@ static void a_list_judges_what_begins(void **state)
 	publish_env_play("U tcp 192.0.2.2:5001" TO(7000) "peer *");
 }
 
+#define ESTABLISH(hook, box, client, port)                                   \
+	"U tcp " client ">192.0.2.1:" port " S => peer *\n" hook " tcp " box \
+	">" client " SA => wire *\n"                                         \
+	"U tcp " client ">192.0.2.1:" port " A => "
+
+/* Flows of one container leave room for those of the others; they count from
+ * when they are established to when they close. */
+static void none_has_it_all(void **state)
+{
+	const long long most = NAT_EST_MAX / 4;
+
+	(void)state;
+	publish_env_clear();
+	publish_env_share("v1", most - 1);
+	publish_env_play(ESTABLISH("E", "10.9.0.2:80", C4, "8080") "peer *");
+	assert_int_equal(publish_env_shared("v1"), most);
+	publish_env_play(ESTABLISH(
+		"E", "10.9.0.2:80", "192.0.2.2:5001",
+		"8080") "drop share\n"
+			"flow tcp 192.0.2.2:5001>192.0.2.1:8080 = replied\n"
+			"U tcp " C4 ">192.0.2.1:8080 A => peer *");
+	/* another container has its own */
+	publish_env_play(ESTABLISH("E2", "10.8.0.2:90", C4, "9090") "peer *");
+	assert_int_equal(publish_env_shared("v2"), 1);
+	/* one closes, and the next has its room */
+	publish_env_play("E tcp 10.9.0.2:80>" C4 " R => wire *\n"
+			 "flow tcp " C4 ">192.0.2.1:8080 = closing");
+	assert_int_equal(publish_env_shared("v1"), most - 1);
+	publish_env_play("U tcp 192.0.2.2:5001>192.0.2.1:8080 A => peer *");
+	assert_int_equal(publish_env_shared("v1"), most);
+}
+
+/* What is masqueraded counts for who sent it, and one flow between two
+ * containers for both. */
+static void whose_it_is(void **state)
+{
+	(void)state;
+	publish_env_clear();
+	publish_env_play("E tcp 10.9.0.2:40000>192.0.2.2:443 S => "
+			 "wire tcp 192.0.2.1:*>192.0.2.2:443 S ttl=63\n"
+			 "U tcp 192.0.2.2:443>192.0.2.1:$ SA => peer *63\n"
+			 "E tcp 10.9.0.2:40000>192.0.2.2:443 A => wire *");
+	assert_int_equal(publish_env_shared("v1"), 1);
+	publish_env_play("E2 tcp 10.8.0.2:40000>10.8.0.1:8080 S => peer *\n"
+			 "E tcp 10.9.0.2:80>10.8.0.2:40000 SA => peer *\n"
+			 "E2 tcp 10.8.0.2:40000>10.8.0.1:8080 A => peer *");
+	assert_int_equal(publish_env_shared("v1"), 2);
+	assert_int_equal(publish_env_shared("v2"), 1);
+	/* its address is gone: the flow ends */
+	publish_env_play("lose 192.0.2.1 => done\n"
+			 "E tcp 10.9.0.2:40000>192.0.2.2:443 A => pass");
+	assert_int_equal(publish_env_shared("v1"), 1);
+}
+
 static void play_row(void **state)
 {
 	const struct row *row = *state;
@@ -581,7 +637,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
 				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
-				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 5];
+				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 7];
 	size_t n = 0;
 	int r;
 
@@ -606,6 +662,8 @@ int main(void)
 		flows_stay_when_the_pool_changes);
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test(sctp_only_to_the_same_port);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(none_has_it_all);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(whose_it_is);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	publish_env_done();
