@@ -167,6 +167,7 @@ enum nat_count {
 	NAT_DROP_POLICY,  /* its source is not on the list of who may */
 	NAT_DROP_LIMIT,   /* its source begins too many flows */
 	NAT_DROP_SHARE,   /* its container has half of all established flows */
+	NAT_DROP_BIG,     /* too big for its way: the stack tells its sender */
 	NAT_COUNT_MAX,
 };
 

@@ -7,8 +7,8 @@
  * publish_uplink runs where packets come into the host, publish_endpoint where
  * they leave a container.  What is of no flow of ours and begins none, and what
  * can't be done here (a device without Ethernet header, SCTP with other ports, a
- * hop limit that ends, a packet too big for the way) goes on to the kernel's own
- * stack as it is, where nftables does the same more slowly.
+ * hop limit that ends) goes on to the kernel's own stack as it is, where nftables
+ * does the same more slowly.
  */
 #include <linux/types.h>
 #include <stdbool.h>
@@ -21,10 +21,12 @@
 
 #include "bpf/guard_map.h"
 #include "bpf/lib/aside.h"
+#include "bpf/lib/big.h"
 #include "bpf/lib/flow.h"
 #include "bpf/lib/guard.h"
 #include "bpf/lib/hosts.h"
 #include "bpf/lib/inside.h"
+#include "bpf/lib/local.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/policy.h"
 #include "bpf/lib/pool.h"
@@ -33,10 +35,7 @@
 #include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
 
-#define FAMILY_INET  2
-#define FAMILY_INET6 10
-
-#define PACKET_HOST  0
+#define PACKET_HOST 0
 
 const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
@@ -113,31 +112,6 @@ static __always_inline int route(struct __sk_buff *skb, __u32 from, __u8 v6,
 	return 0;
 }
 
-/* Is @p for an address that is the host's by a route alone (ip route add local)?
- * The rest of what the kernel would not send on, in a frame to our MAC, is a
- * subnet's broadcast address and what there is no route to: who sends there means
- * this host and reaches no more than by its own address. */
-static __always_inline int is_local_by_route(struct __sk_buff *skb,
-					     const struct packet *p)
-{
-	struct bpf_fib_lookup fib = {
-		.family = p->v6 ? FAMILY_INET6 : FAMILY_INET,
-		.ifindex = skb->ifindex,
-	};
-
-	if (!addr_routable(p->t.daddr, p->v6))
-		return 0;
-	if (p->v6) {
-		addr_copy(fib.ipv6_src, p->t.saddr);
-		addr_copy(fib.ipv6_dst, p->t.daddr);
-	} else {
-		fib.ipv4_src = p->t.saddr[3];
-		fib.ipv4_dst = p->t.daddr[3];
-	}
-	return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) ==
-	       BPF_FIB_LKUP_RET_NOT_FWDED;
-}
-
 /* Is what it was masqueraded with not, or no more, the address of where it goes
  * out by now?  An address that the user chose is his matter. */
 static __always_inline int has_moved(const struct work *w,
@@ -179,20 +153,6 @@ static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
 	f->flags = c->flags;
 	addr_copy(f->next_hop, c->next_hop);
 	return 0;
-}
-
-/* Is it more than the way takes at once? */
-static __always_inline int too_big(struct __sk_buff *skb,
-				   const struct packet *p, __u32 mtu)
-{
-	__u32 len = skb->len - ETH_HLEN;
-
-	if (!mtu)
-		return 0;
-	if (skb->gso_size)
-		len = p->l4 - ETH_HLEN + (p->tcp_len ? p->tcp_len : 8u) +
-		      skb->gso_size;
-	return len > mtu;
 }
 
 /* ---- onward -------------------------------------------------------------- */
@@ -259,9 +219,15 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 		 * say that nobody listens */
 		return w->inside ? TC_ACT_UNSPEC : drop(skb, w, NAT_DROP_HOPS);
 	}
-	if (!(c->flags & NAT_PEER) &&
-	    (route_again(skb, w, f) < 0 || too_big(skb, p, c->mtu)))
-		return TC_ACT_UNSPEC;
+	if (!(c->flags & NAT_PEER)) {
+		if (route_again(skb, w, f) < 0)
+			return TC_ACT_UNSPEC;
+		if (too_big(skb, p, c->mtu))
+			return leave_big(
+				skb, p,
+				bpf_map_lookup_elem(&nat_ep, p->t.saddr),
+				c->mtu);
+	}
 	why = flow_step(w, f);
 	if (why)
 		return drop(skb, w, why);
@@ -594,13 +560,15 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_MASQ | NAT_INSIDE, NAT_MASQ);
 	__builtin_memcpy(&w->f.to, &p->t, sizeof(w->f.to));
-	if (route(skb, bridge, p->v6, p->t.saddr, p->t.daddr, &w->f) < 0 ||
-	    too_big(skb, p, w->f.mtu))
+	if (route(skb, bridge, p->v6, p->t.saddr, p->t.daddr, &w->f) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->f.ifindex);
 	if (!link || link->flags & (NAT_LINK_OURS | NAT_LINK_CLOSED) ||
-	    choose_source(own, link, p->v6, w->f.to.saddr) < 0 ||
-	    choose_port(skb, w) < 0)
+	    choose_source(own, link, p->v6, w->f.to.saddr) < 0)
+		return TC_ACT_UNSPEC;
+	if (too_big(skb, p, w->f.mtu))
+		return leave_big(skb, p, own, w->f.mtu);
+	if (choose_port(skb, w) < 0)
 		return TC_ACT_UNSPEC;
 	to_endpoint(&w->back, own);
 	return begin(skb, w);

@@ -63,6 +63,7 @@ static const char *const nat_whys[NAT_COUNT_MAX] = {
 	[NAT_DROP_LIMIT] = "too many new connections from there (berth.limit)",
 	[NAT_DROP_SHARE] =
 		"the container has half of all established connections",
+	[NAT_DROP_BIG] = "too big for the way",
 };
 
 static const char *why_text(const struct trace_event *e)

@@ -212,7 +212,10 @@ static size_t build_v4(const struct line *l, uint8_t *to, size_t room)
 	memset(to, 0, head);
 	to[0] = (uint8_t)(0x40 | head / 4);
 	frame_put16(to + 4, later | first);
-	frame_put16(to + 6, later ? 185 : first ? 0x2000 : 0);
+	frame_put16(to + 6, later          ? 185
+			    : first        ? 0x2000
+			    : has(l, "df") ? 0x4000
+					   : 0);
 	to[8] = (uint8_t)number(l, "ttl", 64);
 	to[9] = proto_of(l);
 	memset(to + 20, 1, head - 20); /* no-operation options */

@@ -15,7 +15,7 @@
  *
  * Words: ttl=N (64), len=N (payload, 4), opt=N (bytes of IPv4 options), hops,
  * dst, routing (IPv6 extension headers, before the transport's), first=ID,
- * later=ID (fragments), nosum (UDP without checksum), badsum, short=N (cut to N
+ * later=ID (fragments), df (IPv4; never printed), nosum (UDP without checksum), badsum, short=N (cut to N
  * bytes), tag (802.1Q), elsewhere, group (another destination MAC),
  * gso=N.  What is as by default is not printed; "badsum" is printed where a
  * checksum does not hold.

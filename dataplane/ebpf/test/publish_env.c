@@ -70,6 +70,8 @@ static const char host[] = "ip link set lo up && " BRIDGE(
 			    "ip route add 203.0.113.0/24 via 192.0.2.254 mtu "
 			    "lock 1000 && "
 			    "ip route add blackhole 203.0.114.0/24 && "
+			    "ip -6 route add fd13::/64 via fd02::fe mtu lock "
+			    "1280 && "
 			    "ip route add local 198.18.0.0/24 dev lo && "
 			    "ip -6 route add local fd18::/64 dev lo && "
 			    "ip route add local 198.18.1.0/24 dev lo table 7 "
@@ -453,6 +455,7 @@ static const char *const drops[NAT_COUNT_MAX] = {
 	[NAT_DROP_REWRITE] = "rewrite", [NAT_DROP_GATEWAY] = "gateway",
 	[NAT_DROP_HOPS] = "hops",       [NAT_DROP_POLICY] = "policy",
 	[NAT_DROP_LIMIT] = "limit",     [NAT_DROP_SHARE] = "share",
+	[NAT_DROP_BIG] = "big",
 };
 
 static void read_counts(uint64_t ret[static NAT_COUNT_MAX])
@@ -491,6 +494,8 @@ static const char *verdict(__u32 retval, const uint64_t before[],
 		return "pass";
 	if (retval != TC_ACT_REDIRECT)
 		return "what?";
+	if (after[NAT_DROP_BIG] > before[NAT_DROP_BIG])
+		return "told";
 	if (after[NAT_COUNT_IN] > before[NAT_COUNT_IN])
 		return icmp ? "icmp-peer" : "peer";
 	if (after[NAT_COUNT_OUT] > before[NAT_COUNT_OUT])
@@ -536,8 +541,9 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 			snprintf(ret, size, "%s, changed", said);
 		return;
 	}
-	if (strstr(said, "peer") && (memcmp(out, container_mac, 6) != 0 ||
-				     memcmp(out + 6, bridge_mac, 6) != 0))
+	if ((strstr(said, "peer") || strcmp(said, "told") == 0) &&
+	    (memcmp(out, container_mac, 6) != 0 ||
+	     memcmp(out + 6, bridge_mac, 6) != 0))
 		said = "peer with wrong MACs";
 	snprintf(ret, size, "%s %s", said,
 		 frame_text(out, o.data_size_out, text, sizeof(text)));

@@ -62,7 +62,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *                                    Each as if two seconds had passed
  *
  * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
- * then the packet that goes on), icmp-peer, icmp-wire.  One * in a packet stands
+ * then the packet that goes on), icmp-peer, icmp-wire, told (it was too big, and an
+ * ICMP error goes back).  One * in a packet stands
  * for anything, and $ in later lines for what it stood for.
  */
 void publish_env_play(const char *steps);

@@ -149,12 +149,18 @@ static const struct row container[] = {
 	{ "to the world: no first packet", "E tcp 10.9.0.2:40000>198.51.100.7:443 A => pass" },
 	{ "to the world: an answer to nothing", "E icmp 10.9.0.2>198.51.100.7 answer=7 => pass" },
 	{ "to the world: its hops end here", "E udp 10.9.0.2:40000>198.51.100.7:53 ttl=1 => pass" },
-	{ "to the world: too big for the way", "E udp 10.9.0.2:40000>203.0.113.7:53 len=980 => pass" },
+	{ "to the world: too big for the way", "E udp 10.9.0.2:40000>203.0.113.7:53 len=980 df => pass" },
+	{ "to the world: too big for the way, and might be cut",
+	  "E udp 10.9.0.2:40000>203.0.113.7:53 len=980 => told icmp 10.9.0.1>10.9.0.2 error { cut off }\n"
+	  "flow udp 10.9.0.2:40000>203.0.113.7:53 = none" },
+	{ "to the world: too big for the way, and IPv4 options", "E udp 10.9.0.2:40000>203.0.113.7:53 len=980 opt=4 => drop big" },
+	{ "to the world: too big for the way, IPv6", "E udp [fd09::2]:40000>[fd13::7]:53 len=1300 => pass" },
 	{ "to the world: just not too big", "E udp 10.9.0.2:40000>203.0.113.7:53 len=972 => wire udp 192.0.2.1:*>203.0.113.7:53 ttl=63" },
 	{ "to the world: segments too big for the way",
 	  "E tcp 10.9.0.2:40000>203.0.113.7:443 S => wire tcp 192.0.2.1:*>203.0.113.7:443 S ttl=63\n"
 	  "U tcp 203.0.113.7:443>192.0.2.1:$ SA => peer tcp 203.0.113.7:443>10.9.0.2:40000 SA ttl=63\n"
-	  "E tcp 10.9.0.2:40000>203.0.113.7:443 len=1900 gso=1400 => pass" },
+	  "E tcp 10.9.0.2:40000>203.0.113.7:443 len=1900 gso=1400 df => pass\n"
+	  "E tcp 10.9.0.2:40000>203.0.113.7:443 len=1900 gso=1400 => told icmp 10.9.0.1>10.9.0.2 error { cut off }" },
 	{ "to the world: segments that fit",
 	  "E tcp 10.9.0.2:40000>203.0.113.7:443 S => wire tcp 192.0.2.1:*>203.0.113.7:443 S ttl=63\n"
 	  "U tcp 203.0.113.7:443>192.0.2.1:$ SA => peer tcp 203.0.113.7:443>10.9.0.2:40000 SA ttl=63\n"
@@ -320,6 +326,11 @@ static const struct row life[] = {
 };
 
 static const struct row fragments[] = {
+	{ "the first is too big for the way", "E udp 10.9.0.2:40000>203.0.113.7:53 first=7 len=980 => told icmp 10.9.0.1>10.9.0.2 error { cut off }\n"
+		"E udp 10.9.0.2:0>203.0.113.7:0 later=7 len=980 => pass" },
+	{ "the first is too big for the way, IPv6", "E udp [fd09::2]:40000>[fd13::7]:53 first=7 len=1300 => told icmp fd09::1>fd09::2 other" },
+	{ "a later one is too big for the way", "E udp 10.9.0.2:40000>203.0.113.7:53 first=7 len=900 => wire *\n"
+		"E udp 10.9.0.2:0>203.0.113.7:0 later=7 len=990 => drop big" },
 	{ "the first finds, the rest follow",
 	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp " C4 ">10.9.0.2:53 first=9 ttl=63 badsum\n"
 	  "U udp 192.0.2.2>192.0.2.1 later=9 => peer udp 192.0.2.2>10.9.0.2 later=9 ttl=63" },
