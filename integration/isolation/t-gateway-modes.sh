@@ -185,6 +185,35 @@ asks_host() {
 	END
 }
 dropped_by inet isolated 2 asks_host
+# So it does not reach what other networks publish: on any address of the host's or
+# on one, on other networks' gateways, IPv6.
+at alone ip -6 route add default via fd00:63::fe
+at alone ip -6 neigh replace fd00:63::fe dev eth0 lladdr \
+	"$(cat "/sys/class/net/$(bridge_of alone)/address")"
+asks lan <<'END'
+	tcp/2001:db8:2::1/9002          bare
+	udp/192.0.2.1/9006              plain
+END
+asks_published() {
+	asks alone <<-'END'
+	udp/192.0.2.1/9002              no
+	tcp/192.0.2.1/9003              no
+	tcp/192.0.2.9/9004              no
+	udp/192.0.2.9/9004              no
+	tcp/192.0.2.1/9005              no
+	udp/192.0.2.1/9006              no
+	tcp/192.0.3.1/9007              no
+	tcp/10.65.0.1/9002              no
+	tcp/10.67.0.1/9006              no
+	tcp/2001:db8:2::1/9002          no
+	udp/2001:db8:2::1/9002          no
+	tcp/2001:db8:2::9/9005          no
+	tcp/2001:db8:2::1/9006          no
+	tcp/fd00:67::1/9006             no
+	END
+}
+# (No address of the host lives on its bridge, so no source does.)
+dropped_by inet "forged source" 6 asks_published
 # inhibit_ipv4: the address is left to the administrator; IPv6 is ours.
 same "$(ip -j addr show "$(bridge_of inhibit)" | jq -r '[.[0].addr_info[]
 	| select(.scope == "global") | .local] | join(" ")')" fd00:68::1 \
