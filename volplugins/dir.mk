@@ -3,6 +3,7 @@ ar-src += volplugins/vol_api_berth.c
 ar-src += volplugins/vol_api_copy.c
 ar-src += volplugins/vol_core.c
 ar-src += volplugins/vol_info.c
+ar-src += volplugins/vol_later.c
 ar-src += volplugins/vol_main.c
 ar-src += volplugins/vol_record.c
 ar-src += volplugins/vol_recover.c
@@ -15,11 +16,13 @@ ar-src += volplugins/vol_view_left.c
 test-src += volplugins/test/fake.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
+tests += volplugins/test/test_vol_later.c
 tests += volplugins/test/test_vol_resize.c
 tests += volplugins/test/test_vol_snapshot.c
 tests += volplugins/test/test_vol_view.c
-volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime
-volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime
-volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime
-volplugins/test/test_vol_snapshot.c-ldflags := -Wl,--wrap=clock_gettime
-volplugins/test/test_vol_view.c-ldflags := -Wl,--wrap=clock_gettime
+volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_later.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_snapshot.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_view.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id

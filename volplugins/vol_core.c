@@ -8,11 +8,11 @@
  * driver's act back and the intent with it; a crash leaves the intent for
  * vol_recover.c, which calls the same vol_*_apply again.
  *
- * The intent is on the disk before the driver acts, and what the driver did
- * when it returns.  Then the record of a Create or a Remove need not be before
- * the answer: a power cut that takes it leaves the intent, which does the same
- * once more.  What refuses or takes back is synced, for an intent must not
- * come back after it.
+ * The intent is on the disk before the driver acts.  Then the record of a Create
+ * or a Remove need not be before the answer: a power cut that takes it leaves the
+ * intent, which does the same once more.  What the driver did is on the disk
+ * when it returns, or the record says that it is not (vol_later.c).  What refuses
+ * or takes back is synced, for an intent must not come back after it.
  */
 #include "volplugins/vol_core.h"
 
@@ -188,7 +188,8 @@ static void roll_backp(struct store **s)
 /* ---- create ------------------------------------------------------------ */
 
 static int create_commit(struct vol_entry *e, struct vol_volume *v,
-			 json_object *opts, uint64_t seq, struct err *err)
+			 json_object *opts, bool later, uint64_t seq,
+			 struct err *err)
 {
 	struct vol_request q = { .opts = opts };
 	_cleanup_free_ char *text = NULL;
@@ -203,6 +204,8 @@ static int create_commit(struct vol_entry *e, struct vol_volume *v,
 	r = store_begin_unsynced(s, err);
 	if (r == 0)
 		r = store_put(s, VOL_KIND, e->name, "", text, err);
+	if (r == 0)
+		r = vol_later_note(e, vol_method_create, later, err);
 	if (r == 0)
 		r = journal_commit(s, seq, "{}", err);
 	if (r == 0)
@@ -230,14 +233,15 @@ int vol_create_apply(struct vol_entry *e, struct vol_entry *src,
 		     struct err *err)
 {
 	int r = make(src, v, err);
-	bool made = r == 0;
+	bool later = r == VOL_LATER, made = r == 0 || later;
 
 	if (r >= 0)
 		r = FAILPOINT("vol.create.made");
 	if (r == 0)
-		r = create_commit(e, v, opts, seq, err);
+		r = create_commit(e, v, opts, later, seq, err);
 	if (r < 0)
 		return r;
+	vol_later_noted(e, later);
 	vol_entry_set(e, v, opts);
 	e->seen_free = made;
 	return 0;
@@ -260,7 +264,10 @@ static int create_absent(struct announced *a, struct vol_entry *src,
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
-	r = begin_announced(a, q, &seq, err);
+	/* the one of that name may be gone in memory only */
+	r = vol_later_settle(e, err);
+	if (r == 0)
+		r = begin_announced(a, q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.create.intent");
@@ -298,6 +305,9 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 			       e->opts ? json_object_to_json_string(e->opts)
 				       : "none");
 	r = driver->create(e->v, err);
+	if (r == VOL_LATER) /* made anew, and no intent says so */
+		r = driver->flush(e->core->host,
+				  (const char *const[]){ e->name, NULL }, err);
 	if (r < 0)
 		return r;
 	acknowledge(e);
@@ -336,13 +346,16 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 
 /* ---- remove ------------------------------------------------------------ */
 
-static int remove_commit(struct vol_entry *e, uint64_t seq, struct err *err)
+static int remove_commit(struct vol_entry *e, bool later, uint64_t seq,
+			 struct err *err)
 {
 	_cleanup_(roll_backp) struct store *s = e->core->d->state;
 	int r = store_begin_unsynced(s, err);
 
 	if (r == 0)
 		r = store_del(s, VOL_KIND, e->name, err);
+	if (r == 0)
+		r = vol_later_note(e, vol_method_remove, later, err);
 	if (r == 0)
 		r = journal_commit(s, seq, "{}", err);
 	if (r == 0)
@@ -353,6 +366,7 @@ static int remove_commit(struct vol_entry *e, uint64_t seq, struct err *err)
 int vol_remove_apply(struct vol_entry *e, uint64_t seq, struct err *err)
 {
 	const struct vol_driver *driver = e->core->driver;
+	bool later;
 	int r = 0;
 
 	if (e->attached)
@@ -363,13 +377,15 @@ int vol_remove_apply(struct vol_entry *e, uint64_t seq, struct err *err)
 	r = driver->remove(e->v, err);
 	if (r < 0)
 		return r;
+	later = r == VOL_LATER;
 	/* From here it can only go forward: the data is gone. */
 	e->removing_seq = seq;
 	r = FAILPOINT("vol.remove.deleted");
 	if (r == 0)
-		r = remove_commit(e, seq, err);
+		r = remove_commit(e, later, seq, err);
 	if (r < 0)
 		return r;
+	vol_later_noted(e, later);
 	e->removing_seq = 0;
 	e->recovered_seq = 0;
 	vol_entry_set(e, NULL, NULL);
@@ -502,7 +518,10 @@ int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 	int r;
 
 	e->seen_free = false;
-	r = driver->mount(e->v, err);
+	/* what is synced in it is to be found again */
+	r = vol_later_settle(e, err);
+	if (r == 0)
+		r = driver->mount(e->v, err);
 	if (r < 0)
 		return r;
 	e->attached = true;

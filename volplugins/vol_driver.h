@@ -20,6 +20,7 @@
 
 #define VOL_NAME_MAX 256 /* with the NUL */
 #define VOL_FOUND    1   /* .create: it was there */
+#define VOL_LATER    2   /* done now; .flush brings it to the disk */
 
 /* "NAME" or "NAME@SNAPSHOT", names as volumes have them; "": none. */
 struct vol_ref {
@@ -63,15 +64,22 @@ struct vol_driver {
 	int (*init)(struct vol_volume *v, struct err *err); /* check options */
 	/* Make it, or find it made: on the disk on return, for the core syncs
 	 * nothing more.  Existing data is never touched.  Return: 0: made now,
-	 * so nobody has it; VOL_FOUND; -errno. */
+	 * so nobody has it; VOL_LATER: the same; VOL_FOUND; -errno. */
 	int (*create)(struct vol_volume *v, struct err *err);
 	/* Take a create back: only what holds no data; -ENOTEMPTY when some
 	 * does, absent is success. */
 	int (*unmake)(struct vol_volume *v, struct err *err);
 	/* Delete it and its data; absent is success.  Never called in use.
 	 * On failure the volume is whole.  That it is gone is on the disk on
-	 * return. */
+	 * return, or VOL_LATER. */
 	int (*remove)(struct vol_volume *v, struct err *err);
+	/*
+	 * Bring to the disk that each of @names (ended by NULL) is there, or
+	 * not, as .create and .remove left it with VOL_LATER.  After a power
+	 * cut that came first they are called once more.  The names' locks are
+	 * held.  NULL: no VOL_LATER.
+	 */
+	int (*flush)(void *host, const char *const *names, struct err *err);
 	/* First user: make it reachable at the path.  Again: 0. */
 	int (*mount)(struct vol_volume *v, struct err *err);
 	/* Last user gone.  Not mounted: 0. */

@@ -3,7 +3,8 @@
  * vol_priv.h - what the parts of the volume core share: vol_table.c (names and
  * locks), vol_core.c (requests), vol_resize.c, vol_snapshot.c (copies of one
  * moment), vol_view.c (what netctl reads or fills), vol_recover.c (start, replay,
- * expiry), vol_stale.c (users that are gone) and vol_info.c (telling).
+ * expiry), vol_later.c (what is not on the disk yet), vol_stale.c (users that are
+ * gone) and vol_info.c (telling).
  */
 #ifndef VOLPLUGINS_VOL_PRIV_H
 #define VOLPLUGINS_VOL_PRIV_H
@@ -43,6 +44,9 @@ struct vol_entry {
 	time_t last_mount, idle_since;
 	uint64_t mount_calls; /* how often somebody asked for it */
 	bool staged;          /* a Restore is filling it: the name is taken */
+	/* What was done is for .flush to bring to the disk.  Set under both
+	 * locks; vol_later.c. */
+	bool later;
 
 	char name[VOL_NAME_MAX];
 };
@@ -51,12 +55,15 @@ struct vol_core {
 	const struct vol_driver *driver;
 	const struct plugd *d;
 	void *host;
-	pthread_mutex_t lock; /* of the table, .blind, and any .v */
+	pthread_mutex_t lock; /* of the table, .blind, any .v and .later */
 	void *names;          /* tsearch(3) tree of vol_entry */
 	struct problems problems;
 	char blind
 		[ERR_MSG_MAX]; /* why users can't be looked for; "": they can */
 	struct vol_view *views; /* owned list */
+	char boot[37];          /* id of this boot */
+	unsigned int laters;    /* entries with .later; by .lock */
+	bool later_told;        /* that they can't be flushed */
 	unsigned int ticks;
 	uint32_t grace_s;
 	time_t next_sweep;       /* CLOCK_BOOTTIME */
@@ -104,6 +111,7 @@ void vol_entry_set(struct vol_entry *e, struct vol_volume *v,
 		   json_object *opts);
 /* All entries' names in order; owned, ended by NULL, vol_names_free(). */
 char **vol_names(struct vol_core *core);
+char **vol_names_later(struct vol_core *core); /* those with .later */
 void vol_names_free(char **names);
 DEFINE_CLEANUP(char *, vol_names_free)
 void vol_table_free(struct vol_core *core);
@@ -191,6 +199,25 @@ int vol_view_recover(struct vol_core *core, struct err *err);
 /* ---- vol_recover.c ----------------------------------------------------- */
 
 int vol_recover(struct vol_core *core, struct err *err);
+
+/* ---- vol_later.c ------------------------------------------------------- */
+
+/*
+ * vol_later_note() - in the transaction that ends an intent: is what @method did to
+ * @e on the disk, or @later by .flush?  Before vol_entry_set().
+ * vol_later_noted() - that was committed.
+ */
+int vol_later_note(struct vol_entry *e, const char *method, bool later,
+		   struct err *err);
+void vol_later_noted(struct vol_entry *e, bool later);
+/* vol_later_settle() - have on the disk what was done to the locked @e. */
+int vol_later_settle(struct vol_entry *e, struct err *err);
+/* The same for all that nobody is at; _tick() tells the log. */
+int vol_later_flush(struct vol_core *core, struct err *err);
+void vol_later_tick(struct vol_core *core);
+/* vol_later_recover() - do once more what an earlier boot left.  Volumes are
+ * loaded, no other thread is there yet. */
+int vol_later_recover(struct vol_core *core, struct err *err);
 
 /* ---- vol_stale.c ------------------------------------------------------- */
 

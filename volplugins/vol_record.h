@@ -17,8 +17,9 @@ struct vol_request {
 	char name[VOL_NAME_MAX], id[VOL_ID_MAX], time[32];
 	uint64_t size;           /* Resize: the new limit */
 	char snap[VOL_NAME_MAX]; /* Snapshot and its like */
-	json_object *opts;       /* borrowed from .body; NULL: none */
-	json_object *body;       /* owned */
+	char boot[40];     /* vol_later.c: id of the boot it was done in */
+	json_object *opts; /* borrowed from .body; NULL: none */
+	json_object *body; /* owned */
 };
 
 void vol_request_fini(struct vol_request *q);

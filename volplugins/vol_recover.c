@@ -10,6 +10,7 @@
 
 #include "lib/fail.h"
 #include "lib/log.h"
+#include "lib/netns.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -18,6 +19,11 @@
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
+}
+
+static void roll_backp(struct store **s)
+{
+	store_rollback(*s);
 }
 
 /* ---- loading ----------------------------------------------------------- */
@@ -340,6 +346,8 @@ int vol_recover(struct vol_core *core, struct err *err)
 	int r = load(core, err);
 
 	if (r == 0)
+		r = vol_later_recover(core, err);
+	if (r == 0)
 		r = journal_each_open(core->d->state, recover_state, core, err);
 	if (r == 0)
 		r = journal_each_open(core->d->run, recover_run, core, err);
@@ -349,6 +357,23 @@ int vol_recover(struct vol_core *core, struct err *err)
 }
 
 /* ---- taking back what nobody asked for again ---------------------------- */
+
+/* Its record, and what was to be done once more. */
+static int forget_volume(struct vol_entry *e, struct err *err)
+{
+	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	int r = store_begin(s, err);
+
+	if (r == 0)
+		r = store_del(s, VOL_KIND, e->name, err);
+	if (r == 0)
+		r = vol_later_note(e, "", false, err);
+	if (r == 0)
+		r = store_commit(s, err);
+	if (r == 0)
+		vol_later_noted(e, false);
+	return r;
+}
 
 /* dockerd gave up on this Create and does not know the volume. */
 static int undo_create(struct vol_core *core, struct vol_entry *e, uint64_t seq)
@@ -364,7 +389,7 @@ static int undo_create(struct vol_core *core, struct vol_entry *e, uint64_t seq)
 		return 0;
 	}
 	if (r == 0)
-		r = store_del(core->d->state, VOL_KIND, e->name, &err);
+		r = forget_volume(e, &err);
 	if (r < 0) {
 		log_warn("op=undo volume=%s err=\"%s\"", e->name, err.msg);
 		return r;
@@ -438,6 +463,7 @@ void vol_core_tick(struct vol_core *core)
 
 	vol_stale_tick(core);
 	vol_view_tick(core);
+	vol_later_tick(core);
 	if (++core->ticks % EXPIRE_TICKS != 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
@@ -470,6 +496,8 @@ int vol_core_open(const struct vol_driver *driver, const struct plugd *d,
 	else
 		r = 0;
 	if (r == 0)
+		r = netns_boot_id(core->boot, err);
+	if (r == 0)
 		r = vol_recover(core, err);
 	if (r < 0)
 		return r;
@@ -482,6 +510,7 @@ void vol_core_close(struct vol_core *core)
 	if (!core)
 		return;
 	vol_view_close_all(core);
+	vol_later_tick(core); /* else the next start's */
 	vol_table_free(core);
 	if (core->host && core->driver->host_close)
 		core->driver->host_close(core->host);

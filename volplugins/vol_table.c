@@ -84,7 +84,7 @@ static void entry_unref(struct vol_entry *e)
 
 	pthread_mutex_lock(&core->lock);
 	last = --e->refs == 0 && !e->v && !e->broken && !e->stale_seq &&
-	       !e->staged;
+	       !e->staged && !e->later;
 	if (last)
 		tdelete(e, &core->names, by_name);
 	pthread_mutex_unlock(&core->lock);
@@ -180,6 +180,7 @@ void vol_entry_set(struct vol_entry *e, struct vol_volume *v, json_object *opts)
 struct collect {
 	char **names;
 	size_t count, room;
+	bool later; /* those with something for .flush, else the volumes */
 	bool failed;
 };
 
@@ -189,7 +190,7 @@ static void collect_one(const void *node, VISIT which, void *ctx)
 	struct collect *c = ctx;
 
 	if ((which != postorder && which != leaf) || c->failed ||
-	    (!e->v && !e->broken))
+	    (c->later ? !e->later : !e->v && !e->broken))
 		return;
 	if (c->count + 1 >= c->room) {
 		size_t room = c->room ? c->room * 2 : 64;
@@ -207,9 +208,9 @@ static void collect_one(const void *node, VISIT which, void *ctx)
 	c->names[c->count] = NULL;
 }
 
-char **vol_names(struct vol_core *core)
+static char **collect(struct vol_core *core, bool later)
 {
-	struct collect c = { 0 };
+	struct collect c = { .later = later };
 
 	pthread_mutex_lock(&core->lock);
 	twalk_r(core->names, collect_one, &c);
@@ -219,6 +220,16 @@ char **vol_names(struct vol_core *core)
 	if (c.failed)
 		vol_names_free(take_ptr(c.names));
 	return c.names;
+}
+
+char **vol_names(struct vol_core *core)
+{
+	return collect(core, false);
+}
+
+char **vol_names_later(struct vol_core *core)
+{
+	return collect(core, true);
 }
 
 void vol_names_free(char **names)

@@ -357,7 +357,9 @@ static int settle(struct vol_entry *e, struct vol_view *w, uint64_t *ret_seq,
 	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	vol_now(q.time);
 	snprintf(w->v->created, sizeof(w->v->created), "%s", q.time);
-	r = vol_begin(e, s, vol_method_restore, &q, &seq, err);
+	r = vol_later_settle(e, err);
+	if (r == 0)
+		r = vol_begin(e, s, vol_method_restore, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.restore.intent");
@@ -370,8 +372,10 @@ static int settle(struct vol_entry *e, struct vol_view *w, uint64_t *ret_seq,
 		r = vol_create_apply(e, NULL, w->v, w->opts, seq, err);
 	if (r < 0) {
 		/* nobody knows of it: the archive still has all of it */
-		if (settled)
-			(void)e->core->driver->remove(w->v, NULL);
+		if (settled && e->core->driver->remove(w->v, NULL) == VOL_LATER)
+			(void)e->core->driver->flush(
+				e->core->host,
+				(const char *const[]){ e->name, NULL }, NULL);
 		vol_abort(e, s, seq);
 		return r;
 	}

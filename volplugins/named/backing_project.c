@@ -52,7 +52,11 @@ static int project_make(struct named_volume *v, int dir, struct err *err)
 		r = prjquota_limit(dir, id, v->meta.size, err);
 	if (r == 0)
 		r = FAILPOINT("named.project.limited");
-	return r < 0 ? r : named_data_make(v, dir, err);
+	if (r == 0)
+		r = named_data_make(v, dir, err);
+	if (r == 0 && !named_host_of(v)->ordered)
+		r = named_data_sync(dir, err);
+	return r;
 }
 
 /* The id of @dir's limit, if it is one of ours; 0: none. */

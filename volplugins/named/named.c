@@ -66,7 +66,6 @@ int named_data_own(const struct named_volume *v, int data)
 
 int named_data_make(const struct named_volume *v, int dir, struct err *err)
 {
-	const struct named_host *h = named_host_of(v);
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
@@ -79,16 +78,25 @@ int named_data_make(const struct named_volume *v, int dir, struct err *err)
 	if (fd < 0)
 		return fd;
 	r = named_data_own(v, fd);
-	if (r == 0)
-		r = named_sync(h, fd);
-	if (r == 0)
-		r = named_sync(h, dir);
 	if (r < 0) {
 		unlinkat(dir, NAMED_DATA, AT_REMOVEDIR);
 		return err_set(err, r, "set up " NAMED_DATA ": %s",
 			       strerror(-r));
 	}
 	return 0;
+}
+
+int named_data_sync(int dir, struct err *err)
+{
+	_cleanup_close_ int fd = tree_open(dir, NAMED_DATA, err);
+	int r = fd < 0 ? fd : tree_sync(fd);
+
+	if (fd < 0)
+		return r;
+	if (r == 0)
+		r = tree_sync(dir);
+	return r < 0 ? err_set(err, r, "sync " NAMED_DATA ": %s", strerror(-r))
+		     : 0;
 }
 
 /* ---- taking away -------------------------------------------------------- */
@@ -120,13 +128,11 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	struct named_host *h = named_host_of(v);
 	_cleanup_close_ int dir = named_open(v, err);
 	char heap[NAMED_HEAP_MAX];
+	bool later;
 	int r;
 
-	if (dir == -ENOENT) {
-		/* an earlier life's, which may not have come that far */
-		(void)tree_sync(h->volumes);
-		return 0;
-	}
+	if (dir == -ENOENT)
+		return VOL_LATER; /* an earlier life's */
 	r = dir < 0 ? dir : removable(v, dir, err);
 	if (r < 0)
 		return err_wrap(err, r, "volume %s stays", base->name);
@@ -137,11 +143,14 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	if (r < 0)
 		return r;
 	/* from here it is removed, whatever else goes wrong */
+	later = v->backing == &named_directory;
 	named_walker_forget(&h->walker, base->name);
-	(void)tree_sync(h->volumes);
+	/* what is more than files has to be gone before its parts are */
+	if (!later)
+		(void)tree_sync(h->volumes);
 	(void)FAILPOINT("named.remove.moved");
 	named_trash_delete(&h->trash, heap);
-	return 0;
+	return later ? VOL_LATER : 0;
 }
 
 /* ---- use ---------------------------------------------------------------- */
@@ -324,6 +333,7 @@ const struct vol_driver named_driver = {
 	.create = named_create,
 	.unmake = named_unmake,
 	.remove = remove_volume,
+	.flush = named_flush,
 	.mount = mount_volume,
 	.unmount = unmount_volume,
 	.resize = resize,

@@ -105,7 +105,38 @@ static int make_volume(struct named_volume *v, struct err *err)
 		unstage(v);
 		return r;
 	}
-	return is_in_place(v, err);
+	/* of a directory nothing is synced yet, and it is soon made again */
+	return v->backing == &named_directory ? VOL_LATER : is_in_place(v, err);
+}
+
+/* One whose name is there or not, or is something that we did not make: then
+ * it must not keep the others from the disk. */
+static int flush_one(const struct named_host *h, const char *name,
+		     struct err *err)
+{
+	_cleanup_close_ int dir = tree_open(h->volumes, name, NULL);
+	int r = dir < 0 ? dir : named_data_sync(dir, NULL);
+
+	if (r == 0 || r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	return err_set(err, r, "sync directory %s: %s", name, strerror(-r));
+}
+
+int named_flush(void *host, const char *const *names, struct err *err)
+{
+	const struct named_host *h = host;
+	int r = 0;
+
+	for (; *names && r == 0 && !h->ordered; names++)
+		r = flush_one(h, *names, err);
+	if (r < 0)
+		return r;
+	r = tree_sync(h->volumes);
+	/* what is still in .staging is emptied by the next start */
+	if (r == 0 && !h->ordered)
+		r = tree_sync(h->staging);
+	return r < 0 ? err_set(err, r, "sync %s: %s", h->root, strerror(-r))
+		     : 0;
 }
 
 /* Found: whoever made it, what is in it is not touched. */
@@ -118,9 +149,10 @@ static int take_up(struct named_volume *v, int dir, struct err *err)
 	r = v->backing->verify(v, dir, err);
 	if (r == -ENOENT && v->backing == &named_directory) {
 		r = v->backing->make(v, dir, err);
+		if (r == 0)
+			r = named_data_sync(dir, err);
 		if (r < 0)
 			return r;
-		r = tree_sync(dir);
 	} else if (r < 0) {
 		return err_wrap(err, r, "volume %s", v->base.name);
 	}

@@ -123,8 +123,10 @@ int named_open(struct named_volume *v, struct err *err);
 /* Give the root directory of a volume the owner and mode asked for; the caller
  * puts that on the disk.  -errno. */
 int named_data_own(const struct named_volume *v, int data);
-/* Make @dir/_data so; again: 0 and left as it is. */
+/* Make @dir/_data so; again: 0 and left as it is.  named_data_sync() puts it on
+ * the disk. */
 int named_data_make(const struct named_volume *v, int dir, struct err *err);
+int named_data_sync(int dir, struct err *err);
 /* A figure for named_usage() to tell later. */
 void named_note_usage(struct named_volume *v, uint64_t used);
 /* What is at hand of @v's usage, else what was last known; limit included. */
@@ -134,6 +136,7 @@ int named_usage(struct named_volume *v, int dir, struct vol_usage *ret,
 /* ---- named_make.c: ops of the driver, and what rollback needs of them ---- */
 
 int named_create(struct vol_volume *v, struct err *err);
+int named_flush(void *host, const char *const *names, struct err *err);
 int named_clone(struct vol_volume *v, struct vol_volume *src, const char *snap,
 		struct err *err);
 int named_unmake(struct vol_volume *v, struct err *err);

@@ -144,7 +144,7 @@ static void made_as_asked(void **state)
 	char path[256], want[256];
 	struct stat st;
 
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	assert_int_equal(mode_of(f, "v/_data"), 0755);
 	assert_int_equal(named_driver.path(v, path, sizeof(path), NULL), 0);
 	snprintf(want, sizeof(want), "%s/berth-named/volumes/v/_data", f->dir);
@@ -155,7 +155,7 @@ static void made_as_asked(void **state)
 	assert_int_equal(named_driver.unmount(v, NULL), 0);
 	if (geteuid() != 0)
 		return;
-	assert_int_equal(named_driver.create(w, NULL), 0);
+	assert_int_equal(named_driver.create(w, NULL), VOL_LATER);
 	assert_int_equal(mode_of(f, "w/_data"), 02770);
 	assert_int_equal(fstatat(f->volumes, "w/_data", &st, 0), 0);
 	assert_int_equal(st.st_uid, 7);
@@ -168,7 +168,7 @@ static void closed_to_others(void **state)
 	_cleanup_free_ struct vol_volume *v = volume(f, "v", "{}");
 	mode_t old = umask(0);
 
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	umask(old);
 	assert_int_equal(mode_of(f, "v"), 0700);
 	assert_int_equal(mode_of(f, "."), 0700);
@@ -203,7 +203,7 @@ static void unmake_takes_back_what_is_empty(void **state)
 	_cleanup_free_ struct vol_volume *v = volume(f, "v", "{}");
 
 	assert_int_equal(named_driver.unmake(v, NULL), 0);
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	assert_int_equal(named_driver.unmake(v, NULL), 0);
 	assert_false(exists(f, "v"));
 	assert_int_equal(named_driver.unmake(v, NULL), 0);
@@ -216,16 +216,16 @@ static void removed_with_all_in_it(void **state)
 
 	assert_int_equal(mkdirat(f->fd, "canary", 0700), 0);
 	assert_int_equal(mkdirat(f->fd, "canary/bird", 0700), 0);
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	assert_int_equal(
 		symlinkat("../../../../canary", f->volumes, "v/_data/link"), 0);
 	assert_int_equal(mkdirat(f->volumes, "v/_data/a", 0), 0);
 	put_file(f, "v/_data/a/file");
-	assert_int_equal(named_driver.remove(v, NULL), 0);
+	assert_int_equal(named_driver.remove(v, NULL), VOL_LATER);
 	assert_false(exists(f, "v"));
 	assert_true(trash_is_empty(f));
 	assert_int_equal(faccessat(f->fd, "canary/bird", F_OK, 0), 0);
-	assert_int_equal(named_driver.remove(v, NULL), 0);
+	assert_int_equal(named_driver.remove(v, NULL), VOL_LATER);
 }
 
 static void link_in_the_volumes_place_is_refused(void **state)
@@ -250,6 +250,19 @@ static void link_in_the_volumes_place_is_refused(void **state)
 	assert_int_equal(faccessat(f->fd, "canary/_data", F_OK, 0), 0);
 }
 
+static void strangers_do_not_keep_others_from_the_disk(void **state)
+{
+	static const char *const names[] = { "gone", "link", "v", NULL };
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = volume(f, "v", "{}");
+	struct err err = { 0 };
+
+	assert_int_equal(symlinkat("/", f->volumes, "link"), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
+	assert_int_equal(named_driver.flush(f->host, names, &err), 0);
+	assert_string_equal(err.msg, "");
+}
+
 static void gone_directory_is_an_error_with_advice(void **state)
 {
 	struct fix *f = *state;
@@ -268,7 +281,7 @@ static void immutable_file_keeps_the_volume_whole(void **state)
 	int fd, flags = FS_IMMUTABLE_FL;
 	struct err err = { 0 };
 
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	put_file(f, "v/_data/a");
 	put_file(f, "v/_data/rock");
 	put_file(f, "v/_data/z");
@@ -286,7 +299,7 @@ static void immutable_file_keeps_the_volume_whole(void **state)
 	flags = 0;
 	assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
 	close(fd);
-	assert_int_equal(named_driver.remove(v, &err), 0);
+	assert_int_equal(named_driver.remove(v, &err), VOL_LATER);
 }
 
 static void leftovers_go_at_start(void **state)
@@ -324,7 +337,7 @@ static void directory_without_a_volume_is_told_and_kept(void **state)
 	_cleanup_free_ struct vol_volume *v = volume(f, "v", "{}");
 	char lines[1024] = "";
 
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	assert_int_equal(mkdirat(f->volumes, "lost", 0700), 0);
 	put_file(f, "lost/file");
 	assert_int_equal(
@@ -348,9 +361,9 @@ static void long_names_work(void **state)
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	v = volume(f, name, "{}");
-	assert_int_equal(named_driver.create(v, NULL), 0);
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
 	assert_int_equal(named_driver.mount(v, NULL), 0);
-	assert_int_equal(named_driver.remove(v, NULL), 0);
+	assert_int_equal(named_driver.remove(v, NULL), VOL_LATER);
 	assert_true(trash_is_empty(f));
 }
 
@@ -365,6 +378,7 @@ int main(void)
 		TEST(unmake_takes_back_what_is_empty),
 		TEST(removed_with_all_in_it),
 		TEST(link_in_the_volumes_place_is_refused),
+		TEST(strangers_do_not_keep_others_from_the_disk),
 		TEST(gone_directory_is_an_error_with_advice),
 		TEST(immutable_file_keeps_the_volume_whole),
 		TEST(leftovers_go_at_start),

@@ -59,13 +59,37 @@ int fake_set(const char *kind, const char *name, bool on)
 	return 0;
 }
 
+bool fake_is_plain;
+
+/* As the disk has it, if that is something else. */
+static int unsynced(const char *name, bool before)
+{
+	if (fake_is_plain)
+		return 0;
+	if (!fake_there("was", name) && !fake_there("wasnot", name))
+		fake_set(before ? "was" : "wasnot", name, true);
+	return VOL_LATER;
+}
+
+static int fake_flush(void *host, const char *const *names, struct err *err)
+{
+	(void)host;
+	for (; *names; names++) {
+		if (fake_there("unwritable", *names))
+			return err_set(err, -EIO, "the disk is bad");
+		fake_set("was", *names, false);
+		fake_set("wasnot", *names, false);
+	}
+	return 0;
+}
+
 static int fake_create(struct vol_volume *v, struct err *err)
 {
 	bool found = fake_there("vol", v->name);
 	int r = fake_set("vol", v->name, true);
 
 	(void)err;
-	return r == 0 && found ? VOL_FOUND : r;
+	return r < 0 ? r : found ? VOL_FOUND : unsynced(v->name, false);
 }
 
 static int fake_unmake(struct vol_volume *v, struct err *err)
@@ -81,8 +105,11 @@ static int fake_remove(struct vol_volume *v, struct err *err)
 		return err_set(err, -EPERM, "it is stuck");
 	if (fake_there("mnt", v->name))
 		return err_set(err, -EBUSY, "it is mounted");
+	if (!fake_there("vol", v->name))
+		return unsynced(v->name, false);
 	fake_set("data", v->name, false);
-	return fake_set("vol", v->name, false);
+	fake_set("vol", v->name, false);
+	return unsynced(v->name, true);
 }
 
 static int fake_mount(struct vol_volume *v, struct err *err)
@@ -327,9 +354,28 @@ static const struct vol_driver fake_driver = {
 	.stage = fake_stage,
 	.settle = fake_settle,
 	.unstage = fake_unstage,
+	.flush = fake_flush,
 };
 
-bool fake_is_plain;
+static int boot;
+
+int __wrap_netns_boot_id(char buf[static 37], struct err *err);
+int __wrap_netns_boot_id(char buf[static 37], struct err *err)
+{
+	(void)err;
+	snprintf(buf, 37, "%08d-0000-4000-8000-000000000000", boot);
+	return 0;
+}
+
+void fake_cut_power(const char *name)
+{
+	if (fake_there("was", name) || fake_there("wasnot", name))
+		fake_set("vol", name, fake_there("was", name));
+	fake_set("was", name, false);
+	fake_set("wasnot", name, false);
+	fake_set("mnt", name, false);
+	boot++;
+}
 
 /* ---- a life ------------------------------------------------------------ */
 

@@ -20,6 +20,9 @@
  * "unable-NAME" can't be snapshotted.  "snap-NAME@S" is a snapshot, "of-NAME" a
  * copy, "rolled-NAME" was rolled back, "staged-NAME" is being filled. */
 bool fake_there(const char *kind, const char *name);
+/* Another boot, in which @name is as its last flush left it ("was-NAME",
+ * "wasnot-NAME": there or not); "unwritable-NAME" can't be flushed. */
+void fake_cut_power(const char *name);
 int fake_set(const char *kind, const char *name, bool on);
 
 /* Lives from now on have a driver without the optional operations. */
