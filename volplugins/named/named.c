@@ -5,6 +5,7 @@
  */
 #include "volplugins/named/named.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -111,6 +112,47 @@ static int detach(struct named_volume *v, int dir, struct err *err)
 	return v->backing->detach(v, dir, err);
 }
 
+/* Is @name all there is in the directory @fd, just opened?  "": nothing is. */
+static bool holds_only(int fd, const char *name)
+{
+	char buf[512] __attribute__((aligned(__alignof__(struct dirent64))));
+	ssize_t n = getdents64(fd, buf, sizeof(buf)), at = 0;
+
+	while (at < n) {
+		const struct dirent64 *d = (const void *)(buf + at);
+
+		if (strcmp(d->d_name, ".") != 0 &&
+		    strcmp(d->d_name, "..") != 0 &&
+		    strcmp(d->d_name, name) != 0)
+			return false;
+		at += d->d_reclen;
+	}
+	/* one answer may not be all of them */
+	return n > 0 && getdents64(fd, buf, sizeof(buf)) == 0;
+}
+
+/*
+ * A plain directory without data, as most that are removed, with nothing in the
+ * way: looked at in a few calls.  False: who knows, look properly.
+ */
+static bool is_bare(int dir)
+{
+	_cleanup_close_ int data = -EBADF;
+	struct statx sx;
+
+	if (!holds_only(dir, NAMED_DATA))
+		return false;
+	data = tree_open(dir, NAMED_DATA, NULL);
+	if (data < 0 || statx(data, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+			      STATX_TYPE, &sx) < 0)
+		return false;
+	return (sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+	       !(sx.stx_attributes &
+		 (STATX_ATTR_MOUNT_ROOT | STATX_ATTR_IMMUTABLE |
+		  STATX_ATTR_APPEND)) &&
+	       holds_only(data, "");
+}
+
 /* Nothing of it in use, and nothing in it that would stay. */
 static int removable(struct named_volume *v, int dir, struct err *err)
 {
@@ -128,12 +170,13 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	struct named_host *h = named_host_of(v);
 	_cleanup_close_ int dir = named_open(v, err);
 	char heap[NAMED_HEAP_MAX];
-	bool later;
+	bool later, bare;
 	int r;
 
 	if (dir == -ENOENT)
 		return VOL_LATER; /* an earlier life's */
-	r = dir < 0 ? dir : removable(v, dir, err);
+	bare = dir >= 0 && v->backing == &named_directory && is_bare(dir);
+	r = dir < 0 ? dir : bare ? 0 : removable(v, dir, err);
 	if (r < 0)
 		return err_wrap(err, r, "volume %s stays", base->name);
 	r = FAILPOINT("named.remove.checked");
@@ -149,7 +192,8 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	if (!later)
 		(void)tree_sync(h->volumes);
 	(void)FAILPOINT("named.remove.moved");
-	named_trash_delete(&h->trash, heap);
+	if (!bare || named_trash_delete_bare(&h->trash, heap, NAMED_DATA) < 0)
+		named_trash_delete(&h->trash, heap);
 	return later ? VOL_LATER : 0;
 }
 

@@ -155,6 +155,18 @@ void named_trash_delete(struct named_trash *t, const char *heap)
 		wake(t);
 }
 
+int named_trash_delete_bare(struct named_trash *t, const char *heap,
+			    const char *name)
+{
+	char path[NAMED_HEAP_MAX + NAME_MAX + 2];
+
+	snprintf(path, sizeof(path), "%s/%s", heap, name);
+	return unlinkat(t->fd, path, AT_REMOVEDIR) < 0 ||
+			       unlinkat(t->fd, heap, AT_REMOVEDIR) < 0
+		       ? -errno
+		       : 0;
+}
+
 bool named_trash_busy(struct named_trash *t)
 {
 	bool busy;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -302,6 +303,53 @@ static void immutable_file_keeps_the_volume_whole(void **state)
 	assert_int_equal(named_driver.remove(v, &err), VOL_LATER);
 }
 
+/* What is looked at in few calls is looked at all the same. */
+static void empty_volume_with_something_in_the_way_stays(void **state)
+{
+	static const struct {
+		int flags;
+		const char *why;
+	} rows[] = {
+		{ FS_IMMUTABLE_FL, "is immutable: chattr -i it first" },
+		{ FS_APPEND_FL, "is append-only: chattr -a it first" },
+		{ 0, "is a mount point: unmount it first" },
+	};
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = volume(f, "v", "{}");
+	char path[64];
+
+	assert_int_equal(named_driver.create(v, NULL), VOL_LATER);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/v/_data", f->volumes);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd = openat(f->volumes, "v/_data", O_RDONLY | O_CLOEXEC);
+		int flags = rows[i].flags, r;
+		struct err err = { 0 };
+
+		if ((flags ? ioctl(fd, FS_IOC_SETFLAGS, &flags)
+			   : mount("none", path, "tmpfs", 0, NULL)) < 0) {
+			close(fd);
+			print_message("SKIP: %s: %m\n", rows[i].why);
+			skip();
+		}
+		r = named_driver.remove(v, &err);
+		if (flags) {
+			flags = 0;
+			ioctl(fd, FS_IOC_SETFLAGS, &flags);
+		} else {
+			umount2(path, MNT_DETACH);
+		}
+		close(fd);
+		assert_true(r < 0);
+		assert_non_null(strstr(err.msg, rows[i].why));
+		assert_true(exists(f, "v/_data"));
+	}
+	/* a stranger beside _data goes as well */
+	assert_int_equal(mkdirat(f->volumes, "v/stranger", 0700), 0);
+	assert_int_equal(named_driver.remove(v, NULL), VOL_LATER);
+	assert_false(exists(f, "v"));
+	assert_true(trash_is_empty(f));
+}
+
 static void leftovers_go_at_start(void **state)
 {
 	struct fix *f = *state;
@@ -381,6 +429,7 @@ int main(void)
 		TEST(strangers_do_not_keep_others_from_the_disk),
 		TEST(gone_directory_is_an_error_with_advice),
 		TEST(immutable_file_keeps_the_volume_whole),
+		TEST(empty_volume_with_something_in_the_way_stays),
 		TEST(leftovers_go_at_start),
 		TEST(directory_without_a_volume_is_told_and_kept),
 		TEST(long_names_work),
