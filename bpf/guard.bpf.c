@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/lib/guard.h"
+#include "bpf/lib/rate.h"
 #include "bpf/lib/trace.h"
 
 struct {
@@ -39,6 +40,8 @@ int guard_ingress(struct __sk_buff *skb)
 	if (!p)
 		return TC_ACT_SHOT;
 	r = guard_in(skb, p);
+	if (!r && p->flags & GUARD_RATED && rate_out(skb, index))
+		r = guard_drop(GUARD_DROP_RATE);
 	return r ? drop(skb, TRACE_GUARD_IN, r) : TC_ACT_UNSPEC;
 }
 
@@ -52,6 +55,8 @@ int guard_egress(struct __sk_buff *skb)
 	if (!p)
 		return TC_ACT_SHOT;
 	r = guard_out(skb, p);
+	if (!r && p->flags & GUARD_RATED && rate_in(skb, index))
+		r = guard_drop(GUARD_DROP_RATE);
 	return r ? drop(skb, TRACE_GUARD_OUT, r) : TC_ACT_UNSPEC;
 }
 

@@ -46,6 +46,24 @@ struct guard_port {
 	__u8 pad;           /* 0 */
 };
 
+#define GUARD_RATE_SHIFT 20 /* of guard_bucket.cost */
+#define GUARD_RATE_ROOM \
+	(128 * 1024) /* bytes beyond the burst that are for ARP
+				       * and neighbour discovery alone */
+
+/* A direction's token bucket, all in one word: .due is when the next frame would
+ * come if all had kept to the rate. */
+struct guard_bucket {
+	__u64 due;   /* ns of the monotonic clock */
+	__u64 cost;  /* of a byte: ns << GUARD_RATE_SHIFT; 0: no limit */
+	__u64 burst; /* ns that .due may be ahead of the clock */
+};
+
+/* By interface index, where guard_port has GUARD_RATED. */
+struct guard_rate {
+	struct guard_bucket in, out; /* to the container, from it */
+};
+
 /* Why a frame was dropped; the key of guard_count (per CPU, __u64). */
 enum guard_drop {
 	GUARD_DROP_MAC,
@@ -63,6 +81,7 @@ enum guard_drop {
 	GUARD_DROP_ICC,
 	GUARD_DROP_HAIRPIN, /* its own broadcast back */
 	GUARD_DROP_STAMP,   /* our rules were away, or it went round them */
+	GUARD_DROP_RATE,    /* above the rate of the port */
 	GUARD_DROP_MAX,
 };
 
@@ -73,6 +92,7 @@ struct guard_meta {
 };
 
 _Static_assert(sizeof(struct guard_port) == 76, "guard_port has a hole");
+_Static_assert(sizeof(struct guard_rate) == 48, "guard_rate has a hole");
 _Static_assert(sizeof(struct guard_meta) == 16, "guard_meta has a hole");
 
 #endif

@@ -168,6 +168,7 @@ enum nat_count {
 	NAT_DROP_LIMIT,   /* its source begins too many flows */
 	NAT_DROP_SHARE,   /* its container has half of all established flows */
 	NAT_DROP_BIG,     /* too big for its way: the stack tells its sender */
+	NAT_DROP_RATE,    /* above the rate of the container it is for */
 	NAT_COUNT_MAX,
 };
 

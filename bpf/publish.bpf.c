@@ -31,6 +31,7 @@
 #include "bpf/lib/policy.h"
 #include "bpf/lib/pool.h"
 #include "bpf/lib/published.h"
+#include "bpf/lib/rate.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
@@ -175,6 +176,14 @@ static __always_inline int to_peer(struct __sk_buff *skb, const struct work *w)
 	return (int)bpf_redirect_peer(c->ifindex, 0);
 }
 
+/* What is led past the egress of the container's port is charged here. */
+static __always_inline int too_fast(struct __sk_buff *skb,
+				    const struct nat_flow *c)
+{
+	return (c->flags & (NAT_PEER | NAT_RATED)) == (NAT_PEER | NAT_RATED) &&
+	       rate_in(skb, c->ifindex);
+}
+
 static __always_inline int to_wire(const struct nat_flow *c)
 {
 	struct bpf_redir_neigh nh = { 0 };
@@ -228,6 +237,8 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 				bpf_map_lookup_elem(&nat_ep, p->t.saddr),
 				c->mtu);
 	}
+	if (too_fast(skb, c))
+		return drop(skb, w, NAT_DROP_RATE);
 	why = flow_step(w, f);
 	if (why)
 		return drop(skb, w, why);
@@ -260,6 +271,8 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 		return drop(skb, w, NAT_DROP_FORGED);
 	if (!(c->flags & NAT_PEER) && route_again(skb, w, f) < 0)
 		return TC_ACT_UNSPEC;
+	if (too_fast(skb, c))
+		return drop(skb, w, NAT_DROP_RATE);
 	__builtin_memcpy(out, &p->t, sizeof(*out));
 	addr_copy(out->daddr, c->to.daddr);
 	/* a router on the way speaks for itself */
@@ -350,6 +363,8 @@ static __always_inline void to_endpoint(struct nat_flow *f,
 					const struct nat_ep *ep)
 {
 	f->flags |= NAT_PEER;
+	if (ep->flags & NAT_EP_RATED)
+		f->flags |= NAT_RATED;
 	f->ifindex = ep->ifindex;
 	__builtin_memcpy(f->dmac, ep->mac, 6);
 	__builtin_memcpy(f->smac, ep->bridge_mac, 6);
@@ -384,6 +399,8 @@ static __always_inline int begin(struct __sk_buff *skb, struct work *w)
 {
 	const struct packet *p = &w->p;
 
+	if (too_fast(skb, &w->f))
+		return drop(skb, w, NAT_DROP_RATE);
 	if (flow_add(w) < 0)
 		return drop(skb, w, NAT_DROP_FULL);
 	if (p->frag == FRAG_FIRST)
@@ -614,6 +631,8 @@ int publish_endpoint(struct __sk_buff *skb)
 	if (!port || !w)
 		return TC_ACT_SHOT;
 	r = guard_in(skb, port);
+	if (!r && port->flags & GUARD_RATED && rate_out(skb, index))
+		r = guard_drop(GUARD_DROP_RATE);
 	if (r) {
 		trace_drop(skb, TRACE_GUARD_IN, (__u8)(r - GUARD_DROPPED));
 		return TC_ACT_SHOT;

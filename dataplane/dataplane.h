@@ -25,6 +25,7 @@
 
 #include "dataplane/policy.h"
 #include "dataplane/portmap.h"
+#include "dataplane/rate.h"
 #include "dataplane/service.h"
 #include "lib/base.h"
 #include "lib/err.h"
@@ -97,6 +98,7 @@ struct dp_port {
 	struct ip_addr ip4, ip6; /* none: the family is dropped on this port */
 	struct dp_policy policy; /* not none: in place of its network's */
 	struct dp_join join;     /* with DP_EBPF alone */
+	struct dp_rates rate;    /* of all it sends and gets */
 };
 
 /* What is published to one endpoint: replaces what was published before. */

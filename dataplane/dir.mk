@@ -1,5 +1,6 @@
 ar-src += dataplane/portmap.c
 ar-src += dataplane/policy.c
+ar-src += dataplane/rate.c
 ar-src += dataplane/state.c
 ar-src += dataplane/claim.c
 ar-src += dataplane/claim_range.c
@@ -18,6 +19,7 @@ ar-src += dataplane/fast_ipsec.c
 tests += dataplane/test/test_nft.c
 tests += dataplane/test/test_watch.c
 tests += dataplane/test/test_portmap.c
+tests += dataplane/test/test_rate.c
 tests += dataplane/test/test_publish.c
 tests += dataplane/test/test_dp_fail.c
 tests += dataplane/test/test_fast.c

@@ -27,6 +27,7 @@ static struct guard_conf guard_conf(const struct dp *dp,
 		.apart = !net->icc,
 		.internal4 = net->internal || net->mode4 == DP_GW_ISOLATED,
 		.internal6 = net->internal || net->mode6 == DP_GW_ISOLATED,
+		.rate = port->rate,
 		.ingress = dp_fast_program(dp, net),
 	};
 

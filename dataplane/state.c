@@ -243,7 +243,9 @@ bool port_equal(const struct dp_port *a, const struct dp_port *b)
 	       ip_equal(&a->ip6, &b->ip6) &&
 	       dp_policy_equal(&a->policy, &b->policy) &&
 	       strcmp(a->join.name, b->join.name) == 0 &&
-	       a->join.port == b->join.port && a->join.weight == b->join.weight;
+	       a->join.port == b->join.port &&
+	       a->join.weight == b->join.weight &&
+	       dp_rates_equal(&a->rate, &b->rate);
 }
 
 bool publish_equal(const struct dp_publish *a, const struct dp_publish *b)

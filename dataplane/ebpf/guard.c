@@ -17,6 +17,7 @@
 
 #include "bpf/guard.skel.h"
 #include "dataplane/ebpf/guard_entry.h"
+#include "dataplane/ebpf/guard_rate.h"
 #include "dataplane/ebpf/maps.h"
 #include "dataplane/ebpf/tc.h"
 #include "lib/fail.h"
@@ -40,8 +41,8 @@ struct guard {
 	uint64_t cookie; /* of our network namespace */
 	bool foreign;    /* the pins are of another namespace */
 	bool loading;
-	int in, out, ports_map; /* owned; -EBADF */
-	struct port *ports;     /* owned */
+	int in, out, ports_map, rates_map; /* owned; -EBADF */
+	struct port *ports;                /* owned */
 	size_t count, room;
 	size_t next; /* the port that the next tick begins with */
 	struct guard_other *others; /* owned */
@@ -85,7 +86,7 @@ int guard_open(struct pin_dir *pins, struct guard **ret, struct err *err)
 	if (!g)
 		return err_set(err, -ENOMEM, "guard: out of memory");
 	g->pins = pins;
-	g->in = g->out = g->ports_map = -EBADF;
+	g->in = g->out = g->ports_map = g->rates_map = -EBADF;
 	pin_quiet_libbpf();
 	r = netns_cookie(&g->cookie, err);
 	if (r == 0)
@@ -98,7 +99,7 @@ int guard_open(struct pin_dir *pins, struct guard **ret, struct err *err)
 
 static void let_go(struct guard *g)
 {
-	int *const fds[] = { &g->in, &g->out, &g->ports_map };
+	int *const fds[] = { &g->in, &g->out, &g->ports_map, &g->rates_map };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		closep(fds[i]);
@@ -128,6 +129,7 @@ static int keep_fds(struct guard *g, const struct guard_bpf *skel,
 		{ &g->in, bpf_program__fd(skel->progs.guard_ingress) },
 		{ &g->out, bpf_program__fd(skel->progs.guard_egress) },
 		{ &g->ports_map, bpf_map__fd(skel->maps.guard_port) },
+		{ &g->rates_map, bpf_map__fd(skel->maps.guard_rate) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -156,7 +158,7 @@ static int load(struct guard *g, struct err *err)
 	r = guard_bpf__load(skel);
 	if (r < 0)
 		return err_set(err, r == -EINVAL ? -EOPNOTSUPP : r,
-			       "load: %s (Linux 5.10 or later with "
+			       "load: %s (Linux 5.12 or later with "
 			       "CONFIG_NET_CLS_BPF, CAP_BPF and CAP_NET_ADMIN)",
 			       strerror(-r));
 	r = bpf_map__update_elem(skel->maps.guard_meta, &zero, sizeof(zero),
@@ -213,28 +215,35 @@ int guard_stop(struct guard *g, struct err *err)
 
 /* ---- entries -------------------------------------------------------------- */
 
-/* Return: 1: the entry was another one; 0: nothing to do; -errno. */
-static int put_entry(struct guard *g, int ifindex, const struct guard_port *v,
-		     struct err *err)
-{
-	__u32 key = (__u32)ifindex;
-	struct guard_port now;
-	int r = bpf_map_lookup_elem(g->ports_map, &key, &now);
-
-	if (r == 0 && memcmp(&now, v, sizeof(now)) == 0)
-		return 0;
-	r = bpf_map_update_elem(g->ports_map, &key, v, BPF_ANY);
-	if (r == -E2BIG)
-		return err_set(err, r, "guard: more than %d ports",
-			       GUARD_PORT_MAX);
-	return r < 0 ? err_set(err, r, "guard: map: %s", strerror(-r)) : 1;
-}
-
 static void del_entry(struct guard *g, int ifindex)
 {
 	__u32 key = (__u32)ifindex;
 
 	(void)bpf_map_delete_elem(g->ports_map, &key);
+	guard_rate_del(g->rates_map, ifindex);
+}
+
+/* The rate is there before its port says so, and goes after it. */
+static int put_entry(struct guard *g, const struct port *p, int bridge,
+		     struct err *err)
+{
+	struct guard_port v = guard_entry(&p->conf, bridge);
+	bool rated = v.flags & GUARD_RATED;
+	int r = 0, rate = 0;
+
+	if (rated)
+		rate = guard_rate_put(g->rates_map, p->ifindex, &p->conf.rate,
+				      err);
+	if (rate > 0)
+		r = FAILPOINT("guard.rate");
+	if (r < 0)
+		return err_set(err, r, "test: guard.rate");
+	if (rate >= 0)
+		r = guard_entry_put(g->ports_map, p->ifindex, &v, err);
+	if (!rated && r >= 0)
+		rate = guard_rate_put(g->rates_map, p->ifindex, &p->conf.rate,
+				      err);
+	return rate < 0 ? rate : r < 0 ? r : r || rate;
 }
 
 /* ---- ports ---------------------------------------------------------------- */
@@ -314,7 +323,6 @@ static int strip(struct guard *g, int ifindex, struct err *err)
 static int put_port(struct guard *g, struct port *p, struct err *err)
 {
 	int bridge = (int)if_nametoindex(p->conf.bridge), r, entry;
-	struct guard_port v = guard_entry(&p->conf, bridge);
 	int before = p->ifindex;
 
 	p->ifindex = (int)if_nametoindex(p->conf.ifname);
@@ -325,7 +333,7 @@ static int put_port(struct guard *g, struct port *p, struct err *err)
 		return err_set(
 			err, -ENODEV, "guard of port %s: %s is not there",
 			p->conf.ifname, p->ifindex ? p->conf.bridge : "it");
-	entry = put_entry(g, p->ifindex, &v, err);
+	entry = put_entry(g, p, bridge, err);
 	if (entry < 0)
 		return entry;
 	r = attach(g, p, err);
@@ -422,7 +430,8 @@ int guard_set_others(struct guard *g, const struct guard_other *list,
 
 		copy[i] = list[i];
 		if (!find_index(g, list[i].ifindex)) /* an endpoint is none */
-			r = put_entry(g, list[i].ifindex, &v, err);
+			r = guard_entry_put(g->ports_map, list[i].ifindex, &v,
+					    err);
 	}
 	if (r < 0) {
 		free(copy);
@@ -449,8 +458,10 @@ void guard_load_begin(struct guard *g)
 	g->loading = true;
 }
 
-static bool is_told(struct guard *g, int ifindex)
+static bool is_told(void *ctx, int ifindex)
 {
+	struct guard *g = ctx;
+
 	for (size_t i = 0; i < g->other_count; i++)
 		if (g->others[i].ifindex == ifindex)
 			return true;
@@ -463,23 +474,6 @@ static bool keep(void *ctx, int ifindex, enum tc_hook hook)
 	return find_index(ctx, ifindex) != NULL;
 }
 
-/* Walks by the key before: what is deleted is not asked for again. */
-static void forget_entries(struct guard *g)
-{
-	__u32 key, next;
-	bool first = true;
-
-	while (bpf_map_get_next_key(g->ports_map, first ? NULL : &key, &next) ==
-	       0) {
-		if (is_told(g, (int)next)) {
-			key = next;
-			first = false;
-		} else {
-			del_entry(g, (int)next);
-		}
-	}
-}
-
 int guard_load_end(struct guard *g, struct err *err)
 {
 	int r;
@@ -488,7 +482,8 @@ int guard_load_end(struct guard *g, struct err *err)
 	if (!g->tc)
 		return 0;
 	r = tc_sweep(g->tc, NAME, keep, g, err);
-	forget_entries(g);
+	guard_entry_sweep(g->ports_map, is_told, g);
+	guard_entry_sweep(g->rates_map, is_told, g);
 	return r < 0 ? r : 0;
 }
 
@@ -566,6 +561,8 @@ static const char *what_is_wrong(struct guard *g, const struct port *p)
 	if (bpf_map_lookup_elem(g->ports_map, &key, &now) < 0 ||
 	    memcmp(&now, &want, sizeof(now)) != 0)
 		return "its entry in the guard's map is another one";
+	if (!guard_rate_is(g->rates_map, p->ifindex, &p->conf.rate))
+		return "its rate (berth.rate) is another one";
 	return NULL;
 }
 

@@ -4,7 +4,7 @@
  * away (bpf/guard.bpf.c).
  *
  * Two programs at each port's clsact, one map entry a port.  Pins: guard_port,
- * guard_count, guard_meta (maps) and guard_in_<ifindex>, guard_out_<ifindex>.
+ * guard_rate, guard_count, guard_meta (maps) and guard_in_<ifindex>, guard_out_<ifindex>.
  * All of it works on without the daemon.  A port without an entry passes
  * nothing.  Not locked: the facade's.
  */
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "dataplane/ebpf/pin.h"
+#include "dataplane/rate.h"
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/ip.h"
@@ -33,8 +34,9 @@ struct guard_conf {
 	bool source;               /* only from its own MAC and addresses */
 	bool apart;                /* not to and from others of its network */
 	bool internal4, internal6; /* nothing leaves the subnet */
-	int ingress; /* a program that calls guard_in() itself, in place of
-		      * ours; borrowed until the port is deleted or told
+	struct dp_rates rate;
+	int ingress; /* a program that calls guard_in() and rate_out() itself,
+		      * in place of ours; borrowed until the port is deleted or told
 		      * anew; -1: none */
 };
 

@@ -3,6 +3,8 @@
 #include "dataplane/ebpf/guard_entry.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
 #include <string.h>
 
 static void ip6_of(__u32 ret[static 4], const struct ip_addr *a)
@@ -43,6 +45,8 @@ struct guard_port guard_entry(const struct guard_conf *c, int bridge)
 		v.flags |= GUARD_INTERNAL4;
 	if (c->internal6)
 		v.flags |= GUARD_INTERNAL6;
+	if (!dp_rates_is_none(&c->rate))
+		v.flags |= GUARD_RATED;
 	memcpy(v.mac, c->mac.bytes, sizeof(v.mac));
 	if (!ip_is_none(&c->ip4))
 		memcpy(&v.ip4, c->ip4.bytes, sizeof(v.ip4));
@@ -51,4 +55,36 @@ struct guard_port guard_entry(const struct guard_conf *c, int bridge)
 		ip6_of(v.ip6_local, &local);
 	put_subnets(c, &v);
 	return v;
+}
+
+int guard_entry_put(int map, int ifindex, const struct guard_port *v,
+		    struct err *err)
+{
+	__u32 key = (__u32)ifindex;
+	struct guard_port now;
+	int r = bpf_map_lookup_elem(map, &key, &now);
+
+	if (r == 0 && memcmp(&now, v, sizeof(now)) == 0)
+		return 0;
+	r = bpf_map_update_elem(map, &key, v, BPF_ANY);
+	if (r == -E2BIG)
+		return err_set(err, r, "guard: more than %d ports",
+			       GUARD_PORT_MAX);
+	return r < 0 ? err_set(err, r, "guard: map: %s", strerror(-r)) : 1;
+}
+
+/* Walks by the key before: what is deleted is not asked for again. */
+void guard_entry_sweep(int map, bool (*keep)(void *ctx, int ifindex), void *ctx)
+{
+	__u32 key, next;
+	bool first = true;
+
+	while (bpf_map_get_next_key(map, first ? NULL : &key, &next) == 0) {
+		if (keep(ctx, (int)next)) {
+			key = next;
+			first = false;
+		} else {
+			(void)bpf_map_delete_elem(map, &next);
+		}
+	}
 }

@@ -243,6 +243,7 @@ static const char *const count_names[] = {
 	[NAT_DROP_LIMIT] = "drop-limit",
 	[NAT_DROP_SHARE] = "drop-share",
 	[NAT_DROP_BIG] = "drop-big",
+	[NAT_DROP_RATE] = "drop-rate",
 };
 _Static_assert(ARRAY_SIZE(count_names) == NAT_COUNT_MAX, "enum nat_count");
 

@@ -94,6 +94,7 @@ struct nat_endpoint {
 	struct mac_addr mac, bridge_mac;
 	bool masquerade4, masquerade6;
 	bool internal4, internal6; /* nothing leaves, nothing comes in */
+	bool rated;                /* it has a rate: guard.h */
 	uint32_t policy;      /* number of its list (nat_policy.h); 0: none */
 	uint32_t rate, burst; /* with it: dataplane/policy.h */
 };

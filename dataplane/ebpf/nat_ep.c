@@ -21,7 +21,8 @@ static bool entry_of(const struct nat_endpoint *ep, bool v6, __u32 key[4],
 		.ifindex = (__u32)ep->ifindex,
 		.bridge = (__u32)ep->bridge,
 		.flags = (masq ? NAT_EP_MASQ : 0u) |
-			 (internal ? NAT_EP_INTERNAL : 0u),
+			 (internal ? NAT_EP_INTERNAL : 0u) |
+			 (ep->rated ? NAT_EP_RATED : 0u),
 		.policy = ep->policy,
 		.limit_gap = ep->rate ? 1000000000u / ep->rate : 0,
 		.limit_burst = ep->burst,

@@ -51,6 +51,7 @@ static const char *const guard_whys[GUARD_DROP_MAX] = {
 		"containers of this network may not talk (icc=false)",
 	[GUARD_DROP_HAIRPIN] = "its own broadcast back",
 	[GUARD_DROP_STAMP] = "no rule of Berth's let it pass",
+	[GUARD_DROP_RATE] = "above the container's rate (berth.rate)",
 };
 
 static const char *const nat_whys[NAT_COUNT_MAX] = {
@@ -64,6 +65,8 @@ static const char *const nat_whys[NAT_COUNT_MAX] = {
 	[NAT_DROP_SHARE] =
 		"the container has half of all established connections",
 	[NAT_DROP_BIG] = "too big for the way",
+	[NAT_DROP_RATE] = "above the rate of the container it is for "
+			  "(berth.rate)",
 };
 
 static const char *why_text(const struct trace_event *e)

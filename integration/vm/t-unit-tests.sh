@@ -6,8 +6,8 @@
 
 # Not those that measure, and none whose kernel is only a file system.
 tests=(dataplane/test/test_{nft,portmap,publish,dp_fail,dp_threads,foreign}
-	dataplane/ebpf/test/test_{sock,sock_entry,sock_life,reinject,tc,guard}
-	dataplane/ebpf/test/test_{publish_bpf,publish_host,nat,nat_policy}
+	dataplane/ebpf/test/test_{sock,sock_entry,sock_life,reinject,tc,guard,guard_rate}
+	dataplane/ebpf/test/test_{publish_bpf,publish_host,publish_rate,nat,nat_policy}
 	lib/test/test_{nlk,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
 cd "$ROOT" || exit
 failed=

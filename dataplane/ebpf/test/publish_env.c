@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "bpf/guard_map.h"
 #include "bpf/nat_map.h"
@@ -47,10 +48,14 @@ static const char host[] = "ip link set lo up && " BRIDGE(
 	"0", "10.9.0.1/24") BRIDGE("1", "10.8.0.1/24") BRIDGE("2",
 							      "10.6.0.1/24")
 	BRIDGE("3", "10.5.0.1/24") BRIDGE("4", "10.4.0.1/24") VETH(
-		"5", "br4") VETH("6", "br4") VETH("1",
-						  "br0") VETH("2",
-							      "br1") VETH("3",
-									  "br2")
+		"5",
+		"br4") VETH("6",
+			    "br4") VETH("7",
+					"br4") VETH("1",
+						    "br0") VETH("2",
+								"br1") VETH("3",
+									    "br"
+									    "2")
 		VETH("4",
 		     "br3") "ip addr add fd09::1/64 dev br0 nodad && "
 			    "ip addr add fd04::1/64 dev br4 nodad && "
@@ -300,6 +305,66 @@ static void fill_lists(void)
 	publish("0.0.0.0", IPPROTO_TCP, 7200, 16, "10.4.0.5", NULL, 72);
 }
 
+/* ---- how fast ------------------------------------------------------------ */
+
+/* v7 may send and get 1,000 bytes a second, 60,000 at once, and owes so much. */
+static void owe(int seconds)
+{
+	__u32 index = if_nametoindex("v7");
+	struct guard_bucket b = { .cost = UINT64_C(1000000) << GUARD_RATE_SHIFT,
+				  .burst = UINT64_C(60000000000) };
+	struct guard_rate r;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	b.due = (__u64)(ts.tv_sec + seconds) * 1000000000u;
+	r = (struct guard_rate){ .in = b, .out = b };
+	put(skel->maps.guard_rate, &index, &r);
+}
+
+/* "owe DIRECTION SECONDS" */
+static bool change_rate(const char *what, const char *arg, char *ret,
+			size_t size)
+{
+	__u32 index = if_nametoindex("v7");
+	struct guard_rate was, r;
+	char way[4];
+	int seconds;
+
+	if (strcmp(what, "owe") != 0)
+		return false;
+	assert_int_equal(sscanf(arg, "%3s %d", way, &seconds), 2);
+	assert_int_equal(bpf_map__lookup_elem(skel->maps.guard_rate, &index,
+					      sizeof(index), &was, sizeof(was),
+					      0),
+			 0);
+	owe(seconds);
+	assert_int_equal(bpf_map__lookup_elem(skel->maps.guard_rate, &index,
+					      sizeof(index), &r, sizeof(r), 0),
+			 0);
+	if (strcmp(way, "in") == 0)
+		r.out = was.out;
+	else
+		r.in = was.in;
+	put(skel->maps.guard_rate, &index, &r);
+	snprintf(ret, size, "done");
+	return true;
+}
+
+static void fill_rated(void)
+{
+	__u32 index = if_nametoindex("v7");
+	struct guard_port port = { .bridge = if_nametoindex("br4"),
+				   .flags = GUARD_RATED };
+
+	add_container("v7", "br4", "10.4.0.7", "fd04::7",
+		      NAT_EP_MASQ | NAT_EP_RATED);
+	put(skel->maps.guard_port, &index, &port);
+	owe(0);
+	publish("0.0.0.0", IPPROTO_TCP, 7300, 16, "10.4.0.7", "fd04::7", 73);
+	publish("::", IPPROTO_TCP, 7300, 16, "10.4.0.7", "fd04::7", 73);
+}
+
 static void fill(void)
 {
 	add_local("10.4.0.1", "br4");
@@ -307,6 +372,7 @@ static void fill(void)
 	add_link("br4", "10.4.0.1", "fd04::1", NAT_LINK_OURS);
 	fill_lists();
 	fill_pools();
+	fill_rated();
 	add_container("v1", "br0", "10.9.0.2", "fd09::2", NAT_EP_MASQ);
 	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
 	add_container("v3", "br2", "10.6.0.2", NULL,
@@ -455,7 +521,7 @@ static const char *const drops[NAT_COUNT_MAX] = {
 	[NAT_DROP_REWRITE] = "rewrite", [NAT_DROP_GATEWAY] = "gateway",
 	[NAT_DROP_HOPS] = "hops",       [NAT_DROP_POLICY] = "policy",
 	[NAT_DROP_LIMIT] = "limit",     [NAT_DROP_SHARE] = "share",
-	[NAT_DROP_BIG] = "big",
+	[NAT_DROP_BIG] = "big",         [NAT_DROP_RATE] = "rate",
 };
 
 static void read_counts(uint64_t ret[static NAT_COUNT_MAX])
@@ -625,7 +691,8 @@ static void play(char *line)
 	*packet++ = '\0';
 	if (strcmp(line, "flow") == 0)
 		snprintf(got, sizeof(got), "%s", state_of(packet));
-	else if (!change_host(line, packet, got, sizeof(got)))
+	else if (!change_host(line, packet, got, sizeof(got)) &&
+		 !change_rate(line, packet, got, sizeof(got)))
 		run(line, packet, got, sizeof(got));
 	if (!matches(want, got))
 		fail_msg("%s %s\n  got:  %s\n  want: %s", line, packet, got,

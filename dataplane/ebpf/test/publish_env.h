@@ -11,7 +11,9 @@
  *   lo                            local by a route alone: 198.18.0.0/24,
  *                                 fd18::/64, and .1.0/24 of another table
  *   br4 (10.4.0.1, fd04::1)       v5: container 10.4.0.2, fd04::2; v6:
- *                                 10.4.0.3, fd04::3, kept from its neighbours
+ *                                 10.4.0.3, fd04::3, kept from its neighbours;
+ *                                 v7: 10.4.0.7, fd04::7, 1,000 bytes a second,
+ *                                 60,000 at once, both ways
  *
  * Published, on any address of both families where nothing else is said:
  *   8080/tcp -> 10.9.0.2:80       5353/udp -> 10.9.0.2:53
@@ -29,6 +31,7 @@
  *               fd09::2:80 (pool 2)
  *   8001/tcp -> pool 3, which is not there
  *   8002/tcp -> 10.4.0.2:70 (pool 4), no IPv6
+ *   7300/tcp -> 10.4.0.7:73
  */
 #ifndef DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
 #define DATAPLANE_EBPF_TEST_PUBLISH_ENV_H
@@ -39,7 +42,8 @@
 /* Return: false: no rights for it, said so. */
 bool publish_env_make(void);
 void publish_env_done(void);
-void publish_env_clear(void); /* forget flows, fragments and who came often */
+/* forget flows, fragments, debts and who came often */
+void publish_env_clear(void);
 /* How many established flows lead to that container, and the word for it. */
 long long publish_env_shared(const char *ifname);
 void publish_env_share(const char *ifname, long long n);
@@ -60,6 +64,7 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else;
  *   aside 1-OR-0 => done             the stack is to have everything (until clear()).
  *                                    Each as if two seconds had passed
+ *   owe in|out SECONDS => done       v7 is as far ahead of its rate
  *
  * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
  * then the packet that goes on), icmp-peer, icmp-wire, told (it was too big, and an
