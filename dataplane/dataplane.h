@@ -142,7 +142,8 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err);
 /* Do tc programs do this network's ports and masquerade?  false also for
  * DP_EBPF, with DP_FW_RESPECT and where the kernel can't. */
 bool dp_network_is_fast(struct dp *dp, const char *network);
-/* What the tc programs counted, by name; nothing while there are none. */
+/* What the tc programs counted, by name: the guard's drops while a port is
+ * guarded, more while DP_EBPF runs. */
 int dp_counts(struct dp *dp,
 	      void (*fn)(void *ctx, const char *name, uint64_t value),
 	      void *ctx, struct err *err);

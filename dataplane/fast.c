@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/ebpf/guard_count.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/netns.h"
@@ -518,10 +519,10 @@ int dp_counts(struct dp *dp,
 {
 	DP_LOCKED(dp);
 	uint64_t counts[NAT_COUNT_MAX];
-	int r;
+	int r = guard_counts(sock_pins(dp->sock), fn, ctx, err);
 
-	if (!dp_fast_runs(dp))
-		return 0;
+	if (r < 0 || !dp_fast_runs(dp))
+		return r;
 	r = nat_counts(dp->fast.nat, counts, err);
 	for (unsigned int i = 0; r == 0 && i < NAT_COUNT_MAX; i++)
 		fn(ctx, nat_count_name(i), counts[i]);

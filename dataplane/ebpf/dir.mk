@@ -25,6 +25,7 @@ tests += dataplane/ebpf/test/test_tc.c
 ar-src += dataplane/ebpf/guard.c
 ar-src += dataplane/ebpf/guard_entry.c
 ar-src += dataplane/ebpf/guard_rate.c
+ar-src += dataplane/ebpf/guard_count.c
 tests += dataplane/ebpf/test/test_guard.c
 tests += dataplane/ebpf/test/test_guard_rate.c
 ar-src += dataplane/ebpf/trace.c
