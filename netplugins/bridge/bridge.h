@@ -37,12 +37,14 @@ struct bridge_options {
 	uint32_t mtu;     /* 0: that of the uplink's route */
 	char prefix[64], trusted[288];
 	struct bridge_policy policy;
+	char rate[96]; /* berth.rate; "": not given */
 };
 
 /* What ep->options is. */
 struct bridge_ep_options {
 	struct bridge_policy policy;
 	char service[96]; /* berth.service; "": none */
+	char rate[96];
 };
 
 #define BRIDGE_DATAPLANE_DEFAULT (-1) /* the daemon's, when it was made */
@@ -63,6 +65,7 @@ struct bridge_network {
 	bool lost;           /* under host->lock: the bridge vanished */
 	char trusted[DP_TRUSTED_MAX][IFNAMSIZ];
 	struct dp_policy policy;
+	struct dp_rates rate;        /* of endpoints that do not say */
 	struct bridge_network *next; /* in host->networks */
 };
 
@@ -99,6 +102,14 @@ int bridge_policy_parse(const struct bridge_policy *p, struct dp_policy *ret,
 			struct err *err);
 /* The network's own, from its options. */
 int bridge_policy_init(struct bridge_network *br, struct err *err);
+
+/* ---- how fast endpoints may be (bridge_rate.c) --------------------------- */
+
+/* The network's own, from its options. */
+int bridge_rate_init(struct bridge_network *br, struct err *err);
+/* The endpoint's own, or its network's. */
+int bridge_rate_of(const struct net_endpoint *ep, struct dp_rates *ret,
+		   struct err *err);
 
 /* ---- the host (bridge_host.c) -------------------------------------------- */
 

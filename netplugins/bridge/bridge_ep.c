@@ -161,6 +161,8 @@ static int guard_port(const struct net_endpoint *ep, struct err *err)
 
 	if (r == 0)
 		r = bridge_service_parse(opt->service, &port.join, err);
+	if (r == 0)
+		r = bridge_rate_of(ep, &port.rate, err);
 	if (r < 0)
 		return r;
 	snprintf(port.network, sizeof(port.network), "%s", ep->network->id);

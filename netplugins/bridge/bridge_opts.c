@@ -38,6 +38,11 @@ _Static_assert(ARRAY_SIZE(dataplane_names) == DP_BACKEND_MAX + 1,
 		OPTION_LIST("berth.limit", st_, policy.limit,              \
 			    "N/s or N/s:BURST: new connections from one "  \
 			    "source (no limit)")
+#define OPTION_RATE(st_)                                                 \
+	OPTION_LIST("berth.rate", st_, rate,                             \
+		    "RATE both ways, or in=RATE,out=RATE: bytes to and " \
+		    "from a container, as tc has them, 10mbit or "       \
+		    "10mbit:256kb (no limit)")
 #define REFUSED(key_, why_)                                        \
 	{                                                          \
 		.key = (key_), .type = OPT_REFUSED, .why = (why_), \
@@ -101,6 +106,7 @@ const struct opt_field bridge_network_options[] = {
 	OPTION("berth.guard", OPT_BOOL, guard,
 	       "drop packets with another's address or MAC (on)"),
 	OPTIONS_POLICY(struct bridge_options),
+	OPTION_RATE(struct bridge_options),
 	{ 0 },
 };
 
@@ -115,6 +121,7 @@ const struct opt_field bridge_endpoint_options[] = {
 	OPTION_LIST("berth.service", struct bridge_ep_options, service,
 		    "NAME[:PORT][*WEIGHT]: one of those that 'netctl port add "
 		    "--service NAME' balances over"),
+	OPTION_RATE(struct bridge_ep_options),
 	{ 0 },
 };
 
@@ -365,6 +372,8 @@ int bridge_init(struct net_network *net, struct err *err)
 		r = check_firewall(&br->opt, err);
 	if (r == 0)
 		r = bridge_policy_init(br, err);
+	if (r == 0)
+		r = bridge_rate_init(br, err);
 	if (r == 0)
 		r = check_pools(br, err);
 	if (r < 0)

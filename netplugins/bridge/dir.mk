@@ -9,6 +9,7 @@ ar-src += netplugins/bridge/bridge_net.c
 ar-src += netplugins/bridge/bridge_opts.c
 ar-src += netplugins/bridge/bridge_overlap.c
 ar-src += netplugins/bridge/bridge_policy.c
+ar-src += netplugins/bridge/bridge_rate.c
 ar-src += netplugins/bridge/bridge_reaper.c
 ar-src += netplugins/bridge/bridge_service.c
 tests += netplugins/bridge/test_bridge.c

@@ -121,6 +121,17 @@ static int limited_burst(const struct bridge_network *br)
 	return br->policy.rate == 1 && br->policy.burst == 1000000;
 }
 
+static int rated(const struct bridge_network *br)
+{
+	return br->rate.in.bytes == 2500000 && br->rate.out.bytes == 125000 &&
+	       br->rate.out.burst == 65536;
+}
+
+static int unrated(const struct bridge_network *br)
+{
+	return dp_rates_is_none(&br->rate);
+}
+
 static int everybody(const struct bridge_network *br)
 {
 	return has_rule(&br->policy, 0, "0.0.0.0/0", true) &&
@@ -326,6 +337,22 @@ static const struct row rows[] = {
 	{ .name = "a burst that is missing",
 	  .options = LIST("limit", "20/s:"),
 	  .msg = "berth.limit: \"20/s:\" is not" },
+	{ .name = "rates, by nftables as well",
+	  .options = "{\"berth.dataplane\":\"nft\","
+		     "\"berth.rate\":\"in=20mbit,out=1mbit:64kb\"}",
+	  .check = rated },
+	{ .name = "no rate", .options = "{}", .check = unrated },
+	{ .name = "a rate of an internal network, and the host's rules",
+	  .internal = true,
+	  .options = "{\"berth.firewall\":\"respect\","
+		     "\"berth.rate\":\"in=20mbit,out=1mbit:64kb\"}",
+	  .check = rated },
+	{ .name = "an empty rate",
+	  .options = "{\"berth.rate\":\"\"}",
+	  .msg = "option berth.rate: empty" },
+	{ .name = "a rate that is none",
+	  .options = "{\"berth.rate\":\"20mb\"}",
+	  .msg = "berth.rate: \"20mb\" is not a rate: write 10mbit" },
 	{ .name = "a list by nftables",
 	  .options = "{\"berth.dataplane\":\"nft\","
 		     "\"berth.deny\":\"10.0.0.0/8\"}",
