@@ -213,6 +213,10 @@ static int start(struct dp *dp, struct err *err)
 		r = keep_ports(dp, err);
 	if (r == 0)
 		r = nat_attach(f->nat, err);
+	if (r == 0 && nat_resized(f->nat))
+		say("flows-dropped",
+		    "the eBPF dataplane's table of flows has another size than "
+		    "before (--flow-table): its flows end");
 	if (r == 0) /* before a packet meets the programs */
 		r = dp_fast_ipsec_look(dp, true, err);
 	if (r == 0) {

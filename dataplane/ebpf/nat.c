@@ -25,11 +25,41 @@ DEFINE_CLEANUP(struct publish_bpf, publish_bpf__destroy)
 
 /* ---- open --------------------------------------------------------------- */
 
-static int drop_pins(struct nat *nat, struct err *err)
+/* What the socket hooks have as well, and remove. */
+static const char *const shared[] = { "nat_local", NULL };
+
+/* @all: nobody has them open. */
+static int drop_pins(struct nat *nat, bool all, struct err *err)
 {
 	int r = tc_sweep(nat->cfg.tc, NAT_UPLINK_NAME, NULL, NULL, err);
 
-	return r < 0 ? r : pin_remove(nat->cfg.pins, "nat_", err);
+	if (r < 0)
+		return r;
+	return all ? pin_remove(nat->cfg.pins, "nat_", err)
+		   : pin_remove_but(nat->cfg.pins, "nat_", shared, err);
+}
+
+/* The maps whose size can be chosen. */
+static int drop_flows(struct nat *nat, struct err *err)
+{
+	int r = tc_sweep(nat->cfg.tc, NAT_UPLINK_NAME, NULL, NULL, err);
+
+	if (r >= 0)
+		r = pin_remove(nat->cfg.pins, "nat_new", err);
+	return r == 0 ? pin_remove(nat->cfg.pins, "nat_est", err) : r;
+}
+
+/* Nobody follows the host's addresses any more. */
+static void forget_local(struct nat *nat)
+{
+	char path[PIN_PATH_MAX];
+	_cleanup_close_ int fd =
+		bpf_obj_get(pin_path(nat->cfg.pins, "nat_local", path));
+	__u32 key[4];
+
+	while (fd >= 0 && bpf_map_get_next_key(fd, NULL, key) == 0 &&
+	       bpf_map_delete_elem(fd, key) == 0)
+		;
 }
 
 static int look_at_meta(struct nat *nat, bool *dropped, struct err *err)
@@ -40,7 +70,7 @@ static int look_at_meta(struct nat *nat, bool *dropped, struct err *err)
 		return r;
 	*dropped = r == MAPS_OTHER;
 	nat->foreign = r == MAPS_FOREIGN;
-	return *dropped ? drop_pins(nat, err) : 0;
+	return *dropped ? drop_pins(nat, true, err) : 0;
 }
 
 int nat_open(const struct nat_config *cfg, struct nat **ret, bool *dropped,
@@ -87,6 +117,11 @@ void nat_close(struct nat *nat)
 bool nat_is_attached(const struct nat *nat)
 {
 	return nat->skel != NULL;
+}
+
+bool nat_resized(const struct nat *nat)
+{
+	return nat->resized;
 }
 
 bool nat_is_pinned(const struct nat *nat)
@@ -187,6 +222,22 @@ static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
 	return 0;
 }
 
+static int take_or_make(struct nat *nat, struct err *err)
+{
+	int r = load(nat, &nat->skel, err);
+
+	if (r != -EPROTO)
+		return r;
+	nat->resized = true;
+	r = drop_flows(nat, err); /* of other sizes */
+	if (r == 0)
+		r = load(nat, &nat->skel, err);
+	if (r != -EPROTO)
+		return r;
+	r = drop_pins(nat, false, err); /* half made */
+	return r == 0 ? load(nat, &nat->skel, err) : r;
+}
+
 int nat_attach(struct nat *nat, struct err *err)
 {
 	bool fresh;
@@ -194,28 +245,24 @@ int nat_attach(struct nat *nat, struct err *err)
 
 	if (nat->skel)
 		return 0;
+	nat->resized = false;
 	if (nat->foreign)
-		r = drop_pins(nat, err);
+		r = drop_pins(nat, false, err);
 	nat->foreign = false;
 	fresh = !pin_exists(nat->cfg.pins, "nat_meta");
 	if (r == 0)
-		r = load(nat, &nat->skel, err);
-	/* of other sizes, or half made: without their flows */
-	if (r == -EPROTO) {
-		r = drop_pins(nat, err);
-		if (r == 0)
-			r = load(nat, &nat->skel, err);
-	}
+		r = take_or_make(nat, err);
 	if (r < 0 && fresh)
-		(void)pin_remove(nat->cfg.pins, "nat_", NULL);
+		(void)pin_remove_but(nat->cfg.pins, "nat_", shared, NULL);
 	return r < 0 ? err_wrap(err, r, "published ports by eBPF") : 0;
 }
 
 int nat_detach(struct nat *nat, struct err *err)
 {
-	int r = drop_pins(nat, err);
+	int r = drop_pins(nat, false, err);
 
 	nat_share_close(nat);
+	forget_local(nat);
 	publish_bpf__destroy(take_ptr(nat->skel));
 	free(take_ptr(nat->uplinks));
 	nat->uplink_count = 0;

@@ -62,6 +62,8 @@ DEFINE_CLEANUP(struct nat, nat_close)
  * Return: 0; -EOPNOTSUPP when the kernel can't, @err says what it lacks.
  */
 int nat_attach(struct nat *nat, struct err *err);
+/* Were the flows in maps of other sizes when it attached, and so ended?  Tell it. */
+bool nat_resized(const struct nat *nat);
 bool nat_is_attached(const struct nat *nat);
 /* Are maps of this namespace there, of us or an earlier daemon? */
 bool nat_is_pinned(const struct nat *nat);

@@ -32,6 +32,7 @@ struct nat {
 	struct nat_config cfg;
 	struct maps_meta meta;
 	uint16_t masq_first, masq_last;
+	bool resized;             /* nat_resized() */
 	bool foreign;             /* the pins are of another namespace */
 	bool aside;               /* nat_stand_aside() */
 	struct publish_bpf *skel; /* owned; NULL: not attached */

@@ -128,7 +128,23 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
+static bool is_kept(const char *const *keep, const char *name)
+{
+	for (; *keep; keep++)
+		if (strcmp(*keep, name) == 0)
+			return true;
+	return false;
+}
+
 int pin_remove(struct pin_dir *d, const char *prefix, struct err *err)
+{
+	static const char *const none[] = { NULL };
+
+	return pin_remove_but(d, prefix, none, err);
+}
+
+int pin_remove_but(struct pin_dir *d, const char *prefix,
+		   const char *const *keep, struct err *err)
 {
 	_cleanup_(closedirp) DIR *dir = opendir(d->path);
 	const struct dirent *de;
@@ -139,6 +155,7 @@ int pin_remove(struct pin_dir *d, const char *prefix, struct err *err)
 		return err_set(err, -errno, "%s: %s", d->path, strerror(errno));
 	while ((de = readdir(dir)))
 		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 &&
+		    !is_kept(keep, de->d_name) &&
 		    unlinkat(dirfd(dir), de->d_name, 0) < 0 && errno != ENOENT)
 			return err_set(err, -errno, "%s/%s: %s", d->path,
 				       de->d_name, strerror(errno));

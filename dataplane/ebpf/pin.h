@@ -42,6 +42,9 @@ bool pin_exists(const struct pin_dir *d, const char *name);
 
 /* Unpin all names that begin with @prefix. Absent: 0. */
 int pin_remove(struct pin_dir *d, const char *prefix, struct err *err);
+/* The same, but for those in @keep, which NULL ends. */
+int pin_remove_but(struct pin_dir *d, const char *prefix,
+		   const char *const *keep, struct err *err);
 /* Remove the directory and those above it as far as they are empty; unlocks
  * it if it is gone. */
 void pin_rmdir(struct pin_dir *d);
