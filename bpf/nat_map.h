@@ -76,7 +76,8 @@ struct nat_flow {
 	__u8 state, flags;
 	__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
 	__u32 port_stat;       /* index of nat_stat: of the published port; */
-	__u32 ep_stat;         /* of the endpoint. 0: not counted */
+	__u16 from_stat;       /* of the endpoint that sends these packets, */
+	__u16 to_stat;         /* of the one that gets them. 0: not counted */
 };
 
 enum nat_ep_flags {
@@ -139,6 +140,24 @@ struct nat_local {
 		       * Berth network, else 0 */
 };
 
+/*
+ * What became of the packets of one published port or one endpoint: the value of
+ * nat_stat (per CPU), whose entry 0 counts nobody.  "In" is to the container.
+ * Packets and bytes are those of the wire: of an aggregate the segments, each
+ * with its own headers; a packet's length is the frame's, without its checksum.
+ */
+struct nat_stat {
+	__u64 packets_in, bytes_in;
+	__u64 packets_out, bytes_out;
+	__u64 flows;   /* begun */
+	__u64 refused; /* to begin, or to go on: policy, limit, no room */
+};
+
+/* Entries of nat_stat, whatever the number of CPUs: they are allocated whole. */
+#define NAT_STAT_MAX   8192u
+#define NAT_STAT_BYTES (16u << 20)
+#define NAT_STAT_LEAST 256u
+
 /* Fragments after the first: the ports of the first. */
 struct nat_frag_key {
 	__u32 saddr[4], daddr[4];
@@ -180,6 +199,8 @@ struct nat_meta {
 
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
 _Static_assert(sizeof(struct nat_flow) == 96, "nat_flow has a hole");
+_Static_assert(NAT_STAT_MAX <= 65536, "nat_flow.to_stat is too short");
+_Static_assert(sizeof(struct nat_stat) == 48, "nat_stat has a hole");
 _Static_assert(sizeof(struct nat_ep) == 72, "nat_ep has a hole");
 _Static_assert(sizeof(struct nat_policy_key) == 24,
 	       "nat_policy_key has a hole");

@@ -33,6 +33,7 @@
 #include "bpf/lib/published.h"
 #include "bpf/lib/rate.h"
 #include "bpf/lib/rewrite.h"
+#include "bpf/lib/stat.h"
 #include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
 
@@ -166,6 +167,14 @@ static __always_inline int drop(struct __sk_buff *skb, const struct work *w,
 	return TC_ACT_SHOT;
 }
 
+/* What a published port was asked for, and does not do. */
+static __always_inline int refuse(struct __sk_buff *skb, const struct work *w,
+				  __u32 why)
+{
+	stat_refused(w->f.port_stat);
+	return drop(skb, w, why);
+}
+
 static __always_inline int to_peer(struct __sk_buff *skb, const struct work *w)
 {
 	const struct nat_flow *c = &w->f;
@@ -173,6 +182,7 @@ static __always_inline int to_peer(struct __sk_buff *skb, const struct work *w)
 	if (rewrite_macs(skb, c) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
 	count(NAT_COUNT_IN);
+	stat_packet(skb, w);
 	return (int)bpf_redirect_peer(c->ifindex, 0);
 }
 
@@ -184,8 +194,9 @@ static __always_inline int too_fast(struct __sk_buff *skb,
 	       rate_in(skb, c->ifindex);
 }
 
-static __always_inline int to_wire(const struct nat_flow *c)
+static __always_inline int to_wire(struct __sk_buff *skb, const struct work *w)
 {
+	const struct nat_flow *c = &w->f;
 	struct bpf_redir_neigh nh = { 0 };
 
 	if (c->flags & NAT_GW6) {
@@ -196,6 +207,7 @@ static __always_inline int to_wire(const struct nat_flow *c)
 		nh.ipv4_nh = c->next_hop[0];
 	}
 	count(NAT_COUNT_OUT);
+	stat_packet(skb, w);
 	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
 }
 
@@ -241,12 +253,12 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 		return drop(skb, w, NAT_DROP_RATE);
 	why = flow_step(w, f);
 	if (why)
-		return drop(skb, w, why);
+		return refuse(skb, w, why);
 	if (p->frag == FRAG_FIRST)
 		frag_remember(p);
 	if (rewrite(skb, p, &c->to) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
-	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(c);
+	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
 }
 
 /* ---- ICMP errors --------------------------------------------------------- */
@@ -286,7 +298,7 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 	if (rewrite_ip(skb, p, out) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
 	count(NAT_COUNT_ICMP);
-	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(c);
+	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
 }
 
 /* ---- new flows ----------------------------------------------------------- */
@@ -366,6 +378,7 @@ static __always_inline void to_endpoint(struct nat_flow *f,
 	if (ep->flags & NAT_EP_RATED)
 		f->flags |= NAT_RATED;
 	f->ifindex = ep->ifindex;
+	f->to_stat = (__u16)ep->stat;
 	__builtin_memcpy(f->dmac, ep->mac, 6);
 	__builtin_memcpy(f->smac, ep->bridge_mac, 6);
 }
@@ -399,15 +412,19 @@ static __always_inline int begin(struct __sk_buff *skb, struct work *w)
 {
 	const struct packet *p = &w->p;
 
+	w->f.from_stat = w->back.to_stat;
+	w->back.from_stat = w->f.to_stat;
+	w->back.port_stat = w->f.port_stat;
 	if (too_fast(skb, &w->f))
 		return drop(skb, w, NAT_DROP_RATE);
 	if (flow_add(w) < 0)
-		return drop(skb, w, NAT_DROP_FULL);
+		return refuse(skb, w, NAT_DROP_FULL);
+	stat_flow(&w->f);
 	if (p->frag == FRAG_FIRST)
 		frag_remember(p);
 	if (rewrite(skb, p, &w->f.to) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
-	return w->f.flags & NAT_PEER ? to_peer(skb, w) : to_wire(&w->f);
+	return w->f.flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
 }
 
 /* ---- from the wire ------------------------------------------------------- */
@@ -430,6 +447,7 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	if (!d || (!local && !is_local_by_route(skb, p)))
 		return TC_ACT_UNSPEC;
 	prepare(w, 0, NAT_INSIDE);
+	w->f.port_stat = d->stat;
 	ep = find_container(p, d, &w->f.to);
 	if (!ep || ep->flags & NAT_EP_INTERNAL || p->ttl <= 1 ||
 	    host_has(skb, p->v6, &p->t, 0))
@@ -438,7 +456,7 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 		return drop(skb, w, NAT_DROP_FORGED);
 	why = refused(ep, p);
 	if (why)
-		return drop(skb, w, why);
+		return refuse(skb, w, why);
 	if (route(skb, ep->bridge, p->v6, p->t.daddr, p->t.saddr, &w->back) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
@@ -497,6 +515,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	if (!d)
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_INSIDE, NAT_INSIDE);
+	w->f.port_stat = d->stat;
 	ep = find_container(p, d, &w->f.to);
 	if (!ep || (ep->flags | own->flags) & NAT_EP_INTERNAL || p->ttl <= 1 ||
 	    host_has(skb, p->v6, &p->t, 0))
@@ -506,7 +525,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	    (apart && ep->ifindex != own->ifindex)) {
 		why = refused(ep, p);
 		if (why)
-			return drop(skb, w, why);
+			return refuse(skb, w, why);
 	}
 	if (addr_same(w->f.to.daddr, p->t.saddr) ||
 	    (apart && ep->bridge == own->bridge)) {

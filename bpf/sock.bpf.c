@@ -66,6 +66,14 @@ struct {
 	__type(value, struct nat_local);
 } nat_local SEC(".maps");
 
+/* Likewise. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NAT_STAT_MAX);
+	__type(key, __u32);
+	__type(value, struct nat_stat);
+} nat_stat SEC(".maps");
+
 struct place {
 	__u32 addr[4];
 	__u32 port; /* as in bpf_sock_addr: network order in the low half */
@@ -257,7 +265,20 @@ static __always_inline int ours(struct bpf_sock_addr *ctx)
 
 /* ---- connect, sendmsg --------------------------------------------------- */
 
-static __always_inline int out4(struct bpf_sock_addr *ctx)
+/* A connection to the published port @d.  A packet may come in between on this
+ * processor and count as well. */
+static __always_inline void count_flow(const struct sock_dst *d)
+{
+	__u32 index = d->stat;
+	struct nat_stat *s = 0;
+
+	if (index)
+		s = bpf_map_lookup_elem(&nat_stat, &index);
+	if (s)
+		__sync_fetch_and_add(&s->flows, 1);
+}
+
+static __always_inline int out4(struct bpf_sock_addr *ctx, int sending)
 {
 	struct bpf_sock *sk = ctx->sk;
 	const struct sock_dst *d;
@@ -272,6 +293,8 @@ static __always_inline int out4(struct bpf_sock_addr *ctx)
 	d = find(&asked, (__u8)ctx->protocol);
 	if (!d || !choose(ctx, d, &asked, &to))
 		return 1;
+	if (!sending)
+		count_flow(d);
 	remember(sk, &asked, &to);
 	ctx->user_ip4 = to.addr[3];
 	ctx->user_port = to.port;
@@ -326,6 +349,8 @@ static __always_inline int out6(struct bpf_sock_addr *ctx, int sending)
 	/* the kernel can't turn one datagram of an IPv6 socket into IPv4 */
 	if (sending && is_v4(&to))
 		return refuse(ECONNREF);
+	if (!sending)
+		count_flow(d);
 	remember(sk, &asked, &to);
 	write6(ctx, &to);
 	return 1;
@@ -334,7 +359,7 @@ static __always_inline int out6(struct bpf_sock_addr *ctx, int sending)
 SEC("cgroup/connect4")
 int sock_connect4(struct bpf_sock_addr *ctx)
 {
-	return out4(ctx);
+	return out4(ctx, 0);
 }
 
 SEC("cgroup/connect6")
@@ -346,7 +371,7 @@ int sock_connect6(struct bpf_sock_addr *ctx)
 SEC("cgroup/sendmsg4")
 int sock_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	return out4(ctx);
+	return out4(ctx, 1);
 }
 
 SEC("cgroup/sendmsg6")

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/ebpf/nat_stat.h"
 #include "lib/fail.h"
 
 static void *copy_of(const void *p, size_t size)
@@ -104,6 +105,9 @@ void dp_load_begin(struct dp *dp)
 
 	dp->loading = true;
 	dp->host.adopting = true;
+	/* where that fails they begin anew */
+	if (dp->fast.stats)
+		(void)nat_stats_recall(dp->fast.stats, NULL);
 	sock_load_begin(dp->sock);
 }
 
@@ -291,6 +295,7 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 		if (strcmp(p->pub.network, net->id) != 0)
 			continue;
 		dp_unhook(dp, net, p);
+		dp_stats_drop_ports(dp, p);
 		dp_fast_forget(dp, p);
 		dp_abort_clients(net, p);
 		state_pub_free(tab_take(&st->pubs, p->id));
@@ -301,6 +306,7 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 		if (strcmp(p->port.network, net->id) != 0)
 			continue;
 		dp_fast_port_del(dp, p);
+		dp_stats_drop_port(dp, p);
 		(void)guard_port_del(dp->guard, p->port.ifname, NULL);
 		free(tab_take(&st->ports, p->id));
 	}

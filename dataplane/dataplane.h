@@ -147,6 +147,22 @@ bool dp_network_is_fast(struct dp *dp, const char *network);
 int dp_counts(struct dp *dp,
 	      void (*fn)(void *ctx, const char *name, uint64_t value),
 	      void *ctx, struct err *err);
+/* What the tc programs counted of one port or endpoint: "in" is to the
+ * container, bytes are of frames. */
+struct dp_stats {
+	bool counted; /* false: the rest is 0 and says nothing */
+	uint64_t packets_in, bytes_in, packets_out, bytes_out;
+	uint64_t flows;   /* begun; of a port, this host's connections as well,
+			   * whose packets are not counted */
+	uint64_t refused; /* by policy, by limit, for want of room */
+};
+/* @range: one of what is published to @endpoint.  What is not known is not
+ * counted. */
+int dp_port_stats(struct dp *dp, const char *endpoint,
+		  const struct port_range *range, struct dp_stats *ret,
+		  struct err *err);
+int dp_endpoint_stats(struct dp *dp, const char *endpoint, struct dp_stats *ret,
+		      struct err *err);
 /*
  * dp_forward_guard() - forwarding of a family was switched on by the driver
  * and by nobody else: drop what is forwarded between interfaces that are not

@@ -19,8 +19,9 @@
 
 /* The eBPF side of networks that have it (fast.c). */
 struct dp_fast {
-	struct tc *tc;      /* owned */
-	struct nat *nat;    /* owned */
+	struct tc *tc;           /* owned */
+	struct nat *nat;         /* owned */
+	struct nat_stats *stats; /* owned: who counts where; NULL: nobody */
 	struct claim *masq; /* owned: ports kept from the ephemeral allocator,
 			     * where that is needed; or NULL */
 	uint16_t masq_first, masq_last; /* as configured; 0..0: default */
@@ -217,6 +218,24 @@ enum nat_link_kind dp_link_kind(void *dp, const struct nlk_link *l);
  * kernel's ephemeral ports @lo..@hi take of it.
  * Return: true: they have to be kept from the ephemeral allocator. */
 bool dp_masq_choose(uint32_t lo, uint32_t hi, uint16_t *first, uint16_t *last);
+
+/* ---- counters (stats.c) -------------------------------------------------- */
+
+/* A counter for each of @p's ports, which are chosen: that in .stat if it can be
+ * had, that of an earlier daemon, or a new one. */
+void dp_stats_ports(struct dp *dp, const struct dp_network *net,
+		    struct state_pub *p);
+void dp_stats_drop_ports(struct dp *dp, const struct state_pub *p);
+/* @to replaces @from: what both have goes on counting. */
+void dp_stats_inherit(const struct state_pub *from, struct state_pub *to);
+/* One for the endpoint, whose link has @ifindex, if it has none. */
+void dp_stats_port(struct dp *dp, struct state_port *p, int ifindex);
+void dp_stats_drop_port(struct dp *dp, struct state_port *p);
+
+/* The container addresses that @p's ports lead to; none where that family is not
+ * open. */
+void dp_publish_hooked(const struct dp_network *net, const struct state_pub *p,
+		       struct ip_addr *ip4, struct ip_addr *ip6);
 
 /* End UDP sockets of this host that the hooks led to @p's container. */
 void dp_abort_clients(const struct dp_network *net, const struct state_pub *p);

@@ -13,6 +13,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/ebpf/guard_count.h"
+#include "dataplane/ebpf/nat_stat.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/netns.h"
@@ -56,6 +57,9 @@ int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err)
 	if (r < 0)
 		return r;
 	nat.tc = f->tc;
+	r = nat_stats_open(nat.pins, &f->stats, err);
+	if (r < 0)
+		return r;
 	r = nat_open(&nat, &f->nat, &f->dropped, err);
 	if (r == 0 && f->dropped)
 		say("flows-dropped",
@@ -70,6 +74,7 @@ void dp_fast_close(struct dp *dp)
 	claim_free(take_ptr(dp->fast.masq));
 	dp_fast_ipsec_close(dp);
 	nat_close(dp->fast.nat);
+	nat_stats_close(dp->fast.stats);
 	tc_close(dp->fast.tc);
 }
 
@@ -311,6 +316,13 @@ static int guard_anew(struct dp *dp, struct err *err)
 	return r;
 }
 
+/* Who had a counter under an earlier daemon has said so. */
+static void end_recall(struct dp *dp)
+{
+	if (dp->fast.stats)
+		nat_stats_recalled(dp->fast.stats);
+}
+
 /* What an earlier daemon left is taken over, or removed. */
 void dp_fast_load(struct dp *dp)
 {
@@ -322,6 +334,7 @@ void dp_fast_load(struct dp *dp)
 
 	if (!any_wants(dp)) {
 		(void)dp_fast_stop(dp, NULL);
+		end_recall(dp);
 		return;
 	}
 	if (!dp_fast_runs(dp))
@@ -337,6 +350,7 @@ void dp_fast_load(struct dp *dp)
 		return; /* nftables does it meanwhile */
 	}
 	nat_flow_recheck(dp->fast.nat);
+	end_recall(dp);
 	dp->fast.again = false;
 }
 

@@ -71,6 +71,7 @@ static const struct nlk_link *find_link(const struct links *l, const char *name)
 
 static struct nat_endpoint endpoint_of(const struct dp_network *net,
 				       const struct dp_port *port, int index,
+				       uint32_t stat,
 				       const struct nlk_link *bridge)
 {
 	/* An answer to who reached the container directly looks like the first
@@ -100,6 +101,7 @@ static struct nat_endpoint endpoint_of(const struct dp_network *net,
 		.policy = policy ? (uint32_t)id : 0,
 		.rate = policy ? policy->rate : 0,
 		.burst = policy ? policy->burst : 0,
+		.stat = stat,
 	};
 }
 
@@ -117,7 +119,8 @@ int dp_fast_port_add(struct dp *dp, const struct dp_network *net,
 		r = nlk_link_get(dp->nlk, net->bridge, 0, &bridge, err);
 	if (r < 0)
 		return r;
-	ep = endpoint_of(net, &p->port, link.index, &bridge);
+	dp_stats_port(dp, p, link.index);
+	ep = endpoint_of(net, &p->port, link.index, p->stat, &bridge);
 	/* one of the two links may be new, or a list of before be gone */
 	if (ep.policy || dp->fast.listed)
 		r = dp_fast_policies(dp, err);
@@ -158,7 +161,9 @@ static int list_ports(struct dp *dp, struct nat_endpoint *list, struct err *err)
 		if (!net || !dp_fast_wants(net) || !link || !bridge)
 			continue;
 		p->index = link->index;
-		list[n++] = endpoint_of(net, &p->port, link->index, bridge);
+		dp_stats_port(dp, p, link->index);
+		list[n++] = endpoint_of(net, &p->port, link->index, p->stat,
+					bridge);
 	}
 	return r < 0 ? r : n;
 }

@@ -24,6 +24,8 @@ struct port_range {
 	uint16_t host_first, port_first;
 	uint32_t count; /* 1..65535 */
 	uint16_t choose_first, choose_last;
+	uint32_t stat; /* the dataplane's own: its counter; not compared, not
+			* kept on record */
 };
 
 struct portmap {

@@ -212,7 +212,11 @@ static int renew_port(struct dp *dp, const struct dp_network *net,
 
 static void take_out(struct dp *dp, const char *endpoint)
 {
-	free(tab_take(&dp->st.ports, endpoint));
+	struct state_port *p = tab_take(&dp->st.ports, endpoint);
+
+	if (p)
+		dp_stats_drop_port(dp, p);
+	free(p);
 	dp_fast_drop_policies(dp);
 }
 
@@ -238,6 +242,7 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	if (old) {
 		before = *old;
 		item.index = old->index;
+		item.stat = old->stat;
 		*old = item;
 	} else {
 		copy = malloc(sizeof(*copy));
@@ -250,6 +255,7 @@ int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err)
 	if (dp->loading)
 		return 0;
 	r = map_port(dp, net, port, old ? &before.port : NULL, err);
+	before.stat = old ? old->stat : 0;
 	if (r < 0 && old)
 		*old = before;
 	else if (r < 0)
@@ -282,9 +288,10 @@ int dp_port_del(struct dp *dp, const char *endpoint, struct err *err)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	if (r == 0 && !dp->loading)
 		dp_fast_drop_policies(dp);
-	if (r == 0) /* not those of who has the address by now */
+	if (r == 0) { /* not those of who has the address by now */
 		forget_flows(dp, &p->port, false);
-	else if (tab_put(&dp->st.ports, p) == 0)
+		dp_stats_drop_port(dp, p);
+	} else if (tab_put(&dp->st.ports, p) == 0)
 		p = NULL;
 	return r;
 }

@@ -138,6 +138,16 @@ static int hold_ports(struct dp *dp, struct state_pub *p, struct err *err)
 
 /* ---- socket hooks: this host's own loopback ----------------------------- */
 
+void dp_publish_hooked(const struct dp_network *net, const struct state_pub *p,
+		       struct ip_addr *ip4, struct ip_addr *ip6)
+{
+	*ip4 = *ip6 = (struct ip_addr){ 0 };
+	if (opens(net, &p->pub.ip4, AF_INET))
+		*ip4 = p->pub.ip4;
+	if (opens(net, &p->pub.ip6, AF_INET6))
+		*ip6 = p->pub.ip6;
+}
+
 static int hook(struct dp *dp, const struct dp_network *net,
 		const struct state_pub *p, struct err *err)
 {
@@ -244,18 +254,12 @@ static int open_claimed(struct dp *dp, const struct dp_network *net,
 	return 0;
 }
 
-/* All of one new publish; @p is taken on success.  @ret: the ports as they are
- * now, copied before anything is open; owned; may be NULL. */
-static int publish(struct dp *dp, const struct dp_network *net,
-		   struct state_pub *p, struct portmap *ret, struct err *err)
+/* @ret: the ports as they are now, copied before anything is open; owned; may be
+ * NULL. */
+static int open_held(struct dp *dp, const struct dp_network *net,
+		     struct state_pub *p, struct portmap *ret, struct err *err)
 {
-	int r;
-
-	p->holds = dp_publish_holds(net, &p->pub);
-	r = hold_ports(dp, p, err);
-	if (r < 0)
-		return r;
-	r = FAILPOINT("dp.publish.claimed");
+	int r = FAILPOINT("dp.publish.claimed");
 	if (r < 0)
 		return err_set(err, r, "test: dp.publish.claimed");
 	r = FAILPOINT("dp.publish.copy");
@@ -268,6 +272,23 @@ static int publish(struct dp *dp, const struct dp_network *net,
 	r = open_claimed(dp, net, p, err);
 	if (r < 0 && ret)
 		portmap_free(ret);
+	return r;
+}
+
+/* All of one new publish; @p is taken on success. */
+static int publish(struct dp *dp, const struct dp_network *net,
+		   struct state_pub *p, struct portmap *ret, struct err *err)
+{
+	int r;
+
+	p->holds = dp_publish_holds(net, &p->pub);
+	r = hold_ports(dp, p, err);
+	if (r < 0)
+		return r;
+	dp_stats_ports(dp, net, p);
+	r = open_held(dp, net, p, ret, err);
+	if (r < 0)
+		dp_stats_drop_ports(dp, p);
 	return r;
 }
 
@@ -286,6 +307,7 @@ static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 		return r;
 	if (net)
 		dp_unhook(dp, net, p);
+	dp_stats_drop_ports(dp, p);
 	claim_free(take_ptr(p->claim));
 	state_remark(&dp->st);
 	if (dp->loading)
@@ -315,6 +337,8 @@ static int new_pub(const struct dp_publish *pub, struct state_pub **ret,
 	r = portmap_normalize(&p->pub.ports, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < p->pub.ports.count; i++)
+		p->pub.ports.ranges[i].stat = 0; /* of an earlier publish */
 	*ret = take_ptr(p);
 	return 0;
 }
@@ -332,6 +356,7 @@ static int replace(struct dp *dp, const struct dp_network *net,
 		(void)tab_put(&dp->st.pubs, old); /* room is there */
 		return r;
 	}
+	dp_stats_inherit(old, p);
 	r = publish(dp, net, p, ret, err);
 	if (r < 0)
 		claim_free(take_ptr(p->claim)); /* the old one wants them */

@@ -32,7 +32,8 @@ struct state_port {
 	char id[65]; /* of the endpoint */
 	struct dp_port port;
 	int index; /* of the link that has the eBPF dataplane's program; 0: none */
-	bool leaving; /* dp_service_leave() */
+	bool leaving;  /* dp_service_leave() */
+	uint32_t stat; /* its counter: index of nat_stat; 0: none */
 };
 
 struct state_pub {

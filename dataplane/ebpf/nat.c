@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "dataplane/ebpf/nat_priv.h"
+#include "dataplane/ebpf/nat_stat.h"
 #include "dataplane/ebpf/sock.h"
 #include "lib/fail.h"
 #include "lib/netns.h"
@@ -26,7 +27,7 @@ DEFINE_CLEANUP(struct publish_bpf, publish_bpf__destroy)
 /* ---- open --------------------------------------------------------------- */
 
 /* What the socket hooks have as well, and remove. */
-static const char *const shared[] = { "nat_local", NULL };
+static const char *const shared[] = { "nat_local", "nat_stat", NULL };
 
 /* @all: nobody has them open. */
 static int drop_pins(struct nat *nat, bool all, struct err *err)
@@ -46,7 +47,10 @@ static int drop_flows(struct nat *nat, struct err *err)
 
 	if (r >= 0)
 		r = pin_remove(nat->cfg.pins, "nat_new", err);
-	return r == 0 ? pin_remove(nat->cfg.pins, "nat_est", err) : r;
+	if (r == 0)
+		r = pin_remove(nat->cfg.pins, "nat_est", err);
+	/* what it counts is gone with them */
+	return r == 0 ? pin_remove(nat->cfg.pins, "nat_share", err) : r;
 }
 
 /* Nobody follows the host's addresses any more. */
@@ -180,6 +184,8 @@ static void set_sizes(const struct nat *nat, struct publish_bpf *skel)
 					       nat->cfg.est_max);
 	/* two entries a flow, one of them the endpoint's: half of the flows */
 	skel->rodata->est_share = bpf_map__max_entries(skel->maps.nat_est) / 4;
+	(void)bpf_map__set_max_entries(skel->maps.nat_stat,
+				       nat_stats_size(nat->cpus));
 }
 
 static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)

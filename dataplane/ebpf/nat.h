@@ -99,6 +99,7 @@ struct nat_endpoint {
 	bool rated;                /* it has a rate: guard.h */
 	uint32_t policy;      /* number of its list (nat_policy.h); 0: none */
 	uint32_t rate, burst; /* with it: dataplane/policy.h */
+	uint32_t stat;        /* its counter (nat_stat.h); 0: none */
 };
 
 int nat_ep_add(struct nat *nat, const struct nat_endpoint *ep, struct err *err);

@@ -26,6 +26,7 @@ static bool entry_of(const struct nat_endpoint *ep, bool v6, __u32 key[4],
 		.policy = ep->policy,
 		.limit_gap = ep->rate ? 1000000000u / ep->rate : 0,
 		.limit_burst = ep->burst,
+		.stat = ep->stat,
 	};
 	nat_addr(key, ip);
 	nat_addr(ret->gateway, v6 ? &ep->gateway6 : &ep->gateway4);

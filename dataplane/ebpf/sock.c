@@ -3,8 +3,8 @@
  * The socket hooks' life: load, pin, attach; what is in the maps is in
  * sock_maps.c.
  *
- * Pins in the driver's directory: sock_pub, sock_range, sock_held,
- * sock_port, sock_peer, sock_meta, nat_local (maps) and sock_link_<hook>.  A daemon that starts anew takes the
+ * Pins in the driver's directory: sock_pub, sock_range, sock_held, sock_port,
+ * sock_peer, sock_meta, nat_local, nat_stat (maps) and sock_link_<hook>.  A daemon that starts anew takes the
  * maps as they are, if their layout is its own, and puts its programs into the
  * links in place of the old ones: no connection sees a moment without them.
  * Pins of another network namespace whose daemon is gone (its lock is free)
@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "dataplane/ebpf/nat_stat.h"
 #include "dataplane/ebpf/sock_priv.h"
 #include "lib/fail.h"
 #include "lib/netns.h"
@@ -143,6 +144,9 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 	skel->rodata->can_set_retval =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 					BPF_FUNC_set_retval, NULL) == 1;
+	(void)bpf_map__set_max_entries(
+		skel->maps.nat_stat,
+		nat_stats_size(libbpf_num_possible_cpus()));
 	r = maps_reuse(&s->pins, skel->obj, err);
 	if (r < 0)
 		return r;
@@ -279,6 +283,7 @@ static int attach_in_dir(struct sock *s, bool fresh, struct err *err)
 	if (fresh) {
 		(void)pin_remove(&s->pins, "sock_", NULL);
 		(void)pin_remove(&s->pins, "nat_local", NULL);
+		(void)pin_remove(&s->pins, "nat_stat", NULL);
 		pin_rmdir(&s->pins);
 	}
 	return r;
@@ -321,6 +326,8 @@ int sock_detach(struct sock *sock, struct err *err)
 	r = pin_remove(&sock->pins, "sock_", err);
 	if (r == 0)
 		r = pin_remove(&sock->pins, "nat_local", err);
+	if (r == 0)
+		r = pin_remove(&sock->pins, "nat_stat", err);
 	if (r < 0)
 		return err_wrap(err, r, "socket hooks");
 	pin_rmdir(&sock->pins);

@@ -156,7 +156,7 @@ int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 		const struct port_range *r = &ports->ranges[i];
 		struct sock_dst dst = dst_of(
 			ip4, ip6, (uint16_t)(r->port_first - r->host_first));
-
+		dst.stat = r->stat;
 		code = publish_range(l, r, &dst, singles_max, err);
 	}
 	return code;

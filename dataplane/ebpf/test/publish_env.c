@@ -103,6 +103,24 @@ static void put(struct bpf_map *map, const void *key, const void *value)
 			 0);
 }
 
+/* Counters: of ports by the number, of containers by the address. */
+static const struct {
+	const char *who;
+	__u32 index;
+} stats[] = {
+	{ "8080", 1 },     { "5353", 2 },     { "19968", 3 },
+	{ "7000", 4 },     { "10.9.0.2", 5 }, { "10.8.0.2", 6 },
+	{ "10.4.0.2", 7 }, { "10.4.0.3", 8 },
+};
+
+static __u32 stat_of(const char *who)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stats); i++)
+		if (strcmp(stats[i].who, who) == 0)
+			return stats[i].index;
+	return 0;
+}
+
 static void add_container(const char *ifname, const char *bridge,
 			  const char *ip4, const char *ip6, __u32 flags)
 {
@@ -114,6 +132,7 @@ static void add_container(const char *ifname, const char *bridge,
 	char gateway[32];
 
 	put(skel->maps.guard_port, &index, &port);
+	ep.stat = stat_of(ip4);
 	memcpy(ep.mac, container_mac, 6);
 	memcpy(ep.bridge_mac, bridge_mac, 6);
 	snprintf(gateway, sizeof(gateway), "%.*s.1",
@@ -161,7 +180,10 @@ static void publish(const char *host_ip, __u8 proto, unsigned port,
 	struct sock_prefix k = { .bits = SOCK_KEY_BITS + prefix };
 	struct sock_dst d = { .delta = (__u16)(to - port),
 			      .bits = (__u16)k.bits };
+	char number[8];
 
+	snprintf(number, sizeof(number), "%u", port);
+	d.stat = stat_of(number);
 	addr_key(host_ip, k.key.addr);
 	k.key.proto = proto;
 	k.key.port = htons((uint16_t)port);
@@ -459,8 +481,49 @@ static void stand_aside(__u32 on)
 	put(skel->maps.nat_aside, &zero, &on);
 }
 
+static void clear_stats(void)
+{
+	struct nat_stat *none = calloc((size_t)ncpu, sizeof(*none));
+	int fd = bpf_map__fd(skel->maps.nat_stat);
+
+	assert_non_null(none);
+	for (__u32 i = 0; i <= ARRAY_SIZE(stats); i++)
+		assert_int_equal(bpf_map_update_elem(fd, &i, none, BPF_ANY), 0);
+	free(none);
+}
+
+/* "stat WHO". Return: false: another word. */
+static bool read_stat(const char *what, const char *who, char *ret, size_t size)
+{
+	struct nat_stat *each, sum = { 0 };
+	__u32 index = stat_of(who);
+
+	if (strcmp(what, "stat") != 0)
+		return false;
+	each = calloc((size_t)ncpu, sizeof(*each));
+	assert_non_null(each);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_stat),
+					     &index, each),
+			 0);
+	for (int i = 0; i < ncpu; i++) {
+		sum.packets_in += each[i].packets_in;
+		sum.bytes_in += each[i].bytes_in;
+		sum.packets_out += each[i].packets_out;
+		sum.bytes_out += each[i].bytes_out;
+		sum.flows += each[i].flows;
+		sum.refused += each[i].refused;
+	}
+	free(each);
+	snprintf(ret, size,
+		 "flows=%llu in=%llu/%llu out=%llu/%llu refused=%llu",
+		 sum.flows, sum.packets_in, sum.bytes_in, sum.packets_out,
+		 sum.bytes_out, sum.refused);
+	return true;
+}
+
 void publish_env_clear(void)
 {
+	clear_stats();
 	clear_map(skel->maps.nat_new);
 	clear_map(skel->maps.nat_est);
 	clear_map(skel->maps.nat_frag);
@@ -691,7 +754,8 @@ static void play(char *line)
 	*packet++ = '\0';
 	if (strcmp(line, "flow") == 0)
 		snprintf(got, sizeof(got), "%s", state_of(packet));
-	else if (!change_host(line, packet, got, sizeof(got)) &&
+	else if (!read_stat(line, packet, got, sizeof(got)) &&
+		 !change_host(line, packet, got, sizeof(got)) &&
 		 !change_rate(line, packet, got, sizeof(got)))
 		run(line, packet, got, sizeof(got));
 	if (!matches(want, got))

@@ -60,6 +60,10 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), E, E2, E3, E5, E6
  *                                    (containers: v1, v2, ...)
  *   flow PACKET = STATE              half, replied, open, closing, none
+ *   stat WHO => flows=N in=PACKETS/BYTES out=... refused=N
+ *                                    since clear(); WHO: 8080, 5353, 19968, 7000,
+ *                                    10.9.0.2, 10.8.0.2, 10.4.0.2, 10.4.0.3; - what
+ *                                    is of nobody who counts
  *   lose ADDRESS => done             the host has it no more (until clear()),
  *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else;
  *   aside 1-OR-0 => done             the stack is to have everything (until clear()).
