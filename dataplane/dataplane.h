@@ -110,11 +110,18 @@ struct dp_publish {
 		      * ports, as with one of the network's */
 };
 
+/* Flows: two entries each, of about 190 bytes. */
+#define DP_FLOWS       131072
+#define DP_FLOWS_LEAST 1024
+#define DP_FLOWS_MOST  4194304
+
 struct dp_config {
 	const char *driver;  /* "berth-bridge": table names, marks, pins */
 	const char *bpf_dir; /* pins under <bpf-dir>/berth/v1/<driver>/ */
 	const char *cgroup;  /* where the socket hooks attach */
 	bool no_tcx;         /* clsact even where the kernel has tcx */
+	uint32_t flow_table; /* established flows that DP_EBPF has room for:
+			      * DP_FLOWS_LEAST to _MOST; 0: DP_FLOWS */
 	uint16_t masq_first, masq_last; /* source ports of what DP_EBPF
 			* masquerades; 0..0: nat_map.h's */
 };

@@ -30,6 +30,7 @@ struct dp_fast {
 	bool reports; /* a bridge of ours changed: look at all ports */
 	bool again;   /* starting failed: try again every second */
 	bool dropped; /* maps of another version were removed: say it */
+	bool crowded; /* told that the table of flows is nearly full */
 	bool listed;  /* the map of policies is not empty, as far as known */
 	struct nlk_xfrm *xfrm; /* owned; NULL: this kernel has no IPsec */
 	bool ipsec;           /* there are policies: the programs stand aside */

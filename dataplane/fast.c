@@ -57,6 +57,10 @@ int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err)
 	if (r < 0)
 		return r;
 	nat.tc = f->tc;
+	if (cfg->flow_table) {
+		nat.est_max = 2 * cfg->flow_table;
+		nat.new_max = cfg->flow_table / 2;
+	}
 	r = nat_stats_open(nat.pins, &f->stats, err);
 	if (r < 0)
 		return r;
@@ -438,6 +442,29 @@ static int look_again(struct dp *dp, struct err *err)
 	return n < 0 ? n : r < 0 ? r : n;
 }
 
+static void crowd_text(struct dp *dp, char *buf, size_t size)
+{
+	snprintf(buf, size,
+		 "the eBPF dataplane's table of established flows is more than "
+		 "%d %% full (room for %u): when it is full new connections "
+		 "are refused; start berth-bridge with a larger --flow-table",
+		 NAT_CROWDED, nat_flow_room(dp->fast.nat) / 2);
+}
+
+/* Once each time it fills. */
+static void tell_crowd(struct dp *dp)
+{
+	struct dp_fast *f = &dp->fast;
+	bool crowded = nat_flow_crowded(f->nat);
+	char text[256];
+
+	if (crowded && !f->crowded) {
+		crowd_text(dp, text, sizeof(text));
+		say("flow-table-fills", text);
+	}
+	f->crowded = crowded;
+}
+
 int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
 {
 	struct dp_fast *f = &dp->fast;
@@ -465,6 +492,7 @@ int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
 		n = r < 0 ? r : n + r;
 	/* flows end whatever becomes of the uplinks, or their map fills */
 	r = nat_flow_tick(f->nat, SWEEP_MAX, n < 0 ? NULL : err);
+	tell_crowd(dp);
 	return n < 0 || r >= 0 ? n : r;
 }
 
@@ -508,9 +536,15 @@ int dp_fast_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
 {
 	const struct nat_view view = view_of(dp);
 	int n = check_networks(dp, fn, ctx), r;
+	char text[256];
 
 	if (!dp_fast_runs(dp))
 		return n;
+	if (nat_flow_crowded(dp->fast.nat)) {
+		crowd_text(dp, text, sizeof(text));
+		fn(ctx, text);
+		n++;
+	}
 	r = nat_host_check(dp->fast.nat, &view, fn, ctx, err);
 	if (r < 0)
 		return r;

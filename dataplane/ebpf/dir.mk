@@ -44,3 +44,4 @@ tests += dataplane/ebpf/test/test_model.c
 tests += dataplane/ebpf/test/test_maps.c
 tests += dataplane/ebpf/test/test_stat_index.c
 tests += dataplane/ebpf/test/test_publish_stat.c
+tests += dataplane/ebpf/test/test_nat_stat.c

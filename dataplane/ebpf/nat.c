@@ -275,6 +275,7 @@ int nat_detach(struct nat *nat, struct err *err)
 	free(take_ptr(nat->again));
 	nat->again_count = 0;
 	nat->walk = (struct nat_walk){ 0 };
+	nat->crowded = false;
 	nat->foreign = false;
 	return r < 0 ? err_wrap(err, r, "published ports by eBPF") : 0;
 }

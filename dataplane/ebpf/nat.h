@@ -190,6 +190,18 @@ void nat_flow_recheck(struct nat *nat);
  */
 int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err);
 
+/* Per cent of nat_est: fuller than that it is crowded, until it has been emptier
+ * than that. */
+#define NAT_CROWDED 80
+#define NAT_ROOMY   70
+
+/* Is there little room for established flows, as far as nat_flow_tick() saw? */
+bool nat_flow_crowded(const struct nat *nat);
+/* Entries that nat_est has room for, two a flow. 0: not attached. */
+uint32_t nat_flow_room(const struct nat *nat);
+/* The rule, for tests. @all: @entries are all there are, not those seen yet. */
+bool nat_is_crowded(bool was, uint64_t entries, uint32_t max, bool all);
+
 /* ---- counters ------------------------------------------------------------ */
 
 /* "in", "drop-full": of enum nat_count. NULL: no such. */

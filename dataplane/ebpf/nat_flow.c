@@ -327,7 +327,7 @@ static int begin_walk(struct nat *nat, uint32_t now, struct err *err)
 		return r;
 	w->running = true;
 	w->est = w->begun = false;
-	w->entries = 0;
+	w->entries = w->established = 0;
 	w->started = now;
 	w->checking = w->recheck;
 	w->recheck = false;
@@ -365,6 +365,31 @@ static void end_walk(struct nat_walk *w)
 	w->before = w->flows;
 }
 
+bool nat_is_crowded(bool was, uint64_t entries, uint32_t max, bool all)
+{
+	if (entries * 100 > (uint64_t)max * NAT_CROWDED)
+		return true;
+	return was && !(all && entries * 100 < (uint64_t)max * NAT_ROOMY);
+}
+
+static void look_at_room(struct nat *nat)
+{
+	const struct nat_walk *w = &nat->walk;
+
+	nat->crowded = nat_is_crowded(nat->crowded, w->established,
+				      nat_flow_room(nat), !w->running);
+}
+
+bool nat_flow_crowded(const struct nat *nat)
+{
+	return nat->crowded;
+}
+
+uint32_t nat_flow_room(const struct nat *nat)
+{
+	return nat->skel ? bpf_map__max_entries(nat->skel->maps.nat_est) : 0;
+}
+
 static int walk_on(struct nat *nat, uint32_t bound, uint32_t now,
 		   struct err *err)
 {
@@ -377,8 +402,12 @@ static int walk_on(struct nat *nat, uint32_t bound, uint32_t now,
 		r = batch_read(nat, &b, w->est, &w->begun, &w->at, err);
 		if (r < 0)
 			break;
-		for (uint32_t i = 0; i < b.count; i++)
-			n += judge(nat, &b.keys[i], &b.flows[i], now);
+		for (uint32_t i = 0; i < b.count; i++) {
+			int gone = judge(nat, &b.keys[i], &b.flows[i], now);
+
+			n += gone;
+			w->established += w->est && !gone;
+		}
 		done += b.count;
 		w->entries += b.count;
 		if (r > 0)
@@ -388,6 +417,7 @@ static int walk_on(struct nat *nat, uint32_t bound, uint32_t now,
 		w->est = !w->est;
 		w->begun = false;
 	}
+	look_at_room(nat);
 	return r < 0 ? r : n;
 }
 

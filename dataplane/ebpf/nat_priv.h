@@ -21,6 +21,7 @@ struct nat_walk {
 	uint32_t at;              /* the kernel's cursor: a bucket */
 	uint32_t started;         /* seconds; 0: never */
 	uint64_t entries;         /* seen so far */
+	uint64_t established;     /* of them, in nat_est, and kept */
 	uint64_t flows;           /* NAT_COUNT_FLOW when it began */
 	bool recheck;    /* the next one looks for what lost its port ... */
 	bool checking;   /* ... and this one does */
@@ -42,6 +43,7 @@ struct nat {
 	size_t uplink_count;
 	int64_t *share; /* owned: nat_share, mapped; or NULL */
 	struct nat_walk walk;
+	bool crowded;             /* nat_flow_crowded() */
 	struct nat_filter *again; /* owned; once more at the next tick */
 	size_t again_count;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bridge driver's table. */
 #include <stdio.h>
+#include <string.h>
 
 #include "netplugins/bridge/bridge.h"
 
@@ -45,12 +46,34 @@ static int set_masquerade_ports(struct plugd *d, void *config,
 	return 0;
 }
 
+static int set_flow_table(struct plugd *d, void *config, const char *value,
+			  struct err *err)
+{
+	struct bridge_config *cfg = net_flag_config(config);
+	unsigned int flows;
+	char end;
+
+	(void)d;
+	if (sscanf(value, "%8u%c", &flows, &end) != 1 ||
+	    value[strspn(value, "0123456789")] || flows < DP_FLOWS_LEAST ||
+	    flows > DP_FLOWS_MOST)
+		return err_set(err, -EINVAL,
+			       "\"%s\" is no number of flows from %d to %d",
+			       value, DP_FLOWS_LEAST, DP_FLOWS_MOST);
+	cfg->flow_table = flows;
+	return 0;
+}
+
 static const struct plugd_flag flags[] = {
 	{ "dataplane", "nft|ebpf",
 	  "what carries new networks that do not say (nft)", set_dataplane },
 	{ "masquerade-ports", "FIRST-LAST",
 	  "source ports of what the eBPF dataplane masquerades (1024-32767)",
 	  set_masquerade_ports },
+	{ "flow-table", "N",
+	  "established connections that the eBPF dataplane has room for, about "
+	  "400 bytes each (131072)",
+	  set_flow_table },
 	{ 0 },
 };
 

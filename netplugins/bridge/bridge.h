@@ -119,6 +119,7 @@ struct bridge_reaper;
 struct bridge_config {
 	enum dp_backend dataplane;      /* of networks that do not say */
 	uint16_t masq_first, masq_last; /* 0..0: not given */
+	uint32_t flow_table;            /* flows; 0: not given */
 };
 
 struct bridge_host {
