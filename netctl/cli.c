@@ -47,6 +47,8 @@ static const struct flag flags[] = {
 	  false },
 	{ "all", NULL, "those with a name as well", FLAG_SWITCH, CLI_ALL,
 	  IN(all), false },
+	{ "stats", NULL, "with what was counted", FLAG_SWITCH, CLI_STATS,
+	  IN(stats), false },
 	{ "for", "TIME", "stop after that (default: until ^C)", FLAG_DURATION,
 	  CLI_FOR, IN(for_ms), false },
 	{ "dry-run", NULL, "or -n: say what would be done, change nothing",

@@ -40,6 +40,7 @@ enum {
 	CLI_DRIVER = 1 << 14,    /* --driver */
 	CLI_FOR = 1 << 15,       /* --for */
 	CLI_BACKENDS = 1 << 16,  /* --backend, any number; --service */
+	CLI_STATS = 1 << 17,     /* --stats */
 };
 
 #define CLI_OPTS_MAX     32
@@ -53,7 +54,7 @@ struct ctl {
 	enum out_format format;
 	unsigned int timeout_ms;
 	unsigned int for_ms; /* 0: until it is interrupted */
-	bool foreground, dry_run, quiet, force, all, live, snapshots;
+	bool foreground, dry_run, quiet, force, all, live, snapshots, stats;
 	const char *output, *driver; /* NULL: not said */
 	const char *opts[CLI_OPTS_MAX];
 	size_t opt_count;

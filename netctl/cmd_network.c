@@ -17,6 +17,7 @@ static const struct out_col ls_cols[] = {
 	{ "Driver", "DRIVER", OUT_TEXT, NULL },
 	{ "Subnets", "SUBNETS", OUT_LIST, NULL },
 	{ "Bridge", "BRIDGE", OUT_TEXT, NULL },
+	{ "Dataplane", "DATAPLANE", OUT_TEXT, NULL },
 	{ "MTU", "MTU", OUT_NUM, NULL },
 	{ "Endpoints", "ENDPOINTS", OUT_NUM, NULL },
 	{ "Internal", "INTERNAL", OUT_BOOL, NULL },
@@ -27,36 +28,72 @@ static const struct out_col ls_cols[] = {
 	{ 0 },
 };
 
+#define ENDPOINT_COLS                                         \
+	{ "EndpointID", "ENDPOINT ID", OUT_ID, NULL },        \
+		{ "Container", "CONTAINER", OUT_TEXT, NULL }, \
+		{ "Interface", "INTERFACE", OUT_TEXT, NULL }, \
+		{ "Address", "ADDRESS", OUT_TEXT, NULL },     \
+		{ "AddressIPv6", "IPV6", OUT_TEXT, NULL },    \
+		{ "MacAddress", "MAC", OUT_TEXT, NULL },      \
+		{ "Gateway", "GATEWAY", OUT_BOOL, NULL },     \
+	{                                                     \
+		"Sandbox", NULL, OUT_TEXT, NULL               \
+	}
+
 static const struct out_col endpoint_cols[] = {
-	{ "EndpointID", "ENDPOINT ID", OUT_ID, NULL },
-	{ "Container", "CONTAINER", OUT_TEXT, NULL },
-	{ "Interface", "INTERFACE", OUT_TEXT, NULL },
-	{ "Address", "ADDRESS", OUT_TEXT, NULL },
-	{ "AddressIPv6", "IPV6", OUT_TEXT, NULL },
-	{ "MacAddress", "MAC", OUT_TEXT, NULL },
-	{ "Gateway", "GATEWAY", OUT_BOOL, NULL },
-	{ "Sandbox", NULL, OUT_TEXT, NULL },
+	ENDPOINT_COLS,
 	{ "Ports", NULL, OUT_ROWS, view_port_cols },
 	{ 0 },
 };
 
-static const struct out_col inspect_cols[] = {
-	{ "NetworkID", "Network ID", OUT_ID, NULL },
-	{ "Name", "Name", OUT_TEXT, NULL },
-	{ "Driver", "Driver", OUT_TEXT, NULL },
-	{ "Created", "Created", OUT_TEXT, NULL },
-	{ "Bridge", "Bridge", OUT_TEXT, NULL },
-	{ "MTU", "MTU", OUT_NUM, NULL },
-	{ "Internal", "Internal", OUT_BOOL, NULL },
-	{ "IPv6", "IPv6", OUT_BOOL, NULL },
-	{ "Subnets", "Subnets", OUT_LIST, NULL },
-	{ "Gateways", "Gateways", OUT_LIST, NULL },
-	{ "Options", "Options", OUT_PAIRS, NULL },
-	{ "EndpointCount", "Endpoints", OUT_NUM, NULL },
-	{ "EndpointList", "Endpoints", OUT_ROWS, endpoint_cols },
-	{ "Ports", "Published ports", OUT_ROWS, view_port_cols },
+static const struct out_col endpoint_stat_json[] = {
+	ENDPOINT_COLS,
+	{ "Ports", NULL, OUT_ROWS, view_port_stat_json },
+	{ "Stats", NULL, OUT_PAIRS, NULL },
 	{ 0 },
 };
+
+static const struct out_col endpoint_stat_cols[] = {
+	{ "EndpointID", "ENDPOINT ID", OUT_ID, NULL },
+	{ "Container", "CONTAINER", OUT_TEXT, NULL },
+	{ "Address", "ADDRESS", OUT_TEXT, NULL },
+	VIEW_STAT_COLS,
+	{ 0 },
+};
+
+#define INSPECT_COLS(endpoints, ports)                                        \
+	{                                                                     \
+		{ "NetworkID", "Network ID", OUT_ID, NULL },                  \
+			{ "Name", "Name", OUT_TEXT, NULL },                   \
+			{ "Driver", "Driver", OUT_TEXT, NULL },               \
+			{ "Created", "Created", OUT_TEXT, NULL },             \
+			{ "Bridge", "Bridge", OUT_TEXT, NULL },               \
+			{ "Dataplane", "Dataplane", OUT_TEXT, NULL },         \
+			{ "MTU", "MTU", OUT_NUM, NULL },                      \
+			{ "Internal", "Internal", OUT_BOOL, NULL },           \
+			{ "IPv6", "IPv6", OUT_BOOL, NULL },                   \
+			{ "Subnets", "Subnets", OUT_LIST, NULL },             \
+			{ "Gateways", "Gateways", OUT_LIST, NULL },           \
+			{ "Options", "Options", OUT_PAIRS, NULL },            \
+			{ "EndpointCount", "Endpoints", OUT_NUM, NULL },      \
+			{ "EndpointList", "Endpoints", OUT_ROWS, endpoints }, \
+			{ "Ports", "Published ports", OUT_ROWS, ports },      \
+			{ 0 },                                                \
+	}
+
+static const struct out_col inspect_cols[] =
+	INSPECT_COLS(endpoint_cols, view_port_cols);
+static const struct out_col inspect_stat_json[] =
+	INSPECT_COLS(endpoint_stat_json, view_port_stat_json);
+static const struct out_col inspect_stat_cols[] =
+	INSPECT_COLS(endpoint_stat_cols, view_port_stat_cols);
+
+static const struct out_col *columns(const struct ctl *ctl)
+{
+	if (!ctl->stats)
+		return inspect_cols;
+	return ctl->format == OUT_JSON ? inspect_stat_json : inspect_stat_cols;
+}
 
 static void add_names(json_object *rows, const struct docker_names *names)
 {
@@ -140,6 +177,8 @@ static void add_endpoints(json_object *net, const struct docker_names *names)
 				all, json_object_get(json_object_array_get_idx(
 					     ports, p)));
 	}
+	view_stats(list);
+	view_stats(all);
 	jset(net, "Ports", all);
 }
 
@@ -161,6 +200,7 @@ static int inspect_run(struct ctl *ctl, struct err *err)
 	if (r < 0)
 		return r;
 	jset_str(body, "NetworkID", jget_str(row, "NetworkID"));
+	jset(body, "Stats", json_object_new_boolean(ctl->stats));
 	r = driver_call(ctl, jget_str(row, "Driver"), "Berth.Network", body,
 			&net, err);
 	if (r < 0)
@@ -168,7 +208,7 @@ static int inspect_run(struct ctl *ctl, struct err *err)
 	jset_str(net, "Name", jget_str(row, "Name"));
 	jset_str(net, "Driver", jget_str(row, "Driver"));
 	add_endpoints(net, &names);
-	r = out_object(stdout, ctl->format, inspect_cols, net, err);
+	r = out_object(stdout, ctl->format, columns(ctl), net, err);
 	return r < 0 ? r : partial;
 }
 
@@ -192,9 +232,13 @@ const struct cmd cmd_network_inspect = {
 		"NETWORK is Docker's name, the id, or the beginning of the "
 		"id.\n"
 		"\n"
+		"With --stats, what the eBPF dataplane counted of each "
+		"endpoint and\n"
+		"port: see netctl ports --help.\n"
+		"\n"
 		"  netctl network inspect n1\n"
 		"  netctl network inspect 3f2a --json\n",
-	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT,
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT | CLI_STATS,
 	.min_args = 1,
 	.max_args = 1,
 	.run = inspect_run,

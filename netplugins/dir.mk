@@ -12,6 +12,7 @@ ar-src += netplugins/net_recover.c
 ar-src += netplugins/net_stale.c
 ar-src += netplugins/net_table.c
 ar-src += netplugins/net_trace.c
+ar-src += netplugins/net_stats.c
 test-src += netplugins/test/fake.c
 test-src += netplugins/test/life.c
 tests += netplugins/test/test_net_core.c

@@ -121,6 +121,18 @@ const struct jdec_field net_gc_fields[] = {
 	{ 0 },
 };
 
+const struct jdec_field net_ports_fields[] = {
+	JDEC_FIELD("Stats", JDEC_BOOL, struct net_req_show, stats, 0),
+	{ 0 },
+};
+
+const struct jdec_field net_network_show_fields[] = {
+	JDEC_FIELD("NetworkID", JDEC_ID, struct net_req_show, network,
+		   JDEC_REQUIRED),
+	JDEC_FIELD("Stats", JDEC_BOOL, struct net_req_show, stats, 0),
+	{ 0 },
+};
+
 const struct net_api_method net_api_methods[] = {
 	{ "NetworkDriver.GwAllocCheck", net_gw_check_fields },
 	{ "NetworkDriver.CreateNetwork", net_network_fields },
@@ -132,7 +144,8 @@ const struct net_api_method net_api_methods[] = {
 	{ "NetworkDriver.Leave", net_endpoint_id_fields },
 	{ "NetworkDriver.ProgramExternalConnectivity", net_expose_fields },
 	{ "NetworkDriver.RevokeExternalConnectivity", net_endpoint_id_fields },
-	{ "Berth.Network", net_id_fields },
+	{ "Berth.Network", net_network_show_fields },
+	{ "Berth.Ports", net_ports_fields },
 	{ "Berth.Gc", net_gc_fields },
 	{ "Berth.PortAdd", net_port_add_fields },
 	{ "Berth.PortDel", net_port_del_fields },

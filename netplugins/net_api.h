@@ -71,6 +71,12 @@ struct net_req_gc {
 	bool dry;
 };
 
+/* /Berth.Ports, and with a network /Berth.Network. */
+struct net_req_show {
+	char network[65]; /* or the beginning of its id */
+	bool stats;
+};
+
 struct net_req_ports {
 	struct jdec_array list; /* of struct net_req_port */
 };
@@ -92,7 +98,9 @@ extern const struct jdec_field net_endpoint_fields[];
 extern const struct jdec_field net_endpoint_id_fields[];
 extern const struct jdec_field net_join_fields[];
 extern const struct jdec_field net_expose_fields[];
-extern const struct jdec_field net_gc_fields[]; /* /Berth.Gc */
+extern const struct jdec_field net_gc_fields[];           /* /Berth.Gc */
+extern const struct jdec_field net_ports_fields[];        /* /Berth.Ports */
+extern const struct jdec_field net_network_show_fields[]; /* /Berth.Network */
 
 /* Every method with a body, for the generator of malformed requests; ended by
  * { 0 }. */

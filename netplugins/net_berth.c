@@ -113,14 +113,18 @@ static const char *addr_text(const struct ip_prefix *p,
 	return ip_str(&p->addr, buf);
 }
 
-static json_object *port_object(const struct net_endpoint *ep,
-				const struct port_range *r)
+static json_object *port_object(struct net_endpoint *ep,
+				const struct port_range *r, bool stats)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
+	const struct net_driver *driver = ep->network->driver;
+	struct net_info info = { 0 };
 	char buf[IP_STR_MAX];
 	bool v4 = r->host_ip.family != AF_INET6;
 	bool v6 = r->host_ip.family != AF_INET;
 
+	if (driver->network_info)
+		driver->network_info(ep->network, &info);
 	if (!o || !net_put_str(o, "NetworkID", ep->network->id) ||
 	    !net_put_str(o, "EndpointID", ep->id) ||
 	    !net_put_str(o, "Proto", proto_name(r->proto)) ||
@@ -132,15 +136,17 @@ static json_object *port_object(const struct net_endpoint *ep,
 	    !net_put_str(o, "ContainerIPv6",
 			 v6 ? addr_text(&ep->addr6, buf) : "") ||
 	    !net_put_int(o, "ContainerFirst", r->port_first) ||
-	    !net_put_int(o, "ContainerLast", r->port_first + r->count - 1))
+	    !net_put_int(o, "ContainerLast", r->port_first + r->count - 1) ||
+	    !net_put_str(o, "Dataplane", info.dataplane) ||
+	    (stats && net_put_port_stats(o, ep, r) < 0))
 		return NULL;
 	return take_ptr(o);
 }
 
-static int add_ports(json_object *list, const struct net_endpoint *ep)
+static int add_ports(json_object *list, struct net_endpoint *ep, bool stats)
 {
 	for (size_t i = 0; ep->exposed && i < ep->ports.count; i++) {
-		json_object *o = port_object(ep, &ep->ports.ranges[i]);
+		json_object *o = port_object(ep, &ep->ports.ranges[i], stats);
 
 		if (!o || json_object_array_add(list, o) < 0) {
 			json_object_put(o);
@@ -150,15 +156,25 @@ static int add_ports(json_object *list, const struct net_endpoint *ep)
 	return 0;
 }
 
-static int ports_of_network(void *ctx, struct net_entry *e)
+static int list_ports(json_object *list, struct net_entry *e, bool stats)
 {
 	int r = 0;
 
 	for (struct net_endpoint *ep = e->net->endpoints; r == 0 && ep;
 	     ep = ep->next)
 		if (!net_slot_of(ep)->absent)
-			r = add_ports(ctx, ep);
+			r = add_ports(list, ep, stats);
 	return r;
+}
+
+static int ports_of_network(void *ctx, struct net_entry *e)
+{
+	return list_ports(ctx, e, false);
+}
+
+static int ports_with_stats(void *ctx, struct net_entry *e)
+{
+	return list_ports(ctx, e, true);
 }
 
 /* {@key: [...]}, of what @fn puts into the array for each network. */
@@ -179,8 +195,16 @@ static int answer_list(struct net_core *core, const char *key,
 static int on_ports(void *ctx, struct rpc_call *call, json_object **ret,
 		    struct err *err)
 {
-	(void)call;
-	return answer_list(ctx, "Ports", ports_of_network, ret, err);
+	struct net_req_show req = { 0 };
+	int r = call->body
+			? jdec_object(call->body, net_ports_fields, &req, err)
+			: 0;
+
+	if (r < 0)
+		return r;
+	return answer_list(ctx, "Ports",
+			   req.stats ? ports_with_stats : ports_of_network, ret,
+			   err);
 }
 
 /* ---- networks --------------------------------------------------------------- */
@@ -279,13 +303,13 @@ static int on_networks(void *ctx, struct rpc_call *call, json_object **ret,
 	return answer_list(ctx, "Networks", add_network, ret, err);
 }
 
-static json_object *endpoint_object(const struct net_endpoint *ep)
+static json_object *endpoint_object(struct net_endpoint *ep, bool stats)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 	_cleanup_(json_putp) json_object *ports = json_object_new_array();
 	char a4[PREFIX_STR_MAX], a6[PREFIX_STR_MAX], mac[MAC_STR_MAX];
 
-	if (!o || !ports || add_ports(ports, ep) < 0 ||
+	if (!o || !ports || add_ports(ports, ep, stats) < 0 ||
 	    !net_put_str(o, "EndpointID", ep->id) ||
 	    !net_put_str(o, "Interface", ep->ifname) ||
 	    !net_put_str(o, "Address", ip_prefix_str(&ep->addr4, a4)) ||
@@ -293,20 +317,21 @@ static json_object *endpoint_object(const struct net_endpoint *ep)
 	    !net_put_str(o, "MacAddress", mac_str(&ep->mac, mac)) ||
 	    !net_put_str(o, "Sandbox", ep->sandbox) ||
 	    !net_put_bool(o, "Gateway", ep->exposed) ||
-	    !net_put(o, "Ports", take_ptr(ports)))
+	    !net_put(o, "Ports", take_ptr(ports)) ||
+	    (stats && net_put_endpoint_stats(o, ep) < 0))
 		return NULL;
 	return take_ptr(o);
 }
 
-static bool put_endpoints(json_object *o, const struct net_network *net)
+static bool put_endpoints(json_object *o, const struct net_network *net,
+			  bool stats)
 {
 	json_object *list = json_object_new_array();
 
 	if (!net_put(o, "EndpointList", list))
 		return false;
-	for (const struct net_endpoint *ep = net->endpoints; ep;
-	     ep = ep->next) {
-		json_object *one = endpoint_object(ep);
+	for (struct net_endpoint *ep = net->endpoints; ep; ep = ep->next) {
+		json_object *one = endpoint_object(ep, stats);
 
 		if (!one || json_object_array_add(list, one) < 0) {
 			json_object_put(one);
@@ -318,6 +343,7 @@ static bool put_endpoints(json_object *o, const struct net_network *net)
 
 struct by_prefix {
 	const char *prefix;
+	bool stats;
 	json_object *found; /* owned */
 	unsigned int count;
 };
@@ -331,20 +357,23 @@ static int match_network(void *ctx, struct net_entry *e)
 	if (m->count++)
 		return 0;
 	m->found = network_object(e, "EndpointCount");
-	return m->found && put_endpoints(m->found, e->net) ? 0 : -ENOMEM;
+	return m->found && put_endpoints(m->found, e->net, m->stats) ? 0
+								     : -ENOMEM;
 }
 
 static int on_network(void *ctx, struct rpc_call *call, json_object **ret,
 		      struct err *err)
 {
 	struct net_core *core = ctx;
-	struct net_req_id req = { 0 };
+	struct net_req_show req = { 0 };
 	struct by_prefix m = { .prefix = req.network };
-	int r = call->body ? jdec_object(call->body, net_id_fields, &req, err)
+	int r = call->body ? jdec_object(call->body, net_network_show_fields,
+					 &req, err)
 			   : err_set(err, -EBADMSG, "NetworkID: missing");
 
 	if (r < 0)
 		return r;
+	m.stats = req.stats;
 	r = net_table_each(&core->table, match_network, &m);
 	if (r == 0 && m.count == 1) {
 		*ret = m.found;

@@ -86,6 +86,10 @@ extern const struct rpc_method net_core_methods[]; /* Docker's */
 int net_on_trace(void *ctx, struct rpc_call *call, json_object **ret,
 		 struct err *err);                  /* net_trace.c */
 extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
+/* net_stats.c: "Stats" into @o.  Return: 0; -ENOMEM. */
+int net_put_port_stats(json_object *o, struct net_endpoint *ep,
+		       const struct port_range *r);
+int net_put_endpoint_stats(json_object *o, struct net_endpoint *ep);
 
 /* ---- net_service.c: ports balanced over several containers ----------------- */
 

@@ -134,6 +134,7 @@ struct net_memo {
 };
 
 struct trace_drop; /* dataplane/ebpf/trace.h */
+struct dp_stats;   /* dataplane/dataplane.h */
 
 struct net_driver {
 	const char *name;    /* "berth-bridge" */
@@ -175,6 +176,14 @@ struct net_driver {
 	int (*counters)(void *host,
 			void (*fn)(void *ctx, const char *name, uint64_t value),
 			void *ctx, struct err *err);
+
+	/* What was counted of one of ep->ports, and of the endpoint:
+	 * dp_port_stats(), dp_endpoint_stats().  Optional, both or none. */
+	int (*port_stats)(struct net_endpoint *ep,
+			  const struct port_range *range, struct dp_stats *ret,
+			  struct err *err);
+	int (*endpoint_stats)(struct net_endpoint *ep, struct dp_stats *ret,
+			      struct err *err);
 
 	/* Packets that are dropped, as they are: dp_trace().  Optional. */
 	int (*trace)(void *host, unsigned int wait_ms, size_t max,

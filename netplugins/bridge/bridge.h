@@ -156,6 +156,10 @@ int bridge_trace(void *host, unsigned int wait_ms, size_t max,
 int bridge_counters(void *host,
 		    void (*fn)(void *ctx, const char *name, uint64_t value),
 		    void *ctx, struct err *err);
+int bridge_port_stats(struct net_endpoint *ep, const struct port_range *range,
+		      struct dp_stats *ret, struct err *err);
+int bridge_endpoint_stats(struct net_endpoint *ep, struct dp_stats *ret,
+			  struct err *err);
 /* "berth:berth-bridge:<id>" */
 void bridge_alias(const char *id, char buf[static NLK_ALIAS_MAX]);
 

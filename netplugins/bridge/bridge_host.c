@@ -226,6 +226,22 @@ int bridge_counters(void *ctx,
 	return dp_counts(host->dp, fn, arg, err);
 }
 
+int bridge_port_stats(struct net_endpoint *ep, const struct port_range *range,
+		      struct dp_stats *ret, struct err *err)
+{
+	struct bridge_host *host = ep->network->host;
+
+	return dp_port_stats(host->dp, ep->id, range, ret, err);
+}
+
+int bridge_endpoint_stats(struct net_endpoint *ep, struct dp_stats *ret,
+			  struct err *err)
+{
+	struct bridge_host *host = ep->network->host;
+
+	return dp_endpoint_stats(host->dp, ep->id, ret, err);
+}
+
 int bridge_trace(void *ctx, unsigned int wait_ms, size_t max,
 		 void (*fn)(void *ctx, const struct trace_drop *d), void *arg,
 		 uint64_t *ret_lost, struct err *err)
