@@ -1,6 +1,5 @@
 #!/bin/bash
 # What bridge/t-rate-holds.sh claims holds with the eBPF dataplane.
-# alone
 # time: 400
 export DATAPLANE=ebpf
 . "${0%/*}/../bridge/t-rate-holds.sh"
