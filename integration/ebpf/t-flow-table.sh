@@ -44,14 +44,16 @@ stop_daemon berth-bridge
 start_daemon berth-bridge --dataplane ebpf --flow-table 1024
 same "$(grep -c event=flows-dropped "$DIR/berth-bridge.log")" 1 "the same size drops nothing"
 
-server web tcp 81 echo
-docker run -d --name hold --network n1 -p 8081:81 --stop-signal KILL bb:1 sleep 9999 >/dev/null
-server hold tcp 81 echo
+# No container may have more than half of it: two.
+for i in 1 2; do
+	docker run -d --name hold$i --network n1 -p 808$i:81 --stop-signal KILL bb:1 sleep 9999 >/dev/null
+	server hold$i tcp 81 echo
+done
 in_background crowd.log nsenter --net=/run/netns/lan -- python3 -c '
 import socket, sys, time
 held = []
 for i in range(900):
-    s = socket.create_connection(("192.0.2.1", 8081), 5)
+    s = socket.create_connection(("192.0.2.1", 8081 + i % 2), 5)
     s.sendall(b"x")
     s.recv(1)
     held.append(s)
