@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,40 @@ int netns_open(const char *path, struct err *err)
 		return err_set(err, -EINVAL, "%s is no network namespace",
 			       path);
 	return take_fd(fd);
+}
+
+struct job {
+	int netns, result;
+	int (*fn)(void *ctx, struct err *err);
+	void *ctx;
+	struct err *err;
+};
+
+static void *run_job(void *arg)
+{
+	struct job *j = arg;
+
+	if (setns(j->netns, CLONE_NEWNET) < 0)
+		j->result = err_set(
+			j->err, -errno, "entering a network namespace: %s%s",
+			strerror(errno),
+			errno == EPERM ? " (needs CAP_SYS_ADMIN)" : "");
+	else
+		j->result = j->fn(j->ctx, j->err);
+	return NULL;
+}
+
+int netns_run(int netns, int (*fn)(void *ctx, struct err *err), void *ctx,
+	      struct err *err)
+{
+	struct job j = { .netns = netns, .fn = fn, .ctx = ctx, .err = err };
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, run_job, &j);
+
+	if (r != 0)
+		return err_set(err, -r, "thread: %s", strerror(r));
+	pthread_join(thread, NULL);
+	return j.result;
 }
 
 int netns_cookie(uint64_t *ret, struct err *err)

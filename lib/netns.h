@@ -14,6 +14,13 @@
  * network namespace.
  */
 int netns_open(const char *path, struct err *err);
+/*
+ * netns_run() - run @fn in the namespace of descriptor @netns, in a thread of its
+ * own that ends with it: this one stays where it is whatever happens.
+ * Return: what @fn returned; -EPERM without CAP_SYS_ADMIN.
+ */
+int netns_run(int netns, int (*fn)(void *ctx, struct err *err), void *ctx,
+	      struct err *err);
 /* netns_cookie() - the id the kernel gives this thread's namespace for its
  * life (SO_NETNS_COOKIE, 5.14+). */
 int netns_cookie(uint64_t *ret, struct err *err);

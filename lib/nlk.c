@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/netns.h"
 #include "lib/nlk_priv.h"
 
 #define DUMP_TRIES 20
@@ -110,6 +111,16 @@ static void set_callbacks(struct nlk *nlk)
 int nlk_open(struct nlk **ret, struct err *err)
 {
 	return nlk_open_family(NETLINK_ROUTE, ret, err);
+}
+
+static int open_here(void *ctx, struct err *err)
+{
+	return nlk_open(ctx, err);
+}
+
+int nlk_open_in(int netns, struct nlk **ret, struct err *err)
+{
+	return netns_run(netns, open_here, ret, err);
 }
 
 int nlk_open_family(int protocol, struct nlk **ret, struct err *err)

@@ -33,6 +33,8 @@ struct nlk; /* one NETLINK_ROUTE socket, bound to the netns it was opened in */
  * @ret: owned; nlk_close().  Return: 0; -ENOMEM; -errno.
  */
 int nlk_open(struct nlk **ret, struct err *err);
+/* The same in the namespace of descriptor @netns (needs CAP_SYS_ADMIN). */
+int nlk_open_in(int netns, struct nlk **ret, struct err *err);
 void nlk_close(struct nlk *nlk); /* NULL is fine */
 DEFINE_CLEANUP(struct nlk, nlk_close)
 
@@ -47,6 +49,7 @@ struct nlk_link {
 	uint32_t mtu;
 	uint16_t type;           /* ARPHRD_*; 1: Ethernet */
 	bool up, peer_elsewhere; /* IFLA_LINK_NETNSID is set */
+	uint16_t vlan;           /* id of an 802.1q link; 0: it is none */
 };
 
 struct nlk_bridge_conf {
@@ -81,6 +84,36 @@ struct nlk_veth_conf {
  */
 int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
 		 struct err *err);
+
+/* ---- links on top of others (nlk_stack.c) ------------------------------- */
+
+enum nlk_stack_kind {
+	NLK_MACVLAN, /* .mode: MACVLAN_MODE_* */
+	NLK_IPVLAN,  /* .mode: IPVLAN_MODE_*, .flags: IPVLAN_F_* */
+	NLK_VLAN,    /* .mode: the 802.1q id */
+	NLK_DUMMY,   /* no .lower */
+};
+
+struct nlk_stack_conf {
+	enum nlk_stack_kind kind;
+	const char *name, *alias;
+	int lower; /* ifindex */
+	uint16_t mode, flags;
+	struct mac_addr mac; /* none: the kernel's choice */
+	uint32_t mtu;        /* 0: the kernel's default */
+};
+
+/*
+ * nlk_stack_add() - the link, down, with its alias.  Everything or nothing.
+ * Return: 0; -EEXIST if the name is taken, or on a VLAN's lower link the id;
+ *         -EOPNOTSUPP: the kernel has no such kind; -EBUSY: something else
+ *         takes what @lower receives (a bridge, a bond, another kind).
+ */
+int nlk_stack_add(struct nlk *nlk, const struct nlk_stack_conf *conf,
+		  struct err *err);
+/* Move a link into the namespace of descriptor @netns; it is down then, and may
+ * have another index there. */
+int nlk_link_netns(struct nlk *nlk, int index, int netns, struct err *err);
 
 /* @name or @index chooses (@name NULL: index).  -ENODEV when absent. */
 int nlk_link_get(struct nlk *nlk, const char *name, int index,
@@ -140,6 +173,9 @@ int nlk_link_each(struct nlk *nlk,
  */
 int nlk_addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
 		 struct err *err);
+/* The same, IPv6, without the route to its prefix. */
+int nlk_addr_add_bare(struct nlk *nlk, int index, const struct ip_prefix *p,
+		      struct err *err);
 int nlk_addr_del(struct nlk *nlk, int index, const struct ip_prefix *p,
 		 struct err *err);            /* absent: 0 */
 int nlk_addr_each(struct nlk *nlk, int index, /* 0: all links */

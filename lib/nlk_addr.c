@@ -144,8 +144,8 @@ static int is_wanted(void *ctx, int index, const struct ip_prefix *p)
 	return 0;
 }
 
-int nlk_addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
-		 struct err *err)
+static int addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
+		    uint32_t flags, struct err *err)
 {
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
 		addr_msg(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, p);
@@ -155,7 +155,7 @@ int nlk_addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
 	if (ip_is_none(&p->addr))
 		return err_set(err, -EINVAL, "no address for link #%d", index);
 	if (p->addr.family == AF_INET6)
-		nlk_put_u32(&b, IFA_FLAGS, IFA_F_NODAD);
+		nlk_put_u32(&b, IFA_FLAGS, IFA_F_NODAD | flags);
 	if (p->addr.family == AF_INET && p->len < 31) {
 		struct ip_addr last = ip_prefix_last(p);
 
@@ -169,6 +169,18 @@ int nlk_addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
 	if (nlk_addr_each(nlk, index, is_wanted, &w, NULL) == 0 && w.found)
 		return 0;
 	return r;
+}
+
+int nlk_addr_add(struct nlk *nlk, int index, const struct ip_prefix *p,
+		 struct err *err)
+{
+	return addr_add(nlk, index, p, 0, err);
+}
+
+int nlk_addr_add_bare(struct nlk *nlk, int index, const struct ip_prefix *p,
+		      struct err *err)
+{
+	return addr_add(nlk, index, p, IFA_F_NOPREFIXROUTE, err);
 }
 
 int nlk_addr_del(struct nlk *nlk, int index, const struct ip_prefix *p,

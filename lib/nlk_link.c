@@ -17,7 +17,6 @@
 
 #include "lib/nlk_priv.h"
 
-#define LINK_GROUP 0x62727468 /* "brth" */
 #define REAP_GROUP 0x62727478 /* "brtx": about to be deleted together */
 
 /* ---- reading ------------------------------------------------------------ */
@@ -28,6 +27,16 @@ static void copy_str(char *to, size_t size, const struct nlattr *a)
 		nla_strlcpy(to, a, size);
 }
 
+static uint16_t vlan_id(struct nlattr *data)
+{
+	struct nlattr *tb[IFLA_VLAN_MAX + 1];
+
+	if (!data || nla_parse_nested(tb, IFLA_VLAN_MAX, data, NULL) < 0 ||
+	    !tb[IFLA_VLAN_ID])
+		return 0;
+	return nla_get_u16(tb[IFLA_VLAN_ID]);
+}
+
 static void decode_info(struct nlattr *info, struct nlk_link *l)
 {
 	struct nlattr *tb[IFLA_INFO_MAX + 1];
@@ -35,6 +44,8 @@ static void decode_info(struct nlattr *info, struct nlk_link *l)
 	if (!info || nla_parse_nested(tb, IFLA_INFO_MAX, info, NULL) < 0)
 		return;
 	copy_str(l->kind, sizeof(l->kind), tb[IFLA_INFO_KIND]);
+	if (strcmp(l->kind, "vlan") == 0)
+		l->vlan = vlan_id(tb[IFLA_INFO_DATA]);
 }
 
 static int attr_int(const struct nlattr *a)
@@ -185,7 +196,7 @@ int nlk_link_each(struct nlk *nlk,
 
 /* ---- making ------------------------------------------------------------- */
 
-static int check_new(const char *name, const char *alias, struct err *err)
+int nlk_new_check(const char *name, const char *alias, struct err *err)
 {
 	if (!name_fits(name))
 		return err_set(err, -EINVAL,
@@ -199,7 +210,7 @@ static int check_new(const char *name, const char *alias, struct err *err)
 }
 
 /* After -EEXIST: say who bears the name. Return: true if @name is taken. */
-static bool tell_holder(struct nlk *nlk, const char *name, struct err *err)
+bool nlk_tell_holder(struct nlk *nlk, const char *name, struct err *err)
 {
 	struct nlk_link l = { 0 };
 
@@ -220,19 +231,13 @@ static int set_by_name(struct nlk *nlk, struct nlk_msg *b, struct err *err,
 	return nlk_call(nlk, b, NULL, NULL, err, "link", name);
 }
 
-static void put_mac(struct nlk_msg *b, const struct mac_addr *mac)
+void nlk_put_mac(struct nlk_msg *b, const struct mac_addr *mac)
 {
 	if (!mac_is_none(mac))
 		nlk_put(b, IFLA_ADDRESS, mac->bytes, sizeof(mac->bytes));
 }
 
-/* A link just made, deleted again unless disarmed: see undo_fini(). */
-struct undo {
-	struct nlk *nlk;
-	const char *name; /* NULL: disarmed */
-};
-
-static void undo_fini(struct undo *u)
+void nlk_undo_fini(struct nlk_undo *u)
 {
 	struct ifinfomsg ifi = { 0 };
 
@@ -260,8 +265,8 @@ static int bridge_create(struct nlk *nlk, const struct nlk_bridge_conf *conf,
 	struct nlattr *info, *data;
 
 	nlk_put_str(&b, IFLA_IFNAME, conf->name);
-	nlk_put_u32(&b, IFLA_GROUP, LINK_GROUP);
-	put_mac(&b, &conf->mac);
+	nlk_put_u32(&b, IFLA_GROUP, NLK_LINK_GROUP);
+	nlk_put_mac(&b, &conf->mac);
 	info = nlk_nest(&b, IFLA_LINKINFO);
 	nlk_put_str(&b, IFLA_INFO_KIND, "bridge");
 	data = nlk_nest(&b, IFLA_INFO_DATA);
@@ -276,17 +281,17 @@ static int bridge_create(struct nlk *nlk, const struct nlk_bridge_conf *conf,
 int nlk_bridge_add(struct nlk *nlk, const struct nlk_bridge_conf *conf,
 		   struct err *err)
 {
-	_cleanup_(undo_fini) struct undo undo = { .nlk = nlk };
+	_cleanup_(nlk_undo_fini) struct nlk_undo undo = { .nlk = nlk };
 	struct ifinfomsg ifi = { 0 };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
 		nlk_msg_new(RTM_SETLINK, 0, &ifi, sizeof(ifi));
-	int r = check_new(conf->name, conf->alias, err);
+	int r = nlk_new_check(conf->name, conf->alias, err);
 
 	if (r < 0)
 		return r;
 	r = bridge_create(nlk, conf, err);
 	if (r == -EEXIST)
-		(void)tell_holder(nlk, conf->name, err);
+		(void)nlk_tell_holder(nlk, conf->name, err);
 	if (r < 0)
 		return r;
 	undo.name = conf->name;
@@ -308,9 +313,9 @@ static void put_end(struct nlk_msg *b, const char *name,
 		    const struct mac_addr *mac, uint32_t mtu)
 {
 	nlk_put_str(b, IFLA_IFNAME, name);
-	nlk_put_u32(b, IFLA_GROUP, LINK_GROUP);
+	nlk_put_u32(b, IFLA_GROUP, NLK_LINK_GROUP);
 	if (mac)
-		put_mac(b, mac);
+		nlk_put_mac(b, mac);
 	if (mtu)
 		nlk_put_u32(b, IFLA_MTU, mtu);
 }
@@ -369,19 +374,19 @@ static int veth_mark(struct nlk *nlk, const char *name, const char *alias,
 int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
 		 struct err *err)
 {
-	_cleanup_(undo_fini) struct undo undo = { .nlk = nlk };
-	int r = check_new(conf->name, conf->alias, err);
+	_cleanup_(nlk_undo_fini) struct nlk_undo undo = { .nlk = nlk };
+	int r = nlk_new_check(conf->name, conf->alias, err);
 
 	if (r == 0)
-		r = check_new(conf->peer, conf->alias, err);
+		r = nlk_new_check(conf->peer, conf->alias, err);
 	if (r == 0 && conf->hairpin && !conf->master)
 		r = err_set(err, -EINVAL, "link %s: hairpin without a bridge",
 			    conf->name);
 	if (r < 0)
 		return r;
 	r = veth_create(nlk, conf, err);
-	if (r == -EEXIST && !tell_holder(nlk, conf->name, err))
-		(void)tell_holder(nlk, conf->peer, err);
+	if (r == -EEXIST && !nlk_tell_holder(nlk, conf->name, err))
+		(void)nlk_tell_holder(nlk, conf->peer, err);
 	if (r < 0)
 		return r;
 	undo.name = conf->name;
@@ -500,7 +505,7 @@ int nlk_port_hairpin(struct nlk *nlk, int index, bool on, struct err *err)
 static int check_ours(const struct link_row *row, const char *alias,
 		      struct err *err)
 {
-	bool fresh = !row->link.alias[0] && row->group == LINK_GROUP;
+	bool fresh = !row->link.alias[0] && row->group == NLK_LINK_GROUP;
 
 	if (alias[0] && (fresh || strcmp(row->link.alias, alias) == 0))
 		return 0;

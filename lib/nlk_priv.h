@@ -86,6 +86,23 @@ struct nlk_list {
 void nlk_list_fini(struct nlk_list *l);
 int nlk_list_add(struct nlk_list *l, const void *item);
 
+/* ---- making links (nlk_link.c) ------------------------------------------- */
+
+#define NLK_LINK_GROUP 0x62727468 /* "brth": made by us, not marked yet */
+
+/* -EINVAL for a name or alias that a link cannot have. */
+int nlk_new_check(const char *name, const char *alias, struct err *err);
+/* After -EEXIST: say who bears the name. Return: true if @name is taken. */
+bool nlk_tell_holder(struct nlk *nlk, const char *name, struct err *err);
+void nlk_put_mac(struct nlk_msg *b, const struct mac_addr *mac); /* none: no */
+
+/* A link just made, deleted again unless disarmed. */
+struct nlk_undo {
+	struct nlk *nlk;
+	const char *name; /* NULL: disarmed */
+};
+void nlk_undo_fini(struct nlk_undo *u);
+
 /* Decoders, shared with the monitor. Return: 0; -ENOMSG: not to be shown. */
 int nlk_link_decode(struct nlmsghdr *h, struct nlk_link *ret);
 int nlk_addr_decode(struct nlmsghdr *h, struct nlk_addr *ret);
