@@ -225,6 +225,9 @@ struct net_driver {
 	int (*join)(struct net_endpoint *ep, struct net_join_reply *ret,
 		    struct err *err);
 	int (*leave)(struct net_endpoint *ep, struct err *err); /* optional */
+	/* Ports asked for are not this driver's matter: containers are reached by
+	 * their own addresses.  Else without .expose they are refused. */
+	bool ignores_ports;
 	/* Publish ep->ports (resolved in place).  Optional: no ports then. */
 	int (*expose)(struct net_endpoint *ep, struct err *err);
 	int (*unexpose)(struct net_endpoint *ep, struct err *err);

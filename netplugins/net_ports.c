@@ -178,7 +178,8 @@ int net_do_expose(struct net_call *c, struct err *err)
 		r = net_target_get(c->core, req.network, req.endpoint, &t, err);
 	if (r < 0)
 		return r;
-	if (t.hold.entry->net->internal) /* nothing comes in: no ports */
+	/* internal: nothing comes in */
+	if (t.hold.entry->net->internal || c->core->driver->ignores_ports)
 		portmap_free(&want);
 	if (want.count && !c->core->driver->expose)
 		return err_set(err, -EOPNOTSUPP,

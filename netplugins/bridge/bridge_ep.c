@@ -6,9 +6,7 @@
 
 #include "lib/netns.h"
 #include "netplugins/bridge/bridge.h"
-
-#define NAME_TRIES 5
-#define NAME_HEX   11
+#include "netplugins/net_names.h"
 
 static struct bridge_network *net_of(const struct net_endpoint *ep)
 {
@@ -22,29 +20,11 @@ static struct bridge_host *host_of(const struct net_endpoint *ep)
 
 /* ---- names and MACs ------------------------------------------------------- */
 
-static uint64_t hash(const char *s, uint64_t seed)
-{
-	uint64_t h = 0xcbf29ce484222325 + seed;
-
-	for (; *s; s++)
-		h = (h ^ (uint8_t)*s) * 0x100000001b3;
-	return h;
-}
-
-/* The @nth eleven hex digits of a Docker id; of its hash for another id. */
 static void link_names(const char *id, unsigned int nth,
 		       char host[static IFNAMSIZ], char peer[static IFNAMSIZ])
 {
-	char hex[20];
-
-	if (strspn(id, "0123456789abcdef") == 64)
-		snprintf(hex, sizeof(hex), "%.*s", NAME_HEX,
-			 id + (size_t)nth * NAME_HEX);
-	else
-		snprintf(hex, sizeof(hex), "%011llx",
-			 (unsigned long long)(hash(id, nth) >> 20));
-	snprintf(host, IFNAMSIZ, "bv%.11s", hex);
-	snprintf(peer, IFNAMSIZ, "bc%.11s", hex);
+	net_link_name("bv", id, nth, host);
+	net_link_name("bc", id, nth, peer);
 }
 
 static bool mac_taken(const struct net_endpoint *ep, const struct mac_addr *mac)
@@ -77,7 +57,7 @@ static int choose_mac(struct net_endpoint *ep, struct err *err)
 		ep->mac = mac_from_ip(&ep->addr6.addr);
 	for (uint64_t seed = 0;
 	     mac_is_none(&ep->mac) || mac_taken(ep, &ep->mac); seed++) {
-		uint64_t h = hash(ep->id, seed);
+		uint64_t h = net_hash(ep->id, seed);
 
 		ep->mac.bytes[0] = 0x02;
 		for (unsigned int i = 1; i < 6; i++)
@@ -123,7 +103,8 @@ static int add_named(struct net_endpoint *ep, struct err *err)
 	int r = -EEXIST;
 
 	bridge_alias(ep->id, alias);
-	for (unsigned int nth = 0; r == -EEXIST && nth < NAME_TRIES; nth++) {
+	for (unsigned int nth = 0; r == -EEXIST && nth < NET_NAME_TRIES;
+	     nth++) {
 		link_names(ep->id, nth, name, peer);
 		r = add_veth(ep, name, peer, alias, err);
 		if (r == -EEXIST && clear_name(ep, name, alias))
@@ -251,7 +232,7 @@ static int del_by_id(struct net_endpoint *ep, const char *alias,
 	char name[IFNAMSIZ], peer[IFNAMSIZ];
 	int r = 0;
 
-	for (unsigned int nth = 0; r == 0 && nth < NAME_TRIES; nth++) {
+	for (unsigned int nth = 0; r == 0 && nth < NET_NAME_TRIES; nth++) {
 		link_names(ep->id, nth, name, peer);
 		r = nlk_link_del(host->slow, name, alias, err);
 		if (r == -EPERM) /* another's */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "netplugins/bridge/bridge.h"
+#include "netplugins/net_names.h"
 
 static const char *const mode_names[] = { "nat", "nat-unprotected", "routed",
 					  "isolated", NULL };
@@ -152,28 +153,13 @@ int bridge_dataplane_parse(const char *name, enum dp_backend *ret,
 	return err_set(err, -EINVAL, "\"%s\" is not one of nft, ebpf", name);
 }
 
-/* A name the kernel takes for a link, 1..@max bytes. */
-static bool link_name_valid(const char *s, size_t max)
-{
-	size_t len = strlen(s);
-
-	if (len == 0 || len > max || strcmp(s, ".") == 0 ||
-	    strcmp(s, "..") == 0)
-		return false;
-	for (; *s; s++)
-		if (*s <= ' ' || *s == '/' || *s == ':' || *s == '%' ||
-		    *s > '~')
-			return false;
-	return true;
-}
-
 static int init_name(struct bridge_network *br, struct err *err)
 {
 	if (!br->opt.name[0]) {
 		snprintf(br->name, sizeof(br->name), "bb-%.12s", br->base.id);
 		return 0;
 	}
-	if (!link_name_valid(br->opt.name, IFNAMSIZ - 1))
+	if (!net_link_name_valid(br->opt.name, IFNAMSIZ - 1))
 		return err_set(
 			err, -EINVAL,
 			"com.docker.network.bridge.name: \"%s\" is not a "
@@ -187,7 +173,7 @@ static int init_name(struct bridge_network *br, struct err *err)
 static int init_prefix(const struct bridge_options *o, struct err *err)
 {
 	/* dockerd appends a number of up to four digits. */
-	if (link_name_valid(o->prefix, IFNAMSIZ - 5))
+	if (net_link_name_valid(o->prefix, IFNAMSIZ - 5))
 		return 0;
 	return err_set(err, -EINVAL,
 		       "com.docker.network.container_iface_prefix: \"%s\" is "
@@ -209,7 +195,7 @@ static int init_trusted(struct bridge_network *br, struct err *err)
 				       "com.docker.network.bridge.trusted_host_"
 				       "interfaces: more than %d",
 				       DP_TRUSTED_MAX);
-		if (!link_name_valid(name, IFNAMSIZ - 1))
+		if (!net_link_name_valid(name, IFNAMSIZ - 1))
 			return err_set(
 				err, -EINVAL,
 				"com.docker.network.bridge.trusted_host_"
