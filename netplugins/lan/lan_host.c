@@ -163,7 +163,12 @@ int lan_event(void *ctx, struct err *err)
 	host->stirred = false;
 	pthread_mutex_unlock(&host->lock);
 	r = stirred ? lan_shim_sync_all(host, err) : 0;
-	return r < 0 ? r : 0;
+	if (r < 0) { /* again in a second */
+		pthread_mutex_lock(&host->lock);
+		host->stirred = true;
+		pthread_mutex_unlock(&host->lock);
+	}
+	return r;
 }
 
 /* ---- check ------------------------------------------------------------------ */
