@@ -174,8 +174,11 @@ static struct doc_bridge *add_bridge(struct doc *d, const struct nlk_link *link,
 /* A bridge with the mark "berth:<driver>:<id>". */
 static int note_bridge(void *ctx, const struct nlk_link *link)
 {
+	/* dm-: the parent of a network without a way out, where the kernel has
+	 * no dummies */
 	if (strcmp(link->kind, "bridge") != 0 ||
-	    strncmp(link->alias, "berth:", 6) != 0)
+	    strncmp(link->alias, "berth:", 6) != 0 ||
+	    strncmp(link->name, "dm-", 3) == 0)
 		return 0;
 	return add_bridge(ctx, link, strrchr(link->alias, ':') + 1) ? 0
 								    : -ENOMEM;

@@ -14,6 +14,8 @@
 const struct driver drivers[] = {
 	{ "berth-bridge", DRIVER_NETWORK },
 	{ "berth-ipam", DRIVER_IPAM },
+	{ "berth-ipvlan", DRIVER_NETWORK },
+	{ "berth-macvlan", DRIVER_NETWORK },
 	{ "berth-named", DRIVER_VOLUME },
 	{ 0 },
 };
@@ -32,7 +34,8 @@ const struct driver *driver_find(const char *name, struct err *err)
 	err_set(err, -EINVAL, "no driver \"%s\": %s \"%s\"%s", name,
 		near ? "did you mean" : "there are",
 		near ? near
-		     : "berth-bridge\", \"berth-ipam\" and \"berth-named",
+		     : "berth-bridge\", \"berth-ipam\", \"berth-ipvlan\", "
+		       "\"berth-macvlan\" and \"berth-named",
 		near ? "?" : "");
 	return NULL;
 }

@@ -12,7 +12,7 @@ setting() { # UNIT KEY
 # The units themselves: systemd reads them without complaint, and how much they
 # leave open does not grow.
 mkdir -p root/usr/local/bin root/usr/local/lib/systemd/system
-for d in berth-bridge berth-ipam berth-named; do
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
 	cp "$UNITS/$d".* root/usr/local/lib/systemd/system/
 	cp "$BIN/$d" root/usr/local/bin/
 done
@@ -20,8 +20,9 @@ for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
 done
 # What mounts for the host may see all of it, and talks to file servers.
-declare -A open=([berth-bridge]=40 [berth-ipam]=40 [berth-named]=52)
-for d in berth-bridge berth-ipam berth-named; do
+declare -A open=([berth-bridge]=40 [berth-ipam]=40 [berth-ipvlan]=45
+	[berth-macvlan]=45 [berth-named]=52)
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
 	same "$out" '' "what systemd says of $d"
@@ -33,7 +34,7 @@ done
 
 # A daemon that fails for a while (a full disk, a missing mount) is started until it
 # works: no limit, but not in a tight loop either.
-for d in berth-bridge berth-named; do
+for d in berth-bridge berth-ipvlan berth-macvlan berth-named; do
 	same "$(sed -n '/^\[Unit\]/,/^\[Service\]/s/^StartLimitIntervalSec=//p' \
 		"$UNITS/$d.service")" 0 "start limit of $d"
 	same "$(setting "$d" Restart) $(setting "$d" RestartSec)" "on-failure 1s" \
@@ -46,7 +47,7 @@ fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|D
 
 # The same by hand, for there is no systemd here.
 mkdir confined
-for d in berth-bridge berth-ipam berth-named; do
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
 	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
 		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
 	contains "$caps" + "capabilities of $d"
@@ -121,13 +122,34 @@ v1_lost_its_user() {
 }
 never_within 4 v1_lost_its_user
 same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]' "problems of volumes"
+# A container on the LAN: its namespace is entered, and its link made there again.
+lan lan2 2
+start_daemon berth-macvlan
+start_daemon berth-ipvlan
+docker network create -d berth-macvlan --subnet 192.0.3.0/24 --gateway 192.0.3.2 \
+	-o parent=up2 -o berth.host_access=on n3 >/dev/null
+serve far n3 80 --ip 192.0.3.70
+same "$(ns lan2 curl -s --max-time 5 http://192.0.3.70/)" far "from its LAN"
+same "$(fetch http://192.0.3.70/)" far "from this host, on its LAN"
+restart_daemon berth-macvlan
+ip link del up2
+ip netns del lan2
+UPLINKS=(up1)
+lan lan2 2
+wait_until 10 ns lan2 ping -q -c 1 192.0.3.70
+same "$(api Berth.Check '{}' berth-macvlan | jq -c .Problems)" '[]' "problems of the LAN"
+docker rm -f far >/dev/null
+docker network rm n3 >/dev/null
 docker rm -f web >/dev/null
 docker volume rm v1 v2 v3 v4 v5 >/dev/null
 docker network rm n1 n2 >/dev/null
 no_address_left
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
-for d in berth-bridge berth-ipam berth-named; do
-	same "$(grep -v '+++\|socket(' "$d.denied" || :)" '' \
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
+	may='+++\|socket('
+	[ "$(setting "$d" RestrictNamespaces)" != net ] ||
+		may="$may\|setns([0-9]*, CLONE_NEWNET)"
+	same "$(grep -v "$may" "$d.denied" || :)" '' \
 		"system calls its unit denies to $d"
 	# shellcheck disable=SC2013 # words
 	for f in $(grep -o 'socket(AF_[A-Z0-9]*' "$d.denied" | sort -u); do
@@ -135,7 +157,9 @@ for d in berth-bridge berth-ipam berth-named; do
 			" ${f#socket(} " "address families of $d"
 	done
 done
-lacks "$(cat berth-bridge.log berth-ipam.log berth-named.log)" "not permitted" "the logs"
+lacks "$(cat berth-*.log)" "not permitted" "the logs"
 stop_daemon berth-bridge
 stop_daemon berth-ipam
+stop_daemon berth-ipvlan
+stop_daemon berth-macvlan
 stop_daemon berth-named

@@ -14,7 +14,7 @@ kernel() {
 	grep -c . /proc/mounts
 }
 
-for d in berth-bridge berth-ipam berth-named; do
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
 	start_daemon "$d"
 done
 # One network, endpoint, address and volume: there is something to be changed.
@@ -23,12 +23,17 @@ api NetworkDriver.CreateNetwork '{"NetworkID":"aa11","Options":
 	"IPv4Data":[{"Pool":"10.77.0.0/24","Gateway":"10.77.0.1/24"}]}' berth-bridge
 api NetworkDriver.CreateEndpoint '{"NetworkID":"aa11","EndpointID":"bb22",
 	"Interface":{"Address":"10.77.0.2/24"}}' berth-bridge
+api NetworkDriver.CreateNetwork '{"NetworkID":"cc33","Options":
+	{"com.docker.network.enable_ipv6":false},"IPv6Data":[],
+	"IPv4Data":[{"Pool":"10.79.0.0/24","Gateway":"10.79.0.1/24"}]}' berth-macvlan
+api NetworkDriver.CreateEndpoint '{"NetworkID":"cc33","EndpointID":"dd44",
+	"Interface":{"Address":"10.79.0.2/24"}}' berth-macvlan
 api VolumeDriver.Create '{"Name":"keep"}' berth-named
 api IpamDriver.RequestPool '{"Pool":"10.78.0.0/24"}' berth-ipam
 api IpamDriver.RequestAddress '{"PoolID":"berth-local/10.78.0.0/24"}' berth-ipam
 
 kernel >kernel.before
-for d in berth-bridge berth-ipam berth-named; do
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
 	"$TOOLS/badreq" "$(sock "$d")" || fail "$d treated some wrongly"
 	at_most "$(awk '/^RssAnon/ { print $2 }' "/proc/${DAEMON_PID[$d]}/status")" \
 		3072 "KiB anonymous afterwards, $d"
@@ -40,8 +45,11 @@ diff kernel.before kernel.after >&2 || fail "kernel objects changed"
 api NetworkDriver.DeleteEndpoint '{"NetworkID":"aa11","EndpointID":"bb22"}' \
 	berth-bridge
 api NetworkDriver.DeleteNetwork '{"NetworkID":"aa11"}' berth-bridge
+api NetworkDriver.DeleteEndpoint '{"NetworkID":"cc33","EndpointID":"dd44"}' \
+	berth-macvlan
+api NetworkDriver.DeleteNetwork '{"NetworkID":"cc33"}' berth-macvlan
 api VolumeDriver.Remove '{"Name":"keep"}' berth-named
 api IpamDriver.ReleasePool '{"PoolID":"berth-local/10.78.0.0/24"}' berth-ipam
-for d in berth-bridge berth-ipam berth-named; do
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
 	stop_daemon "$d"
 done
