@@ -12,12 +12,9 @@
 #include "netctl/jget.h"
 
 const struct driver drivers[] = {
-	{ "berth-bridge", DRIVER_NETWORK },
-	{ "berth-ipam", DRIVER_IPAM },
-	{ "berth-ipvlan", DRIVER_NETWORK },
-	{ "berth-macvlan", DRIVER_NETWORK },
-	{ "berth-named", DRIVER_VOLUME },
-	{ 0 },
+	{ "berth-bridge", DRIVER_NETWORK }, { "berth-ipam", DRIVER_IPAM },
+	{ "berth-ipvlan", DRIVER_NETWORK }, { "berth-macvlan", DRIVER_NETWORK },
+	{ "berth-named", DRIVER_VOLUME },   { 0 },
 };
 
 const struct driver *driver_find(const char *name, struct err *err)

@@ -42,7 +42,6 @@ parent_away() {
 	ip netns del lan
 	UPLINKS=()
 }
-# Three times: with the daemon running, dead meanwhile, and a container that ends.
 parent_away
 wait_until 5 sh -c "! nsenter --net=/proc/$(pid_of web)/ns/net ip link show eth0"
 contains "$(problems)" 'its parent up1 is gone: 2 endpoints wait'
@@ -54,13 +53,23 @@ wait_until 10 ns lan ping -q -c 1 192.0.2.71
 same "$(inside)" "$before" "the link made again"
 works 'the parent is another'
 
+# The daemon dies, and the parent goes and comes while it is dead, or comes after it.
 kill9_daemon berth-macvlan
 parent_away
 lan
 start_daemon berth-macvlan
 wait_until 10 ns lan ping -q -c 1 192.0.2.71
+same "$(inside)" "$before" "the link made again at the start"
+kill9_daemon berth-macvlan
+parent_away
+start_daemon berth-macvlan
+contains "$(problems)" 'its parent up1 is gone: 2 endpoints wait'
+lan
+wait_until 10 ns lan ping -q -c 1 192.0.2.71
 same "$(inside)" "$before" "the link made again after a start"
 works 'the daemon was dead'
+same "$(problems)" ''
+same "$(api Berth.Info '{}' berth-macvlan | jq -c '.Problems // []')" '[]' "trouble left"
 
 parent_away
 wait_until 5 sh -c "! nsenter --net=/proc/$(pid_of web)/ns/net ip link show eth0"

@@ -142,6 +142,7 @@ struct lan_host {
 	struct lan_network *networks;
 	struct lan_seat *seats; /* owned */
 	bool loading, stirred;  /* stirred: look at the shims */
+	uint64_t looked_ms; /* when that was last done; the event thread's */
 };
 
 int lan_host_open(const struct lan_kind *kind, void **ret, struct err *err);
@@ -187,6 +188,8 @@ int lan_parent_explain(struct lan_host *host, const struct lan_network *ln,
 		       int r, struct err *err);
 /* Does a network of ours have parent @name? */
 bool lan_parent_used(struct lan_host *host, const char *name);
+/* Of what the networks call @name, even if it has another name now; 0: gone. */
+int lan_parent_index(struct lan_host *host, const char *name);
 
 /* ---- into a container again (lan_attach.c) -------------------------------- */
 
@@ -210,6 +213,7 @@ struct nlk_stack_conf lan_link_conf(const struct net_endpoint *ep,
 /* Make shim, addresses and routes of parent @name what the seats ask for. */
 int lan_shim_sync(struct lan_host *host, const char *parent, struct err *err);
 /* Does any endpoint want a shim on @parent? */
+bool lan_shim_any(struct lan_host *host); /* on any? */
 bool lan_shim_wanted(struct lan_host *host, const char *parent);
 /* Of all parents, and of shims whose parent nobody has any more. */
 int lan_shim_sync_all(struct lan_host *host, struct err *err);

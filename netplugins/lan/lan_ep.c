@@ -146,7 +146,9 @@ static int find_or_attach(struct net_endpoint *ep, struct err *err)
 	if (r != -ENODEV)
 		return r;
 	netns = open_sandbox(ep);
-	if (netns < 0) /* the sweep will judge */
+	/* Without a sandbox the sweep will judge; without a parent, as after a
+	 * start, it waits. */
+	if (netns < 0 || !net_of(ep)->index)
 		return ep->sandbox[0] ? 0 : r;
 	r = lan_find_in(netns, ep, &link, err);
 	/* A parent that went into another namespace took it along. */
@@ -192,8 +194,12 @@ int lan_endpoint_place(struct net_endpoint *ep, struct err *err)
 		return NET_LINK_HERE;
 	if (r != -ENODEV)
 		return r;
-	/* Where it is in no namespace, a living sandbox gets it again. */
-	return ep->sandbox[0] ? NET_LINK_AWAY : NET_LINK_GONE;
+	if (!ep->sandbox[0])
+		return NET_LINK_GONE;
+	/* dockerd leaves the file for a minute when the namespace is gone.  In a
+	 * living one it is, or gets it again when the parent is back. */
+	netns = netns_open(ep->sandbox, NULL);
+	return netns == -EINVAL ? NET_LINK_GONE : NET_LINK_AWAY;
 }
 
 /* ---- del ------------------------------------------------------------------ */

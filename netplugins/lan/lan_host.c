@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "netplugins/lan/lan.h"
+
+#define LOOK_MS 200 /* between two looks at the shims */
 
 void lan_alias(const struct lan_kind *kind, const char *id,
 	       char buf[static NLK_ALIAS_MAX])
@@ -146,28 +149,55 @@ static void on_nlk_event(void *ctx, const struct nlk_event *e)
 	pthread_mutex_unlock(&host->lock);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Something happened that shims may want: others may change routes all the time, and
+ * looking reads them all, so not at once again.  What is left is seen in a second. */
+static bool shims_are_due(struct lan_host *host)
+{
+	bool due;
+
+	if (now_ms() - host->looked_ms < LOOK_MS)
+		return false;
+	pthread_mutex_lock(&host->lock);
+	due = host->stirred;
+	host->stirred = false;
+	pthread_mutex_unlock(&host->lock);
+	return due && lan_shim_any(host);
+}
+
+static void stir(struct lan_host *host)
+{
+	pthread_mutex_lock(&host->lock);
+	host->stirred = true;
+	pthread_mutex_unlock(&host->lock);
+}
+
 int lan_event(void *ctx, struct err *err)
 {
 	struct lan_host *host = ctx;
+	uint32_t generation = host->generation;
 	int r = nlk_monitor_read(host->monitor, on_nlk_event, host, err);
-	uint32_t generation = 0;
-	bool stirred;
 
 	if (r >= 0 && host->fw)
 		r = fw_generation(host->fw, &generation, err);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&host->lock);
-	stirred = host->stirred || generation != host->generation;
+	if (generation != host->generation)
+		stir(host);
 	host->generation = generation;
-	host->stirred = false;
-	pthread_mutex_unlock(&host->lock);
-	r = stirred ? lan_shim_sync_all(host, err) : 0;
-	if (r < 0) { /* again in a second */
-		pthread_mutex_lock(&host->lock);
-		host->stirred = true;
-		pthread_mutex_unlock(&host->lock);
-	}
+	if (!shims_are_due(host))
+		return 0;
+	r = lan_shim_sync_all(host, err);
+	host->looked_ms = now_ms();
+	if (r < 0)
+		stir(host); /* again in a second */
 	return r;
 }
 

@@ -109,6 +109,22 @@ bool lan_parent_used(struct lan_host *host, const char *name)
 	return used;
 }
 
+int lan_parent_index(struct lan_host *host, const char *name)
+{
+	struct nlk_link link;
+	int index = 0;
+
+	pthread_mutex_lock(&host->lock);
+	for (const struct lan_network *o = host->networks; o; o = o->next)
+		if (strcmp(o->parent, name) == 0 && o->index && !o->gone)
+			index = o->index;
+	pthread_mutex_unlock(&host->lock);
+	/* It may be gone, and the event still to come. */
+	if (nlk_link_get(host->nlk, NULL, index, &link, NULL) < 0)
+		return 0;
+	return index;
+}
+
 /* ---- made ------------------------------------------------------------------ */
 
 /* The mark of a parent that we make: the network's own, or that of a VLAN, which

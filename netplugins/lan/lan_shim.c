@@ -259,7 +259,7 @@ static int add_rule(struct lan_host *host, struct err *err)
 	return fw_commit(b, err);
 }
 
-static bool any_wanted(struct lan_host *host)
+bool lan_shim_any(struct lan_host *host)
 {
 	bool any = false;
 
@@ -275,7 +275,7 @@ static int del_rule(struct lan_host *host, struct err *err)
 	const struct fw_table table = { NFPROTO_INET, host->kind->driver };
 	_cleanup_(fw_batch_freep) struct fw_batch *b = NULL;
 
-	if (any_wanted(host) || fw_table_find(host->fw, &table, NULL) < 0)
+	if (lan_shim_any(host) || fw_table_find(host->fw, &table, NULL) < 0)
 		return 0;
 	b = fw_batch_new(host->fw);
 	if (!b)
@@ -472,7 +472,6 @@ static int sync_locked(struct lan_host *host, const char *parent,
 		       struct err *err)
 {
 	_cleanup_(shim_fini) struct shim s = { .host = host, .parent = parent };
-	struct nlk_link link;
 	int r = copy_seats(&s, err);
 
 	if (r < 0)
@@ -485,9 +484,9 @@ static int sync_locked(struct lan_host *host, const char *parent,
 		return r < 0 ? r : del_rule(host, err);
 	}
 	/* With its parent gone it is gone, too, and comes with the next one. */
-	if (nlk_link_get(host->nlk, parent, 0, &link, NULL) == -ENODEV)
+	s.parent_index = lan_parent_index(host, parent);
+	if (!s.parent_index)
 		return 0;
-	s.parent_index = link.index;
 	r = raise_shim(&s, err);
 	return r < 0 ? err_wrap(err, r, "berth.host_access on %s", parent) : 0;
 }
