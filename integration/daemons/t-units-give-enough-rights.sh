@@ -134,6 +134,7 @@ same "$(fetch http://192.0.3.70/)" far "from this host, on its LAN"
 restart_daemon berth-macvlan
 ip link del up2
 ip netns del lan2
+# shellcheck disable=SC2034 # the library's
 UPLINKS=(up1)
 lan lan2 2
 wait_until 10 ns lan2 ping -q -c 1 192.0.3.70

@@ -71,7 +71,7 @@ new_ns box
 E=$(printf 'e%.0s' {1..64})
 ask() { # METHOD NETWORK MORE
 	lacks "$(api "NetworkDriver.$1" "{\"NetworkID\":\"$(net_id "$2")\",
-		\"EndpointID\":\"$E\"$3}" berth-ipvlan)" Err
+		\"EndpointID\":\"$E\"${3-}}" berth-ipvlan)" Err
 }
 plug() { # NETWORK ADDRESS
 	ask CreateEndpoint "$1" ",\"Options\":{},\"Interface\":{\"Address\":\"$2\"}"
@@ -139,6 +139,7 @@ ns lan ping -q -c 1 -W 2 192.0.20.70 >/dev/null
 # With what it is on it goes away and comes back.
 ip link del up1
 ip netns del lan
+# shellcheck disable=SC2034 # the library's
 UPLINKS=()
 lan
 ns lan ip link add link eth0 name eth0.10 type vlan id 10

@@ -84,6 +84,7 @@ both_ways 'the parent was down'
 ip link del up1
 ip netns del lan
 wait_until 5 sh -c '! ip link show bh-up1'
+# shellcheck disable=SC2034 # the library's
 UPLINKS=()
 lan
 wait_until 10 sh -c 'ip -6 route show dev bh-up1 | grep -q 2001:db8:2::70'

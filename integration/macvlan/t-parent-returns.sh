@@ -123,6 +123,7 @@ wait_until 10 ns lan ping -q -c 1 192.0.2.70
 wait_until 10 ns lan ping -q -c 1 192.0.2.71
 works 'it was in another namespace'
 ip link set up1 netns away
+# shellcheck disable=SC2034 # the library's
 UPLINKS=()
 ip netns del lan
 lan

@@ -151,10 +151,10 @@ void lan_load_begin(void *host);
 int lan_load_end(void *host, struct err *err);
 size_t lan_fds(void *host, int fds[static 8]);
 int lan_event(void *host, struct err *err);
-int lan_check(void *host, void (*fn)(void *ctx, const char *line), void *ctx,
+int lan_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 	      struct err *err);
-int lan_gc(void *host, bool dry, bool (*known)(void *ctx, const char *id),
-	   void (*fn)(void *ctx, const char *line), void *ctx, struct err *err);
+int lan_gc(void *ctx, bool dry, bool (*known)(void *ctx, const char *id),
+	   void (*fn)(void *ctx, const char *line), void *arg, struct err *err);
 /* "berth:<driver>:<id>" */
 void lan_alias(const struct lan_kind *kind, const char *id,
 	       char buf[static NLK_ALIAS_MAX]);

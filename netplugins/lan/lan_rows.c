@@ -119,17 +119,18 @@ int lan_rows_run(const struct net_driver *driver, const struct lan_row *rows,
 {
 	struct CMUnitTest *tests = calloc(count, sizeof(*tests));
 	struct run *runs = calloc(count, sizeof(*runs));
-	int r;
+	int r = 1;
 
-	assert_true(tests && runs);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; tests && runs && i < count; i++) {
 		runs[i] = (struct run){ driver, &rows[i] };
 		tests[i] = (struct CMUnitTest){ .name = rows[i].name,
 						.test_func = lan_row,
 						.initial_state = &runs[i] };
 	}
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	r = _cmocka_run_group_tests(driver->name, tests, count, NULL, NULL);
+	if (tests && runs)
+		r = _cmocka_run_group_tests(driver->name, tests, count, NULL,
+					    NULL);
 	free(tests);
 	free(runs);
 	return r;

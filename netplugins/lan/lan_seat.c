@@ -88,36 +88,53 @@ static int check_new(const struct lan_host *host, struct net_endpoint *ep,
 	return 0;
 }
 
-int lan_seat_take(struct net_endpoint *ep, struct err *err)
+static void fill(struct lan_seat *s, const struct net_endpoint *ep)
 {
 	const struct lan_network *ln = lan_of(ep->network);
-	struct lan_host *host = ep->network->host;
-	_cleanup_free_ struct lan_seat *s = calloc(1, sizeof(*s));
+
+	snprintf(s->id, sizeof(s->id), "%s", ep->id);
+	snprintf(s->network, sizeof(s->network), "%s", ep->network->id);
+	memcpy(s->parent, ln->parent, sizeof(s->parent));
+	s->mac = ep->mac;
+	s->ip4 = ep->addr4.addr;
+	s->ip6 = ep->addr6.addr;
+	s->access = ln->opt.host_access;
+	s->host4 = ln->host4;
+	s->host6 = ln->host6;
+}
+
+/* Under host->lock. */
+static int take(struct lan_host *host, struct net_endpoint *ep,
+		struct lan_seat **seat, struct err *err)
+{
 	int r = 0;
 
-	if (!s)
+	if (find(host, ep->id))
+		return 0;
+	/* One of an earlier life has what it has. */
+	if (!ep->ifname[0])
+		r = check_new(host, ep, err);
+	if (r < 0)
+		return r;
+	fill(*seat, ep);
+	(*seat)->next = host->seats;
+	host->seats = *seat;
+	*seat = NULL;
+	return 0;
+}
+
+int lan_seat_take(struct net_endpoint *ep, struct err *err)
+{
+	struct lan_host *host = ep->network->host;
+	struct lan_seat *seat = calloc(1, sizeof(*seat));
+	int r;
+
+	if (!seat)
 		return err_set(err, -ENOMEM, "endpoint");
 	pthread_mutex_lock(&host->lock);
-	if (!find(host, ep->id)) {
-		/* One of an earlier life has what it has. */
-		if (!ep->ifname[0])
-			r = check_new(host, ep, err);
-		if (r == 0) {
-			snprintf(s->id, sizeof(s->id), "%s", ep->id);
-			snprintf(s->network, sizeof(s->network), "%s",
-				 ep->network->id);
-			memcpy(s->parent, ln->parent, sizeof(s->parent));
-			s->mac = ep->mac;
-			s->ip4 = ep->addr4.addr;
-			s->ip6 = ep->addr6.addr;
-			s->access = ln->opt.host_access;
-			s->host4 = ln->host4;
-			s->host6 = ln->host6;
-			s->next = host->seats;
-			host->seats = take_ptr(s);
-		}
-	}
+	r = take(host, ep, &seat, err);
 	pthread_mutex_unlock(&host->lock);
+	free(seat);
 	return r;
 }
 
