@@ -41,7 +41,9 @@ for a in 192.0.2.1 2001:db8:2::1; do
 	same "$(ns lan ip -j neigh show "$a" | jq -r '.[0].lladdr')" \
 		"$(cat /sys/class/net/up1/address)" "the host's MAC on the LAN"
 done
-same "$(ns lan nft list ruleset)" ''
+same "$(ns lan busybox arping -c 3 -w 5 -I eth0 192.0.2.1 |
+	sed -n 's/.*reply.*\[\(.*\)\].*/\1/p' | tr A-F a-f | sort -u)" \
+	"$(cat /sys/class/net/up1/address)" "who answers ARP on the LAN"
 # The container knows the shim's.
 same "$(inns "$(pid_of web)" ip -j neigh show 192.0.2.1 | jq -r '.[0].lladdr')" \
 	"$(cat /sys/class/net/bh-up1/address)"
