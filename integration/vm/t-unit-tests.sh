@@ -1,14 +1,15 @@
 #!/bin/bash
 # The unit tests of what talks to the kernel pass on 6.1 as well.
 # vm
-# time: 300
+# time: 400
 . "${0%/*}/../lib/lib.sh"
 
 # Not those that measure, and none whose kernel is only a file system.
 tests=(dataplane/test/test_{nft,portmap,publish,dp_fail,dp_threads,foreign}
 	dataplane/ebpf/test/test_{sock,sock_entry,sock_life,reinject,tc,guard,guard_rate}
-	dataplane/ebpf/test/test_{publish_bpf,publish_host,publish_rate,nat,nat_policy}
-	lib/test/test_{nlk,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
+	dataplane/ebpf/test/test_{publish_bpf,publish_host,publish_rate,publish_stat,nat,nat_stat,nat_policy}
+	dataplane/test/test_service
+	lib/test/test_{nlk,nlk_stack,nlk_xfrm,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
 cd "$ROOT" || exit
 failed=
 for t in "${tests[@]}"; do
