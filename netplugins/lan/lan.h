@@ -215,8 +215,10 @@ int lan_shim_sync(struct lan_host *host, const char *parent, struct err *err);
 /* Does any endpoint want a shim on @parent? */
 bool lan_shim_any(struct lan_host *host); /* on any? */
 bool lan_shim_wanted(struct lan_host *host, const char *parent);
-/* Of all parents, and of shims whose parent nobody has any more. */
+/* Of all parents whose seats ask for one. */
 int lan_shim_sync_all(struct lan_host *host, struct err *err);
+/* Remove what is left when no endpoint asks for a shim and none is there. */
+int lan_shim_gc(struct lan_host *host, struct err *err);
 
 /* ---- networks (lan_net.c), endpoints (lan_ep.c) ---------------------------- */
 

@@ -347,5 +347,7 @@ int lan_gc(void *ctx, bool dry, bool (*known)(void *ctx, const char *id),
 			r = gc_link(host, &m.items[i], dry, mark, &rep, err);
 	}
 	free(m.items);
+	if (r == 0 && !dry)
+		r = lan_shim_gc(host, err);
 	return r < 0 ? r : rep.count;
 }

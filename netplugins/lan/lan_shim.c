@@ -502,7 +502,6 @@ int lan_shim_sync(struct lan_host *host, const char *parent, struct err *err)
 }
 
 struct parents {
-	const char *prefix;
 	char (*names)[IFNAMSIZ]; /* owned */
 	size_t count;
 };
@@ -522,35 +521,32 @@ static int add_parent(struct parents *p, const char *name)
 	return 0;
 }
 
-static int on_shim(void *ctx, const struct nlk_link *l)
-{
-	struct parents *p = ctx;
-
-	if (strncmp(l->alias, p->prefix, strlen(p->prefix)) != 0)
-		return 0;
-	return add_parent(p, l->alias + strlen(p->prefix));
-}
-
 int lan_shim_sync_all(struct lan_host *host, struct err *err)
 {
-	char prefix[NLK_ALIAS_MAX];
-	struct parents p = { .prefix = prefix };
+	struct parents p = { 0 };
 	int r = 0;
 
-	if (!host->fw)
-		return 0;
 	pthread_mutex_lock(&host->lock);
 	for (const struct lan_seat *s = host->seats; s && r == 0; s = s->next)
 		if (s->access)
 			r = add_parent(&p, s->parent);
 	pthread_mutex_unlock(&host->lock);
-	lan_alias(host->kind, "shim:", prefix);
-	if (r == 0)
-		r = nlk_link_each(host->nlk, on_shim, &p, err);
+	if (r < 0)
+		err_set(err, r, "shims");
 	for (size_t i = 0; r == 0 && i < p.count; i++)
 		r = lan_shim_sync(host, p.names[i], err);
-	if (r == 0 && !p.count)
-		r = del_rule(host, err);
 	free(p.names);
+	return r;
+}
+
+int lan_shim_gc(struct lan_host *host, struct err *err)
+{
+	int r;
+
+	if (!host->fw)
+		return 0;
+	pthread_mutex_lock(&host->shim_lock);
+	r = del_rule(host, err);
+	pthread_mutex_unlock(&host->shim_lock);
 	return r;
 }
