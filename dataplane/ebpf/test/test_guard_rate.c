@@ -52,13 +52,13 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "a full bucket", "p", OUT, -1000, TCP4, 1000, 0, PASS, 1000 },
+	{ "a full bucket", "p", OUT, -5, TCP4, 1000, 0, PASS, 1000 },
 	{ "within the burst", "p", OUT, 40, TCP4, 1000, 0, PASS, 1000 },
 	{ "near its end", "p", OUT, 97, TCP4, 1000, 0, PASS, 1000 },
 	{ "above it", "p", OUT, 120, TCP4, 1000, 0, DROP, 0 },
 	{ "above it, the least frame", "p", OUT, 120, TCP4, 54, 0, DROP, 0 },
 	{ "far above it", "p", OUT, 100000, TCP4, 1000, 0, DROP, 0 },
-	{ "to it, a full bucket", "p", IN, -1000, TCP4, 1000, 0, PASS, 1000 },
+	{ "to it, a full bucket", "p", IN, -5, TCP4, 1000, 0, PASS, 1000 },
 	{ "to it, within the burst", "p", IN, 40, TCP4, 1000, 0, PASS, 1000 },
 	{ "to it, above it", "p", IN, 60, TCP4, 1000, 0, DROP, 0 },
 	/* super packets: as the frames that they stand for */
