@@ -111,6 +111,13 @@ void dp_load_begin(struct dp *dp)
 	sock_load_begin(dp->sock);
 }
 
+int dp_hooks_stop(struct dp *dp, struct err *err)
+{
+	return dp->st.networks.count || dp->services.count
+		       ? 0
+		       : sock_detach(dp->sock, err);
+}
+
 int dp_load_hooks(struct dp *dp, struct err *err)
 {
 	int r = dp_services_load(dp, err);
@@ -123,7 +130,7 @@ int dp_load_hooks(struct dp *dp, struct err *err)
 	claim_forget(&dp->host, sock_load_dropped(dp->sock));
 	dp_fast_load(dp);
 	dp_services_loaded(dp);
-	return dp->st.networks.count ? 0 : sock_detach(dp->sock, err);
+	return dp_hooks_stop(dp, err);
 }
 
 /* Each step is done whatever became of the one before.  Rules that could not be
@@ -179,7 +186,7 @@ static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 	if (dp->st.networks.count)
 		return;
 	(void)guard_stop(dp->guard, NULL);
-	(void)sock_detach(dp->sock, NULL);
+	(void)dp_hooks_stop(dp, NULL);
 }
 
 static int add_network(struct dp *dp, const struct dp_network *net,
@@ -359,7 +366,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	if (r < 0 || dp->st.networks.count)
 		return r < 0 ? r : 0;
 	r = guard_stop(dp->guard, err);
-	return r < 0 ? r : sock_detach(dp->sock, err);
+	return r < 0 ? r : dp_hooks_stop(dp, err);
 }
 
 int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err)

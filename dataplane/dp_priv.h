@@ -111,6 +111,9 @@ int dp_check_again(struct dp *dp, void (*fn)(void *ctx, const char *line),
 		   void *ctx);
 /* End the load of the socket hooks, or try it again. */
 int dp_load_hooks(struct dp *dp, struct err *err);
+/* Detach the socket hooks when nothing needs them: no network, and no balanced
+ * port, whose claim is theirs. */
+int dp_hooks_stop(struct dp *dp, struct err *err);
 /* Tell the guard of all ports, in place of what an earlier daemon told it. */
 int dp_load_guard(struct dp *dp, struct err *err);
 /* The network's ports are guarded in another way from now on. */

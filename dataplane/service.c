@@ -410,6 +410,8 @@ int dp_service_del(struct dp *dp, const struct dp_service *svc, struct err *err)
 	close_service(dp, s);
 	forget_flows(dp, s);
 	service_free(s);
+	/* what stays the next start removes */
+	(void)dp_hooks_stop(dp, NULL);
 	return 0;
 }
 

@@ -309,8 +309,8 @@ static void it_is_taken_over(void **state)
 	end_all(dp);
 }
 
-/* The last network takes the maps with it; the port is held, and open again with
- * the next. */
+/* The last network takes the tables with it; the port is held, by the next daemon
+ * as well, and open again with the next network. */
 static void it_waits_for_a_network(void **state)
 {
 	struct dp_service s = service(8080, "", IPPROTO_TCP);
@@ -330,8 +330,28 @@ static void it_waits_for_a_network(void **state)
 	add_networks(dp);
 	assert_true(leads_somewhere(8080));
 	assert_int_equal(slots(2, "10.0.1.2", 80), 1021);
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 8080), EADDRINUSE);
 	assert_int_equal(differences(dp), 0);
+	for (int i = 0; i < 3; i++)
+		ok(dp_port_del(dp, ports()[i].endpoint, &err));
+	ok(dp_network_del(dp, "n1", &err));
+	ok(dp_network_del(dp, "n2", &err));
+	dp_close(dp);
+	/* neither has the next daemon any */
+	dp = open_dp();
+	dp_load_begin(dp);
+	ok(dp_service_add(dp, &s, &err));
+	ok(dp_load_end(dp, &err));
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 8080), EADDRINUSE);
+	add_networks(dp);
+	assert_true(leads_somewhere(8080));
+	assert_int_equal(slots(2, "10.0.1.2", 80), 1021);
+	for (int i = 0; i < 3; i++)
+		ok(dp_port_del(dp, ports()[i].endpoint, &err));
+	ok(dp_network_del(dp, "n1", &err));
+	ok(dp_network_del(dp, "n2", &err));
 	ok(dp_service_del(dp, &s, &err));
+	assert_int_equal(try_serve("0.0.0.0", SOCK_STREAM, 8080), 0);
 	end_all(dp);
 }
 
