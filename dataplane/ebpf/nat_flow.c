@@ -430,13 +430,15 @@ int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err)
 	if (!nat->skel)
 		return 0;
 	if (nat->aside)
-		return nat_flow_clear(nat, err); /* one made meanwhile */
-	if (nat->again_count)
+		n = nat_flow_clear(nat, err); /* one made meanwhile */
+	else if (nat->again_count)
 		n = forget(nat, nat->again, nat->again_count, true, err);
 	if (n < 0)
 		return n;
 	free(take_ptr(nat->again));
 	nat->again_count = 0;
+	if (nat->aside)
+		return n;
 	if (!w->running && !known_empty(nat) &&
 	    (!w->started || w->recheck || now - w->started >= WALK_GAP))
 		r = begin_walk(nat, now, err);

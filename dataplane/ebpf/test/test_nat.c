@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dataplane/ebpf/guard.h"
+#include "dataplane/ebpf/nat_priv.h"
 #include "dataplane/ebpf/sock.h"
 #include "dataplane/ebpf/tc.h"
 #include "dataplane/ebpf/test/host.h"
@@ -608,6 +609,9 @@ static void an_open_flow_outlives_its_youth(void **state)
  * daemon finds it so. */
 static void standing_aside_ends_flows(void **state)
 {
+	const struct nat_filter filter = { .proto = IPPROTO_TCP,
+					   .first = 8080,
+					   .count = 1 };
 	struct env *e = *state;
 	int fd;
 	__u32 zero = 0, value = 9;
@@ -619,8 +623,12 @@ static void standing_aside_ends_flows(void **state)
 	assert_int_equal(count_flow(&published), 0);
 	assert_int_equal(count_flow(&masqueraded), 0);
 	put_flow(&masqueraded, (uint32_t[]){ 0, 0 });
+	ok(nat_flow_forget(e->nat, &filter, 1, &e->err));
+	assert_int_equal(e->nat->again_count, 1);
 	ok(nat_flow_tick(e->nat, 1, &e->err));
 	assert_int_equal(count_flow(&masqueraded), 0);
+	/* nor does what was to be forgotten heap up */
+	assert_int_equal(e->nat->again_count, 0);
 	close_nat(e);
 	fd = map_fd("nat_aside");
 	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &value), 0);
