@@ -358,6 +358,21 @@ int claim_keep(struct claim_host *host, uint16_t first, uint16_t last,
 	return r;
 }
 
+/* One past the last of the ports from @first on that are all on @map. */
+static uint32_t run_end(const uint64_t *map, uint32_t first)
+{
+	while (first < 65536 && bit(map, first))
+		first++;
+	return first;
+}
+
+static bool is_ephemeral(const struct claim_host *host, uint32_t port)
+{
+	return port >= host->eph_first && port <= host->eph_last;
+}
+
+/* Who put it on the list nobody knows any more, but single ports that are not
+ * ephemeral we do not. */
 void claim_forget(struct claim_host *host, const uint64_t *ports)
 {
 	uint64_t now[WORDS];
@@ -366,11 +381,19 @@ void claim_forget(struct claim_host *host, const uint64_t *ports)
 	host->others_ms = 0; /* what was read may be ours by now */
 	if (read_reserved(now, NULL) < 0)
 		return;
-	for (uint32_t p = 0; p < 65536; p++)
-		if (bit(ports, p) && bit(now, p) && !host->refs[p]) {
+	read_ephemeral(host);
+	for (uint32_t p = 0; p < 65536; p++) {
+		uint32_t end = run_end(ports, p);
+		bool whole = end - p > CLAIM_TRY_MAX;
+
+		for (; p < end; p++) {
+			if (!bit(now, p) || host->refs[p] ||
+			    !(whole || is_ephemeral(host, p)))
+				continue;
 			now[p / 64] &= ~(1ull << p % 64);
 			change = true;
 		}
+	}
 	if (change)
 		(void)write_list(now, NULL); /* a reserved port too many */
 }

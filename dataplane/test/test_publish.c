@@ -510,6 +510,31 @@ static void ephemeral_ports_are_reserved(void **state)
 	portmap_free(&low.ports);
 }
 
+/* What went while no daemon ran: only what we may have put on the list is taken
+ * off. */
+static void what_went_meanwhile_is_not_reserved(void **state)
+{
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp_publish p = one("e1", "", IPPROTO_TCP, 8080);
+	struct dp_publish q = one("e2", "", IPPROTO_TCP, 40000);
+
+	(void)state;
+	ok(sysctl_set("net/ipv4/ip_local_reserved_ports", "7,8080", &err));
+	ok(dp_publish_add(dp, &p, &err));
+	ok(dp_publish_add(dp, &q, &err));
+	assert_string_equal(reserved(), "7,8080,40000");
+	dp_close(dp);
+	dp = open_dp();
+	dp_load_begin(dp);
+	ok(dp_network_add(dp, &net, &err));
+	ok(dp_load_end(dp, &err));
+	assert_int_equal(try_serve("127.0.0.1", SOCK_STREAM, 8080), 0);
+	assert_string_equal(reserved(), "7,8080");
+	ok(sysctl_set("net/ipv4/ip_local_reserved_ports", "\n", &err));
+	portmap_free(&p.ports);
+	portmap_free(&q.ports);
+}
+
 static void event_after_a_second(void)
 {
 	double end = now_ms() + 3000;
@@ -890,6 +915,7 @@ int main(void)
 		TEST(who_comes_meanwhile_is_seen),
 		TEST(who_no_hook_sees_is_refused_all_the_same),
 		TEST(ephemeral_ports_are_reserved),
+		TEST(what_went_meanwhile_is_not_reserved),
 		TEST(a_new_ephemeral_range_is_followed),
 		TEST(many_ephemeral_ports_come_and_go),
 		TEST(scattered_ports_fit),
