@@ -67,8 +67,8 @@ static void say(const struct dp *dp)
 			   DP_IPSEC_TEXT
 			   ": nftables carries networks with "
 			   "berth.dataplane=ebpf; their flows end, and ports "
-			   "with berth.allow, berth.deny or berth.limit are "
-			   "closed"));
+			   "with berth.allow, berth.deny or berth.limit, and "
+			   "balanced ones, are closed"));
 }
 
 int dp_fast_ipsec_look(struct dp *dp, bool anew, struct err *err)

@@ -497,7 +497,7 @@ static int check_maps(struct dp *dp, const struct service *s, struct err *err)
 int dp_services_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
 		      void *ctx, struct err *err)
 {
-	char line[256];
+	char line[320];
 	int n = 0;
 
 	for (size_t i = 0; i < dp->services.count; i++) {
@@ -510,6 +510,15 @@ int dp_services_check(struct dp *dp, void (*fn)(void *ctx, const char *line),
 			snprintf(line, sizeof(line),
 				 "balanced port %s: its eBPF maps are not up "
 				 "to date",
+				 s->id);
+			fn(ctx, line);
+			n++;
+		}
+		if (service_may_open(dp) && dp->fast.ipsec) {
+			snprintf(line, sizeof(line),
+				 "balanced port %s: closed to all but this "
+				 "host, as nftables balances "
+				 "nothing: " DP_IPSEC_TEXT,
 				 s->id);
 			fn(ctx, line);
 			n++;

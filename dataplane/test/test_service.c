@@ -376,6 +376,41 @@ static void what_others_change_is_told(void **state)
 	end_all(dp);
 }
 
+static void note_line(void *ctx, const char *line)
+{
+	if (strstr(line, "balanced port"))
+		snprintf(ctx, 512, "%s", line);
+}
+
+static void ipsec_closes_it(void **state)
+{
+	struct dp_service s = service(8080, "", IPPROTO_TCP);
+	struct dp *dp = open_dp();
+	char line[512] = "";
+
+	(void)state;
+	if (!dp->fast.xfrm) {
+		dp_close(dp);
+		skip();
+		return;
+	}
+	add_networks(dp);
+	member(&s, "10.0.1.2", 80, 1);
+	ok(dp_service_add(dp, &s, &err));
+	assert_int_equal(differences(dp), 0);
+	sh("ip xfrm policy add src 10.0.1.0/24 dst 192.0.2.0/24 dir out");
+	ok(dp_event(dp, &err));
+	/* of both networks, and of the port */
+	assert_int_equal(dp_check(dp, note_line, line, &err), 3);
+	if (!strstr(line, "balanced port 8080/tcp: closed") ||
+	    !strstr(line, "IPsec"))
+		fail_msg("%s", line);
+	sh("ip xfrm policy flush");
+	assert_int_equal(differences(dp), 0);
+	ok(dp_service_del(dp, &s, &err));
+	end_all(dp);
+}
+
 /* ---- refused ------------------------------------------------------------------ */
 
 static void refused(struct dp *dp, struct dp_service s, int code,
@@ -566,6 +601,7 @@ int main(void)
 		cmocka_unit_test(it_is_taken_over),
 		cmocka_unit_test(it_waits_for_a_network),
 		cmocka_unit_test(what_others_change_is_told),
+		cmocka_unit_test(ipsec_closes_it),
 		cmocka_unit_test(one_port_one_holder),
 		cmocka_unit_test(what_cannot_be_is_refused),
 	};
