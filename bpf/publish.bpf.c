@@ -37,8 +37,6 @@
 #include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
 
-#define PACKET_HOST 0
-
 const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of our claims' sockets */

@@ -17,6 +17,7 @@
 #include "bpf/lib/flow.h"
 #include "bpf/lib/inside.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/rewrite.h"
 
 #define IP_DF       0x4000
 #define BIG_HOPS    64
@@ -60,7 +61,8 @@ struct big6 {
 static __always_inline int send_back(struct __sk_buff *skb, const void *packet,
 				     __u32 size, const struct nat_ep *ep)
 {
-	if (bpf_skb_change_tail(skb, ETH_HLEN + size, 0) < 0 ||
+	if (to_host(skb) < 0 ||
+	    bpf_skb_change_tail(skb, ETH_HLEN + size, 0) < 0 ||
 	    bpf_skb_store_bytes(skb, 0, ep->mac, 6, 0) < 0 ||
 	    bpf_skb_store_bytes(skb, 6, ep->bridge_mac, 6, 0) < 0 ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, packet, size, 0) < 0)

@@ -152,6 +152,17 @@ static __always_inline int rewrite(struct __sk_buff *skb,
 	return r < 0 ? r : rewrite_ip(skb, p, to);
 }
 
+#define PACKET_HOST 0
+
+/* What came to the bridge's MAC is for another host, by the veth's own; before
+ * Linux 6.15 bpf_redirect_peer() leaves it so, and the container drops it. */
+static __always_inline int to_host(struct __sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_HOST
+		       ? 0
+		       : (int)bpf_skb_change_type(skb, PACKET_HOST);
+}
+
 static __always_inline int rewrite_macs(struct __sk_buff *skb,
 					const struct nat_flow *f)
 {
@@ -159,7 +170,9 @@ static __always_inline int rewrite_macs(struct __sk_buff *skb,
 
 	__builtin_memcpy(macs, f->dmac, 6);
 	__builtin_memcpy(macs + 6, f->smac, 6);
-	return bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
+	if (to_host(skb) < 0)
+		return -1;
+	return (int)bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
 }
 
 #endif
