@@ -262,8 +262,11 @@ static int add_service(struct net_core *core, struct dp_service *s,
 	r = read_record(core, s, old, err);
 	if (r == -ENOENT)
 		return put_service(core, s, NULL, err);
-	if (r < 0 || same_service(s, old))
+	if (r < 0)
 		return r;
+	/* on record, and perhaps not in the kernel: loading it failed */
+	if (same_service(s, old))
+		return core->driver->service_add(core->host, old, err);
 	return err_set(err, -EEXIST,
 		       "port %s is balanced already, over other backends: "
 		       "'netctl port backend add' and 'rm' change them, "
@@ -281,8 +284,10 @@ static int del_service(struct net_core *core, const struct dp_service *s,
 	if (!old)
 		return err_set(err, -ENOMEM, "balanced port");
 	r = read_record(core, s, old, err);
+	if (r == -ENOENT) /* perhaps in the kernel: ending it failed */
+		return core->driver->service_del(core->host, s, err);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r;
 	r = store_del(core->state, NET_KIND_SERVICE, dp_service_id(s, id), err);
 	if (r == 0)
 		r = NET_STEP("net.service.forgotten", err);
