@@ -69,7 +69,8 @@ struct sock_hold {
 
 struct sock_meta {
 	__u64 netns_cookie; /* whose sockets these maps are for */
-	__u32 layout;       /* SOCK_LAYOUT */
+	__u32 layout;       /* SOCK_LAYOUT, and above it NAT_LAYOUT: the hooks
+			     * have nat_local and nat_stat of nat_map.h */
 	__u32 pad;          /* 0 */
 };
 

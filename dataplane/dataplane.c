@@ -13,6 +13,7 @@
 #include "dataplane/dp_priv.h"
 #include "dataplane/ebpf/nat_stat.h"
 #include "lib/fail.h"
+#include "lib/log.h"
 
 static void *copy_of(const void *p, size_t size)
 {
@@ -31,6 +32,19 @@ static void raise_descriptor_limit(void)
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim); /* ranges need none */
 	}
+}
+
+static void tell_others(const struct dp *dp)
+{
+	if (sock_is_other(dp->sock))
+		log_warn("event=hooks-replaced text=\"the socket hooks' maps "
+			 "are of another version of this program: they are not "
+			 "read but made anew, the old ones work until then\"");
+	if (guard_is_other(dp->guard))
+		log_warn("event=guard-replaced text=\"the maps of the guard of "
+			 "containers' ports are of another version of this "
+			 "program: they are not read but made anew, the old "
+			 "guard stands until then\"");
 }
 
 int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
@@ -58,6 +72,7 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 	r = guard_open(sock_pins(dp->sock), &dp->guard, err);
 	if (r < 0)
 		return r;
+	tell_others(dp);
 	r = fw_monitor_open(&dp->rules, err);
 	if (r < 0)
 		return r;

@@ -41,7 +41,10 @@ static void say(const char *event, const char *text)
 int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err)
 {
 	struct dp_fast *f = &dp->fast;
-	struct nat_config nat = { .pins = sock_pins(dp->sock), .nlk = dp->nlk };
+	struct nat_config nat = { .pins = sock_pins(dp->sock),
+				  .nlk = dp->nlk,
+				  .others = sock_is_other(dp->sock) ||
+					    guard_is_other(dp->guard) };
 	int r = tc_open(nat.pins, !cfg->no_tcx, &f->tc, err);
 
 	f->masq_first = cfg->masq_first;

@@ -26,6 +26,9 @@
 
 DEFINE_CLEANUP(struct guard_bpf, guard_bpf__destroy)
 
+_Static_assert(sizeof(struct guard_meta) == sizeof(struct maps_meta),
+	       "maps_meta");
+
 #define NAME    "guard" /* of its pins */
 #define A_ROUND 8       /* ports that a tick looks at */
 
@@ -40,6 +43,7 @@ struct guard {
 	struct tc *tc;   /* owned; NULL: not started */
 	uint64_t cookie; /* of our network namespace */
 	bool foreign;    /* the pins are of another namespace */
+	bool other;      /* or of another layout */
 	bool loading;
 	int in, out, ports_map, rates_map; /* owned; -EBADF */
 	struct port *ports;                /* owned */
@@ -51,31 +55,28 @@ struct guard {
 
 /* ---- open ----------------------------------------------------------------- */
 
-/* Whose are the pins? Return: 0; -EPROTO. */
+static struct maps_meta meta_of(const struct guard *g)
+{
+	return (struct maps_meta){ .netns_cookie = g->cookie,
+				   .layout = GUARD_LAYOUT };
+}
+
+/* Whose are the pins? */
 static int look_at_meta(struct guard *g, struct err *err)
 {
-	char path[PIN_PATH_MAX];
-	_cleanup_close_ int fd =
-		bpf_obj_get(pin_path(g->pins, "guard_meta", path));
-	struct guard_meta meta = { 0 };
-	struct bpf_map_info info = { 0 };
-	__u32 zero = 0, len = sizeof(info);
+	const struct maps_meta ours = meta_of(g);
+	int r = maps_owner(g->pins, "guard_meta", &ours, err);
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return err_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ||
-	    info.value_size != sizeof(meta) ||
-	    bpf_map_lookup_elem(fd, &zero, &meta) < 0 ||
-	    meta.layout != GUARD_LAYOUT)
-		return err_set(err, -EPROTO,
-			       "%s: made by another version of this program; "
-			       "stop its networks with that version, or remove "
-			       "%s/guard_*",
-			       path, g->pins->path);
-	g->foreign = meta.netns_cookie != g->cookie;
+	if (r < 0)
+		return r;
+	g->foreign = r == MAPS_FOREIGN;
+	g->other = r == MAPS_OTHER;
 	return 0;
+}
+
+bool guard_is_other(const struct guard *g)
+{
+	return g->other;
 }
 
 int guard_open(struct pin_dir *pins, struct guard **ret, struct err *err)
@@ -145,14 +146,16 @@ static int load(struct guard *g, struct err *err)
 {
 	_cleanup_(guard_bpf__destroyp) struct guard_bpf *skel =
 		guard_bpf__open();
-	const struct guard_meta meta = { .netns_cookie = g->cookie,
-					 .layout = GUARD_LAYOUT };
-	const __u32 zero = 0;
-	int r;
+	const struct maps_meta meta = meta_of(g);
+	/* the programs at ports, which work until they are replaced */
+	static const char *const programs[] = { NAME "_in_*", NAME "_out_*",
+						NULL };
+	int r = 0;
 
 	if (!skel)
 		return err_set(err, -errno, "open: %s", strerror(errno));
-	r = maps_reuse(g->pins, skel->obj, err);
+	if (!g->other)
+		r = maps_reuse(g->pins, skel->obj, err);
 	if (r < 0)
 		return r;
 	r = guard_bpf__load(skel);
@@ -161,11 +164,12 @@ static int load(struct guard *g, struct err *err)
 			       "load: %s (Linux 5.12 or later with "
 			       "CONFIG_NET_CLS_BPF, CAP_BPF and CAP_NET_ADMIN)",
 			       strerror(-r));
-	r = bpf_map__update_elem(skel->maps.guard_meta, &zero, sizeof(zero),
-				 &meta, sizeof(meta), BPF_ANY);
-	if (r < 0)
-		return err_set(err, r, "guard_meta: %s", strerror(-r));
-	r = maps_pin(g->pins, skel->obj, err);
+	r = maps_mark(skel->maps.guard_meta, &meta, err);
+	if (r == 0 && g->other)
+		r = maps_replace(g->pins, NAME "_", programs, NULL, skel->obj,
+				 err);
+	else if (r == 0)
+		r = maps_pin(g->pins, skel->obj, err);
 	return r < 0 ? r : keep_fds(g, skel, err);
 }
 
@@ -186,7 +190,7 @@ int guard_start(struct guard *g, struct err *err)
 	if (r == 0)
 		r = tc_open(g->pins, false, &g->tc, err);
 	if (r == 0) {
-		g->foreign = false;
+		g->foreign = g->other = false;
 		return 0;
 	}
 	let_go(g);
@@ -207,7 +211,7 @@ int guard_stop(struct guard *g, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "guard");
 	let_go(g);
-	g->foreign = g->loading = false;
+	g->foreign = g->other = g->loading = false;
 	g->count = g->other_count = g->next = 0;
 	pin_rmdir(g->pins);
 	return 0;

@@ -48,9 +48,16 @@ struct guard_other {
 /*
  * guard_open() - look at what is there; changes nothing in the kernel.
  * @pins: borrowed for the handle's life.
- * Return: 0; -EPROTO: the pins are another version's.
  */
 int guard_open(struct pin_dir *pins, struct guard **ret, struct err *err);
+/*
+ * guard_is_other() - are the pins of another layout, by a daemon of another
+ * version?  They are never read: guard_start() makes new maps, and each port
+ * goes over with guard_port_add(), in one step, its entry before its programs;
+ * until then the old programs guard it by the old maps.  Buckets and counters
+ * begin anew.
+ */
+bool guard_is_other(const struct guard *g);
 void guard_close(
 	struct guard *g); /* leaves the kernel as it is; NULL is fine */
 DEFINE_CLEANUP(struct guard, guard_close)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/fail.h"
 
 #define BATCH 1024
 
@@ -75,7 +76,8 @@ int maps_reuse(const struct pin_dir *d, struct bpf_object *obj, struct err *err)
 	return r;
 }
 
-int maps_pin(const struct pin_dir *d, struct bpf_object *obj, struct err *err)
+static int pin_some(const struct pin_dir *d, struct bpf_object *obj, bool meta,
+		    struct err *err)
 {
 	struct bpf_map *map;
 	char path[PIN_PATH_MAX];
@@ -83,15 +85,40 @@ int maps_pin(const struct pin_dir *d, struct bpf_object *obj, struct err *err)
 
 	bpf_object__for_each_map(map, obj)
 	{
+		const char *name = bpf_map__name(map);
+
 		if (r < 0 || bpf_map__is_internal(map) ||
-		    pin_exists(d, bpf_map__name(map)))
+		    pin_is_meta(name) != meta || pin_exists(d, name))
 			continue;
-		r = bpf_obj_pin(bpf_map__fd(map),
-				pin_path(d, bpf_map__name(map), path));
+		r = bpf_obj_pin(bpf_map__fd(map), pin_path(d, name, path));
 		if (r < 0)
 			r = err_set(err, r, "%s: %s", path, strerror(-r));
 	}
 	return r;
+}
+
+int maps_pin(const struct pin_dir *d, struct bpf_object *obj, struct err *err)
+{
+	int r = pin_some(d, obj, true, err);
+
+	return r < 0 ? r : pin_some(d, obj, false, err);
+}
+
+int maps_replace(struct pin_dir *d, const char *set, const char *const *keep,
+		 const char *const *more, struct bpf_object *obj,
+		 struct err *err)
+{
+	int r = 0;
+
+	for (; r == 0 && more && *more; more++)
+		r = pin_remove(d, *more, err);
+	if (r == 0)
+		r = pin_remove_but(d, set, keep, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("maps.replace");
+	return r < 0 ? err_set(err, r, "test: maps.replace")
+		     : maps_pin(d, obj, err);
 }
 
 int maps_mark(struct bpf_map *meta, const struct maps_meta *ours,

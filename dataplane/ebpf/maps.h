@@ -5,6 +5,8 @@
  *
  * Each set of maps has a "<set>_meta" of one entry, which says whose they are:
  * struct sock_meta, guard_meta and nat_meta are all struct maps_meta.
+ * It is pinned before the others and removed after them, so that none of them
+ * is ever without one to tell its layout.
  */
 #ifndef DATAPLANE_EBPF_MAPS_H
 #define DATAPLANE_EBPF_MAPS_H
@@ -22,6 +24,9 @@ struct maps_meta {
 	uint64_t netns_cookie;
 	uint32_t layout, pad;
 };
+
+/* The socket hooks' maps, of which some are nat_map.h's. */
+#define MAPS_SOCK_LAYOUT (SOCK_LAYOUT | NAT_LAYOUT << 16)
 
 enum maps_owner {
 	MAPS_NONE,    /* not pinned */
@@ -44,6 +49,15 @@ int maps_owner(const struct pin_dir *d, const char *meta,
 int maps_reuse(const struct pin_dir *d, struct bpf_object *obj,
 	       struct err *err);
 int maps_pin(const struct pin_dir *d, struct bpf_object *obj, struct err *err);
+/*
+ * maps_replace() - after load, in place of maps_pin() and without maps_reuse():
+ * pins of another layout, "<set>_..." (pattern @keep is not one of them, nor are
+ * those of @more, NULL: none), give way to @obj's maps.  Programs that have the
+ * old ones keep them.
+ */
+int maps_replace(struct pin_dir *d, const char *set, const char *const *keep,
+		 const char *const *more, struct bpf_object *obj,
+		 struct err *err);
 /* Write @ours into the map of one entry. */
 int maps_mark(struct bpf_map *meta, const struct maps_meta *ours,
 	      struct err *err);

@@ -72,7 +72,7 @@ static int look_at_meta(struct nat *nat, bool *dropped, struct err *err)
 
 	if (r < 0)
 		return r;
-	*dropped = r == MAPS_OTHER;
+	*dropped = r == MAPS_OTHER || (nat->cfg.others && r != MAPS_NONE);
 	nat->foreign = r == MAPS_FOREIGN;
 	return *dropped ? drop_pins(nat, true, err) : 0;
 }

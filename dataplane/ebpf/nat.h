@@ -40,6 +40,8 @@ struct nat_config {
 	struct tc *tc;        /* borrowed likewise */
 	struct nlk *nlk;      /* borrowed likewise */
 	uint32_t new_max, est_max; /* 0: NAT_NEW_MAX, NAT_EST_MAX */
+	bool others; /* the maps that it shares are of another layout, and will
+		      * be replaced: so are its own */
 };
 
 /*

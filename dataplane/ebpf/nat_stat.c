@@ -188,7 +188,7 @@ int nat_stats_recall(struct nat_stats *s, struct err *err)
 	close_old(s);
 	if (map < 0)
 		return 0; /* then nobody has one */
-	ports = is_ours(s, "sock_meta", SOCK_LAYOUT, err);
+	ports = is_ours(s, "sock_meta", MAPS_SOCK_LAYOUT, err);
 	endpoints = ports < 0 ? ports : is_ours(s, "nat_meta", NAT_LAYOUT, err);
 	if (endpoints < 0)
 		return endpoints;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -131,9 +132,16 @@ static void closedirp(DIR **dir)
 static bool is_kept(const char *const *keep, const char *name)
 {
 	for (; *keep; keep++)
-		if (strcmp(*keep, name) == 0)
+		if (fnmatch(*keep, name, 0) == 0)
 			return true;
 	return false;
+}
+
+bool pin_is_meta(const char *name)
+{
+	const char *last = strrchr(name, '_');
+
+	return last && strcmp(last, "_meta") == 0;
 }
 
 int pin_remove(struct pin_dir *d, const char *prefix, struct err *err)
@@ -143,8 +151,8 @@ int pin_remove(struct pin_dir *d, const char *prefix, struct err *err)
 	return pin_remove_but(d, prefix, none, err);
 }
 
-int pin_remove_but(struct pin_dir *d, const char *prefix,
-		   const char *const *keep, struct err *err)
+static int remove_some(struct pin_dir *d, const char *prefix,
+		       const char *const *keep, bool meta, struct err *err)
 {
 	_cleanup_(closedirp) DIR *dir = opendir(d->path);
 	const struct dirent *de;
@@ -155,11 +163,20 @@ int pin_remove_but(struct pin_dir *d, const char *prefix,
 		return err_set(err, -errno, "%s: %s", d->path, strerror(errno));
 	while ((de = readdir(dir)))
 		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 &&
+		    pin_is_meta(de->d_name) == meta &&
 		    !is_kept(keep, de->d_name) &&
 		    unlinkat(dirfd(dir), de->d_name, 0) < 0 && errno != ENOENT)
 			return err_set(err, -errno, "%s/%s: %s", d->path,
 				       de->d_name, strerror(errno));
 	return 0;
+}
+
+int pin_remove_but(struct pin_dir *d, const char *prefix,
+		   const char *const *keep, struct err *err)
+{
+	int r = remove_some(d, prefix, keep, false, err);
+
+	return r < 0 ? r : remove_some(d, prefix, keep, true, err);
 }
 
 void pin_rmdir(struct pin_dir *d)

@@ -39,10 +39,14 @@ int pin_make(struct pin_dir *d, struct err *err);
 const char *pin_path(const struct pin_dir *d, const char *name,
 		     char buf[static PIN_PATH_MAX]);
 bool pin_exists(const struct pin_dir *d, const char *name);
+/* Does it end in "_meta"? */
+bool pin_is_meta(const char *name);
 
-/* Unpin all names that begin with @prefix. Absent: 0. */
+/* Unpin all names that begin with @prefix, "..._meta" last: what is left half
+ * way is still told by it (maps.h).  Absent: 0. */
 int pin_remove(struct pin_dir *d, const char *prefix, struct err *err);
-/* The same, but for those in @keep, which NULL ends. */
+/* The same, but for those that a pattern in @keep, which NULL ends, matches
+ * ("sock_link_*"). */
 int pin_remove_but(struct pin_dir *d, const char *prefix,
 		   const char *const *keep, struct err *err);
 /* Remove the directory and those above it as far as they are empty; unlocks

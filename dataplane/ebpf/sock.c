@@ -7,6 +7,9 @@
  * sock_peer, sock_meta, nat_local, nat_stat (maps) and sock_link_<hook>.  A daemon that starts anew takes the
  * maps as they are, if their layout is its own, and puts its programs into the
  * links in place of the old ones: no connection sees a moment without them.
+ * Of another layout they give way to new ones as soon as these are loaded; the
+ * old programs keep the old maps until the new ones are filled.  So long
+ * sock_meta says no layout at all: who is killed there begins again.
  * Pins of another network namespace whose daemon is gone (its lock is free)
  * are removed.
  */
@@ -26,15 +29,17 @@
 #include "lib/fail.h"
 #include "lib/netns.h"
 
+#define A_LINK "sock_link_connect4" /* the hooks are there */
+
 /* ---- open --------------------------------------------------------------- */
 
 static struct maps_meta meta_of(const struct sock *s)
 {
 	return (struct maps_meta){ .netns_cookie = s->cookie,
-				   .layout = SOCK_LAYOUT };
+				   .layout = MAPS_SOCK_LAYOUT };
 }
 
-/* Whose are the pins? Return: 0; -EPROTO. */
+/* Whose are the pins? */
 static int look_at_meta(struct sock *s, struct err *err)
 {
 	const struct maps_meta ours = meta_of(s);
@@ -42,12 +47,9 @@ static int look_at_meta(struct sock *s, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (r == MAPS_OTHER)
-		return err_set(err, -EPROTO,
-			       "%s/sock_meta: made by another version of this "
-			       "program; stop its networks with that version, "
-			       "or remove %s/sock_*",
-			       s->pins.path, s->pins.path);
+	/* without it: killed between the old ones' end and the new ones */
+	s->other = r == MAPS_OTHER ||
+		   (r == MAPS_NONE && pin_exists(&s->pins, A_LINK));
 	s->foreign = r == MAPS_FOREIGN;
 	return 0;
 }
@@ -72,6 +74,11 @@ static int find_cgroup(struct sock *s, const char *given, struct err *err)
 	s->everybody = s->everybody && st.st_dev == all.st_dev &&
 		       st.st_ino == all.st_ino;
 	return 0;
+}
+
+bool sock_is_other(const struct sock *sock)
+{
+	return sock->other;
 }
 
 bool sock_sees_everybody(const struct sock *sock)
@@ -131,11 +138,24 @@ struct pin_dir *sock_pins(struct sock *sock)
 
 /* ---- attach ------------------------------------------------------------- */
 
+/* Pins that are no maps; and maps that nat.h has as well. */
+static const char *const links[] = { "sock_link_*", NULL };
+static const char *const shared[] = { "nat_local", "nat_stat", NULL };
+
+static int remove_shared(struct sock *s, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && shared[i]; i++)
+		r = pin_remove(&s->pins, shared[i], err);
+	return r;
+}
+
 static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 {
 	_cleanup_(sock_bpf__destroyp) struct sock_bpf *skel = sock_bpf__open();
 	const struct maps_meta meta = meta_of(s);
-	int r;
+	int r = 0;
 
 	if (!skel)
 		return err_set(err, -errno, "open: %s", strerror(errno));
@@ -147,7 +167,8 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 	(void)bpf_map__set_max_entries(
 		skel->maps.nat_stat,
 		nat_stats_size(libbpf_num_possible_cpus()));
-	r = maps_reuse(&s->pins, skel->obj, err);
+	if (!s->other)
+		r = maps_reuse(&s->pins, skel->obj, err);
 	if (r < 0)
 		return r;
 	r = sock_bpf__load(skel);
@@ -156,8 +177,12 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 			       r == -EPERM ? " (needs CAP_BPF and "
 					     "CAP_NET_ADMIN)"
 					   : "");
-	r = maps_mark(skel->maps.sock_meta, &meta, err);
-	if (r == 0)
+	if (s->other)
+		r = maps_replace(&s->pins, "sock_", links, shared, skel->obj,
+				 err);
+	else
+		r = maps_mark(skel->maps.sock_meta, &meta, err);
+	if (r == 0 && !s->other)
 		r = maps_pin(&s->pins, skel->obj, err);
 	if (r < 0)
 		return r;
@@ -261,10 +286,46 @@ static int attach_all(struct sock *s, struct err *err)
 		if (r < 0)
 			return err_set(err, r, "%s: %s",
 				       bpf_program__name(prog), strerror(-r));
-		r = attach_one(s, prog, cgroup, &s->links[i++], err);
+		if (!s->links[i]) /* else it came that far before */
+			r = attach_one(s, prog, cgroup, &s->links[i], err);
 		if (r < 0)
 			return r;
+		i++;
 	}
+	return 0;
+}
+
+/* Hooks that another version had and we have not. */
+static int remove_odd_links(struct sock *s, struct err *err)
+{
+	const char *keep[SOCK_PROGS + 1] = { NULL };
+	char paths[SOCK_PROGS][PIN_PATH_MAX];
+	struct bpf_program *prog;
+	size_t n = 0;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		keep[n] = strrchr(link_pin(s, prog, paths[n]), '/') + 1;
+		n++;
+	}
+	return pin_remove_but(&s->pins, "sock_link_", keep, err);
+}
+
+int sock_switch(struct sock *s, struct err *err)
+{
+	const struct maps_meta meta = meta_of(s);
+	int r;
+
+	if (!s->other)
+		return 0;
+	r = attach_all(s, err);
+	if (r == 0)
+		r = remove_odd_links(s, err);
+	if (r == 0)
+		r = maps_mark(s->skel->maps.sock_meta, &meta, err);
+	if (r < 0)
+		return err_wrap(err, r, "socket hooks");
+	s->other = false;
 	return 0;
 }
 
@@ -274,16 +335,17 @@ static int attach_in_dir(struct sock *s, bool fresh, struct err *err)
 
 	if (r == 0)
 		r = map_ports(s, err);
-	if (r == 0)
+	if (r == 0 && !s->other)
 		r = attach_all(s, err);
+	else if (r == 0 && !s->loading) /* nobody will fill them first */
+		r = sock_switch(s, err);
 	if (r == 0)
 		return 0;
 	/* what an earlier daemon left works on; what is new goes */
 	let_go(s);
 	if (fresh) {
+		(void)remove_shared(s, NULL);
 		(void)pin_remove(&s->pins, "sock_", NULL);
-		(void)pin_remove(&s->pins, "nat_local", NULL);
-		(void)pin_remove(&s->pins, "nat_stat", NULL);
 		pin_rmdir(&s->pins);
 	}
 	return r;
@@ -304,7 +366,7 @@ int sock_attach(struct sock *sock, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "socket hooks");
 	sock->foreign = false;
-	fresh = !pin_exists(&sock->pins, "sock_meta");
+	fresh = !sock->other && !pin_exists(&sock->pins, "sock_meta");
 	r = attach_in_dir(sock, fresh, err);
 	return r < 0 ? err_wrap(err, r, "socket hooks") : 0;
 }
@@ -319,15 +381,13 @@ int sock_detach(struct sock *sock, struct err *err)
 		if (sock->links[i])
 			(void)bpf_link__detach(sock->links[i]);
 	let_go(sock);
-	sock->foreign = false;
+	sock->foreign = sock->other = false;
 	sock->loading = sock->late = false;
 	sock_entries_fini(&sock->wanted);
 	free(take_ptr(sock->wanted_ports));
-	r = pin_remove(&sock->pins, "sock_", err);
+	r = remove_shared(sock, err);
 	if (r == 0)
-		r = pin_remove(&sock->pins, "nat_local", err);
-	if (r == 0)
-		r = pin_remove(&sock->pins, "nat_stat", err);
+		r = pin_remove(&sock->pins, "sock_", err);
 	if (r < 0)
 		return err_wrap(err, r, "socket hooks");
 	pin_rmdir(&sock->pins);

@@ -56,12 +56,21 @@ struct sock_config {
  * sock_open() - look at what is there; changes nothing in the kernel.
  *
  * Return: 0; -EOPNOTSUPP without cgroup v2 (@err says what to do); -EBUSY when
- * another process has the pins; -EPROTO when the pins are of another version.
+ * another process has the pins.
  */
 int sock_open(const struct sock_config *cfg, struct sock **ret,
 	      struct err *err);
 void sock_close(struct sock *sock); /* leaves the kernel as it is; NULL: fine */
 DEFINE_CLEANUP(struct sock, sock_close)
+
+/*
+ * sock_is_other() - are the pins of another layout, by a daemon of another
+ * version?  They are never read.  What comes gets maps of its own, which the
+ * hooks go over to in sock_load_end(), when all is in them, each in one step
+ * (attach does it where nothing is loading).  Until then the old programs go on
+ * with the old maps; connections from before no longer show what they asked for.
+ */
+bool sock_is_other(const struct sock *sock);
 
 /* Where the driver's pins are: others pin there too.  Borrowed for the handle's
  * life; locked when it is there. */
@@ -79,7 +88,8 @@ bool sock_sees_everybody(const struct sock *sock);
  */
 int sock_attach(struct sock *sock, struct err *err);
 /* sock_ready() - attach, and put right what an earlier sock_load_end() could not:
- * what is held from here on is held at once, also while loading. */
+ * what is held from here on is held at once, also while loading (but for
+ * sock_is_other(): when that is over). */
 int sock_ready(struct sock *sock, struct err *err);
 /* Unpin and remove everything: the last network is gone. Twice: 0. */
 int sock_detach(struct sock *sock, struct err *err);

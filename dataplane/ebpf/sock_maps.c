@@ -415,11 +415,13 @@ int sock_load_end(struct sock *sock, struct err *err)
 
 	if (!sock->loading)
 		return 0;
-	if (sock->wanted.count || sock->wanted_ports ||
+	if (sock->wanted.count || sock->wanted_ports || sock->other ||
 	    pin_exists(&sock->pins, "sock_meta")) {
 		r = sock_attach(sock, err);
 		if (r == 0)
 			r = sync_maps(sock, err);
+		if (r == 0)
+			r = sock_switch(sock, err);
 	}
 	sock->late = r < 0;
 	if (r < 0)

@@ -22,10 +22,11 @@ _Static_assert(sizeof(struct sock_meta) == sizeof(struct maps_meta),
 struct sock {
 	struct pin_dir pins;
 	char cgroup[PIN_PATH_MAX];
-	bool everybody;        /* cgroup is the root of all */
-	uint64_t cookie;       /* of our network namespace */
-	bool foreign;          /* the pins are of another namespace */
-	struct sock_bpf *skel; /* owned; NULL: not attached */
+	bool everybody;  /* cgroup is the root of all */
+	uint64_t cookie; /* of our network namespace */
+	bool foreign;    /* the pins are of another namespace */
+	bool other;      /* the hooks run, or may, on maps of another layout */
+	struct sock_bpf *skel;              /* owned; NULL: not attached */
 	struct bpf_link *links[SOCK_PROGS]; /* owned; pinned */
 	bool loading;
 	bool late;                  /* sock_load_end() failed: still loading */
@@ -35,6 +36,10 @@ struct sock {
 	uint64_t *wanted_ports;
 	uint64_t dropped[65536 / 64];
 };
+
+/* sock.c: after sock_attach(): let the hooks run our programs, where they run
+ * those of another layout.  Else: 0. */
+int sock_switch(struct sock *s, struct err *err);
 
 /* sock_maps.c: put right what an earlier daemon left; then, where nothing is
  * loading, attach and add all of @l or nothing; take it out. */

@@ -582,6 +582,52 @@ static void a_program_from_outside(void **state)
 	host_sh("tc filter show dev far ingress | grep -q guard_ingress");
 }
 
+/* Older, newer: the old programs guard by the old maps, port by port until it is
+ * told anew. */
+static void another_layout(void **state)
+{
+	static const char *const layouts[] = { "1", "99" };
+	struct __sk_buff ctx = { 0 };
+
+	(void)state;
+	NEED_HOST();
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
+		guard_close(take_ptr(guard));
+		host_sh("cd %s/berth/v1/test && bpftool map update pinned "
+			"guard_meta key 0 0 0 0 value 0 0 0 0 0 0 0 0 %s 0 0 0 "
+			"0 0 0 0 && bpftool map create guard_odd type hash key "
+			"4 value 4 entries 8 name x",
+			host.bpffs, layouts[i]);
+		open_guard();
+		assert_true(guard_is_other(guard));
+		guard_load_begin(guard);
+		assert_int_equal(guard_start(guard, NULL), 0);
+		assert_false(guard_is_other(guard));
+		host_sh("! ls %s/berth/v1/test | grep odd", host.bpffs);
+		/* nobody has told a port: the old programs stand */
+		host_sh("tc filter show dev g ingress | grep -q guard_ingress "
+			"&& tc filter show dev g egress | grep -q "
+			"guard_egress");
+		ctx = (struct __sk_buff){ .ifindex = (__u32)index_of[G] };
+		assert_int_equal(run(pin_of(G, "in"), &ctx, in_rows[0].frame),
+				 PASS);
+		/* counted where nobody looks any more */
+		assert_int_equal(
+			run(pin_of(G, "in"), &ctx, FROM(VICTIM, "9000")),
+			SILENT);
+		tell_all();
+		assert_int_equal(guard_load_end(guard, NULL), 0);
+		assert_int_equal(guard_check(guard, say, NULL), 0);
+		ctx = (struct __sk_buff){ .ifindex = (__u32)index_of[G] };
+		assert_int_equal(run(pin_of(G, "in"), &ctx, in_rows[0].frame),
+				 PASS);
+	}
+	guard_close(take_ptr(guard));
+	open_guard(); /* ours by now */
+	assert_false(guard_is_other(guard));
+	tell_all();
+}
+
 static void stop_leaves_nothing(void **state)
 {
 	(void)state;
@@ -657,6 +703,7 @@ int main(void)
 		cmocka_unit_test(another_daemon),
 		cmocka_unit_test(a_link_that_comes_late),
 		cmocka_unit_test(a_program_from_outside),
+		cmocka_unit_test(another_layout),
 		cmocka_unit_test(stop_leaves_nothing),
 	};
 	static struct CMUnitTest tests[1 + ARRAY_SIZE(in_rows) +

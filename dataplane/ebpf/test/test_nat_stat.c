@@ -35,6 +35,7 @@ struct env {
 	struct nlk *nlk;
 	struct nat *nat;
 	struct nat_stats *stats;
+	bool dropped;
 	struct err err;
 };
 
@@ -50,7 +51,6 @@ static void open_nat(struct env *e, uint32_t est_max)
 					  .bpf_dir = host.bpffs,
 					  .cgroup = host.cgroup };
 	struct nat_config cfg = { .new_max = 1024, .est_max = est_max };
-	bool dropped;
 
 	CHECK(sock_open(&sock, &e->sock, &e->err));
 	cfg.pins = sock_pins(e->sock);
@@ -59,8 +59,8 @@ static void open_nat(struct env *e, uint32_t est_max)
 	CHECK(nlk_open(&e->nlk, &e->err));
 	cfg.tc = e->tc;
 	cfg.nlk = e->nlk;
-	CHECK(nat_open(&cfg, &e->nat, &dropped, &e->err));
-	assert_false(dropped);
+	cfg.others = sock_is_other(e->sock) || guard_is_other(e->guard);
+	CHECK(nat_open(&cfg, &e->nat, &e->dropped, &e->err));
 	CHECK(nat_stats_open(cfg.pins, &e->stats, &e->err));
 }
 
@@ -90,6 +90,7 @@ static int setup(void **state)
 		return e ? 0 : -1;
 	host_enter(&host, host.net);
 	open_nat(e, EST_MAX);
+	assert_false(e->dropped);
 	attach_nat(e);
 	return 0;
 }
@@ -339,6 +340,71 @@ static void of_another_layout_nothing_is_recalled(void **state)
 	nat_stats_recalled(e->stats);
 }
 
+/* ---- what is shared with the hooks and the guard --------------------------- */
+
+/* Does the program at endpoints have the map that is pinned as @name? */
+static bool shares(struct env *e, const char *name)
+{
+	_cleanup_close_ int fd = map_fd(name);
+	__u32 ids[64] = { 0 }, len;
+	struct bpf_prog_info prog = { .nr_map_ids = ARRAY_SIZE(ids),
+				      .map_ids = (uintptr_t)ids };
+	struct bpf_map_info map = { 0 };
+
+	len = sizeof(prog);
+	CHECK(bpf_obj_get_info_by_fd(nat_endpoint_program(e->nat), &prog,
+				     &len));
+	len = sizeof(map);
+	CHECK(bpf_obj_get_info_by_fd(fd, &map, &len));
+	for (__u32 i = 0; i < prog.nr_map_ids && i < ARRAY_SIZE(ids); i++)
+		if (ids[i] == map.id)
+			return true;
+	return false;
+}
+
+static enum nat_link_kind any_uplink(void *ctx, const struct nlk_link *l)
+{
+	(void)ctx;
+	(void)l;
+	return NAT_KIND_UPLINK;
+}
+
+static bool no_gateway(void *ctx, const struct nlk_link *l,
+		       const struct ip_addr *addr)
+{
+	(void)ctx;
+	(void)l;
+	(void)addr;
+	return false;
+}
+
+/* Of another layout are the maps that it shares: its programs must not go on with
+ * them. */
+static void dropped_with_what_it_shares(void **state)
+{
+	static const char *const metas[] = { "sock_meta", "guard_meta" };
+	const struct nat_view view = { NULL, any_uplink, no_gateway };
+	struct env *e = *state;
+	int back;
+
+	NEED_HOST();
+	for (size_t i = 0; i < ARRAY_SIZE(metas); i++) {
+		CHECK(nat_host_sync(e->nat, &view, &back, &e->err));
+		close_nat(e);
+		host_sh("cd %s/berth/v1/test && ls publish_in_* >/dev/null && "
+			"bpftool map update pinned %s key 0 0 0 0 value 0 0 0 "
+			"0 0 0 0 0 99 0 0 0 0 0 0 0",
+			host.bpffs, metas[i]);
+		open_nat(e, EST_MAX);
+		assert_true(e->dropped);
+		host_sh("cd %s/berth/v1/test && ! ls | grep -E 'nat|publish'",
+			host.bpffs);
+		attach_nat(e);
+		assert_true(shares(e, "sock_pub") && shares(e, "guard_port") &&
+			    shares(e, "nat_local") && shares(e, "nat_stat"));
+	}
+}
+
 /* ---- room for flows ------------------------------------------------------ */
 
 struct crowd_row {
@@ -405,27 +471,10 @@ static void a_walk_sees_the_crowd(void **state)
 	assert_false(nat_flow_crowded(e->nat));
 }
 
-static enum nat_link_kind any_kind(void *ctx, const struct nlk_link *l)
-{
-	(void)ctx;
-	(void)l;
-	return NAT_KIND_UPLINK;
-}
-
-static bool no_gateway(void *ctx, const struct nlk_link *l,
-		       const struct ip_addr *a)
-{
-	(void)ctx;
-	(void)l;
-	(void)a;
-	return false;
-}
-
-/* The socket hooks share two maps, which must go on being the same ones. */
 static void another_size_costs_the_flows_alone(void **state)
 {
 	const struct nat_endpoint ep = { .ip4 = ip("10.88.0.2"), .ifindex = 7 };
-	const struct nat_view view = { NULL, any_kind, no_gateway };
+	const struct nat_view view = { NULL, any_uplink, no_gateway };
 	uint32_t local, stat, endpoints, est;
 	struct env *e = *state;
 	int back;
@@ -488,6 +537,7 @@ int main(void)
 		TEST(many_at_once),
 		TEST(each_finds_its_own_again),
 		TEST(of_another_layout_nothing_is_recalled),
+		TEST(dropped_with_what_it_shares),
 		TEST(a_walk_sees_the_crowd),
 		TEST(another_size_costs_the_flows_alone),
 		TEST(hooks_and_programs_share_after_a_detach),

@@ -3,6 +3,7 @@
 #include "dataplane/ebpf/sock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,6 +12,12 @@
 
 #include "dataplane/ebpf/test/sock_env.h"
 #include "lib/test/test.h"
+
+static void count_line(void *ctx, const char *line)
+{
+	(void)line;
+	(*(int *)ctx)++;
+}
 
 /* ---- the daemon's life -------------------------------------------------- */
 
@@ -152,19 +159,127 @@ static void one_daemon_at_a_time(void **state)
 	assert_null(other.sock);
 }
 
-static void another_layout_is_refused(void **state)
+/* And have it accepted: the queue of who listens is short. */
+static int dial(struct env *e, uint16_t port)
+{
+	int r = env_dial(port);
+
+	if (r == 0)
+		close(accept(e->fds[0], NULL, NULL));
+	return r;
+}
+
+/* As a daemon of another version would have left it, @layout's bytes. */
+static void leave_as_of_layout(const char *layout)
+{
+	host_sh("bpftool map update pinned %s/berth/v1/test/sock_meta key 0 0 "
+		"0 0 value 0 0 0 0 0 0 0 0 %s 0 0 0 0",
+		host.bpffs, layout);
+}
+
+/* Older ones, and newer ones: one that had a map and a hook that we know not. */
+static void another_layout_is_replaced(void **state)
+{
+	static const char *const layouts[] = { "1 0 0 0", "2 0 4 0", "99 0 5 0",
+					       "2 0 9 0" };
+	struct port_range held = env_ports(IPPROTO_TCP, NULL, 30000, 80, 1);
+	struct env *e = *state;
+
+	NEED_HOST();
+	e->fds[0] = env_server(HOST_C4);
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
+		int n = 0;
+
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8081, 80, 1));
+		assert_int_equal(sock_range_hold(e->sock, &held, &e->err), 0);
+		sock_close(take_ptr(e->sock));
+		leave_as_of_layout(layouts[i]);
+		host_sh("cd %s/berth/v1/test && bpftool map show pinned "
+			"sock_pub >/tmp/sock_pub.$PPID && bpftool map create "
+			"sock_odd type hash key 4 value 4 entries 8 name x && "
+			"bpftool link pin pinned sock_link_bind4 "
+			"sock_link_odd",
+			host.bpffs);
+		assert_int_equal(env_open(e), 0);
+		assert_true(sock_is_other(e->sock));
+		sock_load_begin(e->sock);
+		assert_int_equal(sock_ready(e->sock, &e->err), 0);
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8082, 80, 1));
+		/* the old ones still */
+		assert_int_equal(dial(e, 8080), 0);
+		assert_int_equal(dial(e, 8081), 0);
+		assert_int_equal(dial(e, 8082), -ECONNREFUSED);
+		assert_int_equal(env_bind("0.0.0.0", 30000), -EADDRINUSE);
+		assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+		assert_false(sock_is_other(e->sock));
+		assert_int_equal(dial(e, 8080), 0);
+		assert_int_equal(dial(e, 8081), -ECONNREFUSED);
+		assert_int_equal(dial(e, 8082), 0);
+		assert_int_equal(env_bind("0.0.0.0", 30000), 0);
+		assert_int_equal(sock_check(e->sock, count_line, &n, NULL), 0);
+		host_sh("cd %s/berth/v1/test && ! ls | grep odd && "
+			"! bpftool map show pinned sock_pub | "
+			"cmp -s - /tmp/sock_pub.$PPID && "
+			"rm /tmp/sock_pub.$PPID",
+			host.bpffs);
+		restart(e); /* it is ours by now */
+		assert_false(sock_is_other(e->sock));
+		assert_int_equal(dial(e, 8082), 0);
+		assert_int_equal(sock_detach(e->sock, &e->err), 0);
+	}
+}
+
+/* Without a load nobody is to come: at once. */
+static void another_layout_without_a_load(void **state)
 {
 	struct env *e = *state;
 
 	NEED_HOST();
-	assert_int_equal(sock_attach(e->sock, &e->err), 0);
+	e->fds[0] = env_server(HOST_C4);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 2));
 	sock_close(take_ptr(e->sock));
-	host_sh("bpftool map update pinned %s/berth/v1/test/sock_meta key 0 0 "
-		"0 0 value 0 0 0 0 0 0 0 0 99 0 0 0 0 0 0 0",
-		host.bpffs);
-	assert_int_equal(env_open(e), -EPROTO);
-	assert_non_null(strstr(e->err.msg, "another version"));
-	host_sh("rm %s/berth/v1/test/sock_*", host.bpffs);
+	leave_as_of_layout("1 0 0 0");
+	assert_int_equal(env_open(e), 0);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8082, 80, 1));
+	assert_false(sock_is_other(e->sock));
+	assert_int_equal(dial(e, 8080), -ECONNREFUSED);
+	assert_int_equal(dial(e, 8082), 0);
+}
+
+static void no_connection_fails_while_a_layout_is_replaced(void **state)
+{
+	struct port_range held = env_ports(IPPROTO_TCP, NULL, 30000, 80, 1);
+	struct env *e = *state;
+	int status = -1, n = 0;
+	pid_t pid;
+
+	NEED_HOST();
+	e->fds[0] = env_server(HOST_C4);
+	env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+	assert_int_equal(sock_range_hold(e->sock, &held, &e->err), 0);
+	sock_close(take_ptr(e->sock)); /* or the child would hold the lock */
+	pid = fork();
+	assert_true(pid >= 0);
+	/* dials, accepts, binds: to the first failure */
+	while (pid == 0)
+		if (dial(e, 8080) < 0 ||
+		    env_bind("0.0.0.0", 30000) != -EADDRINUSE)
+			_exit(1);
+	while (n < 20 && waitpid(pid, &status, WNOHANG) == 0) {
+		leave_as_of_layout("1 0 0 0");
+		restart(e);
+		n++;
+		sock_load_begin(e->sock);
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+		assert_int_equal(sock_range_hold(e->sock, &held, &e->err), 0);
+		assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+		sock_close(take_ptr(e->sock));
+	}
+	kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	assert_true(n == 20 && WIFSIGNALED(status));
 	assert_int_equal(env_open(e), 0);
 }
 
@@ -196,12 +311,6 @@ static void pins_of_a_gone_namespace_are_replaced(void **state)
 	host_enter(&host, host.net);
 	e->fds[0] = env_server(HOST_C4);
 	assert_int_equal(env_dial(8080), -ECONNREFUSED);
-}
-
-static void count_line(void *ctx, const char *line)
-{
-	(void)line;
-	(*(int *)ctx)++;
 }
 
 static void check_sees_a_missing_hook(void **state)
@@ -317,6 +426,46 @@ static void killed_at_each_step_is_put_right(void **state)
 	assert_int_equal(env_open(e), 0);
 }
 
+/* What stops half way leaves the old hooks or new ones, and the next one ends
+ * what it began. */
+static void a_layout_half_replaced_is_put_right(void **state)
+{
+	static const char *const steps[] = { "maps.replace", "sock.attach",
+					     "sock.attach" };
+	static const int nth[] = { 1, 1, 6 };
+	struct env *e = *state;
+	char fp[64];
+
+	NEED_HOST();
+	e->fds[0] = env_server(HOST_C4);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(steps); i++) {
+		bool kill = i % 2;
+		int n = 0;
+
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 2));
+		sock_close(take_ptr(e->sock));
+		leave_as_of_layout("1 0 0 0");
+		snprintf(fp, sizeof(fp), "%s:%s:nth=%d", steps[i / 2],
+			 kill ? "kill" : "err=EIO", nth[i / 2]);
+		if (kill)
+			assert_int_not_equal(again(fp), 0);
+		else
+			assert_int_equal(again(fp), EIO);
+		assert_int_equal(env_open(e), 0);
+		assert_true(sock_is_other(e->sock));
+		sock_load_begin(e->sock);
+		env_publish(e, env_ports(IPPROTO_TCP, NULL, 8080, 80, 1));
+		/* the new ones have nothing yet, and are not attached */
+		if (nth[i / 2] == 1)
+			assert_int_equal(dial(e, 8080), 0);
+		assert_int_equal(sock_load_end(e->sock, &e->err), 0);
+		assert_int_equal(dial(e, 8080), 0);
+		assert_int_equal(sock_check(e->sock, count_line, &n, NULL), 0);
+		assert_int_equal(sock_detach(e->sock, &e->err), 0);
+		host_sh("test ! -e %s/berth", host.bpffs);
+	}
+}
+
 static void bad_cgroup_is_named(void **state)
 {
 	struct sock_config cfg = { .driver = "test",
@@ -377,13 +526,16 @@ int main(int argc, char **argv)
 		T(load_of_nothing_makes_nothing),
 		T(no_connection_fails_while_programs_are_replaced),
 		T(one_daemon_at_a_time),
-		T(another_layout_is_refused),
+		T(another_layout_is_replaced),
+		T(another_layout_without_a_load),
+		T(no_connection_fails_while_a_layout_is_replaced),
 		T(another_map_size_is_refused),
 		T(pins_of_a_gone_namespace_are_replaced),
 		T(check_sees_a_missing_hook),
 		T(detach_leaves_nothing),
 		T(failure_at_each_step_leaves_nothing),
 		T(killed_at_each_step_is_put_right),
+		T(a_layout_half_replaced_is_put_right),
 		T(bad_cgroup_is_named),
 		T(many_ports_are_quick),
 	};
