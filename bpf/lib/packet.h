@@ -78,16 +78,18 @@ static __always_inline int addr_none(const __u32 a[4])
 	return (a[0] | a[1] | a[2] | a[3]) == 0;
 }
 
-/* Is it of one host, and may it leave its own link? */
+/* Is it of one host, and may it leave that host and its own link? */
 static __always_inline int addr_routable(const __u32 a[4], __u8 v6)
 {
 	__u32 ip = bpf_ntohl(v6 ? a[0] : a[3]);
 
-	if (v6)
+	if (v6) /* not ::, ::1 */
 		return (ip & 0xff000000) != 0xff000000 &&
-		       (ip & 0xffc00000) != 0xfe800000 && !addr_none(a);
-	/* not groups, everybody, or "this network" */
-	return ip < 0xe0000000 && ip >= 0x01000000;
+		       (ip & 0xffc00000) != 0xfe800000 &&
+		       ((a[0] | a[1] | a[2]) != 0 || bpf_ntohl(a[3]) > 1);
+	/* not groups, everybody, "this network", or loopback */
+	return ip < 0xe0000000 && ip >= 0x01000000 &&
+	       (ip & 0xff000000) != 0x7f000000;
 }
 
 static __always_inline void tuple_reverse(struct nat_tuple *r,

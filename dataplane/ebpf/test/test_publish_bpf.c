@@ -69,6 +69,9 @@ static const struct row wire[] = {
 		"E tcp [fd09::2]:80>" C6 " SA => wire tcp [fd18::7]:8080>" C6 " SA ttl=63" },
 	{ "to what is the host's by a route of another table", "U tcp " C4 ">198.18.1.7:8080 S => peer *" },
 	{ "from what is the host's by a route alone", "U tcp 198.18.0.7:5000>192.0.2.1:8080 S => pass" },
+	{ "to the host's loopback", "U tcp " C4 ">127.0.0.1:8080 S => pass\nU udp " C4 ">127.0.0.1:5353 => pass\nU tcp " C4 ">127.9.9.9:8080 S => pass\n"
+		"U tcp " C6 ">[::1]:8080 S => pass\nU tcp " C6 ">[::]:8080 S => pass" },
+	{ "from a loopback", "U tcp 127.0.0.1:5000>192.0.2.1:8080 S => pass\nU tcp [::1]:5000>[fd02::1]:8080 S => pass" },
 	{ "routed through the host", "U tcp " C4 ">198.51.100.7:8080 S => pass" },
 	{ "straight to the container", "U tcp " C4 ">10.9.0.2:80 S => pass" },
 	{ "of a network that nftables serves", "U tcp " C4 ">192.0.2.1:6000 S => pass" },
