@@ -386,12 +386,12 @@ static int handle(struct net_core *core, struct rpc_call *call, enum what what,
 	struct service_req req = { 0 };
 	int r;
 
-	if (!core->driver->service_add)
-		return err_set(err, -EOPNOTSUPP, "%s does not balance ports",
-			       core->driver->name);
 	if (!call->body)
 		return err_set(err, -EBADMSG, "Port: missing");
 	r = jdec_object(call->body, fields, &req, err);
+	if (r == 0 && !core->driver->service_add)
+		r = err_set(err, -EOPNOTSUPP, "%s does not balance ports",
+			    core->driver->name);
 	if (r == 0)
 		r = run(core, what, &req, err);
 	jdec_free(fields, &req);
