@@ -329,17 +329,18 @@ static void fill_lists(void)
 
 /* ---- how fast ------------------------------------------------------------ */
 
-/* v7 may send and get 1,000 bytes a second, 60,000 at once, and owes so much. */
+/* v7 may send and get 100 bytes a second, 6,000 at once, and owes so much. */
 static void owe(int seconds)
 {
 	__u32 index = if_nametoindex("v7");
-	struct guard_bucket b = { .cost = UINT64_C(1000000) << GUARD_RATE_SHIFT,
+	struct guard_bucket b = { .cost = UINT64_C(10000000)
+					  << GUARD_RATE_SHIFT,
 				  .burst = UINT64_C(60000000000) };
 	struct guard_rate r;
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	b.due = (__u64)(ts.tv_sec + seconds) * 1000000000u;
+	b.due = (__u64)(ts.tv_sec + seconds) * 1000000000u + (__u64)ts.tv_nsec;
 	r = (struct guard_rate){ .in = b, .out = b };
 	put(skel->maps.guard_rate, &index, &r);
 }

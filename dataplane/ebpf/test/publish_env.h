@@ -12,8 +12,8 @@
  *                                 fd18::/64, and .1.0/24 of another table
  *   br4 (10.4.0.1, fd04::1)       v5: container 10.4.0.2, fd04::2; v6:
  *                                 10.4.0.3, fd04::3, kept from its neighbours;
- *                                 v7: 10.4.0.7, fd04::7, 1,000 bytes a second,
- *                                 60,000 at once, both ways
+ *                                 v7: 10.4.0.7, fd04::7, 100 bytes a second,
+ *                                 6,000 at once, both ways
  *
  * Published, on any address of both families where nothing else is said:
  *   8080/tcp -> 10.9.0.2:80       5353/udp -> 10.9.0.2:53
