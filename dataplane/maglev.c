@@ -27,9 +27,12 @@ uint64_t maglev_id(const void *bytes, size_t len)
 /* The @nth slot on the backend's list: all of them come, as @slots is prime. */
 static uint32_t wish(uint64_t id, uint32_t nth, uint32_t slots)
 {
-	uint64_t first = mix(id ^ 0x9e3779b97f4a7c15ull) % slots;
-	uint64_t step = mix(id + 0x9e3779b97f4a7c15ull) % (slots - 1) + 1;
+	uint64_t first, step;
 
+	if (slots < 2)
+		return 0;
+	first = mix(id ^ 0x9e3779b97f4a7c15ull) % slots;
+	step = mix(id + 0x9e3779b97f4a7c15ull) % (slots - 1) + 1;
 	return (uint32_t)((first + nth * step) % slots);
 }
 

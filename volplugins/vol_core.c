@@ -266,8 +266,9 @@ static int create_absent(struct announced *a, struct vol_entry *src,
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
 	/* the one of that name may be gone in memory only */
 	r = vol_later_settle(e, err);
-	if (r == 0)
-		r = begin_announced(a, q, &seq, err);
+	if (r < 0)
+		return r;
+	r = begin_announced(a, q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.create.intent");

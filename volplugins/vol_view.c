@@ -358,8 +358,9 @@ static int settle(struct vol_entry *e, struct vol_view *w, uint64_t *ret_seq,
 	vol_now(q.time);
 	snprintf(w->v->created, sizeof(w->v->created), "%s", q.time);
 	r = vol_later_settle(e, err);
-	if (r == 0)
-		r = vol_begin(e, s, vol_method_restore, &q, &seq, err);
+	if (r < 0)
+		return r;
+	r = vol_begin(e, s, vol_method_restore, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.restore.intent");

@@ -56,7 +56,7 @@ static int look_at_meta(struct sock *s, struct err *err)
 
 static int find_cgroup(struct sock *s, const char *given, struct err *err)
 {
-	struct stat st, all;
+	struct stat st, all = { 0 };
 	int r;
 
 	if (!given)

@@ -65,8 +65,8 @@ static const char *const nat_whys[NAT_COUNT_MAX] = {
 	[NAT_DROP_SHARE] =
 		"the container has half of all established connections",
 	[NAT_DROP_BIG] = "too big for the way",
-	[NAT_DROP_RATE] = "above the rate of the container it is for "
-			  "(berth.rate)",
+	[NAT_DROP_RATE] =
+		"above the rate of the container it is for (berth.rate)",
 };
 
 static const char *why_text(const struct trace_event *e)
