@@ -427,7 +427,8 @@ const struct cmd cmd_port_rm = {
 	.name = "port rm",
 	.args = "[IP:]PORT[/PROTO]",
 	.summary = "balance a host port no more",
-	.help = "\nIts connections end.\n"
+	.help = "\nIts connections end, but for those of this host itself,\n"
+		"which lead straight to a container.\n"
 		"\n"
 		"  netctl port rm 8080\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT,

@@ -1,7 +1,7 @@
 #!/bin/bash
 # netctl port add: one host port balanced over containers, TCP and UDP, IPv4 and IPv6, from
 # LAN, host and container; one that is killed gets nothing more, and open connections to the
-# others go on; so they do through kill -9 of the daemon and a dockerd restart.
+# others go on; so they do through kill -9 of the daemon.
 # time: 120
 export DATAPLANE=ebpf
 . "${0%/*}/../lib/lib.sh"
@@ -172,7 +172,7 @@ for i in range(30):
 END
 same "$(holder_of)" "$stays" "the flow is where it was, alone"
 
-# --- the daemon is killed; dockerd restarts ---------------------------------------
+# --- the daemon is killed ----------------------------------------------------------
 
 for _ in 1 2; do
 	kill9_daemon berth-bridge
