@@ -412,6 +412,13 @@ int journal_each_kept(struct store *s,
 	return each_old(s, STMT_J_KEPT, fn, ctx, err);
 }
 
+int journal_each_sent(struct store *s,
+		      int (*fn)(void *ctx, const struct journal_intent *i),
+		      void *ctx, struct err *err)
+{
+	return each_old(s, STMT_J_SENT, fn, ctx, err);
+}
+
 /* Hand what is SPOILED in @l to @undo; forget it where that succeeds. */
 static void undo_spoiled(struct store *s, const struct kept_list *l,
 			 int (*undo)(void *ctx, const struct journal_intent *i),

@@ -98,6 +98,14 @@ int journal_each_kept(struct store *s,
 		      void *ctx, struct err *err);
 
 /*
+ * journal_each_sent() - what an earlier life did and was telling its peer when it
+ * ended: whether the peer has the answer nobody can know.
+ */
+int journal_each_sent(struct store *s,
+		      int (*fn)(void *ctx, const struct journal_intent *i),
+		      void *ctx, struct err *err);
+
+/*
  * journal_replay() - the kept answer for an empty retry of @method.
  *
  * Candidates are rows of an earlier life, DONE, SENT or undone, younger than

@@ -18,6 +18,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "lib/journal.h"
 #include "lib/log.h"
 #include "lib/plugd_priv.h"
 
@@ -76,6 +77,20 @@ static void limits_set(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* What it made stays: its peer may use it.  If the peer does not know of it, it is
+ * found where what is left over is looked for (netctl gc, netctl ipam check). */
+static int sent_tell(void *ctx, const struct journal_intent *i)
+{
+	char key[2 * sizeof(i->key)];
+
+	(void)ctx;
+	log_warn("op=recover method=%s key=%s result=kept err=\"its answer was "
+		 "on its way when the last daemon died: whether it arrived "
+		 "can't be known\"",
+		 i->method, log_quote(key, sizeof(key), i->key));
+	return 0;
+}
+
 static int store_in(const struct plugd *d, const char *parent,
 		    enum store_life life, struct store **ret, struct err *err)
 {
@@ -97,7 +112,7 @@ static int store_in(const struct plugd *d, const char *parent,
 	if (store_is_readonly(*ret))
 		log_error("dir=%s err=\"read-only: nothing can be changed\"",
 			  dir);
-	return 0;
+	return journal_each_sent(*ret, sent_tell, NULL, err);
 }
 
 static int stores_open(struct plugd *d, struct err *err)

@@ -59,6 +59,8 @@ static const char *const stmt_text[STMT_MAX] = {
 			" ORDER BY n",
 	[STMT_J_KEPT] = "SELECT n, method, key, body, 0, life < ?2 FROM intent"
 			" WHERE state IN (1, 3) AND life < ?1 ORDER BY n",
+	[STMT_J_SENT] = "SELECT n, method, key, body, 0, life < ?2 FROM intent"
+			" WHERE state = 5 AND life < ?1 ORDER BY n",
 	[STMT_J_CANDIDATES] = "SELECT n, method, key, body, answer, state,"
 			      " done_life > life FROM intent WHERE method = ?1"
 			      " AND life < ?2 AND state IN (1, 2, 5)"

@@ -346,6 +346,24 @@ static void kept_are_those_without_an_answer(void **state)
 	temp_close(&t);
 }
 
+static void sent_are_those_that_may_have_arrived(void **state)
+{
+	char seen[64] = "";
+	struct script t;
+	struct err err = { 0 };
+
+	(void)state;
+	temp_open(&t, STORE_STATE);
+	for (const char *c = "bAbBps|fQ|bCbDp|bE|"; *c; c++)
+		run_step(&t, *c);
+	begin(&t, "M");
+	finish(&t, 5);
+	journal_sending(t.s, t.seqs[5]); /* of this life */
+	must(journal_each_sent(t.s, open_seen, seen, &err), &err);
+	assert_string_equal(seen, "d");
+	temp_close(&t);
+}
+
 static void open_rows_of_earlier_lives_only(void **state)
 {
 	char seen[8] = "";
@@ -529,6 +547,7 @@ int main(void)
 		cmocka_unit_test(open_rows_of_earlier_lives_only),
 		cmocka_unit_test(a_start_may_say_more),
 		cmocka_unit_test(kept_are_those_without_an_answer),
+		cmocka_unit_test(sent_are_those_that_may_have_arrived),
 		cmocka_unit_test(numbers_of_two_stores_never_meet),
 		cmocka_unit_test(commit_needs_a_transaction),
 		cmocka_unit_test(rolled_back_with_its_transaction),
