@@ -2,6 +2,7 @@
 # The daemon is down for a few seconds while docker run waits: the run succeeds.  It
 # is down during rm -f: dockerd forgets, and the daemon removes the endpoint after
 # its grace time.
+# waits
 # time: 240
 . "${0%/*}/../lib/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # berth-named dies at any step of a request that dockerd makes: docker waits and
 # succeeds, data and users are right, and nothing is left over.
+# waits
 # time: 400
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A user whose Unmount never came (the daemon was down for too long) is dropped after
 # --gc-grace, so that the volume can be removed; a container that lives is not.
+# waits
 # time: 240
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq

@@ -1,6 +1,7 @@
 #!/bin/bash
 # As t-berth-bridge-killed-at-each-step.sh, for ports that are balanced over several
 # containers: adding, changing, removing one, and starting with it.
+# waits
 # time: 200
 . "${0%/*}/../lib/lib.sh"
 need curl python3

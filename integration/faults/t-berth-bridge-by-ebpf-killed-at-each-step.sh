@@ -1,6 +1,7 @@
 #!/bin/bash
 # As t-berth-bridge-killed-at-each-step.sh, for what the eBPF dataplane adds: programs,
 # endpoints and lists of who may reach a port; nothing of them is left.
+# waits
 # time: 200
 . "${0%/*}/../lib/lib.sh"
 need curl python3

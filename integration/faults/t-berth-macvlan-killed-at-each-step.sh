@@ -2,6 +2,7 @@
 # berth-macvlan is killed, and fails, at every fail point it has: a client that retries as
 # dockerd does gets the same answers, links are made again in containers, and nothing is
 # left; a point never reached fails.
+# waits
 # time: 600
 . "${0%/*}/../lib/lib.sh"
 need curl python3

@@ -1,6 +1,7 @@
 #!/bin/bash
 # berth-named is killed, and fails, at every fail point it has: a client that retries as
 # dockerd does gets the same answers, and nothing is left; a point never reached fails.
+# waits
 # time: 900
 . "${0%/*}/../lib/lib.sh"
 need curl python3

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Of many requests that a kill cuts off at once none gets the answer of another: each
 # gets an error and leaves nothing, unless it was the only one.
+# waits
 # time: 400
 . "${0%/*}/../lib/lib.sh"
 need python3

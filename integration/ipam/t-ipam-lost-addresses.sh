@@ -1,6 +1,7 @@
 #!/bin/bash
 # What dockerd could not release, because berth-ipam was away when it tried, is
 # found by "netctl ipam check" and released by "netctl ipam gc"; what is in use stays.
+# waits
 # time: 300
 . "${0%/*}/../lib/lib.sh"
 
