@@ -26,6 +26,20 @@ struct timespec;
 double test_ms_since(const struct timespec *start);
 double test_cpu_ms(void);
 
+/*
+ * TEST_WITHIN_S() - @cond, looked at every 10 ms until it holds or @s seconds have
+ * passed.  For what the kernel does after the call that asked for it: a BPF link
+ * that was let go is detached by a worker.
+ */
+#define TEST_WITHIN_S(s, cond)                 \
+	({                                     \
+		int left_ = (s)*100;           \
+		while (!(cond) && left_-- > 0) \
+			test_pause_ms(10);     \
+		left_ >= 0;                    \
+	})
+void test_pause_ms(unsigned int ms);
+
 /* test_rmdir() - remove the directory with all that is in it. */
 void test_rmdir(const char *dir);
 
