@@ -22,7 +22,8 @@
 
 /* In state.db, id = volume, parent = the method. */
 #define LATER_KIND "later"
-#define BATCH      64
+/* Locked while the disk works: who wants one of them waits for all. */
+#define BATCH 16
 
 static void roll_backp(struct store **s)
 {
@@ -112,22 +113,44 @@ static size_t take_some(struct vol_core *core, char *const *names,
 	return seen;
 }
 
+/* Together; where that fails one by one, so that a bad one keeps no other off the
+ * disk.  @err: of the first that failed. */
+static int flush_some(struct vol_core *core, struct vol_entry *const *held,
+		      size_t n, struct err *err)
+{
+	struct err why = { 0 };
+	int r = flush(core, held, n, n > 1 ? &why : err), first = 0;
+
+	if (r == 0 || n == 1)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		r = flush(core, &held[i], 1, first < 0 ? &why : err);
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}
+
 int vol_later_flush(struct vol_core *core, struct err *err)
 {
 	_cleanup_(vol_names_freep) char **names = vol_names_later(core);
-	int r = 0;
+	struct err why = { 0 };
+	int first = 0;
 
-	for (size_t at = 0; names && names[at] && r == 0;) {
+	for (size_t at = 0; names && names[at];) {
 		struct vol_entry *held[BATCH];
 		size_t n;
+		int r = 0;
 
 		at += take_some(core, names + at, held, &n);
 		if (n)
-			r = flush(core, held, n, err);
+			r = flush_some(core, held, n, first < 0 ? &why : err);
+		if (r < 0 && first == 0)
+			first = r;
 		while (n)
 			vol_entry_give(held[--n]);
 	}
-	return r;
+	return first;
 }
 
 void vol_later_tick(struct vol_core *core)

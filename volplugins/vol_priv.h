@@ -212,7 +212,8 @@ int vol_later_note(struct vol_entry *e, const char *method, bool later,
 void vol_later_noted(struct vol_entry *e, bool later);
 /* vol_later_settle() - have on the disk what was done to the locked @e. */
 int vol_later_settle(struct vol_entry *e, struct err *err);
-/* The same for all that nobody is at; _tick() tells the log. */
+/* The same for all that nobody is at, whichever of them fails; @err: of the first.
+ * _tick() tells the log. */
 int vol_later_flush(struct vol_core *core, struct err *err);
 void vol_later_tick(struct vol_core *core);
 /* vol_later_recover() - do once more what an earlier boot left.  Volumes are

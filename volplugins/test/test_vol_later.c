@@ -216,6 +216,42 @@ static void unwritable_is_not_given_to_anybody(void **state)
 	assert_int_equal(live(bad_disk, NULL, NULL), 0);
 }
 
+/* More than are written at a time. */
+#define MANY 40
+
+static const char *nth(int i)
+{
+	static char name[8];
+
+	snprintf(name, sizeof(name), "v%d", i);
+	return name;
+}
+
+static void many_one_bad(struct life *l, void *arg)
+{
+	int *bad = arg;
+
+	for (int i = 0; i < MANY; i++)
+		CHECK(create(l, nth(i), "{\"flavour\":\"3\"}") == 0);
+	fake_set("unwritable", nth(*bad), true);
+	vol_core_tick(l->core);
+	for (int i = 0; i < MANY; i++)
+		CHECK(on_disk(nth(i)) == (i != *bad));
+	fake_set("unwritable", nth(*bad), false);
+	vol_core_tick(l->core);
+	CHECK(on_disk(nth(*bad)));
+}
+
+static void a_bad_one_keeps_no_other_off_the_disk(void **state)
+{
+	(void)state;
+	for (int bad = 0; bad < MANY; bad += MANY - 1) {
+		assert_int_equal(live(many_one_bad, &bad, NULL), 0);
+		fake_teardown(state);
+		fake_setup(state);
+	}
+}
+
 /* A copy of the store is from before: what it says of "v" is of another one. */
 static void copy_die(struct life *l, void *arg)
 {
@@ -256,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(created_is_there),
+		TEST(a_bad_one_keeps_no_other_off_the_disk),
 		TEST(removed_is_gone),
 		TEST(created_and_removed_is_gone),
 		TEST(made_again_stays_with_its_data),
