@@ -200,6 +200,7 @@ struct nat_meta {
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
 _Static_assert(sizeof(struct nat_flow) == 96, "nat_flow has a hole");
 _Static_assert(NAT_STAT_MAX <= 65536, "nat_flow.to_stat is too short");
+_Static_assert(NAT_STAT_MAX <= 16384, "sock_dst.stat is too short");
 _Static_assert(sizeof(struct nat_stat) == 48, "nat_stat has a hole");
 _Static_assert(sizeof(struct nat_ep) == 72, "nat_ep has a hole");
 _Static_assert(sizeof(struct nat_policy_key) == 24,

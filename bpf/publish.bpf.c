@@ -318,23 +318,17 @@ static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
 	       chunk == 1; /* INIT */
 }
 
-/* Where does the published port that @t goes to lead? */
-static __always_inline const struct sock_dst *
-find_publish(const struct nat_tuple *t, __u8 v6)
+/* Where does the published port that @t goes to lead?  Return: 0; -1: there is
+ * none. */
+static __always_inline int find_publish(const struct nat_tuple *t, __u8 v6,
+					struct sock_dst *ret)
 {
 	struct sock_prefix k = { .bits = SOCK_KEY_BITS + 16 };
-	const struct sock_dst *d;
 
 	addr_copy(k.key.addr, t->daddr);
 	k.key.proto = t->proto;
 	k.key.port = t->dport;
-	d = published_at(&k);
-	if (d)
-		return d;
-	k.key.addr[3] = 0; /* any address of the family */
-	if (v6)
-		k.key.addr[0] = k.key.addr[1] = k.key.addr[2] = 0;
-	return published_at(&k);
+	return published_find(&k, v6, ret);
 }
 
 /* One connection, one backend: which one depends on its tuple alone. */
@@ -355,8 +349,9 @@ find_container(const struct packet *p, const struct sock_dst *d,
 {
 	struct sock_backend at;
 
-	if (pool_resolve(d, d->pool ? hash_tuple(&p->t) : 0,
-			 bpf_ntohs(p->t.dport), &at) < 0)
+	if (pool_resolve(
+		    d, sock_dst_kind(d) == SOCK_TO_POOL ? hash_tuple(&p->t) : 0,
+		    bpf_ntohs(p->t.dport), &at) < 0)
 		return 0;
 	__builtin_memcpy(to, &p->t, sizeof(*to));
 	if (p->v6)
@@ -431,22 +426,22 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 					     struct work *w)
 {
 	const struct packet *p = &w->p;
-	const struct sock_dst *d;
 	const struct nat_local *local;
 	const struct nat_link *link;
 	const struct nat_ep *ep;
+	struct sock_dst d;
 	__u32 why;
 
 	if (!begins(skb, p) || !addr_routable(p->t.saddr, p->v6))
 		return TC_ACT_UNSPEC;
 	local = bpf_map_lookup_elem(&nat_local, p->t.daddr);
-	d = find_publish(&p->t, p->v6);
 	/* left to the stack, an UDP answer would look like a first packet here */
-	if (!d || (!local && !is_local_by_route(skb, p)))
+	if (find_publish(&p->t, p->v6, &d) < 0 ||
+	    (!local && !is_local_by_route(skb, p)))
 		return TC_ACT_UNSPEC;
 	prepare(w, 0, NAT_INSIDE);
-	w->f.port_stat = d->stat;
-	ep = find_container(p, d, &w->f.to);
+	w->f.port_stat = sock_dst_stat(&d);
+	ep = find_container(p, &d, &w->f.to);
 	if (!ep || ep->flags & NAT_EP_INTERNAL || p->ttl <= 1 ||
 	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;
@@ -503,18 +498,17 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 						 __u32 apart)
 {
 	const struct packet *p = &w->p;
-	const struct sock_dst *d;
 	const struct nat_ep *ep;
+	struct sock_dst d;
 	__u32 why;
 
 	if (!begins(skb, p))
 		return TC_ACT_UNSPEC;
-	d = find_publish(&p->t, p->v6);
-	if (!d)
+	if (find_publish(&p->t, p->v6, &d) < 0)
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_INSIDE, NAT_INSIDE);
-	w->f.port_stat = d->stat;
-	ep = find_container(p, d, &w->f.to);
+	w->f.port_stat = sock_dst_stat(&d);
+	ep = find_container(p, &d, &w->f.to);
 	if (!ep || (ep->flags | own->flags) & NAT_EP_INTERNAL || p->ttl <= 1 ||
 	    host_has(skb, p->v6, &p->t, 0))
 		return TC_ACT_UNSPEC;

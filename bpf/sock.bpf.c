@@ -151,26 +151,13 @@ static __always_inline int is_host(const struct place *p)
 	return bpf_map_lookup_elem(&nat_local, p->addr) != 0;
 }
 
-static __always_inline void to_wildcard(struct sock_key *k)
+static __always_inline int find(const struct place *asked, __u8 proto,
+				struct sock_dst *ret)
 {
-	/* ::ffff:a.b.c.d -> ::ffff:0.0.0.0 */
-	if (k->addr[0] || k->addr[1] || k->addr[2] != bpf_htonl(0xffff))
-		k->addr[0] = k->addr[1] = k->addr[2] = 0;
-	k->addr[3] = 0;
-}
-
-static __always_inline const struct sock_dst *find(const struct place *asked,
-						   __u8 proto)
-{
-	const struct sock_dst *d;
 	struct sock_prefix k;
 
 	key_of(&k, asked, proto);
-	d = published_at(&k);
-	if (d)
-		return d;
-	to_wildcard(&k.key);
-	return published_at(&k);
+	return published_find(&k, !is_v4(asked), ret);
 }
 
 /* Of several containers one for each socket: who sends datagrams without
@@ -190,8 +177,9 @@ static __always_inline int choose(struct bpf_sock_addr *ctx,
 {
 	struct sock_backend at;
 
-	if (pool_resolve(d, d->pool ? hash_socket(ctx) : 0,
-			 bpf_ntohs((__u16)asked->port), &at) < 0)
+	if (pool_resolve(
+		    d, sock_dst_kind(d) == SOCK_TO_POOL ? hash_socket(ctx) : 0,
+		    bpf_ntohs((__u16)asked->port), &at) < 0)
 		return 0;
 	if (!is_v4(asked) &&
 	    (at.ip6[0] | at.ip6[1] | at.ip6[2] | at.ip6[3]) != 0) {
@@ -269,7 +257,7 @@ static __always_inline int ours(struct bpf_sock_addr *ctx)
  * processor and count as well. */
 static __always_inline void count_flow(const struct sock_dst *d)
 {
-	__u32 index = d->stat;
+	__u32 index = sock_dst_stat(d);
 	struct nat_stat *s = 0;
 
 	if (index)
@@ -281,8 +269,8 @@ static __always_inline void count_flow(const struct sock_dst *d)
 static __always_inline int out4(struct bpf_sock_addr *ctx, int sending)
 {
 	struct bpf_sock *sk = ctx->sk;
-	const struct sock_dst *d;
 	struct place asked, to;
+	struct sock_dst d;
 
 	set_v4(&asked, ctx->user_ip4, ctx->user_port);
 	if (!sk || (!loopback4(ctx->user_ip4) && !is_host(&asked)) ||
@@ -290,11 +278,11 @@ static __always_inline int out4(struct bpf_sock_addr *ctx, int sending)
 		return 1;
 	if (loopback4(sk->src_ip4))
 		return 1;
-	d = find(&asked, (__u8)ctx->protocol);
-	if (!d || !choose(ctx, d, &asked, &to))
+	if (find(&asked, (__u8)ctx->protocol, &d) < 0 ||
+	    !choose(ctx, &d, &asked, &to))
 		return 1;
 	if (!sending)
-		count_flow(d);
+		count_flow(&d);
 	remember(sk, &asked, &to);
 	ctx->user_ip4 = to.addr[3];
 	ctx->user_port = to.port;
@@ -337,20 +325,20 @@ static __always_inline int source_fits(struct bpf_sock *sk,
 static __always_inline int out6(struct bpf_sock_addr *ctx, int sending)
 {
 	struct bpf_sock *sk = ctx->sk;
-	const struct sock_dst *d;
 	struct place asked, to;
+	struct sock_dst d;
 
 	read6(ctx, &asked);
 	if (!sk || (!is_loopback(&asked) && !is_host(&asked)) || !ours(ctx))
 		return 1;
-	d = find(&asked, (__u8)ctx->protocol);
-	if (!d || !choose(ctx, d, &asked, &to) || !source_fits(sk, &to))
+	if (find(&asked, (__u8)ctx->protocol, &d) < 0 ||
+	    !choose(ctx, &d, &asked, &to) || !source_fits(sk, &to))
 		return 1;
 	/* the kernel can't turn one datagram of an IPv6 socket into IPv4 */
 	if (sending && is_v4(&to))
 		return refuse(ECONNREF);
 	if (!sending)
-		count_flow(d);
+		count_flow(&d);
 	remember(sk, &asked, &to);
 	write6(ctx, &to);
 	return 1;

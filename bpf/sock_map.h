@@ -11,11 +11,12 @@
 #ifndef BPF_SOCK_MAP_H
 #define BPF_SOCK_MAP_H
 
-#define SOCK_LAYOUT     2u /* raised with every change of this file */
+#define SOCK_LAYOUT     3u /* raised with every change of this file */
 
-#define SOCK_PUB_MAX    262144 /* single ports; three keys a port at most */
-#define SOCK_RANGE_MAX  65536  /* prefixes, 30 a range at most */
+#define SOCK_PUB_MAX    65536 /* single ports on certain addresses, SCTP's */
+#define SOCK_RANGE_MAX  65536 /* prefixes, 30 a range at most */
 #define SOCK_HELD_MAX   65536
+#define SOCK_IP6_MAX    65536 /* containers with IPv6 */
 
 #define SOCK_POOL_MAX   4096  /* two a balanced port */
 #define SOCK_POOL_SLOTS 1021u /* of each: a prime, for Maglev */
@@ -27,6 +28,16 @@
  */
 #define SOCK_PORT_WORDS 1024u /* of a protocol */
 #define SOCK_PORT_MAX   (2u * SOCK_PORT_WORDS)
+
+/*
+ * Single ports that are published on any address: an entry a port, as struct
+ * sock_dst, TCP's and behind them UDP's, for clients of IPv4 and behind them for
+ * those of IPv6.  The table is there as a whole, so a port costs nothing more.
+ */
+#define SOCK_ANY_PORTS 65536u
+#define SOCK_ANY_UDP   SOCK_ANY_PORTS
+#define SOCK_ANY_V6    (2u * SOCK_ANY_PORTS)
+#define SOCK_ANY_MAX   (4u * SOCK_ANY_PORTS)
 
 struct sock_key {
 	__u32 addr[4]; /* network order */
@@ -43,15 +54,48 @@ struct sock_prefix {
 
 #define SOCK_KEY_BITS 144u /* of struct sock_key, before port */
 
+/* What sock_dst.at is.  An entry that is all zero leads nowhere. */
+enum sock_kind {
+	SOCK_TO_IP4 = 1, /* the container's address, network order; 0: it has
+			  * none */
+	SOCK_TO_IP6,     /* for clients of IPv6: key of sock_ip6 */
+	SOCK_TO_POOL,    /* of several containers: key of sock_pool */
+};
+
+/* Where a port leads, for clients of the family that its key is of.  One word, as
+ * programs read it while it changes. */
 struct sock_dst {
-	__u32 ip6[4]; /* network order; 0: the container has none */
-	__u32 ip4;    /* network order; 0: none */
-	__u16 delta;  /* container port - host port, modulo 65536, host order */
-	__u16 bits;   /* sock_prefix.bits: a trie's lookup may find a shorter
-		       * prefix, this tells */
-	__u32 stat;   /* index of nat_stat; 0: not counted */
-	__u32 pool;   /* of several containers: key of sock_pool, and then the
-		       * addresses above are 0; 0: there is one container */
+	__u32 at;
+	__u16 delta; /* container port - host port, modulo 65536, host order;
+		      * means nothing of a pool */
+	__u16 stat;  /* index of nat_stat (0: not counted), and above it, from
+		      * SOCK_KIND_SHIFT on, enum sock_kind */
+} __attribute__((aligned(8)));
+
+#define SOCK_KIND_SHIFT 14
+
+static inline __u32 sock_dst_kind(const struct sock_dst *d)
+{
+	return d->stat >> SOCK_KIND_SHIFT;
+}
+
+static inline __u32 sock_dst_stat(const struct sock_dst *d)
+{
+	return d->stat & ((1u << SOCK_KIND_SHIFT) - 1);
+}
+
+/* Of a range. */
+struct sock_span {
+	struct sock_dst dst;
+	__u32 bits; /* sock_prefix.bits: a trie's lookup may find a shorter
+		     * prefix, this tells */
+	__u32 pad;  /* 0 */
+};
+
+/* A container's address, once for all of its ports; the number of one that went
+ * is not given to another before all the others were. */
+struct sock_ip6 {
+	__u32 addr[4]; /* network order */
 };
 
 /* A slot of a pool: one that a new connection may go to. */
@@ -76,7 +120,8 @@ struct sock_meta {
 
 _Static_assert(sizeof(struct sock_key) == 20, "sock_key has a hole");
 _Static_assert(sizeof(struct sock_prefix) == 24, "sock_prefix has a hole");
-_Static_assert(sizeof(struct sock_dst) == 32, "sock_dst has a hole");
+_Static_assert(sizeof(struct sock_dst) == 8, "sock_dst is one word");
+_Static_assert(sizeof(struct sock_span) == 16, "sock_span has a hole");
 _Static_assert(sizeof(struct sock_backend) == 24, "sock_backend has a hole");
 _Static_assert(sizeof(struct sock_hold) == 8, "sock_hold has a hole");
 _Static_assert(sizeof(struct sock_meta) == 16, "sock_meta has a hole");

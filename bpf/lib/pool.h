@@ -28,6 +28,14 @@ struct {
 	__array(values, struct pool_table);
 } sock_pool SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SOCK_IP6_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct sock_ip6);
+} sock_ip6 SEC(".maps");
+
 /* One word more into @h: murmur3's. */
 static __always_inline __u32 pool_hash(__u32 h, __u32 word)
 {
@@ -39,20 +47,29 @@ static __always_inline __u32 pool_hash(__u32 h, __u32 word)
 
 /*
  * pool_resolve() - where @d leads for who asked for host port @port (host
- * order) and is known by @hash.  A family that the container has not is 0.
+ * order) and is known by @hash.  A family that the container has not, or where
+ * @d is for clients of IPv6 and says enough without, is 0.
  * Return: 0; -1: to nobody, as all of them are gone.
  */
 static __always_inline int pool_resolve(const struct sock_dst *d, __u32 hash,
 					__u16 port, struct sock_backend *ret)
 {
-	__u32 number = d->pool, slot = hash % SOCK_POOL_SLOTS;
+	__u32 number = d->at, slot = hash % SOCK_POOL_SLOTS;
 	const struct sock_backend *b;
+	const struct sock_ip6 *ip6;
 	void *table;
 
-	if (!number) {
-		__builtin_memcpy(ret->ip6, d->ip6, sizeof(ret->ip6));
-		ret->ip4 = d->ip4;
+	if (sock_dst_kind(d) != SOCK_TO_POOL) {
+		__builtin_memset(ret, 0, sizeof(*ret));
 		ret->port = (__u16)(port + d->delta);
+		ret->ip4 = number;
+		if (sock_dst_kind(d) == SOCK_TO_IP4)
+			return 0;
+		ip6 = bpf_map_lookup_elem(&sock_ip6, &number);
+		if (!ip6)
+			return -1;
+		__builtin_memcpy(ret->ip6, ip6->addr, sizeof(ret->ip6));
+		ret->ip4 = 0;
 		return 0;
 	}
 	table = bpf_map_lookup_elem(&sock_pool, &number);

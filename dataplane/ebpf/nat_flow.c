@@ -17,6 +17,7 @@
 #include "bpf/sock_map.h"
 #include "dataplane/ebpf/nat_filter.h"
 #include "dataplane/ebpf/nat_priv.h"
+#include "dataplane/ebpf/sock_entry.h"
 #include "lib/fail.h"
 
 #define BATCH    2048 /* entries read at once */
@@ -113,12 +114,51 @@ static bool is_idle(struct nat *nat, const struct nat_tuple *key,
 
 /* Does @dst, as found for some port, lead to container @ip?  Of several any: a
  * flow goes on when its container is taken off the list. */
-static bool leads_to(const struct sock_dst *dst, const __u32 ip[4])
+static bool leads_to(const struct nat *nat, const struct sock_dst *dst,
+		     const __u32 ip[4])
 {
-	__u32 v4[4] = { 0, 0, htonl(0xffff), dst->ip4 };
+	__u32 v4[4] = { 0, 0, htonl(0xffff), dst->at };
+	struct sock_ip6 v6;
 
-	return dst->pool || nat_same(ip, dst->ip6) ||
-	       (dst->ip4 && nat_same(ip, v4));
+	if (sock_dst_kind(dst) == SOCK_TO_IP4)
+		return dst->at && nat_same(ip, v4);
+	if (sock_dst_kind(dst) == SOCK_TO_IP6)
+		return bpf_map_lookup_elem(
+			       bpf_map__fd(nat->skel->maps.sock_ip6), &dst->at,
+			       &v6) == 0 &&
+		       nat_same(ip, v6.addr);
+	return sock_dst_kind(dst) == SOCK_TO_POOL;
+}
+
+/* Where @p's port leads, on the address that is in it. */
+static bool find_port(const struct nat *nat, const struct sock_prefix *p,
+		      struct sock_dst *ret)
+{
+	struct sock_span span;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_pub), &p->key,
+				ret) == 0)
+		return true;
+	if (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_range), p,
+				&span) < 0)
+		return false;
+	*ret = span.dst;
+	return true;
+}
+
+/* On any address, which is in it. */
+static bool find_any(const struct nat *nat, const struct sock_prefix *p,
+		     struct sock_dst *ret)
+{
+	const struct sock_entry e = { .key = *p };
+	__u32 at = sock_entry_index(&e);
+
+	if (p->key.proto != IPPROTO_SCTP &&
+	    bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_any), &at,
+				ret) == 0 &&
+	    sock_dst_kind(ret))
+		return true;
+	return find_port(nat, p, ret);
 }
 
 /* Is the port that the flow came by still published to that container? */
@@ -134,18 +174,13 @@ static bool is_published(const struct nat *nat, const struct nat_tuple *key,
 	struct sock_dst dst;
 
 	memcpy(p.key.addr, e.host, 16);
-	for (int any = 0; any < 2; any++) {
-		if (any && v4)
-			p.key.addr[3] = 0;
-		else if (any)
-			memset(p.key.addr, 0, 16);
-		if (bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_pub),
-					&p.key, &dst) == 0 ||
-		    bpf_map_lookup_elem(bpf_map__fd(nat->skel->maps.sock_range),
-					&p, &dst) == 0)
-			return leads_to(&dst, e.container);
-	}
-	return false;
+	if (find_port(nat, &p, &dst))
+		return leads_to(nat, &dst, e.container);
+	if (v4)
+		p.key.addr[3] = 0;
+	else
+		memset(p.key.addr, 0, 16);
+	return find_any(nat, &p, &dst) && leads_to(nat, &dst, e.container);
 }
 
 /* Has the flow lost its endpoint or its port? */

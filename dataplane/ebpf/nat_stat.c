@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "bpf/sock_map.h"
@@ -23,9 +24,9 @@ struct nat_stats {
 	struct pin_dir *pins; /* borrowed */
 	struct stat_index index;
 	int cpus;
-	struct nat_stat *each; /* owned; one value a possible CPU */
-	int pub, range, ep; /* owned: an earlier daemon's maps, while they are
-			     * looked up; or -EBADF */
+	struct nat_stat *each;        /* owned; one value a possible CPU */
+	int any, pub, range, ip6, ep; /* owned: an earlier daemon's maps, while
+				       * they are looked up; or -EBADF */
 };
 
 uint32_t nat_stats_size(int cpus)
@@ -63,7 +64,7 @@ int nat_stats_open(struct pin_dir *pins, struct nat_stats **ret,
 	if (!s)
 		return err_set(err, -ENOMEM, "counters: out of memory");
 	s->pins = pins;
-	s->pub = s->range = s->ep = -EBADF;
+	s->any = s->pub = s->range = s->ip6 = s->ep = -EBADF;
 	s->cpus = libbpf_num_possible_cpus();
 	if (s->cpus < 0)
 		return err_set(err, s->cpus, "number of CPUs: %s",
@@ -80,10 +81,12 @@ int nat_stats_open(struct pin_dir *pins, struct nat_stats **ret,
 
 static void close_old(struct nat_stats *s)
 {
+	closep(&s->any);
 	closep(&s->pub);
 	closep(&s->range);
+	closep(&s->ip6);
 	closep(&s->ep);
-	s->pub = s->range = s->ep = -EBADF;
+	s->any = s->pub = s->range = s->ip6 = s->ep = -EBADF;
 }
 
 void nat_stats_close(struct nat_stats *s)
@@ -161,12 +164,29 @@ static int is_ours(const struct nat_stats *s, const char *meta, uint32_t layout,
 static void note_ports(struct nat_stats *s, int fd)
 {
 	struct sock_prefix key = { 0 }; /* or a sock_key, which is shorter */
-	struct sock_dst dst;
+	struct sock_span span;          /* likewise a sock_dst */
 	void *from = NULL;
 
 	for (; bpf_map_get_next_key(fd, from, &key) == 0; from = &key)
-		if (bpf_map_lookup_elem(fd, &key, &dst) == 0)
-			stat_index_note(&s->index, dst.stat);
+		if (bpf_map_lookup_elem(fd, &key, &span) == 0)
+			stat_index_note(&s->index, sock_dst_stat(&span.dst));
+}
+
+static int note_any(struct nat_stats *s, struct err *err)
+{
+	const size_t size = SOCK_ANY_MAX * sizeof(struct sock_dst);
+	struct sock_dst *all;
+
+	if (s->any < 0)
+		return 0;
+	all = mmap(NULL, size, PROT_READ, MAP_SHARED, s->any, 0);
+	if (all == MAP_FAILED)
+		return err_set(err, -errno, "counters: map sock_any: %s",
+			       strerror(errno));
+	for (size_t i = 0; i < SOCK_ANY_MAX; i++)
+		stat_index_note(&s->index, sock_dst_stat(&all[i]));
+	(void)munmap(all, size);
+	return 0;
 }
 
 static void note_endpoints(struct nat_stats *s, int fd)
@@ -183,7 +203,7 @@ static void note_endpoints(struct nat_stats *s, int fd)
 int nat_stats_recall(struct nat_stats *s, struct err *err)
 {
 	_cleanup_close_ int map = open_pin(s, "nat_stat");
-	int ports, endpoints;
+	int ports, endpoints, r;
 
 	close_old(s);
 	if (map < 0)
@@ -193,10 +213,15 @@ int nat_stats_recall(struct nat_stats *s, struct err *err)
 	if (endpoints < 0)
 		return endpoints;
 	if (ports) {
+		s->any = open_pin(s, "sock_any");
+		s->ip6 = open_pin(s, "sock_ip6");
 		s->pub = open_pin(s, "sock_pub");
 		s->range = open_pin(s, "sock_range");
 		note_ports(s, s->pub);
 		note_ports(s, s->range);
+		r = note_any(s, err);
+		if (r < 0)
+			return r;
 	}
 	if (endpoints) {
 		s->ep = open_pin(s, "nat_ep");
@@ -205,32 +230,51 @@ int nat_stats_recall(struct nat_stats *s, struct err *err)
 	return 0;
 }
 
-/* All keys of one port or range have one counter: the first will do. */
+/* Does @e lead where it led?  *@ret: as it did. */
+static bool led_there(const struct nat_stats *s, const struct sock_entry *e,
+		      struct sock_dst *ret)
+{
+	struct sock_span span = { .bits = e->key.bits };
+	struct sock_ip6 ip6 = { 0 };
+	__u32 at = sock_entry_index(e);
+	int r;
+
+	if (e->table == SOCK_RANGE)
+		r = bpf_map_lookup_elem(s->range, &e->key, &span);
+	else if (e->table == SOCK_PUB)
+		r = bpf_map_lookup_elem(s->pub, &e->key.key, &span);
+	else
+		r = bpf_map_lookup_elem(s->any, &at, &span);
+	*ret = span.dst;
+	if (r < 0 || span.bits != e->key.bits || ret->delta != e->dst.delta ||
+	    sock_dst_kind(ret) != sock_dst_kind(&e->dst))
+		return false;
+	if (sock_dst_kind(ret) != SOCK_TO_IP6)
+		return ret->at == e->dst.at;
+	return bpf_map_lookup_elem(s->ip6, &ret->at, &ip6) == 0 &&
+	       memcmp(&ip6, &e->ip6, sizeof(ip6)) == 0;
+}
+
+/* All keys of one port or range have one counter, and there are those of one
+ * family before those of the other: the first and the last will do. */
 uint32_t nat_stats_of_port(struct nat_stats *s, const struct port_range *r,
 			   const struct ip_addr *ip4, const struct ip_addr *ip6)
 {
 	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
 	struct port_range one = *r;
 	const struct portmap m = { .ranges = &one, .count = 1 };
-	struct sock_dst dst;
-	const struct sock_entry *e;
-	int found;
+	struct sock_dst dst, last;
 
-	if (s->pub < 0 && s->range < 0)
+	if (s->any < 0 && s->pub < 0 && s->range < 0)
 		return 0;
 	if (sock_entries_publish(&l, &m, ip4, ip6, SOCK_SINGLES_MAX, NULL) <
 		    0 ||
 	    l.count == 0)
 		return 0;
-	e = &l.e[0];
-	found = e->table == SOCK_PUB
-			? bpf_map_lookup_elem(s->pub, &e->key.key, &dst)
-			: bpf_map_lookup_elem(s->range, &e->key, &dst);
-	if (found < 0 || dst.bits != e->dst.bits || dst.ip4 != e->dst.ip4 ||
-	    memcmp(dst.ip6, e->dst.ip6, sizeof(dst.ip6)) != 0 ||
-	    dst.delta != e->dst.delta)
+	if (!led_there(s, &l.e[l.count - 1], &last) ||
+	    !led_there(s, &l.e[0], &dst))
 		return 0;
-	return nat_stats_keep(s, dst.stat);
+	return nat_stats_keep(s, sock_dst_stat(&dst));
 }
 
 uint32_t nat_stats_of_endpoint(struct nat_stats *s, const struct ip_addr *ip4,

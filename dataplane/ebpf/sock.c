@@ -3,8 +3,9 @@
  * The socket hooks' life: load, pin, attach; what is in the maps is in
  * sock_maps.c.
  *
- * Pins in the driver's directory: sock_pub, sock_range, sock_held, sock_port,
- * sock_peer, sock_meta, nat_local, nat_stat (maps) and sock_link_<hook>.  A daemon that starts anew takes the
+ * Pins in the driver's directory: sock_any, sock_pub, sock_range, sock_ip6,
+ * sock_pool, sock_held, sock_port, sock_peer, sock_meta, nat_local, nat_stat (maps)
+ * and sock_link_<hook>.  A daemon that starts anew takes the
  * maps as they are, if their layout is its own, and puts its programs into the
  * links in place of the old ones: no connection sees a moment without them.
  * Of another layout they give way to new ones as soon as these are loaded; the
@@ -117,6 +118,9 @@ static void let_go(struct sock *s)
 		bpf_link__destroy(take_ptr(s->links[i]));
 	if (s->ports)
 		(void)munmap(take_ptr(s->ports), SOCK_PORT_SIZE);
+	if (s->any)
+		(void)munmap(take_ptr(s->any), SOCK_ANY_SIZE);
+	sock_ip6_fini(s);
 	sock_bpf__destroy(take_ptr(s->skel));
 }
 
@@ -190,16 +194,27 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 	return 0;
 }
 
-static int map_ports(struct sock *s, struct err *err)
+static int map_one(const struct bpf_map *map, size_t size, uint64_t **ret,
+		   struct err *err)
 {
-	void *p = mmap(NULL, SOCK_PORT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(s->skel->maps.sock_port), 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(map), 0);
 
 	if (p == MAP_FAILED)
-		return err_set(err, -errno, "map sock_port: %s",
+		return err_set(err, -errno, "map %s: %s", bpf_map__name(map),
 			       strerror(errno));
-	s->ports = p;
+	*ret = p;
 	return 0;
+}
+
+static int map_ports(struct sock *s, struct err *err)
+{
+	int r = map_one(s->skel->maps.sock_port, SOCK_PORT_SIZE, &s->ports,
+			err);
+
+	return r < 0 ? r
+		     : map_one(s->skel->maps.sock_any, SOCK_ANY_SIZE, &s->any,
+			       err);
 }
 
 /* "sock_link_connect4" for program sock_connect4. */
@@ -335,6 +350,8 @@ static int attach_in_dir(struct sock *s, bool fresh, struct err *err)
 
 	if (r == 0)
 		r = map_ports(s, err);
+	if (r == 0)
+		r = sock_ip6_read(s, err);
 	if (r == 0 && !s->other)
 		r = attach_all(s, err);
 	else if (r == 0 && !s->loading) /* nobody will fill them first */

@@ -53,23 +53,65 @@ static void set_addr(__u32 addr[4], const struct ip_addr *ip)
 	set_v4(addr, v4);
 }
 
-static struct sock_dst dst_of(const struct ip_addr *ip4,
-			      const struct ip_addr *ip6, uint16_t delta)
+static bool is_v4(const __u32 addr[4])
 {
-	struct sock_dst d = { .delta = delta };
+	return addr[0] == 0 && addr[1] == 0 && addr[2] == htonl(0xffff);
+}
 
+/* Whole, and of a protocol that has it. */
+static bool is_any(const struct sock_key *k)
+{
+	return k->addr[3] == 0 &&
+	       (is_v4(k->addr) ||
+		(k->addr[0] | k->addr[1] | k->addr[2]) == 0) &&
+	       (k->proto == IPPROTO_TCP || k->proto == IPPROTO_UDP);
+}
+
+static void set_stat(struct sock_dst *d, enum sock_kind kind, uint32_t stat)
+{
+	d->stat = (__u16)(stat | (uint32_t)kind << SOCK_KIND_SHIFT);
+}
+
+/* Where @e leads to, whose key has its address: clients of IPv6 go to the
+ * container's IPv6, if it has it. */
+static void set_target(struct sock_entry *e, const struct ip_addr *ip4,
+		       const struct ip_addr *ip6, uint32_t stat)
+{
+	if (!is_v4(e->key.key.addr) && ip6 && ip6->family == AF_INET6) {
+		memcpy(e->ip6.addr, ip6->bytes, sizeof(e->ip6.addr));
+		set_stat(&e->dst, SOCK_TO_IP6, stat);
+		return;
+	}
 	if (ip4 && ip4->family == AF_INET)
-		memcpy(&d.ip4, ip4->bytes, sizeof(d.ip4));
-	if (ip6 && ip6->family == AF_INET6)
-		memcpy(d.ip6, ip6->bytes, sizeof(d.ip6));
-	return d;
+		memcpy(&e->dst.at, ip4->bytes, sizeof(e->dst.at));
+	set_stat(&e->dst, SOCK_TO_IP4, stat);
 }
 
 static void set_bits(struct sock_entry *e, __u32 bits)
 {
 	e->key.bits = bits;
-	e->dst.bits = (__u16)bits;
 	e->hold.bits = bits;
+}
+
+uint32_t sock_entry_index(const struct sock_entry *e)
+{
+	return ntohs(e->key.key.port) +
+	       (e->key.key.proto == IPPROTO_UDP ? SOCK_ANY_UDP : 0) +
+	       (is_v4(e->key.key.addr) ? 0 : SOCK_ANY_V6);
+}
+
+struct sock_prefix sock_entry_key(uint32_t index)
+{
+	struct sock_prefix k = {
+		.bits = SOCK_KEY_BITS + 16,
+		.key = { .proto = index & SOCK_ANY_UDP ? IPPROTO_UDP
+						       : IPPROTO_TCP,
+			 .port = htons((uint16_t)index) },
+	};
+
+	if (!(index & SOCK_ANY_V6))
+		set_v4(k.key.addr, ANY4);
+	return k;
 }
 
 static int add_singles(struct sock_entries *l, struct sock_entry e,
@@ -77,7 +119,7 @@ static int add_singles(struct sock_entries *l, struct sock_entry e,
 {
 	int r = 0;
 
-	e.table = SOCK_PUB;
+	e.table = is_any(&e.key.key) ? SOCK_ANY : SOCK_PUB;
 	set_bits(&e, SOCK_KEY_BITS + 16);
 	for (uint32_t port = first; r == 0 && port <= last; port++) {
 		e.key.key.port = htons((uint16_t)port);
@@ -129,21 +171,26 @@ static int add_range(struct sock_entries *l, struct sock_entry e,
 
 /* No address: any one of both families. */
 static int publish_range(struct sock_entries *l, const struct port_range *r,
-			 const struct sock_dst *dst, uint32_t singles_max,
-			 struct err *err)
+			 const struct ip_addr *ip4, const struct ip_addr *ip6,
+			 uint32_t singles_max, struct err *err)
 {
-	struct sock_entry e = { .table = SOCK_RANGE, .dst = *dst };
-	const struct ip_addr *ip = &r->host_ip;
+	const bool any = ip_is_none(&r->host_ip);
 	int code = 0;
 
-	if (!ip_is_none(ip)) {
-		set_addr(e.key.key.addr, ip);
-		return add_range(l, e, r, singles_max, err);
+	for (int v6 = 0; code == 0 && v6 < 1 + any; v6++) {
+		struct sock_entry e = {
+			.table = SOCK_RANGE,
+			.dst.delta = (__u16)(r->port_first - r->host_first),
+		};
+
+		if (!any)
+			set_addr(e.key.key.addr, &r->host_ip);
+		else if (!v6)
+			set_v4(e.key.key.addr, ANY4);
+		set_target(&e, ip4, ip6, r->stat);
+		code = add_range(l, e, r, singles_max, err);
 	}
-	set_v4(e.key.key.addr, ANY4);
-	code = add_range(l, e, r, singles_max, err);
-	memset(e.key.key.addr, 0, sizeof(e.key.key.addr));
-	return code < 0 ? code : add_range(l, e, r, singles_max, err);
+	return code;
 }
 
 int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
@@ -152,13 +199,9 @@ int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 {
 	int code = 0;
 
-	for (size_t i = 0; code == 0 && i < ports->count; i++) {
-		const struct port_range *r = &ports->ranges[i];
-		struct sock_dst dst = dst_of(
-			ip4, ip6, (uint16_t)(r->port_first - r->host_first));
-		dst.stat = r->stat;
-		code = publish_range(l, r, &dst, singles_max, err);
-	}
+	for (size_t i = 0; code == 0 && i < ports->count; i++)
+		code = publish_range(l, &ports->ranges[i], ip4, ip6,
+				     singles_max, err);
 	return code;
 }
 
@@ -172,9 +215,10 @@ int sock_entries_balance(struct sock_entries *l, const struct port_range *r,
 	for (size_t i = 0; code == 0 && i < ARRAY_SIZE(is4); i++) {
 		struct sock_entry e = {
 			.table = SOCK_PUB,
-			.dst.pool = is4[i] ? pool4 : pool6,
+			.dst.at = is4[i] ? pool4 : pool6,
 		};
 
+		set_stat(&e.dst, SOCK_TO_POOL, 0);
 		if (!any && (r->host_ip.family == AF_INET) != is4[i])
 			continue;
 		if (!any)

@@ -17,6 +17,7 @@
 #include "lib/ip.h"
 
 enum sock_table {
+	SOCK_ANY,   /* sock_entry_index() is the key */
 	SOCK_PUB,   /* key.key alone is the key */
 	SOCK_RANGE, /* key is the key */
 	SOCK_HELD,
@@ -24,8 +25,10 @@ enum sock_table {
 };
 
 struct sock_entry {
-	struct sock_prefix key; /* bits is full in SOCK_PUB */
+	struct sock_prefix key; /* bits is full in SOCK_ANY, SOCK_PUB */
 	struct sock_dst dst;    /* not in SOCK_HELD */
+	struct sock_ip6 ip6;    /* with SOCK_TO_IP6, where dst.at is 0: what
+				 * number it has the maps know (sock_addr.c) */
 	struct sock_hold hold;  /* refs is 1 in the other tables */
 	enum sock_table table;
 };
@@ -42,6 +45,11 @@ void sock_entries_fini(struct sock_entries *l);
 int sock_entries_publish(struct sock_entries *l, const struct portmap *ports,
 			 const struct ip_addr *ip4, const struct ip_addr *ip6,
 			 uint32_t singles_max, struct err *err);
+/* Where a port of SOCK_ANY is in sock_any. */
+uint32_t sock_entry_index(const struct sock_entry *e);
+/* The other way round: its key. */
+struct sock_prefix sock_entry_key(uint32_t index);
+
 /* Append what a port of several containers needs: pool4 and pool6 are its
  * numbers in sock_pool, for clients of each family.  Of @r only the host side
  * counts. */

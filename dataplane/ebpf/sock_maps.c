@@ -10,15 +10,16 @@
 
 /* ---- entries ------------------------------------------------------------ */
 
-static struct bpf_map *map_of(const struct sock *s, enum sock_table table)
+/* Not of SOCK_ANY, which is mapped. */
+static int map_fd(const struct sock *s, enum sock_table table)
 {
-	struct bpf_map *const maps[SOCK_TABLE_MAX] = {
+	const struct bpf_map *const maps[SOCK_TABLE_MAX] = {
 		[SOCK_PUB] = s->skel->maps.sock_pub,
 		[SOCK_RANGE] = s->skel->maps.sock_range,
 		[SOCK_HELD] = s->skel->maps.sock_held,
 	};
 
-	return maps[table];
+	return bpf_map__fd(maps[table]);
 }
 
 static const void *key_of(const struct sock_entry *e)
@@ -28,16 +29,10 @@ static const void *key_of(const struct sock_entry *e)
 	return &e->key;
 }
 
-static const void *value_of(const struct sock_entry *e)
-{
-	if (e->table == SOCK_HELD)
-		return &e->hold;
-	return &e->dst;
-}
-
 static int table_error(int r, enum sock_table table, struct err *err)
 {
 	static const char *const names[SOCK_TABLE_MAX] = {
+		[SOCK_ANY] = "published ports",
 		[SOCK_PUB] = "published ports",
 		[SOCK_RANGE] = "published port ranges",
 		[SOCK_HELD] = "held ports",
@@ -51,61 +46,116 @@ static int table_error(int r, enum sock_table table, struct err *err)
 		       strerror(-r));
 }
 
+static bool same(const struct sock_dst *a, const struct sock_dst *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
 /* What is there under @e's very key. Return: 1; 0; -errno. */
 static int look(struct sock *s, const struct sock_entry *e,
 		struct sock_dst *ret, struct err *err)
 {
-	int r = bpf_map_lookup_elem(bpf_map__fd(map_of(s, e->table)), key_of(e),
-				    ret);
+	struct sock_span span = { .bits = e->key.bits };
+	uint64_t word = 0;
+	int r;
 
+	if (e->table == SOCK_ANY) {
+		word = __atomic_load_n(&s->any[sock_entry_index(e)],
+				       __ATOMIC_RELAXED);
+		memcpy(ret, &word, sizeof(*ret));
+		return word != 0;
+	}
+	/* .dst is the first in the one, and the other */
+	r = bpf_map_lookup_elem(map_fd(s, e->table), key_of(e), &span);
 	if (r < 0 && r != -ENOENT)
 		return table_error(r, e->table, err);
-	return r == 0 && ret->bits == e->key.bits;
+	*ret = span.dst;
+	return r == 0 && span.bits == e->key.bits;
+}
+
+/* Let @e's key lead to @dst. */
+static int put(struct sock *s, const struct sock_entry *e,
+	       const struct sock_dst *dst, struct err *err)
+{
+	const struct sock_span span = { .dst = *dst, .bits = e->key.bits };
+	uint64_t word;
+	int r;
+
+	if (e->table == SOCK_ANY) {
+		memcpy(&word, dst, sizeof(word));
+		__atomic_store_n(&s->any[sock_entry_index(e)], word,
+				 __ATOMIC_RELEASE);
+		return 0;
+	}
+	r = bpf_map_update_elem(map_fd(s, e->table), key_of(e), &span, BPF_ANY);
+	return r < 0 ? table_error(r, e->table, err) : 0;
+}
+
+static int take_out(struct sock *s, const struct sock_entry *e)
+{
+	if (e->table != SOCK_ANY)
+		return bpf_map_delete_elem(map_fd(s, e->table), key_of(e));
+	__atomic_store_n(&s->any[sock_entry_index(e)], 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static bool to_ip6(const struct sock_entry *e)
+{
+	return sock_dst_kind(&e->dst) == SOCK_TO_IP6;
+}
+
+/* What is to be in the maps for @e.  An address has one reference more then. */
+static int resolve(struct sock *s, const struct sock_entry *e,
+		   struct sock_dst *ret, struct err *err)
+{
+	*ret = e->dst;
+	return to_ip6(e) ? sock_ip6_get(s, &e->ip6, &ret->at, err) : 0;
 }
 
 /* Add one that must not be there in another form; *@added: it was not there. */
 static int add_entry(struct sock *s, const struct sock_entry *e, bool *added,
 		     struct err *err)
 {
-	int fd = bpf_map__fd(map_of(s, e->table)), r = 0;
-	struct sock_dst old = { 0 };
+	struct sock_dst old = { 0 }, dst;
+	int there = look(s, e, &old, err), r;
 
-	/* BPF_NOEXIST means nothing to a trie before Linux 6.13 */
-	if (e->table != SOCK_PUB)
-		r = look(s, e, &old, err);
+	*added = false;
+	if (there < 0)
+		return there;
+	r = resolve(s, e, &dst, err);
 	if (r < 0)
 		return r;
-	if (r == 0)
-		r = bpf_map_update_elem(fd, key_of(e), &e->dst, BPF_NOEXIST);
-	else
-		r = -EEXIST;
-	*added = r == 0;
-	if (r != -EEXIST)
-		return r < 0 ? table_error(r, e->table, err) : 0;
-	r = look(s, e, &old, err);
-	if (r > 0 && memcmp(&old, &e->dst, sizeof(old)) == 0)
-		return 0;
-	return err_set(err, -EEXIST,
-		       "socket hooks: host port %u leads elsewhere",
-		       ntohs(e->key.key.port));
+	if (!there)
+		r = put(s, e, &dst, err);
+	else if (!same(&old, &dst))
+		r = err_set(err, -EEXIST,
+			    "socket hooks: host port %u leads elsewhere",
+			    ntohs(e->key.key.port));
+	*added = !there && r == 0;
+	if (!*added && to_ip6(e))
+		sock_ip6_put(s, &e->ip6);
+	return r;
 }
 
 static void delete_entry(struct sock *s, const struct sock_entry *e)
 {
-	struct sock_dst old = { 0 };
+	struct sock_dst old = { 0 }, dst = e->dst;
 
+	if (to_ip6(e))
+		dst.at = sock_ip6_number(s, &e->ip6);
 	/* one that leads elsewhere belongs to somebody else by now */
-	if (look(s, e, &old, NULL) > 0 &&
-	    memcmp(&old, &e->dst, sizeof(old)) == 0)
-		(void)bpf_map_delete_elem(bpf_map__fd(map_of(s, e->table)),
-					  key_of(e));
+	if (look(s, e, &old, NULL) <= 0 || !same(&old, &dst) ||
+	    take_out(s, e) < 0)
+		return;
+	if (to_ip6(e))
+		sock_ip6_put(s, &e->ip6);
 }
 
 /* @step: +1 or -1. */
 static int count_entry(struct sock *s, const struct sock_entry *e, int step,
 		       struct err *err)
 {
-	int fd = bpf_map__fd(map_of(s, e->table)), r;
+	int fd = map_fd(s, e->table), r;
 	struct sock_hold hold = { 0 };
 
 	r = bpf_map_lookup_elem(fd, key_of(e), &hold);
@@ -354,7 +404,7 @@ const uint64_t *sock_load_dropped(const struct sock *sock)
 static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
 {
 	_cleanup_(sock_entries_fini) struct sock_entries old = { 0 };
-	int fd = bpf_map__fd(map_of(s, table)), r = 0;
+	int fd = map_fd(s, table), r = 0;
 	struct sock_entry e = { .table = table,
 				.key.bits = SOCK_KEY_BITS + 16 };
 	void *key = table == SOCK_PUB ? (void *)&e.key.key : (void *)&e.key;
@@ -377,6 +427,17 @@ static int drop_unwanted(struct sock *s, enum sock_table table, struct err *err)
 	return r;
 }
 
+/* The same of SOCK_ANY. */
+static void drop_unwanted_any(struct sock *s)
+{
+	for (uint32_t i = 0; i < SOCK_ANY_MAX; i++) {
+		const struct sock_prefix key = sock_entry_key(i);
+
+		if (s->any[i] && !sock_entries_find(&s->wanted, SOCK_ANY, &key))
+			__atomic_store_n(&s->any[i], 0, __ATOMIC_RELEASE);
+	}
+}
+
 /* Word by word: what is held before and after is held all the time. */
 static void sync_ports(struct sock *s)
 {
@@ -389,24 +450,36 @@ static void sync_ports(struct sock *s)
 	}
 }
 
+static int sync_entry(struct sock *s, const struct sock_entry *e,
+		      struct err *err)
+{
+	struct sock_dst dst;
+	int r;
+
+	if (e->table == SOCK_HELD) {
+		r = bpf_map_update_elem(map_fd(s, SOCK_HELD), key_of(e),
+					&e->hold, BPF_ANY);
+		return r < 0 ? table_error(r, e->table, err) : 0;
+	}
+	r = resolve(s, e, &dst, err);
+	return r < 0 ? r : put(s, e, &dst, err);
+}
+
 static int sync_maps(struct sock *s, struct err *err)
 {
 	int r = 0;
 
 	sock_entries_sort(&s->wanted);
-	for (size_t i = 0; r == 0 && i < s->wanted.count; i++) {
-		const struct sock_entry *e = &s->wanted.e[i];
-
-		r = bpf_map_update_elem(bpf_map__fd(map_of(s, e->table)),
-					key_of(e), value_of(e), BPF_ANY);
-		if (r < 0)
-			r = table_error(r, e->table, err);
-	}
-	for (int t = 0; r == 0 && t < SOCK_TABLE_MAX; t++)
+	for (size_t i = 0; r == 0 && i < s->wanted.count; i++)
+		r = sync_entry(s, &s->wanted.e[i], err);
+	for (int t = SOCK_PUB; r == 0 && t < SOCK_TABLE_MAX; t++)
 		r = drop_unwanted(s, (enum sock_table)t, err);
-	if (r == 0)
-		sync_ports(s);
-	return r;
+	if (r < 0)
+		return r;
+	drop_unwanted_any(s);
+	sock_ip6_recount(s, &s->wanted);
+	sync_ports(s);
+	return 0;
 }
 
 int sock_load_end(struct sock *sock, struct err *err)

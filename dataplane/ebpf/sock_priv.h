@@ -18,6 +18,19 @@ _Static_assert(sizeof(struct sock_meta) == sizeof(struct maps_meta),
 
 #define SOCK_PROGS     10
 #define SOCK_PORT_SIZE (SOCK_PORT_MAX * sizeof(uint64_t))
+#define SOCK_ANY_SIZE  (SOCK_ANY_MAX * sizeof(uint64_t))
+
+struct sock_ip6_row {
+	struct sock_ip6 ip;
+	__u32 number; /* key of sock_ip6 */
+	__u32 refs;   /* entries that lead there */
+};
+
+struct sock_ip6_tab {
+	struct sock_ip6_row *rows; /* owned; sorted by address */
+	size_t count, room;
+	__u32 last; /* number given */
+};
 
 struct sock {
 	struct pin_dir pins;
@@ -32,6 +45,8 @@ struct sock {
 	bool late;                  /* sock_load_end() failed: still loading */
 	struct sock_entries wanted; /* while loading */
 	uint64_t *ports;            /* sock_port, mapped; NULL: not attached */
+	uint64_t *any;              /* sock_any, likewise: struct sock_dst */
+	struct sock_ip6_tab ip6;    /* what is in sock_ip6 */
 	/* while loading, as sock_port; owned; NULL: none are wanted */
 	uint64_t *wanted_ports;
 	uint64_t dropped[65536 / 64];
@@ -45,5 +60,18 @@ int sock_switch(struct sock *s, struct err *err);
  * loading, attach and add all of @l or nothing; take it out. */
 int sock_maps_add(struct sock *s, struct sock_entries *l, struct err *err);
 void sock_maps_del(struct sock *s, struct sock_entries *l);
+
+/* sock_addr.c: read what is in the map, which an earlier daemon's ports may lead
+ * to; forget what was read. */
+int sock_ip6_read(struct sock *s, struct err *err);
+void sock_ip6_fini(struct sock *s);
+/* The number of @ip.  Return: 0: it has none. */
+__u32 sock_ip6_number(const struct sock *s, const struct sock_ip6 *ip);
+/* One entry more leads to @ip, whose number is *@ret; one less. */
+int sock_ip6_get(struct sock *s, const struct sock_ip6 *ip, __u32 *ret,
+		 struct err *err);
+void sock_ip6_put(struct sock *s, const struct sock_ip6 *ip);
+/* The entries are those of @l by now, each once: what none leads to goes. */
+void sock_ip6_recount(struct sock *s, const struct sock_entries *l);
 
 #endif

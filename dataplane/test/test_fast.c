@@ -8,6 +8,7 @@
 
 #include "bpf/guard_map.h"
 #include "dataplane/dp_priv.h"
+#include "dataplane/ebpf/test/pool_slots.h"
 #include "lib/base.h"
 
 /* ---- ports for masquerade -------------------------------------------------- */
@@ -73,7 +74,8 @@ static int differences(struct dp *dp, int want_n)
 /* Everything that a call of ours can leave in the kernel. */
 static void snapshot(char *to, size_t size)
 {
-	char cmd[2048];
+	char cmd[2048], dir[128];
+	int n;
 
 	snprintf(cmd, sizeof(cmd),
 		 "nft -s list ruleset; for l in v1 x0; do "
@@ -84,7 +86,9 @@ static void snapshot(char *to, size_t size)
 		 "'\\n' | sort; done 2>/dev/null",
 		 bpf_dir);
 	sh(cmd);
-	snprintf(to, size, "%.*s", (int)size - 1, out);
+	n = snprintf(to, size, "%.*s", (int)size / 2, out);
+	snprintf(dir, sizeof(dir), "%s/berth/v1/" DRIVER, bpf_dir);
+	any_ports(dir, to + n, size - (size_t)n);
 }
 
 struct row {

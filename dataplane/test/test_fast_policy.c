@@ -7,6 +7,7 @@
 #include "dataplane/test/dp_test.h"
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/ebpf/test/pool_slots.h"
 #include "lib/base.h"
 
 static struct err err;
@@ -296,7 +297,8 @@ static const struct fail_row fail_rows[] = {
 
 static void snapshot(char *to, size_t size)
 {
-	char cmd[1024];
+	char cmd[1024], dir[128];
+	int n;
 
 	snprintf(cmd, sizeof(cmd),
 		 "nft -s list ruleset; cd %s && find . -type f | grep nat_; "
@@ -304,7 +306,9 @@ static void snapshot(char *to, size_t size)
 		 "pinned berth/v1/" DRIVER "/$m; done 2>/dev/null",
 		 bpf_dir);
 	sh(cmd);
-	snprintf(to, size, "%.*s", (int)size - 1, out);
+	n = snprintf(to, size, "%.*s", (int)size / 2, out);
+	snprintf(dir, sizeof(dir), "%s/berth/v1/" DRIVER, bpf_dir);
+	any_ports(dir, to + n, size - (size_t)n);
 }
 
 static int run(const struct fail_row *row)

@@ -620,7 +620,7 @@ static void range_is_held_and_reserved(void **state)
 		     30005 + i);
 	ok(dp_publish_add(dp, &p, &err));
 	/* some for the hooks, none for the ports */
-	assert_true(open_descriptors() < before + 32);
+	assert_true(open_descriptors() < before + 40);
 	ok(sysctl_get("net/ipv4/ip_local_reserved_ports", buf, sizeof(buf),
 		      &err));
 	assert_string_equal(buf, "7,30000-30504");

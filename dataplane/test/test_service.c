@@ -27,8 +27,11 @@ static int slots(unsigned int number, const char *address, int to)
 
 static bool leads_somewhere(int number)
 {
-	char cmd[256];
+	char cmd[256], dir[128];
 
+	snprintf(dir, sizeof(dir), "%s/berth/v1/" DRIVER, bpf_dir);
+	if (any_port(dir, (unsigned int)number))
+		return true;
 	/* the key's last two bytes are the port */
 	snprintf(cmd, sizeof(cmd),
 		 "bpftool -j map dump pinned %s/berth/v1/" DRIVER

@@ -29,8 +29,8 @@ publish() {
 }
 # hooked PORT - do the socket hooks know it?
 hooked() {
-	bpftool -j map dump pinned /sys/fs/bpf/berth/v1/berth-bridge/sock_pub |
-		grep -qi "$(printf '"0x%02x","0x%02x"' $(($1 / 256)) $(($1 % 256)))"
+	bpftool -j map lookup pinned /sys/fs/bpf/berth/v1/berth-bridge/sock_any \
+		key $(($1 % 256)) $(($1 / 256)) 0 0 | jq -e '.value | map(. != "0x00") | any' >/dev/null
 }
 
 say CreateNetwork "{\"NetworkID\":\"$id\",\"Options\":{

@@ -23,6 +23,7 @@
 #include "bpf/publish.skel.h"
 #include "bpf/sock_map.h"
 #include "dataplane/ebpf/pin.h"
+#include "dataplane/ebpf/sock_entry.h"
 #include "dataplane/ebpf/test/frame.h"
 #include "lib/base.h"
 #include "lib/test/test.h"
@@ -172,28 +173,55 @@ static void add_local(const char *ip, const char *bridge)
 	put(skel->maps.nat_local, key, &l);
 }
 
+/* Of a container's address, which is entered. */
+static __u32 number_of(const char *ip)
+{
+	struct sock_ip6 value;
+	__u32 number;
+
+	addr_key(ip, value.addr);
+	number = ntohl(value.addr[0]) + ntohl(value.addr[3]);
+	put(skel->maps.sock_ip6, &number, &value);
+	return number;
+}
+
+static void put_port(struct sock_entry *e, unsigned prefix,
+		     const struct sock_span *span)
+{
+	struct sock_key *k = &e->key.key;
+	__u32 at = sock_entry_index(e);
+
+	if (prefix != 16)
+		put(skel->maps.sock_range, &e->key, span);
+	else if (k->addr[3] || k->addr[0] || k->proto == IPPROTO_SCTP)
+		put(skel->maps.sock_pub, k, &span->dst);
+	else
+		put(skel->maps.sock_any, &at, &span->dst);
+}
+
 /* @prefix: of the port, in bits: 16: one port. */
 static void publish(const char *host_ip, __u8 proto, unsigned port,
 		    unsigned prefix, const char *ip4, const char *ip6,
 		    unsigned to)
 {
-	struct sock_prefix k = { .bits = SOCK_KEY_BITS + prefix };
-	struct sock_dst d = { .delta = (__u16)(to - port),
-			      .bits = (__u16)k.bits };
+	struct sock_entry e = { .key = { .bits = SOCK_KEY_BITS + prefix } };
+	struct sock_span span = { .bits = e.key.bits };
+	bool v6 = ip6 && strchr(host_ip, ':');
 	char number[8];
 
 	snprintf(number, sizeof(number), "%u", port);
-	d.stat = stat_of(number);
-	addr_key(host_ip, k.key.addr);
-	k.key.proto = proto;
-	k.key.port = htons((uint16_t)port);
-	assert_int_equal(inet_pton(AF_INET, ip4, &d.ip4), 1);
-	if (ip6)
-		addr_key(ip6, d.ip6);
-	if (prefix == 16)
-		put(skel->maps.sock_pub, &k.key, &d);
+	span.dst.delta = (__u16)(to - port);
+	span.dst.stat = (__u16)(stat_of(number) |
+				(v6 ? (__u32)SOCK_TO_IP6 : SOCK_TO_IP4)
+					<< SOCK_KIND_SHIFT);
+	addr_key(host_ip, e.key.key.addr);
+	e.key.key.proto = proto;
+	e.key.key.port = htons((uint16_t)port);
+	if (v6)
+		span.dst.at = number_of(ip6);
 	else
-		put(skel->maps.sock_range, &k, &d);
+		assert_int_equal(inet_pton(AF_INET, ip4, &span.dst.at), 1);
+	put_port(&e, prefix, &span);
 }
 
 static void publish_both(__u8 proto, unsigned port, unsigned prefix,
@@ -207,13 +235,16 @@ static void publish_both(__u8 proto, unsigned port, unsigned prefix,
 
 static void publish_pool(__u8 proto, unsigned port, __u32 pool4, __u32 pool6)
 {
-	struct sock_key k = { .proto = proto, .port = htons((uint16_t)port) };
-	struct sock_dst d = { .bits = SOCK_KEY_BITS + 16, .pool = pool6 };
+	struct sock_entry e = { .key.key = { .proto = proto,
+					     .port = htons((uint16_t)port) } };
+	struct sock_span span = {
+		.dst = { .at = pool6, .stat = SOCK_TO_POOL << SOCK_KIND_SHIFT },
+	};
 
-	put(skel->maps.sock_pub, &k, &d);
-	addr_key("0.0.0.0", k.addr);
-	d.pool = pool4;
-	put(skel->maps.sock_pub, &k, &d);
+	put_port(&e, 16, &span);
+	addr_key("0.0.0.0", e.key.key.addr);
+	span.dst.at = pool4;
+	put_port(&e, 16, &span);
 }
 
 static struct sock_backend backend(const char *ip, __u16 port)

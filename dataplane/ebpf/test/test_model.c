@@ -12,9 +12,11 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "bpf/nat_map.h"
 #include "bpf/sock_map.h"
+#include "dataplane/ebpf/sock_entry.h"
 #include "lib/base.h"
 #include "lib/nlk.h"
 
@@ -169,37 +171,123 @@ static const struct range *published(const __u32 addr[4], uint8_t proto,
 	return NULL;
 }
 
-static size_t check_port(int fd, int trie, const __u32 addr[4], uint8_t proto,
-			 uint32_t port)
+struct tables {
+	int any, pub, range, ip6;
+};
+
+/* Is there an entry of @e's key?  *@ret: where it leads. */
+static bool in_table(const struct tables *t, const struct sock_entry *e,
+		     struct sock_dst *ret)
 {
-	struct sock_prefix k = { .bits = SOCK_KEY_BITS + 16,
-				 .key = { .proto = proto,
-					  .port = htons((uint16_t)port) } };
+	const struct sock_key *k = &e->key.key;
+	struct sock_span span = { 0 };
+	__u32 at = sock_entry_index(e);
+	bool any = !k->addr[0] && !k->addr[3];
+	int r;
+
+	if (ntohs(k->port) >= LONG_LO)
+		r = bpf_map_lookup_elem(t->range, &e->key, &span);
+	else if (any)
+		r = bpf_map_lookup_elem(t->any, &at, &span);
+	else
+		r = bpf_map_lookup_elem(t->pub, k, &span);
+	*ret = span.dst;
+	return r == 0 && sock_dst_kind(ret);
+}
+
+/* As clients of the family of @addr are led. */
+static bool is_target(const struct tables *t, const __u32 addr[4],
+		      const struct sock_dst *dst, int net, int ep)
+{
+	bool v6 = addr[2] != htonl(0xffff);
+	struct ip_addr ip4 = ep_ip(net, ep, false), ip6 = ep_ip(net, ep, true);
+	struct sock_ip6 got;
+
+	if (!v6 || ip_is_none(&ip6))
+		return sock_dst_kind(dst) == SOCK_TO_IP4 &&
+		       memcmp(&dst->at, ip4.bytes, 4) == 0;
+	return sock_dst_kind(dst) == SOCK_TO_IP6 &&
+	       bpf_map_lookup_elem(t->ip6, &dst->at, &got) == 0 &&
+	       memcmp(&got, ip6.bytes, 16) == 0;
+}
+
+static size_t check_port(const struct tables *t, const __u32 addr[4],
+			 uint8_t proto, uint32_t port)
+{
+	struct sock_entry e = {
+		.key = { .bits = SOCK_KEY_BITS + 16,
+			 .key = { .proto = proto,
+				  .port = htons((uint16_t)port) } },
+	};
 	struct sock_dst dst = { 0 };
-	struct ip_addr ip4;
 	int net, ep, found;
 	const struct range *r = published(addr, proto, port, &net, &ep);
 
-	memcpy(k.key.addr, addr, 16);
-	found = port >= LONG_LO ? bpf_map_lookup_elem(trie, &k, &dst) == 0
-				: bpf_map_lookup_elem(fd, &k.key, &dst) == 0;
+	memcpy(e.key.key.addr, addr, 16);
+	found = in_table(t, &e, &dst);
 	if (found != (r != NULL))
 		bad("port %u/%u is %sin the map", port, proto,
 		    found ? "" : "not ");
 	if (!r)
 		return 0;
-	ip4 = ep_ip(net, ep, false);
-	if (memcmp(&dst.ip4, ip4.bytes, 4) != 0 ||
+	if (!is_target(t, addr, &dst, net, ep) ||
 	    (uint16_t)(port + dst.delta) !=
 		    (uint16_t)(port - r->first + r->port))
 		bad("port %u/%u leads elsewhere", port, proto);
 	return 1;
 }
 
+static size_t any_count(int fd)
+{
+	const size_t size = SOCK_ANY_MAX * sizeof(uint64_t);
+	const uint64_t *words = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	size_t n = 0;
+
+	if (words == MAP_FAILED)
+		bad("map sock_any: %s", strerror(errno));
+	for (size_t i = 0; i < SOCK_ANY_MAX; i++)
+		n += words[i] != 0;
+	(void)munmap((void *)(uintptr_t)words, size);
+	return n;
+}
+
+/* Endpoints that clients of IPv6 are led to. */
+static size_t ip6_count(void)
+{
+	size_t n = 0;
+
+	for (int net = 0; net < NETS; net++)
+		for (int ep = 0; ep < EPS; ep++) {
+			bool has = false;
+
+			for (int i = 0; i < m.pubs[net][ep]; i++) {
+				const struct range *r = &m.pub[net][ep][i];
+
+				has = has || r->ip == 0 ||
+				      strchr(host_ips[r->ip], ':');
+			}
+			n += has;
+		}
+	return n;
+}
+
+static void check_no_strangers(const struct tables *t, size_t n)
+{
+	if (t->any < 0)
+		return;
+	if (map_count(t->pub, sizeof(struct sock_key)) + any_count(t->any) != n)
+		bad("strangers among the published ports");
+	if (map_count(t->ip6, sizeof(__u32)) != ip6_count())
+		bad("strangers among the containers' addresses");
+}
+
 static void check_ports(bool all)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
-	int fd = map_fd("sock_pub"), trie = map_fd("sock_range");
+	const struct tables t = { .any = map_fd("sock_any"),
+				  .pub = map_fd("sock_pub"),
+				  .range = map_fd("sock_range"),
+				  .ip6 = map_fd("sock_ip6") };
 	size_t n = 0;
 
 	for (int i = 1; i < HOST_IPS; i++) {
@@ -209,18 +297,20 @@ static void check_ports(bool all)
 		key_of(&a, key);
 		for (size_t p = 0; p < ARRAY_SIZE(protos); p++) {
 			for (uint32_t port = PORT_LO; port < PORT_HI; port++)
-				n += check_port(fd, trie, key, protos[p], port);
-			(void)check_port(fd, trie, key, protos[p], LONG_LO);
-			(void)check_port(fd, trie, key, protos[p],
+				n += check_port(&t, key, protos[p], port);
+			(void)check_port(&t, key, protos[p], LONG_LO);
+			(void)check_port(&t, key, protos[p],
 					 LONG_LO + LONG_LEN - 1);
-			(void)check_port(fd, trie, key, protos[p],
+			(void)check_port(&t, key, protos[p],
 					 LONG_LO + LONG_LEN);
 		}
 	}
-	if (all && fd >= 0 && map_count(fd, sizeof(struct sock_key)) != n)
-		bad("strangers among the published ports");
-	close(fd);
-	close(trie);
+	if (all)
+		check_no_strangers(&t, n);
+	close(t.any);
+	close(t.pub);
+	close(t.range);
+	close(t.ip6);
 }
 
 /* ---- endpoints ------------------------------------------------------------- */

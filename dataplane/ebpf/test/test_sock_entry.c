@@ -94,7 +94,123 @@ static void singles_are_one_key_a_port(void **state)
 	assert_int_equal(sock_entries_publish(&l, &m, NULL, NULL, 64, NULL), 0);
 	assert_int_equal(l.count, 128);
 	for (size_t i = 0; i < l.count; i++)
-		assert_int_equal(l.e[i].table, SOCK_PUB);
+		assert_int_equal(l.e[i].table, SOCK_ANY);
+}
+
+struct where {
+	const char *name, *host;
+	uint8_t proto;
+	enum sock_table table[2]; /* of each entry */
+	uint32_t index[2];        /* of SOCK_ANY */
+	size_t count;
+};
+
+static const struct where places[] = {
+	{ "tcp on any",
+	  NULL,
+	  IPPROTO_TCP,
+	  { SOCK_ANY, SOCK_ANY },
+	  { 8080, SOCK_ANY_V6 + 8080 },
+	  2 },
+	{ "udp on any",
+	  NULL,
+	  IPPROTO_UDP,
+	  { SOCK_ANY, SOCK_ANY },
+	  { SOCK_ANY_UDP + 8080, SOCK_ANY_V6 + SOCK_ANY_UDP + 8080 },
+	  2 },
+	{ "sctp on any",
+	  NULL,
+	  IPPROTO_SCTP,
+	  { SOCK_PUB, SOCK_PUB },
+	  { 0, 0 },
+	  2 },
+	{ "tcp on any IPv4",
+	  "0.0.0.0",
+	  IPPROTO_TCP,
+	  { SOCK_ANY },
+	  { 8080 },
+	  1 },
+	{ "udp on any IPv6",
+	  "::",
+	  IPPROTO_UDP,
+	  { SOCK_ANY },
+	  { SOCK_ANY_V6 + SOCK_ANY_UDP + 8080 },
+	  1 },
+	{ "tcp on an address",
+	  "192.0.2.1",
+	  IPPROTO_TCP,
+	  { SOCK_PUB },
+	  { 0 },
+	  1 },
+	{ "tcp on one of IPv6", "::1", IPPROTO_TCP, { SOCK_PUB }, { 0 }, 1 },
+	{ "tcp on 2001:db8::",
+	  "2001:db8::",
+	  IPPROTO_TCP,
+	  { SOCK_PUB },
+	  { 0 },
+	  1 },
+};
+
+static void single_is_in_its_table(void **state)
+{
+	const struct where *w = *state;
+	struct port_range r = range_of(
+		&(struct row){ .host = w->host, .first = 8080, .count = 1 });
+	struct portmap m = { .ranges = &r, .count = 1 };
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+
+	r.proto = w->proto;
+	assert_int_equal(sock_entries_publish(&l, &m, NULL, NULL, 64, NULL), 0);
+	assert_int_equal(l.count, w->count);
+	for (size_t i = 0; i < l.count; i++) {
+		const struct sock_entry *e = &l.e[i];
+		struct sock_prefix key = sock_entry_key(w->index[i]);
+
+		assert_int_equal(e->table, w->table[i]);
+		if (e->table != SOCK_ANY)
+			continue;
+		assert_int_equal(sock_entry_index(e), w->index[i]);
+		assert_memory_equal(&key, &e->key, sizeof(key));
+	}
+}
+
+struct family {
+	const char *name, *ip4, *ip6;
+	enum sock_kind kind[2]; /* for clients of IPv4, of IPv6 */
+};
+
+static const struct family families[] = {
+	{ "to both", "10.0.0.2", "fd00::2", { SOCK_TO_IP4, SOCK_TO_IP6 } },
+	{ "to IPv4 alone", "10.0.0.2", NULL, { SOCK_TO_IP4, SOCK_TO_IP4 } },
+	{ "to IPv6 alone", NULL, "fd00::2", { SOCK_TO_IP4, SOCK_TO_IP6 } },
+};
+
+static void clients_are_led_by_family(void **state)
+{
+	const struct family *f = *state;
+	struct port_range r =
+		range_of(&(struct row){ .first = 8080, .count = 1 });
+	struct portmap m = { .ranges = &r, .count = 1 };
+	_cleanup_(sock_entries_fini) struct sock_entries l = { 0 };
+	struct ip_addr ip4 = { 0 }, ip6 = { 0 };
+
+	r.stat = 8191;
+	if (f->ip4)
+		assert_int_equal(ip_parse(f->ip4, &ip4, NULL), 0);
+	if (f->ip6)
+		assert_int_equal(ip_parse(f->ip6, &ip6, NULL), 0);
+	assert_int_equal(sock_entries_publish(&l, &m, &ip4, &ip6, 64, NULL), 0);
+	assert_int_equal(l.count, 2);
+	for (size_t i = 0; i < l.count; i++) {
+		const struct sock_entry *e = &l.e[i];
+
+		assert_int_equal(sock_dst_kind(&e->dst), f->kind[i]);
+		assert_int_equal(sock_dst_stat(&e->dst), 8191);
+		if (f->kind[i] == SOCK_TO_IP6)
+			assert_memory_equal(&e->ip6, ip6.bytes, 16);
+		else
+			assert_memory_equal(&e->dst.at, ip4.bytes, 4);
+	}
 }
 
 static void one_address_and_sctp_are_one_key(void **state)
@@ -143,18 +259,18 @@ static void sort_counts_and_remove_takes_away(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 3] = {
+	static const struct CMUnitTest plain[] = {
 		cmocka_unit_test(singles_are_one_key_a_port),
 		cmocka_unit_test(one_address_and_sctp_are_one_key),
 		cmocka_unit_test(sort_counts_and_remove_takes_away),
 	};
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + ARRAY_SIZE(places) +
+				ARRAY_SIZE(families) + ARRAY_SIZE(plain)];
+	size_t n = TEST_ROWS(tests, rows, publish_covers_exactly);
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[3 + i] = (struct CMUnitTest){
-			.name = rows[i].name,
-			.test_func = publish_covers_exactly,
-			.initial_state = (void *)(uintptr_t)&rows[i],
-		};
+	n += TEST_ROWS(tests + n, places, single_is_in_its_table);
+	n += TEST_ROWS(tests + n, families, clients_are_led_by_family);
+	memcpy(tests + n, plain, sizeof(plain));
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -361,6 +361,7 @@ static int again(const char *fail_point)
 static int publish_once(char **argv)
 {
 	struct ip_addr ip4 = { .family = AF_INET, .bytes = { 10, 77, 0, 2 } };
+	struct ip_addr ip6 = { .family = AF_INET6, .bytes = { 0xfd, 2 } };
 	struct port_range r = { .proto = IPPROTO_TCP,
 				.host_first = 8080,
 				.port_first = 80,
@@ -373,7 +374,7 @@ static int publish_once(char **argv)
 	int code = sock_open(&cfg, &s, NULL);
 
 	if (code == 0)
-		code = sock_publish_add(s, &m, &ip4, NULL, NULL);
+		code = sock_publish_add(s, &m, &ip4, &ip6, NULL);
 	return -code;
 }
 
@@ -394,6 +395,11 @@ static void failure_at_each_step_leaves_nothing(void **state)
 	assert_int_equal(again("sock.publish:err=ENOSPC:nth=4"), ENOSPC);
 	assert_int_equal(env_dial(8080), -ECONNREFUSED);
 	assert_int_equal(env_dial(8081), -ECONNREFUSED);
+	assert_int_equal(again("sock.address:err=ENOSPC:nth=1"), ENOSPC);
+	assert_int_equal(env_dial(8080), -ECONNREFUSED);
+	host_sh("cd %s/berth/v1/test && bpftool -j map dump pinned sock_ip6 | "
+		"grep -qx '\\[\\]'",
+		host.bpffs);
 	assert_int_equal(again(""), 0);
 	assert_int_equal(env_dial(8080), 0);
 	/* a daemon that takes over and fails leaves what was there */
