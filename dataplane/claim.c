@@ -36,6 +36,13 @@
 #include "dataplane/ebpf/sock.h"
 #include "lib/fail.h"
 
+void claim_shed(struct claim *c)
+{
+	free(c->fds);
+	portmap_free(&c->held);
+	free(c);
+}
+
 void claim_free(struct claim *c)
 {
 	if (!c)
@@ -48,9 +55,60 @@ void claim_free(struct claim *c)
 	}
 	for (size_t i = 0; i < c->fd_count; i++)
 		close(c->fds[i]);
-	free(c->fds);
-	portmap_free(&c->held);
-	free(c);
+	claim_shed(c);
+}
+
+static bool same_hosts(const struct portmap *a, const struct portmap *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct port_range *x = &a->ranges[i], *y = &b->ranges[i];
+
+		if (x->proto != y->proto || x->host_first != y->host_first ||
+		    x->count != y->count || !ip_equal(&x->host_ip, &y->host_ip))
+			return false;
+	}
+	return true;
+}
+
+/* Chosen ports stand at the end of what is held, and in their place in @m; and
+ * neighbours are joined there.  On any address that is all the same: the hooks hold
+ * it port by port. */
+static bool same_sorted(const struct portmap *held, const struct portmap *m)
+{
+	struct portmap copy = { 0 };
+	bool same = true;
+
+	for (size_t i = 0; same && i < held->count; i++)
+		same = ip_is_none(&held->ranges[i].host_ip);
+	same = same && portmap_copy(held, &copy, NULL) == 0 &&
+	       portmap_normalize(&copy, NULL) == 0 && same_hosts(&copy, m);
+	portmap_free(&copy);
+	return same;
+}
+
+bool claim_is_plain(const struct claim *c, const struct portmap *m)
+{
+	if (c->fd_count || c->keeps || c->counted != c->held.count)
+		return false;
+	return same_hosts(&c->held, m) || same_sorted(&c->held, m);
+}
+
+int claim_again(struct claim_host *host, const struct portmap *m, bool whole,
+		struct claim **ret, struct err *err)
+{
+	_cleanup_free_ struct claim *c = calloc(1, sizeof(*c));
+	int r = c ? portmap_copy(m, &c->held, err)
+		  : err_set(err, -ENOMEM, "host ports");
+
+	if (r < 0)
+		return r;
+	c->host = host;
+	c->counted = c->held.count;
+	c->whole = whole;
+	*ret = take_ptr(c);
+	return 0;
 }
 
 /* ---- sockets ------------------------------------------------------------ */

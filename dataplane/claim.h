@@ -71,6 +71,16 @@ int claim_take(struct claim_host *host, struct portmap *m, claim_own_fn own,
 void claim_free(struct claim *c); /* NULL is fine */
 DEFINE_CLEANUP(struct claim, claim_free)
 
+/*
+ * What most claims are need not be kept: claim_is_plain() - is @c no more than
+ * that the hooks hold each range of @m?  Then claim_shed() frees its memory alone,
+ * and claim_again() makes it anew of @m and @c->whole, to be freed.
+ */
+bool claim_is_plain(const struct claim *c, const struct portmap *m);
+void claim_shed(struct claim *c);
+int claim_again(struct claim_host *host, const struct portmap *m, bool whole,
+		struct claim **ret, struct err *err);
+
 /* claim_forget() - an earlier daemon held @ports (a bitmap), and nobody wants
  * them any more but who claimed them since. */
 void claim_forget(struct claim_host *host, const uint64_t *ports);

@@ -292,9 +292,7 @@ int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
 static bool has_members(const struct state *st, const char *network)
 {
 	for (size_t i = 0; i < st->pubs.count; i++) {
-		const struct state_pub *p = st->pubs.items[i];
-
-		if (strcmp(p->pub.network, network) == 0)
+		if (strcmp(state_row_network(st->pubs.items[i]), network) == 0)
 			return true;
 	}
 	for (size_t i = 0; i < st->ports.count; i++) {
@@ -312,15 +310,18 @@ static void drop_members(struct dp *dp, const struct dp_network *net)
 	struct state *st = &dp->st;
 
 	for (size_t i = st->pubs.count; i-- > 0;) {
-		struct state_pub *p = st->pubs.items[i];
+		struct state_row *row = st->pubs.items[i];
+		_cleanup_(state_pub_freep) struct state_pub *p = NULL;
 
-		if (strcmp(p->pub.network, net->id) != 0)
+		/* without memory it stays, for dp_publish_del() */
+		if (strcmp(state_row_network(row), net->id) != 0 ||
+		    state_row_open(row, &dp->host, &p, NULL) < 0)
 			continue;
 		dp_unhook(dp, net, p);
 		dp_stats_drop_ports(dp, p);
 		dp_fast_forget(dp, p);
 		dp_abort_clients(net, p);
-		state_pub_free(tab_take(&st->pubs, p->id));
+		state_row_free(st, tab_take(&st->pubs, p->id));
 	}
 	for (size_t i = st->ports.count; i-- > 0;) {
 		struct state_port *p = st->ports.items[i];

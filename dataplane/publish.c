@@ -37,18 +37,18 @@ int dp_publish_clash(const struct dp *dp, const struct port_range *r,
 		     const char *except, struct err *err)
 {
 	uint16_t port = 0;
-	const struct state_pub *p = state_clash(&dp->st, r, except, &port);
+	const struct state_row *row = state_clash(&dp->st, r, except, &port);
 	char ip[IP_STR_MAX];
 
-	if (!p)
+	if (!row)
 		return 0;
 	ip_str(&r->host_ip, ip);
 	return err_set(err, -EADDRINUSE,
 		       "host port %s%s%u/%s is published by endpoint %.12s of "
 		       "network %.12s: remove that container or publish "
 		       "another port",
-		       ip, ip[0] ? " " : "", port, proto_name(r->proto), p->id,
-		       p->pub.network);
+		       ip, ip[0] ? " " : "", port, proto_name(r->proto),
+		       row->id, state_row_network(row));
 }
 
 static int own_check(void *ctx, const struct port_range *r, struct err *err)
@@ -206,11 +206,14 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 	struct ruleset_change change = { .net_old = net,
 					 .net_new = net,
 					 .pub_new = &p->pub };
-	int r = tab_put(&dp->st.pubs, p);
+	struct state_row *row = state_row_new(&dp->st, p);
+	int r = row ? tab_put(&dp->st.pubs, row) : -ENOMEM;
 	bool applied;
 
-	if (r < 0)
+	if (r < 0) {
+		state_row_free(&dp->st, row);
 		return err_set(err, r, "endpoint %.12s", p->id);
+	}
 	if (!dp->loading)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	applied = r == 0;
@@ -218,7 +221,7 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 		r = FAILPOINT("dp.publish.mapped");
 	if (r == 0)
 		return 0;
-	(void)tab_take(&dp->st.pubs, p->id); /* still the caller's */
+	state_row_free(&dp->st, tab_take(&dp->st.pubs, p->id));
 	if (applied) {
 		change = (struct ruleset_change){ .net_old = net,
 						  .net_new = net,
@@ -229,7 +232,7 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 	return r;
 }
 
-/* Hooks and rules for what is claimed; @p is taken on success. */
+/* Hooks and rules for what is claimed. */
 static int open_claimed(struct dp *dp, const struct dp_network *net,
 			struct state_pub *p, struct err *err)
 {
@@ -275,7 +278,7 @@ static int open_held(struct dp *dp, const struct dp_network *net,
 	return r;
 }
 
-/* All of one new publish; @p is taken on success. */
+/* All of one new publish; with success its claim is the table's. */
 static int publish(struct dp *dp, const struct dp_network *net,
 		   struct state_pub *p, struct portmap *ret, struct err *err)
 {
@@ -289,10 +292,12 @@ static int publish(struct dp *dp, const struct dp_network *net,
 	r = open_held(dp, net, p, ret, err);
 	if (r < 0)
 		dp_stats_drop_ports(dp, p);
+	else
+		state_row_keep(tab_find(&dp->st.pubs, p->id), p);
 	return r;
 }
 
-/* Close what @p opened.  It is out of the table; back in when this fails. */
+/* Close what @p opened, which is out of the table. */
 static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 {
 	const struct dp_network *net = state_network(&dp->st, p->pub.network);
@@ -309,7 +314,8 @@ static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 		dp_unhook(dp, net, p);
 	dp_stats_drop_ports(dp, p);
 	claim_free(take_ptr(p->claim));
-	state_remark(&dp->st);
+	dp->st.stale =
+		true; /* a walk over all of them: once, at the next add */
 	if (dp->loading)
 		return 0;
 	dp_fast_forget(dp, p);
@@ -317,6 +323,28 @@ static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 		forget_flows(&p->pub.ports);
 	if (net)
 		forget_direct(net, &p->pub);
+	return 0;
+}
+
+/* Take @row out of the table and close it; it is freed, or back when this fails.
+ * @ret: owned: what it was. */
+static int remove_row(struct dp *dp, struct state_row *row,
+		      struct state_pub **ret, struct err *err)
+{
+	_cleanup_(state_pub_freep) struct state_pub *p = NULL;
+	int r = state_row_open(row, &dp->host, &p, err);
+
+	if (r < 0)
+		return r;
+	(void)tab_take(&dp->st.pubs, row->id);
+	r = unpublish(dp, p, err);
+	if (r < 0) {
+		state_row_keep(row, p);
+		(void)tab_put(&dp->st.pubs, row); /* room is there */
+		return r;
+	}
+	state_row_free(&dp->st, row);
+	*ret = take_ptr(p);
 	return 0;
 }
 
@@ -345,49 +373,61 @@ static int new_pub(const struct dp_publish *pub, struct state_pub **ret,
 
 /* What was published before gives way; back to it when the new one fails. */
 static int replace(struct dp *dp, const struct dp_network *net,
-		   struct state_pub *old, struct state_pub *p,
+		   struct state_row *row, struct state_pub *p,
 		   struct portmap *ret, struct err *err)
 {
-	int r;
+	_cleanup_(state_pub_freep) struct state_pub *old = NULL;
+	int r = remove_row(dp, row, &old, err);
 
-	(void)tab_take(&dp->st.pubs, old->id);
-	r = unpublish(dp, old, err);
-	if (r < 0) {
-		(void)tab_put(&dp->st.pubs, old); /* room is there */
+	if (r < 0)
 		return r;
-	}
 	dp_stats_inherit(old, p);
 	r = publish(dp, net, p, ret, err);
-	if (r < 0)
-		claim_free(take_ptr(p->claim)); /* the old one wants them */
-	if (r == 0 || publish(dp, net, old, NULL, NULL) < 0)
-		state_pub_free(old);
+	if (r == 0)
+		return 0;
+	claim_free(take_ptr(p->claim)); /* the old one wants them */
+	(void)publish(dp, net, old, NULL, NULL);
 	return r;
+}
+
+/* Is that what @row says already?  Then @ret: its ports; owned. */
+static int is_same(const struct state_row *row, const struct state_pub *p,
+		   bool *same, struct portmap *ret, struct err *err)
+{
+	struct state_pub old;
+	int r = state_row_view(row, &old, err);
+
+	if (r < 0)
+		return r;
+	*same = publish_equal(&old.pub, &p->pub);
+	if (*same)
+		*ret = old.pub.ports;
+	else
+		portmap_free(&old.pub.ports);
+	return 0;
 }
 
 int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
 {
 	DP_LOCKED(dp);
 	const struct dp_network *net = state_network(&dp->st, pub->network);
-	struct state_pub *old = tab_find(&dp->st.pubs, pub->endpoint);
+	struct state_row *row = tab_find(&dp->st.pubs, pub->endpoint);
 	_cleanup_(state_pub_freep) struct state_pub *p = NULL;
 	struct portmap done = { 0 };
+	bool same = false;
 	int r;
 
 	if (!net)
 		return err_set(err, -ENOENT, "network %.12s is not known",
 			       pub->network);
+	if (dp->st.stale)
+		state_remark(&dp->st);
 	r = new_pub(pub, &p, err);
-	if (r < 0)
-		return r;
-	if (old && publish_equal(&old->pub, &p->pub)) {
-		r = portmap_copy(&old->pub.ports, &done, err);
-	} else {
-		r = old ? replace(dp, net, old, p, &done, err)
+	if (r == 0 && row)
+		r = is_same(row, p, &same, &done, err);
+	if (r == 0 && !same)
+		r = row ? replace(dp, net, row, p, &done, err)
 			: publish(dp, net, p, &done, err);
-		if (r == 0)
-			p = NULL; /* the table's now */
-	}
 	if (r < 0)
 		return r;
 	portmap_free(&pub->ports);
@@ -398,18 +438,18 @@ int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
 int dp_publish_del(struct dp *dp, const char *endpoint, struct err *err)
 {
 	DP_LOCKED(dp);
-	_cleanup_(state_pub_freep) struct state_pub *p =
-		tab_take(&dp->st.pubs, endpoint);
+	struct state_row *row = tab_find(&dp->st.pubs, endpoint);
+	_cleanup_(state_pub_freep) struct state_pub *p = NULL;
 	const struct dp_network *net;
 	int r;
 
-	if (!p)
+	if (!row)
 		return 0;
+	r = remove_row(dp, row, &p, err);
+	if (r < 0)
+		return r; /* may be asked again */
 	net = state_network(&dp->st, p->pub.network);
-	r = unpublish(dp, p, err);
-	if (r == 0 && net && !dp->loading)
+	if (net && !dp->loading)
 		dp_abort_clients(net, p);
-	if (r < 0 && tab_put(&dp->st.pubs, p) == 0)
-		p = NULL; /* may be asked again */
-	return r;
+	return 0;
 }

@@ -106,9 +106,9 @@ static void tab_fini(struct tab *t)
 void state_fini(struct state *st)
 {
 	for (size_t i = 0; i < st->pubs.count; i++)
-		state_pub_free(st->pubs.items[i]);
-	free(st->pubs.items);
-	st->pubs = (struct tab){ 0 };
+		claim_free(state_row_claim(st->pubs.items[i]));
+	tab_fini(&st->pubs);
+	tab_fini(&st->names);
 	tab_fini(&st->networks);
 	tab_fini(&st->ports);
 	tab_fini(&st->links);
@@ -157,47 +157,56 @@ static bool ranges_meet(const struct port_range *a, const struct port_range *b,
 	return true;
 }
 
-const struct state_pub *state_clash(const struct state *st,
+const struct state_row *state_clash(const struct state *st,
 				    const struct port_range *r,
 				    const char *except, uint16_t *ret_port)
 {
 	if (!any_used(st, r))
 		return NULL;
 	for (size_t i = 0; i < st->pubs.count; i++) {
-		const struct state_pub *p = st->pubs.items[i];
+		const struct state_row *row = st->pubs.items[i];
+		struct state_ranges it = state_row_ranges(row);
+		struct port_range o;
 
-		if (!p->holds || (except && strcmp(p->id, except) == 0))
+		if (!state_row_holds(row) ||
+		    (except && strcmp(row->id, except) == 0))
 			continue;
-		for (size_t k = 0; k < p->pub.ports.count; k++) {
-			if (ranges_meet(&p->pub.ports.ranges[k], r, ret_port))
-				return p;
+		while (state_ranges_next(&it, &o)) {
+			if (ranges_meet(&o, r, ret_port))
+				return row;
 		}
 	}
 	return NULL;
 }
 
+static void mark(struct state *st, const struct port_range *r)
+{
+	uint64_t *map = st->used[proto_index(r->proto)];
+
+	for (uint32_t k = 0; r->host_first && k < r->count; k++) {
+		uint32_t p = r->host_first + k;
+
+		map[p / 64] |= 1ull << p % 64;
+	}
+}
+
 void state_mark(struct state *st, const struct portmap *m)
 {
-	for (size_t i = 0; i < m->count; i++) {
-		const struct port_range *r = &m->ranges[i];
-		uint64_t *map = st->used[proto_index(r->proto)];
-
-		for (uint32_t k = 0; r->host_first && k < r->count; k++) {
-			uint32_t p = r->host_first + k;
-
-			map[p / 64] |= 1ull << p % 64;
-		}
-	}
+	for (size_t i = 0; i < m->count; i++)
+		mark(st, &m->ranges[i]);
 }
 
 void state_remark(struct state *st)
 {
 	memset(st->used, 0, sizeof(st->used));
+	st->stale = false;
 	for (size_t i = 0; i < st->pubs.count; i++) {
-		const struct state_pub *p = st->pubs.items[i];
+		const struct state_row *row = st->pubs.items[i];
+		struct state_ranges it = state_row_ranges(row);
+		struct port_range r;
 
-		if (p->holds)
-			state_mark(st, &p->pub.ports);
+		while (state_row_holds(row) && state_ranges_next(&it, &r))
+			mark(st, &r);
 	}
 }
 

@@ -146,12 +146,16 @@ int dp_port_stats(struct dp *dp, const char *endpoint,
 		  struct err *err)
 {
 	DP_LOCKED(dp);
-	const struct state_pub *p = tab_find(&dp->st.pubs, endpoint);
-	const struct port_range *r = NULL;
+	const struct state_row *row = tab_find(&dp->st.pubs, endpoint);
+	struct state_ranges it = { .left = 0 };
+	struct port_range r;
 
-	if (p && counts(dp, p->pub.network))
-		r = find_range(&p->pub.ports, range);
-	return read_stat(dp, r ? r->stat : 0, ret, err);
+	if (row && counts(dp, state_row_network(row)))
+		it = state_row_ranges(row);
+	while (state_ranges_next(&it, &r))
+		if (same_range(&r, range))
+			return read_stat(dp, r.stat, ret, err);
+	return read_stat(dp, 0, ret, err);
 }
 
 int dp_endpoint_stats(struct dp *dp, const char *endpoint, struct dp_stats *ret,

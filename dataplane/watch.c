@@ -214,25 +214,36 @@ int dp_event(struct dp *dp, struct err *err)
 
 /* ---- differences -------------------------------------------------------- */
 
+/* Are host ports to be held for it? */
+static bool wants_ports(const struct dp *dp, const struct state_row *row)
+{
+	const struct dp_network *net =
+		state_network(&dp->st, state_row_network(row));
+	struct dp_publish pub = { .network = "" };
+
+	state_row_ips(row, &pub.ip4, &pub.ip6);
+	return net && row->count && dp_publish_holds(net, &pub);
+}
+
 static int check_claims(const struct dp *dp,
 			void (*fn)(void *ctx, const char *line), void *ctx)
 {
 	int found = 0;
 
 	for (size_t i = 0; i < dp->st.pubs.count; i++) {
-		const struct state_pub *p = dp->st.pubs.items[i];
-		const struct dp_network *net =
-			state_network(&dp->st, p->pub.network);
+		const struct state_row *row = dp->st.pubs.items[i];
+		struct state_ranges it = state_row_ranges(row);
 		char line[256], range[128];
+		struct port_range first;
 
-		if (p->claim || !net || !p->pub.ports.count ||
-		    !dp_publish_holds(net, &p->pub))
+		if (state_row_is_claimed(row) || !wants_ports(dp, row) ||
+		    !state_ranges_next(&it, &first))
 			continue;
-		port_range_str(&p->pub.ports.ranges[0], range, sizeof(range));
+		port_range_str(&first, range, sizeof(range));
 		snprintf(line, sizeof(line),
 			 "endpoint %.12s: %s is published, but another process "
 			 "took the port while this daemon was away",
-			 p->id, range);
+			 row->id, range);
 		fn(ctx, line);
 		found++;
 	}
@@ -244,14 +255,9 @@ static bool hooked(const struct dp *dp)
 {
 	if (dp->services.count && dp_fast_runs(dp))
 		return true;
-	for (size_t i = 0; i < dp->st.pubs.count; i++) {
-		const struct state_pub *p = dp->st.pubs.items[i];
-		const struct dp_network *net =
-			state_network(&dp->st, p->pub.network);
-
-		if (net && p->pub.ports.count && dp_publish_holds(net, &p->pub))
+	for (size_t i = 0; i < dp->st.pubs.count; i++)
+		if (wants_ports(dp, dp->st.pubs.items[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -127,11 +127,15 @@ static int each_elem(const struct state *st, elem_fn fn, void *ctx)
 			elems_port(net, &p->port, fn, ctx);
 	}
 	for (size_t i = 0; i < st->pubs.count; i++) {
-		const struct state_pub *p = st->pubs.items[i];
+		const struct state_row *row = st->pubs.items[i];
 		const struct dp_network *net =
-			state_network(st, p->pub.network);
-		int r = net ? elems_publish(net, &p->pub, fn, ctx) : 0;
+			state_network(st, state_row_network(row));
+		struct state_pub p = { 0 };
+		int r = net ? state_row_view(row, &p, NULL) : 0;
 
+		if (net && r == 0)
+			r = elems_publish(net, &p.pub, fn, ctx);
+		portmap_free(&p.pub.ports);
 		if (r < 0)
 			return r;
 	}
