@@ -24,6 +24,7 @@ tests += dataplane/test/test_portmap.c
 tests += dataplane/test/test_state_row.c
 tests += dataplane/test/test_rate.c
 tests += dataplane/test/test_publish.c
+tests += dataplane/test/test_claim.c
 tests += dataplane/test/test_dp_fail.c
 tests += dataplane/test/test_fast.c
 tests += dataplane/test/test_fast_policy.c
