@@ -34,17 +34,21 @@ struct {
 	__type(value, struct sock_span);
 } sock_range SEC(".maps");
 
+static __always_inline const struct sock_dst *
+published_range(struct sock_prefix *k)
+{
+	const struct sock_span *s = bpf_map_lookup_elem(&sock_range, k);
+
+	return s ? &s->dst : 0;
+}
+
 /* One port, else a range: of the address that is in @k alone. */
 static __always_inline const struct sock_dst *
 published_at(struct sock_prefix *k)
 {
 	const struct sock_dst *d = bpf_map_lookup_elem(&sock_pub, &k->key);
-	const struct sock_span *s;
 
-	if (d)
-		return d;
-	s = bpf_map_lookup_elem(&sock_range, k);
-	return s ? &s->dst : 0;
+	return d ? d : published_range(k);
 }
 
 /* The same of any address of a family, where @k is about IPv6 if @v6. */
@@ -65,7 +69,7 @@ published_any(struct sock_prefix *k, __u32 v6)
 	d = bpf_map_lookup_elem(&sock_any, &at);
 	if (d && *(const volatile __u64 *)d)
 		return d;
-	return published_at(k);
+	return published_range(k);
 }
 
 /*
