@@ -6,8 +6,8 @@
 
 # Not those that measure, and none whose kernel is only a file system; nor those that
 # have uplinks and ports without the driver's mark: both programs are at clsact here.
-tests=(dataplane/test/test_{nft,portmap,publish,dp_fail,dp_threads,foreign}
-	dataplane/ebpf/test/test_{sock,sock_entry,sock_life,reinject,tc,guard,guard_rate}
+tests=(dataplane/test/test_{nft,portmap,publish,claim,dp_fail,dp_threads,foreign}
+	dataplane/ebpf/test/test_{sock,sock_addr,sock_entry,sock_life,reinject,tc,guard,guard_rate}
 	dataplane/ebpf/test/test_{publish_bpf,publish_host,publish_rate,publish_stat,nat,nat_stat,nat_policy}
 	lib/test/test_{nlk,nlk_stack,nlk_xfrm,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
 cd "$ROOT" || exit
