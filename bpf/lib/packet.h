@@ -103,6 +103,19 @@ static __always_inline void tuple_reverse(struct nat_tuple *r,
 	r->pad[0] = r->pad[1] = r->pad[2] = 0;
 }
 
+/* @off, @len: constants.  What is in the linear part needs no call. */
+static __always_inline long packet_load(struct __sk_buff *skb, __u32 off,
+					void *to, __u32 len)
+{
+	const char *data = (const char *)(long)skb->data;
+	const char *end = (const char *)(long)skb->data_end;
+
+	if (data + off + len > end)
+		return bpf_skb_load_bytes(skb, off, to, len);
+	__builtin_memcpy(to, data + off, len);
+	return 0;
+}
+
 /* ---- transport header ---------------------------------------------------- */
 
 static __always_inline int read_icmp(struct __sk_buff *skb, struct packet *p)
@@ -137,7 +150,15 @@ static __always_inline int read_tcp(struct __sk_buff *skb, struct packet *p)
 		__u16 window; /* a whole number of words is read */
 	} h;
 
-	if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h)) < 0)
+	long r;
+
+	/* a constant, mostly */
+	if (p->l4 == ETH_HLEN + sizeof(struct iphdr))
+		r = packet_load(skb, ETH_HLEN + sizeof(struct iphdr), &h,
+				sizeof(h));
+	else
+		r = bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h));
+	if (r < 0)
 		return -1;
 	p->t.sport = h.sport;
 	p->t.dport = h.dport;
@@ -171,8 +192,8 @@ static __always_inline int read_v4(struct __sk_buff *skb, struct packet *p)
 	struct iphdr h;
 	__u16 off;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &h, sizeof(h)) < 0 ||
-	    h.version != 4 || h.ihl < 5)
+	if (packet_load(skb, ETH_HLEN, &h, sizeof(h)) < 0 || h.version != 4 ||
+	    h.ihl < 5)
 		return -1;
 	off = bpf_ntohs(h.frag_off);
 	addr_v4(p->t.saddr, h.saddr);
@@ -236,7 +257,7 @@ static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
 	__u32 h[10]; /* struct ipv6hdr, whose bit fields are no help */
 	int next;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, h, sizeof(h)) < 0 ||
+	if (packet_load(skb, ETH_HLEN, h, sizeof(h)) < 0 ||
 	    bpf_ntohl(h[0]) >> 28 != 6)
 		return -1;
 	addr_copy(p->t.saddr, &h[2]);
