@@ -11,16 +11,21 @@
  * A flow is two entries, one a direction: the key is the packet's tuple as it
  * arrives, the value the tuple as it goes on.  So the other direction's key is
  * the value with source and destination exchanged, and its value is the key,
- * exchanged.  Half open and closing flows are in nat_new, whose oldest entries
- * give way (LRU), established ones in nat_est, where nothing ever does.
+ * exchanged.  Both are in nat_flows, and come and go together.  Half open and
+ * closing flows have a place in nat_ring as well, which goes round: who wants a
+ * place that is taken has the flow there give way if it is none of the
+ * established by then.  Those never do.
  */
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT  5u /* raised with every change of this file */
+#define NAT_LAYOUT  6u /* raised with every change of this file */
 
 #define NAT_NEW_MAX 65536  /* entries, two a flow; can be set at load */
 #define NAT_EST_MAX 262144 /* likewise */
+#define NAT_FLOW_MAX \
+	(NAT_NEW_MAX + NAT_EST_MAX) /* entries of nat_flows; nat_ring has a
+				     * place for each two that may give way */
 #define NAT_SHARE_SLOTS \
 	16384             /* counts of an endpoint's part, by its ifindex;
 			       * two that meet in one share a part */
@@ -48,8 +53,9 @@ struct nat_tuple {
 enum nat_state {
 	NAT_HALF,    /* one side has spoken */
 	NAT_REPLIED, /* both have */
-	NAT_OPEN,    /* established: in nat_est */
+	NAT_OPEN,    /* established */
 	NAT_CLOSING, /* both said FIN, or one RST */
+	NAT_GONE,    /* somebody removes it */
 };
 
 enum nat_flow_flags {
@@ -65,19 +71,35 @@ enum nat_flow_flags {
 			       * (guard_map.h), which its packets are charged to */
 };
 
+/* nat_flows' entries of 48, 40 and these bytes, and 8 of the allocator, just fit
+ * one of 192. */
 struct nat_flow {
 	struct nat_tuple to; /* proto is the key's */
-	__u32 next_hop[4];   /* no NAT_PEER: IPv4 in the first word */
-	__u32 ifindex;       /* where it goes out */
-	__u32 seen;          /* last packet, seconds of the monotonic clock */
-	__u32 born;          /* first packet, likewise */
-	__u32 routed;        /* no NAT_PEER: when the route was looked up */
-	__u16 mtu;           /* no NAT_PEER: of the route */
-	__u8 state, flags;
-	__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
-	__u32 port_stat;       /* index of nat_stat: of the published port; */
-	__u16 from_stat;       /* of the endpoint that sends these packets, */
-	__u16 to_stat;         /* of the one that gets them. 0: not counted */
+	union {
+		__u32 next_hop[4]; /* no NAT_PEER: IPv4 in the first word */
+		struct {
+			__u8 dmac[6], smac[6]; /* NAT_PEER: container, bridge */
+		};
+	};
+	__u32 ifindex; /* where it goes out */
+	__u32 seen;    /* last packet, seconds of the monotonic clock */
+	__u32 born;    /* first packet, likewise */
+	__u32 routed;  /* no NAT_PEER: when the route was looked up */
+	__u32 state; /* enum nat_state; that of NAT_FORWARD is changed first, by
+		      * compare and swap: who does so counts (nat_share) */
+	__u32 turn;  /* NAT_FORWARD: which place in nat_ring it has, or had */
+	__u16 mtu;   /* no NAT_PEER: of the route */
+	__u8 flags;  /* enum nat_flow_flags */
+	__u8 pad;    /* 0 */
+	__u32 port_stat; /* index of nat_stat: of the published port; */
+	__u16 from_stat; /* of the endpoint that sends these packets, */
+	__u16 to_stat;   /* of the one that gets them. 0: not counted */
+};
+
+/* A place in nat_ring: turn % their number.  The next turn is nat_turn's. */
+struct nat_young {
+	struct nat_tuple key; /* of its entry with NAT_FORWARD; proto 0: free */
+	__u32 turn;           /* not nat_flow's: a flow that is no more */
 };
 
 enum nat_ep_flags {
@@ -198,7 +220,8 @@ struct nat_meta {
 };
 
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
-_Static_assert(sizeof(struct nat_flow) == 96, "nat_flow has a hole");
+_Static_assert(sizeof(struct nat_flow) == 92, "nat_flow has a hole");
+_Static_assert(sizeof(struct nat_young) == 44, "nat_young has a hole");
 _Static_assert(NAT_STAT_MAX <= 65536, "nat_flow.to_stat is too short");
 _Static_assert(NAT_STAT_MAX <= 16384, "sock_dst.stat is too short");
 _Static_assert(sizeof(struct nat_stat) == 48, "nat_stat has a hole");

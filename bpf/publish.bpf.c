@@ -41,6 +41,7 @@ const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of our claims' sockets */
 const volatile __u32 est_share = NAT_EST_MAX / 4;
+const volatile __u32 young_max = NAT_NEW_MAX / 2; /* places in nat_ring */
 const volatile __u8 csum_ipv6; /* bpf_l4_csum_replace() knows CSUM_IPV6 */
 
 struct {
@@ -78,10 +79,11 @@ struct {
 
 /* The way from @saddr, as of a packet that came in by @from, to @daddr, into
  * @f.  Return: 0; -1: there is none for a forwarded packet. */
-static __always_inline int route(struct __sk_buff *skb, __u32 from, __u8 v6,
-				 const __u32 saddr[4], const __u32 daddr[4],
-				 struct nat_flow *f)
+static __always_inline int route(struct __sk_buff *skb, __u32 from,
+				 const struct work *w, const __u32 saddr[4],
+				 const __u32 daddr[4], struct nat_flow *f)
 {
+	__u8 v6 = w->p.v6;
 	struct bpf_fib_lookup fib = {
 		.family = v6 ? FAMILY_INET6 : FAMILY_INET,
 		.tot_len = 1, /* asks for the MTU */
@@ -100,7 +102,7 @@ static __always_inline int route(struct __sk_buff *skb, __u32 from, __u8 v6,
 	if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return -1;
 	f->ifindex = fib.ifindex;
-	f->routed = now_seconds();
+	f->routed = w->now;
 	f->mtu = r == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result : 0;
 	f->flags &= ~NAT_GW6;
 	if (fib.family == FAMILY_INET6) {
@@ -137,11 +139,11 @@ static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
 	const struct guard_port *port;
 	__u32 own = skb->ifindex;
 
-	if (c->routed == now_seconds())
+	if (c->routed == w->now)
 		return 0;
 	port = bpf_map_lookup_elem(&guard_port, &own);
 	if (!port ||
-	    route(skb, port->bridge, w->p.v6, c->to.saddr, c->to.daddr, c) < 0)
+	    route(skb, port->bridge, w, c->to.saddr, c->to.daddr, c) < 0)
 		return -1;
 	if (has_moved(w, f)) {
 		flow_end(w);
@@ -447,10 +449,10 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 		return TC_ACT_UNSPEC;
 	if (bpf_map_lookup_elem(&nat_ep, p->t.saddr))
 		return drop(skb, w, NAT_DROP_FORGED);
-	why = refused(ep, p);
+	why = refused(ep, p, w->again);
 	if (why)
 		return refuse(skb, w, why);
-	if (route(skb, ep->bridge, p->v6, p->t.daddr, p->t.saddr, &w->back) < 0)
+	if (route(skb, ep->bridge, w, p->t.daddr, p->t.saddr, &w->back) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
 	if (link && link->flags & NAT_LINK_OURS)
@@ -459,14 +461,6 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	if (settle_clash(w) < 0)
 		return TC_ACT_UNSPEC;
 	return begin(skb, w);
-}
-
-/* Has its flow come to an end, so that this packet begins another? */
-static __always_inline int is_over(const struct packet *p,
-				   const struct nat_flow *f)
-{
-	return f->state == NAT_CLOSING && p->t.proto == IPPROTO_TCP &&
-	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 SEC("tc")
@@ -478,13 +472,13 @@ int publish_uplink(struct __sk_buff *skb)
 	if (!w || stands_aside() || skb->pkt_type != PACKET_HOST ||
 	    packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
-	w->inside = 0;
+	work_begin(w, 0);
 	if (w->p.icmp == ICMP_ERROR)
 		return translate_error(skb, w);
 	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
-	if (f && !is_over(&w->p, f))
+	if (f && !flow_begins(w, f))
 		return translate(skb, w, f);
 	return publish_from_wire(skb, w);
 }
@@ -515,7 +509,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	/* who reaches the container without the port is not judged by it */
 	if (ep->bridge != own->bridge ||
 	    (apart && ep->ifindex != own->ifindex)) {
-		why = refused(ep, p);
+		why = refused(ep, p, w->again);
 		if (why)
 			return refuse(skb, w, why);
 	}
@@ -588,7 +582,7 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_MASQ | NAT_INSIDE, NAT_MASQ);
 	__builtin_memcpy(&w->f.to, &p->t, sizeof(w->f.to));
-	if (route(skb, bridge, p->v6, p->t.saddr, p->t.daddr, &w->f) < 0)
+	if (route(skb, bridge, w, p->t.saddr, p->t.daddr, &w->f) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->f.ifindex);
 	if (!link || link->flags & (NAT_LINK_OURS | NAT_LINK_CLOSED) ||
@@ -648,17 +642,17 @@ int publish_endpoint(struct __sk_buff *skb)
 		trace_drop(skb, TRACE_GUARD_IN, (__u8)(r - GUARD_DROPPED));
 		return TC_ACT_SHOT;
 	}
-	w->inside = NAT_INSIDE;
 	if (stands_aside() || packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
 	if (!(port->flags & GUARD_SOURCE) && !own_of(skb, &w->p))
 		return TC_ACT_UNSPEC; /* anybody's, with flows of his */
+	work_begin(w, NAT_INSIDE);
 	if (w->p.icmp == ICMP_ERROR)
 		return translate_error(skb, w);
 	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
-	if (f && !is_over(&w->p, f))
+	if (f && !flow_begins(w, f))
 		return translate(skb, w, f);
 	return begin_from_endpoint(skb, w, port);
 }

@@ -7,13 +7,14 @@
  *                     |                   |                | both FIN, or RST
  *                     +-------RST---------+-> NAT_CLOSING <+
  *
- * HALF, REPLIED and CLOSING are in nat_new, OPEN in nat_est (and, as it was
- * before, in nat_new, until it gives way there).  UDP is the same
- * with any packet for SYN, an answer, and one more packet two seconds later: what
- * was asked and answered at once never gets into nat_est.  ICMP echoes stay in nat_new.
+ * HALF, REPLIED and CLOSING may give way (young_enter()), OPEN never does.  UDP is
+ * the same with any packet for SYN, an answer, and one more packet two seconds
+ * later: what was asked and answered at once is never established.  Nor are ICMP
+ * echoes.
  *
- * The two entries of a flow are changed one after the other, without a lock: of
- * two processors that do so at once the later one wins, in the same state.
+ * The two entries of a flow are entered and removed together.  What is of both is
+ * changed by who had the state of the first one changed; flow_begins() mends what
+ * two processors make of it all the same.
  */
 #ifndef BPF_LIB_FLOW_H
 #define BPF_LIB_FLOW_H
@@ -24,12 +25,29 @@
 #define MASQ_TRIES  16
 #define CLASH_TRIES 8
 
+extern const volatile __u32 young_max;
+
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, NAT_NEW_MAX);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NAT_FLOW_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nat_tuple);
 	__type(value, struct nat_flow);
-} nat_new SEC(".maps");
+} nat_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAT_NEW_MAX / 2);
+	__type(key, __u32);
+	__type(value, struct nat_young);
+} nat_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} nat_turn SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -52,9 +70,14 @@ struct work {
 	struct nat_flow f;    /* of the packet's direction, as it goes into the
 			       * map or came out of it */
 	struct nat_flow back; /* of the answers */
-	struct nat_tuple key; /* for a look */
-	struct nat_tuple in, out; /* of an ICMP error */
-	__u32 inside;             /* NAT_INSIDE: it came out of a container */
+	struct nat_tuple key; /* of the other direction */
+	struct nat_tuple oldest, other; /* of one that is removed */
+	struct nat_tuple in, out;       /* of an ICMP error */
+	__u32 inside;      /* NAT_INSIDE: it came out of a container */
+	__u32 over, stale; /* .p's tuple, .key: there is a flow, to be
+			    * removed for the new one */
+	__u32 again;       /* it was half known */
+	__u32 now;         /* seconds */
 };
 
 struct {
@@ -84,11 +107,17 @@ static __always_inline __u32 now_seconds(void)
 	return (__u32)(bpf_ktime_get_coarse_ns() / 1000000000ull);
 }
 
+/* w->p has been read. */
+static __always_inline void work_begin(struct work *w, __u32 inside)
+{
+	w->inside = inside;
+	w->over = w->again = 0;
+	w->now = now_seconds();
+}
+
 static __always_inline struct nat_flow *flow_find(const struct nat_tuple *t)
 {
-	struct nat_flow *f = bpf_map_lookup_elem(&nat_est, t);
-
-	return f ? f : bpf_map_lookup_elem(&nat_new, t);
+	return bpf_map_lookup_elem(&nat_flows, t);
 }
 
 static __always_inline void pair_of(const struct nat_flow *f,
@@ -134,46 +163,7 @@ static __always_inline void frag_remember(const struct packet *p)
 	(void)bpf_map_update_elem(&nat_frag, &k, &f, BPF_ANY);
 }
 
-/* ---- birth --------------------------------------------------------------- */
-
-/* Is w->key free for the answers of a new flow that w->p begins? */
-static __always_inline int is_free(struct work *w)
-{
-	const struct nat_tuple *first = &w->p.t;
-	const struct nat_flow *f = bpf_map_lookup_elem(&nat_est, &w->key);
-
-	if (f)
-		return 0;
-	f = bpf_map_lookup_elem(&nat_new, &w->key);
-	if (!f || f->state == NAT_CLOSING)
-		return 1;
-	/* what is left of an earlier try of the same */
-	return addr_same(f->to.daddr, first->saddr) &&
-	       addr_same(f->to.saddr, first->daddr) &&
-	       f->to.dport == first->sport && f->to.sport == first->dport;
-}
-
-/* flow_add() - enter the new flow w->f and w->back, which w->p begins and whose
- * answers are free. */
-static __always_inline int flow_add(struct work *w)
-{
-	int r;
-
-	pair_of(&w->f, &w->key);
-	tuple_reverse(&w->back.to, &w->p.t);
-	w->f.state = w->back.state = NAT_HALF;
-	w->f.flags |= NAT_FORWARD;
-	w->f.seen = w->back.seen = now_seconds();
-	w->f.born = w->back.born = w->f.seen;
-	r = bpf_map_update_elem(&nat_new, &w->key, &w->back, BPF_ANY);
-	if (r == 0)
-		r = bpf_map_update_elem(&nat_new, &w->p.t, &w->f, BPF_ANY);
-	if (r == 0)
-		count(NAT_COUNT_FLOW);
-	return r;
-}
-
-/* ---- life ---------------------------------------------------------------- */
+/* ---- death --------------------------------------------------------------- */
 
 static __always_inline struct nat_flow *pair_find(struct work *w)
 {
@@ -181,66 +171,206 @@ static __always_inline struct nat_flow *pair_find(struct work *w)
 	return flow_find(&w->key);
 }
 
-/* Have @f in nat_new.  It mostly is there still, and changing it costs less than
- * another entry, for which an old one must be found that gives way. */
-static __always_inline void keep_new(const struct nat_tuple *key,
-				     const struct nat_flow *f)
+/* The flow of @turn is no more: its place is free, so that nobody looks for it. */
+static __always_inline void young_free(__u32 turn)
 {
-	struct nat_flow *old = bpf_map_lookup_elem(&nat_new, key);
+	__u32 at = turn % young_max;
+	struct nat_young *y = bpf_map_lookup_elem(&nat_ring, &at);
 
-	if (!old) {
-		(void)bpf_map_update_elem(&nat_new, key, f, BPF_ANY);
-		return;
-	}
-	old->state = f->state;
-	old->flags = f->flags;
-	old->seen = f->seen;
+	if (y && y->turn == turn)
+		y->key.proto = 0;
 }
 
-/* Move both entries to @state, and to the map where it belongs.  Return: 0; why
- * the packet is to be dropped: no room. */
-static __always_inline __u32 flow_move(struct work *w, __u8 state)
+/* Remove the flow one of whose entries is @f, by @key; @young: unless it is
+ * established.  Nobody does so twice. */
+static __always_inline void flow_remove(struct work *w,
+					const struct nat_tuple *key,
+					struct nat_flow *f, int young)
 {
-	const struct nat_flow *pair = pair_find(w);
+	struct nat_flow *pair, *first;
+	__u32 was;
 
-	if (!pair)
-		return 0; /* gave way: the flow begins anew or ends */
-	__builtin_memcpy(&w->back, pair, sizeof(w->back));
-	w->f.state = w->back.state = state;
-	if (state == NAT_OPEN) {
-		if (share_is_spent(&w->f) || share_is_spent(&w->back))
-			return NAT_DROP_SHARE;
-		if (est_put(&w->key, &w->back) < 0)
-			return NAT_DROP_FULL;
-		if (est_put(&w->p.t, &w->f) < 0) {
-			est_drop(&w->key, &w->back);
-			return NAT_DROP_FULL;
-		}
-		/* what is in nat_new gives way in time */
-		return 0;
+	pair_of(f, &w->other);
+	pair = flow_find(&w->other);
+	first = pair && !(f->flags & NAT_FORWARD) ? pair : f;
+	was = *(volatile __u32 *)&first->state;
+	if (was == NAT_GONE || (young && was == NAT_OPEN) ||
+	    __sync_val_compare_and_swap(&first->state, was, NAT_GONE) != was)
+		return;
+	if (was == NAT_OPEN) {
+		share_add(f, -1);
+		if (pair)
+			share_add(pair, -1);
 	}
-	keep_new(&w->key, &w->back);
-	keep_new(&w->p.t, &w->f);
-	est_drop(&w->key, &w->back);
-	est_drop(&w->p.t, &w->f);
-	return 0;
+	young_free(first->turn);
+	(void)bpf_map_delete_elem(&nat_flows, &w->other);
+	(void)bpf_map_delete_elem(&nat_flows, key);
 }
 
 /* The flow of packet w->p is no more: the next one begins another. */
 static __always_inline void flow_end(struct work *w)
 {
-	const struct nat_flow *pair = pair_find(w);
+	struct nat_flow *f = flow_find(&w->p.t);
 
-	if (pair) {
-		__builtin_memcpy(&w->back, pair, sizeof(w->back));
-		est_drop(&w->key, &w->back);
-	}
-	est_drop(&w->p.t, &w->f);
-	(void)bpf_map_delete_elem(&nat_new, &w->key);
-	(void)bpf_map_delete_elem(&nat_new, &w->p.t);
+	if (f)
+		flow_remove(w, &w->p.t, f, 0);
 }
 
-static __always_inline __u8 tcp_next(struct work *w, struct nat_flow *f)
+/* Who is at @y, if it still is, and is not established. */
+static __always_inline void young_leave(struct work *w,
+					const struct nat_young *y)
+{
+	struct nat_flow *f;
+
+	if (!y->key.proto)
+		return;
+	f = flow_find(&y->key);
+	if (!f || f->turn != y->turn || !(f->flags & NAT_FORWARD) ||
+	    f->state == NAT_OPEN)
+		return;
+	__builtin_memcpy(&w->oldest, &y->key, sizeof(w->oldest));
+	flow_remove(w, &w->oldest, f, 1);
+}
+
+/* Give the flow with @key a place among those that may give way; whoever has had
+ * it longest does.  Return: its turn. */
+static __always_inline __u32 young_enter(struct work *w,
+					 const struct nat_tuple *key)
+{
+	__u32 zero = 0, turn, at;
+	__u32 *next = bpf_map_lookup_elem(&nat_turn, &zero);
+	struct nat_young *y;
+
+	if (!next)
+		return 0;
+	turn = __sync_fetch_and_add(next, 1);
+	at = turn % young_max;
+	y = bpf_map_lookup_elem(&nat_ring, &at);
+	if (!y)
+		return turn;
+	young_leave(w, y);
+	__builtin_memcpy(&y->key, key, sizeof(y->key));
+	y->turn = turn;
+	return turn;
+}
+
+/* It closes: is its place as a young one its own still, and for a while? */
+static __always_inline void young_again(struct work *w, struct nat_flow *first,
+					const struct nat_tuple *key)
+{
+	__u32 zero = 0;
+	const __u32 *next = bpf_map_lookup_elem(&nat_turn, &zero);
+
+	if (next && *(const volatile __u32 *)next - first->turn > young_max / 2)
+		first->turn = young_enter(w, key);
+}
+
+/* ---- birth --------------------------------------------------------------- */
+
+/* Is w->key free for the answers of a new flow that w->p begins? */
+static __always_inline int is_free(struct work *w)
+{
+	const struct nat_tuple *first = &w->p.t;
+	const struct nat_flow *f = flow_find(&w->key);
+
+	w->stale = f != 0;
+	if (!f || f->state == NAT_CLOSING)
+		return 1;
+	/* what is left of an earlier try of the same */
+	return f->state != NAT_OPEN && addr_same(f->to.daddr, first->saddr) &&
+	       addr_same(f->to.saddr, first->daddr) &&
+	       f->to.dport == first->sport && f->to.sport == first->dport;
+}
+
+/* flow_add() - enter the new flow w->f and w->back, which w->p begins and whose
+ * answers are free (is_free() looked last). */
+static __always_inline int flow_add(struct work *w)
+{
+	struct nat_flow *f;
+	int r;
+
+	pair_of(&w->f, &w->key);
+	f = w->over ? flow_find(&w->p.t) : 0;
+	if (f)
+		flow_remove(w, &w->p.t, f, 0);
+	f = w->stale ? flow_find(&w->key) : 0;
+	if (f)
+		flow_remove(w, &w->key, f, 0);
+	tuple_reverse(&w->back.to, &w->p.t);
+	w->f.state = w->back.state = NAT_HALF;
+	w->f.flags |= NAT_FORWARD;
+	w->f.seen = w->back.seen = w->now;
+	w->f.born = w->back.born = w->now;
+	w->f.turn = young_enter(w, &w->p.t);
+	r = bpf_map_update_elem(&nat_flows, &w->key, &w->back, BPF_ANY);
+	if (r < 0)
+		return r;
+	r = bpf_map_update_elem(&nat_flows, &w->p.t, &w->f, BPF_ANY);
+	if (r < 0)
+		(void)bpf_map_delete_elem(&nat_flows, &w->key);
+	else
+		count(NAT_COUNT_FLOW);
+	return r;
+}
+
+/* flow_begins() - does packet w->p begin a flow of its own where @f is, as that
+ * has come to an end, or is not known whole?  flow_add() puts it in its place. */
+static __always_inline int flow_begins(struct work *w, const struct nat_flow *f)
+{
+	if (w->p.t.proto != IPPROTO_TCP || f->state == NAT_OPEN ||
+	    (w->p.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN ||
+	    (f->flags & NAT_INSIDE) != w->inside)
+		return 0;
+	if (f->state != NAT_CLOSING) {
+		pair_of(f, &w->key);
+		if (flow_find(&w->key))
+			return 0;
+		w->again = 1;
+	}
+	w->over = 1;
+	return 1;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+/* Move the flow, whose entry in the map is @f, to @next.  Return: 0; why the
+ * packet is to be dropped. */
+static __always_inline __u32 flow_move(struct work *w, struct nat_flow *f,
+				       __u32 next)
+{
+	struct nat_flow *pair = pair_find(w);
+	__u32 forward = f->flags & NAT_FORWARD, was;
+	struct nat_flow *first;
+
+	if (!pair)
+		return 0; /* gave way: the flow begins anew or ends */
+	first = forward ? f : pair;
+	was = *(volatile __u32 *)&first->state;
+	if (was == NAT_GONE)
+		return 0;
+	if (was != next) {
+		if (next == NAT_OPEN &&
+		    (share_is_spent(f) || share_is_spent(pair)))
+			return NAT_DROP_SHARE;
+		if (__sync_val_compare_and_swap(&first->state, was, next) !=
+		    was)
+			return 0; /* the next packet, then */
+		if (was == NAT_OPEN || next == NAT_OPEN) {
+			share_add(f, next == NAT_OPEN ? 1 : -1);
+			share_add(pair, next == NAT_OPEN ? 1 : -1);
+		}
+		if (next == NAT_CLOSING)
+			young_again(w, first, forward ? &w->p.t : &w->key);
+	}
+	/* nobody may have changed the first one's since but by another swap */
+	if (forward)
+		pair->state = next;
+	else
+		f->state = next;
+	return 0;
+}
+
+static __always_inline __u32 tcp_next(struct work *w, struct nat_flow *f)
 {
 	__u8 flags = w->p.tcp_flags;
 	const struct nat_flow *pair;
@@ -252,8 +382,9 @@ static __always_inline __u8 tcp_next(struct work *w, struct nat_flow *f)
 		return f->state == NAT_HALF && f->flags & NAT_FORWARD
 			       ? NAT_HALF
 			       : NAT_CLOSING;
-	if (flags & TCP_FIN && !(f->flags & NAT_FIN)) {
+	if (flags & TCP_FIN)
 		f->flags |= NAT_FIN;
+	if (f->flags & NAT_FIN && f->state != NAT_CLOSING) {
 		pair = pair_find(w);
 		if (pair && pair->flags & NAT_FIN)
 			return NAT_CLOSING;
@@ -274,18 +405,15 @@ static __always_inline __u8 tcp_next(struct work *w, struct nat_flow *f)
 static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 {
 	const struct packet *p = &w->p;
-	__u32 now = now_seconds();
 	struct nat_flow *pair;
-	__u8 next = f->state;
+	__u32 next = f->state;
 
-	if (f->seen != now)
-		f->seen = w->f.seen = now;
+	if (f->seen != w->now)
+		f->seen = w->now;
 	if (p->frag == FRAG_LATER || p->icmp)
 		return 0;
-	if (p->t.proto == IPPROTO_TCP) {
+	if (p->t.proto == IPPROTO_TCP)
 		next = tcp_next(w, f);
-		w->f.flags = f->flags;
-	}
 	if (f->state == NAT_HALF && next == NAT_HALF &&
 	    !(f->flags & NAT_FORWARD)) {
 		f->state = NAT_REPLIED;
@@ -296,9 +424,9 @@ static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 	}
 	if (f->state == NAT_REPLIED && next == NAT_REPLIED &&
 	    f->flags & NAT_FORWARD && !(p->tcp_flags & TCP_SYN) &&
-	    (p->t.proto == IPPROTO_TCP || now - f->born >= NAT_UDP_LASTS))
+	    (p->t.proto == IPPROTO_TCP || w->now - f->born >= NAT_UDP_LASTS))
 		next = NAT_OPEN;
-	return next == f->state ? 0 : flow_move(w, next);
+	return next == f->state ? 0 : flow_move(w, f, next);
 }
 
 #endif

@@ -57,9 +57,10 @@ static __always_inline int above_rate(const struct nat_ep *ep,
 	return 1; /* as many at once as there are processors */
 }
 
-/* May the source of @p begin a flow to @ep?  Return: 0; why it may not. */
+/* May the source of @p begin a flow to @ep?  @again: it has been charged for it.
+ * Return: 0; why it may not. */
 static __always_inline __u32 refused(const struct nat_ep *ep,
-				     const struct packet *p)
+				     const struct packet *p, __u32 again)
 {
 	struct nat_policy_key k = { .bits = NAT_POLICY_BITS + 128,
 				    .policy = ep->policy };
@@ -71,7 +72,8 @@ static __always_inline __u32 refused(const struct nat_ep *ep,
 	verdict = bpf_map_lookup_elem(&nat_policy, &k);
 	if (!verdict || *verdict != NAT_POLICY_ALLOW)
 		return NAT_DROP_POLICY;
-	return ep->limit_gap && above_rate(ep, p) ? NAT_DROP_LIMIT : 0;
+	return ep->limit_gap && !again && above_rate(ep, p) ? NAT_DROP_LIMIT
+							    : 0;
 }
 
 #endif

@@ -3,9 +3,9 @@
  * share.h - how much of the established flows one endpoint has: not so much that
  * the others' find no room.
  *
- * Each entry of nat_est that leads to an endpoint counts for it, from when it is
- * entered to when it is removed, by whomever.  So nobody else enters or removes
- * entries there: these two here, and nat_flow.c, which has the counts mapped.
+ * Each entry that leads to an endpoint counts for it from when its flow is
+ * established to when it is no more.  Whoever changes the flow's state counts, and
+ * no two do (flow.h).  nat_flow.c, which removes flows too, has the counts mapped.
  */
 #ifndef BPF_LIB_SHARE_H
 #define BPF_LIB_SHARE_H
@@ -14,17 +14,7 @@
 
 #include "bpf/nat_map.h"
 
-#define SHARE_EEXIST (-17)
-
 extern const volatile __u32 est_share;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NAT_EST_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct nat_tuple);
-	__type(value, struct nat_flow);
-} nat_est SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -49,34 +39,12 @@ static __always_inline int share_is_spent(const struct nat_flow *f)
 	return n && *(const volatile __s64 *)n >= (__s64)est_share;
 }
 
-/* Return: 0; negative: no room. */
-static __always_inline long est_put(const struct nat_tuple *key,
-				    const struct nat_flow *f)
+static __always_inline void share_add(const struct nat_flow *f, __s64 more)
 {
-	long r = bpf_map_update_elem(&nat_est, key, f, BPF_NOEXIST);
-	__s64 *n;
+	__s64 *n = share_of(f);
 
-	if (r == SHARE_EEXIST)
-		return bpf_map_update_elem(&nat_est, key, f, BPF_EXIST);
-	if (r < 0)
-		return r;
-	n = share_of(f);
 	if (n)
-		__sync_fetch_and_add(n, 1);
-	return 0;
-}
-
-/* @f: the entry, or what it was. */
-static __always_inline void est_drop(const struct nat_tuple *key,
-				     const struct nat_flow *f)
-{
-	__s64 *n;
-
-	if (bpf_map_delete_elem(&nat_est, key) < 0)
-		return;
-	n = share_of(f);
-	if (n)
-		__sync_fetch_and_add(n, -1);
+		__sync_fetch_and_add(n, more);
 }
 
 #endif

@@ -46,9 +46,9 @@ static int drop_flows(struct nat *nat, struct err *err)
 	int r = tc_sweep(nat->cfg.tc, NAT_UPLINK_NAME, NULL, NULL, err);
 
 	if (r >= 0)
-		r = pin_remove(nat->cfg.pins, "nat_new", err);
+		r = pin_remove(nat->cfg.pins, "nat_flows", err);
 	if (r == 0)
-		r = pin_remove(nat->cfg.pins, "nat_est", err);
+		r = pin_remove(nat->cfg.pins, "nat_ring", err);
 	/* what it counts is gone with them */
 	return r == 0 ? pin_remove(nat->cfg.pins, "nat_share", err) : r;
 }
@@ -176,14 +176,14 @@ static bool knows_csum_ipv6(void)
 
 static void set_sizes(const struct nat *nat, struct publish_bpf *skel)
 {
-	if (nat->cfg.new_max)
-		(void)bpf_map__set_max_entries(skel->maps.nat_new,
-					       nat->cfg.new_max);
-	if (nat->cfg.est_max)
-		(void)bpf_map__set_max_entries(skel->maps.nat_est,
-					       nat->cfg.est_max);
+	uint32_t young = nat->cfg.new_max ? nat->cfg.new_max : NAT_NEW_MAX;
+	uint32_t est = nat->cfg.est_max ? nat->cfg.est_max : NAT_EST_MAX;
+
+	(void)bpf_map__set_max_entries(skel->maps.nat_flows, young + est);
+	(void)bpf_map__set_max_entries(skel->maps.nat_ring, young / 2);
+	skel->rodata->young_max = young / 2;
 	/* two entries a flow, one of them the endpoint's: half of the flows */
-	skel->rodata->est_share = bpf_map__max_entries(skel->maps.nat_est) / 4;
+	skel->rodata->est_share = est / 4;
 	(void)bpf_map__set_max_entries(skel->maps.nat_stat,
 				       nat_stats_size(nat->cpus));
 }

@@ -39,7 +39,9 @@ struct nat_config {
 			       * there */
 	struct tc *tc;        /* borrowed likewise */
 	struct nlk *nlk;      /* borrowed likewise */
-	uint32_t new_max, est_max; /* 0: NAT_NEW_MAX, NAT_EST_MAX */
+	uint32_t new_max;     /* entries, two a flow, that may give way; even.
+			   * 0: NAT_NEW_MAX */
+	uint32_t est_max;     /* that do not; 0: NAT_EST_MAX */
 	bool others; /* the maps that it shares are of another layout, and will
 		      * be replaced: so are its own */
 };
@@ -192,14 +194,15 @@ void nat_flow_recheck(struct nat *nat);
  */
 int nat_flow_tick(struct nat *nat, uint32_t bound, struct err *err);
 
-/* Per cent of nat_est: fuller than that it is crowded, until it has been emptier
+/* Per cent of the room for established flows: fuller than that it is crowded, until it has been emptier
  * than that. */
 #define NAT_CROWDED 80
 #define NAT_ROOMY   70
 
 /* Is there little room for established flows, as far as nat_flow_tick() saw? */
 bool nat_flow_crowded(const struct nat *nat);
-/* Entries that nat_est has room for, two a flow. 0: not attached. */
+/* Entries of established flows that there is room for, two a flow. 0: not
+ * attached. */
 uint32_t nat_flow_room(const struct nat *nat);
 /* The rule, for tests. @all: @entries are all there are, not those seen yet. */
 bool nat_is_crowded(bool was, uint64_t entries, uint32_t max, bool all);

@@ -4,8 +4,7 @@
  * and published ports that are no more.
  *
  * A flow is two entries, and each packet touches only its own direction's, so
- * an entry is as young as the younger of the two.  Both go together.  Where both
- * maps have a key, nat_est's counts.
+ * an entry is as young as the younger of the two.  Both go together.
  */
 #include "dataplane/ebpf/nat.h"
 
@@ -33,10 +32,9 @@ static uint32_t now_s(void)
 	return (uint32_t)ts.tv_sec;
 }
 
-static int fd_of(const struct nat *nat, bool est)
+static int flows_fd(const struct nat *nat)
 {
-	return bpf_map__fd(est ? nat->skel->maps.nat_est
-			       : nat->skel->maps.nat_new);
+	return bpf_map__fd(nat->skel->maps.nat_flows);
 }
 
 static struct nat_tuple reverse(const struct nat_tuple *t)
@@ -50,14 +48,13 @@ static struct nat_tuple reverse(const struct nat_tuple *t)
 	return r;
 }
 
-/* The other direction's entry: what is in nat_est counts, as for the programs. */
+/* The other direction's entry. */
 static bool find_pair(struct nat *nat, const struct nat_flow *f,
 		      struct nat_flow *ret)
 {
 	struct nat_tuple key = reverse(&f->to);
 
-	return bpf_map_lookup_elem(fd_of(nat, true), &key, ret) == 0 ||
-	       bpf_map_lookup_elem(fd_of(nat, false), &key, ret) == 0;
+	return bpf_map_lookup_elem(flows_fd(nat), &key, ret) == 0;
 }
 
 /* Return: entries removed. */
@@ -65,18 +62,15 @@ static int remove_pair(struct nat *nat, const struct nat_tuple *key,
 		       const struct nat_flow *f)
 {
 	struct nat_tuple pair = reverse(&f->to);
-	int n = 0;
+	bool forward = f->flags & NAT_FORWARD;
 
-	n += bpf_map_delete_elem(fd_of(nat, false), key) == 0;
-	n += bpf_map_delete_elem(fd_of(nat, false), &pair) == 0;
-	n += nat_share_drop(nat, key);
-	n += nat_share_drop(nat, &pair);
-	return n;
+	return nat_share_drop(nat, forward ? key : &pair,
+			      forward ? &pair : key);
 }
 
 /* ---- what goes ---------------------------------------------------------- */
 
-static uint32_t idle_limit(uint8_t proto, uint8_t state)
+static uint32_t idle_limit(uint8_t proto, uint32_t state)
 {
 	static const uint32_t tcp[] = {
 		[NAT_HALF] = NAT_IDLE_TCP_HALF,
@@ -235,7 +229,7 @@ static int batch_init(struct batch *b, uint32_t room, struct err *err)
 }
 
 /* The next entries of a map. Return: 1: there are more; 0: that was all. */
-static int batch_read(struct nat *nat, struct batch *b, bool est, bool *begun,
+static int batch_read(struct nat *nat, struct batch *b, bool *begun,
 		      uint32_t *at, struct err *err)
 {
 	for (;;) {
@@ -243,7 +237,7 @@ static int batch_read(struct nat *nat, struct batch *b, bool est, bool *begun,
 		int r;
 
 		b->count = b->room;
-		r = bpf_map_lookup_batch(fd_of(nat, est), *begun ? at : NULL,
+		r = bpf_map_lookup_batch(flows_fd(nat), *begun ? at : NULL,
 					 &next, b->keys, b->flows, &b->count,
 					 NULL);
 		if (r == -ENOSPC) { /* a bucket with more than fits */
@@ -277,34 +271,30 @@ static int forget_now(struct nat *nat, struct nat_filters *filters, bool again,
 	_cleanup_(batch_fini) struct batch b = { 0 };
 	int r = batch_init(&b, BATCH, err), n = 0;
 	uint64_t flows = 0, seen = 0;
+	bool begun = false;
+	uint32_t at = 0;
 
 	if (r >= 0)
 		r = nat_count_flows(nat, &flows, err);
-	for (int est = 0; r >= 0 && est < 2; est++) {
-		bool begun = false;
-		uint32_t at = 0;
-
-		do {
-			r = batch_read(nat, &b, est, &begun, &at, err);
-			if (r < 0)
-				return r;
-			seen += b.count;
-			for (uint32_t i = 0; i < b.count; i++)
-				if ((!filters ||
-				     nat_filters_match(filters, &b.keys[i],
-						       &b.flows[i])) &&
-				    (!again ||
-				     is_orphan(nat, &b.keys[i], &b.flows[i])))
-					n += remove_pair(nat, &b.keys[i],
-							 &b.flows[i]);
-		} while (r > 0);
-	}
-	/* looking through empty maps takes half a millisecond: not again */
-	if (r >= 0 && seen == 0 && !nat->walk.recheck) {
+	if (r < 0)
+		return r;
+	do {
+		r = batch_read(nat, &b, &begun, &at, err);
+		if (r < 0)
+			return r;
+		seen += b.count;
+		for (uint32_t i = 0; i < b.count; i++)
+			if ((!filters || nat_filters_match(filters, &b.keys[i],
+							   &b.flows[i])) &&
+			    (!again || is_orphan(nat, &b.keys[i], &b.flows[i])))
+				n += remove_pair(nat, &b.keys[i], &b.flows[i]);
+	} while (r > 0);
+	/* looking through an empty map takes half a millisecond: not again */
+	if (seen == 0 && !nat->walk.recheck) {
 		nat->walk.empty = true;
 		nat->walk.before = flows;
 	}
-	return r < 0 ? r : n;
+	return n;
 }
 
 static int forget(struct nat *nat, const struct nat_filter *list, size_t count,
@@ -361,22 +351,12 @@ static int begin_walk(struct nat *nat, uint32_t now, struct err *err)
 	if (r < 0)
 		return r;
 	w->running = true;
-	w->est = w->begun = false;
+	w->begun = false;
 	w->entries = w->established = 0;
 	w->started = now;
 	w->checking = w->recheck;
 	w->recheck = false;
 	return 0;
-}
-
-/* An established flow leaves what it was before in nat_new, to give way there.
- * Return: 1: it has gone; 0: it is no such entry. */
-static int drop_outdated(struct nat *nat, const struct nat_tuple *key)
-{
-	struct nat_flow now;
-
-	return bpf_map_lookup_elem(fd_of(nat, true), key, &now) == 0 &&
-	       bpf_map_delete_elem(fd_of(nat, false), key) == 0;
 }
 
 /* Return: entries removed. */
@@ -385,8 +365,6 @@ static int judge(struct nat *nat, const struct nat_tuple *key,
 {
 	const struct nat_walk *w = &nat->walk;
 
-	if (!w->est && drop_outdated(nat, key))
-		return 1;
 	if (is_idle(nat, key, f, now) ||
 	    (w->checking && is_orphan(nat, key, f)))
 		return remove_pair(nat, key, f);
@@ -422,7 +400,10 @@ bool nat_flow_crowded(const struct nat *nat)
 
 uint32_t nat_flow_room(const struct nat *nat)
 {
-	return nat->skel ? bpf_map__max_entries(nat->skel->maps.nat_est) : 0;
+	return nat->skel ? bpf_map__max_entries(nat->skel->maps.nat_flows) -
+				   2 * bpf_map__max_entries(
+					       nat->skel->maps.nat_ring)
+			 : 0;
 }
 
 static int walk_on(struct nat *nat, uint32_t bound, uint32_t now,
@@ -434,23 +415,19 @@ static int walk_on(struct nat *nat, uint32_t bound, uint32_t now,
 	int r = batch_init(&b, BATCH < bound ? BATCH : bound, err), n = 0;
 
 	while (r >= 0 && w->running && done < bound) {
-		r = batch_read(nat, &b, w->est, &w->begun, &w->at, err);
+		r = batch_read(nat, &b, &w->begun, &w->at, err);
 		if (r < 0)
 			break;
 		for (uint32_t i = 0; i < b.count; i++) {
 			int gone = judge(nat, &b.keys[i], &b.flows[i], now);
 
 			n += gone;
-			w->established += w->est && !gone;
+			w->established += b.flows[i].state == NAT_OPEN && !gone;
 		}
 		done += b.count;
 		w->entries += b.count;
-		if (r > 0)
-			continue;
-		if (w->est)
+		if (r == 0)
 			end_walk(w);
-		w->est = !w->est;
-		w->begun = false;
 	}
 	look_at_room(nat);
 	return r < 0 ? r : n;

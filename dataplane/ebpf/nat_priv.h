@@ -15,14 +15,14 @@
 _Static_assert(sizeof(struct nat_meta) == sizeof(struct maps_meta),
 	       "maps_meta");
 
-/* The walk over all flows, some entries a tick: nat_new, then nat_est. */
+/* The walk over all flows, some entries a tick. */
 struct nat_walk {
-	bool running, est, begun; /* begun: .at counts */
-	uint32_t at;              /* the kernel's cursor: a bucket */
-	uint32_t started;         /* seconds; 0: never */
-	uint64_t entries;         /* seen so far */
-	uint64_t established;     /* of them, in nat_est, and kept */
-	uint64_t flows;           /* NAT_COUNT_FLOW when it began */
+	bool running, begun;  /* begun: .at counts */
+	uint32_t at;          /* the kernel's cursor: a bucket */
+	uint32_t started;     /* seconds; 0: never */
+	uint64_t entries;     /* seen so far */
+	uint64_t established; /* of them, and kept */
+	uint64_t flows;       /* NAT_COUNT_FLOW when it began */
 	bool recheck;    /* the next one looks for what lost its port ... */
 	bool checking;   /* ... and this one does */
 	bool empty;      /* the last whole walk saw nothing, and ... */
@@ -63,9 +63,10 @@ static inline void nat_addr(__u32 to[4], const struct ip_addr *ip)
 /* Map the counts of flows by endpoint, or no more (nat_share.c). */
 int nat_share_open(struct nat *nat, int fd, struct err *err);
 void nat_share_close(struct nat *nat);
-/* Remove an entry of nat_est, and from its endpoint's count. Return: 1: it was
- * there; 0. */
-int nat_share_drop(struct nat *nat, const struct nat_tuple *key);
+/* Remove a flow, whose entries have these keys, the one with NAT_FORWARD first, and
+ * from its endpoints' counts. Return: entries that were there. */
+int nat_share_drop(struct nat *nat, const struct nat_tuple *first,
+		   const struct nat_tuple *other);
 
 /* End all flows. Return: entries removed; -errno. */
 int nat_flow_clear(struct nat *nat, struct err *err);

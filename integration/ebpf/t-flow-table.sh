@@ -17,7 +17,7 @@ server web tcp 80 who
 room() { # MAP
 	bpftool -j map show pinned "/sys/fs/bpf/berth/v1/berth-bridge/$1" | jq .max_entries
 }
-same "$(room nat_est) $(room nat_new)" "262144 65536"
+same "$(room nat_flows) $(room nat_ring)" "327680 32768"
 asks() { ns lan timeout 3 bash -c 'read -r who </dev/tcp/192.0.2.1/8080; echo "${who% *}"'; }
 flows() { netctl ports --stats --json | jq '.[0].Stats.Flows'; }
 same "$(asks)" 192.0.2.2
@@ -25,7 +25,7 @@ same "$(flows)" 1
 
 stop_daemon berth-bridge
 start_daemon berth-bridge --dataplane ebpf --flow-table 1024
-same "$(room nat_est) $(room nat_new)" "2048 512"
+same "$(room nat_flows) $(room nat_ring)" "2560 256"
 same "$(grep -c 'event=flows-dropped.*--flow-table' "$DIR/berth-bridge.log")" 1
 same "$(asks)" 192.0.2.2
 same "$(flows)" 2 "the port goes on counting"

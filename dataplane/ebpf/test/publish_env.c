@@ -468,6 +468,13 @@ bool publish_env_make(void)
 	skel = publish_bpf__open();
 	assert_non_null(skel);
 	skel->rodata->claim_mark = 1; /* no test sets it */
+	skel->rodata->young_max = PUBLISH_ENV_YOUNG;
+	assert_int_equal(bpf_map__set_max_entries(skel->maps.nat_ring,
+						  PUBLISH_ENV_YOUNG),
+			 0);
+	assert_int_equal(bpf_map__set_max_entries(skel->maps.nat_flows,
+						  PUBLISH_ENV_ROOM),
+			 0);
 	assert_int_equal(publish_bpf__load(skel), 0);
 	fill();
 	return true;
@@ -481,10 +488,16 @@ void publish_env_done(void)
 
 static void clear_map(struct bpf_map *map)
 {
-	unsigned char key[64];
+	unsigned char key[64], next[64];
+	int fd = bpf_map__fd(map), r;
 
-	while (bpf_map_get_next_key(bpf_map__fd(map), NULL, key) == 0)
-		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
+	/* each is looked for from where the one before was: the first costs a
+	 * walk through all that is empty */
+	for (r = bpf_map_get_next_key(fd, NULL, key); r == 0;) {
+		r = bpf_map_get_next_key(fd, key, next);
+		assert_int_equal(bpf_map_delete_elem(fd, key), 0);
+		memcpy(key, next, sizeof(key));
+	}
 }
 
 void publish_env_share(const char *ifname, long long n)
@@ -556,8 +569,7 @@ static bool read_stat(const char *what, const char *who, char *ret, size_t size)
 void publish_env_clear(void)
 {
 	clear_stats();
-	clear_map(skel->maps.nat_new);
-	clear_map(skel->maps.nat_est);
+	clear_map(skel->maps.nat_flows);
 	clear_map(skel->maps.nat_frag);
 	clear_map(skel->maps.nat_limit);
 	fill(); /* what was lost */
@@ -591,8 +603,7 @@ static bool change_host(const char *what, const char *arg, char *ret,
 	if (strcmp(what, "lose") != 0 && strcmp(what, "route") != 0 &&
 	    strcmp(what, "wait") != 0 && strcmp(what, "aside") != 0)
 		return false;
-	grow_old(skel->maps.nat_new);
-	grow_old(skel->maps.nat_est);
+	grow_old(skel->maps.nat_flows);
 	snprintf(ret, size, "done");
 	if (what[0] == 'l') {
 		addr_key(arg, key);
@@ -710,17 +721,10 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 		 frame_text(out, o.data_size_out, text, sizeof(text)));
 }
 
-static const char *state_of(const char *packet)
+static void tuple_of(const char *packet, struct nat_tuple *ret)
 {
-	static const char *const names[] = {
-		[NAT_HALF] = "half",
-		[NAT_REPLIED] = "replied",
-		[NAT_OPEN] = "open",
-		[NAT_CLOSING] = "closing",
-	};
 	char proto[8], src[64], dst[64];
 	struct nat_tuple t = { 0 };
-	struct nat_flow f;
 	char *colon;
 
 	assert_int_equal(sscanf(packet, "%7s %63[^>]>%63s", proto, src, dst),
@@ -734,11 +738,57 @@ static const char *state_of(const char *packet)
 	addr_key(src, t.saddr);
 	addr_key(dst, t.daddr);
 	t.proto = strcmp(proto, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
-	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_est), &t, &f) == 0)
-		return f.state == NAT_OPEN ? "open" : "wrong in nat_est";
-	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_new), &t, &f) < 0)
+	*ret = t;
+}
+
+static const char *state_of(const char *packet)
+{
+	static const char *const names[] = {
+		[NAT_HALF] = "half",
+		[NAT_REPLIED] = "replied",
+		[NAT_OPEN] = "open",
+		[NAT_CLOSING] = "closing",
+	};
+	struct nat_tuple t;
+	struct nat_flow f;
+
+	tuple_of(packet, &t);
+	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.nat_flows), &t, &f) < 0)
 		return "none";
-	return f.state == NAT_OPEN ? "open in nat_new" : names[f.state];
+	return f.state < ARRAY_SIZE(names) ? names[f.state] : "gone";
+}
+
+void publish_env_fill(void)
+{
+	struct nat_flow f = { .state = NAT_OPEN };
+	struct nat_tuple t = { .proto = IPPROTO_SCTP };
+	int fd = bpf_map__fd(skel->maps.nat_flows), r = 0;
+
+	for (t.saddr[0] = 1; r == 0; t.saddr[0]++)
+		r = bpf_map_update_elem(fd, &t, &f, BPF_NOEXIST);
+	assert_int_equal(r, -E2BIG);
+	assert_in_range(t.saddr[0], PUBLISH_ENV_ROOM / 2, PUBLISH_ENV_ROOM + 2);
+}
+
+const char *publish_env_state(const char *packet)
+{
+	return state_of(packet);
+}
+
+/* "part PACKET": its entry goes, and the other direction's stays.  Return: false:
+ * another word. */
+static bool part(const char *what, const char *packet, char *ret, size_t size)
+{
+	struct nat_tuple t;
+
+	if (strcmp(what, "part") != 0)
+		return false;
+	tuple_of(packet, &t);
+	snprintf(ret, size, "%s",
+		 bpf_map_delete_elem(bpf_map__fd(skel->maps.nat_flows), &t) == 0
+			 ? "done"
+			 : "none");
+	return true;
 }
 
 /* ---- a script ------------------------------------------------------------ */
@@ -781,14 +831,15 @@ static void play(char *line)
 	assert_non_null(want);
 	*want = '\0';
 	want += line[0] == 'f' ? 3 : 4;
-	packet = strchr(line, ' ');
-	assert_non_null(packet);
+	packet = line + strcspn(line, " ");
+	assert_int_equal(*packet, ' ');
 	*packet++ = '\0';
 	if (strcmp(line, "flow") == 0)
 		snprintf(got, sizeof(got), "%s", state_of(packet));
 	else if (!read_stat(line, packet, got, sizeof(got)) &&
 		 !change_host(line, packet, got, sizeof(got)) &&
-		 !change_rate(line, packet, got, sizeof(got)))
+		 !change_rate(line, packet, got, sizeof(got)) &&
+		 !part(line, packet, got, sizeof(got)))
 		run(line, packet, got, sizeof(got));
 	if (!matches(want, got))
 		fail_msg("%s %s\n  got:  %s\n  want: %s", line, packet, got,

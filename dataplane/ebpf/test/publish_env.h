@@ -39,6 +39,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PUBLISH_ENV_YOUNG 500  /* flows that may give way */
+#define PUBLISH_ENV_ROOM  4096 /* entries of flows, all told */
+
 /* Return: false: no rights for it, said so. */
 bool publish_env_make(void);
 void publish_env_done(void);
@@ -69,6 +72,7 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *   aside 1-OR-0 => done             the stack is to have everything (until clear()).
  *                                    Each as if two seconds had passed
  *   owe in|out SECONDS => done       v7 is as far ahead of its rate
+ *   part PACKET => done              the flow loses this one of its two entries
  *
  * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
  * then the packet that goes on), icmp-peer, icmp-wire, told (it was too big, and an
@@ -76,6 +80,10 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  * for anything, and $ in later lines for what it stood for.
  */
 void publish_env_play(const char *steps);
+/* Others have all the room for flows that is left. */
+void publish_env_fill(void);
+/* As "flow PACKET" says it: a constant string. */
+const char *publish_env_state(const char *packet);
 /* What the last * of the last play stood for. */
 void publish_env_star(char ret[static 64]);
 

@@ -457,7 +457,7 @@ static void both_ways(const struct flow *f, struct nat_tuple key[2],
 /* @age: seconds of the first and the second direction. */
 static void put_flow(const struct flow *f, const uint32_t age[2])
 {
-	int fd = map_fd(f->state == NAT_OPEN ? "nat_est" : "nat_new");
+	int fd = map_fd("nat_flows");
 	struct nat_tuple key[2];
 	struct nat_flow value[2];
 
@@ -471,20 +471,17 @@ static void put_flow(const struct flow *f, const uint32_t age[2])
 	close(fd);
 }
 
-/* How many of its two entries are there, in both maps together? */
+/* How many of its two entries are there? */
 static int count_flow(const struct flow *f)
 {
 	struct nat_tuple key[2];
+	int fd = map_fd("nat_flows"), n = 0;
 	struct nat_flow value[2];
-	int n = 0;
 
 	both_ways(f, key, value);
-	for (int i = 0; i < 4; i++) {
-		int fd = map_fd(i % 2 ? "nat_est" : "nat_new");
-
-		n += bpf_map_lookup_elem(fd, &key[i / 2], &value[0]) == 0;
-		close(fd);
-	}
+	for (int i = 0; i < 2; i++)
+		n += bpf_map_lookup_elem(fd, &key[i], &value[0]) == 0;
+	close(fd);
 	return n;
 }
 
@@ -589,20 +586,6 @@ static void idle_row(void **state)
 	assert_int_equal(r, row->gone ? 2 : 0);
 	assert_int_equal(count_flow(&f), row->gone ? 0 : 2);
 	teardown((void **)&e);
-}
-
-/* An open flow's entries in nat_new are what is left of its youth. */
-static void an_open_flow_outlives_its_youth(void **state)
-{
-	struct flow young = published;
-	struct env *e = *state;
-
-	NEED_HOST();
-	young.state = NAT_REPLIED;
-	put_flow(&young, (uint32_t[]){ 1000, 1000 });
-	put_flow(&published, (uint32_t[]){ 500, 500 });
-	ok(nat_flow_tick(e->nat, 1000, &e->err));
-	assert_int_equal(count_flow(&published), 2);
 }
 
 /* Its flows end, also those that a program made at that moment; and the next
@@ -968,7 +951,6 @@ int main(void)
 		TEST(nothing_changes_twice),
 		TEST(what_others_detach_comes_back),
 		TEST(an_address_given_out_again),
-		TEST(an_open_flow_outlives_its_youth),
 		TEST(standing_aside_ends_flows),
 		TEST(removed_flows_count_no_more),
 		TEST(a_tick_is_bounded),

@@ -437,7 +437,7 @@ static void crowd_row(void **state)
 
 static void put_flows(unsigned int first, unsigned int count)
 {
-	_cleanup_close_ int fd = map_fd("nat_est");
+	_cleanup_close_ int fd = map_fd("nat_flows");
 	struct nat_tuple key = { .proto = IPPROTO_TCP };
 	struct nat_flow f = { .state = NAT_OPEN };
 	struct timespec ts;
@@ -487,14 +487,14 @@ static void another_size_costs_the_flows_alone(void **state)
 	local = map_id("nat_local");
 	stat = map_id("nat_stat");
 	endpoints = map_id("nat_ep");
-	est = map_id("nat_est");
+	est = map_id("nat_flows");
 	close_nat(e);
 	open_nat(e, 2 * EST_MAX);
 	attach_nat(e);
 	assert_true(nat_resized(e->nat));
 	assert_true(nat_is_attached(e->nat));
 	assert_int_equal(nat_flow_room(e->nat), 2 * EST_MAX);
-	assert_int_not_equal(map_id("nat_est"), est);
+	assert_int_not_equal(map_id("nat_flows"), est);
 	assert_int_equal(map_id("nat_local"), local);
 	assert_int_equal(map_id("nat_stat"), stat);
 	assert_int_equal(map_id("nat_ep"), endpoints);

@@ -261,6 +261,21 @@ static const struct row life[] = {
 			    "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
 			    "flow tcp " C4 ">192.0.2.1:8080 = half\n"
 			    "flow tcp 10.9.0.2:80>" C4 " = half" },
+	{ "a SYN again, and the answer's half is gone", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			    "part tcp 10.9.0.2:80>" C4 " => done\n"
+			    "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			    "E tcp 10.9.0.2:80>" C4 " SA => wire tcp 192.0.2.1:8080>" C4 " SA ttl=63\n"
+			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "a SYN again, and its own half is gone", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			    "part tcp " C4 ">192.0.2.1:8080 => done\n"
+			    "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			    "E tcp 10.9.0.2:80>" C4 " SA => wire tcp 192.0.2.1:8080>" C4 " SA ttl=63" },
+	{ "a SYN again, masqueraded, and the answer's half is gone",
+	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
+	  "part tcp 198.51.100.7:443>192.0.2.1:$ => done\n"
+	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:$>198.51.100.7:443 S ttl=63\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:$ SA => peer tcp 198.51.100.7:443>10.9.0.2:40000 SA ttl=63" },
 	{ "udp: one question, one answer",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
 	  "flow udp " C4 ">192.0.2.1:5353 = replied" },
@@ -456,6 +471,9 @@ static const struct row lists[] = {
 		"U tcp 192.0.2.3:1" TO(7100) "peer *" },
 	{ "the same SYN again counts once", "U tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:1" TO(7100) "peer *\n"
 		"U tcp 192.0.2.2:2" TO(7100) "peer *" },
+	{ "the same SYN again counts once, half known", "U tcp 192.0.2.2:1" TO(7100) "peer *\nU tcp 192.0.2.2:2" TO(7100) "peer *\n"
+		"part tcp 10.4.0.3:71>192.0.2.2:2 => done\nU tcp 192.0.2.2:2" TO(7100) "peer *\n"
+		"E6 tcp 10.4.0.3:71>192.0.2.2:2 SA => wire *\nU tcp 192.0.2.2:3" TO(7100) "drop limit" },
 	{ "too many, and what goes on", "U tcp 192.0.2.2:1" TO(7100) "peer *\nE6 tcp 10.4.0.3:71>192.0.2.2:1 SA => wire *\n"
 		"U tcp 192.0.2.2:2" TO(7100) "peer *\nU tcp 192.0.2.2:3" TO(7100) "drop limit\nU tcp 192.0.2.2:1>192.0.2.1:7100 A => peer *" },
 	{ "too many from one /64", "U tcp [fd02::2]:1>[fd02::1]:7100 S => peer *\nU tcp [fd02::3]:1>[fd02::1]:7100 S => peer *\n"
@@ -616,6 +634,99 @@ static void none_has_it_all(void **state)
 	assert_int_equal(publish_env_shared("v1"), most);
 }
 
+/* A client's SYN at port 8080. */
+static void knock(unsigned int n)
+{
+	char steps[160], client[32];
+
+	snprintf(client, sizeof(client), "192.0.2.%u:%u", 10 + n / 10000,
+		 10000 + n % 10000);
+	snprintf(
+		steps, sizeof(steps),
+		"U tcp %s>192.0.2.1:8080 S => peer tcp %s>10.9.0.2:80 S ttl=63",
+		client, client);
+	publish_env_play(steps);
+}
+
+/* How many of a flow's two entries are there? */
+static int halves(unsigned int n)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "tcp 192.0.2.%u:%u>192.0.2.1:8080",
+		 10 + n / 10000, 10000 + n % 10000);
+	int there = strcmp(publish_env_state(line), "none") != 0;
+
+	snprintf(line, sizeof(line), "tcp 10.9.0.2:80>192.0.2.%u:%u",
+		 10 + n / 10000, 10000 + n % 10000);
+	return there + (strcmp(publish_env_state(line), "none") != 0);
+}
+
+/* Of half open flows the oldest give way, and no other; both entries go. */
+static void the_oldest_gives_way(void **state)
+{
+	const unsigned int most = PUBLISH_ENV_YOUNG, more = 200;
+
+	(void)state;
+	publish_env_clear();
+	for (unsigned int n = 0; n < most + more; n++)
+		knock(n);
+	for (unsigned int n = 0; n < most + more; n++)
+		if (halves(n) != (n < more ? 0 : 2))
+			fail_msg("flow %u of %u: %d entries", n, most + more,
+				 halves(n));
+}
+
+static void knock_often(unsigned int *n, unsigned int more)
+{
+	while (more--)
+		knock((*n)++);
+}
+
+/* An established flow never gives way, and one that closes is young again. */
+static void closing_is_a_second_youth(void **state)
+{
+	const unsigned int most = PUBLISH_ENV_YOUNG;
+	unsigned int n = 0;
+
+	(void)state;
+	publish_env_clear();
+	publish_env_play(ESTABLISH("E", "10.9.0.2:80", C4, "8080") "peer *");
+	knock_often(&n, most + 100);
+	publish_env_play("flow tcp " C4 ">192.0.2.1:8080 = open\n"
+			 "flow tcp 10.9.0.2:80>" C4 " = open");
+	assert_int_equal(publish_env_shared("v1"), 1);
+	publish_env_play("E tcp 10.9.0.2:80>" C4 " R => wire *");
+	assert_int_equal(publish_env_shared("v1"), 0);
+	knock_often(&n, most - 1);
+	publish_env_play("flow tcp " C4 ">192.0.2.1:8080 = closing\n"
+			 "flow tcp 10.9.0.2:80>" C4 " = closing");
+	knock_often(&n, 1);
+	publish_env_play("flow tcp " C4 ">192.0.2.1:8080 = none\n"
+			 "flow tcp 10.9.0.2:80>" C4 " = none");
+	assert_int_equal(publish_env_shared("v1"), 0);
+}
+
+/* No established flow gives way: what would begin is refused. */
+static void what_is_full_refuses(void **state)
+{
+	(void)state;
+	publish_env_clear();
+	publish_env_play(ESTABLISH("E", "10.9.0.2:80", C4, "8080") "peer *");
+	publish_env_fill();
+	publish_env_play("U tcp 192.0.2.2:5001" TO(
+		8080) "drop full\n"
+		      "flow tcp 192.0.2.2:5001>192.0.2.1:8080 = none\n"
+		      "flow tcp 10.9.0.2:80>192.0.2.2:5001 = none\n"
+		      "E2 tcp 10.8.0.2:40000>192.0.2.2:443 S => drop full\n"
+		      "U tcp " C4 ">192.0.2.1:8080 A => peer *\n"
+		      "stat 8080 => flows=1 in=3/* refused=1\n"
+		      /* what it was is enough room for another */
+		      "part tcp " C4 ">192.0.2.1:8080 => done\n"
+		      "part tcp 10.9.0.2:80>" C4 " => done\n"
+		      "U tcp 192.0.2.2:5001" TO(8080) "peer *");
+}
+
 /* What is masqueraded counts for who sent it, and one flow between two
  * containers for both. */
 static void whose_it_is(void **state)
@@ -651,7 +762,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
 				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
-				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 7];
+				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 10];
 	size_t n = 0;
 	int r;
 
@@ -677,6 +788,10 @@ int main(void)
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test(sctp_only_to_the_same_port);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(none_has_it_all);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(the_oldest_gives_way);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_full_refuses);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(closing_is_a_second_youth);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(whose_it_is);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
