@@ -1,5 +1,7 @@
 bins += berth-ipam
 berth-ipam-main := ipam/main.c
+ar-src += ipam/dhcp_lease.c
+ar-src += ipam/dhcp_msg.c
 ar-src += ipam/ipam_api.c
 ar-src += ipam/ipam_api_berth.c
 ar-src += ipam/ipam_auto.c
@@ -13,6 +15,8 @@ ar-src += ipam/ipam_record.c
 ar-src += ipam/ipam_table.c
 ar-src += ipam/pool.c
 ar-src += ipam/runs.c
+tests += ipam/test/test_dhcp_lease.c
+tests += ipam/test/test_dhcp_msg.c
 tests += ipam/test/test_pool.c
 test-src += ipam/test/lives.c
 tests += ipam/test/test_ipam_faults.c
