@@ -1,11 +1,16 @@
 bins += berth-ipam
 berth-ipam-main := ipam/main.c
+ar-src += ipam/dhcp_keep.c
 ar-src += ipam/dhcp_lease.c
 ar-src += ipam/dhcp_msg.c
+ar-src += ipam/dhcp_renew.c
+ar-src += ipam/dhcp_sock.c
+ar-src += ipam/dhcp_talk.c
 ar-src += ipam/ipam_api.c
 ar-src += ipam/ipam_api_berth.c
 ar-src += ipam/ipam_auto.c
 ar-src += ipam/ipam_core.c
+ar-src += ipam/ipam_dhcp.c
 ar-src += ipam/ipam_info.c
 ar-src += ipam/ipam_intent.c
 ar-src += ipam/ipam_load.c

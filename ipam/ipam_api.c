@@ -3,6 +3,7 @@
 #include "ipam/ipam_api.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,30 +56,73 @@ static int replay(struct ipam_core *core, struct rpc_call *call,
 
 /* ---- pools ------------------------------------------------------------------ */
 
-/* --ipam-opt; none does anything yet. */
+struct pool_options {
+	bool dhcp;
+	char parent[IFNAMSIZ];
+};
+
+/* --ipam-opt */
 static const struct opt_field pool_options[] = {
-	{ .key = "berth.dhcp",
-	  .type = OPT_REFUSED,
-	  .why = "addresses of a DHCP server are not handed out yet: use "
-		 "--subnet" },
+	OPT_FIELD("berth.dhcp", OPT_BOOL, struct pool_options, dhcp,
+		  "containers get the addresses a DHCP server leases to them"),
+	OPT_FIELD("berth.dhcp.parent", OPT_STR, struct pool_options, parent,
+		  "the interface or bridge where the DHCP server is asked"),
 	{ 0 },
 };
+
+/* @ret: NULL without DHCP.  --ipam-opt is sent for either family; of IPv6 the
+ * addresses are ours, so there has to be a pool. */
+static int decode_dhcp(const struct ipam_request *q,
+		       const struct pool_options *o, const char **ret,
+		       struct err *err)
+{
+	*ret = NULL;
+	if (!o->dhcp)
+		return *o->parent
+			       ? err_set(err, -EINVAL,
+					 "berth.dhcp.parent says where a DHCP "
+					 "server is asked: add --ipam-opt "
+					 "berth.dhcp=on")
+			       : 0;
+	if (!*o->parent)
+		return err_set(err, -EINVAL,
+			       "berth.dhcp needs --ipam-opt "
+			       "berth.dhcp.parent=INTERFACE: where the DHCP "
+			       "server is asked (the network's parent, or its "
+			       "bridge)");
+	if (strchr(o->parent, '/') || strchr(o->parent, ' '))
+		return err_set(err, -EINVAL,
+			       "berth.dhcp.parent: no interface has such a "
+			       "name");
+	if (q->v6 && ip_is_none(&q->pool.addr))
+		return err_set(err, -EINVAL,
+			       "berth.dhcp is for IPv4 only: give the IPv6 "
+			       "addresses a --subnet");
+	if (!q->v6)
+		*ret = o->parent;
+	return 0;
+}
 
 static int on_request_pool(void *ctx, struct rpc_call *call, json_object **ret,
 			   struct err *err)
 {
 	struct ipam_request q = { 0 };
+	struct pool_options opts = { 0 };
 	struct ipam_pool_req req;
+	struct ip_addr gateway;
 	char id[IPAM_ID_MAX];
 	struct ip_prefix pool;
+	const char *dhcp = NULL;
 	int r;
 
 	if (!call->body)
 		return replay(ctx, call, ret, err);
 	r = jdec_object(call->body, pool_fields, &q, err);
 	if (r == 0)
-		r = opts_decode(q.options, pool_options, &q,
+		r = opts_decode(q.options, pool_options, &opts,
 				"a berth-ipam pool", err);
+	if (r == 0)
+		r = decode_dhcp(&q, &opts, &dhcp, err);
 	if (r < 0)
 		return r;
 	req = (struct ipam_pool_req){
@@ -86,11 +130,12 @@ static int on_request_pool(void *ctx, struct rpc_call *call, json_object **ret,
 		.pool = q.pool,
 		.sub = q.sub,
 		.v6 = q.v6,
+		.dhcp = dhcp,
 	};
-	r = ipam_pool_request(ctx, &req, id, &pool, &call->seq, err);
+	r = ipam_pool_request(ctx, &req, id, &pool, &gateway, &call->seq, err);
 	if (r < 0)
 		return r;
-	*ret = ipam_pool_answer(id, &pool);
+	*ret = ipam_pool_answer(id, &pool, &gateway);
 	return *ret ? 0 : answer_no_memory(err);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ipam/dhcp_talk.h"
 #include "ipam/ipam_api.h"
 #include "ipam/ipam_api_priv.h"
 #include "ipam/ipam_priv.h"
@@ -65,6 +66,7 @@ static int list_pool(void *ctx, const struct ipam_pool_info *p)
 	    add_prefix(o, "Pool", &p->pool) ||
 	    add_prefix(o, "SubPool", &p->sub) ||
 	    answer_bool(o, "Automatic", p->automatic) ||
+	    answer_text(o, "DhcpParent", p->dhcp) ||
 	    answer_uint(o, "Networks", p->refs) ||
 	    answer_uint(o, "Leases", p->leases) ||
 	    answer_uint(o, "Reserved", p->reserved) ||
@@ -88,6 +90,27 @@ static int on_pools(void *ctx, struct rpc_call *call, json_object **ret,
 	return r < 0 ? r : ipam_pools_each(ctx, list_pool, list, err);
 }
 
+/* How its DHCP lease is; one for ever has no time left to tell. */
+static int add_dhcp(json_object *to, const struct dhcp_kept *e)
+{
+	const struct dhcp_lease *l = &e->lease;
+	uint64_t now = dhcp_now(), end = l->end_ms;
+	char server[IP_STR_MAX], router[IP_STR_MAX];
+
+	if (end != DHCP_NEVER &&
+	    answer_uint(to, "DhcpLeftMs", end > now ? end - now : 0))
+		return -ENOMEM;
+	return answer_text(to, "DhcpState", dhcp_state_to_string(l)) ||
+			       answer_text(to, "DhcpParent", e->ifname) ||
+			       answer_text(to, "DhcpServer",
+					   ip_str(&l->server, server)) ||
+			       answer_text(to, "DhcpRouter",
+					   ip_str(&l->router, router)) ||
+			       answer_text(to, "DhcpError", e->why)
+		       ? -ENOMEM
+		       : 0;
+}
+
 static int list_lease(void *ctx, const struct ipam_lease_info *l)
 {
 	json_object *list = ctx, *o = json_object_new_object();
@@ -100,6 +123,7 @@ static int list_lease(void *ctx, const struct ipam_lease_info *l)
 	    answer_uint(o, "Networks", l->refs) ||
 	    answer_text(o, "PoolID", l->pool_id) ||
 	    answer_text(o, "Since", l->since) ||
+	    (l->dhcp && add_dhcp(o, l->dhcp)) ||
 	    json_object_array_add(list, o) < 0) {
 		json_object_put(o);
 		return -ENOMEM;

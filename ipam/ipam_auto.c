@@ -291,3 +291,14 @@ int ipam_auto_choose(struct ipam_core *core, bool v6, struct ip_prefix *ret,
 			       core->d->prog->name);
 	return 0;
 }
+
+int ipam_auto_in_use(struct ipam_core *core, const struct ip_prefix *p,
+		     bool *ret, struct err *err)
+{
+	_cleanup_(blockers_fini) struct blockers b = { 0 };
+	int r = look(core, p->addr.family, &b, err);
+
+	if (r == 0)
+		*ret = in_the_way(core, &b, p);
+	return r;
+}

@@ -220,7 +220,7 @@ static int take(struct ipam_hold *h, struct ipam_record *rec, struct err *err)
 {
 	int r;
 
-	if (rec->fixed)
+	if (!ip_is_none(&rec->addr))
 		r = pool_take_exact(h->net->pool, &rec->addr);
 	else
 		r = pool_take(h->net->pool, &h->range->at, &rec->addr);
@@ -303,7 +303,8 @@ static int take_again(struct ipam_hold *h, struct ipam_intent *i,
 		      struct err *err)
 {
 	ipam_known(&l->unsure, l->refs);
-	if (strcmp(ipam_use_to_string(l->use), rec->use) != 0)
+	/* not asked for by name: a DHCP server leased it twice */
+	if (strcmp(ipam_use_to_string(l->use), rec->use) != 0 || !rec->fixed)
 		return taken(l, err);
 	if (l->use != IPAM_ENDPOINT)
 		return reserve_again(h, i, rec, l, err);
@@ -326,14 +327,14 @@ static int take_any(struct ipam_hold *h, struct ipam_intent *i,
 	ipam_known(&h->range->unsure, h->range->refs);
 	rec->born = h->range->born;
 	ipam_now(rec->time);
-	if (rec->fixed)
+	if (!ip_is_none(&rec->addr))
 		l = ipam_lease_find(h->net, &rec->addr);
 	return l ? take_again(h, i, rec, l, err)
 		 : take_new(h, i, rec, use, err);
 }
 
-int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
-		  struct ipam_record *rec, struct err *err)
+static int run_locked(struct ipam_core *core, struct ipam_intent *i,
+		      struct ipam_record *rec, struct err *err)
 {
 	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	int r;
@@ -347,6 +348,21 @@ int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
 		ipam_abort(h.net ? &h.net->stale : NULL, i);
 	else
 		rec->pool = answer_of(h.net, &rec->addr);
+	return r;
+}
+
+int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err)
+{
+	bool leased = false;
+	int r = ipam_dhcp_take(core, rec, &leased, err);
+
+	if (r < 0)
+		ipam_abort(NULL, i);
+	else
+		r = run_locked(core, i, rec, err);
+	if (leased)
+		ipam_dhcp_done(core, rec);
 	return r;
 }
 
@@ -512,8 +528,9 @@ static int release_any(struct ipam_hold *h, struct ipam_intent *i,
 	return release(h, i, rec, l, err);
 }
 
-int ipam_addr_release_run(struct ipam_core *core, struct ipam_intent *i,
-			  const struct ipam_record *rec, struct err *err)
+static int release_locked(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, bool *ret_dhcp,
+			  struct err *err)
 {
 	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	int r;
@@ -521,8 +538,20 @@ int ipam_addr_release_run(struct ipam_core *core, struct ipam_intent *i,
 	ipam_hold_take(core, rec->id, &h);
 	r = h.range ? release_any(&h, i, rec, err)
 		    : ipam_intent_idle(i, NULL, err);
+	*ret_dhcp = h.range && *h.range->dhcp;
 	if (r < 0)
 		ipam_abort(h.net ? &h.net->stale : NULL, i);
+	return r;
+}
+
+int ipam_addr_release_run(struct ipam_core *core, struct ipam_intent *i,
+			  const struct ipam_record *rec, struct err *err)
+{
+	bool dhcp;
+	int r = release_locked(core, i, rec, &dhcp, err);
+
+	if (r == 0 && dhcp)
+		ipam_dhcp_settle(core);
 	return r;
 }
 

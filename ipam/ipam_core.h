@@ -33,6 +33,7 @@
 #define IPAM_DEFAULTS_MAX 64
 
 struct ipam_core;
+struct dhcp_kept; /* dhcp_keep.h */
 
 /* Where automatic pools are cut from: prefixes of .size bits out of .from. */
 struct ipam_default {
@@ -68,6 +69,8 @@ struct ipam_pool_req {
 	const char *space;
 	struct ip_prefix pool, sub; /* none: choose one; all of it */
 	bool v6;                    /* which family to choose from */
+	const char *dhcp; /* the interface where a DHCP server is asked for
+			   * addresses; NULL: none is */
 };
 
 /*
@@ -76,15 +79,18 @@ struct ipam_pool_req {
  * A pool that is there is counted once more.  An automatic one is never one
  * that is there, nor one that overlaps a route of this host.
  *
+ * With .dhcp and no pool the LAN's is asked for as well.
+ *
  * @ret_id:   its PoolID.
  * @ret_pool: without host bits.
+ * @ret_gateway: the LAN's router where its pool was asked for; or none.
  * Return: 0; -EEXIST when another pool overlaps, which @err names; -EINVAL;
  *         -ENOSPC when there is no automatic one left.
  */
 int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
 		      char ret_id[static IPAM_ID_MAX],
-		      struct ip_prefix *ret_pool, uint64_t *ret_seq,
-		      struct err *err);
+		      struct ip_prefix *ret_pool, struct ip_addr *ret_gateway,
+		      uint64_t *ret_seq, struct err *err);
 /* ipam_pool_release() - count one user less; with the last it goes, and what
  * was handed out of it.  Unknown: 0. */
 int ipam_pool_release(struct ipam_core *core, const char *id, uint64_t *ret_seq,
@@ -110,7 +116,9 @@ struct ipam_addr_req {
  * ipam_addr_request() - hand out an address.
  *
  * A certain one that is handed out already is given again to the endpoint with
- * the same MAC, and to whoever reserves it for the same use.
+ * the same MAC, and to whoever reserves it for the same use.  In a pool with .dhcp
+ * an endpoint's is what the LAN's server leases to that MAC; that takes up to ten
+ * seconds, in which nothing else waits.
  *
  * @ret: the address with the pool's prefix length.
  * Return: 0; -EADDRINUSE, @err says by whom; -ENOSPC when the pool is full;
@@ -144,6 +152,7 @@ int ipam_replay(struct ipam_core *core, const char *method, bool alone,
 struct ipam_pool_info {
 	const char *id, *space, *created; /* borrowed, as all text here */
 	struct ip_prefix pool, sub;       /* sub none: all of it */
+	const char *dhcp;                 /* "": no DHCP */
 	bool automatic;
 	uint32_t refs;
 	unsigned int leases, reserved; /* by way of this PoolID */
@@ -158,6 +167,7 @@ struct ipam_lease_info {
 	enum ipam_use use;
 	bool fixed; /* somebody asked for this one */
 	uint32_t refs;
+	const struct dhcp_kept *dhcp; /* NULL: not a DHCP server's */
 };
 
 /* By pool; @fn must be quick.  A negative return ends the walk and is returned. */

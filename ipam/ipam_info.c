@@ -40,6 +40,7 @@ static int tell_range(struct telling *t, const struct ipam_range *range)
 		.created = range->created,
 		.pool = range->net->prefix,
 		.sub = range->sub,
+		.dhcp = range->dhcp,
 		.automatic = range->automatic,
 		.refs = range->refs,
 		.resting = stats.resting,
@@ -95,8 +96,13 @@ static int tell_lease(void *ctx, struct ipam_lease *l)
 		.refs = l->refs,
 	};
 
+	struct dhcp_kept kept;
+
 	if (t->range && l->range != t->range)
 		return 0;
+	if (*l->range->dhcp && l->use == IPAM_ENDPOINT &&
+	    dhcp_keep_find(l->range->net->core->dhcp, &l->addr, &kept))
+		info.dhcp = &kept;
 	ipam_time(since, l->since);
 	return t->lease(t->ctx, &info);
 }
@@ -144,6 +150,7 @@ void ipam_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx)
 	problems_of_store(core->d->state, fn, ctx);
 	problems_of_store(core->d->run, fn, ctx);
 	problems_each(&core->problems, fn, ctx);
+	ipam_dhcp_problems(core, fn, ctx);
 }
 
 /* Each address that is handed out is taken in the pool and on the disk. */

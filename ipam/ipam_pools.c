@@ -48,15 +48,17 @@ static struct ipam_record record_of(const struct ipam_range *range,
 
 	snprintf(rec.id, sizeof(rec.id), "%s", range->id);
 	snprintf(rec.space, sizeof(rec.space), "%s", range->net->space);
+	snprintf(rec.dhcp, sizeof(rec.dhcp), "%s", range->dhcp);
 	snprintf(rec.time, sizeof(rec.time), "%s", range->created);
 	return rec;
 }
 
 static int pool_commit(struct ipam_range *range, uint32_t refs,
+		       const struct ip_addr *gateway,
 		       const struct ipam_intent *i, struct err *err)
 {
 	_cleanup_(json_putp) json_object *answer =
-		ipam_pool_answer(range->id, &range->net->prefix);
+		ipam_pool_answer(range->id, &range->net->prefix, gateway);
 	_cleanup_(ipam_rollbackp) struct store *s = range->net->core->d->state;
 	struct ipam_record rec = record_of(range, refs);
 	int r = store_begin(s, err);
@@ -81,7 +83,7 @@ static int net_apply(struct ipam_net *net, const struct ipam_record *rec,
 		range = ipam_range_add(net, rec);
 	if (!range)
 		return ipam_no_memory(err);
-	r = pool_commit(range, range->refs + 1, i, err);
+	r = pool_commit(range, range->refs + 1, &rec->addr, i, err);
 	if (r == 0) {
 		range->refs++;
 		range->unsure += i->redo;
@@ -153,11 +155,26 @@ static int check_sub(const struct ipam_pool_req *q, struct err *err)
 		       ip_prefix_str(&q->sub, a), ip_prefix_str(&q->pool, b));
 }
 
+static int check_dhcp(const struct ipam_pool_req *q, struct err *err)
+{
+	if (!q->dhcp)
+		return 0;
+	if (q->v6)
+		return err_set(err, -EINVAL, "there is no DHCP for IPv6");
+	if (!ip_is_none(&q->sub.addr))
+		return err_set(err, -EINVAL,
+			       "with berth.dhcp the DHCP server chooses the "
+			       "addresses: leave out --ip-range");
+	return 0;
+}
+
 static int check(const struct ipam_pool_req *q, struct err *err)
 {
 	char a[PREFIX_STR_MAX];
 	int r = check_space(q->space, err);
 
+	if (r == 0)
+		r = check_dhcp(q, err);
 	if (r == 0)
 		r = check_sub(q, err);
 	if (r < 0 || ip_is_none(&q->pool.addr))
@@ -174,15 +191,33 @@ static int check(const struct ipam_pool_req *q, struct err *err)
 	return 0;
 }
 
+/* All of a PoolID get their addresses from the same. */
+static int check_same(struct ipam_core *core, const struct ipam_record *rec,
+		      struct err *err)
+{
+	const struct ipam_range *range = ipam_range_peek(core, rec->id);
+
+	if (!range || strcmp(range->dhcp, rec->dhcp) == 0)
+		return 0;
+	return err_set(
+		err, -EEXIST,
+		"pool %s is in use %s%s: say the same with --ipam-opt", rec->id,
+		*range->dhcp ? "with berth.dhcp.parent=" : "without berth.dhcp",
+		range->dhcp);
+}
+
 /* From what was asked for to what it is to be. */
 static int fill(struct ipam_core *core, struct ipam_record *rec,
 		struct err *err)
 {
 	int r = 0;
 
-	rec->automatic = ip_is_none(&rec->pool.addr);
-	if (rec->automatic)
+	if (ip_is_none(&rec->pool.addr)) {
+		rec->automatic = true;
 		r = ipam_auto_choose(core, rec->v6, &rec->pool, err);
+	} else if (rec->automatic) { /* ipam_dhcp_find()'s */
+		r = ipam_dhcp_check(core, rec, err);
+	}
 	if (r < 0)
 		return r;
 	rec->pool.addr = ip_prefix_first(&rec->pool);
@@ -193,25 +228,37 @@ static int fill(struct ipam_core *core, struct ipam_record *rec,
 	ipam_id(rec->id, rec->space, &rec->pool, &rec->sub);
 	rec->born = ipam_born();
 	ipam_now(rec->time);
-	return check_overlap(core, rec, err);
+	r = check_same(core, rec, err);
+	return r < 0 ? r : check_overlap(core, rec, err);
 }
 
-int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
-		  struct ipam_record *rec, struct err *err)
+/* Under pools_lock. */
+static int request_locked(struct ipam_core *core, struct ipam_intent *i,
+			  struct ipam_record *rec, struct err *err)
 {
-	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
-	int r;
+	int r = ipam_ready(&core->stale, err);
 
-	pthread_mutex_lock(lock);
-	r = ipam_ready(&core->stale, err);
 	if (r == 0)
 		r = ipam_begin(i, rec, err);
 	if (r == 0)
 		r = fill(core, rec, err);
 	if (r == 0)
 		r = step(FAILPOINT("ipam.pool.intent"), rec->id, err);
+	return r < 0 ? r : pool_apply(core, rec, i, err);
+}
+
+int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err)
+{
+	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
+	int r = 0;
+
+	/* which takes its time */
+	if (*rec->dhcp && ip_is_none(&rec->pool.addr))
+		r = ipam_dhcp_find(core, rec, err);
+	pthread_mutex_lock(lock);
 	if (r == 0)
-		r = pool_apply(core, rec, i, err);
+		r = request_locked(core, i, rec, err);
 	if (r < 0) {
 		ipam_abort(&core->stale, i);
 		return r;
@@ -222,8 +269,8 @@ int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
 
 int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
 		      char ret_id[static IPAM_ID_MAX],
-		      struct ip_prefix *ret_pool, uint64_t *ret_seq,
-		      struct err *err)
+		      struct ip_prefix *ret_pool, struct ip_addr *ret_gateway,
+		      uint64_t *ret_seq, struct err *err)
 {
 	struct ipam_record rec = { .pool = q->pool,
 				   .sub = q->sub,
@@ -234,12 +281,14 @@ int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
 	if (r < 0)
 		return r;
 	snprintf(rec.space, sizeof(rec.space), "%s", q->space);
+	snprintf(rec.dhcp, sizeof(rec.dhcp), "%s", q->dhcp ? q->dhcp : "");
 	i = ipam_announce(core->d->state, ipam_method_pool, &rec);
 	r = ipam_pool_run(core, &i, &rec, err);
 	if (r < 0)
 		return r;
 	snprintf(ret_id, IPAM_ID_MAX, "%s", rec.id);
 	*ret_pool = rec.pool;
+	*ret_gateway = rec.addr;
 	*ret_seq = i.seq;
 	return 0;
 }
@@ -360,11 +409,13 @@ int ipam_pool_release_run(struct ipam_core *core, struct ipam_intent *i,
 
 	pthread_mutex_lock(lock);
 	r = release_locked(core, i, rec, err);
-	if (r < 0)
+	if (r < 0) {
 		ipam_abort(&core->stale, i);
-	else
-		(void)FAILPOINT("ipam.pool_release.done");
-	return r;
+		return r;
+	}
+	(void)FAILPOINT("ipam.pool_release.done");
+	ipam_dhcp_settle(core);
+	return 0;
 }
 
 int ipam_pool_release(struct ipam_core *core, const char *id, uint64_t *ret_seq,

@@ -3,7 +3,7 @@
  * ipam_priv.h - what the parts of the IPAM core share: ipam_table.c (pools by
  * prefix and PoolID, locks), ipam_pools.c and ipam_core.c (requests),
  * ipam_intent.c (their rows in the journal), ipam_auto.c (automatic pools),
- * ipam_load.c (records), ipam_recover.c (start, replay, expiry) and ipam_info.c
+ * ipam_dhcp.c (a LAN's DHCP server), ipam_load.c (records), ipam_recover.c (start, replay, expiry) and ipam_info.c
  * (telling).
  *
  * Locks, in this order: pools_lock (which pools there are: held by every call
@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "ipam/dhcp_keep.h"
 #include "ipam/ipam_core.h"
 #include "ipam/ipam_record.h"
 #include "ipam/pool.h"
@@ -33,6 +34,7 @@ struct ipam_range {
 	struct pool_range at; /* .prefix: the subpool, or the pool */
 	struct ip_prefix sub; /* none: the pool */
 	bool automatic;
+	char dhcp[IFNAMSIZ]; /* where a DHCP server is asked; "": none is */
 	uint32_t refs;
 	uint32_t unsure; /* of those: by requests that have no answer yet */
 	uint64_t born;
@@ -85,6 +87,9 @@ struct ipam_core {
 	struct ipam_stale stale; /* by pools_lock */
 	struct nlk *nlk;         /* by pools_lock; NULL until needed */
 	struct ip_prefix ula;    /* by pools_lock; none until needed */
+	struct dhcp_keep *dhcp;
+	uint64_t
+		dhcp_until; /* at the start: when no server is asked any more */
 	struct problems problems;
 	unsigned int ticks;
 	struct timespec started; /* CLOCK_BOOTTIME */
@@ -223,6 +228,34 @@ struct store *ipam_store_of(struct ipam_core *core, enum ipam_use use);
 /* Under pools_lock.  -ENOSPC. */
 int ipam_auto_choose(struct ipam_core *core, bool v6, struct ip_prefix *ret,
 		     struct err *err);
+
+/* Under pools_lock: does this host use any of @p for a route or an address?
+ * @ret: what. */
+int ipam_auto_in_use(struct ipam_core *core, const struct ip_prefix *p,
+		     bool *ret, struct err *err);
+
+/* ---- ipam_dhcp.c --------------------------------------------------------- */
+
+/* Without locks: the pool of the LAN at @rec->dhcp, into @rec->pool, and its router,
+ * into @rec->addr. */
+int ipam_dhcp_find(struct ipam_core *core, struct ipam_record *rec,
+		   struct err *err);
+/* Under pools_lock: nothing is in the way of what ipam_dhcp_find() found.  dockerd
+ * would ask for another for ever. */
+int ipam_dhcp_check(struct ipam_core *core, const struct ipam_record *rec,
+		    struct err *err);
+/*
+ * ipam_dhcp_take() - without locks: where the pool of @rec has a DHCP server, lease
+ * what @rec asks for, into @rec->addr.
+ *
+ * @ret: it was leased: call ipam_dhcp_done() when it is handed out, or is not.
+ */
+int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec, bool *ret,
+		   struct err *err);
+void ipam_dhcp_done(struct ipam_core *core, const struct ipam_record *rec);
+/* Give back the leases of addresses that are not handed out. */
+void ipam_dhcp_settle(struct ipam_core *core);
+void ipam_dhcp_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx);
 
 /* ---- ipam_load.c --------------------------------------------------------- */
 

@@ -24,6 +24,7 @@ static const struct jdec_field fields[] = {
 	JDEC_FIELD("Automatic", JDEC_BOOL, struct ipam_record, automatic, 0),
 	JDEC_FIELD("Fixed", JDEC_BOOL, struct ipam_record, fixed, 0),
 	JDEC_FIELD("V6", JDEC_BOOL, struct ipam_record, v6, 0),
+	JDEC_FIELD("Dhcp", JDEC_STR, struct ipam_record, dhcp, 0),
 	JDEC_FIELD("Time", JDEC_STR, struct ipam_record, time, 0),
 	{ 0 },
 };
@@ -69,14 +70,22 @@ char *ipam_record_print(const struct ipam_record *rec)
 	return text ? strdup(text) : NULL;
 }
 
-json_object *ipam_pool_answer(const char *id, const struct ip_prefix *pool)
+#define DATA_GATEWAY "com.docker.network.gateway"
+
+json_object *ipam_pool_answer(const char *id, const struct ip_prefix *pool,
+			      const struct ip_addr *gateway)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
+	_cleanup_(json_putp) json_object *data = json_object_new_object();
+	struct ip_prefix at = { .addr = *gateway, .len = pool->len };
 	char text[PREFIX_STR_MAX];
 
+	if (!ip_is_none(gateway) &&
+	    answer_text(data, DATA_GATEWAY, ip_prefix_str(&at, text)))
+		return NULL;
 	ip_prefix_str(pool, text);
 	if (answer_text(o, "PoolID", id) || answer_text(o, "Pool", text) ||
-	    answer_put(o, "Data", json_object_new_object()))
+	    answer_put(o, "Data", take_ptr(data)))
 		return NULL;
 	return take_ptr(o);
 }

@@ -4,6 +4,7 @@
 #define IPAM_IPAM_RECORD_H
 
 #include <json-c/json.h>
+#include <net/if.h>
 
 #include "ipam/ipam_core.h"
 #include "lib/err.h"
@@ -29,8 +30,9 @@ struct ipam_record {
 	uint64_t born;
 	uint64_t rest; /* not 0: released, the lower the earlier */
 	bool automatic, fixed;
-	bool v6;       /* asked for, where .pool is none */
-	char time[32]; /* RFC 3339 */
+	bool v6;             /* asked for, where .pool is none */
+	char dhcp[IFNAMSIZ]; /* of a pool: where a DHCP server is asked */
+	char time[32];       /* RFC 3339 */
 };
 
 /* Decode @text.  -EBADMSG. */
@@ -42,7 +44,9 @@ char *ipam_record_print(const struct ipam_record *rec);
 int ipam_use_parse(const char *text, enum ipam_use *ret, struct err *err);
 
 /* The answers, also kept in the journal.  Owned; NULL: no memory. */
-json_object *ipam_pool_answer(const char *id, const struct ip_prefix *pool);
+/* @gateway: the network's, if the user gives none; or none. */
+json_object *ipam_pool_answer(const char *id, const struct ip_prefix *pool,
+			      const struct ip_addr *gateway);
 json_object *ipam_addr_answer(const struct ip_prefix *addr);
 
 /* "space/pool[/subpool]" */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipam/dhcp_talk.h"
 #include "ipam/ipam_priv.h"
 #include "lib/fail.h"
 #include "lib/log.h"
@@ -234,6 +235,7 @@ void ipam_core_tick(struct ipam_core *core)
 
 	if (++core->ticks % EXPIRE_TICKS != 0)
 		return;
+	ipam_dhcp_settle(core);
 	for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
 		struct err err = { 0 };
 
@@ -260,7 +262,16 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 	pthread_mutex_init(&core->lock, NULL);
 	problems_init(&core->problems);
 	clock_gettime(CLOCK_BOOTTIME, &core->started);
-	r = recover(core, err);
+	r = dhcp_keep_open(d->run, &core->dhcp, err);
+	/* several requests of an earlier life may have a dead server to ask */
+	core->dhcp_until = dhcp_now() + DHCP_WAIT_MS;
+	if (r == 0)
+		r = recover(core, err);
+	core->dhcp_until = 0;
+	if (r < 0)
+		return r;
+	ipam_dhcp_settle(core);
+	r = dhcp_keep_start(core->dhcp, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(core);
@@ -271,6 +282,7 @@ void ipam_core_close(struct ipam_core *core)
 {
 	if (!core)
 		return;
+	dhcp_keep_close(core->dhcp);
 	ipam_table_free(core);
 	nlk_close(core->nlk);
 	problems_fini(&core->problems);

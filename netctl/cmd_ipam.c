@@ -20,6 +20,7 @@ static const struct out_col pool_cols[] = {
 	{ "Resting", "RESTING", OUT_NUM, NULL },
 	{ "Size", "SIZE", OUT_NUM, NULL },
 	{ "Automatic", "AUTOMATIC", OUT_BOOL, NULL },
+	{ "DhcpParent", "DHCP", OUT_TEXT, NULL },
 	{ "PoolID", NULL, OUT_TEXT, NULL },
 	{ "AddressSpace", NULL, OUT_TEXT, NULL },
 	{ "Created", NULL, OUT_TEXT, NULL },
@@ -34,6 +35,12 @@ static const struct out_col lease_cols[] = {
 	{ "Fixed", "FIXED", OUT_BOOL, NULL },
 	{ "PoolID", "POOL ID", OUT_TEXT, NULL },
 	{ "Since", "SINCE", OUT_TEXT, NULL },
+	{ "DhcpState", "DHCP", OUT_TEXT, NULL },
+	{ "DhcpLeftMs", "LEFT", OUT_SPAN, NULL },
+	{ "DhcpServer", "SERVER", OUT_TEXT, NULL },
+	{ "DhcpParent", NULL, OUT_TEXT, NULL },
+	{ "DhcpRouter", NULL, OUT_TEXT, NULL },
+	{ "DhcpError", NULL, OUT_TEXT, NULL },
 	{ "Networks", NULL, OUT_NUM, NULL },
 	{ "Driver", NULL, OUT_TEXT, NULL },
 	{ 0 },
@@ -299,6 +306,11 @@ const struct cmd cmd_ipam_leases = {
 	.help = "\n"
 		"POOL is a pool, a range or any prefix: what lies in it is "
 		"listed.\n"
+		"DHCP is how an address that a DHCP server leases is held: "
+		"bound,\n"
+		"renewing (past half of its time), rebinding (any server will "
+		"do)\n"
+		"or lost; LEFT is its time.\n"
 		"\n"
 		"  netctl ipam leases 10.9.0.0/16\n"
 		"  netctl ipam leases --json | jq -r '.[].Address'\n",

@@ -82,7 +82,7 @@ fails_with 'pool 10.51.4.0/24 overlaps pool 10.51.0.0/16' \
 	docker network create -d bridge --subnet 10.51.4.0/24 x
 fails_with 'did you mean "berth.dhcp"?' \
 	docker network create -d bridge --ipam-opt berth.dchp=on x
-fails_with 'not handed out yet' docker network create -d bridge --ipam-opt berth.dhcp=on x
+fails_with 'berth.dhcp.parent=INTERFACE' docker network create -d bridge --ipam-opt berth.dhcp=on x
 # A network that its driver refuses leaves no pool behind.
 fails docker network create -d bridge --subnet 10.51.0.0/16 x
 fails docker network create -d berth-bridge --subnet 192.0.2.0/25 x

@@ -144,6 +144,7 @@ int pool_get(struct ipam_life *l, const char *pool, const char *sub,
 {
 	struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL };
 	char id[IPAM_ID_MAX] = "";
+	struct ip_addr gateway;
 	struct ip_prefix p;
 	struct err err = { 0 };
 	uint64_t seq = 0;
@@ -155,7 +156,7 @@ int pool_get(struct ipam_life *l, const char *pool, const char *sub,
 		CHECK(ip_prefix_parse(sub, &q.sub, NULL) == 0);
 	q.v6 = pool && strchr(pool, ':');
 	q.v6 |= pool && strcmp(pool, "v6") == 0;
-	r = ipam_pool_request(l->core, &q, id, &p, &seq, &err);
+	r = ipam_pool_request(l->core, &q, id, &p, &gateway, &seq, &err);
 	if (ret)
 		snprintf(ret, TEXT_MAX, "%s", id);
 	return delivered(l, seq, r, &err);

@@ -547,6 +547,7 @@ static void done_not_sent(struct ipam_life *l, void *arg)
 {
 	struct ipam_pool_req p = { .space = IPAM_SPACE_LOCAL };
 	struct ipam_addr_req a = { .pool_id = P };
+	struct ip_addr gw;
 	char id[IPAM_ID_MAX];
 	struct ip_prefix got;
 	uint64_t seq;
@@ -554,8 +555,8 @@ static void done_not_sent(struct ipam_life *l, void *arg)
 	(void)arg;
 	CHECK(ip_prefix_parse("10.1.0.0/29", &p.pool, NULL) == 0);
 	for (int i = 0; i < 2; i++) {
-		CHECK(ipam_pool_request(l->core, &p, id, &got, &seq, NULL) ==
-		      0);
+		CHECK(ipam_pool_request(l->core, &p, id, &got, &gw, &seq,
+					NULL) == 0);
 		CHECK(ipam_addr_request(l->core, &a, &got, &seq, NULL) == 0);
 		a.addr = got.addr;
 		a.addr.bytes[3] = 5;

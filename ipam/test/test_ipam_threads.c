@@ -263,12 +263,14 @@ static void *comes_and_goes(void *arg)
 	for (int i = 0; i < 60; i++) {
 		struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL };
 		struct ipam_addr_req a = { .use = IPAM_ENDPOINT };
+		struct ip_addr gw;
 		char id[IPAM_ID_MAX];
 		struct ip_prefix p;
 		uint64_t seq;
 
 		CHECK(ip_prefix_parse("10.7.0.0/24", &q.pool, NULL) == 0);
-		CHECK(ipam_pool_request(l->core, &q, id, &p, &seq, NULL) == 0);
+		CHECK(ipam_pool_request(l->core, &q, id, &p, &gw, &seq, NULL) ==
+		      0);
 		a.pool_id = id;
 		CHECK(ipam_addr_request(l->core, &a, &p, &seq, NULL) == 0);
 		CHECK(ipam_addr_release(l->core, id, &p.addr, &seq, NULL) == 0);

@@ -81,10 +81,13 @@ static int check_new(const struct lan_host *host, struct net_endpoint *ep,
 	if (kind->own_mac)
 		return choose_mac(host, ln->parent, ep, err);
 	if (ep->mac_given)
-		return err_set(err, -EINVAL,
-			       "MacAddress: all containers of an %s network "
-			       "have the parent's; leave out --mac-address",
-			       kind->what);
+		return err_set(
+			err, -EINVAL,
+			"MacAddress: all containers of an %s network "
+			"have the parent's; leave out --mac-address "
+			"and --ipam-driver berth-ipam, for which dockerd "
+			"makes one up",
+			kind->what);
 	return 0;
 }
 
