@@ -2,29 +2,14 @@
 /* HTTP over a unix socket, as a client: one libcurl handle a call. */
 #include "lib/client.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/client_priv.h"
+
 #define ANSWER_MAX  (64u << 20) /* bytes */
 #define PLUGIN_HOST "http://plugin.berth.localhost"
-
-struct answer {
-	char *text; /* owned */
-	size_t len;
-};
-
-static void curl_closep(CURL **c)
-{
-	if (*c)
-		curl_easy_cleanup(*c);
-}
-
-static void list_freep(struct curl_slist **l)
-{
-	curl_slist_free_all(*l);
-}
 
 static void parser_freep(json_tokener **t)
 {
@@ -37,22 +22,17 @@ static void json_freep(json_object **o)
 	json_object_put(*o);
 }
 
-static void answer_clear(struct answer *a)
-{
-	free(a->text);
-}
-
 static void library_begin(void)
 {
 	curl_global_init(CURL_GLOBAL_NOTHING);
 }
 
-static size_t on_data(char *data, size_t one, size_t n, void *ctx)
+size_t client_on_data(char *data, size_t one, size_t n, void *ctx)
 {
-	struct answer *a = ctx;
+	struct client_answer *a = ctx;
 	char *p;
 
-	if (n > ANSWER_MAX - a->len)
+	if (n > a->max - a->len)
 		return 0;
 	p = realloc(a->text, a->len + n + 1);
 	if (!p)
@@ -147,7 +127,7 @@ static const char *error_of(json_object *o)
 	return NULL;
 }
 
-static int answer_parse(const struct answer *a, const char *method,
+static int answer_parse(const struct client_answer *a, const char *method,
 			json_object **ret, struct err *err)
 {
 	_cleanup_(parser_freep) json_tokener *t = json_tokener_new();
@@ -171,8 +151,8 @@ static int answer_parse(const struct answer *a, const char *method,
 	return 0;
 }
 
-static int verdict(CURL *curl, const struct answer *a, const char *method,
-		   json_object **ret, struct err *err)
+static int verdict(CURL *curl, const struct client_answer *a,
+		   const char *method, json_object **ret, struct err *err)
 {
 	_cleanup_(json_freep) json_object *o = NULL;
 	const char *text;
@@ -204,7 +184,9 @@ static int perform(CURL *curl, const char *path, const char *url,
 		   const char *method, unsigned int timeout_ms,
 		   json_object **ret, struct err *err)
 {
-	_cleanup_(answer_clear) struct answer a = { 0 };
+	_cleanup_(client_answer_clear) struct client_answer a = {
+		.max = ANSWER_MAX,
+	};
 	char text[CURL_ERROR_SIZE] = "";
 	CURLcode rc;
 
@@ -213,7 +195,7 @@ static int perform(CURL *curl, const char *path, const char *url,
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, client_on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &a);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
 	rc = curl_easy_perform(curl);
@@ -223,7 +205,7 @@ static int perform(CURL *curl, const char *path, const char *url,
 	return verdict(curl, &a, method, ret, err);
 }
 
-static CURL *handle_new(void)
+CURL *client_handle(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -234,8 +216,8 @@ static CURL *handle_new(void)
 int client_call(const char *path, const char *method, json_object *body,
 		unsigned int timeout_ms, json_object **ret, struct err *err)
 {
-	_cleanup_(curl_closep) CURL *curl = handle_new();
-	_cleanup_(list_freep) struct curl_slist *head = NULL;
+	_cleanup_(client_curl_closep) CURL *curl = client_handle();
+	_cleanup_(client_list_freep) struct curl_slist *head = NULL;
 	const char *text = body ? json_object_to_json_string_ext(
 					  body, JSON_C_TO_STRING_PLAIN)
 				: "";
@@ -258,7 +240,7 @@ int client_call(const char *path, const char *method, json_object *body,
 static int http(const char *path, const char *request, const char *url_path,
 		unsigned int timeout_ms, json_object **ret, struct err *err)
 {
-	_cleanup_(curl_closep) CURL *curl = handle_new();
+	_cleanup_(client_curl_closep) CURL *curl = client_handle();
 	_cleanup_free_ char *url = NULL;
 
 	if (!curl || asprintf(&url, "http://docker.localhost%s", url_path) < 0)

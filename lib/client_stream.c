@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* An HTTP answer that goes on, a JSON object a line, beside another descriptor. */
+#include <string.h>
+#include <time.h>
+
+#include "lib/client.h"
+#include "lib/client_priv.h"
+#include "lib/jdec.h"
+
+struct client_stream {
+	CURLM *multi;                /* owned */
+	CURL *curl;                  /* owned; in .multi */
+	struct client_secret secret; /* owned */
+	struct curl_slist *head;     /* owned */
+	char *url, *host;            /* owned */
+	struct client_answer got;    /* what came and was not yet taken */
+	char text[CURL_ERROR_SIZE];
+};
+
+void client_stream_close(struct client_stream *s)
+{
+	if (!s)
+		return;
+	if (s->multi && s->curl)
+		curl_multi_remove_handle(s->multi, s->curl);
+	client_curl_closep(&s->curl);
+	if (s->multi)
+		curl_multi_cleanup(s->multi);
+	curl_slist_free_all(s->head);
+	client_secret_clear(&s->secret);
+	client_answer_clear(&s->got);
+	free(s->url);
+	free(s->host);
+	free(s);
+}
+
+int client_stream_open(const struct client_tls *tls,
+		       const struct client_post *post,
+		       struct client_stream **ret, struct err *err)
+{
+	_cleanup_(client_stream_closep) struct client_stream *s =
+		calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(err, -ENOMEM, "%s", post->path);
+	s->curl = client_handle();
+	s->multi = curl_multi_init();
+	s->host = strdup(post->host);
+	if (!s->curl || !s->multi || !s->host)
+		return err_set(err, -ENOMEM, "%s", post->path);
+	r = client_secret_copy(&s->secret, tls, err);
+	if (r < 0)
+		return r;
+	r = client_tcp_prepare(s->curl, &s->secret, post, &s->url, &s->head,
+			       err);
+	if (r < 0)
+		return r;
+	s->got.max = post->max;
+	curl_easy_setopt(s->curl, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)post->timeout_ms);
+	/* A peer that went without a word: asked after 20 s of silence. */
+	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPIDLE, 20L);
+	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPINTVL, 5L);
+	curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, client_on_data);
+	curl_easy_setopt(s->curl, CURLOPT_WRITEDATA, &s->got);
+	curl_easy_setopt(s->curl, CURLOPT_ERRORBUFFER, s->text);
+	if (curl_multi_add_handle(s->multi, s->curl) != CURLM_OK)
+		return err_set(err, -ENOMEM, "%s", post->path);
+	*ret = take_ptr(s);
+	return 0;
+}
+
+/* Return: 1: a line was there. */
+static int line_take(struct client_stream *s, json_object **ret,
+		     struct err *err)
+{
+	char *end = s->got.len ? memchr(s->got.text, '\n', s->got.len) : NULL;
+	size_t len;
+	int r;
+
+	if (!end)
+		return 0;
+	len = (size_t)(end - s->got.text);
+	r = jdec_parse(s->got.text, len, ret, err);
+	s->got.len -= len + 1;
+	memmove(s->got.text, end + 1, s->got.len + 1); /* with the NUL */
+	if (r < 0)
+		return err_wrap(err, -EBADMSG, "%s: a line of the answer",
+				s->host);
+	return 1;
+}
+
+/* Return: 0 while it goes on, else how it ended. */
+static int ended(struct client_stream *s, struct err *err)
+{
+	CURLMsg *m;
+	long status;
+	int left, r;
+
+	m = curl_multi_info_read(s->multi, &left);
+	if (!m || m->msg != CURLMSG_DONE)
+		return 0;
+	if (m->data.result != CURLE_OK)
+		return client_tcp_error(s->curl, m->data.result, s->host,
+					s->text, err);
+	r = client_tcp_status(s->curl, s->host, &status, err);
+	if (r < 0)
+		return r;
+	return err_set(err, -ECONNRESET,
+		       "%s: ended the answer (HTTP status %ld)", s->host,
+		       status);
+}
+
+static unsigned int ms_left(const struct timespec *end)
+{
+	struct timespec now;
+	long long ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (long long)(end->tv_sec - now.tv_sec) * 1000 +
+	     (end->tv_nsec - now.tv_nsec) / 1000000;
+	return ms > 0 ? (unsigned int)ms : 0;
+}
+
+int client_stream_next(struct client_stream *s, int wake_fd,
+		       unsigned int timeout_ms, json_object **ret,
+		       struct err *err)
+{
+	struct curl_waitfd wake = { .fd = wake_fd, .events = CURL_WAIT_POLLIN };
+	struct timespec end;
+	unsigned int left;
+	int running, r;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += timeout_ms / 1000;
+	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	for (;;) {
+		r = line_take(s, ret, err);
+		if (r != 0)
+			return r;
+		if (curl_multi_perform(s->multi, &running) != CURLM_OK)
+			return err_set(err, -ENOMEM, "%s", s->host);
+		r = line_take(s, ret, err);
+		if (r == 0)
+			r = ended(s, err);
+		if (r != 0)
+			return r;
+		left = ms_left(&end);
+		if (!left || (wake.revents & CURL_WAIT_POLLIN))
+			return 0;
+		curl_multi_poll(s->multi, &wake, wake_fd >= 0 ? 1 : 0,
+				(int)left, NULL);
+	}
+}
