@@ -34,13 +34,16 @@ size_t client_on_data(char *data, size_t one, size_t n, void *ctx)
 
 	if (n > a->max - a->len)
 		return 0;
-	p = realloc(a->text, a->len + n + 1);
-	if (!p)
-		return 0;
-	memcpy(p + a->len, data, n);
-	a->text = p;
+	if (a->len + n >= a->room) {
+		a->room = 2 * (a->len + n) + 1;
+		p = realloc(a->text, a->room);
+		if (!p)
+			return 0;
+		a->text = p;
+	}
+	memcpy(a->text + a->len, data, n);
 	a->len += n;
-	p[a->len] = '\0';
+	a->text[a->len] = '\0';
 	return one * n;
 }
 

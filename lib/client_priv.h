@@ -10,7 +10,7 @@
 
 struct client_answer {
 	char *text; /* owned; ends with a NUL */
-	size_t len;
+	size_t len, room;
 	size_t max; /* more is refused */
 };
 
@@ -18,7 +18,7 @@ static inline void client_answer_clear(struct client_answer *a)
 {
 	free(a->text);
 	a->text = NULL;
-	a->len = 0;
+	a->len = a->room = 0;
 }
 
 static inline void client_curl_closep(CURL **c)

@@ -165,6 +165,16 @@ void etcd_close(struct etcd *e)
 	free(e);
 }
 
+size_t etcd_member(struct etcd *e)
+{
+	size_t at;
+
+	pthread_mutex_lock(&e->lock);
+	at = e->at;
+	pthread_mutex_unlock(&e->lock);
+	return at;
+}
+
 /* gRPC's codes, as far as etcd uses them. */
 enum {
 	CODE_INVALID = 3,

@@ -55,6 +55,9 @@ int etcd_open(const struct etcd_config *cfg, struct etcd **ret,
 void etcd_close(struct etcd *e);
 DEFINE_CLEANUP(struct etcd, etcd_close)
 
+/* etcd_member() - which of the members is asked first now. */
+size_t etcd_member(struct etcd *e);
+
 struct etcd_head {
 	uint64_t cluster_id, member_id;
 	int64_t revision;
