@@ -32,6 +32,7 @@ struct ov_network {
 	struct ip_prefix pool4, pool6;
 	uint32_t vni; /* asked for; 0: any.  Filled by ov_dir_join */
 	bool encrypt;
+	bool known; /* this host's own records have it: ->vni is what it got */
 };
 
 /* An endpoint somewhere. */
@@ -60,6 +61,10 @@ struct ov_view {
 	size_t host_count;
 	struct ov_endpoint *endpoints; /* owned; never of this host */
 	size_t endpoint_count;
+	char (*fenced)
+		[65]; /* owned; endpoints of this host whose address or MAC
+			     * another has by now: to be cut off */
+	size_t fenced_count;
 };
 
 void ov_view_free(struct ov_view *v);
@@ -73,7 +78,8 @@ struct ov_dir_ops {
 	 * @net: ->vni is filled.  A second call with the same changes nothing.
 	 * Return: 0; -EEXIST when the name, a subnet or the VNI is another
 	 * network's (@err says whose); -EINVAL; -EAGAIN/-ETIMEDOUT when the
-	 * cluster does not answer and the network was not known before.
+	 * cluster does not answer and the network is not ->known; -ESTALE when
+	 * the cluster's data is older than what it said before.
 	 */
 	int (*join)(struct ov_dir *dir, struct ov_network *net,
 		    struct err *err);
@@ -84,7 +90,7 @@ struct ov_dir_ops {
 	 * .put() - an endpoint of this host, told to the others before it returns
 	 * (or as soon as the cluster answers again: then @err stays empty).
 	 * Return: 0; -EADDRINUSE when another endpoint has its address or MAC (@err
-	 * says which, and where).
+	 * says which, and where); -ESTALE, as .join().
 	 */
 	int (*put)(struct ov_dir *dir, const char *net_id,
 		   const struct ov_endpoint *ep, struct err *err);

@@ -1,0 +1,1 @@
+ar-src += netplugins/overlay/directory.c
