@@ -1,1 +1,11 @@
 ar-src += netplugins/overlay/directory.c
+ar-src += netplugins/overlay/cluster.c
+ar-src += netplugins/overlay/cluster_claim.c
+ar-src += netplugins/overlay/cluster_io.c
+ar-src += netplugins/overlay/cluster_keys.c
+ar-src += netplugins/overlay/cluster_lease.c
+ar-src += netplugins/overlay/cluster_net.c
+ar-src += netplugins/overlay/cluster_own.c
+ar-src += netplugins/overlay/cluster_thread.c
+ar-src += netplugins/overlay/cluster_view.c
+tests += netplugins/overlay/test_cluster.c

@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The directory that lives in etcd: what the driver calls. */
+#include "netplugins/overlay/cluster.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "netplugins/overlay/cluster_priv.h"
+
+#define LEASE_S  30
+#define RELIST_S 45
+#define GRACE_S  60
+
+struct cl_net *cl_net_find(struct cluster *c, const char *net_id)
+{
+	struct cl_net *n;
+
+	for (n = c->nets; n; n = n->next)
+		if (!n->gone && !strcmp(n->net.id, net_id))
+			break;
+	return n;
+}
+
+struct cl_net *cl_net_by_key(struct cluster *c, const char *key)
+{
+	struct cl_net *n;
+
+	for (n = c->nets; n && strcmp(n->key, key) != 0; n = n->next)
+		;
+	return n;
+}
+
+void cl_net_free(struct cl_net *n)
+{
+	struct cl_mine *m, *next;
+
+	if (!n)
+		return;
+	for (m = n->mine; m; m = next) {
+		next = m->next;
+		free(m);
+	}
+	for (size_t i = 0; i < n->count; i++)
+		free(n->peers[i].eps);
+	free(n->peers);
+	free(n);
+}
+DEFINE_CLEANUP(struct cl_net, cl_net_free)
+
+void cl_wake(struct cluster *c)
+{
+	(void)eventfd_write(c->wake, 1);
+}
+
+void cl_changed(struct cluster *c, struct cl_net *n)
+{
+	n->serial++;
+	n->changed = true;
+	(void)eventfd_write(c->fd, 1);
+}
+
+bool cl_is_away(int r)
+{
+	return r == -EAGAIN || r == -ETIMEDOUT || r == -EPROTO ||
+	       r == -EBADMSG || r == -EACCES || r == -ENOSPC ||
+	       r == -EMSGSIZE || r == -ENOENT || r == -ENONET;
+}
+
+/* ---- networks ---- */
+
+static int join_known(struct cluster *c, struct cl_net *n,
+		      const struct ov_network *net, const char *key,
+		      struct err *err)
+{
+	if (!n)
+		return 0;
+	if (!n->gone && strcmp(n->net.id, net->id) != 0)
+		return err_set(err, -EEXIST,
+			       "this host has network %s of the cluster "
+			       "already: network %.12s",
+			       key, n->net.id);
+	if (!n->gone && n->why[0])
+		return err_set(err, -EEXIST, "%s", n->why);
+	if (!n->gone)
+		return 1;
+	/* Left while etcd was away, and here again. */
+	pthread_mutex_lock(&c->lock);
+	n->gone = false;
+	n->due = true;
+	n->told = false;
+	memcpy(n->net.id, net->id, sizeof(n->net.id));
+	c->gen++;
+	pthread_mutex_unlock(&c->lock);
+	return 1;
+}
+
+static int join_new(struct cluster *c, struct ov_network *net, const char *key,
+		    struct err *err)
+{
+	_cleanup_(cl_net_freep) struct cl_net *n = calloc(1, sizeof(*n));
+	struct err why = { 0 };
+	int r;
+
+	if (!n)
+		return err_set(err, -ENOMEM, "network %.12s", net->id);
+	n->net = *net;
+	n->net.known = false;
+	n->due = true;
+	n->serial = 1;
+	snprintf(n->key, sizeof(n->key), "%s", key);
+	r = cl_ready(c, &why);
+	if (r == 0)
+		r = cl_lease_have(c, &why);
+	if (r == 0)
+		r = cl_net_tell(c, n, &why);
+	if (r == -ENOENT) {
+		cl_lease_lost(c);
+		r = -EAGAIN;
+	}
+	if (r < 0 && !(net->known && net->vni && cl_is_away(r)))
+		return err_set(err, r, "%s", why.msg);
+	*net = n->net;
+	net->known = true;
+	pthread_mutex_lock(&c->lock);
+	n->next = c->nets;
+	c->nets = take_ptr(n);
+	c->gen++;
+	pthread_mutex_unlock(&c->lock);
+	cl_wake(c);
+	return 0;
+}
+
+static int cl_join(struct ov_dir *dir, struct ov_network *net, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+	char key[CL_NAME_MAX];
+	struct cl_net *n;
+	int r = cl_net_key(net, key, err);
+
+	if (r < 0)
+		return r;
+	if (net->vni > OV_VNI_MAX)
+		return err_set(err, -EINVAL, "VNI %u: not in 1..%u", net->vni,
+			       OV_VNI_MAX);
+	pthread_mutex_lock(&c->write);
+	n = cl_net_by_key(c, key);
+	r = join_known(c, n, net, key, err);
+	if (r == 1) {
+		net->vni = n->net.vni;
+		net->known = true;
+		cl_wake(c);
+	}
+	if (r == 0)
+		r = join_new(c, net, key, err);
+	pthread_mutex_unlock(&c->write);
+	return r < 0 ? r : 0;
+}
+
+/* What can't be done now the thread does. */
+static void settle_now(struct cluster *c, struct cl_net *n)
+{
+	int r = cl_ready(c, NULL);
+
+	if (r == 0)
+		r = cl_lease_have(c, NULL);
+	while (r == 0) {
+		bool more = !n->gone || n->mine;
+
+		r = cl_net_settle(c, n, NULL);
+		if (r == 0 && !more)
+			return; /* @n is freed */
+		if (r == 0)
+			break;
+		r = r == 1 ? 0 : r;
+	}
+	cl_wake(c);
+}
+
+static int cl_leave(struct ov_dir *dir, const char *net_id, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+	struct cl_net *n;
+
+	(void)err;
+	pthread_mutex_lock(&c->write);
+	n = cl_net_find(c, net_id);
+	if (n) {
+		pthread_mutex_lock(&c->lock);
+		n->gone = true;
+		c->gen++;
+		for (struct cl_mine *m = n->mine; m; m = m->next)
+			m->gone = m->due = true;
+		pthread_mutex_unlock(&c->lock);
+		settle_now(c, n);
+	}
+	pthread_mutex_unlock(&c->write);
+	return 0;
+}
+
+/* ---- endpoints ---- */
+
+static bool endpoint_same(const struct ov_endpoint *a,
+			  const struct ov_endpoint *b)
+{
+	return ip_equal(&a->addr4, &b->addr4) &&
+	       ip_equal(&a->addr6, &b->addr6) && mac_equal(&a->mac, &b->mac) &&
+	       a->multicast == b->multicast;
+}
+
+/* Of this host's own first: it is there whether etcd answers or not. */
+static int here(const struct cl_net *n, const struct ov_endpoint *ep,
+		struct err *err)
+{
+	char text[IP_STR_MAX];
+
+	for (const struct cl_mine *m = n->mine; m; m = m->next) {
+		const struct ip_addr *a = NULL;
+
+		if (m->gone || !strcmp(m->ep.id, ep->id))
+			continue;
+		if (!ip_is_none(&ep->addr4) &&
+		    ip_equal(&ep->addr4, &m->ep.addr4))
+			a = &ep->addr4;
+		else if (!ip_is_none(&ep->addr6) &&
+			 ip_equal(&ep->addr6, &m->ep.addr6))
+			a = &ep->addr6;
+		if (a)
+			return err_set(err, -EADDRINUSE,
+				       "address %s is endpoint %.12s's on this "
+				       "host",
+				       ip_str(a, text), m->ep.id);
+		if (!mac_is_none(&ep->mac) && mac_equal(&ep->mac, &m->ep.mac))
+			return err_set(
+				err, -EADDRINUSE,
+				"MAC %s is endpoint %.12s's on this host",
+				mac_str(&ep->mac, text), m->ep.id);
+	}
+	return 0;
+}
+
+static int tell_now(struct cluster *c, struct cl_net *n,
+		    const struct ov_endpoint *ep, struct err *err)
+{
+	int r = cl_ready(c, err);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		if (r == 0)
+			r = cl_lease_have(c, err);
+		if (r == 0 && !n->told)
+			r = cl_net_tell(c, n, err);
+		if (r == 0)
+			r = cl_claim(c, n, ep, err);
+		if (r != -ENOENT && r != -ENONET)
+			return r;
+		if (r == -ENOENT)
+			cl_lease_lost(c);
+		n->told = false;
+		r = 0;
+	}
+	return -EAGAIN;
+}
+
+static int put(struct cluster *c, struct cl_net *n,
+	       const struct ov_endpoint *ep, struct err *err)
+{
+	struct cl_mine *old = cl_mine_find(n, ep->id);
+	_cleanup_free_ struct cl_mine *m = NULL;
+	struct err why = { 0 };
+	int r;
+
+	if (old && !old->gone && endpoint_same(&old->ep, ep))
+		return old->fenced ? err_set(err, -EADDRINUSE, "%s", old->why)
+				   : 0;
+	if (old && endpoint_same(&old->ep, ep)) {
+		pthread_mutex_lock(
+			&c->lock); /* taken back before it was told */
+		old->gone = old->told = false;
+		old->due = true;
+		pthread_mutex_unlock(&c->lock);
+		cl_wake(c);
+		return 0;
+	}
+	if (old)
+		return err_set(err, -EEXIST,
+			       "endpoint %.12s is there with other addresses",
+			       ep->id);
+	r = here(n, ep, err);
+	if (r < 0)
+		return r;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return err_set(err, -ENOMEM, "endpoint %.12s", ep->id);
+	m->ep = *ep;
+	memcpy(m->ep.node, c->node, sizeof(m->ep.node));
+	r = tell_now(c, n, ep, &why);
+	if (r < 0 && !cl_is_away(r))
+		return err_set(err, r, "%s", why.msg);
+	m->told = r == 0;
+	m->due = r < 0;
+	pthread_mutex_lock(&c->lock);
+	m->next = n->mine;
+	n->mine = take_ptr(m);
+	pthread_mutex_unlock(&c->lock);
+	if (r < 0)
+		cl_wake(c);
+	return 0;
+}
+
+static int cl_put(struct ov_dir *dir, const char *net_id,
+		  const struct ov_endpoint *ep, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+	struct cl_net *n;
+	int r;
+
+	if (!cl_word_valid(ep->id) || mac_is_none(&ep->mac))
+		return err_set(err, -EINVAL,
+			       "endpoint %.12s: an id and a MAC are needed",
+			       ep->id);
+	pthread_mutex_lock(&c->write);
+	n = cl_net_find(c, net_id);
+	r = n ? 0 : err_set(err, -ENOENT, "network %.12s: not joined", net_id);
+	if (r == 0 && n->why[0])
+		r = err_set(err, -EEXIST, "%s", n->why);
+	if (r == 0)
+		r = put(c, n, ep, err);
+	pthread_mutex_unlock(&c->write);
+	return r;
+}
+
+static int cl_del(struct ov_dir *dir, const char *net_id,
+		  const char *endpoint_id, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+	struct cl_net *n;
+	struct cl_mine *m;
+
+	(void)err;
+	pthread_mutex_lock(&c->write);
+	n = cl_net_find(c, net_id);
+	m = n ? cl_mine_find(n, endpoint_id) : NULL;
+	if (m) {
+		pthread_mutex_lock(&c->lock);
+		m->gone = m->due = true;
+		pthread_mutex_unlock(&c->lock);
+		if (n->told && cl_ready(c, NULL) == 0 &&
+		    cl_disclaim(c, n, &m->ep, NULL) == 0)
+			cl_mine_free(c, n, m);
+		else
+			cl_wake(c);
+	}
+	pthread_mutex_unlock(&c->write);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static int cl_fd(struct ov_dir *dir)
+{
+	return cl_of(dir)->fd;
+}
+
+static void cl_tell_changed(struct ov_dir *dir,
+			    void (*fn)(void *ctx, const char *net_id),
+			    void *ctx)
+{
+	struct cluster *c = cl_of(dir);
+	_cleanup_free_ char(*ids)[65] = NULL;
+	size_t n = 0, count = 0;
+	eventfd_t was;
+
+	(void)eventfd_read(c->fd, &was);
+	pthread_mutex_lock(&c->lock);
+	for (struct cl_net *net = c->nets; net; net = net->next)
+		n++;
+	ids = calloc(n + 1, sizeof(*ids));
+	for (struct cl_net *net = c->nets; ids && net; net = net->next) {
+		if (!net->changed || net->gone)
+			continue;
+		net->changed = false;
+		memcpy(ids[count++], net->net.id, sizeof(*ids));
+	}
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; i < count; i++)
+		fn(ctx, ids[i]);
+}
+
+/* Under ->lock. */
+static void check_etcd(const struct cluster *c, FILE *f)
+{
+	if (c->away_ms)
+		fprintf(f,
+			"etcd has not answered for %" PRIu64
+			" s, what runs goes on: %s\n",
+			(cl_now_ms() - c->away_ms) / 1000, c->away_why);
+	if (c->full)
+		fputs("etcd is full (alarm NOSPACE): compact and defragment "
+		      "it, "
+		      "then `etcdctl alarm disarm`\n",
+		      f);
+	if (c->safe)
+		fprintf(f, "%s; nothing is written until its data is adopted\n",
+			c->safe_why);
+	if (c->twin_why[0])
+		fprintf(f, "%s\n", c->twin_why);
+}
+
+static void check_net(const struct cluster *c, const struct cl_net *n, FILE *f)
+{
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		if (m->fenced && !m->gone)
+			fprintf(f,
+				"endpoint %.12s of network %.12s is cut off: "
+				"%s\n",
+				m->ep.id, n->net.id, m->why);
+	if (n->why[0])
+		fprintf(f, "network %.12s is cut off: %s\n", n->net.id, n->why);
+	for (size_t i = 0; i < n->count; i++) {
+		const struct cl_peer *p = &n->peers[i];
+
+		if (p->ignored)
+			fprintf(f,
+				"network %.12s: %" PRIu64
+				" records of host %s are not as a host "
+				"writes them: ignored\n",
+				n->net.id, p->ignored, p->node);
+		if (ip_equal(&p->host.vtep, &c->vtep))
+			fprintf(f,
+				"host %s says that this host's address is its "
+				"own: ignored\n",
+				p->node);
+	}
+}
+
+static void cl_check(struct ov_dir *dir,
+		     void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	struct cluster *c = cl_of(dir);
+	_cleanup_free_ char *text = NULL;
+	char *line, *save = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&c->lock);
+	check_etcd(c, f);
+	for (const struct cl_net *n = c->nets; n; n = n->next)
+		check_net(c, n, f);
+	pthread_mutex_unlock(&c->lock);
+	if (fclose(f) != 0)
+		return;
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		fn(ctx, line);
+}
+
+int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
+		     const char *key, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+
+	if (key && strlen(key) >= sizeof(c->key))
+		return err_set(err, -EINVAL, "a key of %zu characters",
+			       strlen(key));
+	pthread_mutex_lock(&c->write);
+	pthread_mutex_lock(&c->lock);
+	c->vtep = *vtep;
+	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
+	pthread_mutex_unlock(&c->lock);
+	c->host_due = true;
+	pthread_mutex_unlock(&c->write);
+	cl_wake(c);
+	return 0;
+}
+
+int cluster_adopt(struct ov_dir *dir, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+
+	(void)err;
+	pthread_mutex_lock(&c->write);
+	pthread_mutex_lock(&c->lock);
+	c->safe = false;
+	c->safe_why[0] = '\0';
+	c->cluster_id = 0;
+	c->revision = 0;
+	c->relist = true;
+	c->gen++;
+	for (struct cl_net *n = c->nets; n; n = n->next) {
+		n->create_rev = 0;
+		for (size_t i = 0; i < n->count; i++)
+			n->peers[i].rev = 0;
+	}
+	pthread_mutex_unlock(&c->lock);
+	cl_lease_lost(c);
+	pthread_mutex_unlock(&c->write);
+	return 0;
+}
+
+static void cl_close(struct ov_dir *dir)
+{
+	struct cluster *c = cl_of(dir);
+	struct cl_net *n, *next;
+
+	if (c->thread) {
+		pthread_mutex_lock(&c->lock);
+		c->stop = true;
+		pthread_mutex_unlock(&c->lock);
+		cl_wake(c);
+		pthread_join(c->thread, NULL);
+	}
+	for (n = c->nets; n; n = next) {
+		next = n->next;
+		cl_net_free(n);
+	}
+	etcd_close(c->rw);
+	etcd_close(c->ro);
+	closep(&c->fd);
+	closep(&c->wake);
+	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->write);
+	free(c);
+}
+
+static const struct ov_dir_ops cluster_ops = {
+	.join = cl_join,
+	.leave = cl_leave,
+	.put = cl_put,
+	.del = cl_del,
+	.view = cl_view,
+	.fd = cl_fd,
+	.changed = cl_tell_changed,
+	.check = cl_check,
+	.close = cl_close,
+};
+
+static void machine_read(char *buf, size_t size)
+{
+	_cleanup_close_ int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	buf[strspn(buf, "0123456789abcdef")] = '\0';
+}
+
+static int config_take(struct cluster *c, const struct cluster_config *cfg,
+		       struct err *err)
+{
+	const char *name = cfg->name ? cfg->name : "berth";
+
+	if (!cl_word_valid(name) || strlen(name) > 64)
+		return err_set(
+			err, -EINVAL,
+			"--cluster \"%s\": letters, digits, '_', '.' and "
+			"'-', at most 64",
+			name);
+	if (!cl_word_valid(cfg->node) || strlen(cfg->node) >= OV_NODE_MAX)
+		return err_set(err, -EINVAL,
+			       "--node \"%s\": letters, digits, '_', '.' and "
+			       "'-', at most %d",
+			       cfg->node, OV_NODE_MAX - 1);
+	snprintf(c->prefix, sizeof(c->prefix), "/berth/%s/", name);
+	snprintf(c->node, sizeof(c->node), "%s", cfg->node);
+	snprintf(c->key, sizeof(c->key), "%s", cfg->key ? cfg->key : "");
+	if (cfg->machine)
+		snprintf(c->machine, sizeof(c->machine), "%s", cfg->machine);
+	else
+		machine_read(c->machine, sizeof(c->machine));
+	c->vtep = cfg->vtep;
+	c->lease_s = cfg->lease_s ? cfg->lease_s : LEASE_S;
+	c->relist_s = cfg->relist_s ? cfg->relist_s : RELIST_S;
+	c->grace_s = cfg->grace_s ? cfg->grace_s : GRACE_S;
+	c->begin_ms = cl_now_ms();
+	c->host_due = true;
+	return 0;
+}
+
+int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
+		 struct err *err)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_set(err, -ENOMEM, "cluster");
+	c->dir.ops = &cluster_ops;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_init(&c->write, NULL);
+	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = c->fd < 0 || c->wake < 0 ? err_set(err, -errno, "eventfd") : 0;
+	if (r == 0)
+		r = config_take(c, cfg, err);
+	if (r == 0)
+		r = etcd_open(&cfg->etcd, &c->rw, err);
+	if (r == 0)
+		r = etcd_open(&cfg->etcd, &c->ro, err);
+	if (r == 0 && pthread_create(&c->thread, NULL, cl_thread, c) != 0)
+		r = err_set(err, -EAGAIN, "a thread for the cluster");
+	if (r < 0) {
+		c->thread = 0;
+		cl_close(&c->dir);
+		return r;
+	}
+	*ret = &c->dir;
+	return 0;
+}

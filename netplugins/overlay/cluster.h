@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cluster.h - the directory that lives in etcd: networks, hosts and endpoints of
+ * all hosts of a cluster.  docs/cluster.md has the keys and transactions.
+ */
+#ifndef NETPLUGINS_OVERLAY_CLUSTER_H
+#define NETPLUGINS_OVERLAY_CLUSTER_H
+
+#include "lib/etcd.h"
+#include "netplugins/overlay/directory.h"
+
+struct cluster_config {
+	struct etcd_config etcd;
+	const char *name;    /* of the cluster; NULL: "berth" */
+	const char *node;    /* this host's, like no other's */
+	const char *machine; /* tells two hosts with one .node apart; NULL: what
+			      * /etc/machine-id says */
+	struct ip_addr vtep; /* where the others reach this host */
+	const char *key;     /* WireGuard's, public; NULL: none */
+	unsigned int lease_s;  /* a host is dead after; 0: 30 */
+	unsigned int relist_s; /* a little more or less between two; 0: 45 */
+	unsigned int grace_s;  /* for .put() of what was there before; 0: 60 */
+};
+
+/*
+ * cluster_open() - the directory, with a thread of its own; etcd need not answer.
+ *
+ * .join() and .put() are asked of etcd at once where it answers; where it does not,
+ * .put(), .del(), .leave() and the .join() of a known network are kept in mind and
+ * done when it does.  What of this node nobody has put again .grace_s after this
+ * is removed.
+ *
+ * @cfg: the paths in .etcd are borrowed for good, all else is copied.
+ * Return: 0; -EINVAL: a name that can't be a part of a key; as etcd_open().
+ */
+int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
+		 struct err *err);
+
+/* cluster_host_set() - this host has another address or key: told to the others. */
+int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
+		     const char *key, struct err *err);
+
+/*
+ * cluster_adopt() - take etcd's data as it is now for true, after it went back
+ * (restored from a backup, another etcd): this host tells all it has again.
+ */
+int cluster_adopt(struct ov_dir *dir, struct err *err);
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * An endpoint's records: its own, and one for each address and its MAC, which make
+ * that no two have the same.  All of one endpoint are written and removed by one
+ * transaction that demands what was seen of them before; where that fails it reads
+ * them, and one decides again.  So a transaction of which nobody knows whether it was
+ * done is simply sent again: if it was, what it reads is ours.
+ *
+ * Each of them writes this host's member record of the network as well: what the
+ * others watch, and whose revision tells them that something here is new.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fail.h"
+#include "netplugins/overlay/cluster_priv.h"
+
+#define TRIES  8
+#define CLAIMS 4 /* the endpoint, two addresses, a MAC */
+
+struct claims {
+	char net[CL_KEY_MAX], member[CL_KEY_MAX];
+	char key[CLAIMS][CL_KEY_MAX]; /* the first: the endpoint's record */
+	char what[CLAIMS][64];        /* for people */
+	int64_t mod[CLAIMS];          /* as seen; 0: not there */
+	struct cl_owner owner[CLAIMS];
+	uint64_t lease[CLAIMS];
+	bool same; /* the endpoint's record is as it is to be */
+	size_t count;
+	char *text, *owner_text; /* owned */
+};
+
+static void claims_clear(struct claims *k)
+{
+	free(k->text);
+	free(k->owner_text);
+}
+
+static void claim_add(struct cluster *c, struct claims *k, const char *kind,
+		      const char *net, const char *value)
+{
+	cl_key(c, k->key[k->count], "%s/%s/%s", kind, net, value);
+	snprintf(k->what[k->count], sizeof(k->what[0]), "%s %s",
+		 *kind == 'a' ? "address" : "MAC", value);
+	k->count++;
+}
+
+static int claims_of(struct cluster *c, const struct cl_net *n,
+		     const struct ov_endpoint *ep, struct claims *k,
+		     struct err *err)
+{
+	struct ov_endpoint own = *ep;
+	struct cl_owner owner = { 0 };
+	char text[IP_STR_MAX], mac[MAC_STR_MAX];
+
+	memcpy(own.node, c->node, sizeof(own.node));
+	memcpy(owner.node, c->node, sizeof(owner.node));
+	memcpy(owner.id, ep->id, sizeof(owner.id));
+	k->text = cl_endpoint_encode(&own);
+	k->owner_text = cl_owner_encode(&owner);
+	if (!k->text || !k->owner_text)
+		return err_set(err, -ENOMEM, "endpoint %.12s", ep->id);
+	cl_key(c, k->net, "net/%s", n->key);
+	cl_key(c, k->member, "member/%s/%s", n->key, c->node);
+	cl_key(c, k->key[0], "node/%s/ep/%s/%s", c->node, n->key, ep->id);
+	k->count = 1;
+	if (!ip_is_none(&ep->addr4))
+		claim_add(c, k, "addr", n->key, ip_str(&ep->addr4, text));
+	if (!ip_is_none(&ep->addr6))
+		claim_add(c, k, "addr", n->key, ip_str(&ep->addr6, text));
+	if (!mac_is_none(&ep->mac))
+		claim_add(c, k, "mac", n->key, mac_str(&ep->mac, mac));
+	return 0;
+}
+
+static void gets(struct etcd_txn *t, const struct claims *k, bool other)
+{
+	for (size_t i = 0; i < k->count; i++) {
+		struct etcd_range q = { .key = k->key[i] };
+
+		if (other)
+			etcd_txn_else_get(t, &q);
+		else
+			etcd_txn_get(t, &q);
+	}
+}
+
+/* @got: of gets(). */
+static void seen(struct claims *k, const struct etcd_kvs *got)
+{
+	for (size_t i = 0; i < k->count; i++) {
+		const struct etcd_kv *kv = got[i].count ? &got[i].v[0] : NULL;
+
+		k->mod[i] = kv ? kv->mod_rev : 0;
+		k->lease[i] = kv ? kv->lease : 0;
+		memset(&k->owner[i], 0, sizeof(k->owner[i]));
+		if (i == 0)
+			k->same = kv && !strcmp(kv->value, k->text);
+		else if (kv && cl_owner_decode(kv, &k->owner[i]) < 0)
+			snprintf(k->owner[i].node, OV_NODE_MAX, "?");
+	}
+}
+
+static bool mine_has(const struct cl_net *n, const char *id)
+{
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		if (!m->gone && !strcmp(m->ep.id, id))
+			return true;
+	return false;
+}
+
+/* May it be taken?  What of this host no endpoint has any more is taken over. */
+static int decide(struct cluster *c, const struct cl_net *n,
+		  const struct ov_endpoint *ep, const struct claims *k,
+		  struct err *err)
+{
+	for (size_t i = 1; i < k->count; i++) {
+		const struct cl_owner *o = &k->owner[i];
+		bool here = !strcmp(o->node, c->node);
+
+		if (!k->mod[i] || (here && !strcmp(o->id, ep->id)) ||
+		    (here && !mine_has(n, o->id)))
+			continue;
+		return err_set(err, -EADDRINUSE,
+			       "%s is endpoint %.12s's on host %s", k->what[i],
+			       o->id, o->node);
+	}
+	return 0;
+}
+
+/* Is all there, by our lease?  Then there is nothing to write. */
+static bool told(const struct cluster *c, const struct ov_endpoint *ep,
+		 const struct claims *k)
+{
+	for (size_t i = 0; i < k->count; i++)
+		if (!k->mod[i] || k->lease[i] != c->lease ||
+		    (i && (strcmp(k->owner[i].node, c->node) != 0 ||
+			   strcmp(k->owner[i].id, ep->id) != 0)))
+			return false;
+	return k->same;
+}
+
+/* Return: 1: written; 0: decide again by what was read. */
+static int claim_once(struct cluster *c, const struct cl_net *n,
+		      struct claims *k, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "network %s", n->key);
+	etcd_txn_if_create(t, k->net, n->create_rev);
+	for (size_t i = 0; i < k->count; i++) {
+		etcd_txn_if_mod(t, k->key[i], k->mod[i]);
+		etcd_txn_put(t, k->key[i], i ? k->owner_text : k->text,
+			     c->lease);
+	}
+	etcd_txn_put(t, k->member, "", c->lease);
+	gets(t, k, true);
+	etcd_txn_else_get(t, &(struct etcd_range){ .key = k->net });
+	r = cl_txn(c, c->rw, t, &res, err);
+	if (r < 0)
+		return r;
+	if (!res.done) {
+		const struct etcd_kvs *net = &res.got[k->count];
+
+		seen(k, res.got);
+		if (!net->count || net->v[0].create_rev != n->create_rev)
+			r = err_set(err, -ENONET,
+				    "network %s is gone from the cluster",
+				    n->key);
+	}
+	if (r == 0)
+		r = res.done;
+	etcd_result_clear(&res);
+	return r;
+}
+
+int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
+	     struct err *err)
+{
+	_cleanup_(claims_clear) struct claims k = { 0 };
+	int r = claims_of(c, n, ep, &k, err);
+
+	if (r == 0)
+		r = FAILPOINT("cluster.claim");
+	/* At first as if nothing were there: it mostly is so. */
+	for (unsigned int i = 0; r == 0 && i < TRIES; i++) {
+		r = claim_once(c, n, &k, err);
+		if (r != 0)
+			break;
+		r = decide(c, n, ep, &k, err);
+		if (r == 0 && told(c, ep, &k))
+			return 0;
+	}
+	if (r == 0)
+		return err_set(err, -EAGAIN, "endpoint %.12s: fought over",
+			       ep->id);
+	return r < 0 ? r : 0;
+}
+
+static int look(struct cluster *c, struct claims *k, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "etcd");
+	gets(t, k, false);
+	r = cl_txn(c, c->rw, t, &res, err);
+	if (r == 0 && !res.done)
+		r = err_set(err, -EBADMSG, "etcd's answer: not succeeded");
+	if (r == 0)
+		seen(k, res.got);
+	etcd_result_clear(&res);
+	return r;
+}
+
+/* Return: 1: what is ours of it is gone; 0: look again. */
+static int disclaim_once(struct cluster *c, const struct ov_endpoint *ep,
+			 const struct claims *k, bool ring, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	unsigned int n = 0;
+	bool done;
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "etcd");
+	for (size_t i = 0; i < k->count; i++) {
+		if (!k->mod[i] ||
+		    (i && (strcmp(k->owner[i].node, c->node) != 0 ||
+			   strcmp(k->owner[i].id, ep->id) != 0)))
+			continue;
+		etcd_txn_if_mod(t, k->key[i], k->mod[i]);
+		etcd_txn_del(t, k->key[i], NULL);
+		n++;
+	}
+	if (n == 0)
+		return 1;
+	if (ring)
+		etcd_txn_put(t, k->member, "", c->lease);
+	r = cl_txn(c, c->rw, t, &res, err);
+	done = res.done;
+	etcd_result_clear(&res);
+	return r < 0 ? r : done;
+}
+
+int cl_disclaim(struct cluster *c, struct cl_net *n,
+		const struct ov_endpoint *ep, struct err *err)
+{
+	_cleanup_(claims_clear) struct claims k = { 0 };
+	bool ring = n->told && c->lease;
+	int r = claims_of(c, n, ep, &k, err);
+
+	if (r == 0)
+		r = FAILPOINT("cluster.disclaim");
+	for (unsigned int i = 0; r == 0 && i < TRIES; i++) {
+		r = look(c, &k, err);
+		if (r == 0)
+			r = disclaim_once(c, ep, &k, ring, err);
+		/* Full: only what frees space is done.  The others see it when
+		 * they count. */
+		if (r == -ENOSPC && ring) {
+			ring = false;
+			r = 0;
+		}
+	}
+	if (r == 0)
+		return err_set(err, -EAGAIN, "endpoint %.12s: fought over",
+			       ep->id);
+	return r < 0 ? r : 0;
+}

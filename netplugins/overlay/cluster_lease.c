@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * This host's lease: what it told goes when the host does.
+ *
+ * A daemon that starts again takes the lease that its host's record has, if it still
+ * runs: else all that others know of this host would go and come.  Two machines that
+ * have one node name by mistake must not take turns in that, so the record says which
+ * machine wrote it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fail.h"
+#include "netplugins/overlay/cluster_priv.h"
+
+void cl_lease_lost(struct cluster *c)
+{
+	c->lease = 0;
+	c->host_due = true;
+	pthread_mutex_lock(&c->lock);
+	for (struct cl_net *n = c->nets; n; n = n->next) {
+		n->told = false;
+		n->due = true;
+		for (struct cl_mine *m = n->mine; m; m = m->next) {
+			m->told = false;
+			m->due = true;
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	cl_wake(c);
+}
+
+static int twin(struct cluster *c, const struct cl_host_record *rec,
+		struct err *err)
+{
+	char at[IP_STR_MAX];
+
+	pthread_mutex_lock(&c->lock);
+	snprintf(c->twin_why, sizeof(c->twin_why),
+		 "another machine (at %s) has the node name %s: give this one "
+		 "another by --node",
+		 ip_str(&rec->vtep, at), c->node);
+	pthread_mutex_unlock(&c->lock);
+	return err_set(err, -EEXIST, "%s", c->twin_why);
+}
+
+/* The lease of an earlier life, or a new one.  @kv: our record; NULL: none. */
+static int lease_get(struct cluster *c, const struct etcd_kv *kv,
+		     struct err *err)
+{
+	struct cl_host_record rec;
+	struct err why = { 0 };
+	unsigned int ttl;
+	int r;
+
+	if (kv && cl_host_decode(kv, c->node, &rec) == 0) {
+		if (strcmp(rec.machine, c->machine) != 0)
+			return twin(c, &rec, err);
+		if (kv->lease &&
+		    etcd_lease_keep(c->rw, kv->lease, &ttl, NULL) == 0) {
+			c->lease = kv->lease;
+			return 0;
+		}
+	}
+	r = etcd_lease_grant(c->rw, c->lease_s, &c->lease, &ttl, &why);
+	cl_note(c, r, &why);
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
+static char *host_text(struct cluster *c)
+{
+	struct cl_host_record rec = { 0 };
+
+	memcpy(rec.node, c->node, sizeof(rec.node));
+	memcpy(rec.machine, c->machine, sizeof(rec.machine));
+	pthread_mutex_lock(&c->lock);
+	rec.vtep = c->vtep;
+	memcpy(rec.key, c->key, sizeof(rec.key));
+	pthread_mutex_unlock(&c->lock);
+	return cl_host_encode(&rec);
+}
+
+/* Return: 1: it is written; 0: somebody was faster. */
+static int host_put(struct cluster *c, const char *key,
+		    const struct etcd_kv *kv, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	_cleanup_free_ char *text = host_text(c);
+	struct etcd_result res = { 0 };
+	bool done;
+	int r;
+
+	if (!t || !text)
+		return err_set(err, -ENOMEM, "node %s", c->node);
+	etcd_txn_if_mod(t, key, kv ? kv->mod_rev : 0);
+	etcd_txn_put(t, key, text, c->lease);
+	r = cl_txn(c, c->rw, t, &res, err);
+	done = res.done;
+	etcd_result_clear(&res);
+	return r < 0 ? r : done;
+}
+
+static int host_have(struct cluster *c, struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	struct etcd_kv *kv;
+	char key[CL_KEY_MAX];
+	int r;
+
+	cl_key(c, key, "node/%s/host", c->node);
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, &head,
+		     err);
+	if (r < 0)
+		return r;
+	kv = kvs.count ? &kvs.v[0] : NULL;
+	if (!c->lease)
+		r = lease_get(c, kv, err);
+	if (r == 0)
+		r = FAILPOINT("cluster.host");
+	if (r == 0)
+		r = host_put(c, key, kv, err);
+	etcd_kvs_clear(&kvs);
+	return r;
+}
+
+int cl_lease_have(struct cluster *c, struct err *err)
+{
+	int r = 0;
+
+	if (c->lease && !c->host_due)
+		return 0;
+	for (unsigned int i = 0; r == 0 && i < 4; i++) {
+		r = host_have(c, err);
+		if (r == -ENOENT) { /* it expired meanwhile */
+			c->lease = 0;
+			r = 0;
+		}
+	}
+	if (r <= 0)
+		return r < 0 ? r
+			     : err_set(err, -EAGAIN,
+				       "node %s: its record is fought over",
+				       c->node);
+	c->host_due = false;
+	pthread_mutex_lock(&c->lock);
+	c->twin_why[0] = '\0';
+	/* Each network's members are told by a new member record. */
+	for (struct cl_net *n = c->nets; n; n = n->next) {
+		n->told = false;
+		n->due = true;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}

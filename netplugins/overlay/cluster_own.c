@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What this host has, and that etcd is told of it: at once where it answers, later
+ * where it does not, again after its lease was lost.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "netplugins/overlay/cluster_priv.h"
+
+struct cl_mine *cl_mine_find(struct cl_net *n, const char *id)
+{
+	struct cl_mine *m;
+
+	for (m = n->mine; m && strcmp(m->ep.id, id) != 0; m = m->next)
+		;
+	return m;
+}
+
+void cl_mine_free(struct cluster *c, struct cl_net *n, struct cl_mine *m)
+{
+	struct cl_mine **at;
+
+	pthread_mutex_lock(&c->lock);
+	for (at = &n->mine; *at != m; at = &(*at)->next)
+		;
+	*at = m->next;
+	pthread_mutex_unlock(&c->lock);
+	free(m);
+}
+
+static void net_remove(struct cluster *c, struct cl_net *n)
+{
+	struct cl_net **at;
+
+	pthread_mutex_lock(&c->lock);
+	for (at = &c->nets; *at != n; at = &(*at)->next)
+		;
+	*at = n->next;
+	pthread_mutex_unlock(&c->lock);
+	cl_net_free(n);
+}
+
+/* The network is another's by now. */
+static void net_lost(struct cluster *c, struct cl_net *n, const struct err *why)
+{
+	pthread_mutex_lock(&c->lock);
+	snprintf(n->why, sizeof(n->why), "%.*s", CL_WHY_MAX - 1, why->msg);
+	n->due = false;
+	cl_changed(c, n);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void mine_is(struct cluster *c, struct cl_net *n, struct cl_mine *m,
+		    bool fenced, const struct err *why)
+{
+	pthread_mutex_lock(&c->lock);
+	if (m->fenced != fenced)
+		cl_changed(c, n);
+	m->fenced = fenced;
+	m->told = !fenced;
+	m->due = false;
+	snprintf(m->why, sizeof(m->why), "%.*s", CL_WHY_MAX - 1,
+		 fenced ? why->msg : "");
+	pthread_mutex_unlock(&c->lock);
+}
+
+static struct cl_mine *mine_due(struct cl_net *n)
+{
+	struct cl_mine *m;
+
+	for (m = n->mine; m && !m->due; m = m->next)
+		;
+	return m;
+}
+
+/* Return: 1: again. */
+static int stumble(struct cluster *c, struct cl_net *n, int r)
+{
+	if (r == -ENOENT) {
+		cl_lease_lost(c);
+		return 1;
+	}
+	if (r == -ENONET) {
+		n->told = false;
+		n->due = true;
+		return 1;
+	}
+	return r;
+}
+
+static int mine_settle(struct cluster *c, struct cl_net *n, struct cl_mine *m,
+		       struct err *err)
+{
+	struct err why = { 0 };
+	int r;
+
+	if (m->gone) {
+		r = cl_disclaim(c, n, &m->ep, err);
+		if (r < 0)
+			return stumble(c, n, r);
+		cl_mine_free(c, n, m);
+		return 1;
+	}
+	r = cl_claim(c, n, &m->ep, &why);
+	if (r == 0 || r == -EADDRINUSE) {
+		mine_is(c, n, m, r < 0, &why);
+		return 1;
+	}
+	return stumble(c, n, err_set(err, r, "%s", why.msg));
+}
+
+int cl_net_settle(struct cluster *c, struct cl_net *n, struct err *err)
+{
+	struct cl_mine *m = mine_due(n);
+	struct err why = { 0 };
+	int r;
+
+	if (n->gone && m)
+		return mine_settle(c, n, m, err);
+	if (n->gone) {
+		r = cl_net_untell(c, n, err);
+		if (r == 0)
+			net_remove(c, n);
+		return r;
+	}
+	if (!n->told && n->due) {
+		r = cl_net_tell(c, n, &why);
+		if (r == -EEXIST) {
+			net_lost(c, n, &why);
+			return 0;
+		}
+		return r < 0 ? stumble(c, n, err_set(err, r, "%s", why.msg))
+			     : 1;
+	}
+	return n->told && m ? mine_settle(c, n, m, err) : 0;
+}
+
+static struct cl_net *net_due(struct cluster *c)
+{
+	struct cl_net *n;
+
+	for (n = c->nets; n; n = n->next)
+		if (n->gone || (!n->told && n->due) || (n->told && mine_due(n)))
+			return n;
+	return NULL;
+}
+
+/* One thing, so that a request's turn comes between two.  Return: 1: there may be
+ * more. */
+static int tell_one(struct cluster *c, struct err *err)
+{
+	struct cl_net *n;
+	int r;
+
+	pthread_mutex_lock(&c->write);
+	r = cl_lease_have(c, err);
+	if (r == 0) {
+		n = net_due(c);
+		if (n)
+			r = cl_net_settle(c, n, err);
+		if (n && r == 0)
+			r = 1;
+	}
+	pthread_mutex_unlock(&c->write);
+	return r;
+}
+
+int cl_own_tell(struct cluster *c, struct err *err)
+{
+	int r;
+
+	do
+		r = tell_one(c, err);
+	while (r == 1);
+	return r;
+}
+
+/* What is etcd's own of this host. */
+struct own {
+	struct cluster *c;
+	char ep[CL_KEY_MAX], net[CL_KEY_MAX], host[CL_KEY_MAX];
+	bool host_there, grace;
+};
+
+/* "NETWORK/ID" -> both, into @net. */
+static const char *split(const char *s, char net[static CL_NAME_MAX])
+{
+	const char *slash = strchr(s, '/');
+
+	if (!slash || slash - s >= CL_NAME_MAX)
+		return NULL;
+	memcpy(net, s, (size_t)(slash - s));
+	net[slash - s] = '\0';
+	return slash + 1;
+}
+
+static int own_endpoint(struct own *o, const struct etcd_kv *kv,
+			struct err *err)
+{
+	_cleanup_free_ struct cl_net *none = NULL;
+	char net[CL_NAME_MAX], prefix[CL_KEY_MAX];
+	const char *id = split(kv->key + strlen(o->ep), net);
+	struct cl_net *n = id ? cl_net_by_key(o->c, net) : NULL;
+	struct cl_mine *m = n ? cl_mine_find(n, id) : NULL;
+	struct ov_endpoint ep = { 0 };
+
+	if (!id || (m && m->told && kv->lease == o->c->lease)) {
+		if (m)
+			m->due = m->gone; /* it is there */
+		return 0;
+	}
+	if (m || !o->grace)
+		return 0;
+	none = calloc(1, sizeof(*none));
+	if (!none)
+		return err_set(err, -ENOMEM, "etcd");
+	memcpy(none->key, net, sizeof(none->key));
+	none->told = n && n->told;
+	cl_key(o->c, prefix, "node/%s/ep/%s/", o->c->node, net);
+	if (cl_endpoint_decode(kv, prefix, o->c->node, &none->net, &ep) < 0)
+		snprintf(ep.id, sizeof(ep.id), "%.64s", id);
+	return cl_disclaim(o->c, none, &ep, err);
+}
+
+static int own_net(struct own *o, const struct etcd_kv *kv, struct err *err)
+{
+	const char *key = kv->key + strlen(o->net);
+	struct cl_net *n = cl_net_by_key(o->c, key);
+
+	if (n && kv->lease == o->c->lease)
+		n->due = n->gone;
+	if (n || !o->grace)
+		return 0;
+	return cl_net_untell_key(o->c, key, err);
+}
+
+static int own_record(struct own *o, const struct etcd_kv *kv, struct err *err)
+{
+	if (!strcmp(kv->key, o->host)) {
+		o->host_there = kv->lease == o->c->lease;
+		return 0;
+	}
+	if (!strncmp(kv->key, o->ep, strlen(o->ep)))
+		return own_endpoint(o, kv, err);
+	if (!strncmp(kv->key, o->net, strlen(o->net)))
+		return own_net(o, kv, err);
+	return 0;
+}
+
+/* Under ->write.  What stays due was not there: to be told again; what is fenced may
+ * be free now. */
+static void all_due(struct cluster *c)
+{
+	pthread_mutex_lock(&c->lock);
+	for (struct cl_net *n = c->nets; n; n = n->next) {
+		n->due = true;
+		for (struct cl_mine *m = n->mine; m; m = m->next)
+			m->due = true;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void due_is_untold(struct cluster *c, bool host_there)
+{
+	pthread_mutex_lock(&c->lock);
+	c->host_due = c->host_due || !host_there;
+	for (struct cl_net *n = c->nets; n; n = n->next) {
+		if (n->due)
+			n->told = false;
+		for (struct cl_mine *m = n->mine; m; m = m->next)
+			if (m->due)
+				m->told = false;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+int cl_own_check(struct cluster *c, struct err *err)
+{
+	struct own o = { .c = c,
+			 .grace = cl_now_ms() - c->begin_ms >
+				  (uint64_t)c->grace_s * 1000 };
+	char key[CL_KEY_MAX], end[CL_KEY_MAX];
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	int r;
+
+	cl_key(c, key, "node/%s/", c->node);
+	cl_key(c, end, "node/%s0", c->node);
+	cl_key(c, o.ep, "node/%s/ep/", c->node);
+	cl_key(c, o.net, "node/%s/net/", c->node);
+	cl_key(c, o.host, "node/%s/host", c->node);
+	pthread_mutex_lock(&c->write);
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key, .end = end },
+		     &kvs, &head, err);
+	if (r == 0)
+		all_due(c);
+	for (size_t i = 0; r == 0 && i < kvs.count; i++)
+		r = own_record(&o, &kvs.v[i], err);
+	if (r == 0)
+		due_is_untold(c, o.host_there);
+	pthread_mutex_unlock(&c->write);
+	etcd_kvs_clear(&kvs);
+	return r;
+}

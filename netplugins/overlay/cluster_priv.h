@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cluster_priv.h - what the files of the cluster share.
+ *
+ * Two locks.  ->write is held over a writing transaction, and by whoever changes what
+ * this host has (networks, its endpoints); ->lock, taken after it, for moments, by
+ * whoever reads or changes anything.  So with ->write what this host has can be read
+ * without ->lock.  What other hosts have is changed by the thread alone.
+ */
+#ifndef NETPLUGINS_OVERLAY_CLUSTER_PRIV_H
+#define NETPLUGINS_OVERLAY_CLUSTER_PRIV_H
+
+#include <pthread.h>
+
+#include "netplugins/overlay/cluster.h"
+
+#define CL_KEY_MAX  448
+#define CL_NAME_MAX 144 /* a network's in keys: "n.shop", "p.10.1.0.0-24" */
+#define CL_WHY_MAX  256
+
+/* An endpoint of this host. */
+struct cl_mine {
+	struct ov_endpoint ep;
+	bool told, fenced;
+	bool due;             /* to be told; with .gone: to be taken back */
+	bool gone;            /* nobody's any more */
+	char why[CL_WHY_MAX]; /* .fenced */
+	struct cl_mine *next;
+};
+
+/* Another host, in one network. */
+struct cl_peer {
+	char node[OV_NODE_MAX];
+	int64_t rev;    /* of its member record when it was read; 0: never */
+	uint64_t total; /* records of endpoints, valid or not */
+	uint64_t ignored;
+	struct ov_host host; /* .vtep none: not there */
+	int64_t host_rev;
+	struct ov_endpoint *eps; /* owned */
+	size_t count;
+};
+
+struct cl_net {
+	struct ov_network net;
+	char key[CL_NAME_MAX];
+	int64_t create_rev;    /* of its record: which network of that name */
+	bool told;             /* this host is a member, by this lease */
+	bool due;              /* to be told; with .gone: to be left */
+	bool gone;             /* left */
+	char why[CL_WHY_MAX];  /* it is another's by now; "": no */
+	struct cl_mine *mine;  /* owned */
+	struct cl_peer *peers; /* owned */
+	size_t count;
+	int64_t rev; /* etcd's, when it was listed; 0: never */
+	uint64_t serial;
+	bool changed; /* since .changed() */
+	struct cl_net *next;
+};
+
+struct cluster {
+	struct ov_dir dir;
+	struct etcd *rw, *ro; /* under ->write; the thread's */
+	char prefix[96];      /* "/berth/NAME/" */
+	char node[OV_NODE_MAX], machine[65];
+	unsigned int lease_s, relist_s, grace_s;
+	int fd, wake; /* eventfds: for the driver; for the thread */
+	pthread_t thread;
+
+	pthread_mutex_t write;
+	uint64_t lease; /* 0: none */
+	bool host_due;  /* its record is to be written */
+
+	pthread_mutex_t lock;
+	bool stop;
+	struct ip_addr vtep;
+	char key[OV_KEY_MAX];
+	struct cl_net *nets; /* owned */
+	unsigned int gen;    /* grows when a network comes or goes */
+	bool relist;
+	/* How etcd is: */
+	uint64_t away_ms; /* since when; 0: it answers */
+	char away_why[CL_WHY_MAX];
+	bool safe; /* its data went back: nothing is written */
+	char safe_why[CL_WHY_MAX];
+	char twin_why[CL_WHY_MAX]; /* another machine has our name */
+	bool full;                 /* NOSPACE */
+	uint64_t cluster_id;
+	int64_t revision; /* highest seen */
+	uint64_t begin_ms;
+};
+
+static inline struct cluster *cl_of(struct ov_dir *dir)
+{
+	return container_of(dir, struct cluster, dir);
+}
+
+uint64_t cl_now_ms(void);
+void cl_wake(struct cluster *c);
+/* Under ->lock: a view is another from now on. */
+void cl_changed(struct cluster *c, struct cl_net *n);
+/* Under either lock. */
+struct cl_net *cl_net_find(struct cluster *c, const char *net_id);
+struct cl_net *cl_net_by_key(struct cluster *c, const char *key);
+void cl_net_free(struct cl_net *n);
+/* Does this error mean that etcd is not to be had now? */
+bool cl_is_away(int r);
+
+/* cluster_io.c: etcd, and what its answers say of it. */
+int cl_range(struct cluster *c, struct etcd *e, const struct etcd_range *q,
+	     struct etcd_kvs *ret, struct etcd_head *head, struct err *err);
+int cl_txn(struct cluster *c, struct etcd *e, const struct etcd_txn *t,
+	   struct etcd_result *ret, struct err *err);
+/* Of a call that has no header of use; @r: what it returned. */
+void cl_note(struct cluster *c, int r, const struct err *err);
+/* Not now: it was away a moment ago.  @err says since when and why. */
+int cl_ready(struct cluster *c, struct err *err);
+
+/* cluster_keys.c */
+void cl_key(const struct cluster *c, char buf[static CL_KEY_MAX],
+	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool cl_word_valid(const char *s);
+int cl_net_key(const struct ov_network *net, char buf[static CL_NAME_MAX],
+	       struct err *err);
+/* "sub4/0a010000": sorts as the subnets do. */
+void cl_subnet_key(const struct cluster *c, const struct ip_addr *a,
+		   char buf[static CL_KEY_MAX]);
+
+struct cl_net_record {
+	char name[65], node[OV_NODE_MAX];
+	struct ip_prefix pool4, pool6;
+	uint32_t vni;
+	bool encrypt;
+};
+struct cl_subnet_record {
+	struct ip_prefix subnet;
+	char net[CL_NAME_MAX];
+};
+struct cl_owner { /* of an address or a MAC */
+	char node[OV_NODE_MAX], id[65];
+};
+struct cl_host_record {
+	char node[OV_NODE_MAX], machine[65], key[OV_KEY_MAX];
+	struct ip_addr vtep;
+};
+
+/* Owned text; NULL: out of memory. */
+char *cl_net_encode(const struct cl_net_record *r);
+char *cl_subnet_encode(const struct cl_subnet_record *r);
+char *cl_owner_encode(const struct cl_owner *r);
+char *cl_host_encode(const struct cl_host_record *r);
+char *cl_endpoint_encode(const struct ov_endpoint *ep);
+
+/* Return: 0; -EBADMSG: nothing that we would write. */
+int cl_net_decode(const struct etcd_kv *kv, struct cl_net_record *ret);
+int cl_subnet_decode(const struct etcd_kv *kv, struct cl_subnet_record *ret);
+int cl_owner_decode(const struct etcd_kv *kv, struct cl_owner *ret);
+/* Of @node: its own name must be in it. */
+int cl_host_decode(const struct etcd_kv *kv, const char *node,
+		   struct cl_host_record *ret);
+/* Below @prefix, ".../ep/NETWORK/" of @node: what the key says must be in it, and
+ * its addresses in the network. */
+int cl_endpoint_decode(const struct etcd_kv *kv, const char *prefix,
+		       const char *node, const struct ov_network *net,
+		       struct ov_endpoint *ret);
+
+/* cluster_net.c; under ->write. */
+int cl_net_tell(struct cluster *c, struct cl_net *n, struct err *err);
+int cl_net_untell(struct cluster *c, struct cl_net *n, struct err *err);
+/* The same of a network that this host has told in an earlier life. */
+int cl_net_untell_key(struct cluster *c, const char *net_key, struct err *err);
+
+/* cluster_claim.c; under ->write. */
+/* Return: 0; -EADDRINUSE; -ENONET: the network is another or gone. */
+int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
+	     struct err *err);
+int cl_disclaim(struct cluster *c, struct cl_net *n,
+		const struct ov_endpoint *ep, struct err *err);
+
+/* cluster_lease.c; under ->write. */
+/* A lease, and this host's record by it. */
+int cl_lease_have(struct cluster *c, struct err *err);
+/* It is gone: all must be told again. */
+void cl_lease_lost(struct cluster *c);
+
+/* cluster_view.c: what other hosts have; the thread's. */
+int cl_list(struct cluster *c, const char *key, struct err *err);
+int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
+	     size_t count, struct err *err);
+int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
+	    struct err *err);
+
+/* cluster_own.c: what this host has.  The first three under ->write. */
+struct cl_mine *cl_mine_find(struct cl_net *n, const char *id);
+void cl_mine_free(struct cluster *c, struct cl_net *n, struct cl_mine *m);
+/* Do what is due of @n; a left one is freed by it.  Return: 1: and once more, please;
+ * 0; -errno: etcd could not be asked. */
+int cl_net_settle(struct cluster *c, struct cl_net *n, struct err *err);
+/* Tell etcd all that is due.  Return: 0; -errno: it could not be asked. */
+int cl_own_tell(struct cluster *c, struct err *err);
+/* Compare what etcd has of this host with what it should: what is missing is due, what
+ * nobody put is removed, when the grace is over. */
+int cl_own_check(struct cluster *c, struct err *err);
+
+/* cluster_thread.c */
+void *cl_thread(void *arg);
+
+#endif

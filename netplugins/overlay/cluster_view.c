@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What other hosts have, of the networks that are here.
+ *
+ * Each host has a member record in each of its networks, and writes it again whenever
+ * something of it changes there.  So a list of a network's members, a few bytes a host,
+ * tells which hosts have to be read again, and only members need be watched.  A host
+ * that dies has no members any more.
+ *
+ * Only the cluster's thread is here, but for cl_view().
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "netplugins/overlay/cluster_priv.h"
+
+#define PAGE        1000
+#define FETCH_BATCH 16 /* hosts a transaction, three ranges each */
+#define COUNT_BATCH 100
+
+typedef char node_name[OV_NODE_MAX];
+
+static struct cl_peer *peer_find(struct cl_net *n, const char *node)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (!strcmp(n->peers[i].node, node))
+			return &n->peers[i];
+	return NULL;
+}
+
+static struct cl_peer *peer_add(struct cl_net *n, const char *node)
+{
+	struct cl_peer *p =
+		realloc(n->peers, (n->count + 1) * sizeof(*n->peers));
+
+	if (!p)
+		return NULL;
+	n->peers = p;
+	p += n->count++;
+	memset(p, 0, sizeof(*p));
+	snprintf(p->node, sizeof(p->node), "%s", node);
+	return p;
+}
+
+static void peer_drop(struct cl_net *n, struct cl_peer *p)
+{
+	free(p->eps);
+	*p = n->peers[--n->count];
+}
+
+/* ---- reading hosts ---- */
+
+/* Under ->lock.  @got: what fetch_txn() asked for. */
+static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
+		     const struct etcd_kvs *got)
+{
+	_cleanup_free_ struct ov_endpoint *eps = NULL;
+	struct cl_peer *p = peer_find(n, node);
+	struct cl_host_record host = { 0 };
+	char prefix[CL_KEY_MAX];
+	size_t count = 0;
+
+	if (!got[0].count) {
+		if (p) {
+			peer_drop(n, p);
+			cl_changed(c, n);
+		}
+		return 0;
+	}
+	eps = calloc(got[2].count + 1, sizeof(*eps));
+	if (!p)
+		p = peer_add(n, node);
+	if (!eps || !p)
+		return -ENOMEM;
+	p->ignored = 0;
+	if (!got[1].count || cl_host_decode(&got[1].v[0], node, &host) < 0)
+		p->ignored++;
+	cl_key(c, prefix, "node/%s/ep/%s/", node, n->key);
+	for (size_t i = 0; i < got[2].count; i++)
+		if (cl_endpoint_decode(&got[2].v[i], prefix, node, &n->net,
+				       &eps[count]) == 0)
+			count++;
+		else
+			p->ignored++;
+	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
+	p->host.vtep = host.vtep;
+	memcpy(p->host.key, host.key, sizeof(p->host.key));
+	p->host_rev = got[1].count ? got[1].v[0].mod_rev : 0;
+	p->rev = got[0].v[0].mod_rev;
+	p->total = got[2].total;
+	free(p->eps);
+	p->eps = take_ptr(eps);
+	p->count = count;
+	cl_changed(c, n);
+	return 0;
+}
+
+static void fetch_gets(struct cluster *c, const char *net, const char *node,
+		       struct etcd_txn *t)
+{
+	char key[CL_KEY_MAX], end[CL_KEY_MAX];
+
+	cl_key(c, key, "member/%s/%s", net, node);
+	etcd_txn_get(t, &(struct etcd_range){ .key = key });
+	cl_key(c, key, "node/%s/host", node);
+	etcd_txn_get(t, &(struct etcd_range){ .key = key });
+	cl_key(c, key, "node/%s/ep/%s/", node, net);
+	cl_key(c, end, "node/%s/ep/%s0", node, net);
+	etcd_txn_get(t, &(struct etcd_range){ .key = key, .end = end });
+}
+
+static int fetch_batch(struct cluster *c, const char *net, node_name *nodes,
+		       size_t count, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	struct cl_net *n;
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "network %s", net);
+	for (size_t i = 0; i < count; i++)
+		fetch_gets(c, net, nodes[i], t);
+	r = cl_txn(c, c->ro, t, &res, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, net);
+	for (size_t i = 0; n && r == 0 && i < count; i++)
+		r = peer_take(c, n, nodes[i], &res.got[3 * i]);
+	pthread_mutex_unlock(&c->lock);
+	etcd_result_clear(&res);
+	return r < 0 ? err_set(err, r, "network %s", net) : 0;
+}
+
+int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
+	     size_t count, struct err *err)
+{
+	size_t batch = FETCH_BATCH, n;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i += n) {
+		n = count - i < batch ? count - i : batch;
+		r = fetch_batch(c, key, nodes + i, n, err);
+		if (r == -EMSGSIZE && n > 1) { /* hosts with very many */
+			batch = 1;
+			n = 0;
+			r = 0;
+		}
+	}
+	return r;
+}
+
+/* ---- listing ---- */
+
+struct member {
+	node_name node;
+	int64_t rev;
+};
+
+struct members {
+	struct member *v; /* owned; in the order of their names */
+	size_t count;
+	int64_t rev; /* etcd's, at the first page */
+};
+
+static void members_clear(struct members *m)
+{
+	free(m->v);
+}
+
+static int members_add(struct members *m, const struct etcd_kvs *kvs,
+		       size_t prefix_len)
+{
+	struct member *v =
+		realloc(m->v, (m->count + kvs->count + 1) * sizeof(*m->v));
+
+	if (!v)
+		return -ENOMEM;
+	m->v = v;
+	for (size_t i = 0; i < kvs->count; i++) {
+		const char *key = kvs->v[i].key;
+
+		if (strlen(key) <= prefix_len ||
+		    strlen(key + prefix_len) >= OV_NODE_MAX ||
+		    !cl_word_valid(key + prefix_len))
+			continue;
+		strcpy(v[m->count].node, key + prefix_len);
+		v[m->count++].rev = kvs->v[i].mod_rev;
+	}
+	return 0;
+}
+
+static int members_list(struct cluster *c, const char *net, struct members *m,
+			struct err *err)
+{
+	char key[CL_KEY_MAX], end[CL_KEY_MAX], prefix[CL_KEY_MAX];
+	struct etcd_range q = { .key = key, .end = end, .limit = PAGE };
+	struct etcd_head head;
+	bool more = true;
+	int r = 0;
+
+	cl_key(c, prefix, "member/%s/", net);
+	cl_key(c, end, "member/%s0", net);
+	memcpy(key, prefix, sizeof(key));
+	while (r == 0 && more) {
+		struct etcd_kvs kvs = { 0 };
+
+		r = cl_range(c, c->ro, &q, &kvs, &head, err);
+		if (r < 0)
+			break;
+		if (!m->rev)
+			m->rev = head.revision;
+		if (members_add(m, &kvs, strlen(prefix)) < 0)
+			r = err_set(err, -ENOMEM, "network %s", net);
+		more = kvs.more && kvs.count;
+		if (more)
+			snprintf(key, sizeof(key), "%.*s ", CL_KEY_MAX - 2,
+				 kvs.v[kvs.count - 1].key);
+		etcd_kvs_clear(&kvs);
+	}
+	return r;
+}
+
+static int member_cmp(const void *key, const void *m)
+{
+	return strcmp(key, ((const struct member *)m)->node);
+}
+
+static const struct member *member_find(const struct members *m,
+					const char *node)
+{
+	return m->count ? bsearch(node, m->v, m->count, sizeof(*m->v),
+				  member_cmp)
+			: NULL;
+}
+
+/* Under ->lock: who is gone goes.  @ret: owned; who is to be read. */
+static int compare(struct cluster *c, struct cl_net *n, const struct members *m,
+		   node_name **ret, size_t *count)
+{
+	node_name *nodes = calloc(m->count + 1, sizeof(*nodes));
+	const struct cl_peer *p;
+
+	if (!nodes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n->count;)
+		if (member_find(m, n->peers[i].node)) {
+			i++;
+		} else {
+			peer_drop(n, &n->peers[i]);
+			cl_changed(c, n);
+		}
+	*count = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		if (!strcmp(m->v[i].node, c->node))
+			continue;
+		p = peer_find(n, m->v[i].node);
+		if (!p || p->rev != m->v[i].rev)
+			strcpy(nodes[(*count)++], m->v[i].node);
+	}
+	*ret = nodes;
+	return 0;
+}
+
+/* Those of @nodes whose number of records is another than ours come to the front. */
+static int count_batch(struct cluster *c, const char *net, node_name *nodes,
+		       size_t count, size_t *ret, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	char key[CL_KEY_MAX], end[CL_KEY_MAX];
+	struct etcd_result res = { 0 };
+	const struct cl_peer *p;
+	struct cl_net *n;
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "network %s", net);
+	for (size_t i = 0; i < count; i++) {
+		cl_key(c, key, "node/%s/ep/%s/", nodes[i], net);
+		cl_key(c, end, "node/%s/ep/%s0", nodes[i], net);
+		etcd_txn_get(t, &(struct etcd_range){ .key = key,
+						      .end = end,
+						      .count_only = true });
+	}
+	r = cl_txn(c, c->ro, t, &res, err);
+	*ret = 0;
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, net);
+	for (size_t i = 0; n && r == 0 && i < count; i++) {
+		p = peer_find(n, nodes[i]);
+		if (p && p->total == res.got[i].total)
+			continue;
+		if (*ret != i)
+			memcpy(nodes[*ret], nodes[i], sizeof(nodes[i]));
+		++*ret;
+	}
+	pthread_mutex_unlock(&c->lock);
+	etcd_result_clear(&res);
+	return r;
+}
+
+/* A host that could not write its member record (NOSPACE) is told by its number of
+ * records. */
+static int count_all(struct cluster *c, const char *net, struct err *err)
+{
+	_cleanup_free_ node_name *nodes = NULL;
+	size_t count = 0, batch, differ;
+	struct cl_net *n;
+	int r = 0;
+
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, net);
+	nodes = n ? calloc(n->count + 1, sizeof(*nodes)) : NULL;
+	for (size_t i = 0; nodes && i < n->count; i++)
+		strcpy(nodes[count++], n->peers[i].node);
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; r == 0 && i < count; i += batch) {
+		batch = count - i < COUNT_BATCH ? count - i : COUNT_BATCH;
+		r = count_batch(c, net, nodes + i, batch, &differ, err);
+		if (r == 0)
+			r = cl_fetch(c, net, nodes + i, differ, err);
+	}
+	return r;
+}
+
+int cl_list(struct cluster *c, const char *key, struct err *err)
+{
+	_cleanup_(members_clear) struct members m = { 0 };
+	_cleanup_free_ node_name *nodes = NULL;
+	size_t count = 0;
+	struct cl_net *n;
+	int r = members_list(c, key, &m, err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, key);
+	r = n ? compare(c, n, &m, &nodes, &count) : 0;
+	pthread_mutex_unlock(&c->lock);
+	if (r < 0)
+		return err_set(err, r, "network %s", key);
+	r = cl_fetch(c, key, nodes, count, err);
+	if (r == 0)
+		r = count_all(c, key, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, key);
+	if (n && !n->rev)
+		cl_changed(c, n);
+	if (n)
+		n->rev = m.rev;
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+/* ---- views ---- */
+
+/* Does somebody else's record say an address that is this host's? */
+static bool ours(const struct cl_net *n, const struct ov_endpoint *ep)
+{
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		if (m->told && !m->gone &&
+		    ((!ip_is_none(&ep->addr4) &&
+		      ip_equal(&ep->addr4, &m->ep.addr4)) ||
+		     (!ip_is_none(&ep->addr6) &&
+		      ip_equal(&ep->addr6, &m->ep.addr6)) ||
+		     mac_equal(&ep->mac, &m->ep.mac)))
+			return true;
+	return false;
+}
+
+/* Of two hosts that say one address the later is right: the other had it before. */
+static bool host_valid(struct cluster *c, const struct cl_net *n,
+		       const struct cl_peer *p)
+{
+	if (ip_is_none(&p->host.vtep) || ip_equal(&p->host.vtep, &c->vtep))
+		return false;
+	for (size_t i = 0; i < n->count; i++)
+		if (&n->peers[i] != p && n->peers[i].host_rev > p->host_rev &&
+		    ip_equal(&n->peers[i].host.vtep, &p->host.vtep))
+			return false;
+	return true;
+}
+
+static void view_peer(const struct cl_net *n, const struct cl_peer *p,
+		      struct ov_view *v)
+{
+	v->hosts[v->host_count++] = p->host;
+	for (size_t i = 0; i < p->count; i++) {
+		if (ours(n, &p->eps[i]))
+			continue;
+		v->endpoints[v->endpoint_count] = p->eps[i];
+		v->endpoints[v->endpoint_count++].vtep = p->host.vtep;
+	}
+}
+
+/* Under ->lock. */
+static int view_fill(struct cluster *c, const struct cl_net *n,
+		     struct ov_view *v)
+{
+	size_t eps = 0, mine = 0;
+
+	for (size_t i = 0; i < n->count; i++)
+		eps += n->peers[i].count;
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		mine++;
+	v->hosts = calloc(n->count + 1, sizeof(*v->hosts));
+	v->endpoints = calloc(eps + 1, sizeof(*v->endpoints));
+	v->fenced = calloc(mine + 1, sizeof(*v->fenced));
+	if (!v->hosts || !v->endpoints || !v->fenced)
+		return -ENOMEM;
+	for (size_t i = 0; i < n->count; i++)
+		if (host_valid(c, n, &n->peers[i]))
+			view_peer(n, &n->peers[i], v);
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		if (!m->gone && (m->fenced || n->why[0]))
+			memcpy(v->fenced[v->fenced_count++], m->ep.id,
+			       sizeof(m->ep.id));
+	v->serial = n->serial;
+	v->stale = c->safe || !n->rev ||
+		   (c->away_ms &&
+		    cl_now_ms() - c->away_ms > (uint64_t)c->lease_s * 1000);
+	return 0;
+}
+
+int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
+	    struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+	struct ov_view v = { 0 };
+	struct cl_net *n;
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_find(c, net_id);
+	r = n ? view_fill(c, n, &v) : -ENOENT;
+	pthread_mutex_unlock(&c->lock);
+	if (r < 0) {
+		ov_view_free(&v);
+		return err_set(err, r, "network %.12s%s", net_id,
+			       r == -ENOENT ? ": not joined" : "");
+	}
+	*ret = v;
+	return 0;
+}
