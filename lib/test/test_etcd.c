@@ -2,6 +2,7 @@
 /* etcd's client against real etcds, and against servers that are none. */
 #include "lib/test/etcd_test.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -506,6 +507,115 @@ static void tls_is_checked(void **state)
 	test_rmdir(dir);
 }
 
+#define CURL                                    \
+	"curl -sf -o /dev/null --cacert %s/ca " \
+	"https://127.0.0.1:%u/v3/auth/%s "      \
+	"-d '%s'"
+
+static void auth_do(const char *dir, unsigned int port, const char *what,
+		    const char *body)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), CURL, dir, port, what, body);
+	if (system(cmd) != 0)
+		fail_msg("%s", cmd);
+}
+
+/* User n1 may do all below /berth/t/. */
+static void auth_enable(const char *dir, unsigned int port)
+{
+	static const char *const steps[][2] = {
+		{ "user/add", "{\"name\":\"root\",\"password\":\"r\"}" },
+		{ "role/add", "{\"name\":\"root\"}" },
+		{ "user/grant", "{\"user\":\"root\",\"role\":\"root\"}" },
+		{ "user/add", "{\"name\":\"n1\",\"password\":\"pw:x\"}" },
+		{ "role/add", "{\"name\":\"r1\"}" },
+		{ "role/grant",
+		  "{\"name\":\"r1\",\"perm\":{\"permType\":\"READWRITE\","
+		  "\"key\":\"L2JlcnRoL3Qv\",\"range_end\":\"L2JlcnRoL3Qw\"}}" },
+		{ "user/grant", "{\"user\":\"n1\",\"role\":\"r1\"}" },
+		{ "enable", "{}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		auth_do(dir, port, steps[i][0], steps[i][1]);
+}
+
+static void auth_file(const char *path, const char *line)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(line, f);
+	fclose(f);
+}
+
+static int ask(struct etcd *e, const char *key, struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	int r = etcd_range(e, &(struct etcd_range){ .key = key }, &kvs, &head,
+			   err);
+
+	etcd_kvs_clear(&kvs);
+	return r;
+}
+
+/* F088 */
+static void a_user_is_kept_to_its_prefix(void **state)
+{
+	char dir[] = "/tmp/berth-auth-XXXXXX";
+	char ca[64], cert[64], key[64], auth[64];
+	const char *extra[] = { "--cert-file", cert, "--key-file", key, NULL };
+	struct etcd_servers s;
+	struct etcd_config cfg = { 0 };
+	struct err err = { 0 };
+	struct etcd *e;
+	int r = -1;
+
+	BOX_OR_SKIP();
+	assert_non_null(mkdtemp(dir));
+	certs_make(dir);
+	snprintf(ca, sizeof(ca), "%s/ca", dir);
+	snprintf(cert, sizeof(cert), "%s/cert", dir);
+	snprintf(key, sizeof(key), "%s/key", dir);
+	snprintf(auth, sizeof(auth), "%s/auth", dir);
+	etcd_servers_start(&s, 1, "https", extra);
+	etcd_servers_config(&s, &cfg);
+	cfg.ca = ca;
+	etcd_servers_ready(&cfg);
+	auth_enable(dir, s.port);
+
+	assert_int_equal(etcd_open(&cfg, &e, &err), 0); /* as nobody */
+	assert_int_equal(ask(e, "/berth/t/a", &err), -EACCES);
+	etcd_close(e);
+
+	auth_file(auth, "n1:wrong\n");
+	cfg.auth = auth;
+	assert_int_equal(etcd_open(&cfg, &e, &err), 0);
+	assert_int_equal(ask(e, "/berth/t/a", &err), -EACCES);
+	assert_non_null(strstr(err.msg, "user n1"));
+	assert_null(strstr(err.msg, "wrong"));
+	etcd_close(e);
+
+	auth_file(auth, "n1:pw:x\n");
+	assert_int_equal(etcd_open(&cfg, &e, &err), 0);
+	put(e, "/berth/t/a", "x", 0);
+	assert_int_equal(ask(e, "/berth/other/a", &err), -EACCES);
+	/* Its tokens are gone with it: another is asked for. */
+	etcd_servers_kill(&s, 0);
+	etcd_servers_again(&s, 0, "https", extra);
+	for (unsigned int i = 0; r < 0 && i < 200; i++) {
+		r = ask(e, "/berth/t/a", &err);
+		poll(NULL, 0, 20);
+	}
+	assert_int_equal(r, 0);
+	etcd_close(e);
+	etcd_servers_stop(&s);
+	test_rmdir(dir);
+}
+
 static void half_a_certificate_is_refused(void **state)
 {
 	struct etcd_config cfg = { .member_count = 1, .cert = "c" };
@@ -550,6 +660,7 @@ int main(void)
 		cmocka_unit_test(nobody_there_is_eagain),
 		cmocka_unit_test(three_members_lose_one),
 		cmocka_unit_test(tls_is_checked),
+		cmocka_unit_test(a_user_is_kept_to_its_prefix),
 		cmocka_unit_test(half_a_certificate_is_refused),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(url_rows) + ARRAY_SIZE(b64_rows) +

@@ -189,6 +189,10 @@ int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
 	    struct err *err);
 
+/* cluster_check.c */
+void cl_check(struct ov_dir *dir, void (*fn)(void *ctx, const char *line),
+	      void *ctx);
+
 /* cluster_own.c: what this host has.  The first three under ->write. */
 struct cl_mine *cl_mine_find(struct cl_net *n, const char *id);
 void cl_mine_free(struct cluster *c, struct cl_net *n, struct cl_mine *m);

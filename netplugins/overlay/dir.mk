@@ -1,5 +1,6 @@
 ar-src += netplugins/overlay/directory.c
 ar-src += netplugins/overlay/cluster.c
+ar-src += netplugins/overlay/cluster_check.c
 ar-src += netplugins/overlay/cluster_claim.c
 ar-src += netplugins/overlay/cluster_io.c
 ar-src += netplugins/overlay/cluster_keys.c

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is wrong with the cluster, in lines for netctl doctor. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netplugins/overlay/cluster_priv.h"
+
+/* Under ->lock. */
+static void check_etcd(const struct cluster *c, FILE *f)
+{
+	if (c->away_ms)
+		fprintf(f,
+			"etcd has not answered for %" PRIu64
+			" s, what runs goes on: %s\n",
+			(cl_now_ms() - c->away_ms) / 1000, c->away_why);
+	if (c->full)
+		fputs("etcd is full (alarm NOSPACE): compact and defragment "
+		      "it, "
+		      "then `etcdctl alarm disarm`\n",
+		      f);
+	if (c->safe)
+		fprintf(f, "%s; nothing is written until its data is adopted\n",
+			c->safe_why);
+	if (c->twin_why[0])
+		fprintf(f, "%s\n", c->twin_why);
+}
+
+static void check_net(const struct cluster *c, const struct cl_net *n, FILE *f)
+{
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		if (m->fenced && !m->gone)
+			fprintf(f,
+				"endpoint %.12s of network %.12s is cut off: "
+				"%s\n",
+				m->ep.id, n->net.id, m->why);
+	if (n->why[0])
+		fprintf(f, "network %.12s is cut off: %s\n", n->net.id, n->why);
+	for (size_t i = 0; i < n->count; i++) {
+		const struct cl_peer *p = &n->peers[i];
+
+		if (p->ignored)
+			fprintf(f,
+				"network %.12s: %" PRIu64
+				" records of host %s are not as a host "
+				"writes them: ignored\n",
+				n->net.id, p->ignored, p->node);
+		if (ip_equal(&p->host.vtep, &c->vtep))
+			fprintf(f,
+				"host %s says that this host's address is its "
+				"own: ignored\n",
+				p->node);
+	}
+}
+
+void cl_check(struct ov_dir *dir, void (*fn)(void *ctx, const char *line),
+	      void *ctx)
+{
+	struct cluster *c = cl_of(dir);
+	_cleanup_free_ char *text = NULL;
+	char *line, *save = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&c->lock);
+	check_etcd(c, f);
+	for (const struct cl_net *n = c->nets; n; n = n->next)
+		check_net(c, n, f);
+	pthread_mutex_unlock(&c->lock);
+	if (fclose(f) != 0)
+		return;
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		fn(ctx, line);
+}
