@@ -50,15 +50,71 @@ static void peer_drop(struct cl_net *n, struct cl_peer *p)
 
 /* ---- reading hosts ---- */
 
-/* Under ->lock.  @got: what fetch_txn() asked for. */
-static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
-		     const struct etcd_kvs *got)
+/* Of a host that is read whole. */
+static int eps_all(struct cl_net *n, struct cl_peer *p, const char *prefix,
+		   const struct etcd_kvs *got)
 {
-	_cleanup_free_ struct ov_endpoint *eps = NULL;
+	struct ov_endpoint *eps = calloc(got->count + 1, sizeof(*eps));
+
+	if (!eps)
+		return -ENOMEM;
+	free(p->eps);
+	p->eps = eps;
+	p->count = 0;
+	p->ignored = 0;
+	for (size_t i = 0; i < got->count; i++)
+		if (cl_endpoint_decode(&got->v[i], prefix, p->node, &n->net,
+				       &eps[p->count]) == 0)
+			p->count++;
+		else
+			p->ignored++;
+	p->total = got->total;
+	return 0;
+}
+
+static struct ov_endpoint *ep_find(struct cl_peer *p, const char *id)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!strcmp(p->eps[i].id, id))
+			return &p->eps[i];
+	return NULL;
+}
+
+/* Of one whose changed records were read.  Return: 0; 1: there is more to it, records
+ * are gone or can't be read: read it whole. */
+static int eps_more(struct cl_net *n, struct cl_peer *p, const char *prefix,
+		    const struct etcd_kvs *got)
+{
+	struct ov_endpoint ep, *eps, *old;
+	uint64_t added = 0;
+
+	eps = realloc(p->eps, (p->count + got->count + 1) * sizeof(*eps));
+	if (!eps)
+		return -ENOMEM;
+	p->eps = eps;
+	for (size_t i = 0; i < got->count; i++) {
+		if (cl_endpoint_decode(&got->v[i], prefix, p->node, &n->net,
+				       &ep) < 0)
+			return 1;
+		old = ep_find(p, ep.id);
+		if (!old) {
+			old = &p->eps[p->count++];
+			added++;
+		}
+		*old = ep;
+	}
+	p->total += added;
+	return p->total != got->total || p->ignored;
+}
+
+/* Under ->lock.  @got: what fetch_gets() asked for.  Return: 1: read it whole. */
+static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
+		     bool whole, const struct etcd_kvs *got)
+{
 	struct cl_peer *p = peer_find(n, node);
 	struct cl_host_record host = { 0 };
 	char prefix[CL_KEY_MAX];
-	size_t count = 0;
+	int r;
 
 	if (!got[0].count) {
 		if (p) {
@@ -67,36 +123,33 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 		}
 		return 0;
 	}
-	eps = calloc(got[2].count + 1, sizeof(*eps));
+	if (!p && !whole)
+		return 1;
 	if (!p)
 		p = peer_add(n, node);
-	if (!eps || !p)
+	if (!p)
 		return -ENOMEM;
-	p->ignored = 0;
+	cl_key(c, prefix, "node/%s/ep/%s/", node, n->key);
+	r = whole ? eps_all(n, p, prefix, &got[2])
+		  : eps_more(n, p, prefix, &got[2]);
+	if (r != 0) {
+		p->rev = 0;
+		return r;
+	}
 	if (!got[1].count || cl_host_decode(&got[1].v[0], node, &host) < 0)
 		p->ignored++;
-	cl_key(c, prefix, "node/%s/ep/%s/", node, n->key);
-	for (size_t i = 0; i < got[2].count; i++)
-		if (cl_endpoint_decode(&got[2].v[i], prefix, node, &n->net,
-				       &eps[count]) == 0)
-			count++;
-		else
-			p->ignored++;
 	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
 	p->host.vtep = host.vtep;
 	memcpy(p->host.key, host.key, sizeof(p->host.key));
 	p->host_rev = got[1].count ? got[1].v[0].mod_rev : 0;
 	p->rev = got[0].v[0].mod_rev;
-	p->total = got[2].total;
-	free(p->eps);
-	p->eps = take_ptr(eps);
-	p->count = count;
 	cl_changed(c, n);
 	return 0;
 }
 
+/* @since: the revision up to which it was read; 0: never. */
 static void fetch_gets(struct cluster *c, const char *net, const char *node,
-		       struct etcd_txn *t)
+		       int64_t since, struct etcd_txn *t)
 {
 	char key[CL_KEY_MAX], end[CL_KEY_MAX];
 
@@ -106,31 +159,64 @@ static void fetch_gets(struct cluster *c, const char *net, const char *node,
 	etcd_txn_get(t, &(struct etcd_range){ .key = key });
 	cl_key(c, key, "node/%s/ep/%s/", node, net);
 	cl_key(c, end, "node/%s/ep/%s0", node, net);
-	etcd_txn_get(t, &(struct etcd_range){ .key = key, .end = end });
+	etcd_txn_get(t,
+		     &(struct etcd_range){ .key = key,
+					   .end = end,
+					   .min_mod = since ? since + 1 : 0 });
 }
 
-static int fetch_batch(struct cluster *c, const char *net, node_name *nodes,
-		       size_t count, struct err *err)
+static void since_when(struct cluster *c, const char *net, node_name *nodes,
+		       size_t count, int64_t *ret)
+{
+	const struct cl_peer *p;
+	struct cl_net *n;
+
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, net);
+	for (size_t i = 0; i < count; i++) {
+		p = n ? peer_find(n, nodes[i]) : NULL;
+		ret[i] = p ? p->rev : 0;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Return: how many were to be read whole and were not; they come to the front. */
+static int fetch_once(struct cluster *c, const char *net, node_name *nodes,
+		      size_t count, struct err *err)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	int64_t since[FETCH_BATCH];
 	struct etcd_result res = { 0 };
 	struct cl_net *n;
-	int r;
+	int r, again = 0;
 
 	if (!t)
 		return err_set(err, -ENOMEM, "network %s", net);
+	since_when(c, net, nodes, count, since);
 	for (size_t i = 0; i < count; i++)
-		fetch_gets(c, net, nodes[i], t);
+		fetch_gets(c, net, nodes[i], since[i], t);
 	r = cl_txn(c, c->ro, t, &res, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&c->lock);
 	n = cl_net_by_key(c, net);
-	for (size_t i = 0; n && r == 0 && i < count; i++)
-		r = peer_take(c, n, nodes[i], &res.got[3 * i]);
+	for (size_t i = 0; n && r >= 0 && i < count; i++) {
+		r = peer_take(c, n, nodes[i], !since[i], &res.got[3 * i]);
+		if (r == 1)
+			memmove(nodes[again++], nodes[i], sizeof(nodes[i]));
+	}
 	pthread_mutex_unlock(&c->lock);
 	etcd_result_clear(&res);
-	return r < 0 ? err_set(err, r, "network %s", net) : 0;
+	return r < 0 ? err_set(err, r, "network %s", net) : again;
+}
+
+static int fetch_batch(struct cluster *c, const char *net, node_name *nodes,
+		       size_t count, struct err *err)
+{
+	int r = fetch_once(c, net, nodes, count, err);
+
+	/* Those are read whole now: none is left. */
+	return r > 0 ? fetch_once(c, net, nodes, (size_t)r, err) : r;
 }
 
 int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
@@ -142,6 +228,7 @@ int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 	for (size_t i = 0; r == 0 && i < count; i += n) {
 		n = count - i < batch ? count - i : batch;
 		r = fetch_batch(c, key, nodes + i, n, err);
+		r = r > 0 ? 0 : r;
 		if (r == -EMSGSIZE && n > 1) { /* hosts with very many */
 			batch = 1;
 			n = 0;
