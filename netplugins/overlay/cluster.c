@@ -2,17 +2,12 @@
 /* The directory that lives in etcd: what the driver calls. */
 #include "netplugins/overlay/cluster.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include "netplugins/overlay/cluster_priv.h"
-
-#define LEASE_S  30
-#define RELIST_S 45
-#define GRACE_S  60
 
 struct cl_net *cl_net_find(struct cluster *c, const char *net_id)
 {
@@ -468,47 +463,6 @@ static const struct ov_dir_ops cluster_ops = {
 	.close = cl_close,
 };
 
-static void machine_read(char *buf, size_t size)
-{
-	_cleanup_close_ int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-
-	buf[n > 0 ? n : 0] = '\0';
-	buf[strspn(buf, "0123456789abcdef")] = '\0';
-}
-
-static int config_take(struct cluster *c, const struct cluster_config *cfg,
-		       struct err *err)
-{
-	const char *name = cfg->name ? cfg->name : "berth";
-
-	if (!cl_word_valid(name) || strlen(name) > 64)
-		return err_set(
-			err, -EINVAL,
-			"--cluster \"%s\": letters, digits, '_', '.' and "
-			"'-', at most 64",
-			name);
-	if (!cl_word_valid(cfg->node) || strlen(cfg->node) >= OV_NODE_MAX)
-		return err_set(err, -EINVAL,
-			       "--node \"%s\": letters, digits, '_', '.' and "
-			       "'-', at most %d",
-			       cfg->node, OV_NODE_MAX - 1);
-	snprintf(c->prefix, sizeof(c->prefix), "/berth/%s/", name);
-	snprintf(c->node, sizeof(c->node), "%s", cfg->node);
-	snprintf(c->key, sizeof(c->key), "%s", cfg->key ? cfg->key : "");
-	if (cfg->machine)
-		snprintf(c->machine, sizeof(c->machine), "%s", cfg->machine);
-	else
-		machine_read(c->machine, sizeof(c->machine));
-	c->vtep = cfg->vtep;
-	c->lease_s = cfg->lease_s ? cfg->lease_s : LEASE_S;
-	c->relist_s = cfg->relist_s ? cfg->relist_s : RELIST_S;
-	c->grace_s = cfg->grace_s ? cfg->grace_s : GRACE_S;
-	c->begin_ms = cl_now_ms();
-	c->host_due = true;
-	return 0;
-}
-
 int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
 		 struct err *err)
 {
@@ -524,7 +478,7 @@ int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
 	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = c->fd < 0 || c->wake < 0 ? err_set(err, -errno, "eventfd") : 0;
 	if (r == 0)
-		r = config_take(c, cfg, err);
+		r = cl_config_take(c, cfg, err);
 	if (r == 0)
 		r = etcd_open(&cfg->etcd, &c->rw, err);
 	if (r == 0)

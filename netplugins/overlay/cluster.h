@@ -12,7 +12,7 @@
 struct cluster_config {
 	struct etcd_config etcd;
 	const char *name;    /* of the cluster; NULL: "berth" */
-	const char *node;    /* this host's, like no other's */
+	const char *node;    /* this host's, like no other's; NULL: its name */
 	const char *machine; /* tells two hosts with one .node apart; NULL: what
 			      * /etc/machine-id says */
 	struct ip_addr vtep; /* where the others reach this host */
@@ -21,6 +21,17 @@ struct cluster_config {
 	unsigned int relist_s; /* a little more or less between two; 0: 45 */
 	unsigned int grace_s;  /* for .put() of what was there before; 0: 60 */
 };
+
+/*
+ * cluster_flag() - take one of --store, --store-ca, --store-cert, --store-key,
+ * --store-auth, --cluster and --node.
+ *
+ * @name:  without the dashes.
+ * @value: borrowed for good.
+ * Return: 0; -EINVAL: @err says how it is written; -ENOENT: none of these.
+ */
+int cluster_flag(struct cluster_config *cfg, const char *name,
+		 const char *value, struct err *err);
 
 /*
  * cluster_open() - the directory, with a thread of its own; etcd need not answer.

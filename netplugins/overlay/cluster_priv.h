@@ -105,6 +105,10 @@ void cl_net_free(struct cl_net *n);
 /* Does this error mean that etcd is not to be had now? */
 bool cl_is_away(int r);
 
+/* cluster_config.c */
+int cl_config_take(struct cluster *c, const struct cluster_config *cfg,
+		   struct err *err);
+
 /* cluster_io.c: etcd, and what its answers say of it. */
 int cl_range(struct cluster *c, struct etcd *e, const struct etcd_range *q,
 	     struct etcd_kvs *ret, struct etcd_head *head, struct err *err);

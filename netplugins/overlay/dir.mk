@@ -2,6 +2,7 @@ ar-src += netplugins/overlay/directory.c
 ar-src += netplugins/overlay/cluster.c
 ar-src += netplugins/overlay/cluster_check.c
 ar-src += netplugins/overlay/cluster_claim.c
+ar-src += netplugins/overlay/cluster_config.c
 ar-src += netplugins/overlay/cluster_io.c
 ar-src += netplugins/overlay/cluster_keys.c
 ar-src += netplugins/overlay/cluster_lease.c

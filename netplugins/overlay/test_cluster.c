@@ -713,6 +713,35 @@ static void another_etcd_is_not_believed(void **state)
 	etcd_servers_stop(&s);
 }
 
+/* F072: the member that all are with stops, and with it perhaps the leader. */
+static void a_member_that_stops_is_left(void **state)
+{
+	struct ov_network net = network("n1", "shop", "10.1.0.0/16");
+	struct etcd_servers s;
+	struct etcd_config cfg = { 0 };
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	etcd_servers_start(&s, 3, "http", NULL);
+	etcd_servers_config(&s, &cfg);
+	etcd_servers_ready(&cfg);
+	a = host_at(&s, "a", "a", "192.0.2.1");
+	b = host_at(&s, "b", "b", "192.0.2.2");
+	joined(a, net);
+	joined(b, net);
+	has_put(a, "n1", endpoint("e1", "10.1.0.2"));
+	view_gets(b, "n1", (struct want){ .hosts = 1, .endpoints = 1 });
+	kill(s.pid[0], SIGSTOP);
+	has_put(a, "n1", endpoint("e2", "10.1.0.3"));
+	view_gets(b, "n1", (struct want){ .hosts = 1, .endpoints = 2 });
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	view_gets(b, "n1", (struct want){ .hosts = 1, .endpoints = 1 });
+	kill(s.pid[0], SIGCONT);
+	host_close(a);
+	host_close(b);
+	etcd_servers_stop(&s);
+}
+
 /* F086: deletes go on when nothing can be written. */
 static void full_still_takes_back(void **state)
 {
@@ -861,6 +890,39 @@ static void config_row(void **state)
 	assert_null(d);
 }
 
+static const struct flag_row {
+	const char *name, *flag, *value;
+	int want;
+} flag_rows[] = {
+	{ "a store", "store", "etcd://a:1,b:2", 0 },
+	{ "a store of nothing", "store", "", -EINVAL },
+	{ "a store of another kind", "store", "consul://a:1", -EINVAL },
+	{ "a CA", "store-ca", "/etc/ca", 0 },
+	{ "a CA of nothing", "store-ca", "", -EINVAL },
+	{ "a certificate", "store-cert", "/etc/cert", 0 },
+	{ "a key", "store-key", "/etc/key", 0 },
+	{ "user and password", "store-auth", "/etc/auth", 0 },
+	{ "a cluster", "cluster", "shop", 0 },
+	{ "a cluster that is a path", "cluster", "a/b", -EINVAL },
+	{ "a node", "node", "host-1.example", 0 },
+	{ "a node that is a path", "node", "../x", -EINVAL },
+	{ "none of ours", "underlay", "eth0", -ENOENT },
+};
+
+static void flag_row(void **state)
+{
+	const struct flag_row *row = *state;
+	struct cluster_config cfg = { 0 };
+	struct err err = { 0 };
+
+	assert_int_equal(cluster_flag(&cfg, row->flag, row->value, &err),
+			 row->want);
+	if (row->want == -EINVAL)
+		assert_true(err.msg[0]);
+	assert_int_equal(cfg.etcd.member_count,
+			 strstr(row->value, "etcd:") ? 2 : 0);
+}
+
 static int test_up(void **state)
 {
 	static unsigned int n;
@@ -911,17 +973,20 @@ int main(int argc, char **argv)
 		BY_HAND(what_no_host_writes_is_ignored),
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(another_etcd_is_not_believed),
+		BY_HAND(a_member_that_stops_is_left),
 		BY_HAND(full_still_takes_back),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(join_rows) +
 				ARRAY_SIZE(config_rows) +
-				ARRAY_SIZE(step_rows) + ARRAY_SIZE(by_hand)];
+				ARRAY_SIZE(flag_rows) + ARRAY_SIZE(step_rows) +
+				ARRAY_SIZE(by_hand)];
 	size_t n = 0;
 
 	if (argc == 4 && !strcmp(argv[1], "life"))
 		return life(argv + 2);
 
 	n += TEST_ROWS(tests + n, config_rows, config_row);
+	n += TEST_ROWS(tests + n, flag_rows, flag_row);
 	n += TEST_ROWS(tests + n, join_rows, join_row);
 	n += TEST_ROWS(tests + n, step_rows, step_row);
 	for (size_t i = 0; i < ARRAY_SIZE(by_hand); i++)
