@@ -200,7 +200,7 @@ void etcd_result_clear(struct etcd_result *res)
 
 static int result_from(json_object *o, struct etcd_result *ret, struct err *err)
 {
-	json_object *a, *one, *range;
+	json_object *a = NULL, *one, *range;
 	size_t n;
 	int r = etcd_json_head(o, &ret->head, err);
 

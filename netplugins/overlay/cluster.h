@@ -41,6 +41,9 @@ int cluster_flag(struct cluster_config *cfg, const char *name,
  * done when it does.  What of this node nobody has put again .grace_s after this
  * is removed.
  *
+ * An address that is told of an endpoint of this node which nobody has put is free for
+ * another of this node: put what is there before what is new.
+ *
  * @cfg: the paths in .etcd are borrowed for good, all else is copied.
  * Return: 0; -EINVAL: a name that can't be a part of a key; as etcd_open().
  */

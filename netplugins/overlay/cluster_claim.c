@@ -173,6 +173,8 @@ static int claim_once(struct cluster *c, const struct cl_net *n,
 	}
 	if (r == 0)
 		r = res.done;
+	if (r == 1)
+		cl_written(c);
 	etcd_result_clear(&res);
 	return r;
 }

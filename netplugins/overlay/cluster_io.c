@@ -28,7 +28,8 @@ uint64_t cl_now_ms(void)
 void cl_note(struct cluster *c, int r, const struct err *err)
 {
 	pthread_mutex_lock(&c->lock);
-	c->full = r == -ENOSPC;
+	if (r == -ENOSPC)
+		c->full = true;
 	if (r == 0 || r == -ENOENT || r == -ENOSPC) {
 		c->away_ms = 0;
 	} else {
@@ -136,6 +137,13 @@ int cl_txn(struct cluster *c, struct etcd *e, const struct etcd_txn *t,
 	if (r < 0)
 		etcd_result_clear(ret);
 	return r;
+}
+
+void cl_written(struct cluster *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->full = false;
+	pthread_mutex_unlock(&c->lock);
 }
 
 int cl_ready(struct cluster *c, struct err *err)

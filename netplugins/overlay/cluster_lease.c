@@ -96,6 +96,8 @@ static int host_put(struct cluster *c, const char *key,
 	etcd_txn_put(t, key, text, c->lease);
 	r = cl_txn(c, c->rw, t, &res, err);
 	done = res.done;
+	if (r == 0 && done)
+		cl_written(c);
 	etcd_result_clear(&res);
 	return r < 0 ? r : done;
 }

@@ -116,6 +116,8 @@ int cl_txn(struct cluster *c, struct etcd *e, const struct etcd_txn *t,
 	   struct etcd_result *ret, struct err *err);
 /* Of a call that has no header of use; @r: what it returned. */
 void cl_note(struct cluster *c, int r, const struct err *err);
+/* A new record was taken: it is not full. */
+void cl_written(struct cluster *c);
 /* Not now: it was away a moment ago.  @err says since when and why. */
 int cl_ready(struct cluster *c, struct err *err);
 

@@ -18,8 +18,8 @@
 #include "netplugins/overlay/cluster_priv.h"
 
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 10000
-#define REOPEN_MS      100 /* between two watches, when networks come and go */
+#define BACKOFF_MAX_MS 4000 /* all is well 5 s after it answers again */
+#define REOPEN_MS      100  /* between two watches, when networks come and go */
 #define TURN_MS        60000
 #define FETCH_MAX      64 /* hosts of one network, of one look at the watch */
 
@@ -102,6 +102,14 @@ static char (*net_keys(struct cluster *c, bool fresh,
 	return keys;
 }
 
+/* When etcd is full, what others have goes on being read. */
+static int tell(struct cluster *c, struct err *err)
+{
+	int r = cl_own_tell(c, err);
+
+	return r == -ENOSPC ? 0 : r;
+}
+
 static int list(struct turn *t, struct err *err)
 {
 	struct cluster *c = t->c;
@@ -121,7 +129,7 @@ static int list(struct turn *t, struct err *err)
 	if (all)
 		r = cl_own_check(c, err);
 	if (r == 0 && all)
-		r = cl_own_tell(c, err);
+		r = tell(c, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = cl_list(c, keys[i], err);
 	if (r == 0 && all)
@@ -187,14 +195,31 @@ static int watch_have(struct turn *t, struct err *err)
 	return watch_open(t, err);
 }
 
+/* Does it answer again?  Asked without ->write, for which requests would wait. */
+static int probe(struct cluster *c, struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	char key[CL_KEY_MAX];
+	int r;
+
+	cl_key(c, key, "node/%s/host", c->node);
+	r = cl_range(c, c->ro, &(struct etcd_range){ .key = key }, &kvs, &head,
+		     err);
+	etcd_kvs_clear(&kvs);
+	return r;
+}
+
 static int round_once(struct turn *t, struct err *err)
 {
 	int r = 0;
 
-	if (cl_now_ms() >= t->keep_ms)
+	if (t->backoff_ms)
+		r = probe(t->c, err);
+	if (r == 0 && cl_now_ms() >= t->keep_ms)
 		r = keep(t, err);
 	if (r == 0)
-		r = cl_own_tell(t->c, err);
+		r = tell(t->c, err);
 	if (r == 0)
 		r = list(t, err);
 	if (r == 0)
