@@ -69,18 +69,14 @@ int cl_config_take(struct cluster *c, const struct cluster_config *cfg,
 	char host[256] = "";
 	const char *name = cfg->name ? cfg->name : "berth";
 	const char *node = cfg->node ? cfg->node : host;
+	int r = word("cluster", name, err);
 
-	if (!cl_word_valid(name) || strlen(name) > 64)
-		return err_set(
-			err, -EINVAL,
-			"--cluster \"%s\": letters, digits, '_', '.' and "
-			"'-', at most 64",
-			name);
-	if (!cl_word_valid(cfg->node) || strlen(cfg->node) >= OV_NODE_MAX)
-		return err_set(err, -EINVAL,
-			       "--node \"%s\": letters, digits, '_', '.' and "
-			       "'-', at most %d",
-			       cfg->node, OV_NODE_MAX - 1);
+	if (!cfg->node && gethostname(host, sizeof(host) - 1) < 0)
+		return err_set(err, -errno, "this host's name");
+	if (r == 0)
+		r = word("node", node, err);
+	if (r < 0)
+		return r;
 	snprintf(c->prefix, sizeof(c->prefix), "/berth/%.*s/", OV_NODE_MAX - 1,
 		 name);
 	snprintf(c->node, sizeof(c->node), "%.*s", OV_NODE_MAX - 1, node);

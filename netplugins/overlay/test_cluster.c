@@ -895,6 +895,7 @@ static const struct config_row {
 	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	  "--node" },
 	{ "a cluster of blanks", " ", "a", "--cluster" },
+	{ "this host's name, no member", "c", NULL, "without members" },
 	{ "no member", "c", "a", "without members" },
 };
 
