@@ -20,7 +20,10 @@ static void check_etcd(const struct cluster *c, FILE *f)
 		      "then `etcdctl alarm disarm`\n",
 		      f);
 	if (c->safe)
-		fprintf(f, "%s; nothing is written until its data is adopted\n",
+		fprintf(f,
+			"%s; nothing is written until this daemon is "
+			"restarted: do "
+			"that on each host when etcd's data is right\n",
 			c->safe_why);
 	if (c->twin_why[0])
 		fprintf(f, "%s\n", c->twin_why);

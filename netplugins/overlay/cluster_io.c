@@ -68,9 +68,11 @@ static void head_check(struct cluster *c, const struct etcd_head *h,
 
 static int safe_error(struct cluster *c, struct err *err)
 {
-	return err_set(err, -ESTALE,
-		       "%s: nothing is written until its data is adopted",
-		       c->safe_why);
+	return err_set(
+		err, -ESTALE,
+		"%s: nothing is written until this daemon is restarted; do "
+		"that on each host when etcd's data is right",
+		c->safe_why);
 }
 
 static int head_note(struct cluster *c, const struct etcd_head *h,

@@ -11,3 +11,5 @@ ar-src += netplugins/overlay/cluster_own.c
 ar-src += netplugins/overlay/cluster_thread.c
 ar-src += netplugins/overlay/cluster_view.c
 tests += netplugins/overlay/test_cluster.c
+tests += netplugins/overlay/test_cluster_faults.c
+test-src += netplugins/overlay/cluster_test.c
