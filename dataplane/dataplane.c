@@ -395,3 +395,19 @@ int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err)
 	dp->st.stop6 = v6;
 	return dp->loading ? 0 : ruleset_links(dp->rs, &dp->st, err);
 }
+
+int dp_forward_shared(struct dp *dp, bool v6, struct err *err)
+{
+	static const char *const drivers[] = DP_DRIVERS;
+	DP_LOCKED(dp);
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		int r = strcmp(drivers[i], dp->driver) == 0
+				? 0
+				: ruleset_stops(dp->rs, drivers[i], v6, err);
+
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

@@ -56,6 +56,12 @@ enum dp_backend {
 
 #define DP_TRUSTED_MAX 16
 
+/* Those that turn forwarding on: their tables bear their names. */
+#define DP_DRIVERS                              \
+	{                                       \
+		"berth-bridge", "berth-overlay" \
+	}
+
 /* The dataplane's own device (for DP_FW_RESPECT) bears "berth:<driver>:" and
  * this: no endpoint, no network, and no garbage. */
 #define DP_LINK_ID "reinject"
@@ -177,6 +183,9 @@ int dp_endpoint_stats(struct dp *dp, const char *endpoint, struct dp_stats *ret,
  * bridge netfilter is on, is not forwarded.  Say it again after a restart.
  */
 int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
+/* Does another of DP_DRIVERS guard forwarding of that family on this host: would it
+ * miss it?  Return: 1; 0; -errno. */
+int dp_forward_shared(struct dp *dp, bool v6, struct err *err);
 /* -ENOENT when the port's network was not added; -EINVAL as above. */
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err);
 int dp_port_del(struct dp *dp, const char *endpoint, struct err *err);

@@ -51,6 +51,12 @@ static bool is_marked(const struct dp *dp, const struct nlk_link *l)
 	       l->alias[6 + len] == ':';
 }
 
+/* An endpoint's: the port of an overlay network to its other hosts is not. */
+static bool is_endpoint(const struct dp *dp, const struct nlk_link *l)
+{
+	return is_marked(dp, l) && strcmp(l->kind, "vxlan") != 0;
+}
+
 static bool has_bridge(const struct dp *dp, const char *name)
 {
 	for (size_t i = 0; i < dp->st.networks.count; i++) {
@@ -102,7 +108,7 @@ static int scan_link(void *ctx, const struct nlk_link *l)
 	struct scan *s = ctx;
 	struct state_link *item;
 
-	if (l->master && !is_marked(s->dp, l) && add_port(s, l) < 0)
+	if (l->master && !is_endpoint(s->dp, l) && add_port(s, l) < 0)
 		return -ENOMEM;
 	if (l->master && is_wire(l))
 		return 0;
@@ -182,7 +188,8 @@ static bool is_our_bridge(const struct dp *dp, int index)
 	       has_bridge(dp, name);
 }
 
-/* Ports of our bridges that are nobody's endpoints: the user's own. */
+/* Ports of our bridges that are nobody's endpoints: the user's own, and those to
+ * other hosts. */
 static int tell_others(struct dp *dp, const struct scan *s, struct err *err)
 {
 	_cleanup_free_ struct guard_other *list =
@@ -258,9 +265,10 @@ static bool is_other(const struct dp *dp, const struct nlk_link *l)
 {
 	struct nlk_link now;
 
-	return l->master && !is_marked(dp, l) && is_our_bridge(dp, l->master) &&
+	return l->master && !is_endpoint(dp, l) &&
+	       is_our_bridge(dp, l->master) &&
 	       nlk_link_get(dp->nlk, NULL, l->index, &now, NULL) == 0 &&
-	       !is_marked(dp, &now);
+	       !is_endpoint(dp, &now);
 }
 
 void dp_on_link(void *ctx, const struct nlk_event *e)

@@ -268,6 +268,26 @@ int ruleset_links(struct ruleset *rs, const struct state *st, struct err *err)
 	return ruleset_rebuild(rs, st, err);
 }
 
+int ruleset_stops(struct ruleset *rs, const char *driver, bool v6,
+		  struct err *err)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	const struct fw_set *set = &ruleset_sets[SET_STOP];
+	const struct fw_table t = { NFPROTO_INET, driver };
+	const struct fw_elem mine = { .key = &families[v6] };
+	struct fw_digest got = { 0 }, want = { 0 };
+	int r = fw_set_digest(rs->fw, &t, set->name, &got, err);
+
+	if (r < 0) {
+		if (r == -ENOENT && err)
+			err->msg[0] = '\0';
+		return r == -ENOENT ? 0 : r;
+	}
+	fw_digest_add(&want, set, &mine);
+	/* both families, or this one */
+	return got.count == 2 || (got.count == 1 && got.sum == want.sum);
+}
+
 /* ---- compare ------------------------------------------------------------ */
 
 struct checker {

@@ -54,6 +54,11 @@ int ruleset_apply(struct ruleset *rs, const struct state *st,
 /* Bring the sets of others' links and the forwarding guard up to @st. */
 int ruleset_links(struct ruleset *rs, const struct state *st, struct err *err);
 
+/* Does the table of another driver guard forwarding of that family?  Return: 1; 0,
+ * also without such a table; -errno. */
+int ruleset_stops(struct ruleset *rs, const char *driver, bool v6,
+		  struct err *err);
+
 /*
  * ruleset_check() - compare the kernel with @st: tables, rules a chain,
  * elements a set.  @fn may be NULL.  Return: number of differences; -errno.

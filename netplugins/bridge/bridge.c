@@ -77,44 +77,42 @@ static const struct plugd_flag flags[] = {
 	{ 0 },
 };
 
+static const struct bridge_kind kind = {
+	.driver = BRIDGE_DRIVER,
+	.prefix = "bb",
+};
+
+static int host_open(const struct plugd *d, const void *config,
+		     const struct net_memo *memo, void **ret, struct err *err)
+{
+	return bridge_host_open(d, &kind, config, memo, ret, err);
+}
+
+static int network_init(struct net_network *net, struct err *err)
+{
+	return bridge_init(net, &kind, err);
+}
+
 const struct net_driver bridge_driver = {
 	.name = BRIDGE_DRIVER,
 	.summary = "container networks on bridges, with NAT and published "
 		   "ports",
+	BRIDGE_OPS,
 	.network_size = sizeof(struct bridge_network),
-	.options_offset = offsetof(struct bridge_network, opt),
 	.network_options = bridge_network_options,
-	.endpoint_options_size = sizeof(struct bridge_ep_options),
 	.endpoint_options = bridge_endpoint_options,
 	.flags = flags,
 	.config_size = sizeof(struct bridge_config),
-	.host_open = bridge_host_open,
+	.host_open = host_open,
 	.host_close = bridge_host_close,
-	.load_begin = bridge_load_begin,
 	.load_end = bridge_load_end,
 	.fds = bridge_fds,
 	.event = bridge_event,
 	.check = bridge_check,
-	.counters = bridge_counters,
-	.port_stats = bridge_port_stats,
-	.endpoint_stats = bridge_endpoint_stats,
-	.trace = bridge_trace,
-	.service_add = bridge_service_add,
-	.service_del = bridge_service_del,
-	.service_each = bridge_service_each,
 	.network_lost = bridge_network_lost,
-	.network_defaults = bridge_defaults,
-	.network_init = bridge_init,
-	.network_fini = bridge_network_fini,
-	.gateway_skip = bridge_gateway_skip,
-	.network_info = bridge_network_info,
+	.network_init = network_init,
 	.network_add = bridge_network_add,
 	.network_del = bridge_network_del,
 	.endpoint_add = bridge_endpoint_add,
 	.endpoint_del = bridge_endpoint_del,
-	.endpoint_place = bridge_endpoint_place,
-	.join = bridge_join,
-	.expose = bridge_expose,
-	.unexpose = bridge_unexpose,
-	.gc = bridge_gc,
 };

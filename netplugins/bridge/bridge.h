@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bridge.h - the parts of the bridge driver among themselves.
+ * bridge.h - networks on a bridge: what berth-bridge is, and berth-overlay on each
+ * host.
  *
  * A network is a Linux bridge with the gateway's addresses; an endpoint is a
  * veth pair whose near end is a port of the bridge and whose far end dockerd
  * moves into the container.  What packets may do is the dataplane's matter.
+ *
+ * A driver says by its kind what its objects bear, and fills its table with
+ * BRIDGE_OPS; its host, network and options may be greater than those here, which
+ * come first in them.
  */
 #ifndef NETPLUGINS_BRIDGE_BRIDGE_H
 #define NETPLUGINS_BRIDGE_BRIDGE_H
@@ -49,11 +54,96 @@ struct bridge_ep_options {
 
 #define BRIDGE_DATAPLANE_DEFAULT (-1) /* the daemon's, when it was made */
 
+/* A driver's list of options: offsets are in struct bridge_network, with which its
+ * own network begins. */
+#define BRIDGE_OPTION(key_, type_, member_, doc_) \
+	OPT_FIELD(key_, type_, struct bridge_network, opt.member_, doc_)
+#define BRIDGE_OPTION_ENUM(key_, member_, names_, doc_)                 \
+	{                                                               \
+		.key = (key_), .type = OPT_ENUM,                        \
+		.offset = offsetof(struct bridge_network, opt.member_), \
+		.size = sizeof(int), .names = (names_), .doc = (doc_),  \
+	}
+/* "" would be no list at all where somebody meant one */
+#define BRIDGE_OPTION_LIST(key_, st_, member_, doc_)                         \
+	{                                                                    \
+		.key = (key_), .type = OPT_STR,                              \
+		.offset = offsetof(st_, member_),                            \
+		.size = sizeof(((st_ *)0)->member_), .min = 1, .doc = (doc_) \
+	}
+#define BRIDGE_OPTION_RATE(st_, member_)                             \
+	BRIDGE_OPTION_LIST(                                          \
+		"berth.rate", st_, member_,                          \
+		"RATE both ways, or in=RATE,out=RATE: bytes to and " \
+		"from a container, as tc has them, 10mbit or "       \
+		"10mbit:256kb (no limit)")
+#define BRIDGE_REFUSED(key_, why_)                                 \
+	{                                                          \
+		.key = (key_), .type = OPT_REFUSED, .why = (why_), \
+		.doc = (why_)                                      \
+	}
+/* What all of them have.  The MTU's doc differs, and not all have a dataplane to
+ * choose. */
+#define BRIDGE_OPTIONS                                                         \
+	BRIDGE_OPTION(                                                         \
+		"com.docker.network.bridge.enable_ip_masquerade", OPT_BOOL,    \
+		masquerade,                                                    \
+		"what leaves the network gets the host's address (true)"),     \
+		BRIDGE_OPTION(                                                 \
+			"com.docker.network.bridge.host_binding_ipv4", OPT_IP, \
+			host_binding4,                                         \
+			"host address of ports published without one (any)"),  \
+		BRIDGE_OPTION("com.docker.network.bridge.inhibit_ipv4",        \
+			      OPT_BOOL, inhibit4,                              \
+			      "leave the bridge's IPv4 address to the "        \
+			      "administrator (false)"),                        \
+		BRIDGE_OPTION_ENUM(                                            \
+			"com.docker.network.bridge.gateway_mode_ipv4", mode4,  \
+			bridge_mode_names,                                     \
+			"nat, nat-unprotected, routed or isolated (nat)"),     \
+		BRIDGE_OPTION_ENUM(                                            \
+			"com.docker.network.bridge.gateway_mode_ipv6", mode6,  \
+			bridge_mode_names,                                     \
+			"nat, nat-unprotected, routed or isolated (nat)"),     \
+		BRIDGE_OPTION(                                                 \
+			"com.docker.network.bridge.trusted_host_interfaces",   \
+			OPT_STR, trusted,                                      \
+			"interfaces, separated by colons, that reach "         \
+			"published "                                           \
+			"container ports directly"),                           \
+		BRIDGE_OPTION("com.docker.network.container_iface_prefix",     \
+			      OPT_STR, prefix,                                 \
+			      "prefix of the interface's name in the "         \
+			      "container (eth)"),                              \
+		BRIDGE_OPTION("com.docker.network.host_ipv4", OPT_IP,          \
+			      host_snat4,                                      \
+			      "source address of what leaves the network"),    \
+		BRIDGE_OPTION("com.docker.network.host_ipv6", OPT_IP,          \
+			      host_snat6,                                      \
+			      "source address of what leaves the network"),    \
+		BRIDGE_OPTION_ENUM(                                            \
+			"berth.firewall", firewall, bridge_firewall_names,     \
+			"open: a published port is open, as with Docker; "     \
+			"respect: "                                            \
+			"only where the host's own rules accept it (open)"),   \
+		BRIDGE_OPTION(                                                 \
+			"berth.guard", OPT_BOOL, guard,                        \
+			"drop packets with another's address or MAC (on)"),    \
+		BRIDGE_OPTION_RATE(struct bridge_network, opt.rate)
+
+extern const char *const bridge_mode_names[], *const bridge_firewall_names[];
 extern const struct opt_field bridge_network_options[];
 extern const struct opt_field bridge_endpoint_options[];
 
+/* What a driver is besides its table. */
+struct bridge_kind {
+	const char *driver; /* "berth-bridge" */
+	const char *prefix; /* of bridges' names: two characters */
+};
+
 struct bridge_network {
 	struct net_network base;
+	const struct bridge_kind *kind;
 	struct bridge_options opt;
 	char name[IFNAMSIZ];
 	char alias[NLK_ALIAS_MAX];
@@ -73,7 +163,8 @@ struct bridge_network *bridge_of(struct net_network *net);
 const struct bridge_network *bridge_of_const(const struct net_network *net);
 
 void bridge_defaults(struct net_network *net);
-int bridge_init(struct net_network *net, struct err *err);
+int bridge_init(struct net_network *net, const struct bridge_kind *kind,
+		struct err *err);
 void bridge_gateway_skip(const struct net_network *net, bool *skip4,
 			 bool *skip6);
 const char *bridge_dataplane_name(enum dp_backend backend);
@@ -123,6 +214,8 @@ struct bridge_config {
 };
 
 struct bridge_host {
+	const struct bridge_kind *kind;
+	void *own; /* the driver's, who made the host; NULL: nothing */
 	struct bridge_config cfg;
 	struct nlk *nlk;              /* owned; fast requests */
 	struct nlk *slow;             /* owned; deletions that wait for RCU */
@@ -135,10 +228,13 @@ struct bridge_host {
 	struct bridge_network *networks; /* that claim subnets, by .next */
 	pthread_mutex_t forward_lock;    /* see bridge_forward.c; of these: */
 	bool guard4, guard6; /* forwarding is ours alone, and guarded */
+	bool owed; /* noted values are put back when another daemon is done */
 	bool loading; /* between load_begin and load_end; one thread then */
 };
 
-int bridge_host_open(const struct plugd *d, const void *config,
+/* @cfg: NULL: all defaults; copied. */
+int bridge_host_open(const struct plugd *d, const struct bridge_kind *kind,
+		     const struct bridge_config *cfg,
 		     const struct net_memo *memo, void **ret, struct err *err);
 void bridge_host_close(void *host);
 void bridge_load_begin(void *host);
@@ -160,8 +256,9 @@ int bridge_port_stats(struct net_endpoint *ep, const struct port_range *range,
 		      struct dp_stats *ret, struct err *err);
 int bridge_endpoint_stats(struct net_endpoint *ep, struct dp_stats *ret,
 			  struct err *err);
-/* "berth:berth-bridge:<id>" */
-void bridge_alias(const char *id, char buf[static NLK_ALIAS_MAX]);
+/* "berth:<driver>:<id>" */
+void bridge_alias(const struct bridge_kind *kind, const char *id,
+		  char buf[static NLK_ALIAS_MAX]);
 
 /* ---- deleting links (bridge_reaper.c) ------------------------------------ */
 
@@ -238,5 +335,20 @@ int bridge_join(struct net_endpoint *ep, struct net_join_reply *ret,
 		struct err *err);
 int bridge_expose(struct net_endpoint *ep, struct err *err);
 int bridge_unexpose(struct net_endpoint *ep, struct err *err);
+
+/* What a driver on bridges does not do in its own way. */
+#define BRIDGE_OPS                                                            \
+	.endpoint_options_size = sizeof(struct bridge_ep_options),            \
+	.load_begin = bridge_load_begin, .counters = bridge_counters,         \
+	.port_stats = bridge_port_stats,                                      \
+	.endpoint_stats = bridge_endpoint_stats, .trace = bridge_trace,       \
+	.service_add = bridge_service_add, .service_del = bridge_service_del, \
+	.service_each = bridge_service_each,                                  \
+	.network_defaults = bridge_defaults,                                  \
+	.network_fini = bridge_network_fini,                                  \
+	.gateway_skip = bridge_gateway_skip,                                  \
+	.network_info = bridge_network_info,                                  \
+	.endpoint_place = bridge_endpoint_place, .join = bridge_join,         \
+	.expose = bridge_expose, .unexpose = bridge_unexpose, .gc = bridge_gc
 
 #endif

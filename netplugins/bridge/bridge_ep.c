@@ -102,7 +102,7 @@ static int add_named(struct net_endpoint *ep, struct err *err)
 	char alias[NLK_ALIAS_MAX], name[IFNAMSIZ], peer[IFNAMSIZ];
 	int r = -EEXIST;
 
-	bridge_alias(ep->id, alias);
+	bridge_alias(host_of(ep)->kind, ep->id, alias);
 	for (unsigned int nth = 0; r == -EEXIST && nth < NET_NAME_TRIES;
 	     nth++) {
 		link_names(ep->id, nth, name, peer);
@@ -254,7 +254,7 @@ int bridge_endpoint_del(struct net_endpoint *ep, struct err *err)
 		r = NET_STEP("bridge.endpoint.unpublish", err);
 	if (r < 0)
 		return r;
-	bridge_alias(ep->id, alias);
+	bridge_alias(host_of(ep)->kind, ep->id, alias);
 	if (!ep->ifname[0])
 		return del_by_id(ep, alias, err);
 	return bridge_reaper_add(host->reaper, ep->ifname, alias, ep->id, err);
@@ -273,7 +273,7 @@ int bridge_endpoint_place(struct net_endpoint *ep, struct err *err)
 		return NET_LINK_GONE;
 	if (r < 0)
 		return r;
-	bridge_alias(ep->id, alias);
+	bridge_alias(host_of(ep)->kind, ep->id, alias);
 	if (strcmp(link.alias, alias) != 0)
 		return NET_LINK_GONE;
 	return link.peer_elsewhere ? NET_LINK_AWAY : NET_LINK_HERE;

@@ -18,6 +18,11 @@
  * write 2, which the kernel takes for on as well, and see from a 1 that it is
  * somebody else's by now: nothing is dropped from then on, and it is not turned
  * off with our last network.
+ *
+ * Another daemon of ours (berth-overlay beside berth-bridge) writes and finds the
+ * same 2.  Each notes what it changed, and guards.  Whose last network goes first
+ * leaves forwarding on for the other and owes its note; when the other has turned
+ * it off the rest is put back.
  */
 #include <net/if.h>
 #include <stdio.h>
@@ -280,7 +285,7 @@ static int turn_off(struct bridge_host *host, const struct family *f,
 		    struct err *err)
 {
 	_cleanup_free_ char *text = malloc(NOTE_MAX);
-	int r = 0;
+	int r;
 
 	if (!text)
 		return err_set(err, -ENOMEM, "forwarding");
@@ -288,6 +293,11 @@ static int turn_off(struct bridge_host *host, const struct family *f,
 		return 0;
 	if (forwarding(f) == ON_BY_OTHERS) /* and it stays as they found it */
 		return host->memo->del(host->memo->ctx, f->note, err);
+	r = dp_forward_shared(host->dp, f->v6, err);
+	if (r != 0) {
+		host->owed |= r > 0;
+		return r < 0 ? r : 0;
+	}
 	if (forwarding(f) == ON_BY_US)
 		r = sysctl_set(f->on, "0", err);
 	if (r == 0)
@@ -318,14 +328,24 @@ int bridge_forward_guard(struct bridge_host *host, struct err *err)
 	return r;
 }
 
+/* Under host->forward_lock. */
+static int turn_both_off(struct bridge_host *host, struct err *err)
+{
+	int r;
+
+	host->owed = false;
+	r = turn_off(host, &family6, err);
+	if (r == 0)
+		r = turn_off(host, &family4, err);
+	return r;
+}
+
 int bridge_forward_off(struct bridge_host *host, struct err *err)
 {
 	int r;
 
 	pthread_mutex_lock(&host->forward_lock);
-	r = turn_off(host, &family6, err);
-	if (r == 0)
-		r = turn_off(host, &family4, err);
+	r = turn_both_off(host, err);
 	if (r == 0)
 		r = guard_as_wanted(host, err);
 	pthread_mutex_unlock(&host->forward_lock);
@@ -368,6 +388,8 @@ int bridge_forward_follow(struct bridge_host *host, struct err *err)
 		r6 = give_up(host, &family6, err);
 	if (r4 > 0 || r6 > 0)
 		r = guard_as_wanted(host, err);
+	if (r == 0 && host->owed)
+		r = turn_both_off(host, err);
 	if (r == 0)
 		r = r4 < 0 ? r4 : r6 < 0 ? r6 : 0;
 	pthread_mutex_unlock(&host->forward_lock);

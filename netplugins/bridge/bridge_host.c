@@ -7,11 +7,10 @@
 #include "lib/netns.h"
 #include "netplugins/bridge/bridge.h"
 
-#define ALIAS_PREFIX "berth:" BRIDGE_DRIVER ":"
-
-void bridge_alias(const char *id, char buf[static NLK_ALIAS_MAX])
+void bridge_alias(const struct bridge_kind *kind, const char *id,
+		  char buf[static NLK_ALIAS_MAX])
 {
-	snprintf(buf, NLK_ALIAS_MAX, ALIAS_PREFIX "%s", id);
+	snprintf(buf, NLK_ALIAS_MAX, "berth:%s:%s", kind->driver, id);
 }
 
 /* ---- opening --------------------------------------------------------------- */
@@ -20,7 +19,7 @@ static int open_parts(struct bridge_host *host, const struct plugd *d,
 		      struct err *err)
 {
 	const struct dp_config cfg = {
-		.driver = BRIDGE_DRIVER,
+		.driver = host->kind->driver,
 		.bpf_dir = d->dirs.bpf_dir,
 		.cgroup = d->dirs.cgroup,
 		.masq_first = host->cfg.masq_first,
@@ -44,7 +43,8 @@ static int open_parts(struct bridge_host *host, const struct plugd *d,
 	return r;
 }
 
-int bridge_host_open(const struct plugd *d, const void *config,
+int bridge_host_open(const struct plugd *d, const struct bridge_kind *kind,
+		     const struct bridge_config *cfg,
 		     const struct net_memo *memo, void **ret, struct err *err)
 {
 	struct bridge_host *host = calloc(1, sizeof(*host));
@@ -52,9 +52,10 @@ int bridge_host_open(const struct plugd *d, const void *config,
 
 	if (!host)
 		return err_set(err, -ENOMEM, "host");
+	host->kind = kind;
 	host->memo = memo;
-	if (config)
-		host->cfg = *(const struct bridge_config *)config;
+	if (cfg)
+		host->cfg = *cfg;
 	host->announce_fd = -EBADF;
 	(void)pthread_mutex_init(&host->lock, NULL);
 	(void)pthread_mutex_init(&host->forward_lock, NULL);
@@ -255,6 +256,7 @@ int bridge_trace(void *ctx, unsigned int wait_ms, size_t max,
 
 /* Marked links, collected before any is judged: the judge takes locks. */
 struct marked {
+	char prefix[64]; /* of our aliases */
 	struct item {
 		char name[IFNAMSIZ], id[65];
 	} * items; /* owned */
@@ -264,10 +266,11 @@ struct marked {
 static int collect(void *ctx, const struct nlk_link *l)
 {
 	struct marked *m = ctx;
+	const char *id = l->alias + strlen(m->prefix);
 	struct item *it;
 
-	if (strncmp(l->alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) != 0 ||
-	    strcmp(l->alias + strlen(ALIAS_PREFIX), DP_LINK_ID) == 0)
+	if (strncmp(l->alias, m->prefix, strlen(m->prefix)) != 0 ||
+	    strcmp(id, DP_LINK_ID) == 0)
 		return 0;
 	if (m->count == m->room) {
 		size_t room = m->room ? m->room * 2 : 64;
@@ -281,7 +284,7 @@ static int collect(void *ctx, const struct nlk_link *l)
 	}
 	it = &m->items[m->count++];
 	snprintf(it->name, sizeof(it->name), "%s", l->name);
-	snprintf(it->id, sizeof(it->id), "%s", l->alias + strlen(ALIAS_PREFIX));
+	snprintf(it->id, sizeof(it->id), "%s", id);
 	return 0;
 }
 
@@ -296,7 +299,7 @@ static int gc_link(struct bridge_host *host, const struct item *it, bool dry,
 	if (!dry &&
 	    nlk_link_get(host->nlk, it->name, 0, &link, NULL) == -ENODEV)
 		return 0;
-	bridge_alias(it->id, alias);
+	bridge_alias(host->kind, it->id, alias);
 	r = dry ? 0 : nlk_link_del(host->slow, it->name, alias, err);
 	if (r == -EPERM)
 		return 0;
@@ -319,6 +322,7 @@ int bridge_gc(void *ctx, bool dry, bool (*known)(void *ctx, const char *id),
 	struct marked m = { 0 };
 	int r;
 
+	snprintf(m.prefix, sizeof(m.prefix), "berth:%s:", host->kind->driver);
 	bridge_reaper_flush(host->reaper);
 	r = nlk_link_each(host->nlk, collect, &m, err);
 	for (size_t i = 0; r == 0 && i < m.count; i++)

@@ -6,123 +6,82 @@
 #include "netplugins/bridge/bridge.h"
 #include "netplugins/net_names.h"
 
-static const char *const mode_names[] = { "nat", "nat-unprotected", "routed",
+const char *const bridge_mode_names[] = { "nat", "nat-unprotected", "routed",
 					  "isolated", NULL };
-_Static_assert(ARRAY_SIZE(mode_names) == DP_GW_MAX + 1, "enum dp_gateway_mode");
-static const char *const firewall_names[] = { "open", "respect", NULL };
-_Static_assert(ARRAY_SIZE(firewall_names) == DP_FW_MAX + 1, "enum dp_firewall");
+_Static_assert(ARRAY_SIZE(bridge_mode_names) == DP_GW_MAX + 1,
+	       "enum dp_gateway_mode");
+const char *const bridge_firewall_names[] = { "open", "respect", NULL };
+_Static_assert(ARRAY_SIZE(bridge_firewall_names) == DP_FW_MAX + 1,
+	       "enum dp_firewall");
 static const char *const dataplane_names[] = { "nft", "ebpf", NULL };
 _Static_assert(ARRAY_SIZE(dataplane_names) == DP_BACKEND_MAX + 1,
 	       "enum dp_backend");
 
-#define OPTION(key_, type_, member_, doc_) \
-	OPT_FIELD(key_, type_, struct bridge_options, member_, doc_)
-#define OPTION_ENUM(key_, member_, names_, doc_)                       \
-	{                                                              \
-		.key = (key_), .type = OPT_ENUM,                       \
-		.offset = offsetof(struct bridge_options, member_),    \
-		.size = sizeof(int), .names = (names_), .doc = (doc_), \
-	}
-/* "" would be no list at all where somebody meant one */
-#define OPTION_LIST(key_, st_, member_, doc_)                                \
-	{                                                                    \
-		.key = (key_), .type = OPT_STR,                              \
-		.offset = offsetof(st_, member_),                            \
-		.size = sizeof(((st_ *)0)->member_), .min = 1, .doc = (doc_) \
-	}
-#define OPTIONS_POLICY(st_)                                                \
-	OPTION_LIST("berth.allow", st_, policy.allow,                      \
-		    "networks that may reach published ports, others may " \
-		    "not (everybody)"),                                    \
-		OPTION_LIST("berth.deny", st_, policy.deny,                \
-			    "networks that may not"),                      \
-		OPTION_LIST("berth.limit", st_, policy.limit,              \
-			    "N/s or N/s:BURST: new connections from one "  \
-			    "source (no limit)")
-#define OPTION_RATE(st_)                                                 \
-	OPTION_LIST("berth.rate", st_, rate,                             \
-		    "RATE both ways, or in=RATE,out=RATE: bytes to and " \
-		    "from a container, as tc has them, 10mbit or "       \
-		    "10mbit:256kb (no limit)")
-#define REFUSED(key_, why_)                                        \
-	{                                                          \
-		.key = (key_), .type = OPT_REFUSED, .why = (why_), \
-		.doc = (why_)                                      \
-	}
+#define OPTIONS_POLICY(st_, at_)                                       \
+	BRIDGE_OPTION_LIST(                                            \
+		"berth.allow", st_, at_.allow,                         \
+		"networks that may reach published ports, others may " \
+		"not (everybody)"),                                    \
+		BRIDGE_OPTION_LIST("berth.deny", st_, at_.deny,        \
+				   "networks that may not"),           \
+		BRIDGE_OPTION_LIST(                                    \
+			"berth.limit", st_, at_.limit,                 \
+			"N/s or N/s:BURST: new connections from one "  \
+			"source (no limit)")
 
 const struct opt_field bridge_network_options[] = {
-	OPTION("com.docker.network.bridge.name", OPT_STR, name,
-	       "name of the bridge; one that exists is used and never deleted"),
-	OPTION("com.docker.network.bridge.enable_icc", OPT_BOOL, icc,
-	       "containers of the network may talk to each other (true)"),
-	OPTION("com.docker.network.bridge.enable_ip_masquerade", OPT_BOOL,
-	       masquerade,
-	       "what leaves the network gets the host's address (true)"),
-	OPTION("com.docker.network.bridge.host_binding_ipv4", OPT_IP,
-	       host_binding4,
-	       "host address of ports published without one (any)"),
-	OPTION("com.docker.network.bridge.inhibit_ipv4", OPT_BOOL, inhibit4,
-	       "leave the bridge's IPv4 address to the administrator (false)"),
-	OPTION_ENUM("com.docker.network.bridge.gateway_mode_ipv4", mode4,
-		    mode_names,
-		    "nat, nat-unprotected, routed or isolated (nat)"),
-	OPTION_ENUM("com.docker.network.bridge.gateway_mode_ipv6", mode6,
-		    mode_names,
-		    "nat, nat-unprotected, routed or isolated (nat)"),
-	OPTION("com.docker.network.bridge.trusted_host_interfaces", OPT_STR,
-	       trusted,
-	       "interfaces, separated by colons, that reach published "
-	       "container ports directly"),
-	/* "mtu" checks its range in bridge_init: 0 is not an MTU */
+	BRIDGE_OPTION("com.docker.network.bridge.name", OPT_STR, name,
+		      "name of the bridge; one that exists is used and never "
+		      "deleted"),
+	BRIDGE_OPTION(
+		"com.docker.network.bridge.enable_icc", OPT_BOOL, icc,
+		"containers of the network may talk to each other (true)"),
+	BRIDGE_OPTIONS,
 	{ .key = "com.docker.network.driver.mtu",
 	  .type = OPT_U32,
-	  .offset = offsetof(struct bridge_options, mtu),
+	  .offset = offsetof(struct bridge_network, opt.mtu),
 	  .size = sizeof(uint32_t),
 	  .min = 68,
 	  .max = 65535,
 	  .doc = "MTU of bridge and containers (that of the uplink's route)" },
-	OPTION("com.docker.network.container_iface_prefix", OPT_STR, prefix,
-	       "prefix of the interface's name in the container (eth)"),
-	OPTION("com.docker.network.host_ipv4", OPT_IP, host_snat4,
-	       "source address of what leaves the network"),
-	OPTION("com.docker.network.host_ipv6", OPT_IP, host_snat6,
-	       "source address of what leaves the network"),
-	REFUSED("com.docker.network.bridge.default_bridge",
+	BRIDGE_REFUSED(
+		"com.docker.network.bridge.default_bridge",
 		"docker0 belongs to dockerd's own bridge driver; drop the "
 		"option"),
-	REFUSED("com.docker.network.driver.overlay.vxlanid_list",
-		"it is for overlay networks: use berth-overlay"),
-	REFUSED("parent", "a bridge network has no parent interface: use "
-			  "berth-macvlan or berth-ipvlan"),
-	REFUSED("macvlan_mode",
-		"it is for macvlan networks: use berth-macvlan"),
-	REFUSED("ipvlan_mode", "it is for ipvlan networks: use berth-ipvlan"),
-	REFUSED("ipvlan_flag", "it is for ipvlan networks: use berth-ipvlan"),
-	OPTION_ENUM("berth.dataplane", dataplane, dataplane_names,
-		    "nft: published ports and masquerade by nftables; ebpf: by "
-		    "programs before netfilter (the daemon's --dataplane)"),
-	OPTION_ENUM("berth.firewall", firewall, firewall_names,
-		    "open: a published port is open, as with Docker; respect: "
-		    "only where the host's own rules accept it (open)"),
-	OPTION("berth.guard", OPT_BOOL, guard,
-	       "drop packets with another's address or MAC (on)"),
-	OPTIONS_POLICY(struct bridge_options),
-	OPTION_RATE(struct bridge_options),
+	BRIDGE_REFUSED("com.docker.network.driver.overlay.vxlanid_list",
+		       "it is for overlay networks: use berth-overlay"),
+	BRIDGE_REFUSED("parent",
+		       "a bridge network has no parent interface: use "
+		       "berth-macvlan or berth-ipvlan"),
+	BRIDGE_REFUSED("macvlan_mode",
+		       "it is for macvlan networks: use berth-macvlan"),
+	BRIDGE_REFUSED("ipvlan_mode",
+		       "it is for ipvlan networks: use berth-ipvlan"),
+	BRIDGE_REFUSED("ipvlan_flag",
+		       "it is for ipvlan networks: use berth-ipvlan"),
+	BRIDGE_OPTION_ENUM(
+		"berth.dataplane", dataplane, dataplane_names,
+		"nft: published ports and masquerade by nftables; ebpf: by "
+		"programs before netfilter (the daemon's --dataplane)"),
+	OPTIONS_POLICY(struct bridge_network, opt.policy),
 	{ 0 },
 };
 
 const struct opt_field bridge_endpoint_options[] = {
-	REFUSED("com.docker.network.endpoint.ifname",
+	BRIDGE_REFUSED(
+		"com.docker.network.endpoint.ifname",
 		"dockerd ignores names that a plugin gives; set "
 		"com.docker.network.container_iface_prefix on the network"),
-	REFUSED("com.docker.network.endpoint.sysctls",
+	BRIDGE_REFUSED(
+		"com.docker.network.endpoint.sysctls",
 		"the container's namespace does not exist yet when a plugin "
 		"is asked; use docker run --sysctl"),
-	OPTIONS_POLICY(struct bridge_ep_options),
-	OPTION_LIST("berth.service", struct bridge_ep_options, service,
-		    "NAME[:PORT][*WEIGHT]: one of those that 'netctl port add "
-		    "--service NAME' balances over"),
-	OPTION_RATE(struct bridge_ep_options),
+	OPTIONS_POLICY(struct bridge_ep_options, policy),
+	BRIDGE_OPTION_LIST(
+		"berth.service", struct bridge_ep_options, service,
+		"NAME[:PORT][*WEIGHT]: one of those that 'netctl port add "
+		"--service NAME' balances over"),
+	BRIDGE_OPTION_RATE(struct bridge_ep_options, rate),
 	{ 0 },
 };
 
@@ -156,7 +115,8 @@ int bridge_dataplane_parse(const char *name, enum dp_backend *ret,
 static int init_name(struct bridge_network *br, struct err *err)
 {
 	if (!br->opt.name[0]) {
-		snprintf(br->name, sizeof(br->name), "bb-%.12s", br->base.id);
+		snprintf(br->name, sizeof(br->name), "%s-%.12s",
+			 br->kind->prefix, br->base.id);
 		return 0;
 	}
 	if (!net_link_name_valid(br->opt.name, IFNAMSIZ - 1))
@@ -249,7 +209,7 @@ static int check_firewall(const struct bridge_options *o, struct err *err)
 				"host ports, and with gateway mode %s "
 				"containers are reached past them: use mode "
 				"nat or leave the option out",
-				mode_names[modes[i]]);
+				bridge_mode_names[modes[i]]);
 	if (o->trusted[0])
 		return err_set(err, -EINVAL,
 			       "berth.firewall=respect: the host's rules judge "
@@ -303,8 +263,9 @@ static int check_pools(const struct bridge_network *br, struct err *err)
 
 	if (ip_is_none(&net->v4.pool.addr) && ip_is_none(&net->v6.pool.addr))
 		return err_set(err, -EINVAL,
-			       "a bridge network needs a subnet: Docker's null "
-			       "IPAM gives none; leave out --ipam-driver null");
+			       "a network on a bridge needs a subnet: Docker's "
+			       "null IPAM gives none; leave out --ipam-driver "
+			       "null");
 	if (net->ipv6 && ip_is_none(&net->v6.pool.addr))
 		return err_set(err, -EINVAL,
 			       "IPv6 is on but there is no IPv6 subnet: add "
@@ -341,10 +302,14 @@ static struct mac_addr bridge_mac(const char *id)
 				    (uint8_t)(h >> 8), (uint8_t)h } };
 }
 
-int bridge_init(struct net_network *net, struct err *err)
+int bridge_init(struct net_network *net, const struct bridge_kind *kind,
+		struct err *err)
 {
 	struct bridge_network *br = bridge_of(net);
-	int r = init_name(br, err);
+	int r;
+
+	br->kind = kind;
+	r = init_name(br, err);
 
 	if (r == 0)
 		r = init_prefix(&br->opt, err);
@@ -364,7 +329,7 @@ int bridge_init(struct net_network *net, struct err *err)
 		r = check_pools(br, err);
 	if (r < 0)
 		return r;
-	bridge_alias(net->id, br->alias);
+	bridge_alias(kind, net->id, br->alias);
 	br->mac = bridge_mac(net->id);
 	return 0;
 }

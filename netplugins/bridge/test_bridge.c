@@ -411,10 +411,9 @@ static void option_row(void **state)
 			 row->pool4 ? row->pool4 : "10.1.0.1/24");
 	if (row->pool6)
 		pool_set(&br->base.v6, row->pool6, "fd00:1::1/64");
-	r = opts_decode(map, bridge_network_options, &br->opt, "a network",
-			&err);
+	r = opts_decode(map, bridge_network_options, br, "a network", &err);
 	if (r == 0)
-		r = bridge_init(&br->base, &err);
+		r = bridge_driver.network_init(&br->base, &err);
 	if (!row->msg && r < 0)
 		fail_msg("%s", err.msg);
 	if (row->msg) {
