@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* VXLAN links. */
+#include "lib/nlk_vxlan.h"
+
+#include <arpa/inet.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/nlk_priv.h"
+
+/* ---- making ---------------------------------------------------------------- */
+
+static void put_local(struct nlk_msg *b, const struct ip_addr *local)
+{
+	if (!ip_is_none(local))
+		nlk_put_ip(b,
+			   local->family == AF_INET ? IFLA_VXLAN_LOCAL
+						    : IFLA_VXLAN_LOCAL6,
+			   local);
+}
+
+static void put_data(struct nlk_msg *b, const struct nlk_vxlan_conf *conf)
+{
+	const uint16_t port = htons(conf->port);
+	struct nlattr *data = nlk_nest(b, IFLA_INFO_DATA);
+
+	nlk_put_u32(b, IFLA_VXLAN_ID, conf->vni);
+	put_local(b, &conf->local);
+	nlk_put(b, IFLA_VXLAN_PORT, &port, sizeof(port));
+	nlk_put_u8(b, IFLA_VXLAN_LEARNING, conf->learning);
+	nlk_put_u8(b, IFLA_VXLAN_UDP_CSUM, 1);
+	nlk_put(b, IFLA_VXLAN_TTL_INHERIT, NULL, 0);
+	/* what does not fit is told to the sender, not cut up */
+	if (conf->local.family == AF_INET)
+		nlk_put_u8(b, IFLA_VXLAN_DF, VXLAN_DF_SET);
+	nlk_nest_end(b, data);
+}
+
+static int create(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
+		  struct err *err)
+{
+	struct ifinfomsg ifi = { 0 };
+	_cleanup_(nlk_msg_fini) struct nlk_msg b = nlk_msg_new(
+		RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+	struct nlattr *info;
+
+	nlk_put_str(&b, IFLA_IFNAME, conf->name);
+	nlk_put_u32(&b, IFLA_GROUP, NLK_LINK_GROUP);
+	nlk_put_mac(&b, &conf->mac);
+	if (conf->mtu)
+		nlk_put_u32(&b, IFLA_MTU, conf->mtu);
+	info = nlk_nest(&b, IFLA_LINKINFO);
+	nlk_put_str(&b, IFLA_INFO_KIND, "vxlan");
+	put_data(&b, conf);
+	nlk_nest_end(&b, info);
+	return nlk_call(nlk, &b, NULL, NULL, err, "link", conf->name);
+}
+
+struct vni_find {
+	struct nlk *nlk;
+	const struct nlk_vxlan_conf *conf;
+	struct nlk_link found;
+};
+
+static int on_link(void *ctx, const struct nlk_link *l)
+{
+	struct vni_find *f = ctx;
+	struct nlk_vxlan v;
+
+	if (strcmp(l->kind, "vxlan") == 0 &&
+	    nlk_vxlan_get(f->nlk, l->name, &v, NULL) == 0 &&
+	    v.vni == f->conf->vni && v.port == f->conf->port)
+		f->found = *l;
+	return 0;
+}
+
+/* The kernel says -EEXIST of the name and of the VNI. */
+static void tell_vni_holder(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
+			    struct err *err)
+{
+	struct vni_find f = { .nlk = nlk, .conf = conf };
+	const struct nlk_link *l = &f.found;
+
+	if (nlk_tell_holder(nlk, conf->name, err))
+		return;
+	(void)nlk_link_each(nlk, on_link, &f, NULL);
+	err_set(err, -EEXIST,
+		"VNI %u on UDP port %u is that of link %s%s%s%s on this host; "
+		"remove it or choose another VNI",
+		conf->vni, conf->port, l->name[0] ? l->name : "of somebody",
+		l->alias[0] ? " (alias \"" : "", l->alias,
+		l->alias[0] ? "\")" : "");
+}
+
+int nlk_vxlan_add(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
+		  struct err *err)
+{
+	_cleanup_(nlk_undo_fini) struct nlk_undo undo = { .nlk = nlk };
+	struct ifinfomsg ifi = { 0 };
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(RTM_SETLINK, 0, &ifi, sizeof(ifi));
+	int r = nlk_new_check(conf->name, conf->alias, err);
+
+	if (r < 0)
+		return r;
+	r = create(nlk, conf, err);
+	if (r == -EEXIST)
+		tell_vni_holder(nlk, conf, err);
+	if (r < 0)
+		return r;
+	undo.name = conf->name;
+	nlk_put_str(&b, IFLA_IFNAME, conf->name);
+	nlk_put_str(&b, IFLA_IFALIAS, conf->alias);
+	r = nlk_call(nlk, &b, NULL, NULL, err, "link", conf->name);
+	if (r < 0)
+		return r;
+	undo.name = NULL;
+	return 0;
+}
+
+int nlk_vxlan_up(struct nlk *nlk, int index, uint16_t port, struct err *err)
+{
+	int r = nlk_link_up(nlk, index, true, err);
+
+	if (r != -EADDRINUSE)
+		return r;
+	return err_set(err, r,
+		       "UDP port %u is in use on this host (ss -ulnp 'sport = "
+		       ":%u' shows by whom): VXLAN needs it",
+		       port, port);
+}
+
+int nlk_vxlan_set_local(struct nlk *nlk, int index, const struct ip_addr *local,
+			struct err *err)
+{
+	struct ifinfomsg ifi = { .ifi_index = index };
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	struct nlattr *info = nlk_nest(&b, IFLA_LINKINFO), *data;
+
+	nlk_put_str(&b, IFLA_INFO_KIND, "vxlan");
+	data = nlk_nest(&b, IFLA_INFO_DATA);
+	put_local(&b, local);
+	nlk_nest_end(&b, data);
+	nlk_nest_end(&b, info);
+	return nlk_call(nlk, &b, NULL, NULL, err, "link",
+			"whose address is to change");
+}
+
+/* ---- reading --------------------------------------------------------------- */
+
+static int decode(void *ctx, struct nlmsghdr *h)
+{
+	struct nlattr *tb[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1],
+		*d[IFLA_VXLAN_MAX + 1];
+	const struct ifinfomsg *ifi;
+	struct nlk_vxlan *v = ctx;
+	uint16_t port = 0;
+
+	if (nlmsg_parse(h, sizeof(*ifi), tb, IFLA_MAX, NULL) < 0)
+		return -EBADMSG;
+	ifi = nlmsg_data(h);
+	if (!tb[IFLA_LINKINFO] ||
+	    nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) <
+		    0 ||
+	    !info[IFLA_INFO_KIND] || !info[IFLA_INFO_DATA] ||
+	    nla_strcmp(info[IFLA_INFO_KIND], "vxlan") != 0 ||
+	    nla_parse_nested(d, IFLA_VXLAN_MAX, info[IFLA_INFO_DATA], NULL) < 0)
+		return 0;
+	v->index = ifi->ifi_index;
+	if (tb[IFLA_IFNAME])
+		nla_strlcpy(v->name, tb[IFLA_IFNAME], sizeof(v->name));
+	v->vni = d[IFLA_VXLAN_ID] ? nla_get_u32(d[IFLA_VXLAN_ID]) : 0;
+	if (d[IFLA_VXLAN_PORT])
+		port = nla_get_u16(d[IFLA_VXLAN_PORT]);
+	v->port = ntohs(port);
+	v->learning =
+		d[IFLA_VXLAN_LEARNING] && nla_get_u8(d[IFLA_VXLAN_LEARNING]);
+	v->local = d[IFLA_VXLAN_LOCAL]
+			   ? nlk_ip_decode(AF_INET, d[IFLA_VXLAN_LOCAL])
+			   : nlk_ip_decode(AF_INET6, d[IFLA_VXLAN_LOCAL6]);
+	return 0;
+}
+
+int nlk_vxlan_get(struct nlk *nlk, const char *name, struct nlk_vxlan *ret,
+		  struct err *err)
+{
+	struct ifinfomsg ifi = { 0 };
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(RTM_GETLINK, 0, &ifi, sizeof(ifi));
+	struct nlk_vxlan v = { 0 };
+	int r;
+
+	nlk_put_str(&b, IFLA_IFNAME, name);
+	r = nlk_call(nlk, &b, decode, &v, err, "link", name);
+	if (r < 0)
+		return r;
+	if (!v.index)
+		return err_set(err, -ENODEV, "link %s is no VXLAN", name);
+	*ret = v;
+	return 0;
+}
+
+/* ---- the bridge's port ------------------------------------------------------ */
+
+int nlk_port_set(struct nlk *nlk, int index, const struct nlk_port_flags *flags,
+		 struct err *err)
+{
+	struct ifinfomsg ifi = { .ifi_index = index };
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	struct nlattr *info = nlk_nest(&b, IFLA_LINKINFO), *data;
+
+	nlk_put_str(&b, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = nlk_nest(&b, IFLA_INFO_SLAVE_DATA);
+	nlk_put_u8(&b, IFLA_BRPORT_LEARNING, flags->learning);
+	nlk_put_u8(&b, IFLA_BRPORT_UNICAST_FLOOD, flags->flood);
+	nlk_put_u8(&b, IFLA_BRPORT_NEIGH_SUPPRESS, flags->suppress);
+	nlk_nest_end(&b, data);
+	nlk_nest_end(&b, info);
+	return nlk_call(nlk, &b, NULL, NULL, err, "link",
+			"whose port flags are to change");
+}
