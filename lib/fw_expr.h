@@ -60,6 +60,7 @@ enum fw_kind {
 	FW_KIND_DUP,
 	FW_KIND_REJECT,
 	FW_KIND_LIMIT,
+	FW_KIND_METER,
 	FW_KIND_MAX,
 };
 
@@ -215,6 +216,11 @@ struct fw_expr {
 /* Matches up to @n packets a @unit_s seconds (1, 60, 3600..), burst @b. */
 #define FW_LIMIT(n, unit_s, b) \
 	{ .kind = FW_KIND_LIMIT, .rate = (n), .offset = (unit_s), .flags = (b) }
+/* Matches what is above @n packets a second of one key (slot @r), with @b at once;
+ * @set: dynamic, with a time-out.  nft: update @set { key limit rate over .. } */
+#define FW_METER(r, set, n, b) \
+	{ .kind = FW_KIND_METER, .reg = (r), .name = (set), .rate = (n), \
+	  .offset = 1, .flags = (b) }
 
 /* ---- pairs of load and test, in slot 0 ---------------------------------- */
 

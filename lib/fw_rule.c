@@ -164,6 +164,22 @@ static void fill_limit(struct nftnl_expr *n, const struct fw_expr *e)
 	nftnl_expr_set_u32(n, NFTNL_EXPR_LIMIT_FLAGS, 0);
 }
 
+/* Return: 0; -ENOMEM: without the limit it would match everything. */
+static int fill_meter(struct nftnl_expr *n, const struct fw_expr *e)
+{
+	struct nftnl_expr *limit = nftnl_expr_alloc("limit");
+
+	if (!limit)
+		return -ENOMEM;
+	fill_limit(limit, e);
+	nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+	nftnl_expr_set_u32(n, NFTNL_EXPR_DYNSET_SREG_KEY, reg(e->reg));
+	nftnl_expr_set_u32(n, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	nftnl_expr_set_str(n, NFTNL_EXPR_DYNSET_SET_NAME, e->name);
+	nftnl_expr_set(n, NFTNL_EXPR_DYNSET_EXPR, limit, 0); /* taken */
+	return 0;
+}
+
 static void fill_nothing(struct nftnl_expr *n, const struct fw_expr *e)
 {
 	(void)n;
@@ -193,6 +209,7 @@ static const struct {
 	[FW_KIND_DUP] = { "dup", fill_dup },
 	[FW_KIND_REJECT] = { "reject", fill_reject },
 	[FW_KIND_LIMIT] = { "limit", fill_limit },
+	[FW_KIND_METER] = { "dynset", fill_nothing }, /* fill_meter() */
 };
 
 static bool slot_ok(uint8_t slot)
@@ -213,7 +230,9 @@ static const char *expr_wrong(const struct fw_expr *e)
 		name_max = FW_IFNAME_LEN;
 	if (e->name && (!e->name[0] || strlen(e->name) >= name_max))
 		return "bad name";
-	if ((e->kind == FW_KIND_LOOKUP || e->kind == FW_KIND_MAP) && !e->name)
+	if ((e->kind == FW_KIND_LOOKUP || e->kind == FW_KIND_MAP ||
+	     e->kind == FW_KIND_METER) &&
+	    !e->name)
 		return "no set";
 	if (e->kind == FW_KIND_PAYLOAD)
 		return NULL;
@@ -235,6 +254,8 @@ static int rule_exprs(struct nftnl_rule *n, const struct fw_expr *e,
 			return -ENOMEM;
 		kinds[e->kind].fill(x, e);
 		nftnl_rule_add_expr(n, x);
+		if (e->kind == FW_KIND_METER && fill_meter(x, e) < 0)
+			return -ENOMEM;
 	}
 	*ret_count = count;
 	return 0;
