@@ -145,10 +145,9 @@ static int collect(void *ctx, struct nlmsghdr *h)
 		return 0;
 	row.master = tb[NDA_MASTER];
 	/* of a device's neighbours, NOARP are the kernel's own: groups */
-	row.permanent = ndm->ndm_state &
-			(ndm->ndm_family == AF_BRIDGE
-				 ? NUD_PERMANENT | NUD_NOARP
-				 : NUD_PERMANENT);
+	row.permanent = ndm->ndm_state & (ndm->ndm_family == AF_BRIDGE
+						  ? NUD_PERMANENT | NUD_NOARP
+						  : NUD_PERMANENT);
 	row.own = ndm->ndm_family == AF_BRIDGE &&
 		  ndm->ndm_state == NUD_PERMANENT && row.master;
 	if (tb[NDA_LLADDR] &&

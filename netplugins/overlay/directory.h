@@ -20,9 +20,10 @@
 #include "lib/err.h"
 #include "lib/ip.h"
 
-#define OV_VNI_MAX  0xffffffU /* RFC 7348: 24 bits; 0 is not given out */
-#define OV_NODE_MAX 64
-#define OV_KEY_MAX  64 /* WireGuard's public key in base64, with the 0 */
+#define OV_VNI_MAX   0xffffffU /* RFC 7348: 24 bits; 0 is not given out */
+#define OV_NODE_MAX  64
+#define OV_PEERS_MAX 64 /* of berth.peers */
+#define OV_KEY_MAX   64 /* WireGuard's public key in base64, with the 0 */
 
 /* A network, as all hosts have it.  Docker tells a plugin no name, and each host its
  * own id: what is one network is said by berth.name=, else by its subnets. */
@@ -31,6 +32,9 @@ struct ov_network {
 	char name[65]; /* berth.name; "": none */
 	struct ip_prefix pool4, pool6;
 	uint32_t vni; /* asked for; 0: any.  Filled by ov_dir_join */
+	struct ip_addr peers[OV_PEERS_MAX]; /* berth.peers; of no use to a
+					     * cluster */
+	size_t peer_count;
 	bool encrypt;
 	bool known; /* this host's own records have it: ->vni is what it got */
 };
