@@ -405,6 +405,11 @@ no_process() {
 # image - bb:1: Debian's static busybox and nothing else.  Made once a build;
 # the name it is made under is not from $$, which is the same in every box.
 image() {
+	image_tar
+	docker import "$BUILD/it/bb.tar" bb:1 >/dev/null
+}
+
+image_tar() {
 	local tar=$BUILD/it/bb.tar new root
 	if [ ! -s "$tar" ]; then
 		root=$(mktemp -d "$DIR/bb.XXXXXX")
@@ -419,7 +424,6 @@ image() {
 		mv "$new" "$tar"
 		rm -r "$root"
 	fi
-	docker import "$tar" bb:1 >/dev/null
 }
 
 # berth_host [DOCKERD-FLAG...] - the usual arrangement: a LAN neighbour, both
@@ -610,6 +614,10 @@ cleanup() {
 		fi
 		(no_address_left) || rc=1
 		(stop_dockerd) || rc=1
+	fi
+	# lib/hosts
+	if [ -n "$(type -t hosts_end)" ]; then
+		hosts_end || rc=1
 	fi
 	if [ -e /run/berth/netctl/lock ]; then
 		cp /run/berth/netctl/*.log "$DIR/" 2>/dev/null
