@@ -339,13 +339,11 @@ int bridge_unexpose(struct net_endpoint *ep, struct err *err);
 /* What a driver on bridges does not do in its own way. */
 #define BRIDGE_OPS                                                            \
 	.endpoint_options_size = sizeof(struct bridge_ep_options),            \
-	.load_begin = bridge_load_begin, .counters = bridge_counters,         \
-	.port_stats = bridge_port_stats,                                      \
+	.counters = bridge_counters, .port_stats = bridge_port_stats,         \
 	.endpoint_stats = bridge_endpoint_stats, .trace = bridge_trace,       \
 	.service_add = bridge_service_add, .service_del = bridge_service_del, \
 	.service_each = bridge_service_each,                                  \
 	.network_defaults = bridge_defaults,                                  \
-	.network_fini = bridge_network_fini,                                  \
 	.gateway_skip = bridge_gateway_skip,                                  \
 	.network_info = bridge_network_info,                                  \
 	.endpoint_place = bridge_endpoint_place, .join = bridge_join,         \

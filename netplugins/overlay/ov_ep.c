@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Endpoints: as on a bridge, and told to the other hosts. */
+#include <stdio.h>
+#include <string.h>
+
+#include "netplugins/overlay/overlay.h"
+
+int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
+{
+	struct overlay_network *n = overlay_of(ep->network);
+	struct ov_endpoint told = {
+		.mac = ep->mac,
+		.addr4 = ep->addr4.addr,
+		.addr6 = ep->addr6.addr,
+		.multicast = true,
+	};
+	bool again = ep->ifname[0];
+	struct err undo = { 0 };
+	int r = bridge_endpoint_add(ep, err);
+
+	if (r < 0)
+		return r;
+	snprintf(told.id, sizeof(told.id), "%s", ep->id);
+	told.mac = ep->mac;
+	r = n->dir->ops->put(n->dir, n->net.id, &told, err);
+	if (r == 0)
+		r = NET_STEP("overlay.endpoint.told", err);
+	/* One from an earlier life stays: a container has it. */
+	if (r < 0 && !again && overlay_endpoint_del(ep, &undo) < 0)
+		return err_wrap(err, r, "%s; left behind", undo.msg);
+	return r;
+}
+
+int overlay_endpoint_del(struct net_endpoint *ep, struct err *err)
+{
+	struct overlay_network *n = overlay_of(ep->network);
+	int r = bridge_endpoint_del(ep, err);
+
+	if (r == 0)
+		r = NET_STEP("overlay.endpoint.gone", err);
+	return r < 0 || !n->dir
+		       ? r
+		       : n->dir->ops->del(n->dir, n->net.id, ep->id, err);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The driver's hold on the host: what is open, and what is followed. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netplugins/overlay/overlay.h"
+
+const struct bridge_kind overlay_kind = {
+	.driver = OVERLAY_DRIVER,
+	.prefix = "bo",
+};
+
+/* ---- open, close ---------------------------------------------------------------- */
+
+static void own_close(struct overlay_host *host)
+{
+	if (host->peers)
+		host->peers->ops->close(host->peers);
+	nlk_monitor_close(host->links);
+	fw_close(host->fw);
+	pthread_mutex_destroy(&host->lock);
+	free(host);
+}
+
+static int own_open(const struct ov_config *cfg, struct overlay_host **ret,
+		    struct err *err)
+{
+	struct overlay_host *host = calloc(1, sizeof(*host));
+	int r;
+
+	if (!host)
+		return err_set(err, -ENOMEM, "host");
+	(void)pthread_mutex_init(&host->lock, NULL);
+	if (cfg)
+		memcpy(host->underlay, cfg->underlay, sizeof(host->underlay));
+	r = ov_peers_open(&host->peers, err);
+	if (r == 0)
+		r = nlk_monitor_open(&host->links, err);
+	if (r == 0)
+		r = fw_open(&host->fw, err);
+	if (r < 0) {
+		own_close(host);
+		return r;
+	}
+	*ret = host;
+	return 0;
+}
+
+int overlay_host_open(const struct plugd *d, const void *config,
+		      const struct net_memo *memo, void **ret, struct err *err)
+{
+	const struct ov_config *cfg = config;
+	struct overlay_host *own = NULL;
+	int r = own_open(cfg, &own, err);
+
+	if (r < 0)
+		return r;
+	r = bridge_host_open(d, &overlay_kind, cfg ? &cfg->br : NULL, memo, ret,
+			     err);
+	if (r < 0) {
+		own_close(own);
+		return r;
+	}
+	own->br = *ret;
+	own->br->own = own;
+	return 0;
+}
+
+void overlay_host_close(void *ctx)
+{
+	struct overlay_host *own = ((struct bridge_host *)ctx)->own;
+
+	bridge_host_close(ctx);
+	own_close(own);
+}
+
+/* Rules that stand are replaced once, when all networks are known: those of none
+ * are missing meanwhile. */
+void overlay_load_begin(void *ctx)
+{
+	((struct overlay_host *)((struct bridge_host *)ctx)->own)->silent =
+		true;
+	bridge_load_begin(ctx);
+}
+
+int overlay_load_end(void *ctx, struct err *err)
+{
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+	int r = bridge_load_end(ctx, err), wires;
+
+	pthread_mutex_lock(&host->lock);
+	host->silent = false;
+	wires = host->networks ? ov_wire_mend(host, r < 0 ? NULL : err)
+			       : ov_wire_sync(host, r < 0 ? NULL : err);
+	pthread_mutex_unlock(&host->lock);
+	if (r < 0)
+		return r;
+	return wires < 0 ? wires : 0;
+}
+
+/* ---- events --------------------------------------------------------------------- */
+
+size_t overlay_fds(void *ctx, int fds[static 8])
+{
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+	size_t n = bridge_fds(ctx, fds);
+
+	fds[n++] = nlk_monitor_fd(host->links);
+	return n;
+}
+
+/* Under host->lock. */
+static void on_link(void *ctx, const struct nlk_event *e)
+{
+	struct overlay_host *host = ctx;
+
+	switch (e->type) {
+	case NLK_LINK_DEL:
+		for (struct overlay_network *n = host->networks; n; n = n->next)
+			if (n->wire_index && e->link.index == n->wire_index) {
+				n->wire_index = 0;
+				n->lost = true;
+			}
+		host->relook = true;
+		break;
+	case NLK_LOST:
+		for (struct overlay_network *n = host->networks; n; n = n->next)
+			n->lost = true;
+		host->relook = true;
+		break;
+	case NLK_LINK_NEW:
+	case NLK_ADDR_NEW:
+	case NLK_ADDR_DEL:
+	case NLK_ROUTE_NEW:
+	case NLK_ROUTE_DEL:
+		host->relook = true;
+		break;
+	case NLK_TC_DEL:
+		break;
+	}
+}
+
+/* The underlay's address or MTU may be another.  Without one the wire stays as it
+ * was: an address that comes back in a moment costs nothing. */
+static int relook(struct overlay_host *host, struct overlay_network *n,
+		  struct err *err)
+{
+	struct ov_underlay now;
+	uint32_t room;
+	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net, &now,
+				 err);
+
+	if (r == -EADDRNOTAVAIL)
+		return 0;
+	if (r < 0)
+		return r;
+	if (ip_equal(&now.local, &n->under.local) && now.mtu == n->under.mtu &&
+	    n->wire_index)
+		return 0;
+	n->under = now;
+	room = ov_underlay_room(&now);
+	if (!n->br.opt.mtu && room >= (n->br.base.ipv6 ? 1280U : 68U))
+		n->br.base.kept_mtu = room;
+	r = ov_network_sync(host, n, err);
+	return r < 0 ? r : 1;
+}
+
+static int follow(struct overlay_host *host, struct err *err)
+{
+	int made = 0, r = 0;
+
+	if (host->relook) {
+		host->relook = false;
+		for (struct overlay_network *n = host->networks; r >= 0 && n;
+		     n = n->next) {
+			if (n->lost || !n->br.index)
+				continue; /* the core adds it again */
+			r = relook(host, n, err);
+			made += r > 0;
+		}
+		host->relook = r < 0; /* at the next event */
+	}
+	if (r >= 0)
+		r = ov_wire_mend(host, err);
+	return r < 0 ? r : made + r;
+}
+
+int overlay_event(void *ctx, struct err *err)
+{
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+	int r = bridge_event(ctx, err), mine;
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&host->lock);
+	mine = nlk_monitor_read(host->links, on_link, host, err);
+	if (mine >= 0)
+		mine = follow(host, err);
+	pthread_mutex_unlock(&host->lock);
+	return mine < 0 ? mine : r + mine;
+}
+
+/* ---- check ---------------------------------------------------------------------- */
+
+static int check_network(struct overlay_host *host,
+			 const struct overlay_network *n,
+			 void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	struct nlk_link link;
+	char line[200];
+
+	if (ip_is_none(&n->under.local))
+		snprintf(line, sizeof(line),
+			 "network %.12s: this host has no address to reach "
+			 "others from: see --underlay",
+			 n->br.base.id);
+	else if (nlk_link_get(host->br->nlk, n->wire, 0, &link, NULL) < 0)
+		snprintf(line, sizeof(line),
+			 "network %.12s: its VXLAN link %s is gone",
+			 n->br.base.id, n->wire);
+	else if (!link.up)
+		snprintf(line, sizeof(line),
+			 "network %.12s: its VXLAN link %s is down: ip link "
+			 "set %s up",
+			 n->br.base.id, n->wire, n->wire);
+	else
+		return 0;
+	fn(ctx, line);
+	return 1;
+}
+
+int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
+		  struct err *err)
+{
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+	int r = bridge_check(ctx, fn, arg, err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&host->lock);
+	for (const struct overlay_network *n = host->networks; n; n = n->next)
+		r += check_network(host, n, fn, arg);
+	pthread_mutex_unlock(&host->lock);
+	host->peers->ops->check(host->peers, fn, arg);
+	return r;
+}

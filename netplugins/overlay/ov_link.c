@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The wire: a network's VXLAN link, a port of its bridge. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/netns.h"
+#include "netplugins/overlay/overlay.h"
+
+/* Its device takes no address, as that of any port. */
+static int no_ip6(const char *name, struct err *err)
+{
+	char path[80];
+
+	if (access("/proc/sys/net/ipv6", F_OK) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", name);
+	return sysctl_set(path, "1", err);
+}
+
+/* Can what is there be used, perhaps with another address? */
+static bool fits(const struct overlay_network *n, const struct nlk_vxlan *v)
+{
+	return v->vni == n->net.vni && v->port == OV_PORT &&
+	       v->learning == !n->known &&
+	       v->local.family == n->under.local.family;
+}
+
+static int make(struct overlay_host *host, struct overlay_network *n,
+		struct err *err)
+{
+	const struct nlk_vxlan_conf conf = {
+		.name = n->wire,
+		.alias = n->br.alias,
+		.vni = n->net.vni,
+		.port = OV_PORT,
+		.local = n->under.local,
+		.learning = !n->known,
+	};
+
+	return nlk_vxlan_add(host->br->nlk, &conf, err);
+}
+
+/* Something has the name: what an earlier life made, whole or not, or another's. */
+static int find_or_make(struct overlay_host *host, struct overlay_network *n,
+			struct nlk_vxlan *ret, struct err *err)
+{
+	struct nlk *nlk = host->br->nlk;
+	struct nlk_link link;
+	int r = nlk_link_get(nlk, n->wire, 0, &link, NULL);
+
+	if (r == 0) {
+		bool ours = strcmp(link.alias, n->br.alias) == 0;
+
+		if (ours && nlk_vxlan_get(nlk, n->wire, ret, NULL) == 0 &&
+		    fits(n, ret))
+			return 0;
+		/* deletes only what bears our mark, or none yet */
+		r = nlk_link_del(host->br->slow, n->wire, n->br.alias, err);
+		if (r < 0)
+			return r;
+	}
+	r = make(host, n, err);
+	return r < 0 ? r : nlk_vxlan_get(nlk, n->wire, ret, err);
+}
+
+static int set_up(struct overlay_host *host, struct overlay_network *n,
+		  struct err *err)
+{
+	const struct nlk_port_flags flags = {
+		.learning = !n->known,
+		.flood = !n->known,
+		.suppress = n->known,
+	};
+	struct nlk *nlk = host->br->nlk;
+	struct nlk_link link;
+	int r = nlk_link_get(nlk, n->wire, 0, &link, err);
+
+	if (r == 0)
+		r = no_ip6(n->wire, err);
+	if (r == 0 && link.mtu != n->br.mtu)
+		r = nlk_link_mtu(nlk, link.index, n->br.mtu, err);
+	if (r == 0 && link.master != n->br.index)
+		r = nlk_link_master(nlk, link.index, n->br.index, err);
+	if (r == 0)
+		r = nlk_port_set(nlk, link.index, &flags, err);
+	if (r == 0)
+		r = NET_STEP("overlay.link.port", err);
+	if (r == 0 && !link.up)
+		r = nlk_vxlan_up(nlk, link.index, OV_PORT, err);
+	return r;
+}
+
+int ov_link_sync(struct overlay_host *host, struct overlay_network *n,
+		 struct err *err)
+{
+	struct nlk_vxlan v = { 0 };
+	int r = find_or_make(host, n, &v, err);
+
+	if (r == 0)
+		r = NET_STEP("overlay.link.made", err);
+	if (r == 0 && !ip_equal(&v.local, &n->under.local))
+		r = nlk_vxlan_set_local(host->br->nlk, v.index, &n->under.local,
+					err);
+	if (r == 0)
+		r = set_up(host, n, err);
+	if (r < 0)
+		return r;
+	n->wire_index = v.index;
+	n->lost = false;
+	return 0;
+}
+
+int ov_link_del(struct overlay_host *host, struct overlay_network *n,
+		struct err *err)
+{
+	int r = nlk_link_del(host->br->slow, n->wire, n->br.alias, err);
+
+	if (r == -EPERM) /* another's, that stood in the way */
+		r = 0;
+	if (r == 0)
+		n->wire_index = 0;
+	return r;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Networks: a bridge network, and what joins it to other hosts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "netplugins/overlay/overlay.h"
+
+struct overlay_network *overlay_of(struct net_network *net)
+{
+	return container_of(net, struct overlay_network, br.base);
+}
+
+struct overlay_host *overlay_host_of(const struct net_network *net)
+{
+	return ((struct bridge_host *)net->host)->own;
+}
+
+/* ---- options ------------------------------------------------------------------ */
+
+static int parse_peer(struct overlay_network *n, const char *text,
+		      struct err *err)
+{
+	struct ov_network *net = &n->net;
+	struct ip_addr ip;
+	char shown[96];
+
+	if (net->peer_count == OV_PEERS_MAX)
+		return err_set(err, -EINVAL, "berth.peers: more than %d hosts",
+			       OV_PEERS_MAX);
+	if (ip_parse(text, &ip, NULL) < 0 || ip_is_any(&ip) ||
+	    ip_is_loopback(&ip))
+		return err_set(err, -EINVAL,
+			       "berth.peers: %s is not the address of a host: "
+			       "write them as 192.0.2.1,192.0.2.2",
+			       log_quote(shown, sizeof(shown), text));
+	if (net->peer_count && net->peers[0].family != ip.family)
+		return err_set(err, -EINVAL,
+			       "berth.peers: all of them are of one family, "
+			       "and %s is of the other",
+			       text);
+	for (size_t i = 0; i < net->peer_count; i++)
+		if (ip_equal(&net->peers[i], &ip))
+			return err_set(err, -EINVAL,
+				       "berth.peers: %s is there twice", text);
+	net->peers[net->peer_count++] = ip;
+	return 0;
+}
+
+static int parse_peers(struct overlay_network *n, struct err *err)
+{
+	const char *text = n->opt.peers;
+	bool more = *text;
+	char item[64];
+	int r = 0;
+
+	while (r == 0 && more) {
+		size_t len = strcspn(text, ",");
+
+		snprintf(item, sizeof(item), "%.*s", (int)len, text);
+		r = parse_peer(n, item, err);
+		more = text[len] == ',';
+		text += len + more;
+	}
+	return r;
+}
+
+/* As Docker has it, a list with a VNI a subnet; our networks have one. */
+static int parse_vnis(struct overlay_network *n, struct err *err)
+{
+	const char *text = n->opt.vnis;
+	unsigned long vni = 0;
+	char shown[64], *end;
+
+	while (*text) {
+		size_t len = strspn(text, "0123456789");
+		unsigned long one =
+			len && len < 9 ? strtoul(text, &end, 10) : 0;
+
+		if (one < 1 || one > OV_VNI_MAX ||
+		    (text[len] && (text[len] != ',' || !text[len + 1])))
+			return err_set(
+				err, -EINVAL,
+				"com.docker.network.driver.overlay.vxlanid_"
+				"list: %s is not a list of numbers from 1 to "
+				"%u",
+				log_quote(shown, sizeof(shown), n->opt.vnis),
+				OV_VNI_MAX);
+		if (!vni)
+			vni = one;
+		text += len + (text[len] == ',');
+	}
+	n->net.vni = (uint32_t)vni;
+	return 0;
+}
+
+int ov_network_parse(struct overlay_network *n, struct err *err)
+{
+	const struct net_network *base = &n->br.base;
+	int r;
+
+	snprintf(n->net.id, sizeof(n->net.id), "%s", base->id);
+	memcpy(n->net.name, n->opt.name, sizeof(n->net.name));
+	n->net.pool4 = base->v4.pool;
+	n->net.pool6 = base->v6.pool;
+	snprintf(n->wire, sizeof(n->wire), "bx-%.12s", base->id);
+	r = parse_vnis(n, err);
+	return r < 0 ? r : parse_peers(n, err);
+}
+
+/* ---- what follows from the view and the underlay ------------------------------- */
+
+static int keep_view(struct overlay_network *n, const struct ov_view *v,
+		     struct err *err)
+{
+	struct ip_addr *vteps = calloc(v->host_count + 1, sizeof(*vteps));
+	struct ov_endpoint *far = calloc(v->endpoint_count + 1, sizeof(*far));
+	size_t count = 0;
+
+	if (!vteps || !far) {
+		free(vteps);
+		free(far);
+		return err_set(err, -ENOMEM, "view of a network");
+	}
+	for (size_t i = 0; i < v->host_count; i++)
+		if (!ip_equal(&v->hosts[i].vtep, &n->under.local))
+			vteps[count++] = v->hosts[i].vtep;
+	if (v->endpoint_count)
+		memcpy(far, v->endpoints, v->endpoint_count * sizeof(*far));
+	free(n->vteps);
+	free(n->far);
+	n->vteps = vteps;
+	n->vtep_count = count;
+	n->far = far;
+	n->far_count = v->endpoint_count;
+	return 0;
+}
+
+/* What the user gave must fit; else it is what does. */
+static int choose_mtu(struct overlay_network *n, bool fresh, struct err *err)
+{
+	uint32_t room = ov_underlay_room(&n->under);
+
+	if (n->br.opt.mtu) {
+		if (!fresh || n->br.opt.mtu <= room)
+			return 0;
+		return err_set(err, -EINVAL,
+			       "com.docker.network.driver.mtu=%u: the way to "
+			       "the other hosts has room for %u",
+			       n->br.opt.mtu, room);
+	}
+	if (room < (n->br.base.ipv6 ? 1280U : 68U))
+		return err_set(err, -EINVAL,
+			       "the way to the other hosts has room for an MTU "
+			       "of %u only: too little",
+			       room);
+	n->br.base.kept_mtu = room;
+	return 0;
+}
+
+static int find_underlay(struct overlay_host *host, struct overlay_network *n,
+			 bool fresh, struct err *err)
+{
+	struct ov_underlay under;
+	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net, &under,
+				 err);
+
+	if (r < 0)
+		return r;
+	n->under = under;
+	return choose_mtu(n, fresh, err);
+}
+
+/* The bridge's MTU follows; containers keep theirs, and are told (ICMP) of what
+ * does not fit any more. */
+static int follow_mtu(struct overlay_host *host, struct overlay_network *n,
+		      struct err *err)
+{
+	uint32_t want = n->br.opt.mtu ? n->br.opt.mtu : n->br.base.kept_mtu;
+	int r;
+
+	if (!want || n->br.mtu == want || !n->br.index)
+		return 0;
+	r = nlk_link_mtu(host->br->nlk, n->br.index, want, err);
+	if (r == 0)
+		n->br.mtu = want;
+	return r;
+}
+
+int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
+		    struct err *err)
+{
+	struct ov_view view = { 0 };
+	struct ov_counts counts = { 0 };
+	int r = n->dir->ops->view(n->dir, n->net.id, &view, err);
+
+	if (r < 0)
+		return r;
+	n->known = !view.learn;
+	r = keep_view(n, &view, err);
+	/* whom it hears is said before it hears */
+	if (r == 0)
+		r = ov_wire_sync(host, err);
+	if (r == 0)
+		r = NET_STEP("overlay.network.rules", err);
+	if (r == 0)
+		r = follow_mtu(host, n, err);
+	if (r == 0)
+		r = ov_link_sync(host, n, err);
+	if (r == 0)
+		r = ov_table_sync(host->br->nlk, n->wire_index, n->br.index,
+				  &view, &n->under.local, &counts, err);
+	if (r == 0)
+		r = NET_STEP("overlay.network.tables", err);
+	ov_view_free(&view);
+	return r < 0 ? r : counts.added || counts.removed;
+}
+
+/* ---- add ----------------------------------------------------------------------- */
+
+/* All hosts' gateways have the same: a container keeps its neighbour entry when it
+ * comes back on another host. */
+static struct mac_addr gateway_mac(uint32_t vni)
+{
+	return (struct mac_addr){ { 0x02, 0x76, 0x78, (uint8_t)(vni >> 16),
+				    (uint8_t)(vni >> 8), (uint8_t)vni } };
+}
+
+static int join(struct overlay_host *host, struct overlay_network *n,
+		struct err *err)
+{
+	struct ov_dir *dir = host->peers;
+	int r;
+
+	if (!n->net.peer_count)
+		return err_set(err, -EINVAL,
+			       "an overlay network needs to know its hosts: "
+			       "say -o berth.peers=192.0.2.1,192.0.2.2 (each "
+			       "host's own address may be among them)");
+	r = dir->ops->join(dir, &n->net, err);
+	if (r < 0)
+		return r;
+	n->dir = dir;
+	n->br.mac = gateway_mac(n->net.vni);
+	return 0;
+}
+
+static void list(struct overlay_host *host, struct overlay_network *n)
+{
+	if (n->listed)
+		return;
+	n->next = host->networks;
+	host->networks = n;
+	n->listed = true;
+}
+
+static void unlist(struct overlay_host *host, struct overlay_network *n)
+{
+	struct overlay_network **at;
+
+	for (at = &host->networks; *at && *at != n; at = &(*at)->next)
+		;
+	if (*at)
+		*at = n->next;
+	n->listed = false;
+}
+
+static int raise_wire(struct overlay_host *host, struct overlay_network *n,
+		      struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&host->lock);
+	list(host, n);
+	r = ov_network_sync(host, n, err);
+	pthread_mutex_unlock(&host->lock);
+	return r < 0 ? r : 0;
+}
+
+static int raise_network(struct overlay_network *n, bool fresh, struct err *err)
+{
+	struct overlay_host *host = overlay_host_of(&n->br.base);
+	int r = join(host, n, err), found;
+
+	if (r == 0)
+		r = NET_STEP("overlay.network.joined", err);
+	if (r < 0)
+		return r;
+	found = find_underlay(host, n, fresh, err);
+	if (found < 0 && fresh)
+		return found;
+	r = bridge_network_add(&n->br.base, fresh, err);
+	if (r == 0)
+		r = NET_STEP("overlay.network.bridge", err);
+	if (r < 0)
+		return r;
+	/* No address yet, at boot: what is local works, the rest follows. */
+	if (found < 0) {
+		pthread_mutex_lock(&host->lock);
+		list(host, n);
+		pthread_mutex_unlock(&host->lock);
+		return 0;
+	}
+	return raise_wire(host, n, err);
+}
+
+int overlay_network_add(struct net_network *net, bool fresh, struct err *err)
+{
+	struct overlay_network *n = overlay_of(net);
+	struct err undo = { 0 };
+	int r = raise_network(n, fresh, err);
+
+	/* A network that is on record keeps what is left of it. */
+	if (r < 0 && fresh && overlay_network_del(net, &undo) < 0)
+		return err_wrap(err, r, "%s; left behind", undo.msg);
+	return r;
+}
+
+/* ---- del ----------------------------------------------------------------------- */
+
+int overlay_network_del(struct net_network *net, struct err *err)
+{
+	struct overlay_network *n = overlay_of(net);
+	struct overlay_host *host = overlay_host_of(net);
+	int r;
+
+	pthread_mutex_lock(&host->lock);
+	r = ov_link_del(host, n, err);
+	if (r == 0)
+		r = NET_STEP("overlay.network.unlink", err);
+	if (r == 0) {
+		unlist(host, n);
+		r = ov_wire_sync(host, err);
+	}
+	pthread_mutex_unlock(&host->lock);
+	if (r == 0)
+		r = bridge_network_del(net, err);
+	if (r == 0)
+		r = NET_STEP("overlay.network.down", err);
+	if (r == 0 && n->dir)
+		r = n->dir->ops->leave(n->dir, n->net.id, err);
+	if (r == 0)
+		n->dir = NULL;
+	return r;
+}
+
+void overlay_network_fini(struct net_network *net)
+{
+	struct overlay_network *n = overlay_of(net);
+	struct overlay_host *host = overlay_host_of(net);
+
+	pthread_mutex_lock(&host->lock);
+	unlist(host, n);
+	pthread_mutex_unlock(&host->lock);
+	if (n->dir)
+		(void)n->dir->ops->leave(n->dir, n->net.id, NULL);
+	free(take_ptr(n->vteps));
+	free(take_ptr(n->far));
+	bridge_network_fini(net);
+}
+
+bool overlay_network_lost(struct net_network *net)
+{
+	struct overlay_network *n = overlay_of(net);
+	struct overlay_host *host = overlay_host_of(net);
+	bool lost = bridge_network_lost(net);
+
+	pthread_mutex_lock(&host->lock);
+	lost |= n->lost;
+	n->lost = false;
+	pthread_mutex_unlock(&host->lock);
+	return lost;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The address that other hosts reach this one by, and what fits on the way. */
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "netplugins/overlay/overlay.h"
+
+#define ROOM4 50U /* Ethernet 14, IPv4 20, UDP 8, VXLAN 8 */
+#define ROOM6 70U
+
+uint32_t ov_underlay_room(const struct ov_underlay *u)
+{
+	uint32_t taken = u->local.family == AF_INET6 ? ROOM6 : ROOM4;
+
+	return u->mtu > taken ? u->mtu - taken : 0;
+}
+
+struct find {
+	const struct ip_addr *addr; /* NULL: the first of .index and .family */
+	uint8_t family;             /* 0: any, IPv4 first */
+	int index;                  /* 0: any */
+	struct nlk_addr found;
+};
+
+static bool is_usable(const struct find *f, const struct nlk_addr *a)
+{
+	if (f->addr)
+		return ip_equal(&a->p.addr, f->addr);
+	return a->index == f->index && a->scope == RT_SCOPE_UNIVERSE &&
+	       (!f->family || a->p.addr.family == f->family);
+}
+
+static int on_addr(void *ctx, const struct nlk_addr *a)
+{
+	struct find *f = ctx;
+
+	if (is_usable(f, a) &&
+	    (!f->found.index || (f->found.p.addr.family == AF_INET6 &&
+				 a->p.addr.family == AF_INET)))
+		f->found = *a;
+	return 0;
+}
+
+static int take(struct nlk *nlk, const struct ip_addr *local, int index,
+		uint32_t mtu, struct ov_underlay *ret, struct err *err)
+{
+	struct nlk_link link;
+	int r = nlk_link_get(nlk, NULL, index, &link, err);
+
+	if (r < 0)
+		return r;
+	ret->local = *local;
+	ret->mtu = mtu && mtu < link.mtu ? mtu : link.mtu;
+	return 0;
+}
+
+/* What the user said: an address or an interface. */
+static int find_given(struct nlk *nlk, const char *want, uint8_t family,
+		      struct ov_underlay *ret, struct err *err)
+{
+	struct find f = { .family = family };
+	struct ip_addr addr;
+	struct nlk_link link;
+	int r;
+
+	if (ip_parse(want, &addr, NULL) == 0)
+		f.addr = &addr;
+	else if (nlk_link_get(nlk, want, 0, &link, NULL) == 0)
+		f.index = link.index;
+	else
+		return err_set(err, -EADDRNOTAVAIL,
+			       "--underlay %s: this host has no such interface",
+			       want);
+	r = nlk_addr_walk(nlk, on_addr, &f, err);
+	if (r < 0)
+		return r;
+	if (!f.found.index)
+		return err_set(err, -EADDRNOTAVAIL,
+			       f.addr ? "--underlay %s: this host does not "
+					"have that address"
+				      : "--underlay %s: that interface has no "
+					"address of the peers' family",
+			       want);
+	if (family && f.found.p.addr.family != family)
+		return err_set(err, -EADDRNOTAVAIL,
+			       "--underlay %s: the peers' addresses are of the "
+			       "other family",
+			       want);
+	return take(nlk, &f.found.p.addr, f.found.index, 0, ret, err);
+}
+
+/* What this host would send to @dst with. */
+static int find_towards(struct nlk *nlk, const struct ip_addr *dst,
+			struct ov_underlay *ret)
+{
+	struct nlk_route route;
+	int r = nlk_route_lookup(nlk, dst, &route, NULL);
+
+	if (r < 0 || ip_is_none(&route.source) || route.type != RTN_UNICAST)
+		return -ENETUNREACH;
+	return take(nlk, &route.source, route.oif, route.mtu, ret, NULL);
+}
+
+/* Root name servers stand for the world: nothing is sent. */
+static int find_default(struct nlk *nlk, uint8_t family,
+			struct ov_underlay *ret)
+{
+	static const char *const world[] = { "198.41.0.4",
+					     "2001:503:ba3e::2:30" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(world); i++) {
+		struct ip_addr ip;
+
+		if (ip_parse(world[i], &ip, NULL) == 0 &&
+		    (!family || ip.family == family) &&
+		    find_towards(nlk, &ip, ret) == 0)
+			return 0;
+	}
+	return -ENETUNREACH;
+}
+
+int ov_underlay_find(struct nlk *nlk, const char *want,
+		     const struct ov_network *net, struct ov_underlay *ret,
+		     struct err *err)
+{
+	uint8_t family = net->peer_count ? net->peers[0].family : 0;
+	char text[IP_STR_MAX] = "";
+
+	*ret = (struct ov_underlay){ .mtu = 0 };
+	if (want[0])
+		return find_given(nlk, want, family, ret, err);
+	if (find_default(nlk, family, ret) == 0)
+		return 0;
+	/* one of them may be this host itself */
+	for (size_t i = 0; i < net->peer_count; i++)
+		if (find_towards(nlk, &net->peers[i], ret) == 0)
+			return 0;
+	return err_set(err, -EADDRNOTAVAIL,
+		       "no address to reach other hosts from: there is no "
+		       "default route%s%s; say --underlay ADDRESS or INTERFACE",
+		       net->peer_count ? ", nor one to " : "",
+		       net->peer_count
+			       ? ip_str(&net->peers[net->peer_count - 1], text)
+			       : "");
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What may pass a wire: two nftables tables of our own, beside the dataplane's.
+ *
+ * inet, at input: VXLAN packets with a VNI of ours only from that network's hosts,
+ * and where endpoints are known, with a sender that is on that host.  Here fragments
+ * are put together already, so none slips by.
+ * bridge, at the wire's port: nothing of the gateway, which each host has for
+ * itself; no router's or neighbour's lies; of groups what one sender may send.
+ *
+ * Rules are fixed, networks are elements: a change keeps the counters.
+ */
+#include "netplugins/overlay/overlay.h"
+
+#include <linux/if_ether.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/netfilter_ipv4.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fw_expr.h"
+
+#define TABLE    OVERLAY_DRIVER "-vxlan"
+#define GROUP_PS 1000 /* frames to groups a second, of one sender */
+
+static const struct fw_table inet = { NFPROTO_INET, TABLE };
+static const struct fw_table bridge = { NFPROTO_BRIDGE, TABLE };
+
+/* ---- sets --------------------------------------------------------------------- */
+
+enum set_id {
+	/* inet; a VNI is shown as an address: 0.16.1.0 is 4097 */
+	SET_VNIS,
+	SET_KNOWN_VNIS,
+	SET_HOSTS4,
+	SET_HOSTS6,
+	SET_FAR4,
+	SET_FAR6,
+	/* bridge */
+	SET_WIRES,
+	SET_KNOWN,
+	SET_GATE_MAC,
+	SET_GATE4,
+	SET_GATE6,
+	SET_GROUPS,
+	SET_MAX,
+	SET_BRIDGE_FIRST = SET_WIRES,
+};
+
+static const struct fw_set sets[SET_MAX] = {
+	[SET_VNIS] = { .name = "vnis", .key_type = FW_TYPE_IPV4, .key_len = 4 },
+	[SET_KNOWN_VNIS] = { .name = "known-vnis",
+			     .key_type = FW_TYPE_IPV4,
+			     .key_len = 4 },
+	[SET_HOSTS4] = { .name = "hosts4",
+			 .key_type = FW_TYPES2(FW_TYPE_IPV4, FW_TYPE_IPV4),
+			 .key_len = 8 },
+	[SET_HOSTS6] = { .name = "hosts6",
+			 .key_type = FW_TYPES2(FW_TYPE_IPV4, FW_TYPE_IPV6),
+			 .key_len = 20 },
+	[SET_FAR4] = { .name = "far4",
+		       .key_type = FW_TYPES3(FW_TYPE_IPV4, FW_TYPE_IPV4,
+					     FW_TYPE_ETHER),
+		       .key_len = 16 },
+	[SET_FAR6] = { .name = "far6",
+		       .key_type = FW_TYPES3(FW_TYPE_IPV4, FW_TYPE_IPV6,
+					     FW_TYPE_ETHER),
+		       .key_len = 28 },
+	[SET_WIRES] = { .name = "wires",
+			.key_type = FW_TYPE_IFNAME,
+			.key_len = 16 },
+	[SET_KNOWN] = { .name = "known",
+			.key_type = FW_TYPE_IFNAME,
+			.key_len = 16 },
+	[SET_GATE_MAC] = { .name = "gate-mac",
+			   .key_type = FW_TYPES2(FW_TYPE_IFNAME, FW_TYPE_ETHER),
+			   .key_len = 24 },
+	[SET_GATE4] = { .name = "gate4",
+			.key_type = FW_TYPES2(FW_TYPE_IFNAME, FW_TYPE_IPV4),
+			.key_len = 20 },
+	[SET_GATE6] = { .name = "gate6",
+			.key_type = FW_TYPES2(FW_TYPE_IFNAME, FW_TYPE_IPV6),
+			.key_len = 32 },
+	[SET_GROUPS] = { .name = "groups",
+			 .key_type = FW_TYPE_ETHER,
+			 .key_len = 6,
+			 .dynamic = true,
+			 .timeout_ms = 60000 },
+};
+
+/* ---- rules -------------------------------------------------------------------- */
+
+#define DROP       FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
+#define IIF_IN(s)  FW_META(0, NFT_META_IIFNAME), FW_LOOKUP(0, s)
+#define OIF_IN(s)  FW_META(0, NFT_META_OIFNAME), FW_LOOKUP(0, s)
+#define IIF        FW_META(0, NFT_META_IIFNAME)
+#define OIF        FW_META(0, NFT_META_OIFNAME)
+#define VNI        FW_TH(0, 12, 4) /* and the byte that must be 0 */
+#define FAR_MAC(r) FW_TH(r, 22, 6)
+/* as the frame says it and as the kernel read it: no VLAN tag in between */
+#define FRAME(t) FW_ETHER_TYPE(0), FW_EQ16(0, t), FW_ETHERTYPE(t)
+#define ICMP6(t)                                                               \
+	FW_ETHERTYPE(ETH_P_IPV6), FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), \
+		FW_EQ8(0, t)
+#define RETURN FW_VERDICT(NFT_RETURN), FW_END
+
+static const uint8_t group_bit[1] = { 1 };
+
+struct rule {
+	const char *chain, *comment;
+	struct fw_expr exprs[14];
+};
+
+/* clang-format off */
+static const struct rule inet_rules[] = {
+	{ "input", NULL,
+	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
+	    FW_GOTO("vxlan"), FW_END } },
+	{ "vxlan", NULL, { VNI, FW_LOOKUP_NOT(0, "vnis"), RETURN } },
+	{ "vxlan", NULL, { VNI, FW_LOOKUP(0, "known-vnis"), FW_GOTO("known"),
+			   FW_END } },
+	{ "vxlan", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1),
+			   FW_LOOKUP(0, "hosts4"), RETURN } },
+	{ "vxlan", NULL, { FW_IS_IP6, VNI, FW_IP6_SADDR(1),
+			   FW_LOOKUP(0, "hosts6"), RETURN } },
+	{ "vxlan", "no host of the network", { DROP } },
+	{ "known", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1), FAR_MAC(2),
+			   FW_LOOKUP(0, "far4"), RETURN } },
+	{ "known", NULL, { FW_IS_IP6, VNI, FW_IP6_SADDR(1), FAR_MAC(5),
+			   FW_LOOKUP(0, "far6"), RETURN } },
+	{ "known", "no endpoint of that host", { DROP } },
+};
+
+static const struct rule bridge_rules[] = {
+	{ "prerouting", NULL, { IIF_IN("wires"), FW_GOTO("in"), FW_END } },
+	{ "in", "the gateway's MAC",
+	  { IIF, FW_ETHER_SADDR(4), FW_LOOKUP(0, "gate-mac"), DROP } },
+	{ "in", "the gateway's address",
+	  { FRAME(ETH_P_ARP), IIF, FW_ARP_SADDR(4), FW_LOOKUP(0, "gate4"),
+	    DROP } },
+	{ "in", "asks for the gateway",
+	  { FRAME(ETH_P_ARP), IIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
+	    DROP } },
+	{ "in", "asks for the gateway",
+	  { ICMP6(135), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "gate6"), DROP } },
+	{ "in", "the gateway's address",
+	  { ICMP6(136), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "gate6"), DROP } },
+	{ "in", "router", { ICMP6(134), DROP } },
+	{ "in", "redirect", { ICMP6(137), DROP } },
+	{ "in", NULL, { FRAME(ETH_P_IP), FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in", NULL, { FRAME(ETH_P_ARP), FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in", NULL, { FRAME(ETH_P_IPV6), FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in", "ethertype", { DROP } },
+	{ "postrouting", NULL, { OIF_IN("wires"), FW_GOTO("out"), FW_END } },
+	{ "out", "the gateway's MAC",
+	  { OIF, FW_ETHER_SADDR(4), FW_LOOKUP(0, "gate-mac"), DROP } },
+	{ "out", "asks for the gateway",
+	  { FRAME(ETH_P_ARP), OIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
+	    DROP } },
+	{ "out", "asks for the gateway",
+	  { ICMP6(135), OIF, FW_ND_TARGET(4), FW_LOOKUP(0, "gate6"), DROP } },
+	{ "out", NULL,
+	  { FW_LL(0, 0, 1), FW_AND(0, group_bit, 1), FW_EQ8(0, 0),
+	    FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "out", "asks for nobody",
+	  { FRAME(ETH_P_ARP), OIF_IN("known"), DROP } },
+	{ "out", "asks for nobody", { ICMP6(135), OIF_IN("known"), DROP } },
+	{ "out", "too many to groups",
+	  { FW_ETHER_SADDR(0), FW_METER(0, "groups", GROUP_PS, GROUP_PS),
+	    DROP } },
+};
+
+static const struct fw_chain inet_chains[] = {
+	/* before the host's own rules, which may accept the port */
+	{ .name = "input", .type = "filter", .hook = NF_INET_LOCAL_IN,
+	  .priority = NF_IP_PRI_MANGLE },
+	{ .name = "vxlan" },
+	{ .name = "known" },
+};
+
+static const struct fw_chain bridge_chains[] = {
+	{ .name = "prerouting", .type = "filter", .hook = NF_BR_PRE_ROUTING,
+	  .priority = NF_BR_PRI_FILTER_BRIDGED },
+	{ .name = "postrouting", .type = "filter", .hook = NF_BR_POST_ROUTING,
+	  .priority = NF_BR_PRI_FILTER_BRIDGED },
+	{ .name = "in" },
+	{ .name = "out" },
+};
+/* clang-format on */
+
+static const struct half {
+	const struct fw_table *table;
+	const struct fw_chain *chains;
+	size_t chain_count;
+	const struct rule *rules;
+	size_t rule_count;
+	int first, end; /* of sets */
+} halves[] = {
+	{ &inet, inet_chains, ARRAY_SIZE(inet_chains), inet_rules,
+	  ARRAY_SIZE(inet_rules), 0, SET_BRIDGE_FIRST },
+	{ &bridge, bridge_chains, ARRAY_SIZE(bridge_chains), bridge_rules,
+	  ARRAY_SIZE(bridge_rules), SET_BRIDGE_FIRST, SET_MAX },
+};
+
+static const struct fw_table *table_of(enum set_id id)
+{
+	return id < SET_BRIDGE_FIRST ? &inet : &bridge;
+}
+
+/* ---- elements ----------------------------------------------------------------- */
+
+typedef void (*elem_fn)(void *ctx, enum set_id id, const struct fw_elem *e);
+
+struct key {
+	uint8_t bytes[48];
+	size_t len;
+};
+
+/* Each part takes whole slots. */
+static void part(struct key *k, const void *bytes, size_t len)
+{
+	memcpy(k->bytes + k->len, bytes, len);
+	k->len += (len + 3) & ~(size_t)3;
+}
+
+static struct key vni_key(uint32_t vni)
+{
+	const uint8_t bytes[4] = { (uint8_t)(vni >> 16), (uint8_t)(vni >> 8),
+				   (uint8_t)vni, 0 };
+	struct key k = { .len = 0 };
+
+	part(&k, bytes, sizeof(bytes));
+	return k;
+}
+
+static struct key wire_key(const struct overlay_network *n)
+{
+	char name[IFNAMSIZ] = "";
+	struct key k = { .len = 0 };
+
+	memcpy(name, n->wire, strlen(n->wire));
+	part(&k, name, sizeof(name));
+	return k;
+}
+
+static void emit(elem_fn fn, void *ctx, enum set_id id, const struct key *k)
+{
+	const struct fw_elem e = { .key = k->bytes };
+
+	fn(ctx, id, &e);
+}
+
+static void each_host(const struct overlay_network *n, elem_fn fn, void *ctx)
+{
+	struct key k = vni_key(n->net.vni);
+
+	emit(fn, ctx, SET_VNIS, &k);
+	if (n->known)
+		emit(fn, ctx, SET_KNOWN_VNIS, &k);
+	for (size_t i = 0; i < n->vtep_count; i++) {
+		const struct ip_addr *ip = &n->vteps[i];
+
+		k = vni_key(n->net.vni);
+		part(&k, ip->bytes, ip_bytes(ip));
+		emit(fn, ctx, ip->family == AF_INET ? SET_HOSTS4 : SET_HOSTS6,
+		     &k);
+	}
+	for (size_t i = 0; i < n->far_count; i++) {
+		const struct ov_endpoint *ep = &n->far[i];
+
+		k = vni_key(n->net.vni);
+		part(&k, ep->vtep.bytes, ip_bytes(&ep->vtep));
+		part(&k, ep->mac.bytes, sizeof(ep->mac.bytes));
+		emit(fn, ctx, ep->vtep.family == AF_INET ? SET_FAR4 : SET_FAR6,
+		     &k);
+	}
+}
+
+static void each_gate(const struct overlay_network *n, elem_fn fn, void *ctx)
+{
+	const struct ip_addr fe80 = ip_from_mac(&n->br.mac);
+	struct key k = wire_key(n);
+
+	emit(fn, ctx, SET_WIRES, &k);
+	if (n->known)
+		emit(fn, ctx, SET_KNOWN, &k);
+	part(&k, n->br.mac.bytes, sizeof(n->br.mac.bytes));
+	emit(fn, ctx, SET_GATE_MAC, &k);
+	if (bridge_has_gateway4(&n->br)) {
+		k = wire_key(n);
+		part(&k, n->br.base.v4.gateway.addr.bytes, 4);
+		emit(fn, ctx, SET_GATE4, &k);
+	}
+	if (bridge_has_gateway6(&n->br)) {
+		k = wire_key(n);
+		part(&k, n->br.base.v6.gateway.addr.bytes, 16);
+		emit(fn, ctx, SET_GATE6, &k);
+	}
+	k = wire_key(n);
+	part(&k, fe80.bytes, 16);
+	emit(fn, ctx, SET_GATE6, &k);
+}
+
+static void each_elem(const struct overlay_host *host, elem_fn fn, void *ctx)
+{
+	for (const struct overlay_network *n = host->networks; n; n = n->next) {
+		each_host(n, fn, ctx);
+		each_gate(n, fn, ctx);
+	}
+}
+
+/* ---- telling ------------------------------------------------------------------- */
+
+static void add_elem(void *ctx, enum set_id id, const struct fw_elem *e)
+{
+	fw_elem_add(ctx, table_of(id), &sets[id], e, false);
+}
+
+static void build(struct fw_batch *b, const struct half *h)
+{
+	fw_table_add(b, h->table);
+	fw_table_del(b, h->table);
+	fw_table_add(b, h->table);
+	for (int i = h->first; i < h->end; i++)
+		fw_set_add(b, h->table, &sets[i]);
+	for (size_t i = 0; i < h->chain_count; i++)
+		fw_chain_add(b, h->table, &h->chains[i]);
+	for (size_t i = 0; i < h->rule_count; i++) {
+		const struct fw_rule r = { .chain = h->rules[i].chain,
+					   .exprs = h->rules[i].exprs,
+					   .comment = h->rules[i].comment };
+
+		fw_rule_add(b, h->table, &r);
+	}
+}
+
+static int rebuild(struct overlay_host *host, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(host->fw);
+	int r;
+
+	if (!b)
+		return err_set(err, -ENOMEM, "nftables");
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++)
+		build(b, &halves[i]);
+	each_elem(host, add_elem, b);
+	r = fw_commit(b, err);
+	host->ruled = r == 0;
+	return r;
+}
+
+static int refill(struct overlay_host *host, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(host->fw);
+
+	if (!b)
+		return err_set(err, -ENOMEM, "nftables");
+	for (int i = 0; i < SET_MAX; i++)
+		if (i != SET_GROUPS)
+			fw_set_flush(b, table_of((enum set_id)i), sets[i].name);
+	each_elem(host, add_elem, b);
+	return fw_commit(b, err);
+}
+
+static int take_away(struct overlay_host *host, struct err *err)
+{
+	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(host->fw);
+	int r;
+
+	if (!b)
+		return err_set(err, -ENOMEM, "nftables");
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++) {
+		fw_table_add(b, halves[i].table);
+		fw_table_del(b, halves[i].table);
+	}
+	r = fw_commit(b, err);
+	if (r == 0)
+		host->ruled = false;
+	return r;
+}
+
+int ov_wire_sync(struct overlay_host *host, struct err *err)
+{
+	int r;
+
+	if (host->silent)
+		return 0;
+	if (!host->networks)
+		r = take_away(host, err);
+	else if (host->ruled && refill(host, NULL) == 0)
+		r = 0;
+	else
+		r = rebuild(host, err);
+	return r < 0 ? err_wrap(err, r, "rules of the wires") : 0;
+}
+
+/* ---- looking ------------------------------------------------------------------- */
+
+static int count_rule(void *ctx, const struct fw_rule_info *r)
+{
+	(void)r;
+	++*(size_t *)ctx;
+	return 0;
+}
+
+static bool has_chains(struct overlay_host *host, const struct half *h)
+{
+	for (size_t i = 0; i < h->chain_count; i++) {
+		size_t found = 0, want = 0;
+
+		for (size_t j = 0; j < h->rule_count; j++)
+			want += strcmp(h->rules[j].chain, h->chains[i].name) ==
+				0;
+		if (fw_rule_each(host->fw, h->table, h->chains[i].name,
+				 count_rule, &found, NULL) < 0 ||
+		    found != want)
+			return false;
+	}
+	return true;
+}
+
+static void digest_elem(void *ctx, enum set_id id, const struct fw_elem *e)
+{
+	fw_digest_add(&((struct fw_digest *)ctx)[id], &sets[id], e);
+}
+
+static bool is_right(struct overlay_host *host)
+{
+	struct fw_digest want[SET_MAX] = { { 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++)
+		if (!has_chains(host, &halves[i]))
+			return false;
+	each_elem(host, digest_elem, want);
+	for (int i = 0; i < SET_MAX; i++) {
+		struct fw_digest got = { 0 };
+
+		if (i == SET_GROUPS)
+			continue;
+		if (fw_set_digest(host->fw, table_of((enum set_id)i),
+				  sets[i].name, &got, NULL) < 0 ||
+		    got.count != want[i].count || got.sum != want[i].sum)
+			return false;
+	}
+	return true;
+}
+
+int ov_wire_mend(struct overlay_host *host, struct err *err)
+{
+	uint32_t now;
+	int r = fw_generation(host->fw, &now, err);
+
+	if (r < 0 || now == host->generation || !host->networks)
+		return r < 0 ? r : 0;
+	if (is_right(host)) {
+		host->ruled = true;
+		host->generation = now;
+		return 0;
+	}
+	host->ruled = false;
+	r = ov_wire_sync(host, err);
+	return r < 0 ? r : 1;
+}

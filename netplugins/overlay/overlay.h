@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * overlay.h - one network over many hosts: on each a network on a bridge, as
+ * berth-bridge makes it, and one port more, a VXLAN link ("wire") to the others.
+ *
+ * What is known of other hosts a directory says (directory.h).  Where it knows the
+ * endpoints nothing is learnt or flooded: the kernel's tables say where each is
+ * (ov_table.c).  Where it knows only hosts, the kernel learns.
+ *
+ * Each host has the same gateway, address and MAC, for its own containers; nothing
+ * of it passes a wire (ov_wire.c), so a host's own processes and published ports
+ * reach the containers of that host.
+ */
+#ifndef NETPLUGINS_OVERLAY_OVERLAY_H
+#define NETPLUGINS_OVERLAY_OVERLAY_H
+
+#include "lib/fw.h"
+#include "lib/nlk_vxlan.h"
+#include "netplugins/bridge/bridge.h"
+#include "netplugins/overlay/directory.h"
+
+#define OVERLAY_DRIVER "berth-overlay"
+#define OV_PORT        4789
+
+extern const struct net_driver overlay_driver;
+extern const struct bridge_kind overlay_kind;
+
+/* ---- networks and the host ------------------------------------------------ */
+
+/* From where this host's packets to the others go out. */
+struct ov_underlay {
+	struct ip_addr local;
+	uint32_t mtu;
+};
+
+struct overlay_options {
+	char peers[1024], name[64], vnis[256];
+};
+
+struct overlay_network {
+	struct bridge_network br;
+	struct overlay_options opt;
+	struct ov_network net; /* as the directory is told of it */
+	char wire[IFNAMSIZ];
+	struct ov_dir *dir; /* borrowed: one of the host's; NULL: not joined */
+	/* under host->lock */
+	struct ov_underlay under; /* as last applied; .local none: nothing */
+	int wire_index;           /* 0: not there */
+	bool listed, lost, known; /* known: all endpoints are, none is learnt */
+	struct ip_addr *vteps;    /* owned: whom the wire hears */
+	size_t vtep_count;
+	struct ov_endpoint *far; /* owned: those of other hosts */
+	size_t far_count;
+	struct overlay_network *next;
+};
+
+struct ov_config {
+	struct bridge_config br; /* the first: its flags go there */
+	char underlay[64];       /* "": the default route's */
+};
+
+struct overlay_host {
+	struct bridge_host *br;
+	char underlay[64];
+	struct ov_dir *peers;      /* owned */
+	struct nlk_monitor *links; /* owned; the event thread's */
+	struct fw *fw;             /* owned */
+	bool relook;               /* the event thread's: underlay changed */
+	bool silent; /* between load_begin and load_end: rules come once */
+	pthread_mutex_t lock;
+	struct overlay_network *networks; /* that have a wire or want one */
+	uint32_t generation; /* of the ruleset when ours was seen right */
+	bool ruled;          /* our tables are there */
+};
+
+struct overlay_network *overlay_of(struct net_network *net);
+struct overlay_host *overlay_host_of(const struct net_network *net);
+
+/* berth.peers, berth.name, vxlanid_list: ->net.  Reaches no kernel. */
+int ov_network_parse(struct overlay_network *n, struct err *err);
+
+/* ---- the underlay (ov_underlay.c) ------------------------------------------ */
+
+/*
+ * ov_underlay_find() - the address that the others reach this host by, as @want
+ * says: an address, an interface, or "": what the route to the world uses, else
+ * that to one of @net's peers, whose family it has.
+ * Return: 0; -EADDRNOTAVAIL, saying what is missing.
+ */
+int ov_underlay_find(struct nlk *nlk, const char *want,
+		     const struct ov_network *net, struct ov_underlay *ret,
+		     struct err *err);
+/* What VXLAN leaves of an MTU by that family. */
+uint32_t ov_underlay_room(const struct ov_underlay *u);
+
+/* ---- the wire (ov_link.c): under host->lock --------------------------------- */
+
+/*
+ * ov_link_sync() - have the VXLAN link there, a port of the bridge, as ->net, ->under
+ * and ->known say; what is there and fits stays.
+ * Return: 0; -EEXIST, -EADDRINUSE: another has the VNI or the UDP port.
+ */
+int ov_link_sync(struct overlay_host *host, struct overlay_network *n,
+		 struct err *err);
+int ov_link_del(struct overlay_host *host, struct overlay_network *n,
+		struct err *err);
+
+/* ---- the kernel's tables (ov_table.c) ---------------------------------------- */
+
+struct ov_counts {
+	unsigned int added, removed;
+};
+
+/*
+ * ov_table_sync() - make the tables of @wire and @bridge (indexes) say what @view
+ * says: only what differs is touched.
+ * @local: this host's own address, no peer.
+ */
+int ov_table_sync(struct nlk *nlk, int wire, int bridge,
+		  const struct ov_view *view, const struct ip_addr *local,
+		  struct ov_counts *ret, struct err *err);
+
+/* ---- what may pass a wire (ov_wire.c): under host->lock ---------------------- */
+
+/* Have the rules say what the networks are.  Without one they go. */
+int ov_wire_sync(struct overlay_host *host, struct err *err);
+/* Are they as they should be?  Mended where not.  Return: repairs made. */
+int ov_wire_mend(struct overlay_host *host, struct err *err);
+
+/* ---- directories -------------------------------------------------------------- */
+
+/* berth.peers (peers.c). */
+int ov_peers_open(struct ov_dir **ret, struct err *err);
+/* The VNI that all hosts give a network that says none. */
+uint32_t ov_vni_derive(const struct ov_network *net);
+
+/* ---- networks (ov_net.c), endpoints (ov_ep.c), the host (ov_host.c) ---------- */
+
+int overlay_network_add(struct net_network *net, bool fresh, struct err *err);
+int overlay_network_del(struct net_network *net, struct err *err);
+void overlay_network_fini(struct net_network *net);
+bool overlay_network_lost(struct net_network *net);
+/* Look at the view and the underlay again: all that follows from them.  Under
+ * host->lock.  Return: 1: something was changed; 0; -errno. */
+int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
+		    struct err *err);
+
+int overlay_endpoint_add(struct net_endpoint *ep, struct err *err);
+int overlay_endpoint_del(struct net_endpoint *ep, struct err *err);
+
+int overlay_host_open(const struct plugd *d, const void *config,
+		      const struct net_memo *memo, void **ret, struct err *err);
+void overlay_host_close(void *ctx);
+void overlay_load_begin(void *ctx);
+int overlay_load_end(void *ctx, struct err *err);
+size_t overlay_fds(void *ctx, int fds[static 8]);
+int overlay_event(void *ctx, struct err *err);
+int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
+		  struct err *err);
+
+#endif
