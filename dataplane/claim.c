@@ -114,20 +114,21 @@ int claim_again(struct claim_host *host, const struct portmap *m, bool whole,
 /* ---- sockets ------------------------------------------------------------ */
 
 /* Past our own bind hooks; where that is not allowed there are none. */
-static void set_mark(int fd)
+static void set_mark(const struct claim_host *host, int fd)
 {
-	uint32_t mark = SOCK_CLAIM_MARK;
+	uint32_t mark = sock_claim_mark(host->sock);
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
-static int set_options(int fd, int family, uint8_t proto)
+static int set_options(const struct claim_host *host, int fd, int family,
+		       uint8_t proto)
 {
 	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog drop = { .len = 1, .filter = &nothing };
 	int one = 1;
 
-	set_mark(fd);
+	set_mark(host, fd);
 	if (family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
 		return -errno;
@@ -201,8 +202,8 @@ static int sock_type(uint8_t proto)
 }
 
 /* Return: a descriptor; -errno. */
-static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
-		       uint16_t port)
+static int bind_socket(const struct claim_host *host, int family,
+		       const struct ip_addr *ip, uint8_t proto, uint16_t port)
 {
 	_cleanup_close_ int fd = socket(family, sock_type(proto), proto);
 	int r;
@@ -211,7 +212,7 @@ static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 		return -errno;
 	if (is_spare(fd))
 		return -EMFILE;
-	r = set_options(fd, family, proto);
+	r = set_options(host, fd, family, proto);
 	if (r == 0)
 		r = bind_fd(fd, family, ip, port);
 	if (r == 0 && proto != IPPROTO_UDP)
@@ -221,7 +222,8 @@ static int bind_socket(int family, const struct ip_addr *ip, uint8_t proto,
 
 /* Has nobody @port on the addresses of @r, whoever would share it?  One socket
  * asks for both families.  Return: 0; the kernel's errno. */
-static int try_bind(const struct port_range *r, uint16_t port)
+static int try_bind(const struct claim_host *host, const struct port_range *r,
+		    uint16_t port)
 {
 	int family = ip_is_none(&r->host_ip) ? AF_INET6 : r->host_ip.family;
 	int type = sock_type(r->proto), only = !ip_is_none(&r->host_ip);
@@ -233,7 +235,7 @@ static int try_bind(const struct port_range *r, uint16_t port)
 	}
 	if (fd < 0)
 		return -errno;
-	set_mark(fd);
+	set_mark(host, fd);
 	if (family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
 		return -errno;
@@ -277,7 +279,8 @@ static int hold(struct claim *c, const struct port_range *r, uint16_t port)
 
 		if (!none && r->host_ip.family != families[i])
 			continue;
-		fd = bind_socket(families[i], &r->host_ip, r->proto, port);
+		fd = bind_socket(c->host, families[i], &r->host_ip, r->proto,
+				 port);
 		/* a host without IPv6; a kernel without SCTP: no other holder */
 		if (fd == -EPROTONOSUPPORT || fd == -ESOCKTNOSUPPORT ||
 		    (fd == -EAFNOSUPPORT && families[i] == AF_INET6))
@@ -346,7 +349,7 @@ static int reserve(struct search *s, struct err *err)
  * kernel's errno. */
 static int confirm(struct claim *c, const struct port_range *r, uint16_t port)
 {
-	int e = try_bind(r, port);
+	int e = try_bind(c->host, r, port);
 
 	/* who shares it with our socket is known to the kernel from then on */
 	return e == -EADDRINUSE && r->proto == IPPROTO_TCP ? hold(c, r, port)
@@ -376,7 +379,7 @@ static int hook_port(struct search *s, const struct port_range *one,
 	struct claim *c = s->c;
 	size_t held = c->held.count;
 	int e = s->how == BY_LOOK ? claim_range_check(one, s->busy, NULL)
-				  : try_bind(one, one->host_first);
+				  : try_bind(c->host, one, one->host_first);
 
 	if (e == 0)
 		e = hook_range(c, one, err);

@@ -44,7 +44,7 @@ static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
 		if (!sk)
 			return 0;
 		found = sk->state == BPF_TCP_ESTABLISHED ||
-			(bound && sk->mark != claim_mark);
+			(bound && (sk->mark ^ claim_mark) >> 8);
 	} else {
 		return 0;
 	}

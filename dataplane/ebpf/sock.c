@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "dataplane/dataplane.h"
 #include "dataplane/ebpf/nat_stat.h"
 #include "dataplane/ebpf/sock_priv.h"
 #include "lib/fail.h"
@@ -87,6 +88,21 @@ bool sock_sees_everybody(const struct sock *sock)
 	return sock->everybody;
 }
 
+static uint32_t mark_of(const char *driver)
+{
+	static const char *const drivers[] = DP_DRIVERS;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (strcmp(driver, drivers[i]) == 0)
+			return SOCK_CLAIM_MARK + i;
+	return SOCK_CLAIM_MARK;
+}
+
+uint32_t sock_claim_mark(const struct sock *s)
+{
+	return s->mark;
+}
+
 int sock_open(const struct sock_config *cfg, struct sock **ret, struct err *err)
 {
 	_cleanup_(sock_closep) struct sock *s = calloc(1, sizeof(*s));
@@ -95,6 +111,7 @@ int sock_open(const struct sock_config *cfg, struct sock **ret, struct err *err)
 	if (!s)
 		return err_set(err, -ENOMEM, "socket hooks: out of memory");
 	s->pins.lock = -EBADF;
+	s->mark = mark_of(cfg->driver);
 	pin_quiet_libbpf();
 	r = netns_cookie(&s->cookie, err);
 	if (r == 0)
@@ -164,7 +181,7 @@ static int load(struct sock *s, struct sock_bpf **ret, struct err *err)
 	if (!skel)
 		return err_set(err, -errno, "open: %s", strerror(errno));
 	skel->rodata->netns_cookie = s->cookie;
-	skel->rodata->claim_mark = SOCK_CLAIM_MARK;
+	skel->rodata->claim_mark = s->mark;
 	skel->rodata->can_set_retval =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 					BPF_FUNC_set_retval, NULL) == 1;

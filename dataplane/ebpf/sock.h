@@ -40,7 +40,9 @@
 
 struct sock;
 
-/* SO_MARK of a socket that may bind to a held port: our own claims. */
+/* SO_MARK of a socket that may bind to a port that its own daemon's hooks hold: its
+ * claims.  This and the driver's place in DP_DRIVERS: another of our daemons may
+ * not.  Marks of claims differ in the last byte alone. */
 #define SOCK_CLAIM_MARK 0x62740001u
 
 /* Ranges with more ports than this are kept as prefixes. */
@@ -71,6 +73,7 @@ DEFINE_CLEANUP(struct sock, sock_close)
  * with the old maps; connections from before no longer show what they asked for.
  */
 bool sock_is_other(const struct sock *sock);
+uint32_t sock_claim_mark(const struct sock *sock);
 
 /* Where the driver's pins are: others pin there too.  Borrowed for the handle's
  * life; locked when it is there. */

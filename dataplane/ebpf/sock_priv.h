@@ -37,6 +37,7 @@ struct sock {
 	char cgroup[PIN_PATH_MAX];
 	bool everybody;  /* cgroup is the root of all */
 	uint64_t cookie; /* of our network namespace */
+	uint32_t mark;   /* of our claims' sockets */
 	bool foreign;    /* the pins are of another namespace */
 	bool other;      /* the hooks run, or may, on maps of another layout */
 	struct sock_bpf *skel;              /* owned; NULL: not attached */

@@ -467,7 +467,7 @@ bool publish_env_make(void)
 	ncpu = libbpf_num_possible_cpus();
 	skel = publish_bpf__open();
 	assert_non_null(skel);
-	skel->rodata->claim_mark = 1; /* no test sets it */
+	skel->rodata->claim_mark = 0x100; /* no test sets it */
 	skel->rodata->young_max = PUBLISH_ENV_YOUNG;
 	assert_int_equal(bpf_map__set_max_entries(skel->maps.nat_ring,
 						  PUBLISH_ENV_YOUNG),
