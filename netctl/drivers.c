@@ -14,7 +14,8 @@
 const struct driver drivers[] = {
 	{ "berth-bridge", DRIVER_NETWORK }, { "berth-ipam", DRIVER_IPAM },
 	{ "berth-ipvlan", DRIVER_NETWORK }, { "berth-macvlan", DRIVER_NETWORK },
-	{ "berth-named", DRIVER_VOLUME },   { 0 },
+	{ "berth-named", DRIVER_VOLUME },   { "berth-overlay", DRIVER_NETWORK },
+	{ 0 },
 };
 
 const struct driver *driver_find(const char *name, struct err *err)
@@ -32,7 +33,8 @@ const struct driver *driver_find(const char *name, struct err *err)
 		near ? "did you mean" : "there are",
 		near ? near
 		     : "berth-bridge\", \"berth-ipam\", \"berth-ipvlan\", "
-		       "\"berth-macvlan\" and \"berth-named",
+		       "\"berth-macvlan\", \"berth-named\" and "
+		       "\"berth-overlay",
 		near ? "?" : "");
 	return NULL;
 }

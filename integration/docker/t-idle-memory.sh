@@ -3,7 +3,7 @@
 . "${0%/*}/../lib/lib.sh"
 need curl
 
-for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named; do
+for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	start_daemon "$d"
 	status=/proc/${DAEMON_PID[$d]}/status
 	at_most "$(awk '/^RssAnon/ { print $2 }' "$status")" 2047 "KiB anonymous, $d"
