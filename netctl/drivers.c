@@ -12,9 +12,12 @@
 #include "netctl/jget.h"
 
 const struct driver drivers[] = {
-	{ "berth-bridge", DRIVER_NETWORK }, { "berth-ipam", DRIVER_IPAM },
-	{ "berth-ipvlan", DRIVER_NETWORK }, { "berth-macvlan", DRIVER_NETWORK },
-	{ "berth-named", DRIVER_VOLUME },   { "berth-overlay", DRIVER_NETWORK },
+	{ "berth-bridge", DRIVER_NETWORK },
+	{ "berth-ipam", DRIVER_IPAM },
+	{ "berth-ipvlan", DRIVER_NETWORK },
+	{ "berth-macvlan", DRIVER_NETWORK },
+	{ "berth-named", DRIVER_VOLUME },
+	{ "berth-overlay", DRIVER_NETWORK },
 	{ 0 },
 };
 

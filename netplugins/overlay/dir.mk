@@ -24,3 +24,4 @@ ar-src += netplugins/overlay/ov_table.c
 ar-src += netplugins/overlay/ov_underlay.c
 ar-src += netplugins/overlay/ov_wire.c
 ar-src += netplugins/overlay/peers.c
+tests += netplugins/overlay/test_overlay.c

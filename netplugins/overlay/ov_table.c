@@ -91,7 +91,8 @@ struct kind {
 	int (*read)(const struct sync *s, struct pairs *ret, struct err *err);
 	int (*add)(const struct sync *s, const struct pair *p, struct err *err);
 	int (*del)(const struct sync *s, const struct pair *p, struct err *err);
-	bool by_ip; /* the kernel's key is the address, else MAC and address */
+	bool by_ip; /* the kernel's key is the address, else the MAC, but for
+		     * what is for all: each host has a line */
 };
 
 static void want_fdb(const struct sync *s, struct pairs *ret)
@@ -213,8 +214,11 @@ static int del_neigh(const struct sync *s, const struct pair *p,
 static bool is_replaced(const struct kind *k, const struct pairs *want,
 			const struct pair *p)
 {
-	for (size_t i = 0; k->by_ip && i < want->count; i++)
-		if (ip_equal(&want->items[i].ip, &p->ip))
+	if (!k->by_ip && mac_is_none(&p->mac))
+		return false;
+	for (size_t i = 0; i < want->count; i++)
+		if (k->by_ip ? ip_equal(&want->items[i].ip, &p->ip)
+			     : mac_equal(&want->items[i].mac, &p->mac))
 			return true;
 	return false;
 }

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options of overlay networks, row by row; the VNI all hosts derive; and the
+ * kernel's tables made equal to views. */
+#include "lib/test/test.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/jdec.h"
+#include "netplugins/overlay/overlay.h"
+
+#define P    "com.docker.network."
+#define LIST P "driver.overlay.vxlanid_list"
+
+struct row {
+	const char *name, *options; /* JSON */
+	const char *msg;            /* part of the error, NULL: accepted */
+	uint32_t vni;
+	size_t peers;
+};
+
+static const struct row rows[] = {
+	{ "peers", "{\"berth.peers\":\"192.0.2.1,192.0.2.2\"}", NULL, 0, 2 },
+	{ "peers by IPv6", "{\"berth.peers\":\"2001:db8::1\"}", NULL, 0, 1 },
+	{ "a VNI", "{\"" LIST "\":\"4097\"}", NULL, 4097, 0 },
+	{ "of several the first", "{\"" LIST "\":\"7,8\"}", NULL, 7, 0 },
+	{ "the highest VNI", "{\"" LIST "\":\"16777215\"}", NULL, 16777215, 0 },
+	{ "a name", "{\"berth.name\":\"shop\"}", NULL, 0, 0 },
+	{ "no peer", "{\"berth.peers\":\"\"}", "berth.peers", 0, 0 },
+	{ "a comma too many", "{\"berth.peers\":\"192.0.2.1,\"}",
+	  "is not the address of a host", 0, 0 },
+	{ "a name as a peer", "{\"berth.peers\":\"b.example\"}",
+	  "is not the address of a host", 0, 0 },
+	{ "loopback as a peer", "{\"berth.peers\":\"127.0.0.1\"}",
+	  "is not the address of a host", 0, 0 },
+	{ "both families", "{\"berth.peers\":\"192.0.2.1,2001:db8::1\"}",
+	  "one family", 0, 0 },
+	{ "a peer twice", "{\"berth.peers\":\"192.0.2.1,192.0.2.1\"}",
+	  "is there twice", 0, 0 },
+	{ "VNI 0", "{\"" LIST "\":\"0\"}", "numbers from 1 to 16777215", 0, 0 },
+	{ "a VNI too high", "{\"" LIST "\":\"16777216\"}",
+	  "numbers from 1 to 16777215", 0, 0 },
+	{ "a list that ends in a comma", "{\"" LIST "\":\"7,\"}",
+	  "numbers from 1 to 16777215", 0, 0 },
+	{ "no number", "{\"" LIST "\":\"7a\"}", "numbers from 1 to 16777215", 0,
+	  0 },
+	{ "encryption", "{\"berth.encrypt\":\"on\"}", "not there yet", 0, 0 },
+	{ "eBPF", "{\"berth.dataplane\":\"ebpf\"}", "nft dataplane only", 0,
+	  0 },
+	{ "icc off", "{\"" P "bridge.enable_icc\":\"false\"}",
+	  "talk to each other", 0, 0 },
+	{ "a misspelt option", "{\"berth.pears\":\"192.0.2.1\"}",
+	  "did you mean \"berth.peers\"", 0, 0 },
+	{ "a bridge's option", "{\"" P "bridge.gateway_mode_ipv4\":\"routed\"}",
+	  NULL, 0, 0 },
+};
+
+static void option_row(void **state)
+{
+	const struct row *row = *state;
+	struct overlay_network *n = calloc(1, sizeof(*n));
+	_cleanup_(json_putp) json_object *map =
+		json_tokener_parse(row->options);
+	struct net_network *net = &n->br.base;
+	struct err err = { 0 };
+	int r;
+
+	assert_non_null(map);
+	net->driver = &overlay_driver;
+	memset(net->id, 'a', 64);
+	overlay_driver.network_defaults(net);
+	assert_int_equal(ip_prefix_parse("10.1.0.0/24", &net->v4.pool, NULL),
+			 0);
+	assert_int_equal(ip_prefix_parse("10.1.0.1/24", &net->v4.gateway, NULL),
+			 0);
+	r = opts_decode(map, overlay_driver.network_options, n, "a network",
+			&err);
+	if (r == 0)
+		r = overlay_driver.network_init(net, &err);
+	if (!row->msg && r < 0)
+		fail_msg("%s", err.msg);
+	if (row->msg) {
+		assert_int_equal(r, -EINVAL);
+		if (!strstr(err.msg, row->msg))
+			fail_msg("\"%s\" is not in \"%s\"", row->msg, err.msg);
+	} else {
+		assert_int_equal(n->net.vni, row->vni);
+		assert_int_equal(n->net.peer_count, row->peers);
+		assert_string_equal(n->wire, "bx-aaaaaaaaaaaa");
+		assert_string_equal(n->br.name, "bo-aaaaaaaaaaaa");
+	}
+	free(n);
+}
+
+static void every_option_is_documented(void **state)
+{
+	(void)state;
+	for (const struct opt_field *f = overlay_driver.network_options; f->key;
+	     f++)
+		assert_true(f->doc && f->doc[0]);
+}
+
+/* ---- the VNI -------------------------------------------------------------------- */
+
+/* Written down: another number and hosts of two versions would not meet. */
+static void vni_is_derived(void **state)
+{
+	struct ov_network net = { .id = "1" };
+
+	(void)state;
+	assert_int_equal(ip_prefix_parse("10.9.0.77/24", &net.pool4, NULL), 0);
+	assert_int_equal(ov_vni_derive(&net), 6686903);
+	assert_int_equal(ip_prefix_parse("fd00:9::/64", &net.pool6, NULL), 0);
+	assert_int_equal(ov_vni_derive(&net), 1327878);
+	strcpy(net.name, "shop");
+	assert_int_equal(ov_vni_derive(&net), 10802030);
+}
+
+static void peers_clash(void **state)
+{
+	struct ov_network one = { .id = "1", .vni = 7 },
+			  two = { .id = "2", .vni = 7 };
+	struct ov_view view;
+	struct err err = { 0 };
+	struct ov_dir *dir;
+
+	(void)state;
+	assert_int_equal(ov_peers_open(&dir, &err), 0);
+	assert_int_equal(dir->ops->view(dir, "1", &view, &err), -ENOENT);
+	for (int twice = 0; twice < 2; twice++)
+		assert_int_equal(dir->ops->join(dir, &one, &err), 0);
+	assert_int_equal(dir->ops->join(dir, &two, &err), -EEXIST);
+	assert_non_null(strstr(err.msg, "VNI 7 is that of network 1"));
+	for (int twice = 0; twice < 2; twice++)
+		assert_int_equal(dir->ops->leave(dir, "1", &err), 0);
+	assert_int_equal(dir->ops->join(dir, &two, &err), 0);
+	dir->ops->close(dir);
+}
+
+/* ---- tables ---------------------------------------------------------------------- */
+
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr ip = { 0 };
+
+	assert_int_equal(ip_parse(text, &ip, NULL), 0);
+	return ip;
+}
+
+struct world {
+	struct nlk *nlk;
+	int wire, bridge;
+	struct ip_addr local;
+	struct ov_host hosts[3];
+	struct ov_endpoint eps[3];
+	struct ov_view view;
+};
+
+static void world_open(struct world *w)
+{
+	const struct nlk_bridge_conf br = { .name = "b0",
+					    .alias = "berth:t:1" };
+	const struct nlk_vxlan_conf vx = { .name = "v0",
+					   .alias = "berth:t:1",
+					   .vni = 7,
+					   .port = OV_PORT,
+					   .local = addr("192.0.2.1") };
+	struct nlk_link l;
+
+	*w = (struct world){ .local = vx.local };
+	assert_int_equal(nlk_open(&w->nlk, NULL), 0);
+	assert_int_equal(nlk_bridge_add(w->nlk, &br, NULL), 0);
+	assert_int_equal(nlk_vxlan_add(w->nlk, &vx, NULL), 0);
+	assert_int_equal(nlk_link_get(w->nlk, "b0", 0, &l, NULL), 0);
+	w->bridge = l.index;
+	assert_int_equal(nlk_link_get(w->nlk, "v0", 0, &l, NULL), 0);
+	w->wire = l.index;
+	assert_int_equal(nlk_link_master(w->nlk, w->wire, w->bridge, NULL), 0);
+	assert_int_equal(nlk_link_up(w->nlk, w->bridge, true, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		struct ov_endpoint *ep = &w->eps[i];
+
+		w->hosts[i].vtep = addr("192.0.2.1");
+		w->hosts[i].vtep.bytes[3] = (uint8_t)(i + 1);
+		ep->addr4 = addr("10.9.0.2");
+		ep->addr4.bytes[3] = (uint8_t)(i + 2);
+		ep->addr6 = addr("fd00:9::2");
+		ep->addr6.bytes[15] = (uint8_t)(i + 2);
+		ep->mac = mac_from_ip(&ep->addr4);
+		ep->vtep = addr("192.0.2.2");
+	}
+	w->view = (struct ov_view){ .hosts = w->hosts,
+				    .host_count = 3,
+				    .endpoints = w->eps,
+				    .endpoint_count = 3 };
+}
+
+static void sync_is(struct world *w, unsigned int added, unsigned int removed)
+{
+	struct ov_counts c = { 0 };
+	struct err err = { 0 };
+
+	if (ov_table_sync(w->nlk, w->wire, w->bridge, &w->view, &w->local, &c,
+			  &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(c.added, added);
+	assert_int_equal(c.removed, removed);
+}
+
+static void tables_follow(void **state)
+{
+	struct world w;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("SKIP: no network namespace\n");
+		skip();
+	}
+	world_open(&w);
+	/* two hosts (not ourselves) and, of each endpoint, where its MAC is, that
+	 * it is out there, and three addresses with fe80:: */
+	sync_is(&w, 2 + 3 * (1 + 1 + 3), 0);
+	sync_is(&w, 0, 0);
+	/* it moves: a line in place of another */
+	w.eps[0].vtep = w.hosts[2].vtep;
+	sync_is(&w, 1, 0);
+	sync_is(&w, 0, 0);
+	/* its address is another MAC's now: the neighbours are replaced */
+	w.eps[0].mac.bytes[5] = 99;
+	sync_is(&w, 1 + 1 + 3, 1 + 1 + 1);
+	sync_is(&w, 0, 0);
+	/* somebody adds and takes: put right */
+	assert_int_equal(system("bridge fdb append 02:00:00:00:00:77 dev v0 "
+				"dst 192.0.2.9 self permanent"),
+			 0);
+	assert_int_equal(system("ip neigh del 10.9.0.3 dev b0"), 0);
+	sync_is(&w, 1, 1);
+	/* one goes, and then all */
+	w.view.endpoint_count = 2;
+	sync_is(&w, 0, 1 + 1 + 3);
+	w.view.endpoint_count = w.view.host_count = 0;
+	sync_is(&w, 0, 2 + 2 * (1 + 1 + 3));
+	sync_is(&w, 0, 0);
+	nlk_close(w.nlk);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4] = {
+		cmocka_unit_test(every_option_is_documented),
+		cmocka_unit_test(vni_is_derived),
+		cmocka_unit_test(peers_clash),
+		cmocka_unit_test(tables_follow),
+	};
+
+	(void)TEST_ROWS(&tests[4], rows, option_row);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
