@@ -4,7 +4,7 @@
 
 #include "netplugins/net_core.h"
 
-#define FLAGS_MAX 8
+#define FLAGS_MAX 16
 
 struct config {
 	const struct net_driver *driver;

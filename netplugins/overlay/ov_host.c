@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "netplugins/overlay/overlay.h"
 
@@ -15,12 +16,39 @@ const struct bridge_kind overlay_kind = {
 
 static void own_close(struct overlay_host *host)
 {
+	if (host->cluster)
+		host->cluster->ops->close(host->cluster);
 	if (host->peers)
 		host->peers->ops->close(host->peers);
 	nlk_monitor_close(host->links);
 	fw_close(host->fw);
 	pthread_mutex_destroy(&host->lock);
 	free(host);
+}
+
+/* Without an address yet it begins all the same: the event thread tells it. */
+static int open_cluster(struct overlay_host *host,
+			const struct cluster_config *given, struct err *err)
+{
+	static const struct ov_network anybody;
+	struct cluster_config cfg = *given;
+	char name[OV_NODE_MAX] = "";
+	struct nlk *nlk;
+	int r;
+
+	if (!cfg.etcd.member_count)
+		return 0;
+	if (!cfg.node && gethostname(name, sizeof(name) - 1) == 0)
+		cfg.node = name;
+	r = nlk_open(&nlk, err);
+	if (r < 0)
+		return r;
+	if (ov_underlay_find(nlk, host->underlay, &anybody, &host->told, NULL) <
+	    0)
+		host->told = (struct ov_underlay){ .mtu = 0 };
+	nlk_close(nlk);
+	cfg.vtep = host->told.local;
+	return cluster_open(&cfg, &host->cluster, err);
 }
 
 static int own_open(const struct ov_config *cfg, struct overlay_host **ret,
@@ -39,6 +67,8 @@ static int own_open(const struct ov_config *cfg, struct overlay_host **ret,
 		r = nlk_monitor_open(&host->links, err);
 	if (r == 0)
 		r = fw_open(&host->fw, err);
+	if (r == 0 && cfg)
+		r = open_cluster(host, &cfg->cluster, err);
 	if (r < 0) {
 		own_close(host);
 		return r;
@@ -107,6 +137,8 @@ size_t overlay_fds(void *ctx, int fds[static 8])
 	size_t n = bridge_fds(ctx, fds);
 
 	fds[n++] = nlk_monitor_fd(host->links);
+	if (host->cluster)
+		fds[n++] = host->cluster->ops->fd(host->cluster);
 	return n;
 }
 
@@ -166,12 +198,56 @@ static int relook(struct overlay_host *host, struct overlay_network *n,
 	return r < 0 ? r : 1;
 }
 
+/* The others reach this host by another address now. */
+static int tell_address(struct overlay_host *host, struct err *err)
+{
+	static const struct ov_network anybody;
+	struct ov_underlay now;
+
+	if (!host->cluster ||
+	    ov_underlay_find(host->br->nlk, host->underlay, &anybody, &now,
+			     NULL) < 0 ||
+	    ip_equal(&now.local, &host->told.local))
+		return 0;
+	host->told = now;
+	return cluster_host_set(host->cluster, &now.local, NULL, err);
+}
+
+/* Under host->lock. */
+static void on_change(void *ctx, const char *id)
+{
+	struct overlay_host *host = ctx;
+
+	for (struct overlay_network *n = host->networks; n; n = n->next)
+		if (strcmp(n->net.id, id) == 0)
+			n->stirred = true;
+}
+
+/* What others told of their endpoints. */
+static int follow_views(struct overlay_host *host, struct err *err)
+{
+	int r = 0;
+
+	if (!host->cluster)
+		return 0;
+	host->cluster->ops->changed(host->cluster, on_change, host);
+	for (struct overlay_network *n = host->networks; r >= 0 && n;
+	     n = n->next) {
+		if (!n->stirred || n->lost || !n->br.index ||
+		    ip_is_none(&n->under.local))
+			continue;
+		r = ov_network_sync(host, n, err);
+	}
+	return r < 0 ? r : 0;
+}
+
 static int follow(struct overlay_host *host, struct err *err)
 {
-	int made = 0, r = 0;
+	int made = 0, r = follow_views(host, err);
 
-	if (host->relook) {
+	if (r >= 0 && host->relook) {
 		host->relook = false;
+		r = tell_address(host, err);
 		for (struct overlay_network *n = host->networks; r >= 0 && n;
 		     n = n->next) {
 			if (n->lost || !n->br.index)
@@ -242,6 +318,7 @@ int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 	for (const struct overlay_network *n = host->networks; n; n = n->next)
 		r += check_network(host, n, fn, arg);
 	pthread_mutex_unlock(&host->lock);
-	host->peers->ops->check(host->peers, fn, arg);
+	if (host->cluster)
+		host->cluster->ops->check(host->cluster, fn, arg);
 	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The wire: a network's VXLAN link, a port of its bridge. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,4 +122,68 @@ int ov_link_del(struct overlay_host *host, struct overlay_network *n,
 	if (r == 0)
 		n->wire_index = 0;
 	return r;
+}
+
+/* ---- fences ------------------------------------------------------------------- */
+
+struct fence {
+	const struct overlay_host *host;
+	char (*ids)[65]; /* borrowed */
+	size_t count;
+	bool up;
+	struct err *err;
+};
+
+/* The host's side of one of them. */
+static bool is_fenced(const struct fence *f, const struct nlk_link *l)
+{
+	char alias[NLK_ALIAS_MAX];
+
+	for (size_t i = 0; i < f->count; i++) {
+		bridge_alias(f->host->br->kind, f->ids[i], alias);
+		if (strcmp(alias, l->alias) == 0)
+			return strncmp(l->name, "bv", 2) == 0;
+	}
+	return false;
+}
+
+static int on_link(void *ctx, const struct nlk_link *l)
+{
+	const struct fence *f = ctx;
+
+	if (l->up == f->up || !is_fenced(f, l))
+		return 0;
+	return nlk_link_up(f->host->br->nlk, l->index, f->up, f->err);
+}
+
+static int set_all(const struct overlay_host *host, char (*ids)[65],
+		   size_t count, bool up, struct err *err)
+{
+	struct fence f = {
+		.host = host, .ids = ids, .count = count, .up = up, .err = err
+	};
+
+	return count ? nlk_link_each(host->br->nlk, on_link, &f, err) : 0;
+}
+
+int ov_link_fence(struct overlay_host *host, struct overlay_network *n,
+		  const struct ov_view *view, struct err *err)
+{
+	size_t size = view->fenced_count * sizeof(*n->fenced);
+	char(*now)[65] = NULL;
+	int r;
+
+	if (!n->fenced_count && !view->fenced_count)
+		return 0;
+	if (size) {
+		now = malloc(size);
+		if (!now)
+			return err_set(err, -ENOMEM, "fenced endpoints");
+		memcpy(now, view->fenced, size);
+	}
+	r = set_all(host, n->fenced, n->fenced_count, true, err);
+	free(n->fenced);
+	n->fenced = now;
+	n->fenced_count = view->fenced_count;
+	return r < 0 ? r : set_all(host, now, n->fenced_count, false, err);
 }

@@ -213,7 +213,10 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 				  &view, &n->under.local, &counts, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.tables", err);
+	if (r == 0)
+		r = ov_link_fence(host, n, &view, err);
 	ov_view_free(&view);
+	n->stirred = r < 0;
 	return r < 0 ? r : counts.added || counts.removed;
 }
 
@@ -227,17 +230,32 @@ static struct mac_addr gateway_mac(uint32_t vni)
 				    (uint8_t)(vni >> 8), (uint8_t)vni } };
 }
 
-static int join(struct overlay_host *host, struct overlay_network *n,
-		struct err *err)
+/* What was agreed on once is what the link has: a cluster that does not answer now
+ * need not be asked. */
+static void remember(struct overlay_host *host, struct overlay_network *n)
 {
-	struct ov_dir *dir = host->peers;
+	struct nlk_vxlan v;
+
+	if (nlk_vxlan_get(host->br->nlk, n->wire, &v, NULL) < 0)
+		return;
+	n->net.vni = v.vni;
+	n->net.known = true;
+}
+
+static int join(struct overlay_host *host, struct overlay_network *n,
+		bool fresh, struct err *err)
+{
+	struct ov_dir *dir = n->net.peer_count ? host->peers : host->cluster;
 	int r;
 
-	if (!n->net.peer_count)
+	if (!dir)
 		return err_set(err, -EINVAL,
 			       "an overlay network needs to know its hosts: "
 			       "say -o berth.peers=192.0.2.1,192.0.2.2 (each "
-			       "host's own address may be among them)");
+			       "host's own address may be among them), or "
+			       "--store to the daemon");
+	if (!fresh && dir == host->cluster)
+		remember(host, n);
 	r = dir->ops->join(dir, &n->net, err);
 	if (r < 0)
 		return r;
@@ -281,7 +299,7 @@ static int raise_wire(struct overlay_host *host, struct overlay_network *n,
 static int raise_network(struct overlay_network *n, bool fresh, struct err *err)
 {
 	struct overlay_host *host = overlay_host_of(&n->br.base);
-	int r = join(host, n, err), found;
+	int r = join(host, n, fresh, err), found;
 
 	if (r == 0)
 		r = NET_STEP("overlay.network.joined", err);
@@ -357,6 +375,7 @@ void overlay_network_fini(struct net_network *net)
 		(void)n->dir->ops->leave(n->dir, n->net.id, NULL);
 	free(take_ptr(n->vteps));
 	free(take_ptr(n->far));
+	free(take_ptr(n->fenced));
 	bridge_network_fini(net);
 }
 

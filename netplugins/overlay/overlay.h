@@ -17,6 +17,7 @@
 #include "lib/fw.h"
 #include "lib/nlk_vxlan.h"
 #include "netplugins/bridge/bridge.h"
+#include "netplugins/overlay/cluster.h"
 #include "netplugins/overlay/directory.h"
 
 #define OVERLAY_DRIVER "berth-overlay"
@@ -51,18 +52,25 @@ struct overlay_network {
 	size_t vtep_count;
 	struct ov_endpoint *far; /* owned: those of other hosts */
 	size_t far_count;
+	char (*fenced)[65]; /* owned: endpoints of ours that are cut off */
+	size_t fenced_count;
+	bool stirred; /* its view changed */
 	struct overlay_network *next;
 };
 
 struct ov_config {
-	struct bridge_config br; /* the first: its flags go there */
-	char underlay[64];       /* "": the default route's */
+	struct bridge_config br;       /* the first: its flags go there */
+	char underlay[64];             /* "": the default route's */
+	struct cluster_config cluster; /* .etcd without members: none */
 };
 
 struct overlay_host {
 	struct bridge_host *br;
 	char underlay[64];
-	struct ov_dir *peers;      /* owned */
+	struct ov_dir *peers;   /* owned */
+	struct ov_dir *cluster; /* owned; NULL: no --store */
+	struct ov_underlay
+		told; /* the event thread's: what it was told of us */
 	struct nlk_monitor *links; /* owned; the event thread's */
 	struct fw *fw;             /* owned */
 	bool relook;               /* the event thread's: underlay changed */
@@ -104,6 +112,10 @@ int ov_link_sync(struct overlay_host *host, struct overlay_network *n,
 		 struct err *err);
 int ov_link_del(struct overlay_host *host, struct overlay_network *n,
 		struct err *err);
+/* Cut off those endpoints of this host that @view says are fenced, and let those be
+ * that are not any more. */
+int ov_link_fence(struct overlay_host *host, struct overlay_network *n,
+		  const struct ov_view *view, struct err *err);
 
 /* ---- the kernel's tables (ov_table.c) ---------------------------------------- */
 
