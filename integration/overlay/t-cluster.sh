@@ -8,7 +8,7 @@
 . "$IT/lib/hosts"
 need docker curl jq ping etcd etcdctl
 
-members= store=
+members="" store=""
 for h in a b c; do
 	host_new $h
 	members+=${members:+,}$h=http://$(host_address $h):2380
@@ -112,14 +112,14 @@ wait_until 20 etcdctl endpoint health
 # A host dies: what it had goes with its lease (which ends at once here).
 host_stop c berth-overlay KILL
 host_cut c
-lease=$(etcdctl get -w json /berth/berth/node/c/host | jq '.kvs[0].lease')
+lease=$(etcdctl get -w json /berth/berth/node/c/host | grep -o '"lease":[0-9]*' | cut -d: -f2)
 etcdctl lease revoke "$(printf %x "$lease")" >/dev/null
 without_c() {
 	! ns a bridge fdb show | grep "dst $(host_address c)" &&
 		! ns a ip neigh show nud permanent | grep 10.9.0.13
 }
 wait_until 5 without_c
-host_docker a run --rm --network ov --ip 10.9.0.13 bb:1 true # free again
+host_docker a run --rm --network ov --ip 10.9.0.13 --ip6 fd00:9::13 bb:1 true
 host_heal c
 host_daemon c berth-overlay --underlay eth0 --store "etcd://$store" --node c
 wait_until 10 in_c a ping -qc1 -W1 10.9.0.13

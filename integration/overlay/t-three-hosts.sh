@@ -45,8 +45,8 @@ done
 # Overlay MTU is the wire's less 50; a packet as large as that passes whole, one byte
 # more is refused where it is sent; 1 MiB by TCP.
 same "$(in_c a ip -j link show eth0 | jq '.[0].mtu')" 1450 "MTU of a container"
-in_c a ping -qc1 -W2 -M do -s 1422 10.9.0.133 >/dev/null || fail "1450 bytes do not pass"
-fails in_c a ping -qc1 -W2 -M do -s 1423 10.9.0.133
+in_c a ping -qc1 -W2 -M "do" -s 1422 10.9.0.133 >/dev/null || fail "1450 bytes do not pass"
+fails in_c a ping -qc1 -W2 -M "do" -s 1423 10.9.0.133
 head -c 1048576 /dev/urandom >"$DIR/mib"
 host_docker b cp "$DIR/mib" cb:/www/mib
 for url in http://10.9.0.133/mib 'http://[fd00:9::2:5]/mib'; do
