@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "netplugins/overlay/overlay.h"
 
@@ -32,14 +31,11 @@ static int open_cluster(struct overlay_host *host,
 {
 	static const struct ov_network anybody;
 	struct cluster_config cfg = *given;
-	char name[OV_NODE_MAX] = "";
 	struct nlk *nlk;
 	int r;
 
 	if (!cfg.etcd.member_count)
 		return 0;
-	if (!cfg.node && gethostname(name, sizeof(name) - 1) == 0)
-		cfg.node = name;
 	r = nlk_open(&nlk, err);
 	if (r < 0)
 		return r;
