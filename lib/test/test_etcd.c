@@ -543,7 +543,7 @@ static void auth_enable(const char *dir, unsigned int port)
 }
 
 /* As root, with auth enabled. */
-static void user_add(const char *dir, unsigned int port)
+static void tokens_end(const char *dir, unsigned int port)
 {
 	char cmd[512];
 
@@ -552,8 +552,8 @@ static void user_add(const char *dir, unsigned int port)
 		"u=https://127.0.0.1:%u/v3/auth; c='curl -sf --cacert %s/ca'; "
 		"t=$($c $u/authenticate -d '{\"name\":\"root\","
 		"\"password\":\"r\"}' | sed 's/.*\"token\":\"//; s/\".*//') && "
-		"$c -o /dev/null -H \"Authorization: $t\" $u/user/add "
-		"-d '{\"name\":\"n2\",\"password\":\"x\"}'",
+		"$c -o /dev/null -H \"Authorization: $t\" $u/user/changepw "
+		"-d '{\"name\":\"n1\",\"password\":\"pw:x\"}'",
 		port, dir);
 	if (system(cmd) != 0)
 		fail_msg("%s", cmd);
@@ -620,9 +620,9 @@ static void a_user_is_kept_to_its_prefix(void **state)
 	assert_int_equal(etcd_open(&cfg, &e, &err), 0);
 	put(e, "/berth/t/a", "x", 0);
 	assert_int_equal(ask(e, "/berth/other/a", &err), -EACCES);
-	/* Somebody adds a user: older tokens are of no use. */
+	/* With a new password, be it the same, older tokens are of no use. */
 	assert_int_equal(ask(e, "/berth/t/a", &err), 0);
-	user_add(dir, s.port);
+	tokens_end(dir, s.port);
 	assert_int_equal(ask(e, "/berth/t/a", &err), 0);
 	etcd_servers_kill(&s, 0);
 	etcd_servers_again(&s, 0, "https", extra);
