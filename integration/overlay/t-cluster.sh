@@ -106,6 +106,17 @@ as_before() { [ "$(tables)" = "$before" ]; }
 wait_until 10 as_before
 in_c a ping -qc1 -W2 10.9.0.22 >/dev/null
 
+# One that is asked to end leaves nothing of it either: what it told stays with the others.
+told() { etcdctl get --prefix --keys-only /berth/berth/ | grep -v '^$' | sort; }
+keys=$(told)
+far=$(ns a bridge fdb show | grep dst | sort)
+host_stop b berth-overlay
+same "$(told)" "$keys" "what the others are told of b"
+host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+wait_until 10 as_before
+same "$(told)" "$keys" "what the others are told of b that is back"
+same "$(ns a bridge fdb show | grep dst | sort)" "$far" "tables of a"
+
 member b
 wait_until 20 etcdctl endpoint health
 

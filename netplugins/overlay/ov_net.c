@@ -363,6 +363,7 @@ int overlay_network_del(struct net_network *net, struct err *err)
 	return r;
 }
 
+/* It does not leave: a daemon that ends will be back, and goes on with it. */
 void overlay_network_fini(struct net_network *net)
 {
 	struct overlay_network *n = overlay_of(net);
@@ -371,8 +372,6 @@ void overlay_network_fini(struct net_network *net)
 	pthread_mutex_lock(&host->lock);
 	unlist(host, n);
 	pthread_mutex_unlock(&host->lock);
-	if (n->dir)
-		(void)n->dir->ops->leave(n->dir, n->net.id, NULL);
 	free(take_ptr(n->vteps));
 	free(take_ptr(n->far));
 	free(take_ptr(n->fenced));
