@@ -15,7 +15,7 @@ ifeq ($(origin CC),default)
 CC     := gcc
 endif
 PREFIX ?= /usr/local
-PKGS   := libnl-route-3.0 libnl-3.0 libmnl libnftnl libbpf json-c libmicrohttpd \
+PKGS   := libnl-route-3.0 libnl-genl-3.0 libnl-3.0 libmnl libnftnl libbpf json-c libmicrohttpd \
 	libcurl sqlite3 libnetfilter_conntrack smartcols mount libsystemd libarchive nettle
 PKGCFG := $(if $(filter clean demo test soak deps,$(MAKECMDGOALS)),true,pkg-config)
 

@@ -88,10 +88,11 @@ int nlk_veth_add(struct nlk *nlk, const struct nlk_veth_conf *conf,
 /* ---- links on top of others (nlk_stack.c) ------------------------------- */
 
 enum nlk_stack_kind {
-	NLK_MACVLAN, /* .mode: MACVLAN_MODE_* */
-	NLK_IPVLAN,  /* .mode: IPVLAN_MODE_*, .flags: IPVLAN_F_* */
-	NLK_VLAN,    /* .mode: the 802.1q id */
-	NLK_DUMMY,   /* no .lower */
+	NLK_MACVLAN,   /* .mode: MACVLAN_MODE_* */
+	NLK_IPVLAN,    /* .mode: IPVLAN_MODE_*, .flags: IPVLAN_F_* */
+	NLK_VLAN,      /* .mode: the 802.1q id */
+	NLK_DUMMY,     /* no .lower */
+	NLK_WIREGUARD, /* no .lower; see nlk_wg.h */
 };
 
 struct nlk_stack_conf {

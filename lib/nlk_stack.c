@@ -8,17 +8,16 @@
 #include "lib/nlk_priv.h"
 
 static const char *const kinds[] = {
-	[NLK_MACVLAN] = "macvlan",
-	[NLK_IPVLAN] = "ipvlan",
-	[NLK_VLAN] = "vlan",
-	[NLK_DUMMY] = "dummy",
+	[NLK_MACVLAN] = "macvlan",     [NLK_IPVLAN] = "ipvlan",
+	[NLK_VLAN] = "vlan",           [NLK_DUMMY] = "dummy",
+	[NLK_WIREGUARD] = "wireguard",
 };
 
 static void put_data(struct nlk_msg *b, const struct nlk_stack_conf *conf)
 {
 	struct nlattr *data;
 
-	if (conf->kind == NLK_DUMMY)
+	if (conf->kind == NLK_DUMMY || conf->kind == NLK_WIREGUARD)
 		return;
 	data = nlk_nest(b, IFLA_INFO_DATA);
 	switch (conf->kind) {
@@ -34,6 +33,7 @@ static void put_data(struct nlk_msg *b, const struct nlk_stack_conf *conf)
 		nlk_put(b, IFLA_VLAN_ID, &conf->mode, sizeof(conf->mode));
 		break;
 	case NLK_DUMMY:
+	case NLK_WIREGUARD:
 		break;
 	}
 	nlk_nest_end(b, data);

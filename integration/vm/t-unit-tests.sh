@@ -9,7 +9,7 @@
 tests=(dataplane/test/test_{nft,portmap,publish,claim,dp_fail,dp_threads,foreign}
 	dataplane/ebpf/test/test_{sock,sock_addr,sock_entry,sock_life,reinject,tc,guard,guard_rate}
 	dataplane/ebpf/test/test_{publish_bpf,publish_host,publish_rate,publish_stat,nat,nat_stat,nat_policy}
-	lib/test/test_{nlk,nlk_stack,nlk_xfrm,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
+	lib/test/test_{nlk,nlk_stack,nlk_wg,nlk_xfrm,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
 cd "$ROOT" || exit
 failed=
 for t in "${tests[@]}"; do
