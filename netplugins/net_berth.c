@@ -390,6 +390,31 @@ static int on_network(void *ctx, struct rpc_call *call, json_object **ret,
 		       core->driver->name, req.network);
 }
 
+/* ---- Key -------------------------------------------------------------------- */
+
+/* {"Key": "..."} */
+static int on_key(void *ctx, struct rpc_call *call, json_object **ret,
+		  struct err *err)
+{
+	struct net_core *core = ctx;
+	_cleanup_(json_putp) json_object *o = json_object_new_object();
+	char key[128];
+	int r;
+
+	(void)call;
+	if (!core->driver->key)
+		return err_set(err, -EOPNOTSUPP,
+			       "%s has no key: it does not encrypt",
+			       core->driver->name);
+	r = core->driver->key(core->host, key, sizeof(key), err);
+	if (r < 0)
+		return r;
+	if (!o || !net_put_str(o, "Key", key))
+		return err_set(err, -ENOMEM, "answer");
+	*ret = take_ptr(o);
+	return 0;
+}
+
 /* ---- Counters ------------------------------------------------------- */
 
 struct counters {
@@ -523,6 +548,7 @@ const struct rpc_method net_berth_methods[] = {
 	{ "Berth.PortBackends", net_on_port_backends },
 	{ "Berth.Services", net_on_services },
 	{ "Berth.Counters", on_counters },
+	{ "Berth.Key", on_key },
 	{ "Berth.Trace", net_on_trace },
 	{ "Berth.Check", on_check },
 	{ "Berth.Gc", on_gc },

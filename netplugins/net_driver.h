@@ -172,6 +172,9 @@ struct net_driver {
 	int (*check)(void *host, void (*fn)(void *ctx, const char *line),
 		     void *ctx, struct err *err);
 
+	/* The public key that other hosts know this one by.  Optional. */
+	int (*key)(void *host, char *buf, size_t size, struct err *err);
+
 	/* What was counted of packets, by name.  Optional. */
 	int (*counters)(void *host,
 			void (*fn)(void *ctx, const char *name, uint64_t value),

@@ -32,8 +32,9 @@ struct ov_network {
 	char name[65]; /* berth.name; "": none */
 	struct ip_prefix pool4, pool6;
 	uint32_t vni; /* asked for; 0: any.  Filled by ov_dir_join */
-	struct ip_addr peers[OV_PEERS_MAX]; /* berth.peers; of no use to a
+	struct ip_addr peers[OV_PEERS_MAX];       /* berth.peers; of no use to a
 					     * cluster */
+	char peer_keys[OV_PEERS_MAX][OV_KEY_MAX]; /* "": none given */
 	size_t peer_count;
 	bool encrypt;
 	bool known; /* this host's own records have it: ->vni is what it got */

@@ -21,6 +21,7 @@ static void own_close(struct overlay_host *host)
 		host->peers->ops->close(host->peers);
 	nlk_monitor_close(host->links);
 	fw_close(host->fw);
+	ov_crypt_fini(host);
 	pthread_mutex_destroy(&host->lock);
 	free(host);
 }
@@ -31,6 +32,7 @@ static int open_cluster(struct overlay_host *host,
 {
 	static const struct ov_network anybody;
 	struct cluster_config cfg = *given;
+	char key[NLK_WG_TEXT_MAX];
 	struct nlk *nlk;
 	int r;
 
@@ -42,22 +44,29 @@ static int open_cluster(struct overlay_host *host,
 	if (ov_underlay_find(nlk, host->underlay, &anybody, &host->told, NULL) <
 	    0)
 		host->told = (struct ov_underlay){ .mtu = 0 };
+	ov_crypt_recall(host, nlk, key);
 	nlk_close(nlk);
 	cfg.vtep = host->told.local;
+	cfg.key = key[0] ? key : NULL;
 	return cluster_open(&cfg, &host->cluster, err);
 }
 
-static int own_open(const struct ov_config *cfg, struct overlay_host **ret,
-		    struct err *err)
+static int own_open(const struct plugd *d, const struct ov_config *cfg,
+		    struct overlay_host **ret, struct err *err)
 {
 	struct overlay_host *host = calloc(1, sizeof(*host));
-	int r;
+	int r = 0;
 
 	if (!host)
 		return err_set(err, -ENOMEM, "host");
 	(void)pthread_mutex_init(&host->lock, NULL);
 	if (cfg)
 		memcpy(host->underlay, cfg->underlay, sizeof(host->underlay));
+	if (d)
+		r = snprintf(host->crypt.dir, sizeof(host->crypt.dir),
+			     "%s/" OVERLAY_DRIVER, d->dirs.state_dir);
+	if (r >= (int)sizeof(host->crypt.dir))
+		host->crypt.dir[0] = '\0';
 	r = ov_peers_open(&host->peers, err);
 	if (r == 0)
 		r = nlk_monitor_open(&host->links, err);
@@ -78,7 +87,7 @@ int overlay_host_open(const struct plugd *d, const void *config,
 {
 	const struct ov_config *cfg = config;
 	struct overlay_host *own = NULL;
-	int r = own_open(cfg, &own, err);
+	int r = own_open(d, cfg, &own, err);
 
 	if (r < 0)
 		return r;
@@ -119,6 +128,8 @@ int overlay_load_end(void *ctx, struct err *err)
 	host->silent = false;
 	wires = host->networks ? ov_wire_mend(host, r < 0 ? NULL : err)
 			       : ov_wire_sync(host, r < 0 ? NULL : err);
+	if (wires >= 0)
+		wires = ov_crypt_leave(host, r < 0 ? NULL : err);
 	pthread_mutex_unlock(&host->lock);
 	if (r < 0)
 		return r;
@@ -150,14 +161,21 @@ static void on_link(void *ctx, const struct nlk_event *e)
 				n->wire_index = 0;
 				n->lost = true;
 			}
+		if (e->link.index == host->crypt.index)
+			host->crypt.suspect = true;
 		host->relook = true;
 		break;
 	case NLK_LOST:
+		host->crypt.suspect = host->crypt.index != 0;
 		for (struct overlay_network *n = host->networks; n; n = n->next)
 			n->lost = true;
 		host->relook = true;
 		break;
 	case NLK_LINK_NEW:
+		if (e->link.index == host->crypt.index)
+			host->crypt.suspect = true;
+		host->relook = true;
+		break;
 	case NLK_ADDR_NEW:
 	case NLK_ADDR_DEL:
 	case NLK_ROUTE_NEW:
@@ -187,7 +205,7 @@ static int relook(struct overlay_host *host, struct overlay_network *n,
 	    n->wire_index)
 		return 0;
 	n->under = now;
-	room = ov_underlay_room(&now);
+	room = ov_underlay_room(&now, n->net.encrypt);
 	if (!n->br.opt.mtu && room >= (n->br.base.ipv6 ? 1280U : 68U))
 		n->br.base.kept_mtu = room;
 	r = ov_network_sync(host, n, err);
@@ -206,7 +224,7 @@ static int tell_address(struct overlay_host *host, struct err *err)
 	    ip_equal(&now.local, &host->told.local))
 		return 0;
 	host->told = now;
-	return cluster_host_set(host->cluster, &now.local, NULL, err);
+	return ov_crypt_tell(host, err);
 }
 
 /* Under host->lock. */
@@ -237,10 +255,21 @@ static int follow_views(struct overlay_host *host, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* The core adds networks again that have lost what they go by. */
+static void look_at_crypt(struct overlay_host *host)
+{
+	bool gone = host->crypt.suspect && !ov_crypt_is_up(host);
+
+	host->crypt.suspect = false;
+	for (struct overlay_network *n = host->networks; gone && n; n = n->next)
+		n->lost |= n->net.encrypt;
+}
+
 static int follow(struct overlay_host *host, struct err *err)
 {
 	int made = 0, r = follow_views(host, err);
 
+	look_at_crypt(host);
 	if (r >= 0 && host->relook) {
 		host->relook = false;
 		r = tell_address(host, err);
@@ -296,6 +325,11 @@ static int check_network(struct overlay_host *host,
 			 "network %.12s: its VXLAN link %s is down: ip link "
 			 "set %s up",
 			 n->br.base.id, n->wire, n->wire);
+	else if (n->net.encrypt && !ov_crypt_is_up(host))
+		snprintf(line, sizeof(line),
+			 "network %.12s: its WireGuard link " OV_WG_LINK
+			 " is gone or down: nothing passes",
+			 n->br.base.id);
 	else
 		return 0;
 	fn(ctx, line);

@@ -23,8 +23,7 @@ static int no_ip6(const char *name, struct err *err)
 static bool fits(const struct overlay_network *n, const struct nlk_vxlan *v)
 {
 	return v->vni == n->net.vni && v->port == OV_PORT &&
-	       v->learning == !n->known &&
-	       v->local.family == n->under.local.family;
+	       v->learning == !n->known && v->local.family == n->vtep.family;
 }
 
 static int make(struct overlay_host *host, struct overlay_network *n,
@@ -35,7 +34,7 @@ static int make(struct overlay_host *host, struct overlay_network *n,
 		.alias = n->br.alias,
 		.vni = n->net.vni,
 		.port = OV_PORT,
-		.local = n->under.local,
+		.local = n->vtep,
 		.learning = !n->known,
 	};
 
@@ -100,9 +99,8 @@ int ov_link_sync(struct overlay_host *host, struct overlay_network *n,
 
 	if (r == 0)
 		r = NET_STEP("overlay.link.made", err);
-	if (r == 0 && !ip_equal(&v.local, &n->under.local))
-		r = nlk_vxlan_set_local(host->br->nlk, v.index, &n->under.local,
-					err);
+	if (r == 0 && !ip_equal(&v.local, &n->vtep))
+		r = nlk_vxlan_set_local(host->br->nlk, v.index, &n->vtep, err);
 	if (r == 0)
 		r = set_up(host, n, err);
 	if (r < 0)

@@ -19,12 +19,44 @@ struct overlay_host *overlay_host_of(const struct net_network *net)
 
 /* ---- options ------------------------------------------------------------------ */
 
-static int parse_peer(struct overlay_network *n, const char *text,
-		      struct err *err)
+/* What is behind the "=" of a peer.  NULL: nothing is. */
+static int parse_key(struct ov_network *net, const char *text, struct err *err)
+{
+	char *ret = net->peer_keys[net->peer_count];
+	struct nlk_wg_key key;
+	int r;
+
+	ret[0] = '\0';
+	if (!text)
+		return 0;
+	if (!net->encrypt)
+		return err_set(err, -EINVAL,
+			       "berth.peers: keys are for encrypted networks: "
+			       "say berth.encrypt=on, or write addresses only");
+	r = nlk_wg_key_parse(text, &key, err);
+	if (r < 0)
+		return err_wrap(err, r, "berth.peers: behind an =");
+	for (size_t i = 0; i < net->peer_count; i++)
+		if (strcmp(net->peer_keys[i], text) == 0)
+			return err_set(err, -EINVAL,
+				       "berth.peers: two hosts with key %s: "
+				       "each has its own",
+				       text);
+	snprintf(ret, OV_KEY_MAX, "%s", text);
+	return 0;
+}
+
+/* ADDRESS, or ADDRESS=KEY: cut there. */
+static int parse_peer(struct overlay_network *n, char *text, struct err *err)
 {
 	struct ov_network *net = &n->net;
+	char *key = strchr(text, '=');
 	struct ip_addr ip;
 	char shown[96];
+	int r;
+
+	if (key)
+		*key++ = '\0';
 
 	if (net->peer_count == OV_PEERS_MAX)
 		return err_set(err, -EINVAL, "berth.peers: more than %d hosts",
@@ -44,15 +76,17 @@ static int parse_peer(struct overlay_network *n, const char *text,
 		if (ip_equal(&net->peers[i], &ip))
 			return err_set(err, -EINVAL,
 				       "berth.peers: %s is there twice", text);
-	net->peers[net->peer_count++] = ip;
-	return 0;
+	r = parse_key(net, key, err);
+	if (r == 0)
+		net->peers[net->peer_count++] = ip;
+	return r;
 }
 
 static int parse_peers(struct overlay_network *n, struct err *err)
 {
 	const char *text = n->opt.peers;
 	bool more = *text;
-	char item[64];
+	char item[128];
 	int r = 0;
 
 	while (r == 0 && more) {
@@ -102,6 +136,7 @@ int ov_network_parse(struct overlay_network *n, struct err *err)
 
 	snprintf(n->net.id, sizeof(n->net.id), "%s", base->id);
 	memcpy(n->net.name, n->opt.name, sizeof(n->net.name));
+	n->net.encrypt = n->opt.encrypt;
 	n->net.pool4 = base->v4.pool;
 	n->net.pool6 = base->v6.pool;
 	snprintf(n->wire, sizeof(n->wire), "bx-%.12s", base->id);
@@ -124,7 +159,7 @@ static int keep_view(struct overlay_network *n, const struct ov_view *v,
 		return err_set(err, -ENOMEM, "view of a network");
 	}
 	for (size_t i = 0; i < v->host_count; i++)
-		if (!ip_equal(&v->hosts[i].vtep, &n->under.local))
+		if (!ip_equal(&v->hosts[i].vtep, &n->vtep))
 			vteps[count++] = v->hosts[i].vtep;
 	if (v->endpoint_count)
 		memcpy(far, v->endpoints, v->endpoint_count * sizeof(*far));
@@ -140,7 +175,7 @@ static int keep_view(struct overlay_network *n, const struct ov_view *v,
 /* What the user gave must fit; else it is what does. */
 static int choose_mtu(struct overlay_network *n, bool fresh, struct err *err)
 {
-	uint32_t room = ov_underlay_room(&n->under);
+	uint32_t room = ov_underlay_room(&n->under, n->net.encrypt);
 
 	if (n->br.opt.mtu) {
 		if (!fresh || n->br.opt.mtu <= room)
@@ -198,7 +233,11 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 	if (r < 0)
 		return r;
 	n->known = !view.learn;
-	r = keep_view(n, &view, err);
+	n->vtep = n->under.local;
+	if (n->net.encrypt)
+		r = ov_crypt_sync(host, n, &view, err);
+	if (r == 0)
+		r = keep_view(n, &view, err);
 	/* whom it hears is said before it hears */
 	if (r == 0)
 		r = ov_wire_sync(host, err);
@@ -210,7 +249,7 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		r = ov_link_sync(host, n, err);
 	if (r == 0)
 		r = ov_table_sync(host->br->nlk, n->wire_index, n->br.index,
-				  &view, &n->under.local, &counts, err);
+				  &view, &n->vtep, &counts, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.tables", err);
 	if (r == 0)
@@ -296,11 +335,26 @@ static int raise_wire(struct overlay_host *host, struct overlay_network *n,
 	return r < 0 ? r : 0;
 }
 
+/* Said before anything is made. */
+static int can_encrypt(struct overlay_host *host, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&host->lock);
+	r = ov_crypt_need(host, err);
+	pthread_mutex_unlock(&host->lock);
+	return r < 0 ? err_wrap(err, r, "berth.encrypt=on") : 0;
+}
+
 static int raise_network(struct overlay_network *n, bool fresh, struct err *err)
 {
 	struct overlay_host *host = overlay_host_of(&n->br.base);
-	int r = join(host, n, fresh, err), found;
+	int r = 0, found;
 
+	if (n->net.encrypt)
+		r = can_encrypt(host, err);
+	if (r == 0)
+		r = join(host, n, fresh, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.joined", err);
 	if (r < 0)
@@ -323,12 +377,25 @@ static int raise_network(struct overlay_network *n, bool fresh, struct err *err)
 	return raise_wire(host, n, err);
 }
 
+/* The rules do not know of it: nor may it hear anything. */
+static void cut_unlisted(struct overlay_network *n)
+{
+	struct overlay_host *host = overlay_host_of(&n->br.base);
+
+	pthread_mutex_lock(&host->lock);
+	if (!n->listed)
+		(void)ov_link_del(host, n, NULL);
+	pthread_mutex_unlock(&host->lock);
+}
+
 int overlay_network_add(struct net_network *net, bool fresh, struct err *err)
 {
 	struct overlay_network *n = overlay_of(net);
 	struct err undo = { 0 };
 	int r = raise_network(n, fresh, err);
 
+	if (r < 0 && n->net.encrypt)
+		cut_unlisted(n);
 	/* A network that is on record keeps what is left of it. */
 	if (r < 0 && fresh && overlay_network_del(net, &undo) < 0)
 		return err_wrap(err, r, "%s; left behind", undo.msg);
@@ -351,6 +418,8 @@ int overlay_network_del(struct net_network *net, struct err *err)
 		unlist(host, n);
 		r = ov_wire_sync(host, err);
 	}
+	if (r == 0 && n->net.encrypt)
+		r = ov_crypt_leave(host, err);
 	pthread_mutex_unlock(&host->lock);
 	if (r == 0)
 		r = bridge_network_del(net, err);
@@ -375,6 +444,7 @@ void overlay_network_fini(struct net_network *net)
 	free(take_ptr(n->vteps));
 	free(take_ptr(n->far));
 	free(take_ptr(n->fenced));
+	free(take_ptr(n->peers));
 	bridge_network_fini(net);
 }
 

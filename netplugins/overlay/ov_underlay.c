@@ -8,11 +8,18 @@
 #define ROOM4 50U /* Ethernet 14, IPv4 20, UDP 8, VXLAN 8 */
 #define ROOM6 70U
 
-uint32_t ov_underlay_room(const struct ov_underlay *u)
+uint32_t ov_underlay_room(const struct ov_underlay *u, bool encrypt)
 {
 	uint32_t taken = u->local.family == AF_INET6 ? ROOM6 : ROOM4;
+	uint32_t mtu = u->mtu;
 
-	return u->mtu > taken ? u->mtu - taken : 0;
+	if (encrypt) { /* inside it is IPv6 */
+		mtu = ov_crypt_room(u);
+		taken = ROOM6;
+		if (mtu < 1280)
+			return 0;
+	}
+	return mtu > taken ? mtu - taken : 0;
 }
 
 struct find {

@@ -5,6 +5,8 @@
  * inet, at input: VXLAN packets with a VNI of ours only from that network's hosts,
  * and where endpoints are known, with a sender that is on that host.  Here fragments
  * are put together already, so none slips by.
+ * One of an encrypted network comes and goes by WireGuard, no other does, and nothing
+ * else comes that way.
  * bridge, at the wire's port: nothing of the gateway, which each host has for
  * itself; no router's or neighbour's lies; of groups what one sender may send.
  *
@@ -33,6 +35,7 @@ enum set_id {
 	/* inet; a VNI is shown as an address: 0.16.1.0 is 4097 */
 	SET_VNIS,
 	SET_KNOWN_VNIS,
+	SET_SECRET,
 	SET_HOSTS4,
 	SET_HOSTS6,
 	SET_FAR4,
@@ -53,6 +56,9 @@ static const struct fw_set sets[SET_MAX] = {
 	[SET_KNOWN_VNIS] = { .name = "known-vnis",
 			     .key_type = FW_TYPE_IPV4,
 			     .key_len = 4 },
+	[SET_SECRET] = { .name = "encrypted",
+			 .key_type = FW_TYPE_IPV4,
+			 .key_len = 4 },
 	[SET_HOSTS4] = { .name = "hosts4",
 			 .key_type = FW_TYPES2(FW_TYPE_IPV4, FW_TYPE_IPV4),
 			 .key_len = 8 },
@@ -117,7 +123,23 @@ static const struct rule inet_rules[] = {
 	{ "input", NULL,
 	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
 	    FW_GOTO("vxlan"), FW_END } },
+	{ "input", "only VXLAN comes by WireGuard",
+	  { FW_IIFNAME(OV_WG_LINK), DROP } },
+	{ "forward", "by WireGuard",
+	  { FW_IIFNAME(OV_WG_LINK), DROP } },
+	{ "forward", "by WireGuard",
+	  { FW_OIFNAME(OV_WG_LINK), DROP } },
+	{ "postrouting", "in clear",
+	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
+	    VNI, FW_LOOKUP(0, "encrypted"), FW_NOT_OIFNAME(OV_WG_LINK),
+	    DROP } },
 	{ "vxlan", NULL, { VNI, FW_LOOKUP_NOT(0, "vnis"), RETURN } },
+	{ "vxlan", "in clear",
+	  { VNI, FW_LOOKUP(0, "encrypted"), FW_NOT_IIFNAME(OV_WG_LINK),
+	    DROP } },
+	{ "vxlan", "not of an encrypted network",
+	  { VNI, FW_LOOKUP_NOT(0, "encrypted"), FW_IIFNAME(OV_WG_LINK),
+	    DROP } },
 	{ "vxlan", NULL, { VNI, FW_LOOKUP(0, "known-vnis"), FW_GOTO("known"),
 			   FW_END } },
 	{ "vxlan", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1),
@@ -175,6 +197,11 @@ static const struct fw_chain inet_chains[] = {
 	/* before the host's own rules, which may accept the port */
 	{ .name = "input", .type = "filter", .hook = NF_INET_LOCAL_IN,
 	  .priority = NF_IP_PRI_MANGLE },
+	{ .name = "forward", .type = "filter", .hook = NF_INET_FORWARD,
+	  .priority = NF_IP_PRI_MANGLE },
+	/* behind all that may lead a packet elsewhere */
+	{ .name = "postrouting", .type = "filter", .hook = NF_INET_POST_ROUTING,
+	  .priority = NF_IP_PRI_LAST },
 	{ .name = "vxlan" },
 	{ .name = "known" },
 };
@@ -258,6 +285,8 @@ static void each_host(const struct overlay_network *n, elem_fn fn, void *ctx)
 	emit(fn, ctx, SET_VNIS, &k);
 	if (n->known)
 		emit(fn, ctx, SET_KNOWN_VNIS, &k);
+	if (n->net.encrypt)
+		emit(fn, ctx, SET_SECRET, &k);
 	for (size_t i = 0; i < n->vtep_count; i++) {
 		const struct ip_addr *ip = &n->vteps[i];
 

@@ -34,12 +34,12 @@ static const struct opt_field options[] = {
 	  .max = 65535,
 	  .doc = "MTU of bridge and containers (what VXLAN leaves of the "
 		 "underlay's: 50 bytes less, by IPv6 70)" },
-	BRIDGE_REFUSED("berth.encrypt",
-		       "encryption between hosts is not there yet: leave it "
-		       "out, and keep the hosts on a network of their own"),
-	BRIDGE_REFUSED("encrypted",
-		       "encryption between hosts is not there yet: leave it "
-		       "out, and keep the hosts on a network of their own"),
+	OPT_FIELD("berth.encrypt", OPT_BOOL, struct overlay_network,
+		  opt.encrypt,
+		  "encrypt between hosts, by WireGuard; berth.peers is then "
+		  "ADDRESS=KEY,... (off)"),
+	BRIDGE_REFUSED("encrypted", "say berth.encrypt=on, which is WireGuard "
+				    "and not Docker's IPsec"),
 	BRIDGE_REFUSED("berth.dataplane",
 		       "overlay networks have the nft dataplane only: leave it "
 		       "out"),
@@ -148,6 +148,7 @@ const struct net_driver overlay_driver = {
 	.fds = overlay_fds,
 	.event = overlay_event,
 	.check = overlay_check,
+	.key = overlay_key,
 	.network_lost = overlay_network_lost,
 	.network_init = network_init,
 	.network_fini = overlay_network_fini,

@@ -16,12 +16,15 @@
 
 #include "lib/fw.h"
 #include "lib/nlk_vxlan.h"
+#include "lib/nlk_wg.h"
 #include "netplugins/bridge/bridge.h"
 #include "netplugins/overlay/cluster.h"
 #include "netplugins/overlay/directory.h"
 
 #define OVERLAY_DRIVER "berth-overlay"
 #define OV_PORT        4789
+#define OV_WG_LINK     "berth-wg"
+#define OV_WG_PORT     51821 /* UDP, between hosts */
 
 extern const struct net_driver overlay_driver;
 extern const struct bridge_kind overlay_kind;
@@ -35,7 +38,8 @@ struct ov_underlay {
 };
 
 struct overlay_options {
-	char peers[1024], name[64], vnis[256];
+	char peers[6144], name[64], vnis[256]; /* peers: with keys */
+	bool encrypt;
 };
 
 struct overlay_network {
@@ -46,6 +50,10 @@ struct overlay_network {
 	struct ov_dir *dir; /* borrowed: one of the host's; NULL: not joined */
 	/* under host->lock */
 	struct ov_underlay under; /* as last applied; .local none: nothing */
+	struct ip_addr vtep; /* what the wire sends from: .under's, or inside
+			      * WireGuard */
+	struct nlk_wg_peer *peers; /* owned; of an encrypted network */
+	size_t peer_count;
 	int wire_index;           /* 0: not there */
 	bool listed, lost, known; /* known: all endpoints are, none is learnt */
 	struct ip_addr *vteps;    /* owned: whom the wire hears */
@@ -64,6 +72,17 @@ struct ov_config {
 	struct cluster_config cluster; /* .etcd without members: none */
 };
 
+/* What encrypted networks go by (ov_crypt.c); under host->lock. */
+struct ov_crypt {
+	char dir[256];         /* where the key is; "": none */
+	struct nlk_wg *wg;     /* owned; NULL: not needed yet */
+	int index;             /* of the link; 0: not there */
+	bool keyed;            /* the next two are so */
+	struct nlk_wg_key key; /* public */
+	struct ip_addr inner;  /* what follows from it */
+	bool suspect;          /* the link may be gone or down */
+};
+
 struct overlay_host {
 	struct bridge_host *br;
 	char underlay[64];
@@ -73,7 +92,8 @@ struct overlay_host {
 		told; /* the event thread's: what it was told of us */
 	struct nlk_monitor *links; /* owned; the event thread's */
 	struct fw *fw;             /* owned */
-	bool relook;               /* the event thread's: underlay changed */
+	struct ov_crypt crypt;
+	bool relook; /* the event thread's: underlay changed */
 	bool silent; /* between load_begin and load_end: rules come once */
 	pthread_mutex_t lock;
 	struct overlay_network *networks; /* that have a wire or want one */
@@ -98,8 +118,8 @@ int ov_network_parse(struct overlay_network *n, struct err *err);
 int ov_underlay_find(struct nlk *nlk, const char *want,
 		     const struct ov_network *net, struct ov_underlay *ret,
 		     struct err *err);
-/* What VXLAN leaves of an MTU by that family. */
-uint32_t ov_underlay_room(const struct ov_underlay *u);
+/* What VXLAN leaves of an MTU by that family, and WireGuard where @encrypt. */
+uint32_t ov_underlay_room(const struct ov_underlay *u, bool encrypt);
 
 /* ---- the wire (ov_link.c): under host->lock --------------------------------- */
 
@@ -131,6 +151,38 @@ struct ov_counts {
 int ov_table_sync(struct nlk *nlk, int wire, int bridge,
 		  const struct ov_view *view, const struct ip_addr *local,
 		  struct ov_counts *ret, struct err *err);
+
+/* ---- encryption (ov_crypt.c, ov_key.c): under host->lock ---------------------- */
+
+/* The key of @dir, a directory: made with the first call.  The caller wipes @ret.
+ * Return: 0; -EPERM: others can read it; -EINVAL: it is none. */
+int ov_key_load(const char *dir, struct nlk_wg_key *ret, struct err *err);
+/* Where the host with public key @key is inside WireGuard. */
+int ov_crypt_address(const struct nlk_wg_key *key, struct ip_addr *ret,
+		     struct err *err);
+/* What WireGuard leaves of an MTU by that family. */
+uint32_t ov_crypt_room(const struct ov_underlay *u);
+/* Can this host encrypt?  -EOPNOTSUPP: its kernel has no WireGuard. */
+int ov_crypt_need(struct overlay_host *host, struct err *err);
+/*
+ * ov_crypt_sync() - have the link there, its peers the hosts of all encrypted
+ * networks.  @n, listed: ->peers and ->vtep are filled.  @v: VTEPs are those inside
+ * from then on; hosts without a key, and what is behind them, are not in it.
+ * Return: 0; -EINVAL: berth.peers lacks a key, or has a wrong one for this host.
+ */
+int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
+		  struct ov_view *v, struct err *err);
+/* A network is not listed any more: its peers go, with the last one the link. */
+int ov_crypt_leave(struct overlay_host *host, struct err *err);
+/* Tell a cluster where this host is, and its key where it has one. */
+int ov_crypt_tell(struct overlay_host *host, struct err *err);
+/* The key that an earlier life's link has; "": there is none. */
+void ov_crypt_recall(struct overlay_host *host, struct nlk *nlk,
+		     char key[NLK_WG_TEXT_MAX]);
+bool ov_crypt_is_up(struct overlay_host *host);
+void ov_crypt_fini(struct overlay_host *host);
+/* net_driver.key.  Takes host->lock. */
+int overlay_key(void *ctx, char *buf, size_t size, struct err *err);
 
 /* ---- what may pass a wire (ov_wire.c): under host->lock ---------------------- */
 

@@ -141,6 +141,7 @@ static int fill(const struct ov_network *net, struct ov_view *ret,
 	for (size_t i = 0; i < net->peer_count; i++) {
 		hosts[i].vtep = net->peers[i];
 		(void)ip_str(&hosts[i].vtep, hosts[i].node);
+		memcpy(hosts[i].key, net->peer_keys[i], sizeof(hosts[i].key));
 	}
 	ret->hosts = hosts;
 	ret->host_count = net->peer_count;
