@@ -1,11 +1,14 @@
 #!/bin/bash
-# An idle daemon has under 2 MiB of anonymous memory and under 10 MiB resident.
+# An idle daemon has under 2 MiB of anonymous memory and under 10 MiB resident; one that
+# can speak TLS (with etcd) a MiB and 4 MiB more: what the libraries below libcurl relocate.
 . "${0%/*}/../lib/lib.sh"
 need curl
 
 for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	start_daemon "$d"
+	anon=2047 all=10239
+	[ "$d" != berth-overlay ] || anon=3071 all=14335
 	status=/proc/${DAEMON_PID[$d]}/status
-	at_most "$(awk '/^RssAnon/ { print $2 }' "$status")" 2047 "KiB anonymous, $d"
-	at_most "$(awk '/^VmRSS/ { print $2 }' "$status")" 10239 "KiB resident, $d"
+	at_most "$(awk '/^RssAnon/ { print $2 }' "$status")" $anon "KiB anonymous, $d"
+	at_most "$(awk '/^VmRSS/ { print $2 }' "$status")" $all "KiB resident, $d"
 done
