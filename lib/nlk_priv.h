@@ -103,6 +103,20 @@ struct nlk_undo {
 };
 void nlk_undo_fini(struct nlk_undo *u);
 
+/* A link to be made; all is borrowed. */
+struct nlk_new {
+	const char *name, *alias, *kind;
+	const struct mac_addr *mac; /* none: the kernel's choice */
+	uint32_t mtu;               /* 0: the kernel's default */
+	int lower;                  /* ifindex, or 0 */
+	/* What goes into IFLA_INFO_DATA; NULL: nothing. */
+	void (*put_data)(struct nlk_msg *b, const void *conf);
+	const void *conf;
+};
+/* nlk_make.c: the link, down, with its alias.  Everything or nothing.
+ * -EEXIST: the name is taken, and @err says by whom, or what the kind says. */
+int nlk_make(struct nlk *nlk, const struct nlk_new *n, struct err *err);
+
 /* Decoders, shared with the monitor. Return: 0; -ENOMSG: not to be shown. */
 int nlk_link_decode(struct nlmsghdr *h, struct nlk_link *ret);
 int nlk_addr_decode(struct nlmsghdr *h, struct nlk_addr *ret);

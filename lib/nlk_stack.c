@@ -13,13 +13,10 @@ static const char *const kinds[] = {
 	[NLK_WIREGUARD] = "wireguard",
 };
 
-static void put_data(struct nlk_msg *b, const struct nlk_stack_conf *conf)
+static void put_data(struct nlk_msg *b, const void *ctx)
 {
-	struct nlattr *data;
+	const struct nlk_stack_conf *conf = ctx;
 
-	if (conf->kind == NLK_DUMMY || conf->kind == NLK_WIREGUARD)
-		return;
-	data = nlk_nest(b, IFLA_INFO_DATA);
 	switch (conf->kind) {
 	case NLK_MACVLAN:
 		nlk_put_u32(b, IFLA_MACVLAN_MODE, conf->mode);
@@ -36,55 +33,25 @@ static void put_data(struct nlk_msg *b, const struct nlk_stack_conf *conf)
 	case NLK_WIREGUARD:
 		break;
 	}
-	nlk_nest_end(b, data);
-}
-
-static int create(struct nlk *nlk, const struct nlk_stack_conf *conf,
-		  struct err *err)
-{
-	struct ifinfomsg ifi = { 0 };
-	_cleanup_(nlk_msg_fini) struct nlk_msg b = nlk_msg_new(
-		RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
-	struct nlattr *info;
-
-	nlk_put_str(&b, IFLA_IFNAME, conf->name);
-	nlk_put_u32(&b, IFLA_GROUP, NLK_LINK_GROUP);
-	nlk_put_mac(&b, &conf->mac);
-	if (conf->mtu)
-		nlk_put_u32(&b, IFLA_MTU, conf->mtu);
-	if (conf->lower)
-		nlk_put_u32(&b, IFLA_LINK, (uint32_t)conf->lower);
-	info = nlk_nest(&b, IFLA_LINKINFO);
-	nlk_put_str(&b, IFLA_INFO_KIND, kinds[conf->kind]);
-	put_data(&b, conf);
-	nlk_nest_end(&b, info);
-	return nlk_call(nlk, &b, NULL, NULL, err, "link", conf->name);
 }
 
 int nlk_stack_add(struct nlk *nlk, const struct nlk_stack_conf *conf,
 		  struct err *err)
 {
-	_cleanup_(nlk_undo_fini) struct nlk_undo undo = { .nlk = nlk };
-	struct ifinfomsg ifi = { 0 };
-	_cleanup_(nlk_msg_fini) struct nlk_msg b =
-		nlk_msg_new(RTM_SETLINK, 0, &ifi, sizeof(ifi));
-	int r = nlk_new_check(conf->name, conf->alias, err);
+	const bool plain =
+		conf->kind == NLK_DUMMY || conf->kind == NLK_WIREGUARD;
+	const struct nlk_new n = {
+		.name = conf->name,
+		.alias = conf->alias,
+		.kind = kinds[conf->kind],
+		.mac = &conf->mac,
+		.mtu = conf->mtu,
+		.lower = conf->lower,
+		.put_data = plain ? NULL : put_data,
+		.conf = conf,
+	};
 
-	if (r < 0)
-		return r;
-	r = create(nlk, conf, err);
-	if (r == -EEXIST)
-		(void)nlk_tell_holder(nlk, conf->name, err);
-	if (r < 0)
-		return r;
-	undo.name = conf->name;
-	nlk_put_str(&b, IFLA_IFNAME, conf->name);
-	nlk_put_str(&b, IFLA_IFALIAS, conf->alias);
-	r = nlk_call(nlk, &b, NULL, NULL, err, "link", conf->name);
-	if (r < 0)
-		return r;
-	undo.name = NULL;
-	return 0;
+	return nlk_make(nlk, &n, err);
 }
 
 int nlk_link_netns(struct nlk *nlk, int index, int netns, struct err *err)

@@ -21,10 +21,10 @@ static void put_local(struct nlk_msg *b, const struct ip_addr *local)
 			   local);
 }
 
-static void put_data(struct nlk_msg *b, const struct nlk_vxlan_conf *conf)
+static void put_data(struct nlk_msg *b, const void *ctx)
 {
+	const struct nlk_vxlan_conf *conf = ctx;
 	const uint16_t port = htons(conf->port);
-	struct nlattr *data = nlk_nest(b, IFLA_INFO_DATA);
 
 	nlk_put_u32(b, IFLA_VXLAN_ID, conf->vni);
 	put_local(b, &conf->local);
@@ -35,27 +35,6 @@ static void put_data(struct nlk_msg *b, const struct nlk_vxlan_conf *conf)
 	/* what does not fit is told to the sender, not cut up */
 	if (conf->local.family == AF_INET)
 		nlk_put_u8(b, IFLA_VXLAN_DF, VXLAN_DF_SET);
-	nlk_nest_end(b, data);
-}
-
-static int create(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
-		  struct err *err)
-{
-	struct ifinfomsg ifi = { 0 };
-	_cleanup_(nlk_msg_fini) struct nlk_msg b = nlk_msg_new(
-		RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
-	struct nlattr *info;
-
-	nlk_put_str(&b, IFLA_IFNAME, conf->name);
-	nlk_put_u32(&b, IFLA_GROUP, NLK_LINK_GROUP);
-	nlk_put_mac(&b, &conf->mac);
-	if (conf->mtu)
-		nlk_put_u32(&b, IFLA_MTU, conf->mtu);
-	info = nlk_nest(&b, IFLA_LINKINFO);
-	nlk_put_str(&b, IFLA_INFO_KIND, "vxlan");
-	put_data(&b, conf);
-	nlk_nest_end(&b, info);
-	return nlk_call(nlk, &b, NULL, NULL, err, "link", conf->name);
 }
 
 struct vni_find {
@@ -82,9 +61,10 @@ static void tell_vni_holder(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
 {
 	struct vni_find f = { .nlk = nlk, .conf = conf };
 	const struct nlk_link *l = &f.found;
+	struct nlk_link same;
 
-	if (nlk_tell_holder(nlk, conf->name, err))
-		return;
+	if (nlk_link_get(nlk, conf->name, 0, &same, NULL) == 0)
+		return; /* and @err says so */
 	(void)nlk_link_each(nlk, on_link, &f, NULL);
 	err_set(err, -EEXIST,
 		"VNI %u on UDP port %u is that of link %s%s%s%s on this host; "
@@ -97,27 +77,20 @@ static void tell_vni_holder(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
 int nlk_vxlan_add(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
 		  struct err *err)
 {
-	_cleanup_(nlk_undo_fini) struct nlk_undo undo = { .nlk = nlk };
-	struct ifinfomsg ifi = { 0 };
-	_cleanup_(nlk_msg_fini) struct nlk_msg b =
-		nlk_msg_new(RTM_SETLINK, 0, &ifi, sizeof(ifi));
-	int r = nlk_new_check(conf->name, conf->alias, err);
+	const struct nlk_new n = {
+		.name = conf->name,
+		.alias = conf->alias,
+		.kind = "vxlan",
+		.mac = &conf->mac,
+		.mtu = conf->mtu,
+		.put_data = put_data,
+		.conf = conf,
+	};
+	int r = nlk_make(nlk, &n, err);
 
-	if (r < 0)
-		return r;
-	r = create(nlk, conf, err);
 	if (r == -EEXIST)
 		tell_vni_holder(nlk, conf, err);
-	if (r < 0)
-		return r;
-	undo.name = conf->name;
-	nlk_put_str(&b, IFLA_IFNAME, conf->name);
-	nlk_put_str(&b, IFLA_IFALIAS, conf->alias);
-	r = nlk_call(nlk, &b, NULL, NULL, err, "link", conf->name);
-	if (r < 0)
-		return r;
-	undo.name = NULL;
-	return 0;
+	return r;
 }
 
 int nlk_vxlan_up(struct nlk *nlk, int index, uint16_t port, struct err *err)
