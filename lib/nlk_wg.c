@@ -197,9 +197,9 @@ static int take_inner(struct look *l, struct nlk_wg_peer *p, struct nlattr *a)
 		return -EBADMSG;
 	family = nla_get_u16(tb[WGALLOWEDIP_A_FAMILY]);
 	bits = nla_get_u8(tb[WGALLOWEDIP_A_CIDR_MASK]);
-	p->inner = l->told || bits != (family == AF_INET ? 32 : 128)
-			   ? (struct ip_addr){ 0 }
-			   : nlk_ip_decode(family, tb[WGALLOWEDIP_A_IPADDR]);
+	p->inner = (struct ip_addr){ 0 };
+	if (!l->told && bits == (family == AF_INET ? 32 : 128))
+		p->inner = nlk_ip_decode(family, tb[WGALLOWEDIP_A_IPADDR]);
 	l->told = true;
 	return 0;
 }

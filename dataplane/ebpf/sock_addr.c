@@ -64,7 +64,7 @@ static struct sock_ip6_row *add_row(struct sock_ip6_tab *t,
 	bool found;
 	size_t i = place(t, ip, &found);
 
-	if (t->count == t->room) {
+	if (!t->rows || t->count == t->room) {
 		size_t room = t->room ? t->room * 2 : 16;
 		struct sock_ip6_row *p =
 			reallocarray(t->rows, room, sizeof(*p));

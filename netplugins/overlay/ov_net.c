@@ -135,7 +135,7 @@ int ov_network_parse(struct overlay_network *n, struct err *err)
 	int r;
 
 	snprintf(n->net.id, sizeof(n->net.id), "%s", base->id);
-	memcpy(n->net.name, n->opt.name, sizeof(n->net.name));
+	snprintf(n->net.name, sizeof(n->net.name), "%s", n->opt.name);
 	n->net.encrypt = n->opt.encrypt;
 	n->net.pool4 = base->v4.pool;
 	n->net.pool6 = base->v6.pool;
