@@ -261,8 +261,12 @@ static __always_inline void young_again(struct work *w, struct nat_flow *first,
 	__u32 zero = 0;
 	const __u32 *next = bpf_map_lookup_elem(&nat_turn, &zero);
 
-	if (next && *(const volatile __u32 *)next - first->turn > young_max / 2)
-		first->turn = young_enter(w, key);
+	if (!next ||
+	    *(const volatile __u32 *)next - first->turn <= young_max / 2)
+		return;
+	/* the next place may be this very one: who has it must not give way */
+	young_free(first->turn);
+	first->turn = young_enter(w, key);
 }
 
 /* ---- birth --------------------------------------------------------------- */

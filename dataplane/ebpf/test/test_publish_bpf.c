@@ -707,6 +707,26 @@ static void closing_is_a_second_youth(void **state)
 	assert_int_equal(publish_env_shared("v1"), 0);
 }
 
+/* The round is full when it closes: the next place is the one that it has. */
+static void closing_in_its_own_place(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	publish_env_clear();
+	publish_env_play(ESTABLISH("E", "10.9.0.2:80", C4, "8080") "peer *");
+	knock_often(&n, PUBLISH_ENV_YOUNG - 1);
+	publish_env_play("E tcp 10.9.0.2:80>" C4 " R => wire *\n"
+			 "flow tcp " C4 ">192.0.2.1:8080 = closing\n"
+			 "flow tcp 10.9.0.2:80>" C4 " = closing");
+	knock_often(&n, PUBLISH_ENV_YOUNG - 1);
+	publish_env_play("flow tcp " C4 ">192.0.2.1:8080 = closing\n"
+			 "flow tcp 10.9.0.2:80>" C4 " = closing");
+	knock_often(&n, 1);
+	publish_env_play("flow tcp " C4 ">192.0.2.1:8080 = none\n"
+			 "flow tcp 10.9.0.2:80>" C4 " = none");
+}
+
 /* No established flow gives way: what would begin is refused. */
 static void what_is_full_refuses(void **state)
 {
@@ -762,7 +782,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
 				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
-				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 10];
+				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 11];
 	size_t n = 0;
 	int r;
 
@@ -792,6 +812,8 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_full_refuses);
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test(closing_is_a_second_youth);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(closing_in_its_own_place);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(whose_it_is);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
