@@ -303,9 +303,10 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 
 /* ---- new flows ----------------------------------------------------------- */
 
-/* Is it the first packet of something? */
-static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
+/* Is it the first packet of something, or of what is half known? */
+static __always_inline int begins(struct __sk_buff *skb, const struct work *w)
 {
+	const struct packet *p = &w->p;
 	__u8 chunk;
 
 	if (p->frag == FRAG_LATER)
@@ -315,6 +316,8 @@ static __always_inline int begins(struct __sk_buff *skb, const struct packet *p)
 			(TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	if (p->t.proto == IPPROTO_UDP)
 		return 1;
+	if (w->again)
+		return p->t.proto == PROTO_SCTP;
 	return p->t.proto == PROTO_SCTP &&
 	       bpf_skb_load_bytes(skb, p->l4 + 12, &chunk, 1) == 0 &&
 	       chunk == 1; /* INIT */
@@ -434,7 +437,7 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	struct sock_dst d;
 	__u32 why;
 
-	if (!begins(skb, p) || !addr_routable(p->t.saddr, p->v6))
+	if (!begins(skb, w) || !addr_routable(p->t.saddr, p->v6))
 		return TC_ACT_UNSPEC;
 	local = bpf_map_lookup_elem(&nat_local, p->t.daddr);
 	/* left to the stack, an UDP answer would look like a first packet here */
@@ -496,7 +499,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	struct sock_dst d;
 	__u32 why;
 
-	if (!begins(skb, p))
+	if (!begins(skb, w))
 		return TC_ACT_UNSPEC;
 	if (find_publish(&p->t, p->v6, &d) < 0)
 		return TC_ACT_UNSPEC;
@@ -578,7 +581,7 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 	if (!(own->flags & NAT_EP_MASQ) || own->flags & NAT_EP_INTERNAL ||
 	    p->ttl <= 1 || p->t.proto == PROTO_SCTP ||
 	    !addr_routable(p->t.daddr, p->v6) ||
-	    (p->icmp ? p->icmp != ICMP_ASK : !begins(skb, p)))
+	    (p->icmp ? p->icmp != ICMP_ASK : !begins(skb, w)))
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_MASQ | NAT_INSIDE, NAT_MASQ);
 	__builtin_memcpy(&w->f.to, &p->t, sizeof(w->f.to));

@@ -317,15 +317,22 @@ static __always_inline int flow_add(struct work *w)
 	return r;
 }
 
-/* flow_begins() - does packet w->p begin a flow of its own where @f is, as that
- * has come to an end, or is not known whole?  flow_add() puts it in its place. */
+/* flow_begins() - does packet w->p, no ICMP error, begin a flow of its own where
+ * @f is, as that has come to an end, or is not known whole?  flow_add() puts it in
+ * its place. */
 static __always_inline int flow_begins(struct work *w, const struct nat_flow *f)
 {
-	if (w->p.t.proto != IPPROTO_TCP || f->state == NAT_OPEN ||
-	    (w->p.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN ||
-	    (f->flags & NAT_INSIDE) != w->inside)
+	int tcp = w->p.t.proto == IPPROTO_TCP;
+
+	if ((f->flags & NAT_INSIDE) != w->inside)
 		return 0;
-	if (f->state != NAT_CLOSING) {
+	if (tcp ? f->state == NAT_OPEN ||
+			    (w->p.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN
+		: !(f->flags & NAT_FORWARD) || f->seen == w->now ||
+			    w->p.frag == FRAG_LATER)
+		return 0;
+	/* without TCP there is no SYN to look at, but once a second */
+	if (!tcp || f->state != NAT_CLOSING) {
 		pair_of(f, &w->key);
 		if (flow_find(&w->key))
 			return 0;

@@ -578,7 +578,8 @@ void publish_env_clear(void)
 		publish_env_share((char[]){ 'v', n, '\0' }, 0);
 }
 
-/* As if two seconds had passed: the flows look for their way again. */
+/* As if two seconds had passed: the flows look for their way, and for their other
+ * half, again. */
 static void grow_old(struct bpf_map *map)
 {
 	struct nat_tuple key, *at = NULL;
@@ -589,6 +590,7 @@ static void grow_old(struct bpf_map *map)
 		assert_int_equal(bpf_map_lookup_elem(fd, &key, &f), 0);
 		f.routed--;
 		f.born -= NAT_UDP_LASTS;
+		f.seen -= NAT_UDP_LASTS;
 		put(map, &key, &f);
 	}
 }
@@ -721,6 +723,26 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 		 frame_text(out, o.data_size_out, text, sizeof(text)));
 }
 
+static __u8 proto_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		__u8 number;
+	} all[] = {
+		{ "tcp", IPPROTO_TCP },
+		{ "udp", IPPROTO_UDP },
+		{ "sctp", IPPROTO_SCTP },
+		{ "icmp", IPPROTO_ICMP },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (strcmp(name, all[i].name) == 0)
+			return all[i].number;
+	fail_msg("no protocol: %s", name);
+	return 0;
+}
+
+/* An echo's id stands where nat_map.h has it. */
 static void tuple_of(const char *packet, struct nat_tuple *ret)
 {
 	char proto[8], src[64], dst[64];
@@ -737,7 +759,7 @@ static void tuple_of(const char *packet, struct nat_tuple *ret)
 	*colon = '\0';
 	addr_key(src, t.saddr);
 	addr_key(dst, t.daddr);
-	t.proto = strcmp(proto, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+	t.proto = proto_of(proto);
 	*ret = t;
 }
 

@@ -276,6 +276,33 @@ static const struct row life[] = {
 	  "part tcp 198.51.100.7:443>192.0.2.1:$ => done\n"
 	  "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:$>198.51.100.7:443 S ttl=63\n"
 	  "U tcp 198.51.100.7:443>192.0.2.1:$ SA => peer tcp 198.51.100.7:443>10.9.0.2:40000 SA ttl=63" },
+	{ "udp: it goes on, and the answer's half is gone", "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "part udp 10.9.0.2:53>" C4 " => done\nU udp " C4 ">192.0.2.1:5353 => peer udp *\n"
+	  "flow udp 10.9.0.2:53>" C4 " = none\nwait 2s => done\n"
+	  "U udp 192.0.2.2>192.0.2.1 later=9 => pass\nflow udp 10.9.0.2:53>" C4 " = none\n"
+	  "U udp " C4 ">192.0.2.1:5353 => peer udp " C4 ">10.9.0.2:53 ttl=63\n"
+	  "E udp 10.9.0.2:53>" C4 " => wire udp 192.0.2.1:5353>" C4 " ttl=63" },
+	{ "udp: a later fragment goes on by the half that is left",
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\npart udp 10.9.0.2:53>" C4 " => done\nwait 2s => done\n"
+	  "U udp 192.0.2.2>192.0.2.1 later=9 => peer udp 192.0.2.2>10.9.0.2 later=9 ttl=63" },
+	{ "udp: masqueraded, it goes on, and the answer's half is gone",
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n"
+	  "part udp 198.51.100.7:53>192.0.2.1:$ => done\nwait 2s => done\n"
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:$>198.51.100.7:53 ttl=63\n"
+	  "U udp 198.51.100.7:53>192.0.2.1:$ => peer udp 198.51.100.7:53>10.9.0.2:40000 ttl=63" },
+	{ "udp: forged, and the answer's half is gone",
+	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp 192.0.2.1:*>198.51.100.7:53 ttl=63\n"
+	  "part udp 198.51.100.7:53>192.0.2.1:$ => done\nwait 2s => done\n"
+	  "U udp 10.9.0.2:40000>198.51.100.7:53 => drop forged" },
+	{ "sctp: it goes on, and the answer's half is gone", "U sctp 192.0.2.2:7>192.0.2.1:7777 init => peer sctp *\n"
+	  "part sctp 10.9.0.2:7777>192.0.2.2:7 => done\nwait 2s => done\n"
+	  "U sctp 192.0.2.2:7>192.0.2.1:7777 data => peer sctp 192.0.2.2:7>10.9.0.2:7777 data ttl=63\n"
+	  "E sctp 10.9.0.2:7777>192.0.2.2:7 data => wire sctp 192.0.2.1:7777>192.0.2.2:7 data ttl=63" },
+	{ "a ping goes on, and the answer's half is gone",
+	  "E icmp 10.9.0.2>198.51.100.7 ask=77 => wire icmp 192.0.2.1>198.51.100.7 ttl=63 ask=*\n"
+	  "part icmp 198.51.100.7:0>192.0.2.1:$ => done\nwait 2s => done\n"
+	  "E icmp 10.9.0.2>198.51.100.7 ask=77 => wire icmp 192.0.2.1>198.51.100.7 ttl=63 ask=$\n"
+	  "U icmp 198.51.100.7>192.0.2.1 answer=$ => peer icmp 198.51.100.7>10.9.0.2 ttl=63 answer=77" },
 	{ "udp: one question, one answer",
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\nE udp 10.9.0.2:53>" C4 " => wire udp *\n"
 	  "flow udp " C4 ">192.0.2.1:5353 = replied" },
