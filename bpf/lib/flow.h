@@ -19,6 +19,8 @@
 #ifndef BPF_LIB_FLOW_H
 #define BPF_LIB_FLOW_H
 
+#include <linux/errno.h>
+
 #include "bpf/lib/packet.h"
 #include "bpf/lib/share.h"
 
@@ -181,6 +183,18 @@ static __always_inline void young_free(__u32 turn)
 		y->key.proto = 0;
 }
 
+/* Remove one entry of a flow that is NAT_GONE: @f, by @key.  Older kernels refuse
+ * where they interrupt work on the same bucket: then it counts for nothing, and a
+ * SYN, who needs its tuple or the daemon's walk try again. */
+static __always_inline void entry_remove(const struct nat_tuple *key,
+					 struct nat_flow *f)
+{
+	long r = bpf_map_delete_elem(&nat_flows, key);
+
+	if (r < 0 && r != -ENOENT)
+		f->state = NAT_CLOSING;
+}
+
 /* Remove the flow one of whose entries is @f, by @key; @young: unless it is
  * established.  Nobody does so twice. */
 static __always_inline void flow_remove(struct work *w,
@@ -203,8 +217,9 @@ static __always_inline void flow_remove(struct work *w,
 			share_add(pair, -1);
 	}
 	young_free(first->turn);
-	(void)bpf_map_delete_elem(&nat_flows, &w->other);
-	(void)bpf_map_delete_elem(&nat_flows, key);
+	if (pair)
+		entry_remove(&w->other, pair);
+	entry_remove(key, f);
 }
 
 /* The flow of packet w->p is no more: the next one begins another. */
