@@ -130,9 +130,10 @@ static __always_inline int has_moved(const struct work *w,
 	return own && addr_none(own->snat);
 }
 
-/* Once a second: routes change, and nobody tells a flow.  Return: 0; -1: the
- * stack's, which may know a way; or the flow is over. */
+/* Once a second: routes change, and nobody tells flow @f, found by @key.  Return:
+ * 0; -1: the stack's, which may know a way; or the flow is over. */
 static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
+				       const struct nat_tuple *key,
 				       struct nat_flow *f)
 {
 	struct nat_flow *c = &w->f;
@@ -146,7 +147,7 @@ static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
 	    route(skb, port->bridge, w, c->to.saddr, c->to.daddr, c) < 0)
 		return -1;
 	if (has_moved(w, f)) {
-		flow_end(w);
+		flow_remove(w, key, f, 0); /* the next packet begins another */
 		return -1;
 	}
 	f->ifindex = c->ifindex;
@@ -241,7 +242,7 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 		return w->inside ? TC_ACT_UNSPEC : drop(skb, w, NAT_DROP_HOPS);
 	}
 	if (!(c->flags & NAT_PEER)) {
-		if (route_again(skb, w, f) < 0)
+		if (route_again(skb, w, &p->t, f) < 0)
 			return TC_ACT_UNSPEC;
 		if (too_big(skb, p, c->mtu))
 			return leave_big(
@@ -281,7 +282,7 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 	if ((c->flags & NAT_INSIDE) != w->inside ||
 	    (w->inside && !addr_same(p->t.saddr, in->saddr)))
 		return drop(skb, w, NAT_DROP_FORGED);
-	if (!(c->flags & NAT_PEER) && route_again(skb, w, f) < 0)
+	if (!(c->flags & NAT_PEER) && route_again(skb, w, in, f) < 0)
 		return TC_ACT_UNSPEC;
 	if (too_fast(skb, c))
 		return drop(skb, w, NAT_DROP_RATE);

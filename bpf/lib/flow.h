@@ -222,15 +222,6 @@ static __always_inline void flow_remove(struct work *w,
 	entry_remove(key, f);
 }
 
-/* The flow of packet w->p is no more: the next one begins another. */
-static __always_inline void flow_end(struct work *w)
-{
-	struct nat_flow *f = flow_find(&w->p.t);
-
-	if (f)
-		flow_remove(w, &w->p.t, f, 0);
-}
-
 /* Who is at @y, if it still is, and is not established. */
 static __always_inline void young_leave(struct work *w,
 					const struct nat_young *y)

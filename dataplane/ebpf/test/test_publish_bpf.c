@@ -338,6 +338,10 @@ static const struct row life[] = {
 	  ASKED "lose 192.0.2.1 => done\n"
 	  "E udp 10.9.0.2:40000>198.51.100.7:53 => pass\n"
 	  "flow udp 10.9.0.2:40000>198.51.100.7:53 = none" },
+	{ "masqueraded with an address that is gone, as an ICMP error finds",
+	  ASKED "lose 192.0.2.1 => done\n"
+	  "E icmp 10.9.0.2>198.51.100.7 error { udp 198.51.100.7:53>10.9.0.2:40000 } => pass\n"
+	  "flow udp 10.9.0.2:40000>198.51.100.7:53 = none" },
 	{ "masqueraded, and another address is gone",
 	  ASKED "lose 10.8.0.1 => done\n"
 	  "E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n"
