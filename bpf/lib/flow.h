@@ -216,7 +216,8 @@ static __always_inline void flow_remove(struct work *w,
 		if (pair)
 			share_add(pair, -1);
 	}
-	young_free(first->turn);
+	if (first->flags & NAT_FORWARD) /* not where the answers' is alone */
+		young_free(first->turn);
 	if (pair)
 		entry_remove(&w->other, pair);
 	entry_remove(key, f);

@@ -519,6 +519,13 @@ long long publish_env_shared(const char *ifname)
 	return n;
 }
 
+void publish_env_turn(uint32_t next)
+{
+	__u32 zero = 0;
+
+	put(skel->maps.nat_turn, &zero, &next);
+}
+
 static void stand_aside(__u32 on)
 {
 	__u32 zero = 0;

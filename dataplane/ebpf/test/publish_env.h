@@ -50,6 +50,8 @@ void publish_env_clear(void);
 /* How many established flows lead to that container, and the word for it. */
 long long publish_env_shared(const char *ifname);
 void publish_env_share(const char *ifname, long long n);
+/* The next flow that may give way has this turn. */
+void publish_env_turn(uint32_t next);
 /* On the list of 7000/tcp, from now on. */
 void publish_env_judge(const char *ip, unsigned int bits, bool allow);
 

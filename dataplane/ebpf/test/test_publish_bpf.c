@@ -758,6 +758,24 @@ static void closing_in_its_own_place(void **state)
 			 "flow tcp 10.9.0.2:80>" C4 " = none");
 }
 
+/* The answers' half of a flow has no place that it could give back. */
+static void half_a_flow_has_no_place(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	publish_env_clear();
+	publish_env_turn(0);
+	knock_often(&n, 1);
+	publish_env_play("U tcp " C4 ">192.0.2.1:8080 S => peer *\n"
+			 "part tcp " C4 ">192.0.2.1:8080 => done\n"
+			 "U tcp " C4 ">192.0.2.1:8080 S => peer *");
+	knock_often(&n, PUBLISH_ENV_YOUNG - 3);
+	assert_int_equal(halves(0), 2);
+	knock_often(&n, 1);
+	assert_int_equal(halves(0), 0);
+}
+
 /* No established flow gives way: what would begin is refused. */
 static void what_is_full_refuses(void **state)
 {
@@ -813,7 +831,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
 				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
-				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 11];
+				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 12];
 	size_t n = 0;
 	int r;
 
@@ -845,6 +863,8 @@ int main(void)
 		(struct CMUnitTest)cmocka_unit_test(closing_is_a_second_youth);
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test(closing_in_its_own_place);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(half_a_flow_has_no_place);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(whose_it_is);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
