@@ -201,16 +201,27 @@ static __always_inline void flow_remove(struct work *w,
 					const struct nat_tuple *key,
 					struct nat_flow *f, int young)
 {
+	const struct nat_tuple *first_key;
 	struct nat_flow *pair, *first;
 	__u32 was;
 
 	pair_of(f, &w->other);
 	pair = flow_find(&w->other);
-	first = pair && !(f->flags & NAT_FORWARD) ? pair : f;
+	first = f;
+	first_key = key;
+	if (pair && !(f->flags & NAT_FORWARD)) {
+		first = pair;
+		first_key = &w->other;
+	}
 	was = *(volatile __u32 *)&first->state;
 	if (was == NAT_GONE || (young && was == NAT_OPEN) ||
 	    __sync_val_compare_and_swap(&first->state, was, NAT_GONE) != was)
 		return;
+	/* the map gives a removed entry to another flow at once: whose is it? */
+	if (flow_find(first_key) != first) {
+		__sync_val_compare_and_swap(&first->state, NAT_GONE, was);
+		return;
+	}
 	if (was == NAT_OPEN) {
 		share_add(f, -1);
 		if (pair)
