@@ -41,7 +41,7 @@ const volatile __u16 masq_first = NAT_MASQ_FIRST;
 const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of claims' sockets, but for the last byte */
 const volatile __u32 est_share = NAT_EST_MAX / 4;
-const volatile __u32 young_max = NAT_NEW_MAX / 2; /* places in nat_ring */
+const volatile __u32 young_max = NAT_NEW_MAX / 2; /* nat_ring's: 2^n */
 const volatile __u8 csum_ipv6; /* bpf_l4_csum_replace() knows CSUM_IPV6 */
 
 struct {

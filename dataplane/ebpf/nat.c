@@ -174,14 +174,25 @@ static bool knows_csum_ipv6(void)
 	       opts.retval == 0;
 }
 
+/* A power of two: the round goes on where the turns begin again at 0. */
+static uint32_t places(uint32_t young)
+{
+	uint32_t n = 1;
+
+	while (n < young / 2)
+		n *= 2;
+	return n;
+}
+
 static void set_sizes(const struct nat *nat, struct publish_bpf *skel)
 {
-	uint32_t young = nat->cfg.new_max ? nat->cfg.new_max : NAT_NEW_MAX;
+	uint32_t young =
+		places(nat->cfg.new_max ? nat->cfg.new_max : NAT_NEW_MAX);
 	uint32_t est = nat->cfg.est_max ? nat->cfg.est_max : NAT_EST_MAX;
 
-	(void)bpf_map__set_max_entries(skel->maps.nat_flows, young + est);
-	(void)bpf_map__set_max_entries(skel->maps.nat_ring, young / 2);
-	skel->rodata->young_max = young / 2;
+	(void)bpf_map__set_max_entries(skel->maps.nat_flows, 2 * young + est);
+	(void)bpf_map__set_max_entries(skel->maps.nat_ring, young);
+	skel->rodata->young_max = young;
 	/* two entries a flow, one of them the endpoint's: half of the flows */
 	skel->rodata->est_share = est / 4;
 	(void)bpf_map__set_max_entries(skel->maps.nat_stat,

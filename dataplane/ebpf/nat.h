@@ -39,8 +39,8 @@ struct nat_config {
 			       * there */
 	struct tc *tc;        /* borrowed likewise */
 	struct nlk *nlk;      /* borrowed likewise */
-	uint32_t new_max;     /* entries, two a flow, that may give way; even.
-			   * 0: NAT_NEW_MAX */
+	uint32_t new_max;     /* entries, two a flow, that may give way: up to
+			   * the next power of two.  0: NAT_NEW_MAX */
 	uint32_t est_max;     /* that do not; 0: NAT_EST_MAX */
 	bool others; /* the maps that it shares are of another layout, and will
 		      * be replaced: so are its own */

@@ -39,7 +39,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PUBLISH_ENV_YOUNG 500  /* flows that may give way */
+#define PUBLISH_ENV_YOUNG 512  /* flows that may give way */
 #define PUBLISH_ENV_ROOM  4096 /* entries of flows, all told */
 
 /* Return: false: no rights for it, said so. */

@@ -910,6 +910,27 @@ static void another_size_is_dropped(void **state)
 	assert_int_equal(count_flow(&published), 0);
 }
 
+/* Of the flows that may give way: a power of two, and the others' room beside it. */
+static void room_is_rounded_up(void **state)
+{
+	struct nat_config cfg = { .new_max = 1026, .est_max = 4096 };
+	struct env *e = *state;
+	bool dropped;
+
+	NEED_HOST();
+	nat_close(take_ptr(e->nat));
+	cfg.pins = sock_pins(e->sock);
+	cfg.tc = e->tc;
+	cfg.nlk = e->nlk;
+	ok(nat_open(&cfg, &e->nat, &dropped, &e->err));
+	attach_nat(e);
+	assert_true(nat_resized(e->nat));
+	assert_int_equal(nat_flow_room(e->nat), 4096);
+	host_sh("bpftool -j map show pinned %s/berth/v1/test/nat_ring | "
+		"grep -q '\"max_entries\":1024,'",
+		host.bpffs);
+}
+
 static void of_a_gone_namespace_nothing_is_left(void **state)
 {
 	struct env *e = *state;
@@ -958,6 +979,7 @@ int main(void)
 		TEST(lost_ports_end_their_flows_after_a_restart),
 		TEST(another_layout_is_dropped),
 		TEST(another_size_is_dropped),
+		TEST(room_is_rounded_up),
 		TEST(of_a_gone_namespace_nothing_is_left),
 		TEST(counters_have_names),
 	};

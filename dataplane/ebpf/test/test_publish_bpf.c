@@ -694,18 +694,26 @@ static int halves(unsigned int n)
 }
 
 /* Of half open flows the oldest give way, and no other; both entries go. */
-static void the_oldest_gives_way(void **state)
+static void give_way(uint32_t first_turn)
 {
 	const unsigned int most = PUBLISH_ENV_YOUNG, more = 200;
 
-	(void)state;
 	publish_env_clear();
+	publish_env_turn(first_turn);
 	for (unsigned int n = 0; n < most + more; n++)
 		knock(n);
 	for (unsigned int n = 0; n < most + more; n++)
 		if (halves(n) != (n < more ? 0 : 2))
 			fail_msg("flow %u of %u: %d entries", n, most + more,
 				 halves(n));
+}
+
+static void the_oldest_gives_way(void **state)
+{
+	(void)state;
+	give_way(0);
+	give_way(UINT32_MAX - 99); /* and begin again at 0 */
+	give_way(UINT32_MAX - 599);
 }
 
 static void knock_often(unsigned int *n, unsigned int more)
