@@ -305,12 +305,13 @@ static int put(struct cluster *c, struct cl_net *n,
 }
 
 static int cl_put(struct ov_dir *dir, const char *net_id,
-		  const struct ov_endpoint *ep, struct err *err)
+		  const struct ov_endpoint *ep, bool living, struct err *err)
 {
 	struct cluster *c = cl_of(dir);
 	struct cl_net *n;
 	int r;
 
+	(void)living;
 	if (!cl_word_valid(ep->id) || mac_is_none(&ep->mac))
 		return err_set(err, -EINVAL,
 			       "endpoint %.12s: an id and a MAC are needed",

@@ -96,7 +96,7 @@ void box_has_put(struct ov_dir *d, const char *net, struct ov_endpoint ep)
 {
 	struct err err = { 0 };
 
-	if (d->ops->put(d, net, &ep, &err) < 0)
+	if (d->ops->put(d, net, &ep, false, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(err.msg, "");
 }

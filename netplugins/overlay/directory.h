@@ -59,9 +59,11 @@ struct ov_host {
 
 /* What is known of a network now.  ov_view_free() when done. */
 struct ov_view {
-	uint64_t serial;       /* grows with each change */
-	bool learn;            /* endpoints are not known: flood and learn */
-	bool stale;            /* the cluster has not answered for a while */
+	uint64_t serial; /* grows with each change */
+	bool learn;      /* endpoints are not known: flood and learn */
+	bool stale;      /* the cluster has not answered for a while */
+	bool partial;    /* it was not read since this daemon started: what
+				* is missing may be there */
 	struct ov_host *hosts; /* owned; never this host */
 	size_t host_count;
 	struct ov_endpoint *endpoints; /* owned; never of this host */
@@ -94,11 +96,12 @@ struct ov_dir_ops {
 	/*
 	 * .put() - an endpoint of this host, told to the others before it returns
 	 * (or as soon as the cluster answers again: then @err stays empty).
+	 * @living: it is there already, from an earlier life: a container has it.
 	 * Return: 0; -EADDRINUSE when another endpoint has its address or MAC (@err
 	 * says which, and where); -ESTALE, as .join().
 	 */
 	int (*put)(struct ov_dir *dir, const char *net_id,
-		   const struct ov_endpoint *ep, struct err *err);
+		   const struct ov_endpoint *ep, bool living, struct err *err);
 	int (*del)(struct ov_dir *dir, const char *net_id,
 		   const char *endpoint_id, struct err *err);
 	/* @ret: owned by the caller.  -ENOENT: not joined. */

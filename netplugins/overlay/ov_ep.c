@@ -22,7 +22,7 @@ int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 		return r;
 	snprintf(told.id, sizeof(told.id), "%s", ep->id);
 	told.mac = ep->mac;
-	r = n->dir->ops->put(n->dir, n->net.id, &told, err);
+	r = n->dir->ops->put(n->dir, n->net.id, &told, again, err);
 	if (r == 0)
 		r = NET_STEP("overlay.endpoint.told", err);
 	/* One from an earlier life stays: a container has it. */

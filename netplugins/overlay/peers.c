@@ -110,11 +110,12 @@ static int leave(struct ov_dir *dir, const char *id, struct err *err)
 
 /* Who has an address is not known here, and Docker gives what it was told to. */
 static int put(struct ov_dir *dir, const char *id, const struct ov_endpoint *ep,
-	       struct err *err)
+	       bool living, struct err *err)
 {
 	(void)dir;
 	(void)id;
 	(void)ep;
+	(void)living;
 	(void)err;
 	return 0;
 }

@@ -248,12 +248,12 @@ static void no_address_is_twice(void **state)
 	box_joined(a, net);
 	box_joined(b, net);
 	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	assert_int_equal(b->ops->put(b, "n1", &ep, &err), -EADDRINUSE);
+	assert_int_equal(b->ops->put(b, "n1", &ep, false, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.msg, "10.1.0.2 is endpoint e1's on host a"));
 	ep.addr4 = box_addr("10.1.0.3"); /* the MAC is still the other's */
-	assert_int_equal(b->ops->put(b, "n1", &ep, &err), -EADDRINUSE);
+	assert_int_equal(b->ops->put(b, "n1", &ep, false, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.msg, "MAC"));
-	assert_int_equal(a->ops->put(a, "n1", &ep, &err), -EADDRINUSE);
+	assert_int_equal(a->ops->put(a, "n1", &ep, false, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.msg, "on this host"));
 	/* Refused leaves nothing. */
 	assert_int_equal(box_keys("addr/"), 1);

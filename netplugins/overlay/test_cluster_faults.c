@@ -123,7 +123,8 @@ static void what_another_has_by_now_is_fenced(void **state)
 					 .vtep = "192.0.2.2" });
 	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
 	assert_true(box_says(a, "cut off: address 10.1.0.2 is endpoint e9's"));
-	assert_int_equal(a->ops->put(a, "n1", &again, &err), -EADDRINUSE);
+	assert_int_equal(a->ops->put(a, "n1", &again, false, &err),
+			 -EADDRINUSE);
 	/* It is free again: taken at the next look. */
 	assert_int_equal(b->ops->del(b, "n1", "e9", NULL), 0);
 	box_view_gets(a, "n1", (struct box_want){ .hosts = 1 });
@@ -228,7 +229,7 @@ static void another_etcd_is_not_believed(void **state)
 				&(struct box_want){ .hosts = 1,
 						    .endpoints = 1,
 						    .stale = true }));
-	assert_int_equal(a->ops->put(a, "n1", &ep, &err), -ESTALE);
+	assert_int_equal(a->ops->put(a, "n1", &ep, false, &err), -ESTALE);
 	assert_int_equal(cluster_adopt(a, NULL), 0);
 	assert_int_equal(cluster_adopt(b, NULL), 0);
 	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
@@ -331,7 +332,7 @@ static int life(char **argv)
 	for (unsigned int i = 0; r < 0 && i < 3; i++)
 		r = a->ops->join(a, &net, NULL);
 	for (unsigned int i = 0; r < 0 || i == 0; i++)
-		r = i < 3 ? a->ops->put(a, "n1", &e1, NULL) : 1;
+		r = i < 3 ? a->ops->put(a, "n1", &e1, false, NULL) : 1;
 	if (r == 0)
 		r = a->ops->del(a, "n1", "e1", NULL);
 	if (r == 0)
