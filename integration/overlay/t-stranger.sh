@@ -71,6 +71,10 @@ frames = {
            struct.pack("!HHHH", 7, 7777, 1308, 0) + b"evil\n" * 260),
     "gateway": to + mac("02:76:78:00:10:01") + b"\x08\x00" +
                ip4("10.9.0.1", "10.9.0.2", 17, udp),
+    "source": to + me + b"\x08\x00" + ip4("10.9.0.1", "10.9.0.2", 17, udp),
+    "ns": to + me + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, 32, 58, 255) +
+          socket.inet_pton(socket.AF_INET6, "fd00:9::1") + socket.inet_pton(socket.AF_INET6, "fd00:9::2") +
+          b"\x87\0" + bytes(6) + socket.inet_pton(socket.AF_INET6, "fd00:9::2") + b"\1\1" + me,
     "arp": b"\xff" * 6 + me + b"\x08\x06" + bytes.fromhex("0001080006040002") + me +
            socket.inet_aton("10.9.0.1") + to + socket.inet_aton("10.9.0.2"),
     "vlan": to + me + b"\x81\x00\x00\x05\x08\x00" + ip4("10.9.0.9", "10.9.0.2", 17, udp),
@@ -116,6 +120,8 @@ ns evil ip link set eth0 mtu 576
 try evil 192.0.2.3 big inet 'no host of the network'
 try b 192.0.2.2 gateway bridge "the gateway's MAC"
 try b 192.0.2.2 arp bridge "the gateway's address"
+try b 192.0.2.2 source bridge "the gateway's address"
+try b 192.0.2.2 ns bridge "the gateway's address"
 try b 192.0.2.2 vlan bridge ethertype
 try b 192.0.2.2 ra bridge router
 

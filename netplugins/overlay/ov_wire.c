@@ -3,8 +3,9 @@
  * What may pass a wire: two nftables tables of our own, beside the dataplane's.
  *
  * inet, at input: VXLAN packets with a VNI of ours only from that network's hosts,
- * and where endpoints are known, with a sender that is on that host.  Here fragments
- * are put together already, so none slips by.
+ * and where endpoints are known, with a sender that is on that host.  Fragments of
+ * IPv4 are put together already here.  Those of IPv6 are not: a first one too short to
+ * have a VNI falls to the last drop, and without it the others are nothing.
  * One of an encrypted network comes and goes by WireGuard, no other does, and nothing
  * else comes that way.
  * bridge, at the wire's port: nothing of the gateway, which each host has for
@@ -160,6 +161,13 @@ static const struct rule bridge_rules[] = {
 	  { IIF, FW_ETHER_SADDR(4), FW_LOOKUP(0, "gate-mac"), DROP } },
 	{ "in", "the gateway's address",
 	  { FRAME(ETH_P_ARP), IIF, FW_ARP_SADDR(4), FW_LOOKUP(0, "gate4"),
+	    DROP } },
+	{ "in", "the gateway's address",
+	  { FRAME(ETH_P_IP), IIF, FW_IP4_SADDR(4), FW_LOOKUP(0, "gate4"),
+	    DROP } },
+	/* a question, too, tells who the asker is */
+	{ "in", "the gateway's address",
+	  { FRAME(ETH_P_IPV6), IIF, FW_IP6_SADDR(4), FW_LOOKUP(0, "gate6"),
 	    DROP } },
 	{ "in", "asks for the gateway",
 	  { FRAME(ETH_P_ARP), IIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
