@@ -5,6 +5,22 @@
 
 #include "netplugins/overlay/overlay.h"
 
+/* What another endpoint has by now stays cut off, though its link was just raised. */
+static int fence(struct overlay_network *n, struct err *err)
+{
+	struct overlay_host *host = overlay_host_of(&n->br.base);
+	struct ov_view view = { 0 };
+	int r;
+
+	pthread_mutex_lock(&host->lock);
+	r = n->dir->ops->view(n->dir, n->net.id, &view, err);
+	if (r == 0)
+		r = ov_link_fence(host, n, &view, err);
+	pthread_mutex_unlock(&host->lock);
+	ov_view_free(&view);
+	return r;
+}
+
 int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 {
 	struct overlay_network *n = overlay_of(ep->network);
@@ -16,13 +32,25 @@ int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 	};
 	bool again = ep->ifname[0];
 	struct err undo = { 0 };
-	int r = bridge_endpoint_add(ep, err);
+	int r;
 
+	/* refused by the cluster: see overlay_network_add() */
+	if (!n->dir)
+		return err_set(err, -ENODEV, "network %.12s was not joined",
+			       n->net.id);
+	r = bridge_endpoint_add(ep, err);
+	if (r < 0)
+		return r;
+	if (again)
+		r = fence(n, err);
 	if (r < 0)
 		return r;
 	snprintf(told.id, sizeof(told.id), "%s", ep->id);
 	told.mac = ep->mac;
 	r = n->dir->ops->put(n->dir, n->net.id, &told, again, err);
+	/* the cluster may say only now that it is another's */
+	if (r == 0 && again)
+		r = fence(n, err);
 	if (r == 0)
 		r = NET_STEP("overlay.endpoint.told", err);
 	/* One from an earlier life stays: a container has it. */

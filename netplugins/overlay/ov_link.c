@@ -126,62 +126,64 @@ int ov_link_del(struct overlay_host *host, struct overlay_network *n,
 
 struct fence {
 	const struct overlay_host *host;
-	char (*ids)[65]; /* borrowed */
-	size_t count;
-	bool up;
+	char (*was)[65], (*now)[65]; /* borrowed */
+	size_t was_count, now_count;
 	struct err *err;
 };
 
-/* The host's side of one of them. */
-static bool is_fenced(const struct fence *f, const struct nlk_link *l)
+static bool is_of(const struct overlay_host *host, char (*ids)[65],
+		  size_t count, const struct nlk_link *l)
 {
 	char alias[NLK_ALIAS_MAX];
 
-	for (size_t i = 0; i < f->count; i++) {
-		bridge_alias(f->host->br->kind, f->ids[i], alias);
+	for (size_t i = 0; i < count; i++) {
+		bridge_alias(host->br->kind, ids[i], alias);
 		if (strcmp(alias, l->alias) == 0)
-			return strncmp(l->name, "bv", 2) == 0;
+			return true;
 	}
 	return false;
 }
 
+/* The host's side of an endpoint that is fenced, or was. */
 static int on_link(void *ctx, const struct nlk_link *l)
 {
 	const struct fence *f = ctx;
+	bool down;
 
-	if (l->up == f->up || !is_fenced(f, l))
+	if (strncmp(l->name, "bv", 2) != 0)
 		return 0;
-	return nlk_link_up(f->host->br->nlk, l->index, f->up, f->err);
-}
-
-static int set_all(const struct overlay_host *host, char (*ids)[65],
-		   size_t count, bool up, struct err *err)
-{
-	struct fence f = {
-		.host = host, .ids = ids, .count = count, .up = up, .err = err
-	};
-
-	return count ? nlk_link_each(host->br->nlk, on_link, &f, err) : 0;
+	down = is_of(f->host, f->now, f->now_count, l);
+	if (l->up != down ||
+	    (!down && !is_of(f->host, f->was, f->was_count, l)))
+		return 0;
+	return nlk_link_up(f->host->br->nlk, l->index, !down, f->err);
 }
 
 int ov_link_fence(struct overlay_host *host, struct overlay_network *n,
 		  const struct ov_view *view, struct err *err)
 {
-	size_t size = view->fenced_count * sizeof(*n->fenced);
-	char(*now)[65] = NULL;
+	size_t was = n->fenced_count, now = view->fenced_count;
+	struct fence f = { .host = host, .err = err };
+	char(*all)[65];
 	int r;
 
-	if (!n->fenced_count && !view->fenced_count)
+	if (!was && !now)
 		return 0;
-	if (size) {
-		now = malloc(size);
-		if (!now)
-			return err_set(err, -ENOMEM, "fenced endpoints");
-		memcpy(now, view->fenced, size);
-	}
-	r = set_all(host, n->fenced, n->fenced_count, true, err);
+	all = calloc(was + now, sizeof(*all));
+	if (!all)
+		return err_set(err, -ENOMEM, "fenced endpoints");
+	if (now)
+		memcpy(all, view->fenced, now * sizeof(*all));
+	if (was)
+		memcpy(all + now, n->fenced, was * sizeof(*all));
+	f.now = all;
+	f.now_count = now;
+	f.was = all + now;
+	f.was_count = was;
+	r = nlk_link_each(host->br->nlk, on_link, &f, err);
 	free(n->fenced);
-	n->fenced = now;
-	n->fenced_count = view->fenced_count;
-	return r < 0 ? r : set_all(host, now, n->fenced_count, false, err);
+	n->fenced = all;
+	/* after a failure those that were may be down still */
+	n->fenced_count = r < 0 ? now + was : now;
+	return r < 0 ? r : 0;
 }
