@@ -106,6 +106,30 @@ as_before() { [ "$(tables)" = "$before" ]; }
 wait_until 10 as_before
 in_c a ping -qc1 -W2 10.9.0.22 >/dev/null
 
+# It is back before the cluster is: whom it had heard of stays, and nothing stops.
+host_stop b berth-overlay KILL
+kill -STOP "${ETCD[a]}" "${ETCD[c]}"
+in_background ping.log nsenter -t "$(host_pid_of b cb)" -n -- ping -i0.2 -c50 10.9.0.11
+pinger=$PID
+host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+wait_until 30 grep -q received "$DIR/ping.log"
+wait "$pinger" || :
+at_most $((50 - $(grep -o '[0-9]* received' "$DIR/ping.log" | cut -d' ' -f1))) 1 \
+	"pings lost without etcd"
+same "$(tables)" "$before" "tables without etcd"
+kill -CONT "${ETCD[a]}" "${ETCD[c]}"
+wait_until 30 etcdctl get /berth/
+wait_until 20 as_before
+
+# Somebody sets the bridge down, and takes the wire out of it: as before.
+bridge=$(ns b ip -j link show type bridge | jq -r '.[].ifname | select(startswith("bo-"))')
+ns b ip link set "$bridge" down
+ns b ip link set "$bridge" up
+wait_until 5 as_before
+ns b ip link set "bx-${bridge#bo-}" nomaster
+wait_until 5 as_before
+in_c a ping -qc1 -W2 10.9.0.22 >/dev/null || fail "after the bridge was down"
+
 # One that is asked to end leaves nothing of it either: what it told stays with the others.
 told() { etcdctl get --prefix --keys-only /berth/berth/ | grep -v '^$' | sort; }
 keys=$(told)

@@ -25,6 +25,7 @@ ar-src += netplugins/overlay/ov_link.c
 ar-src += netplugins/overlay/ov_net.c
 ar-src += netplugins/overlay/ov_table.c
 ar-src += netplugins/overlay/ov_underlay.c
+ar-src += netplugins/overlay/ov_view.c
 ar-src += netplugins/overlay/ov_wire.c
 ar-src += netplugins/overlay/peers.c
 tests += netplugins/overlay/test_overlay.c

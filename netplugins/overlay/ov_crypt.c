@@ -286,15 +286,27 @@ static bool is_as(const struct nlk_wg_peer *now, const struct nlk_wg_peer *want)
 	       now->port == want->port && ip_equal(&now->inner, &want->inner);
 }
 
-/* Those that are right are not touched: their sessions go on.  While records are read
- * nobody goes: the network it is of may be the next. */
+/* While records are read the network of a peer may be the next, and while a cluster
+ * is not, its host. */
+static bool knows_all(const struct overlay_host *host)
+{
+	bool all = !host->silent;
+
+	for (const struct overlay_network *n = host->networks; n; n = n->next)
+		all &= !(n->net.encrypt && n->partial);
+	return all;
+}
+
+/* Those that are right are not touched: their sessions go on.  Nobody goes before all
+ * are known. */
 static int change_peers(struct overlay_host *host, const struct peers *want,
 			const struct nlk_wg_device *now, struct err *err)
 {
 	struct nlk_wg *wg = host->crypt.wg;
+	bool all = knows_all(host);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && !host->silent && i < now->peer_count; i++)
+	for (size_t i = 0; r == 0 && all && i < now->peer_count; i++)
 		if (!find_peer(want->items, want->count, &now->peers[i].key))
 			r = nlk_wg_peers_del(wg, OV_WG_LINK, &now->peers[i], 1,
 					     err);
@@ -339,12 +351,13 @@ static int own_key_is(const struct overlay_host *host, const struct ov_host *h,
 		       h->node, own, h->key);
 }
 
-/* A host whose key is not known: of a list that is an error, a cluster may tell it
- * later. */
+/* A host whose key is not known, or is none: of a list that is an error, a cluster may
+ * tell it later, and the others have nothing to do with it. */
 static int take_host(struct overlay_host *host, struct overlay_network *n,
 		     const struct ov_host *h, bool listed, struct err *err)
 {
 	struct nlk_wg_peer p = { .endpoint = h->vtep, .port = OV_WG_PORT };
+	struct err why = { 0 };
 	int r;
 
 	if (ip_equal(&h->vtep, &n->under.local))
@@ -357,13 +370,18 @@ static int take_host(struct overlay_host *host, struct overlay_network *n,
 					"tells it)",
 					h->node, h->node)
 			      : 0;
-	r = nlk_wg_key_parse(h->key, &p.key, err);
+	r = nlk_wg_key_parse(h->key, &p.key, &why);
 	if (r == 0 && nlk_wg_key_equal(&p.key, &host->crypt.key))
-		r = err_set(err, -EINVAL, "it has the key of this host");
+		r = err_set(&why, -EINVAL, "it has the key of this host");
+	if (r < 0 && !listed) {
+		ov_view_refuse(n, "WireGuard key of host %s: %s", h->node,
+			       why.msg);
+		return 0;
+	}
 	if (r == 0)
-		r = ov_crypt_address(&p.key, &p.inner, err);
+		r = ov_crypt_address(&p.key, &p.inner, &why);
 	if (r < 0)
-		return err_wrap(err, r, "host %s", h->node);
+		return err_set(err, r, "host %s: %s", h->node, why.msg);
 	n->peers[n->peer_count++] = p;
 	return 0;
 }

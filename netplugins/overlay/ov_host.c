@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "netplugins/overlay/overlay.h"
+
+#define LOOK_MS 60000 /* all networks, by difference, that often */
 
 const struct bridge_kind overlay_kind = {
 	.driver = OVERLAY_DRIVER,
@@ -41,8 +44,8 @@ static int open_cluster(struct overlay_host *host,
 	r = nlk_open(&nlk, err);
 	if (r < 0)
 		return r;
-	if (ov_underlay_find(nlk, host->underlay, &anybody, &host->told, NULL) <
-	    0)
+	if (ov_underlay_find(nlk, host->underlay, &anybody, 0, &host->told,
+			     NULL) < 0)
 		host->told = (struct ov_underlay){ .mtu = 0 };
 	ov_crypt_recall(host, nlk, key);
 	nlk_close(nlk);
@@ -149,6 +152,15 @@ size_t overlay_fds(void *ctx, int fds[static 8])
 	return n;
 }
 
+/* A bridge that was down has no neighbours any more; a wire may have been taken out of
+ * it, or be down: looked at by difference. */
+static void stir(struct overlay_host *host, int index)
+{
+	for (struct overlay_network *n = host->networks; n; n = n->next)
+		n->stirred |= index &&
+			      (index == n->wire_index || index == n->br.index);
+}
+
 /* Under host->lock. */
 static void on_link(void *ctx, const struct nlk_event *e)
 {
@@ -174,6 +186,7 @@ static void on_link(void *ctx, const struct nlk_event *e)
 	case NLK_LINK_NEW:
 		if (e->link.index == host->crypt.index)
 			host->crypt.suspect = true;
+		stir(host, e->link.index);
 		host->relook = true;
 		break;
 	case NLK_ADDR_NEW:
@@ -194,8 +207,8 @@ static int relook(struct overlay_host *host, struct overlay_network *n,
 {
 	struct ov_underlay now;
 	uint32_t room;
-	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net, &now,
-				 err);
+	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net,
+				 n->under.local.family, &now, err);
 
 	if (r == -EADDRNOTAVAIL)
 		return 0;
@@ -219,8 +232,8 @@ static int tell_address(struct overlay_host *host, struct err *err)
 	struct ov_underlay now;
 
 	if (!host->cluster ||
-	    ov_underlay_find(host->br->nlk, host->underlay, &anybody, &now,
-			     NULL) < 0 ||
+	    ov_underlay_find(host->br->nlk, host->underlay, &anybody,
+			     host->told.local.family, &now, NULL) < 0 ||
 	    ip_equal(&now.local, &host->told.local))
 		return 0;
 	host->told = now;
@@ -237,20 +250,45 @@ static void on_change(void *ctx, const char *id)
 			n->stirred = true;
 }
 
+/* No event tells of a neighbour or an entry that somebody took away. */
+static void stir_all(struct overlay_host *host)
+{
+	struct timespec ts;
+	int64_t now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	if (now - host->looked_ms < LOOK_MS)
+		return;
+	host->looked_ms = now;
+	for (struct overlay_network *n = host->networks; n; n = n->next)
+		n->stirred = true;
+}
+
+/* One that fails keeps no other: the first error is told. */
+static int first(int r, int next, struct err *err, const struct err *why)
+{
+	if (r < 0 || next >= 0)
+		return r < 0 ? r : r + next;
+	*err = *why;
+	return next;
+}
+
 /* What others told of their endpoints. */
 static int follow_views(struct overlay_host *host, struct err *err)
 {
 	int r = 0;
 
-	if (!host->cluster)
-		return 0;
-	host->cluster->ops->changed(host->cluster, on_change, host);
-	for (struct overlay_network *n = host->networks; r >= 0 && n;
-	     n = n->next) {
+	if (host->cluster)
+		host->cluster->ops->changed(host->cluster, on_change, host);
+	stir_all(host);
+	for (struct overlay_network *n = host->networks; n; n = n->next) {
+		struct err why = { 0 };
+
 		if (!n->stirred || n->lost || !n->br.index ||
 		    ip_is_none(&n->under.local))
 			continue;
-		r = ov_network_sync(host, n, err);
+		r = first(r, ov_network_sync(host, n, &why), err, &why);
 	}
 	return r < 0 ? r : 0;
 }
@@ -265,44 +303,68 @@ static void look_at_crypt(struct overlay_host *host)
 		n->lost |= n->net.encrypt;
 }
 
-static int follow(struct overlay_host *host, struct err *err)
+static int follow_underlay(struct overlay_host *host, struct err *err)
 {
-	int made = 0, r = follow_views(host, err);
+	int r;
 
-	look_at_crypt(host);
-	if (r >= 0 && host->relook) {
-		host->relook = false;
-		r = tell_address(host, err);
-		for (struct overlay_network *n = host->networks; r >= 0 && n;
-		     n = n->next) {
-			if (n->lost || !n->br.index)
-				continue; /* the core adds it again */
-			r = relook(host, n, err);
-			made += r > 0;
-		}
-		host->relook = r < 0; /* at the next event */
+	if (!host->relook)
+		return 0;
+	host->relook = false;
+	r = tell_address(host, err);
+	for (struct overlay_network *n = host->networks; n; n = n->next) {
+		struct err why = { 0 };
+
+		if (n->lost || !n->br.index)
+			continue; /* the core adds it again */
+		r = first(r, relook(host, n, &why), err, &why);
 	}
-	if (r >= 0)
-		r = ov_wire_mend(host, err);
-	return r < 0 ? r : made + r;
+	host->relook = r < 0; /* at the next event */
+	return r;
 }
 
+/* Under host->lock. */
+static int follow(struct overlay_host *host, struct err *err)
+{
+	struct err why = { 0 };
+	int r = nlk_monitor_read(host->links, on_link, host, err);
+
+	r = first(r < 0 ? r : 0, follow_views(host, &why), err, &why);
+	look_at_crypt(host);
+	r = first(r, follow_underlay(host, &why), err, &why);
+	return first(r, ov_wire_mend(host, &why), err, &why);
+}
+
+/* What a bridge can't do now must not keep the wires from being looked at, nor leave
+ * unread what is told. */
 int overlay_event(void *ctx, struct err *err)
 {
 	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+	struct err why = { 0 };
 	int r = bridge_event(ctx, err), mine;
 
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&host->lock);
-	mine = nlk_monitor_read(host->links, on_link, host, err);
-	if (mine >= 0)
-		mine = follow(host, err);
+	mine = follow(host, &why);
 	pthread_mutex_unlock(&host->lock);
-	return mine < 0 ? mine : r + mine;
+	return first(r, mine, err, &why);
 }
 
 /* ---- check ---------------------------------------------------------------------- */
+
+/* What other hosts say and is not used. */
+static int check_refused(const struct overlay_network *n,
+			 void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	char line[300];
+
+	if (!n->refused)
+		return 0;
+	snprintf(line, sizeof(line),
+		 "network %.12s: %u records of other hosts are not used: %s%s",
+		 n->br.base.id, n->refused, n->why_refused,
+		 n->refused > 1 ? ", ..." : "");
+	fn(ctx, line);
+	return 1;
+}
 
 static int check_network(struct overlay_host *host,
 			 const struct overlay_network *n,
@@ -346,7 +408,8 @@ int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 		return r;
 	pthread_mutex_lock(&host->lock);
 	for (const struct overlay_network *n = host->networks; n; n = n->next)
-		r += check_network(host, n, fn, arg);
+		r += check_network(host, n, fn, arg) +
+		     check_refused(n, fn, arg);
 	pthread_mutex_unlock(&host->lock);
 	if (host->cluster)
 		host->cluster->ops->check(host->cluster, fn, arg);

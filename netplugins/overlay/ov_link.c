@@ -122,6 +122,15 @@ int ov_link_del(struct overlay_host *host, struct overlay_network *n,
 	return r;
 }
 
+void ov_link_lower(struct overlay_host *host, const struct overlay_network *n)
+{
+	struct nlk_link link;
+
+	if (nlk_link_get(host->br->nlk, n->wire, 0, &link, NULL) == 0 &&
+	    link.up && strcmp(link.alias, n->br.alias) == 0)
+		(void)nlk_link_up(host->br->nlk, link.index, false, NULL);
+}
+
 /* ---- fences ------------------------------------------------------------------- */
 
 struct fence {

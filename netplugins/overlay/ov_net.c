@@ -146,32 +146,6 @@ int ov_network_parse(struct overlay_network *n, struct err *err)
 
 /* ---- what follows from the view and the underlay ------------------------------- */
 
-static int keep_view(struct overlay_network *n, const struct ov_view *v,
-		     struct err *err)
-{
-	struct ip_addr *vteps = calloc(v->host_count + 1, sizeof(*vteps));
-	struct ov_endpoint *far = calloc(v->endpoint_count + 1, sizeof(*far));
-	size_t count = 0;
-
-	if (!vteps || !far) {
-		free(vteps);
-		free(far);
-		return err_set(err, -ENOMEM, "view of a network");
-	}
-	for (size_t i = 0; i < v->host_count; i++)
-		if (!ip_equal(&v->hosts[i].vtep, &n->vtep))
-			vteps[count++] = v->hosts[i].vtep;
-	if (v->endpoint_count)
-		memcpy(far, v->endpoints, v->endpoint_count * sizeof(*far));
-	free(n->vteps);
-	free(n->far);
-	n->vteps = vteps;
-	n->vtep_count = count;
-	n->far = far;
-	n->far_count = v->endpoint_count;
-	return 0;
-}
-
 /* What the user gave must fit; else it is what does. */
 static int choose_mtu(struct overlay_network *n, bool fresh, struct err *err)
 {
@@ -198,8 +172,8 @@ static int find_underlay(struct overlay_host *host, struct overlay_network *n,
 			 bool fresh, struct err *err)
 {
 	struct ov_underlay under;
-	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net, &under,
-				 err);
+	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net,
+				 n->under.local.family, &under, err);
 
 	if (r < 0)
 		return r;
@@ -223,6 +197,27 @@ static int follow_mtu(struct overlay_host *host, struct overlay_network *n,
 	return r;
 }
 
+/* ->vtep, ->vteps and ->far, and in @v what the tables are to say. */
+static int take_view(struct overlay_host *host, struct overlay_network *n,
+		     struct ov_view *v, struct err *err)
+{
+	int r = 0;
+
+	n->ruled &= n->known == !v->learn;
+	n->known = !v->learn;
+	n->partial = v->partial;
+	n->refused = 0;
+	n->vtep = n->under.local;
+	if (n->net.encrypt)
+		r = ov_crypt_sync(host, n, v, err);
+	if (r < 0)
+		return r;
+	ov_view_clean(n, v);
+	if (v->partial)
+		r = ov_view_recall(host, n, v, err);
+	return r < 0 ? r : ov_view_keep(n, v, err);
+}
+
 int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		    struct err *err)
 {
@@ -232,17 +227,14 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 
 	if (r < 0)
 		return r;
-	n->known = !view.learn;
-	n->vtep = n->under.local;
-	if (n->net.encrypt)
-		r = ov_crypt_sync(host, n, &view, err);
-	if (r == 0)
-		r = keep_view(n, &view, err);
+	r = take_view(host, n, &view, err);
 	/* whom it hears is said before it hears */
-	if (r == 0)
+	if (r == 0 && !n->ruled)
 		r = ov_wire_sync(host, err);
-	if (r == 0)
+	if (r == 0) {
+		n->ruled = true;
 		r = NET_STEP("overlay.network.rules", err);
+	}
 	if (r == 0)
 		r = follow_mtu(host, n, err);
 	if (r == 0)
@@ -377,14 +369,15 @@ static int raise_network(struct overlay_network *n, bool fresh, struct err *err)
 	return raise_wire(host, n, err);
 }
 
-/* The rules do not know of it: nor may it hear anything. */
+/* The rules do not know of it: nor may it hear anything.  What an earlier life left
+ * in its tables stays, for the time when it can be joined again. */
 static void cut_unlisted(struct overlay_network *n)
 {
 	struct overlay_host *host = overlay_host_of(&n->br.base);
 
 	pthread_mutex_lock(&host->lock);
 	if (!n->listed)
-		(void)ov_link_del(host, n, NULL);
+		ov_link_lower(host, n);
 	pthread_mutex_unlock(&host->lock);
 }
 
@@ -394,7 +387,7 @@ int overlay_network_add(struct net_network *net, bool fresh, struct err *err)
 	struct err undo = { 0 };
 	int r = raise_network(n, fresh, err);
 
-	if (r < 0 && n->net.encrypt)
+	if (r < 0 && !fresh)
 		cut_unlisted(n);
 	/* A network that is on record keeps what is left of it. */
 	if (r < 0 && fresh && overlay_network_del(net, &undo) < 0)

@@ -272,7 +272,9 @@ static int sync_one(struct sync *s, const struct kind *k, struct err *err)
 	sort(&want);
 	sort(&now);
 	r = add_missing(s, k, &want, &now, err);
-	return r < 0 ? r : del_others(s, k, &want, &now, err);
+	if (r < 0 || s->view->partial)
+		return r;
+	return del_others(s, k, &want, &now, err);
 }
 
 int ov_table_sync(struct nlk *nlk, int wire, int bridge,

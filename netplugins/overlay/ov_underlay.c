@@ -90,8 +90,8 @@ static int find_given(struct nlk *nlk, const char *want, uint8_t family,
 			       want);
 	if (family && f.found.p.addr.family != family)
 		return err_set(err, -EADDRNOTAVAIL,
-			       "--underlay %s: the peers' addresses are of the "
-			       "other family",
+			       "--underlay %s: the other hosts' addresses are "
+			       "of the other family",
 			       want);
 	return take(nlk, &f.found.p.addr, f.found.index, 0, ret, err);
 }
@@ -127,12 +127,13 @@ static int find_default(struct nlk *nlk, uint8_t family,
 }
 
 int ov_underlay_find(struct nlk *nlk, const char *want,
-		     const struct ov_network *net, struct ov_underlay *ret,
-		     struct err *err)
+		     const struct ov_network *net, uint8_t family,
+		     struct ov_underlay *ret, struct err *err)
 {
-	uint8_t family = net->peer_count ? net->peers[0].family : 0;
 	char text[IP_STR_MAX] = "";
 
+	if (net->peer_count)
+		family = net->peers[0].family;
 	*ret = (struct ov_underlay){ .mtu = 0 };
 	if (want[0])
 		return find_given(nlk, want, family, ret, err);

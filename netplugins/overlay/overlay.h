@@ -62,7 +62,11 @@ struct overlay_network {
 	size_t far_count;
 	char (*fenced)[65]; /* owned: endpoints of ours that are cut off */
 	size_t fenced_count;
-	bool stirred; /* its view changed */
+	bool stirred; /* its view changed, or what follows from it may have */
+	bool partial; /* its view is: what is missing may be there */
+	bool ruled;   /* the rules were told what ->vteps and ->far are */
+	unsigned int refused;  /* of what other hosts say, in the last view */
+	char why_refused[160]; /* the first of them */
 	struct overlay_network *next;
 };
 
@@ -95,6 +99,7 @@ struct overlay_host {
 	struct ov_crypt crypt;
 	bool relook; /* the event thread's: underlay changed */
 	bool silent; /* between load_begin and load_end: rules come once */
+	int64_t looked_ms; /* the event thread's: all networks were looked at */
 	pthread_mutex_t lock;
 	struct overlay_network *networks; /* that have a wire or want one */
 	uint32_t generation; /* of the ruleset when ours was seen right */
@@ -113,11 +118,12 @@ int ov_network_parse(struct overlay_network *n, struct err *err);
  * ov_underlay_find() - the address that the others reach this host by, as @want
  * says: an address, an interface, or "": what the route to the world uses, else
  * that to one of @net's peers, whose family it has.
+ * @family: what is in use, where @net has no peers; 0: any.
  * Return: 0; -EADDRNOTAVAIL, saying what is missing.
  */
 int ov_underlay_find(struct nlk *nlk, const char *want,
-		     const struct ov_network *net, struct ov_underlay *ret,
-		     struct err *err);
+		     const struct ov_network *net, uint8_t family,
+		     struct ov_underlay *ret, struct err *err);
 /* What VXLAN leaves of an MTU by that family, and WireGuard where @encrypt. */
 uint32_t ov_underlay_room(const struct ov_underlay *u, bool encrypt);
 
@@ -132,10 +138,29 @@ int ov_link_sync(struct overlay_host *host, struct overlay_network *n,
 		 struct err *err);
 int ov_link_del(struct overlay_host *host, struct overlay_network *n,
 		struct err *err);
+/* Nothing passes until the next ov_link_sync(); what its tables say stays. */
+void ov_link_lower(struct overlay_host *host, const struct overlay_network *n);
 /* Cut off those endpoints of this host that @view says are fenced, and let those be
  * that are not any more. */
 int ov_link_fence(struct overlay_host *host, struct overlay_network *n,
 		  const struct ov_view *view, struct err *err);
+
+/* ---- views (ov_view.c): under host->lock --------------------------------------- */
+
+/* Take away what can't be: hosts of another family than ->vtep, endpoints that say
+ * they are the gateway.  They are counted, for doctor. */
+void ov_view_clean(struct overlay_network *n, struct ov_view *v);
+/* Something that another host says is not used: count it, keep the first text. */
+void ov_view_refuse(struct overlay_network *n, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A partial view: what the wire's table has and @v does not is added, as it is: hosts
+ * without a name, endpoints without addresses. */
+int ov_view_recall(struct overlay_host *host, struct overlay_network *n,
+		   struct ov_view *v, struct err *err);
+/* ->vteps and ->far are those of @v from now on.  Where they are others: ->ruled is
+ * false. */
+int ov_view_keep(struct overlay_network *n, const struct ov_view *v,
+		 struct err *err);
 
 /* ---- the kernel's tables (ov_table.c) ---------------------------------------- */
 
@@ -145,7 +170,7 @@ struct ov_counts {
 
 /*
  * ov_table_sync() - make the tables of @wire and @bridge (indexes) say what @view
- * says: only what differs is touched.
+ * says: only what differs is touched.  Of a partial view nothing is taken away.
  * @local: this host's own address, no peer.
  */
 int ov_table_sync(struct nlk *nlk, int wire, int bridge,

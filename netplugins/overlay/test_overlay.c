@@ -248,16 +248,158 @@ static void tables_follow(void **state)
 	nlk_close(w.nlk);
 }
 
+/* A daemon that is back has not heard of anybody yet: who is there stays. */
+static void partial_view_takes_nothing_away(void **state)
+{
+	struct overlay_network *n = calloc(1, sizeof(*n));
+	struct bridge_host br = { .nlk = NULL };
+	struct overlay_host host = { .br = &br };
+	struct ov_view view = { .partial = true };
+	struct world w;
+
+	(void)state;
+	assert_non_null(n);
+	if (unshare(CLONE_NEWNET) < 0) {
+		free(n);
+		print_message("SKIP: no network namespace\n");
+		skip();
+	}
+	world_open(&w);
+	sync_is(&w, 2 + 3 * (1 + 1 + 3), 0);
+	br.nlk = w.nlk;
+	strcpy(n->wire, "v0");
+	n->net.vni = 7;
+	n->vtep = w.local;
+	n->br.mac.bytes[0] = 2;
+	/* one is known, and elsewhere than it was */
+	view.endpoints = calloc(1, sizeof(*view.endpoints));
+	assert_non_null(view.endpoints);
+	view.endpoints[view.endpoint_count++] = w.eps[0];
+	view.endpoints[0].vtep = w.hosts[2].vtep;
+	assert_int_equal(ov_view_recall(&host, n, &view, NULL), 0);
+	assert_int_equal(view.host_count, 2);
+	assert_int_equal(view.endpoint_count, 3);
+	assert_true(ip_equal(&view.endpoints[0].vtep, &w.hosts[2].vtep));
+	assert_int_equal(ov_view_keep(n, &view, NULL), 0);
+	assert_int_equal(n->vtep_count, 2);
+	assert_int_equal(n->far_count, 3);
+	w.view = view;
+	sync_is(&w, 1, 0);
+	sync_is(&w, 0, 0);
+	w.view.endpoint_count = w.view.host_count = 0;
+	sync_is(&w, 0, 0);
+	w.view.partial = false;
+	sync_is(&w, 0, 2 + 3 * (1 + 1 + 3));
+	ov_view_free(&view);
+	free(n->vteps);
+	free(n->far);
+	free(n);
+	nlk_close(w.nlk);
+}
+
+/* ---- what others say -------------------------------------------------------------- */
+
+static const struct said_row {
+	const char *name, *vtep, *mac, *addr4, *addr6, *why;
+} said_rows[] = {
+	{ "said: right", "192.0.2.2", "02:42:0a:09:00:02", "10.9.0.2",
+	  "fd00:9::2", NULL },
+	{ "said: the gateway's MAC", "192.0.2.2", "02:76:78:00:10:01",
+	  "10.9.0.2", NULL, "endpoint e of host evil" },
+	{ "said: the gateway's IPv4", "192.0.2.2", "02:42:0a:09:00:02",
+	  "10.9.0.1", NULL, "the gateway" },
+	{ "said: the gateway's IPv6", "192.0.2.2", "02:42:0a:09:00:02",
+	  "10.9.0.2", "fd00:9::1", "the gateway" },
+	{ "said: the gateway's fe80::", "192.0.2.2", "02:42:0a:09:00:02",
+	  "10.9.0.2", "fe80::76:78ff:fe00:1001", "the gateway" },
+	{ "said: the other family", "2001:db8::2", "02:42:0a:09:00:02",
+	  "10.9.0.2", NULL, "host evil has an address of the other family" },
+};
+
+static void said_is_judged(void **state)
+{
+	const struct said_row *row = *state;
+	struct overlay_network *n = calloc(1, sizeof(*n));
+	struct ov_host host = { .node = "evil", .vtep = addr(row->vtep) };
+	struct ov_endpoint ep = { .id = "e", .node = "evil" };
+	struct ov_view v = { .hosts = &host,
+			     .host_count = 1,
+			     .endpoints = &ep,
+			     .endpoint_count = 1 };
+
+	assert_non_null(n);
+	n->vtep = addr("192.0.2.1");
+	n->br.base.ipv6 = true;
+	n->br.base.v4.gateway.addr = addr("10.9.0.1");
+	n->br.base.v6.gateway.addr = addr("fd00:9::1");
+	assert_int_equal(mac_parse("02:76:78:00:10:01", &n->br.mac, NULL), 0);
+	assert_int_equal(mac_parse(row->mac, &ep.mac, NULL), 0);
+	ep.vtep = host.vtep;
+	ep.addr4 = addr(row->addr4);
+	if (row->addr6)
+		ep.addr6 = addr(row->addr6);
+	ov_view_clean(n, &v);
+	assert_int_equal(v.endpoint_count, !row->why);
+	assert_int_equal(n->refused, row->why ? 1 : 0);
+	if (row->why)
+		assert_non_null(strstr(n->why_refused, row->why));
+	free(n);
+}
+
+/* The kernel's sets have each once: so have we, or the rules never seem right. */
+static void each_is_kept_once(void **state)
+{
+	struct overlay_network *n = calloc(1, sizeof(*n));
+	struct ov_host hosts[4] = { { .vtep = addr("192.0.2.3") },
+				    { .vtep = addr("192.0.2.2") },
+				    { .vtep = addr("192.0.2.3") },
+				    { .vtep = addr("192.0.2.1") } };
+	struct ov_endpoint eps[3] = { { .id = "1", .vtep = hosts[0].vtep },
+				      { .id = "2", .vtep = hosts[1].vtep },
+				      { .id = "3", .vtep = hosts[0].vtep } };
+	struct ov_view v = { .hosts = hosts,
+			     .host_count = 4,
+			     .endpoints = eps,
+			     .endpoint_count = 3 };
+
+	(void)state;
+	assert_non_null(n);
+	n->vtep = addr("192.0.2.1");
+	for (size_t i = 0; i < 3; i++)
+		eps[i].mac.bytes[0] = 2;
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_int_equal(n->vtep_count, 2);
+	assert_int_equal(n->far_count, 2);
+	assert_true(ip_equal(&n->vteps[0], &hosts[1].vtep));
+	/* the rules are told of what is another only */
+	n->ruled = true;
+	hosts[2].vtep = hosts[1].vtep;
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_true(n->ruled);
+	eps[2].mac.bytes[5] = 1;
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_int_equal(n->far_count, 3);
+	assert_false(n->ruled);
+	free(n->vteps);
+	free(n->far);
+	free(n);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4] = {
-		cmocka_unit_test(every_option_is_documented),
-		cmocka_unit_test(vni_is_derived),
-		cmocka_unit_test(peers_clash),
-		cmocka_unit_test(tables_follow),
-	};
+	struct CMUnitTest
+		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 6] = {
+			cmocka_unit_test(every_option_is_documented),
+			cmocka_unit_test(vni_is_derived),
+			cmocka_unit_test(peers_clash),
+			cmocka_unit_test(tables_follow),
+			cmocka_unit_test(partial_view_takes_nothing_away),
+			cmocka_unit_test(each_is_kept_once),
+		};
+	size_t n = 6;
 
-	(void)TEST_ROWS(&tests[4], rows, option_row);
+	n += TEST_ROWS(&tests[n], rows, option_row);
+	(void)TEST_ROWS(&tests[n], said_rows, said_is_judged);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
