@@ -188,10 +188,12 @@ int cl_lease_have(struct cluster *c, struct err *err);
 /* It is gone: all must be told again. */
 void cl_lease_lost(struct cluster *c);
 
-/* cluster_view.c: what other hosts have; the thread's. */
+/* cluster_read.c: what other hosts have; the thread's. */
 int cl_list(struct cluster *c, const char *key, struct err *err);
 int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 	     size_t count, struct err *err);
+
+/* cluster_view.c */
 int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
 	    struct err *err);
 
