@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/etcd_priv.h"
 #include "lib/jdec.h"
@@ -175,6 +176,31 @@ size_t etcd_member(struct etcd *e)
 	return at;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
+}
+
+void etcd_limit(struct etcd *e, unsigned int ms)
+{
+	pthread_mutex_lock(&e->lock);
+	e->until_ms = ms ? now_ms() + ms : 0;
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* For the next question; 0: there is none left. */
+static unsigned int time_left(const struct etcd *e)
+{
+	uint64_t now = now_ms();
+
+	if (!e->until_ms || now + e->cfg.timeout_ms <= e->until_ms)
+		return e->cfg.timeout_ms;
+	return e->until_ms > now ? (unsigned int)(e->until_ms - now) : 0;
+}
+
 /* gRPC's codes, as far as etcd uses them. */
 enum {
 	CODE_INVALID = 3,
@@ -251,7 +277,7 @@ static int post(struct etcd *e, const char *member, const char *method,
 		.body = json_object_to_json_string_ext(
 			body, JSON_C_TO_STRING_PLAIN |
 				      JSON_C_TO_STRING_NOSLASHESCAPE),
-		.timeout_ms = e->cfg.timeout_ms,
+		.timeout_ms = time_left(e),
 		.max = ETCD_ANSWER_MAX,
 	};
 	json_object *v;
@@ -260,6 +286,9 @@ static int post(struct etcd *e, const char *member, const char *method,
 
 	if (!p.body)
 		return err_set(err, -ENOMEM, "%s", method);
+	if (!p.timeout_ms)
+		return err_set(err, -EAGAIN, "%s: no time left to ask %s",
+			       method, member);
 	snprintf(path, sizeof(path), "/v3/%s", method);
 	r = client_post(e->client, &p, &status, &o, err);
 	if (r == -EHOSTUNREACH)
@@ -358,6 +387,8 @@ int etcd_call(struct etcd *e, const char *method, json_object *body,
 	for (size_t i = 0; i < e->cfg.member_count; i++) {
 		size_t at = e->at;
 
+		if (i && !time_left(e))
+			break; /* the next call begins with this one */
 		r = post_with_token(e, e->cfg.member[at], method, body, ret,
 				    err);
 		if (r == -ETIMEDOUT)

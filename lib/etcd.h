@@ -58,6 +58,12 @@ DEFINE_CLEANUP(struct etcd, etcd_close)
 /* etcd_member() - which of the members is asked first now. */
 size_t etcd_member(struct etcd *e);
 
+/*
+ * etcd_limit() - calls that are not done in @ms from now, however many members are
+ * asked, end with -EAGAIN or -ETIMEDOUT.  0: no more of that.
+ */
+void etcd_limit(struct etcd *e, unsigned int ms);
+
 struct etcd_head {
 	uint64_t cluster_id, member_id;
 	int64_t revision;

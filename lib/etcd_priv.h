@@ -17,6 +17,7 @@ struct etcd {
 	pthread_mutex_t lock;
 	struct client *client; /* owned */
 	size_t at;             /* the member that answered last */
+	uint64_t until_ms;     /* no call goes on after; 0: any does */
 	char *user, *password; /* owned; NULL: no auth */
 	char *token;           /* owned; NULL: to be asked for */
 };

@@ -2,6 +2,7 @@
 /* etcd's client against real etcds, and against servers that are none. */
 #include "lib/test/etcd_test.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -398,6 +399,55 @@ static void nobody_there_is_eagain(void **state)
 	assert_non_null(strstr(err.msg, "127.0.0.1:2"));
 }
 
+/* A socket that is connected to and never answers. */
+static int mute_open(char *member, size_t size)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (void *)&a, len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (void *)&a, &len), 0);
+	snprintf(member, size, "127.0.0.1:%u", ntohs(a.sin_port));
+	return fd;
+}
+
+/* Many members that are mute take no longer than one is given. */
+static void a_limit_ends_calls_whatever_they_ask(void **state)
+{
+	_cleanup_(etcd_closep) struct etcd *e = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	struct etcd_config cfg = { .member_count = ETCD_MEMBERS_MAX,
+				   .timeout_ms = 300 };
+	struct etcd_range q = { .key = "a" };
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	struct timespec start;
+	size_t first;
+
+	BOX_OR_SKIP();
+	fd = mute_open(cfg.member[0], sizeof(cfg.member[0]));
+	for (size_t i = 1; i < cfg.member_count; i++)
+		strcpy(cfg.member[i], cfg.member[0]);
+	assert_int_equal(etcd_open(&cfg, &e, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	etcd_limit(e, 700);
+	assert_int_equal(etcd_range(e, &q, &kvs, &head, NULL), -ETIMEDOUT);
+	assert_in_range(test_ms_since(&start), 650, 1500);
+	/* Nothing is asked any more, and the next one is asked first. */
+	first = etcd_member(e);
+	assert_in_range(first, 1, 4);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(etcd_range(e, &q, &kvs, &head, NULL), -EAGAIN);
+	assert_in_range(test_ms_since(&start), 0, 250);
+	etcd_limit(e, 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(etcd_range(e, &q, &kvs, &head, NULL), -ETIMEDOUT);
+	assert_in_range(test_ms_since(&start), 4500, 10000);
+}
+
 /* F072: the first member stops in mid-call; what it may have done is seen by the
  * second attempt, at another member. */
 static void three_members_lose_one(void **state)
@@ -678,6 +728,7 @@ int main(void)
 		cmocka_unit_test(a_watch_tells_of_two_ranges),
 		cmocka_unit_test(compacted_is_told_by_the_watch),
 		cmocka_unit_test(nobody_there_is_eagain),
+		cmocka_unit_test(a_limit_ends_calls_whatever_they_ask),
 		cmocka_unit_test(three_members_lose_one),
 		cmocka_unit_test(tls_is_checked),
 		cmocka_unit_test(a_user_is_kept_to_its_prefix),
