@@ -258,50 +258,73 @@ static int tell_now(struct cluster *c, struct cl_net *n,
 	return -EAGAIN;
 }
 
-static int put(struct cluster *c, struct cl_net *n,
-	       const struct ov_endpoint *ep, struct err *err)
+/* Of an endpoint that is there already. */
+static int put_again(struct cluster *c, struct cl_mine *old,
+		     const struct ov_endpoint *ep, bool living, struct err *err)
 {
-	struct cl_mine *old = cl_mine_find(n, ep->id);
-	_cleanup_free_ struct cl_mine *m = NULL;
-	struct err why = { 0 };
-	int r;
-
-	if (old && !old->gone && endpoint_same(&old->ep, ep))
-		return old->fenced ? err_set(err, -EADDRINUSE, "%s", old->why)
-				   : 0;
-	if (old && endpoint_same(&old->ep, ep)) {
-		pthread_mutex_lock(
-			&c->lock); /* taken back before it was told */
-		old->gone = old->told = false;
-		old->due = true;
-		pthread_mutex_unlock(&c->lock);
-		cl_wake(c);
-		return 0;
-	}
-	if (old)
+	if (!endpoint_same(&old->ep, ep))
 		return err_set(err, -EEXIST,
 			       "endpoint %.12s is there with other addresses",
 			       ep->id);
-	r = here(n, ep, err);
-	if (r < 0)
-		return r;
-	m = calloc(1, sizeof(*m));
+	if (!old->gone)
+		return old->fenced && !living
+			       ? err_set(err, -EADDRINUSE, "%s", old->why)
+			       : 0;
+	pthread_mutex_lock(&c->lock); /* taken back before it was told */
+	old->gone = old->told = false;
+	old->due = true;
+	pthread_mutex_unlock(&c->lock);
+	cl_wake(c);
+	return 0;
+}
+
+/* @r: what came of telling it. */
+static int mine_add(struct cluster *c, struct cl_net *n,
+		    const struct ov_endpoint *ep, int r, const struct err *why,
+		    struct err *err)
+{
+	struct cl_mine *m = calloc(1, sizeof(*m));
+
 	if (!m)
 		return err_set(err, -ENOMEM, "endpoint %.12s", ep->id);
 	m->ep = *ep;
 	memcpy(m->ep.node, c->node, sizeof(m->ep.node));
-	r = tell_now(c, n, ep, &why);
-	if (r < 0 && !cl_is_away(r))
-		return err_set(err, r, "%s", why.msg);
 	m->told = r == 0;
 	m->due = r < 0;
+	m->fenced = r == -EADDRINUSE;
+	if (m->fenced)
+		snprintf(m->why, sizeof(m->why), "%.*s", CL_WHY_MAX - 1,
+			 why->msg);
 	pthread_mutex_lock(&c->lock);
 	m->next = n->mine;
-	n->mine = take_ptr(m);
+	n->mine = m;
+	if (m->fenced || n->why[0])
+		cl_changed(c, n);
 	pthread_mutex_unlock(&c->lock);
 	if (r < 0)
 		cl_wake(c);
 	return 0;
+}
+
+/* What lives is kept whatever comes of it: were it forgotten, nobody would cut it off,
+ * or tell it when it may be told. */
+static int put(struct cluster *c, struct cl_net *n,
+	       const struct ov_endpoint *ep, bool living, struct err *err)
+{
+	struct cl_mine *old = cl_mine_find(n, ep->id);
+	struct err why = { 0 };
+	int r;
+
+	if (old)
+		return put_again(c, old, ep, living, err);
+	r = n->why[0] ? err_set(&why, -EEXIST, "%s", n->why) : 0;
+	if (r == 0)
+		r = here(n, ep, &why);
+	if (r == 0)
+		r = tell_now(c, n, ep, &why);
+	if (r < 0 && !living && !cl_is_away(r))
+		return err_set(err, r, "%s", why.msg);
+	return mine_add(c, n, ep, r, &why, err);
 }
 
 static int cl_put(struct ov_dir *dir, const char *net_id,
@@ -311,7 +334,6 @@ static int cl_put(struct ov_dir *dir, const char *net_id,
 	struct cl_net *n;
 	int r;
 
-	(void)living;
 	if (!cl_word_valid(ep->id) || mac_is_none(&ep->mac))
 		return err_set(err, -EINVAL,
 			       "endpoint %.12s: an id and a MAC are needed",
@@ -319,10 +341,8 @@ static int cl_put(struct ov_dir *dir, const char *net_id,
 	pthread_mutex_lock(&c->write);
 	n = cl_net_find(c, net_id);
 	r = n ? 0 : err_set(err, -ENOENT, "network %.12s: not joined", net_id);
-	if (r == 0 && n->why[0])
-		r = err_set(err, -EEXIST, "%s", n->why);
 	if (r == 0)
-		r = put(c, n, ep, err);
+		r = put(c, n, ep, living, err);
 	pthread_mutex_unlock(&c->write);
 	return r;
 }

@@ -88,6 +88,8 @@ static void told(struct cluster *c, struct cl_net *n, int64_t create_rev,
 	n->net.known = true;
 	n->told = true;
 	n->due = false;
+	if (n->why[0])
+		cl_changed(c, n); /* its endpoints are no more cut off */
 	n->why[0] = '\0';
 	pthread_mutex_unlock(&c->lock);
 }

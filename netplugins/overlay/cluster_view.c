@@ -66,6 +66,7 @@ static int view_fill(struct cluster *c, const struct cl_net *n,
 			memcpy(v->fenced[v->fenced_count++], m->ep.id,
 			       sizeof(m->ep.id));
 	v->serial = n->serial;
+	v->partial = !n->rev; /* the first list may be half done */
 	v->stale = c->safe || !n->rev ||
 		   (c->away_ms &&
 		    cl_now_ms() - c->away_ms > (uint64_t)c->lease_s * 1000);

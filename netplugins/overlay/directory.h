@@ -97,6 +97,8 @@ struct ov_dir_ops {
 	 * .put() - an endpoint of this host, told to the others before it returns
 	 * (or as soon as the cluster answers again: then @err stays empty).
 	 * @living: it is there already, from an earlier life: a container has it.
+	 * Then it is never refused for what others have: it is fenced in views
+	 * until it may be told.
 	 * Return: 0; -EADDRINUSE when another endpoint has its address or MAC (@err
 	 * says which, and where); -ESTALE, as .join().
 	 */
