@@ -9,6 +9,9 @@
 
 #include "netplugins/overlay/cluster_priv.h"
 
+/* A request waits for another one's, then for its own: dockerd gives it 30 s. */
+#define WRITE_MS 8000
+
 struct cl_net *cl_net_find(struct cluster *c, const char *net_id)
 {
 	struct cl_net *n;
@@ -48,6 +51,18 @@ DEFINE_CLEANUP(struct cl_net, cl_net_free)
 void cl_wake(struct cluster *c)
 {
 	(void)eventfd_write(c->wake, 1);
+}
+
+void cl_write_begin(struct cluster *c)
+{
+	pthread_mutex_lock(&c->write);
+	etcd_limit(c->rw, WRITE_MS);
+}
+
+void cl_write_end(struct cluster *c)
+{
+	etcd_limit(c->rw, 0);
+	pthread_mutex_unlock(&c->write);
 }
 
 void cl_changed(struct cluster *c, struct cl_net *n)
@@ -140,7 +155,7 @@ static int cl_join(struct ov_dir *dir, struct ov_network *net, struct err *err)
 	if (net->vni > OV_VNI_MAX)
 		return err_set(err, -EINVAL, "VNI %u: not in 1..%u", net->vni,
 			       OV_VNI_MAX);
-	pthread_mutex_lock(&c->write);
+	cl_write_begin(c);
 	n = cl_net_by_key(c, key);
 	r = join_known(c, n, net, key, err);
 	if (r == 1) {
@@ -150,7 +165,7 @@ static int cl_join(struct ov_dir *dir, struct ov_network *net, struct err *err)
 	}
 	if (r == 0)
 		r = join_new(c, net, key, err);
-	pthread_mutex_unlock(&c->write);
+	cl_write_end(c);
 	return r < 0 ? r : 0;
 }
 
@@ -180,7 +195,7 @@ static int cl_leave(struct ov_dir *dir, const char *net_id, struct err *err)
 	struct cl_net *n;
 
 	(void)err;
-	pthread_mutex_lock(&c->write);
+	cl_write_begin(c);
 	n = cl_net_find(c, net_id);
 	if (n) {
 		pthread_mutex_lock(&c->lock);
@@ -191,7 +206,7 @@ static int cl_leave(struct ov_dir *dir, const char *net_id, struct err *err)
 		pthread_mutex_unlock(&c->lock);
 		settle_now(c, n);
 	}
-	pthread_mutex_unlock(&c->write);
+	cl_write_end(c);
 	return 0;
 }
 
@@ -338,12 +353,12 @@ static int cl_put(struct ov_dir *dir, const char *net_id,
 		return err_set(err, -EINVAL,
 			       "endpoint %.12s: an id and a MAC are needed",
 			       ep->id);
-	pthread_mutex_lock(&c->write);
+	cl_write_begin(c);
 	n = cl_net_find(c, net_id);
 	r = n ? 0 : err_set(err, -ENOENT, "network %.12s: not joined", net_id);
 	if (r == 0)
 		r = put(c, n, ep, living, err);
-	pthread_mutex_unlock(&c->write);
+	cl_write_end(c);
 	return r;
 }
 
@@ -355,7 +370,7 @@ static int cl_del(struct ov_dir *dir, const char *net_id,
 	struct cl_mine *m;
 
 	(void)err;
-	pthread_mutex_lock(&c->write);
+	cl_write_begin(c);
 	n = cl_net_find(c, net_id);
 	m = n ? cl_mine_find(n, endpoint_id) : NULL;
 	if (m) {
@@ -367,8 +382,14 @@ static int cl_del(struct ov_dir *dir, const char *net_id,
 			cl_mine_free(c, n, m);
 		else
 			cl_wake(c);
+	} else if (n && n->told && cl_word_valid(endpoint_id) &&
+		   strlen(endpoint_id) < sizeof(m->ep.id) &&
+		   cl_ready(c, NULL) == 0) {
+		/* Of an earlier life that ended before it said so.  If it can't be
+		 * done now it is when the grace is over. */
+		(void)cl_disclaim_id(c, n->key, endpoint_id, NULL);
 	}
-	pthread_mutex_unlock(&c->write);
+	cl_write_end(c);
 	return 0;
 }
 
@@ -412,14 +433,12 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 	if (key && strlen(key) >= sizeof(c->key))
 		return err_set(err, -EINVAL, "a key of %zu characters",
 			       strlen(key));
-	pthread_mutex_lock(&c->write);
 	pthread_mutex_lock(&c->lock);
 	c->vtep = *vtep;
 	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
-	pthread_mutex_unlock(&c->lock);
 	c->host_due = true;
-	pthread_mutex_unlock(&c->write);
-	cl_wake(c);
+	pthread_mutex_unlock(&c->lock);
+	cl_wake(c); /* the thread tells it: who calls this waits for nobody */
 	return 0;
 }
 
@@ -428,7 +447,7 @@ int cluster_adopt(struct ov_dir *dir, struct err *err)
 	struct cluster *c = cl_of(dir);
 
 	(void)err;
-	pthread_mutex_lock(&c->write);
+	cl_write_begin(c);
 	pthread_mutex_lock(&c->lock);
 	c->safe = false;
 	c->safe_why[0] = '\0';
@@ -443,7 +462,7 @@ int cluster_adopt(struct ov_dir *dir, struct err *err)
 	}
 	pthread_mutex_unlock(&c->lock);
 	cl_lease_lost(c);
-	pthread_mutex_unlock(&c->write);
+	cl_write_end(c);
 	return 0;
 }
 

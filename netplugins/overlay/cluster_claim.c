@@ -179,6 +179,20 @@ static int claim_once(struct cluster *c, const struct cl_net *n,
 	return r;
 }
 
+/* An endpoint that was here and is nobody's any more is taken back whole before another
+ * has what was its: its record would name it still, and be the older one. */
+static int take_over(struct cluster *c, const struct cl_net *n,
+		     const struct ov_endpoint *ep, const struct claims *k,
+		     struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 1; r == 0 && i < k->count; i++)
+		if (k->mod[i] && strcmp(k->owner[i].id, ep->id) != 0)
+			r = cl_disclaim_id(c, n->key, k->owner[i].id, err);
+	return r;
+}
+
 int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 	     struct err *err)
 {
@@ -195,6 +209,8 @@ int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 		r = decide(c, n, ep, &k, err);
 		if (r == 0 && told(c, ep, &k))
 			return 0;
+		if (r == 0)
+			r = take_over(c, n, ep, &k, err);
 	}
 	if (r == 0)
 		return err_set(err, -EAGAIN, "endpoint %.12s: fought over",
@@ -275,4 +291,39 @@ int cl_disclaim(struct cluster *c, struct cl_net *n,
 		return err_set(err, -EAGAIN, "endpoint %.12s: fought over",
 			       ep->id);
 	return r < 0 ? r : 0;
+}
+
+int cl_disclaim_kv(struct cluster *c, const char *net_key, const char *id,
+		   const struct etcd_kv *kv, struct err *err)
+{
+	_cleanup_free_ struct cl_net *none = calloc(1, sizeof(*none));
+	const struct cl_net *n = cl_net_by_key(c, net_key);
+	struct ov_endpoint ep = { 0 };
+	char prefix[CL_KEY_MAX];
+
+	if (!none)
+		return err_set(err, -ENOMEM, "etcd");
+	snprintf(none->key, sizeof(none->key), "%s", net_key);
+	none->told = n && n->told;
+	cl_key(c, prefix, "node/%s/ep/%s/", c->node, net_key);
+	if (cl_endpoint_decode(kv, prefix, c->node, &none->net, &ep) < 0)
+		snprintf(ep.id, sizeof(ep.id), "%.64s", id);
+	return cl_disclaim(c, none, &ep, err);
+}
+
+int cl_disclaim_id(struct cluster *c, const char *net_key, const char *id,
+		   struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	char key[CL_KEY_MAX];
+	int r;
+
+	cl_key(c, key, "node/%s/ep/%s/%s", c->node, net_key, id);
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, &head,
+		     err);
+	if (r == 0 && kvs.count)
+		r = cl_disclaim_kv(c, net_key, id, &kvs.v[0], err);
+	etcd_kvs_clear(&kvs);
+	return r;
 }

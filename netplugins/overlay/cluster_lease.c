@@ -11,13 +11,14 @@
 #include <string.h>
 
 #include "lib/fail.h"
+#include "lib/log.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 void cl_lease_lost(struct cluster *c)
 {
 	c->lease = 0;
-	c->host_due = true;
 	pthread_mutex_lock(&c->lock);
+	c->host_due = true;
 	for (struct cl_net *n = c->nets; n; n = n->next) {
 		n->told = false;
 		n->due = true;
@@ -44,6 +45,13 @@ static int twin(struct cluster *c, const struct cl_host_record *rec,
 	return err_set(err, -EEXIST, "%s", c->twin_why);
 }
 
+static void keep_after(struct cluster *c, uint64_t ms)
+{
+	pthread_mutex_lock(&c->lock);
+	c->keep_ms = cl_now_ms() + ms;
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* The lease of an earlier life, or a new one.  @kv: our record; NULL: none. */
 static int lease_get(struct cluster *c, const struct etcd_kv *kv,
 		     struct err *err)
@@ -59,12 +67,49 @@ static int lease_get(struct cluster *c, const struct etcd_kv *kv,
 		if (kv->lease &&
 		    etcd_lease_keep(c->rw, kv->lease, &ttl, NULL) == 0) {
 			c->lease = kv->lease;
+			keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
 			return 0;
 		}
 	}
 	r = etcd_lease_grant(c->rw, c->lease_s, &c->lease, &ttl, &why);
 	cl_note(c, r, &why);
-	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+	if (r < 0)
+		return err_set(err, r, "%s", why.msg);
+	keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
+	cl_wake(c); /* the thread may sleep for longer */
+	return 0;
+}
+
+int cl_lease_keep(struct cluster *c, struct err *err)
+{
+	uint64_t lease, at;
+	unsigned int ttl = 0;
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	at = c->keep_ms;
+	pthread_mutex_unlock(&c->lock);
+	if (cl_now_ms() < at)
+		return 0;
+	cl_write_begin(c);
+	lease = c->lease;
+	cl_write_end(c);
+	if (!lease) {
+		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
+		return 0;
+	}
+	r = etcd_lease_keep(c->ro, lease, &ttl, err);
+	cl_note(c, r, err);
+	if (r == 0)
+		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
+	if (r != -ENOENT)
+		return r;
+	log_warn("op=cluster.lease event=\"expired: all is told again\"");
+	cl_write_begin(c);
+	if (c->lease == lease)
+		cl_lease_lost(c);
+	cl_write_end(c);
+	return 0;
 }
 
 static char *host_text(struct cluster *c)
@@ -126,12 +171,10 @@ static int host_have(struct cluster *c, struct err *err)
 	return r;
 }
 
-int cl_lease_have(struct cluster *c, struct err *err)
+static int lease_have(struct cluster *c, struct err *err)
 {
 	int r = 0;
 
-	if (c->lease && !c->host_due)
-		return 0;
 	for (unsigned int i = 0; r == 0 && i < 4; i++) {
 		r = host_have(c, err);
 		if (r == -ENOENT) { /* it expired meanwhile */
@@ -139,19 +182,34 @@ int cl_lease_have(struct cluster *c, struct err *err)
 			r = 0;
 		}
 	}
-	if (r <= 0)
-		return r < 0 ? r
-			     : err_set(err, -EAGAIN,
-				       "node %s: its record is fought over",
-				       c->node);
-	c->host_due = false;
+	return r ? r
+		 : err_set(err, -EAGAIN, "node %s: its record is fought over",
+			   c->node);
+}
+
+int cl_lease_have(struct cluster *c, struct err *err)
+{
+	bool due;
+	int r;
+
+	/* Before it is read: it may change again while it is written. */
 	pthread_mutex_lock(&c->lock);
-	c->twin_why[0] = '\0';
+	due = c->host_due;
+	c->host_due = false;
+	pthread_mutex_unlock(&c->lock);
+	if (c->lease && !due)
+		return 0;
+	r = lease_have(c, err);
+	pthread_mutex_lock(&c->lock);
+	if (r < 0)
+		c->host_due = true;
+	else
+		c->twin_why[0] = '\0';
 	/* Each network's members are told by a new member record. */
-	for (struct cl_net *n = c->nets; n; n = n->next) {
+	for (struct cl_net *n = c->nets; r >= 0 && n; n = n->next) {
 		n->told = false;
 		n->due = true;
 	}
 	pthread_mutex_unlock(&c->lock);
-	return 0;
+	return r < 0 ? r : 0;
 }

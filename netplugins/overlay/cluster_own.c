@@ -8,6 +8,8 @@
 
 #include "netplugins/overlay/cluster_priv.h"
 
+#define SPELL_MS 1000 /* then the thread's other work has its turn */
+
 struct cl_mine *cl_mine_find(struct cl_net *n, const char *id)
 {
 	struct cl_mine *m;
@@ -153,7 +155,7 @@ static int tell_one(struct cluster *c, struct err *err)
 	struct cl_net *n;
 	int r;
 
-	pthread_mutex_lock(&c->write);
+	cl_write_begin(c);
 	r = cl_lease_have(c, err);
 	if (r == 0) {
 		n = net_due(c);
@@ -162,17 +164,20 @@ static int tell_one(struct cluster *c, struct err *err)
 		if (n && r == 0)
 			r = 1;
 	}
-	pthread_mutex_unlock(&c->write);
+	cl_write_end(c);
 	return r;
 }
 
 int cl_own_tell(struct cluster *c, struct err *err)
 {
+	uint64_t until = cl_now_ms() + SPELL_MS;
 	int r;
 
-	do
+	do {
 		r = tell_one(c, err);
-	while (r == 1);
+		if (r == 1 && cl_lease_keep(c, err) < 0)
+			return -EAGAIN;
+	} while (r == 1 && cl_now_ms() < until);
 	return r;
 }
 
@@ -195,57 +200,83 @@ static const char *split(const char *s, char net[static CL_NAME_MAX])
 	return slash + 1;
 }
 
-static int own_endpoint(struct own *o, const struct etcd_kv *kv,
-			struct err *err)
+/* Is it to be removed? */
+static bool own_endpoint(struct own *o, const struct etcd_kv *kv)
 {
-	_cleanup_free_ struct cl_net *none = NULL;
-	char net[CL_NAME_MAX], prefix[CL_KEY_MAX];
+	char net[CL_NAME_MAX];
 	const char *id = split(kv->key + strlen(o->ep), net);
 	struct cl_net *n = id ? cl_net_by_key(o->c, net) : NULL;
 	struct cl_mine *m = n ? cl_mine_find(n, id) : NULL;
-	struct ov_endpoint ep = { 0 };
 
-	if (!id || (m && m->told && kv->lease == o->c->lease)) {
-		if (m)
-			m->due = m->gone; /* it is there */
-		return 0;
-	}
-	if (m || !o->grace)
-		return 0;
-	none = calloc(1, sizeof(*none));
-	if (!none)
-		return err_set(err, -ENOMEM, "etcd");
-	memcpy(none->key, net, sizeof(none->key));
-	none->told = n && n->told;
-	cl_key(o->c, prefix, "node/%s/ep/%s/", o->c->node, net);
-	if (cl_endpoint_decode(kv, prefix, o->c->node, &none->net, &ep) < 0)
-		snprintf(ep.id, sizeof(ep.id), "%.64s", id);
-	return cl_disclaim(o->c, none, &ep, err);
+	if (m && m->told && kv->lease == o->c->lease)
+		m->due = m->gone; /* it is there */
+	return id && !m && o->grace;
 }
 
-static int own_net(struct own *o, const struct etcd_kv *kv, struct err *err)
+static bool own_net(struct own *o, const struct etcd_kv *kv)
 {
-	const char *key = kv->key + strlen(o->net);
-	struct cl_net *n = cl_net_by_key(o->c, key);
+	struct cl_net *n = cl_net_by_key(o->c, kv->key + strlen(o->net));
 
 	if (n && kv->lease == o->c->lease)
 		n->due = n->gone;
-	if (n || !o->grace)
-		return 0;
-	return cl_net_untell_key(o->c, key, err);
+	return !n && o->grace;
 }
 
-static int own_record(struct own *o, const struct etcd_kv *kv, struct err *err)
+static bool own_record(struct own *o, const struct etcd_kv *kv)
 {
 	if (!strcmp(kv->key, o->host)) {
 		o->host_there = kv->lease == o->c->lease;
-		return 0;
+		return false;
 	}
 	if (!strncmp(kv->key, o->ep, strlen(o->ep)))
-		return own_endpoint(o, kv, err);
+		return own_endpoint(o, kv);
 	if (!strncmp(kv->key, o->net, strlen(o->net)))
-		return own_net(o, kv, err);
-	return 0;
+		return own_net(o, kv);
+	return false;
+}
+
+static int endpoint_remove(struct own *o, const struct etcd_kv *kv,
+			   struct err *err)
+{
+	char net[CL_NAME_MAX];
+	const char *id = split(kv->key + strlen(o->ep), net);
+
+	return cl_disclaim_kv(o->c, net, id, kv, err);
+}
+
+/* One that is nobody's, if it still is. */
+static int own_remove(struct own *o, const struct etcd_kv *kv, struct err *err)
+{
+	int r = 0;
+
+	cl_write_begin(o->c);
+	if (own_record(o, kv))
+		r = !strncmp(kv->key, o->ep, strlen(o->ep))
+			    ? endpoint_remove(o, kv, err)
+			    : cl_net_untell_key(o->c, kv->key + strlen(o->net),
+						err);
+	cl_write_end(o->c);
+	return r;
+}
+
+/* @stale: of each of @kvs, is it nobody's?  One at a time, so that a request's turn
+ * comes between two. */
+static int own_sweep(struct own *o, const struct etcd_kvs *kvs,
+		     const bool *stale, struct err *err)
+{
+	uint64_t until = cl_now_ms() + SPELL_MS;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < kvs->count; i++) {
+		if (!stale[i])
+			continue;
+		if (cl_now_ms() >= until)
+			return 1;
+		r = own_remove(o, &kvs->v[i], err);
+		if (r == 0)
+			r = cl_lease_keep(o->c, err);
+	}
+	return r;
 }
 
 /* Under ->write.  What stays due was not there: to be told again; what is fenced may
@@ -275,31 +306,50 @@ static void due_is_untold(struct cluster *c, bool host_there)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Return: owned; which of @ret are nobody's; NULL: @r says why. */
+static bool *own_read(struct own *o, struct etcd_kvs *ret, int *r,
+		      struct err *err)
+{
+	struct cluster *c = o->c;
+	char key[CL_KEY_MAX], end[CL_KEY_MAX];
+	struct etcd_head head;
+	bool *stale = NULL;
+
+	cl_key(c, key, "node/%s/", c->node);
+	cl_key(c, end, "node/%s0", c->node);
+	cl_write_begin(c);
+	*r = cl_range(c, c->rw, &(struct etcd_range){ .key = key, .end = end },
+		      ret, &head, err);
+	if (*r == 0) {
+		stale = calloc(ret->count + 1, sizeof(*stale));
+		if (!stale)
+			*r = err_set(err, -ENOMEM, "etcd");
+	}
+	if (stale) {
+		all_due(c);
+		for (size_t i = 0; i < ret->count; i++)
+			stale[i] = own_record(o, &ret->v[i]);
+		due_is_untold(c, o->host_there);
+	}
+	cl_write_end(c);
+	return stale;
+}
+
 int cl_own_check(struct cluster *c, struct err *err)
 {
 	struct own o = { .c = c,
 			 .grace = cl_now_ms() - c->begin_ms >
 				  (uint64_t)c->grace_s * 1000 };
-	char key[CL_KEY_MAX], end[CL_KEY_MAX];
+	_cleanup_free_ bool *stale = NULL;
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	int r;
 
-	cl_key(c, key, "node/%s/", c->node);
-	cl_key(c, end, "node/%s0", c->node);
 	cl_key(c, o.ep, "node/%s/ep/", c->node);
 	cl_key(c, o.net, "node/%s/net/", c->node);
 	cl_key(c, o.host, "node/%s/host", c->node);
-	pthread_mutex_lock(&c->write);
-	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key, .end = end },
-		     &kvs, &head, err);
-	if (r == 0)
-		all_due(c);
-	for (size_t i = 0; r == 0 && i < kvs.count; i++)
-		r = own_record(&o, &kvs.v[i], err);
-	if (r == 0)
-		due_is_untold(c, o.host_there);
-	pthread_mutex_unlock(&c->write);
+	stale = own_read(&o, &kvs, &r, err);
+	if (stale)
+		r = own_sweep(&o, &kvs, stale, err);
 	etcd_kvs_clear(&kvs);
 	return r;
 }

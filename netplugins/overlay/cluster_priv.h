@@ -68,10 +68,11 @@ struct cluster {
 
 	pthread_mutex_t write;
 	uint64_t lease; /* 0: none */
-	bool host_due;  /* its record is to be written */
 
 	pthread_mutex_t lock;
 	bool stop;
+	bool host_due;    /* its record is to be written */
+	uint64_t keep_ms; /* when the lease is to be kept; without: to be had */
 	struct ip_addr vtep;
 	char key[OV_KEY_MAX];
 	struct cl_net *nets; /* owned */
@@ -96,6 +97,9 @@ static inline struct cluster *cl_of(struct ov_dir *dir)
 
 uint64_t cl_now_ms(void);
 void cl_wake(struct cluster *c);
+/* ->write, for at most 8 s: what etcd has not done by then fails. */
+void cl_write_begin(struct cluster *c);
+void cl_write_end(struct cluster *c);
 /* Under ->lock: a view is another from now on. */
 void cl_changed(struct cluster *c, struct cl_net *n);
 /* Under either lock. */
@@ -182,11 +186,21 @@ int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 int cl_disclaim(struct cluster *c, struct cl_net *n,
 		const struct ov_endpoint *ep, struct err *err);
 
+/* The same of an endpoint that nobody has here any more: its record says of what. */
+int cl_disclaim_id(struct cluster *c, const char *net_key, const char *id,
+		   struct err *err);
+/* @kv: that record, as it was read. */
+int cl_disclaim_kv(struct cluster *c, const char *net_key, const char *id,
+		   const struct etcd_kv *kv, struct err *err);
+
 /* cluster_lease.c; under ->write. */
 /* A lease, and this host's record by it. */
 int cl_lease_have(struct cluster *c, struct err *err);
 /* It is gone: all must be told again. */
 void cl_lease_lost(struct cluster *c);
+/* Without ->write, by the thread, as often as it likes: keeps the lease when it is
+ * time.  Return: 0, even if it is gone; -errno: etcd could not be asked. */
+int cl_lease_keep(struct cluster *c, struct err *err);
 
 /* cluster_read.c: what other hosts have; the thread's. */
 int cl_list(struct cluster *c, const char *key, struct err *err);
@@ -207,7 +221,9 @@ void cl_mine_free(struct cluster *c, struct cl_net *n, struct cl_mine *m);
 /* Do what is due of @n; a left one is freed by it.  Return: 1: and once more, please;
  * 0; -errno: etcd could not be asked. */
 int cl_net_settle(struct cluster *c, struct cl_net *n, struct err *err);
-/* Tell etcd all that is due.  Return: 0; -errno: it could not be asked. */
+/* These two end after about a second.  Return: 0; 1: there is more to do; -errno: etcd
+ * could not be asked. */
+/* Tell etcd what is due. */
 int cl_own_tell(struct cluster *c, struct err *err);
 /* Compare what etcd has of this host with what it should: what is missing is due, what
  * nobody put is removed, when the grace is over. */

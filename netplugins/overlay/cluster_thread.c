@@ -28,9 +28,11 @@ struct turn {
 	struct etcd_watch *watch; /* owned; NULL: none */
 	unsigned int gen;         /* of the networks it is of */
 	size_t member;            /* whom it is with */
-	uint64_t opened_ms, keep_ms, list_ms,
+	uint64_t opened_ms, tell_ms, list_ms,
 		retry_ms;        /* when; due from then on */
 	unsigned int backoff_ms; /* 0: all is well */
+	bool tell_more;          /* at once, when all else had its turn */
+	bool check_more;
 };
 
 /* What was told of: hosts of one network. */
@@ -55,34 +57,6 @@ static void watch_close(struct turn *t)
 	etcd_watch_close(take_ptr(t->watch));
 }
 
-static int keep(struct turn *t, struct err *err)
-{
-	struct cluster *c = t->c;
-	unsigned int ttl = 0;
-	uint64_t lease;
-	int r;
-
-	pthread_mutex_lock(&c->write);
-	lease = c->lease;
-	pthread_mutex_unlock(&c->write);
-	if (!lease)
-		return 0;
-	r = etcd_lease_keep(c->ro, lease, &ttl, err);
-	cl_note(c, r, err);
-	if (r == -ENOENT) {
-		log_warn("op=cluster.lease event=\"expired: all is told "
-			 "again\"");
-		pthread_mutex_lock(&c->write);
-		if (c->lease == lease)
-			cl_lease_lost(c);
-		pthread_mutex_unlock(&c->write);
-		return 0;
-	}
-	if (r == 0)
-		t->keep_ms = cl_now_ms() + (uint64_t)c->lease_s * 1000 / 3;
-	return r;
-}
-
 /* The keys of the networks here, owned; @fresh: only those never listed. */
 static char (*net_keys(struct cluster *c, bool fresh,
 		       size_t *count))[CL_NAME_MAX]
@@ -102,12 +76,54 @@ static char (*net_keys(struct cluster *c, bool fresh,
 	return keys;
 }
 
-/* When etcd is full, what others have goes on being read. */
-static int tell(struct cluster *c, struct err *err)
+/* When etcd is full, what others have goes on being read.  What needs a new lease then is
+ * not asked for again at once. */
+static int tell(struct turn *t, struct err *err)
 {
-	int r = cl_own_tell(c, err);
+	struct cluster *c = t->c;
+	int r;
 
-	return r == -ENOSPC ? 0 : r;
+	if (cl_now_ms() < t->tell_ms)
+		return 0;
+	r = cl_own_tell(c, err);
+	t->tell_more = r == 1;
+	if (r == -ENOSPC) {
+		cl_write_begin(c);
+		if (!c->lease)
+			t->tell_ms = cl_now_ms() + between(2000, 4000);
+		cl_write_end(c);
+	}
+	return r == -ENOSPC || r == 1 ? 0 : r;
+}
+
+static int check(struct turn *t, struct err *err)
+{
+	int r = cl_own_check(t->c, err);
+
+	t->check_more = r == 1;
+	return r == 1 ? 0 : r;
+}
+
+/* Is etcd not to be asked of the next network either? */
+static bool is_over(int r)
+{
+	return r == -EAGAIN || r == -ETIMEDOUT || r == -EACCES || r == -ESTALE;
+}
+
+/* One that can't be listed does not keep the others from it. */
+static int list_nets(struct cluster *c, char (*keys)[CL_NAME_MAX], size_t count,
+		     struct err *err)
+{
+	int r = 0, ret = 0;
+
+	for (size_t i = 0; i < count && !is_over(r); i++) {
+		r = cl_list(c, keys[i], err);
+		if (r == 0)
+			r = cl_lease_keep(c, err);
+		if (r < 0)
+			ret = r;
+	}
+	return ret;
 }
 
 static int list(struct turn *t, struct err *err)
@@ -126,12 +142,12 @@ static int list(struct turn *t, struct err *err)
 	keys = net_keys(c, !all, &count);
 	if (!keys)
 		return err_set(err, -ENOMEM, "etcd");
-	if (all)
-		r = cl_own_check(c, err);
+	if (all || t->check_more)
+		r = check(t, err);
 	if (r == 0 && all)
-		r = tell(c, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = cl_list(c, keys[i], err);
+		r = tell(t, err);
+	if (r == 0)
+		r = list_nets(c, keys, count, err);
 	if (r == 0 && all)
 		t->list_ms = now + between(s * 2 / 3, s * 4 / 3);
 	if (r < 0) {
@@ -216,10 +232,10 @@ static int round_once(struct turn *t, struct err *err)
 
 	if (t->backoff_ms)
 		r = probe(t->c, err);
-	if (r == 0 && cl_now_ms() >= t->keep_ms)
-		r = keep(t, err);
 	if (r == 0)
-		r = tell(t->c, err);
+		r = cl_lease_keep(t->c, err);
+	if (r == 0)
+		r = tell(t, err);
 	if (r == 0)
 		r = list(t, err);
 	if (r == 0)
@@ -360,11 +376,15 @@ static unsigned int until(const struct turn *t)
 
 	if (t->retry_ms > now)
 		return (unsigned int)(t->retry_ms - now);
-	if (t->keep_ms < next)
-		next = t->keep_ms;
+	if (t->tell_more || t->check_more)
+		return 0;
+	if (t->tell_ms > now && t->tell_ms < next)
+		next = t->tell_ms;
 	if (t->list_ms < next)
 		next = t->list_ms;
 	pthread_mutex_lock(&t->c->lock);
+	if (t->c->keep_ms < next)
+		next = t->c->keep_ms;
 	if (t->gen != t->c->gen && t->opened_ms + REOPEN_MS < next)
 		next = t->opened_ms + REOPEN_MS;
 	pthread_mutex_unlock(&t->c->lock);

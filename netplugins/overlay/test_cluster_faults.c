@@ -3,6 +3,7 @@
 #include "netplugins/overlay/cluster_test.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -130,6 +131,188 @@ static void what_another_has_by_now_is_fenced(void **state)
 	box_view_gets(a, "n1", (struct box_want){ .hosts = 1 });
 	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
 	box_host_close(a);
+	box_host_close(b);
+}
+
+static uint64_t serial_of(struct ov_dir *d, const char *net)
+{
+	struct ov_view v = { 0 };
+	uint64_t serial;
+
+	assert_int_equal(d->ops->view(d, net, &v, NULL), 0);
+	serial = v.serial;
+	ov_view_free(&v);
+	return serial;
+}
+
+/* What a container has already is kept, and cut off while another has its address. */
+static void what_lives_is_fenced_not_refused(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint ep = box_endpoint("e9", "10.1.0.2");
+	struct ov_endpoint twin = box_endpoint("e8", "10.1.0.2");
+	struct err err = { 0 };
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	assert_int_equal(b->ops->put(b, "n1", &ep, false, &err), -EADDRINUSE);
+	err.msg[0] = '\0';
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(b->ops->put(b, "n1", &ep, true, &err), 0);
+		assert_string_equal(err.msg, "");
+	}
+	assert_int_equal(b->ops->put(b, "n1", &twin, true, &err), 0);
+	box_view_gets(
+		b, "n1",
+		(struct box_want){ .hosts = 1, .endpoints = 1, .fenced = 2 });
+	assert_true(box_says(b, "cut off: address 10.1.0.2 is endpoint e1's"));
+	assert_int_equal(b->ops->put(b, "n1", &ep, false, &err), -EADDRINUSE);
+	assert_int_equal(b->ops->del(b, "n1", "e8", NULL), 0);
+	/* It is free again. */
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1 });
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_host_close(a);
+	box_host_close(b);
+}
+
+static void a_network_that_is_ours_again_is_told(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint ep = box_endpoint("e2", "10.1.0.3");
+	struct ov_dir *a;
+	uint64_t serial;
+	char text[128];
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	snprintf(text, sizeof(text),
+		 "{\"pool4\":\"10.1.0.0/16\",\"vni\":%u,\"encrypt\":true}",
+		 box_joined(a, net));
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_raw_put("net/n.shop", text);
+	assert_int_equal(etcd_lease_revoke(box()->raw, box_lease_of("a"), NULL),
+			 0);
+	box_view_gets(a, "n1", (struct box_want){ .fenced = 1 });
+	assert_int_equal(a->ops->put(a, "n1", &ep, false, NULL), -EEXIST);
+	assert_int_equal(a->ops->put(a, "n1", &ep, true, NULL), 0);
+	box_view_gets(a, "n1", (struct box_want){ .fenced = 2 });
+	serial = serial_of(a, "n1");
+	strcpy(strstr(text, ",\"encrypt\""), "}");
+	box_raw_put("net/n.shop", text);
+	box_view_gets(a, "n1", (struct box_want){ 0 });
+	assert_true(serial_of(a, "n1") > serial);
+	box_keys_get("node/a/ep/", 2);
+	box_host_close(a);
+}
+
+/* Whoever has much to tell keeps its lease meanwhile. */
+static void much_to_tell_keeps_the_lease(void **state)
+{
+	enum { MANY = 4000 };
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	char id[16], addr[16];
+	struct timespec start;
+	struct ov_dir *a;
+	uint64_t lease;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	kill(box()->one.pid[0], SIGSTOP);
+	for (unsigned int i = 0; i < MANY; i++) {
+		snprintf(id, sizeof(id), "e%u", i);
+		snprintf(addr, sizeof(addr), "10.1.%u.%u", 1 + i / 250,
+			 1 + i % 250);
+		box_has_put(a, "n1", box_endpoint(id, addr));
+	}
+	kill(box()->one.pid[0], SIGCONT);
+	while (box_keys("node/a/ep/") == 0)
+		poll(NULL, 0, 20);
+	lease = box_lease_of("a");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (box_keys("node/a/ep/") < MANY) {
+		if (test_ms_since(&start) > 60000)
+			fail_msg("%zu told", box_keys("node/a/ep/"));
+		poll(NULL, 0, 50);
+	}
+	assert_int_equal(box_lease_of("a"), lease);
+	box_host_close(a);
+}
+
+/* What an earlier life left is named by its id, or by who has its address next. */
+static void what_an_earlier_life_left_is_taken_back(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint next = box_endpoint("e3", "10.1.0.3");
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
+	box_host_close(a);
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	assert_int_equal(box_keys("node/a/ep/"), 1);
+	assert_int_equal(box_keys("addr/") + box_keys("mac/"), 2);
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	assert_int_equal(a->ops->del(a, "n1", "../e2", NULL), 0);
+	next.mac.bytes[5] ^= 1;
+	box_has_put(a, "n1", next);
+	assert_int_equal(box_keys("node/a/ep/"), 1);
+	assert_int_equal(box_keys("addr/") + box_keys("mac/"), 2);
+	box_host_close(a);
+}
+
+struct putter {
+	struct ov_dir *dir;
+	pthread_t thread;
+};
+
+static void *putter_run(void *arg)
+{
+	struct putter *p = arg;
+	struct ov_endpoint ep = box_endpoint("e1", "10.1.0.2");
+
+	(void)p->dir->ops->put(p->dir, "n1", &ep, false, NULL);
+	return NULL;
+}
+
+/* A request waits for etcd; who tells this host's address waits for neither. */
+static void an_address_is_told_without_waiting(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ip_addr moved = box_addr("192.0.2.9");
+	struct putter p = { 0 };
+	struct timespec start;
+	struct ov_dir *b;
+
+	BOX_OR_SKIP();
+	p.dir = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(p.dir, net);
+	box_joined(b, net);
+	kill(box()->one.pid[0], SIGSTOP);
+	pthread_create(&p.thread, NULL, putter_run, &p);
+	poll(NULL, 0, 200);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(cluster_host_set(p.dir, &moved, "key", NULL), 0);
+	assert_in_range(test_ms_since(&start), 0, 300);
+	pthread_join(p.thread, NULL);
+	kill(box()->one.pid[0], SIGCONT);
+	box_view_gets(b, "n1",
+		      (struct box_want){ .hosts = 1,
+					 .endpoints = 1,
+					 .vtep = "192.0.2.9" });
+	box_host_close(p.dir);
 	box_host_close(b);
 }
 
@@ -283,6 +466,7 @@ static void full_still_takes_back(void **state)
 	struct etcd_result res = { 0 };
 	struct ov_dir *a, *b;
 	char big[20001];
+	clock_t used;
 	int r = 0;
 
 	BOX_OR_SKIP();
@@ -311,6 +495,13 @@ static void full_still_takes_back(void **state)
 	assert_int_equal(b->ops->leave(b, "n1", NULL), 0);
 	box_view_gets(a, "n1", (struct box_want){ 0 }); /* it goes on reading */
 	assert_true(box_says(a, "alarm NOSPACE"));
+	/* One that gets no lease does not ask for it all the time. */
+	box_host_close(b);
+	b = box_host_at(&s, "d", "d", "192.0.2.4");
+	box_comes_to_say(b, "alarm NOSPACE");
+	used = clock();
+	poll(NULL, 0, 1000);
+	assert_true(clock() - used < CLOCKS_PER_SEC / 5);
 	box_host_close(a);
 	box_host_close(b);
 	etcd_servers_stop(&s);
@@ -404,6 +595,11 @@ int main(int argc, char **argv)
 		BY_HAND(a_dead_host_goes_and_a_quick_one_stays),
 		BY_HAND(etcd_away_is_waited_for),
 		BY_HAND(what_another_has_by_now_is_fenced),
+		BY_HAND(what_lives_is_fenced_not_refused),
+		BY_HAND(a_network_that_is_ours_again_is_told),
+		BY_HAND(much_to_tell_keeps_the_lease),
+		BY_HAND(what_an_earlier_life_left_is_taken_back),
+		BY_HAND(an_address_is_told_without_waiting),
 		BY_HAND(what_no_host_writes_is_ignored),
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(another_etcd_is_not_believed),
