@@ -29,6 +29,32 @@ static void check_etcd(const struct cluster *c, FILE *f)
 		fprintf(f, "%s\n", c->twin_why);
 }
 
+static void check_peer(const struct cluster *c, const struct cl_net *n,
+		       const struct cl_peer *p, FILE *f)
+{
+	if (p->big)
+		fprintf(f,
+			"network %.12s: the records of host %s are more than "
+			"etcd answers at once: all %" PRIu64 " are ignored\n",
+			n->net.id, p->node, p->total);
+	else if (p->total > CL_ENDPOINTS_MAX)
+		fprintf(f,
+			"network %.12s: host %s has %" PRIu64
+			" endpoints: no more than %d are read\n",
+			n->net.id, p->node, p->total, CL_ENDPOINTS_MAX);
+	else if (p->ignored)
+		fprintf(f,
+			"network %.12s: %" PRIu64
+			" records of host %s are not as a host "
+			"writes them: ignored\n",
+			n->net.id, p->ignored, p->node);
+	if (ip_equal(&p->host.vtep, &c->vtep))
+		fprintf(f,
+			"host %s says that this host's address is its "
+			"own: ignored\n",
+			p->node);
+}
+
 static void check_net(const struct cluster *c, const struct cl_net *n, FILE *f)
 {
 	for (const struct cl_mine *m = n->mine; m; m = m->next)
@@ -39,21 +65,18 @@ static void check_net(const struct cluster *c, const struct cl_net *n, FILE *f)
 				m->ep.id, n->net.id, m->why);
 	if (n->why[0])
 		fprintf(f, "network %.12s is cut off: %s\n", n->net.id, n->why);
-	for (size_t i = 0; i < n->count; i++) {
-		const struct cl_peer *p = &n->peers[i];
-
-		if (p->ignored)
-			fprintf(f,
-				"network %.12s: %" PRIu64
-				" records of host %s are not as a host "
-				"writes them: ignored\n",
-				n->net.id, p->ignored, p->node);
-		if (ip_equal(&p->host.vtep, &c->vtep))
-			fprintf(f,
-				"host %s says that this host's address is its "
-				"own: ignored\n",
-				p->node);
-	}
+	if (n->too_many)
+		fprintf(f,
+			"network %.12s: %" PRIu64
+			" hosts are more than the %d that are read: ignored\n",
+			n->net.id, n->too_many, CL_HOSTS_MAX);
+	if (n->twice)
+		fprintf(f,
+			"network %.12s: %zu endpoints of other hosts have an "
+			"address or MAC that an older one has: ignored\n",
+			n->net.id, n->twice);
+	for (size_t i = 0; i < n->count; i++)
+		check_peer(c, n, &n->peers[i], f);
 }
 
 void cl_check(struct ov_dir *dir, void (*fn)(void *ctx, const char *line),

@@ -30,7 +30,8 @@ void cl_note(struct cluster *c, int r, const struct err *err)
 	pthread_mutex_lock(&c->lock);
 	if (r == -ENOSPC)
 		c->full = true;
-	if (r == 0 || r == -ENOENT || r == -ENOSPC) {
+	/* An answer too long is one. */
+	if (r == 0 || r == -ENOENT || r == -ENOSPC || r == -EMSGSIZE) {
 		c->away_ms = 0;
 	} else {
 		if (!c->away_ms)

@@ -28,15 +28,27 @@ struct cl_mine {
 	struct cl_mine *next;
 };
 
+/* Of one network, whoever is in it: what is above is not read, and counted. */
+#define CL_HOSTS_MAX     1024
+#define CL_ENDPOINTS_MAX 4096 /* of a host */
+
+/* An endpoint of another host. */
+struct cl_theirs {
+	struct ov_endpoint ep;
+	int64_t create_rev; /* of its record: of two that say one address the
+			     * older is right */
+};
+
 /* Another host, in one network. */
 struct cl_peer {
 	char node[OV_NODE_MAX];
 	int64_t rev;    /* of its member record when it was read; 0: never */
 	uint64_t total; /* records of endpoints, valid or not */
 	uint64_t ignored;
+	bool big;            /* more than etcd answers at once: none is read */
 	struct ov_host host; /* .vtep none: not there */
 	int64_t host_rev;
-	struct ov_endpoint *eps; /* owned */
+	struct cl_theirs *eps; /* owned */
 	size_t count;
 };
 
@@ -51,7 +63,9 @@ struct cl_net {
 	struct cl_mine *mine;  /* owned */
 	struct cl_peer *peers; /* owned */
 	size_t count;
-	int64_t rev; /* etcd's, when it was listed; 0: never */
+	uint64_t too_many; /* hosts that are not read */
+	size_t twice;      /* endpoints not shown: an older one says the same */
+	int64_t rev;       /* etcd's, when it was listed; 0: never */
 	uint64_t serial;
 	bool changed; /* since .changed() */
 	struct cl_net *next;

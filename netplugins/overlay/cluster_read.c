@@ -54,28 +54,28 @@ static void peer_drop(struct cl_net *n, struct cl_peer *p)
 static int eps_all(struct cl_net *n, struct cl_peer *p, const char *prefix,
 		   const struct etcd_kvs *got)
 {
-	struct ov_endpoint *eps = calloc(got->count + 1, sizeof(*eps));
+	struct cl_theirs *eps = calloc(got->count + 1, sizeof(*eps));
 
 	if (!eps)
 		return -ENOMEM;
 	free(p->eps);
 	p->eps = eps;
 	p->count = 0;
-	p->ignored = 0;
-	for (size_t i = 0; i < got->count; i++)
+	for (size_t i = 0; i < got->count; i++) {
+		eps[p->count].create_rev = got->v[i].create_rev;
 		if (cl_endpoint_decode(&got->v[i], prefix, p->node, &n->net,
-				       &eps[p->count]) == 0)
+				       &eps[p->count].ep) == 0)
 			p->count++;
-		else
-			p->ignored++;
+	}
 	p->total = got->total;
+	p->ignored = got->total - p->count;
 	return 0;
 }
 
-static struct ov_endpoint *ep_find(struct cl_peer *p, const char *id)
+static struct cl_theirs *ep_find(struct cl_peer *p, const char *id)
 {
 	for (size_t i = 0; i < p->count; i++)
-		if (!strcmp(p->eps[i].id, id))
+		if (!strcmp(p->eps[i].ep.id, id))
 			return &p->eps[i];
 	return NULL;
 }
@@ -85,9 +85,12 @@ static struct ov_endpoint *ep_find(struct cl_peer *p, const char *id)
 static int eps_more(struct cl_net *n, struct cl_peer *p, const char *prefix,
 		    const struct etcd_kvs *got)
 {
-	struct ov_endpoint ep, *eps, *old;
+	struct cl_theirs *eps, *old;
+	struct ov_endpoint ep;
 	uint64_t added = 0;
 
+	if (got->total > CL_ENDPOINTS_MAX)
+		return 1;
 	eps = realloc(p->eps, (p->count + got->count + 1) * sizeof(*eps));
 	if (!eps)
 		return -ENOMEM;
@@ -101,7 +104,8 @@ static int eps_more(struct cl_net *n, struct cl_peer *p, const char *prefix,
 			old = &p->eps[p->count++];
 			added++;
 		}
-		*old = ep;
+		old->ep = ep;
+		old->create_rev = got->v[i].create_rev;
 	}
 	p->total += added;
 	return p->total != got->total || p->ignored;
@@ -125,6 +129,8 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	}
 	if (!p && !whole)
 		return 1;
+	if (!p && n->count >= CL_HOSTS_MAX)
+		return 0; /* counted when they are listed */
 	if (!p)
 		p = peer_add(n, node);
 	if (!p)
@@ -141,15 +147,17 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
 	p->host.vtep = host.vtep;
 	memcpy(p->host.key, host.key, sizeof(p->host.key));
+	p->big = false;
 	p->host_rev = got[1].count ? got[1].v[0].mod_rev : 0;
 	p->rev = got[0].v[0].mod_rev;
 	cl_changed(c, n);
 	return 0;
 }
 
-/* @since: the revision up to which it was read; 0: never. */
+/* @since: the revision up to which it was read; 0: never.  @big: count its endpoints,
+ * no more. */
 static void fetch_gets(struct cluster *c, const char *net, const char *node,
-		       int64_t since, struct etcd_txn *t)
+		       int64_t since, bool big, struct etcd_txn *t)
 {
 	char key[CL_KEY_MAX], end[CL_KEY_MAX];
 
@@ -162,6 +170,8 @@ static void fetch_gets(struct cluster *c, const char *net, const char *node,
 	etcd_txn_get(t,
 		     &(struct etcd_range){ .key = key,
 					   .end = end,
+					   .limit = CL_ENDPOINTS_MAX,
+					   .count_only = big,
 					   .min_mod = since ? since + 1 : 0 });
 }
 
@@ -194,7 +204,7 @@ static int fetch_once(struct cluster *c, const char *net, node_name *nodes,
 		return err_set(err, -ENOMEM, "network %s", net);
 	since_when(c, net, nodes, count, since);
 	for (size_t i = 0; i < count; i++)
-		fetch_gets(c, net, nodes[i], since[i], t);
+		fetch_gets(c, net, nodes[i], since[i], false, t);
 	r = cl_txn(c, c->ro, t, &res, err);
 	if (r < 0)
 		return r;
@@ -219,6 +229,34 @@ static int fetch_batch(struct cluster *c, const char *net, node_name *nodes,
 	return r > 0 ? fetch_once(c, net, nodes, (size_t)r, err) : r;
 }
 
+/* A host whose records are more than etcd answers at once: it has no endpoints, and is
+ * not in the way of others. */
+static int fetch_big(struct cluster *c, const char *net, const char *node,
+		     struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	struct cl_peer *p;
+	struct cl_net *n;
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "network %s", net);
+	fetch_gets(c, net, node, 0, true, t);
+	r = cl_txn(c, c->ro, t, &res, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	n = cl_net_by_key(c, net);
+	r = n ? peer_take(c, n, node, true, res.got) : 0;
+	p = n ? peer_find(n, node) : NULL;
+	if (p)
+		p->big = true;
+	pthread_mutex_unlock(&c->lock);
+	etcd_result_clear(&res);
+	return r < 0 ? err_set(err, r, "network %s", net) : 0;
+}
+
 int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 	     size_t count, struct err *err)
 {
@@ -234,6 +272,10 @@ int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 			n = 0;
 			r = 0;
 		}
+		if (r == -EMSGSIZE)
+			r = fetch_big(c, key, nodes[i], err);
+		if (r == 0)
+			r = cl_lease_keep(c, err);
 	}
 	return r;
 }
@@ -248,7 +290,8 @@ struct member {
 struct members {
 	struct member *v; /* owned; in the order of their names */
 	size_t count;
-	int64_t rev; /* etcd's, at the first page */
+	uint64_t total; /* with those that are too many */
+	int64_t rev;    /* etcd's, at the first page */
 };
 
 static void members_clear(struct members *m)
@@ -265,7 +308,7 @@ static int members_add(struct members *m, const struct etcd_kvs *kvs,
 	if (!v)
 		return -ENOMEM;
 	m->v = v;
-	for (size_t i = 0; i < kvs->count; i++) {
+	for (size_t i = 0; i < kvs->count && m->count <= CL_HOSTS_MAX; i++) {
 		const char *key = kvs->v[i].key;
 
 		if (strlen(key) <= prefix_len ||
@@ -290,14 +333,16 @@ static int members_list(struct cluster *c, const char *net, struct members *m,
 	cl_key(c, prefix, "member/%s/", net);
 	cl_key(c, end, "member/%s0", net);
 	memcpy(key, prefix, sizeof(key));
-	while (r == 0 && more) {
+	while (r == 0 && more && m->count <= CL_HOSTS_MAX) {
 		struct etcd_kvs kvs = { 0 };
 
 		r = cl_range(c, c->ro, &q, &kvs, &head, err);
 		if (r < 0)
 			break;
-		if (!m->rev)
+		if (!m->rev) {
 			m->rev = head.revision;
+			m->total = kvs.total;
+		}
 		if (members_add(m, &kvs, strlen(prefix)) < 0)
 			r = err_set(err, -ENOMEM, "network %s", net);
 		more = kvs.more && kvs.count;
@@ -338,6 +383,7 @@ static int compare(struct cluster *c, struct cl_net *n, const struct members *m,
 			peer_drop(n, &n->peers[i]);
 			cl_changed(c, n);
 		}
+	n->too_many = m->count > CL_HOSTS_MAX ? m->total - m->count : 0;
 	*count = 0;
 	for (size_t i = 0; i < m->count; i++) {
 		if (!strcmp(m->v[i].node, c->node))

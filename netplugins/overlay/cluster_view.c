@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the driver is shown of a network: what was read, without what can't be. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "netplugins/overlay/cluster_priv.h"
@@ -31,21 +32,129 @@ static bool host_valid(struct cluster *c, const struct cl_net *n,
 	return true;
 }
 
-static void view_peer(const struct cl_net *n, const struct cl_peer *p,
-		      struct ov_view *v)
+/* One that could be shown. */
+struct shown {
+	const struct cl_theirs *at;
+	struct ip_addr vtep;
+	bool twice;
+};
+
+static int shown_order(const struct shown *a, const struct shown *b)
 {
-	v->hosts[v->host_count++] = p->host;
-	for (size_t i = 0; i < p->count; i++) {
-		if (ours(n, &p->eps[i]))
-			continue;
-		v->endpoints[v->endpoint_count] = p->eps[i];
-		v->endpoints[v->endpoint_count++].vtep = p->host.vtep;
+	int r;
+
+	if (a->at->create_rev != b->at->create_rev)
+		return a->at->create_rev < b->at->create_rev ? -1 : 1;
+	r = strcmp(a->at->ep.node, b->at->ep.node);
+	return r ? r : strcmp(a->at->ep.id, b->at->ep.id);
+}
+
+static int by_mac(const void *x, const void *y)
+{
+	const struct shown *a = x, *b = y;
+	int r = memcmp(&a->at->ep.mac, &b->at->ep.mac, sizeof(a->at->ep.mac));
+
+	return r ? r : shown_order(a, b);
+}
+
+static int addr_cmp(const struct ip_addr *a, const struct ip_addr *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(a->bytes, b->bytes, ip_bytes(a));
+}
+
+static int by_addr4(const void *x, const void *y)
+{
+	const struct shown *a = x, *b = y;
+	int r = addr_cmp(&a->at->ep.addr4, &b->at->ep.addr4);
+
+	return r ? r : shown_order(a, b);
+}
+
+static int by_addr6(const void *x, const void *y)
+{
+	const struct shown *a = x, *b = y;
+	int r = addr_cmp(&a->at->ep.addr6, &b->at->ep.addr6);
+
+	return r ? r : shown_order(a, b);
+}
+
+static bool same_mac(const struct ov_endpoint *a, const struct ov_endpoint *b)
+{
+	return mac_equal(&a->mac, &b->mac);
+}
+
+static bool same_addr4(const struct ov_endpoint *a, const struct ov_endpoint *b)
+{
+	return !ip_is_none(&a->addr4) && ip_equal(&a->addr4, &b->addr4);
+}
+
+static bool same_addr6(const struct ov_endpoint *a, const struct ov_endpoint *b)
+{
+	return !ip_is_none(&a->addr6) && ip_equal(&a->addr6, &b->addr6);
+}
+
+/* No two hosts of ours write one MAC or address: who came second is not shown, for the
+ * kernel would have the one this time and the other the next. */
+static void twice_mark(struct shown *v, size_t count)
+{
+	static const struct {
+		int (*order)(const void *x, const void *y);
+		bool (*same)(const struct ov_endpoint *a,
+			     const struct ov_endpoint *b);
+	} by[] = { { by_mac, same_mac },
+		   { by_addr4, same_addr4 },
+		   { by_addr6, same_addr6 } };
+
+	for (size_t k = 0; k < ARRAY_SIZE(by); k++) {
+		qsort(v, count, sizeof(*v), by[k].order);
+		for (size_t i = 1; i < count; i++)
+			if (by[k].same(&v[i - 1].at->ep, &v[i].at->ep))
+				v[i].twice = true;
 	}
 }
 
+static size_t view_peer(const struct cl_net *n, const struct cl_peer *p,
+			struct ov_view *v, struct shown *shown)
+{
+	size_t count = 0;
+
+	v->hosts[v->host_count++] = p->host;
+	for (size_t i = 0; i < p->count; i++)
+		if (!ours(n, &p->eps[i].ep))
+			shown[count++] = (struct shown){ .at = &p->eps[i],
+							 .vtep = p->host.vtep };
+	return count;
+}
+
+/* Under ->lock.  @eps: how many there are. */
+static int view_theirs(struct cluster *c, struct cl_net *n, size_t eps,
+		       struct ov_view *v)
+{
+	_cleanup_free_ struct shown *shown = calloc(eps + 1, sizeof(*shown));
+	size_t count = 0;
+
+	if (!shown)
+		return -ENOMEM;
+	for (size_t i = 0; i < n->count; i++)
+		if (host_valid(c, n, &n->peers[i]))
+			count += view_peer(n, &n->peers[i], v, shown + count);
+	twice_mark(shown, count);
+	n->twice = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (shown[i].twice) {
+			n->twice++;
+			continue;
+		}
+		v->endpoints[v->endpoint_count] = shown[i].at->ep;
+		v->endpoints[v->endpoint_count++].vtep = shown[i].vtep;
+	}
+	return 0;
+}
+
 /* Under ->lock. */
-static int view_fill(struct cluster *c, const struct cl_net *n,
-		     struct ov_view *v)
+static int view_fill(struct cluster *c, struct cl_net *n, struct ov_view *v)
 {
 	size_t eps = 0, mine = 0;
 
@@ -58,9 +167,8 @@ static int view_fill(struct cluster *c, const struct cl_net *n,
 	v->fenced = calloc(mine + 1, sizeof(*v->fenced));
 	if (!v->hosts || !v->endpoints || !v->fenced)
 		return -ENOMEM;
-	for (size_t i = 0; i < n->count; i++)
-		if (host_valid(c, n, &n->peers[i]))
-			view_peer(n, &n->peers[i], v);
+	if (view_theirs(c, n, eps, v) < 0)
+		return -ENOMEM;
 	for (const struct cl_mine *m = n->mine; m; m = m->next)
 		if (!m->gone && (m->fenced || n->why[0]))
 			memcpy(v->fenced[v->fenced_count++], m->ep.id,

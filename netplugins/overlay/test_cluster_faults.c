@@ -364,6 +364,82 @@ static void what_no_host_writes_is_ignored(void **state)
 	box_host_close(a);
 }
 
+/* Of two that say one MAC or address the older is shown: the other was forged. */
+static void of_two_the_older_is_shown(void **state)
+{
+	static const char *const forged[][2] = {
+		{ "node/c/ep/n.shop/e1",
+		  "{\"node\":\"c\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:99\","
+		  "\"addr4\":\"10.1.0.2\"}" },
+		{ "node/c/ep/n.shop/e2",
+		  "{\"node\":\"c\",\"id\":\"e2\",\"mac\":\"02:42:0a:01:00:02\","
+		  "\"addr4\":\"10.1.0.99\"}" },
+		{ "node/c/ep/n.shop/e3",
+		  "{\"node\":\"c\",\"id\":\"e3\",\"mac\":\"02:42:0a:01:00:98\","
+		  "\"addr4\":\"10.1.0.98\"}" },
+		{ "node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}" },
+		{ "member/n.shop/c", "" },
+	};
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint ep = box_endpoint("e1", "10.1.0.2");
+	struct ov_view v = { 0 };
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	box_has_put(a, "n1", ep);
+	for (size_t i = 0; i < ARRAY_SIZE(forged); i++)
+		box_raw_put(forged[i][0], forged[i][1]);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 2 });
+	assert_true(box_says(b, "2 endpoints of other hosts have an address"));
+	assert_int_equal(b->ops->view(b, "n1", &v, NULL), 0);
+	for (size_t i = 0; i < v.endpoint_count; i++)
+		assert_string_equal(v.endpoints[i].node,
+				    strcmp(v.endpoints[i].id, "e1") ? "c"
+								    : "a");
+	ov_view_free(&v);
+	/* When the older is gone there is no quarrel. */
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 3 });
+	assert_false(box_says(b, "ignored"));
+	box_host_close(a);
+	box_host_close(b);
+}
+
+/* One host with records that no answer holds does not stop what others say. */
+static void one_too_big_stops_nobody(void **state)
+{
+	enum { BIG = 1000000, MANY = 10 };
+	_cleanup_free_ char *big = malloc(BIG + 1);
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *a, *b;
+	char key[64];
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	memset(big, ' ', BIG);
+	big[BIG] = '\0';
+	for (unsigned int i = 0; i < MANY; i++) {
+		snprintf(key, sizeof(key), "node/c/ep/n.shop/e%u", i);
+		box_raw_put(key, big);
+	}
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2 });
+	assert_true(box_says(b, "all 10 are ignored"));
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 1 });
+	assert_false(box_says(b, "has not answered"));
+	box_host_close(a);
+	box_host_close(b);
+}
+
 static void two_machines_of_one_name(void **state)
 {
 	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
@@ -601,6 +677,8 @@ int main(int argc, char **argv)
 		BY_HAND(what_an_earlier_life_left_is_taken_back),
 		BY_HAND(an_address_is_told_without_waiting),
 		BY_HAND(what_no_host_writes_is_ignored),
+		BY_HAND(of_two_the_older_is_shown),
+		BY_HAND(one_too_big_stops_nobody),
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(another_etcd_is_not_believed),
 		BY_HAND(a_member_that_stops_is_left),
