@@ -9,9 +9,6 @@
 
 #include "netplugins/overlay/cluster_priv.h"
 
-/* A request waits for another one's, then for its own: dockerd gives it 30 s. */
-#define WRITE_MS 8000
-
 struct cl_net *cl_net_find(struct cluster *c, const char *net_id)
 {
 	struct cl_net *n;
@@ -56,7 +53,7 @@ void cl_wake(struct cluster *c)
 void cl_write_begin(struct cluster *c)
 {
 	pthread_mutex_lock(&c->write);
-	etcd_limit(c->rw, WRITE_MS);
+	etcd_limit(c->rw, CL_LIMIT_MS);
 }
 
 void cl_write_end(struct cluster *c)

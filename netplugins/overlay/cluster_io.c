@@ -98,6 +98,13 @@ static void before(struct cluster *c, uint64_t *cluster_id, int64_t *floor)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* A call of the thread has as long as a request: who ends it waits for it. */
+static void limit(struct cluster *c, struct etcd *e)
+{
+	if (e == c->ro)
+		etcd_limit(e, CL_LIMIT_MS);
+}
+
 int cl_range(struct cluster *c, struct etcd *e, const struct etcd_range *q,
 	     struct etcd_kvs *ret, struct etcd_head *head, struct err *err)
 {
@@ -107,6 +114,7 @@ int cl_range(struct cluster *c, struct etcd *e, const struct etcd_range *q,
 	int r;
 
 	before(c, &cluster_id, &floor);
+	limit(c, e);
 	r = etcd_range(e, q, ret, head, &why);
 	cl_note(c, r, &why);
 	if (r < 0)
@@ -132,6 +140,7 @@ int cl_txn(struct cluster *c, struct etcd *e, const struct etcd_txn *t,
 	if (r < 0)
 		return r;
 	before(c, &cluster_id, &floor);
+	limit(c, e);
 	r = etcd_txn_run(e, t, true, ret, &why);
 	cl_note(c, r, &why);
 	if (r < 0)

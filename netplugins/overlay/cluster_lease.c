@@ -98,6 +98,7 @@ int cl_lease_keep(struct cluster *c, struct err *err)
 		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
 		return 0;
 	}
+	etcd_limit(c->ro, CL_LIMIT_MS);
 	r = etcd_lease_keep(c->ro, lease, &ttl, err);
 	cl_note(c, r, err);
 	if (r == 0)

@@ -17,6 +17,8 @@
 #define CL_KEY_MAX  448
 #define CL_NAME_MAX 144 /* a network's in keys: "n.shop", "p.10.1.0.0-24" */
 #define CL_WHY_MAX  256
+/* A request waits for what holds ->write, then for its own: dockerd gives it 30 s. */
+#define CL_LIMIT_MS 8000
 
 /* An endpoint of this host. */
 struct cl_mine {

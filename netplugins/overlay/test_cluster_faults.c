@@ -2,6 +2,7 @@
 /* The directory in etcd when things go wrong: hosts, etcd, and what is in it. */
 #include "netplugins/overlay/cluster_test.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -440,6 +441,82 @@ static void one_too_big_stops_nobody(void **state)
 	box_host_close(b);
 }
 
+/* Keys that end in 0 .. @count - 1, in few transactions. */
+static void raw_many(const char *below, const char *value, unsigned int count)
+{
+	struct etcd_txn *t = NULL;
+	struct etcd_result res = { 0 };
+	char key[128], text[160];
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!t)
+			t = etcd_txn_new();
+		snprintf(key, sizeof(key), "/berth/%s/%s%u", box()->cluster,
+			 below, i);
+		snprintf(text, sizeof(text),
+			 "%s%u\",\"mac\":"
+			 "\"02:00:00:00:%02x:%02x\"}",
+			 value, i, i >> 8, i & 255);
+		etcd_txn_put(t, key, *value ? text : "", 0);
+		if (i + 1 < count && (i + 1) % ETCD_OPS_MAX != 0)
+			continue;
+		assert_int_equal(etcd_txn_run(box()->raw, t, true, &res, NULL),
+				 0);
+		etcd_result_clear(&res);
+		etcd_txn_free(take_ptr(t));
+	}
+}
+
+static void no_more_than_so_many_are_read(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	raw_many("node/c/ep/n.shop/e", "{\"node\":\"c\",\"id\":\"e", 4100);
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(a, "n1",
+		      (struct box_want){ .hosts = 1, .endpoints = 4096 });
+	assert_true(box_says(a, "host c has 4100 endpoints"));
+	raw_many("member/n.shop/x", "", 1030);
+	box_comes_to_say(a, "hosts are more than the 1024");
+	box_host_close(a);
+}
+
+/* Whoever asks for a network has its answer before dockerd gives up, however many
+ * members are mute. */
+static void many_mute_members_are_soon_given_up(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	struct cluster_config cfg = { .node = "a",
+				      .machine = "a",
+				      .etcd.timeout_ms = 1000 };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timespec start;
+	struct ov_dir *a;
+
+	(void)state;
+	assert_int_equal(bind(fd, (void *)&at, len), 0);
+	assert_int_equal(listen(fd, 128), 0);
+	assert_int_equal(getsockname(fd, (void *)&at, &len), 0);
+	for (size_t i = 0; i < ETCD_MEMBERS_MAX; i++)
+		snprintf(cfg.etcd.member[i], ETCD_MEMBER_LEN, "127.0.0.1:%u",
+			 ntohs(at.sin_port));
+	cfg.etcd.member_count = ETCD_MEMBERS_MAX;
+	cfg.vtep = box_addr("192.0.2.1");
+	assert_int_equal(cluster_open(&cfg, &a, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_true(a->ops->join(a, &net, NULL) < 0);
+	assert_in_range(test_ms_since(&start), 0, 12000);
+	box_host_close(a);
+}
+
 static void two_machines_of_one_name(void **state)
 {
 	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
@@ -679,6 +756,8 @@ int main(int argc, char **argv)
 		BY_HAND(what_no_host_writes_is_ignored),
 		BY_HAND(of_two_the_older_is_shown),
 		BY_HAND(one_too_big_stops_nobody),
+		BY_HAND(no_more_than_so_many_are_read),
+		BY_HAND(many_mute_members_are_soon_given_up),
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(another_etcd_is_not_believed),
 		BY_HAND(a_member_that_stops_is_left),
