@@ -56,6 +56,17 @@ static void a_dead_host_goes_and_a_quick_one_stays(void **state)
 	box_host_close(b);
 }
 
+/* When this is back it answers nothing more. */
+static void etcd_stop(void)
+{
+	int status = 0;
+
+	kill(box()->one.pid[0], SIGSTOP);
+	assert_int_equal(waitpid(box()->one.pid[0], &status, WUNTRACED),
+			 box()->one.pid[0]);
+	assert_true(WIFSTOPPED(status));
+}
+
 /* F071 */
 static void etcd_away_is_waited_for(void **state)
 {
@@ -74,7 +85,7 @@ static void etcd_away_is_waited_for(void **state)
 	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
 	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
 	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
-	kill(box()->one.pid[0], SIGSTOP);
+	etcd_stop();
 	box_has_put(a, "n1", box_endpoint("e3", "10.1.0.4"));
 	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
 	r = a->ops->join(a, &fresh, &err);
@@ -225,7 +236,7 @@ static void much_to_tell_keeps_the_lease(void **state)
 	BOX_OR_SKIP();
 	a = box_host("a", "192.0.2.1");
 	box_joined(a, net);
-	kill(box()->one.pid[0], SIGSTOP);
+	etcd_stop();
 	for (unsigned int i = 0; i < MANY; i++) {
 		snprintf(id, sizeof(id), "e%u", i);
 		snprintf(addr, sizeof(addr), "10.1.%u.%u", 1 + i / 250,
@@ -301,7 +312,7 @@ static void an_address_is_told_without_waiting(void **state)
 	b = box_host("b", "192.0.2.2");
 	box_joined(p.dir, net);
 	box_joined(b, net);
-	kill(box()->one.pid[0], SIGSTOP);
+	etcd_stop();
 	pthread_create(&p.thread, NULL, putter_run, &p);
 	poll(NULL, 0, 200);
 	clock_gettime(CLOCK_MONOTONIC, &start);
