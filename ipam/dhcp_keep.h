@@ -18,6 +18,7 @@
 
 #include "ipam/dhcp_lease.h"
 #include "ipam/ipam_core.h"
+#include "lib/problems.h"
 #include "lib/store.h"
 
 #define DHCP_KIND "dhcp" /* run.db, id = address */
@@ -35,8 +36,10 @@ struct dhcp_kept {
 	char why[160];  /* what the last failure was, or "" */
 };
 
-/* dhcp_keep_open() - what is on record.  @run: borrowed. */
-int dhcp_keep_open(struct store *run, struct dhcp_keep **ret, struct err *err);
+/* dhcp_keep_open() - what is on record.  @run: borrowed.  @problems: gets a line for
+ * each record that can't be used. */
+int dhcp_keep_open(struct store *run, struct problems *problems,
+		   struct dhcp_keep **ret, struct err *err);
 /* From now on leases are renewed.  -EAGAIN: no thread. */
 int dhcp_keep_start(struct dhcp_keep *k, struct err *err);
 /* Leases stay with their servers.  NULL is fine. */

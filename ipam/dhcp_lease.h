@@ -29,7 +29,7 @@
 
 #include "ipam/dhcp_msg.h"
 
-#define DHCP_NEVER UINT64_MAX
+#define DHCP_NEVER ((uint64_t)INT64_MAX) /* the most that a record can hold */
 
 enum dhcp_state {
 	DHCP_SELECTING,

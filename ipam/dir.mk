@@ -20,6 +20,8 @@ ar-src += ipam/ipam_record.c
 ar-src += ipam/ipam_table.c
 ar-src += ipam/pool.c
 ar-src += ipam/runs.c
+tests += ipam/test/test_dhcp_keep.c
+ipam/test/test_dhcp_keep.c-ldflags := -Wl,--wrap=dhcp_give
 tests += ipam/test/test_dhcp_lease.c
 tests += ipam/test/test_dhcp_msg.c
 tests += ipam/test/test_pool.c

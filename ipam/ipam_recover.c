@@ -262,7 +262,7 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 	pthread_mutex_init(&core->lock, NULL);
 	problems_init(&core->problems);
 	clock_gettime(CLOCK_BOOTTIME, &core->started);
-	r = dhcp_keep_open(d->run, &core->dhcp, err);
+	r = dhcp_keep_open(d->run, &core->problems, &core->dhcp, err);
 	/* several requests of an earlier life may have a dead server to ask */
 	core->dhcp_until = dhcp_now() + DHCP_WAIT_MS;
 	if (r == 0)
