@@ -9,7 +9,7 @@
 #define FIRST_MS      1000 /* before the first repetition; then twice as long */
 #define PATIENCE_MS   64000 /* no longer than this between two */
 #define REFUSED_MS    10000 /* before a lost one is asked for after a NAK */
-#define REQUEST_TRIES 4     /* then another server is looked for */
+#define REQUEST_TRIES 2     /* after 3 s another server is looked for */
 #define MIN_WAIT_MS   1000  /* also before a lease is renewed */
 
 const char *dhcp_state_to_string(const struct dhcp_lease *l)

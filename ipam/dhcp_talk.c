@@ -11,7 +11,8 @@
 #include "ipam/dhcp_sock.h"
 #include "lib/base.h"
 
-#define OTHERS_MS 1500 /* for a better offer, after one that is of no use */
+/* For a better offer, after one that is of no use; a dnsmasq pings for 3 s first. */
+#define OTHERS_MS 4000
 
 uint64_t dhcp_now(void)
 {
@@ -41,12 +42,34 @@ struct talk {
 	struct dhcp_lease l, offer;
 	struct err why; /* of the offer that was of no use; or "" */
 	int bad;
+	struct ip_addr silent;   /* the server that did not confirm its offer */
+	struct dhcp_lease spare; /* what it offers again, */
+	uint64_t spare_ms;       /* taken then; 0: nothing */
 };
+
+static void take_offer(struct talk *t, const struct dhcp_lease *offer,
+		       uint64_t now)
+{
+	t->until = t->q->until;
+	t->spare_ms = 0;
+	dhcp_lease_accept(&t->l, offer, now);
+}
+
+/* Others first: it may be dead, or never meant it.  A REQUEST may be lost, too. */
+static void put_by(struct talk *t, uint64_t now)
+{
+	if (t->spare_ms)
+		return;
+	t->until = t->q->until;
+	t->spare = t->offer;
+	t->spare_ms = now + OTHERS_MS;
+}
 
 static void on_event(struct talk *t, enum dhcp_event e,
 		     const struct dhcp_msg *m, uint64_t now)
 {
 	char server[IP_STR_MAX];
+	int r;
 
 	if (e == DHCP_LEASED)
 		t->done = true;
@@ -58,15 +81,17 @@ static void on_event(struct talk *t, enum dhcp_event e,
 				 *m->text ? ": " : "", m->text);
 	if (e != DHCP_OFFERED)
 		return;
-	t->bad = t->q->judge(t->q->ctx, &t->offer, &t->why);
-	if (t->bad < 0) {
-		if (t->until > now + OTHERS_MS)
+	r = t->q->judge(t->q->ctx, &t->offer, &t->why);
+	if (r < 0) {
+		t->bad = r;
+		if (!t->spare_ms && t->until > now + OTHERS_MS)
 			t->until = now + OTHERS_MS;
 	} else if (t->look) {
 		t->done = true;
+	} else if (ip_equal(&t->offer.server, &t->silent)) {
+		put_by(t, now);
 	} else {
-		t->until = t->q->until;
-		dhcp_lease_accept(&t->l, &t->offer, now);
+		take_offer(t, &t->offer, now);
 	}
 }
 
@@ -91,19 +116,47 @@ static int hear(struct talk *t, struct err *err)
 	return err_set(err, r, "DHCP on %s: %s", t->q->ifname, strerror(-r));
 }
 
+static void unconfirmed(struct talk *t)
+{
+	char server[IP_STR_MAX], addr[IP_STR_MAX];
+
+	t->bad = err_set(&t->why, -ETIMEDOUT,
+			 "the DHCP server %s on %s offers %s, but does not "
+			 "confirm it",
+			 ip_str(&t->l.server, server), t->q->ifname,
+			 ip_str(&t->l.addr, addr));
+}
+
 static int say(struct talk *t, uint64_t now, struct err *err)
 {
 	struct dhcp_way way = dhcp_lease_way(&t->l);
+	enum dhcp_state before;
 	struct dhcp_msg m;
-	bool lost;
+	bool lost, due;
 
-	return dhcp_lease_due(&t->l, now, t->l.xid, &m, &lost)
-		       ? dhcp_sock_send(t->fd, t->q->ifname, &way, &m, err)
-		       : 0;
+	if (t->spare_ms && now >= t->spare_ms)
+		take_offer(t, &t->spare, now);
+	before = t->l.state;
+	due = dhcp_lease_due(&t->l, now, t->l.xid, &m, &lost);
+	if (before == DHCP_REQUESTING && t->l.state == DHCP_SELECTING) {
+		t->silent = t->l.server;
+		unconfirmed(t);
+	}
+	return due ? dhcp_sock_send(t->fd, t->q->ifname, &way, &m, err) : 0;
+}
+
+/* When there is something to do without an answer. */
+static uint64_t next_of(const struct talk *t)
+{
+	uint64_t next = t->l.next_ms < t->until ? t->l.next_ms : t->until;
+
+	return t->spare_ms && t->spare_ms < next ? t->spare_ms : next;
 }
 
 static int give_up(struct talk *t, struct err *err)
 {
+	if (t->l.state == DHCP_REQUESTING)
+		unconfirmed(t);
 	if (t->bad < 0)
 		return err_set(err, t->bad, "%s", t->why.msg);
 	return err_set(err, -ETIMEDOUT,
@@ -125,7 +178,7 @@ static int converse(struct talk *t, struct err *err)
 		r = say(t, now, err);
 		if (r < 0)
 			break;
-		next = t->l.next_ms < t->until ? t->l.next_ms : t->until;
+		next = next_of(t);
 		if (poll(&p, 1, next > now ? (int)(next - now) : 0) > 0)
 			r = hear(t, err);
 	}

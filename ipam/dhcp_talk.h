@@ -30,7 +30,8 @@ struct dhcp_question {
 /*
  * dhcp_take() - a lease.
  *
- * Return: 0, @ret is BOUND; -ETIMEDOUT: nobody answered; what .judge said;
+ * Return: 0, @ret is BOUND; -ETIMEDOUT: nobody answered, or it is offered and not
+ *         confirmed; what .judge said;
  *         as dhcp_sock_open().
  */
 int dhcp_take(const struct dhcp_question *q, struct dhcp_lease *ret,

@@ -24,6 +24,10 @@ tests += ipam/test/test_dhcp_keep.c
 ipam/test/test_dhcp_keep.c-ldflags := -Wl,--wrap=dhcp_give
 tests += ipam/test/test_dhcp_lease.c
 tests += ipam/test/test_dhcp_msg.c
+tests += ipam/test/test_dhcp_talk.c
+ipam/test/test_dhcp_talk.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=poll
+ipam/test/test_dhcp_talk.c-ldflags += -Wl,--wrap=dhcp_sock_open,--wrap=dhcp_sock_send
+ipam/test/test_dhcp_talk.c-ldflags += -Wl,--wrap=dhcp_sock_recv
 tests += ipam/test/test_pool.c
 test-src += ipam/test/lives.c
 tests += ipam/test/test_ipam_faults.c
