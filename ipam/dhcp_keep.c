@@ -208,11 +208,62 @@ static void remember(struct dhcp_keep *k, const struct dhcp_kept *kept)
 	snprintf(p->ifname, sizeof(p->ifname), "%s", kept->ifname);
 }
 
+static bool same_asker(const struct dhcp_taking *t, const char *ifname,
+		       const struct mac_addr *mac)
+{
+	return strcmp(t->ifname, ifname) == 0 && mac_equal(&t->mac, mac);
+}
+
+bool dhcp_entry_asked(const struct dhcp_keep *k, const struct entry *e)
+{
+	for (const struct dhcp_taking *t = k->taking; t; t = t->next)
+		if (same_asker(t, e->kept.ifname, &e->kept.lease.mac))
+			return true;
+	return false;
+}
+
+void dhcp_keep_begin(struct dhcp_keep *k, struct dhcp_taking *t,
+		     const char *ifname, const struct mac_addr *mac)
+{
+	_cleanup_(dhcp_unlockp) pthread_mutex_t *lock = &k->lock;
+
+	pthread_mutex_lock(lock);
+	snprintf(t->ifname, sizeof(t->ifname), "%s", ifname);
+	t->mac = *mac;
+	t->next = k->taking;
+	k->taking = t;
+}
+
+void dhcp_keep_end(struct dhcp_keep *k, struct dhcp_taking *t)
+{
+	_cleanup_(dhcp_unlockp) pthread_mutex_t *lock = &k->lock;
+	struct dhcp_taking **at = &k->taking;
+
+	pthread_mutex_lock(lock);
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	wake(k); /* what could not be given back meanwhile */
+}
+
+bool dhcp_keep_alone(struct dhcp_keep *k, const struct dhcp_taking *t,
+		     const struct ip_addr *addr)
+{
+	_cleanup_(dhcp_unlockp) pthread_mutex_t *lock = &k->lock;
+
+	pthread_mutex_lock(lock);
+	for (const struct dhcp_taking *o = k->taking; o; o = o->next)
+		if (o != t && same_asker(o, t->ifname, &t->mac))
+			return false;
+	return !find(k, addr, false);
+}
+
 int dhcp_keep_add(struct dhcp_keep *k, const struct dhcp_kept *what,
 		  struct err *err)
 {
 	_cleanup_(dhcp_unlockp) pthread_mutex_t *lock = &k->lock;
-	struct entry *e;
+	struct entry *e, *fresh = NULL;
+	struct dhcp_kept before;
 	int r;
 
 	pthread_mutex_lock(lock);
@@ -221,30 +272,22 @@ int dhcp_keep_add(struct dhcp_keep *k, const struct dhcp_kept *what,
 	if (e)
 		drop(k, e);
 	e = find(k, &what->lease.addr, false);
-	if (!e)
-		e = insert(k, what);
+	if (e)
+		before = e->kept;
+	else
+		fresh = e = insert(k, what);
 	if (!e)
 		return err_set(err, -ENOMEM, "out of memory");
 	e->kept = *what;
-	e->kept.busy = true;
 	r = dhcp_entry_save(k, e, err);
-	if (r < 0)
+	if (r == 0)
+		forget_past(k, &what->lease.addr);
+	else if (fresh)
 		drop(k, e);
 	else
-		forget_past(k, &what->lease.addr);
+		e->kept = before;
 	wake(k);
 	return r;
-}
-
-void dhcp_keep_done(struct dhcp_keep *k, const struct ip_addr *addr)
-{
-	_cleanup_(dhcp_unlockp) pthread_mutex_t *lock = &k->lock;
-	struct entry *e;
-
-	pthread_mutex_lock(lock);
-	e = find(k, addr, false);
-	if (e)
-		e->kept.busy = false;
 }
 
 bool dhcp_entry_release(struct dhcp_keep *k, struct entry *e)
@@ -289,7 +332,8 @@ void dhcp_keep_settle(struct dhcp_keep *k,
 	pthread_mutex_lock(lock);
 	for (struct entry *e = k->entries; e; e = next) {
 		next = e->next;
-		if (e->kept.busy || e->kept.releasing || used(ctx, &e->kept))
+		if (e->kept.releasing || dhcp_entry_asked(k, e) ||
+		    used(ctx, &e->kept))
 			continue;
 		remember(k, &e->kept);
 		left |= !dhcp_entry_release(k, e);

@@ -25,13 +25,19 @@
 
 struct dhcp_keep;
 
+/* A MAC that is asking for a lease, in its asker's memory. */
+struct dhcp_taking {
+	struct dhcp_taking *next;
+	char ifname[IFNAMSIZ];
+	struct mac_addr mac;
+};
+
 /* A lease and whose it is. */
 struct dhcp_kept {
 	char ifname[IFNAMSIZ]; /* where its server is asked */
 	char pool_id[IPAM_ID_MAX];
 	uint64_t born; /* of that pool */
 	struct dhcp_lease lease;
-	bool busy;      /* somebody has just taken it: not settled yet */
 	bool releasing; /* to be given back, which failed */
 	char why[160];  /* what the last failure was, or "" */
 };
@@ -47,15 +53,27 @@ void dhcp_keep_close(struct dhcp_keep *k);
 DEFINE_CLEANUP(struct dhcp_keep, dhcp_keep_close)
 
 /*
+ * dhcp_keep_begin() - before a server is asked: until dhcp_keep_end() nothing is given
+ * back for that MAC there, for a RELEASE on its way would undo what the server
+ * grants meanwhile.  @t: the caller's, once for each question.
+ */
+void dhcp_keep_begin(struct dhcp_keep *k, struct dhcp_taking *t,
+		     const char *ifname, const struct mac_addr *mac);
+void dhcp_keep_end(struct dhcp_keep *k, struct dhcp_taking *t);
+/* dhcp_keep_alone() - may @addr be given back by who has begun @t?  Not where it is
+ * kept, or another asks for the same MAC. */
+bool dhcp_keep_alone(struct dhcp_keep *k, const struct dhcp_taking *t,
+		     const struct ip_addr *addr);
+/*
  * dhcp_keep_add() - record what was just leased; in place of one with the same
- * address.  It is .busy until dhcp_keep_done().
+ * address.
  *
- * Return: 0; what the disk said: then it is not kept.
+ * Return: 0; what the disk said: then it is not kept, but what was before is.
  */
 int dhcp_keep_add(struct dhcp_keep *k, const struct dhcp_kept *what,
 		  struct err *err);
-void dhcp_keep_done(struct dhcp_keep *k, const struct ip_addr *addr);
-/* dhcp_keep_settle() - give back all leases but those @used says are.  @used is called
+/* dhcp_keep_settle() - give back all leases but those @used says are, and those of a
+ * MAC that asks.  @used is called
  * with the lock held. */
 void dhcp_keep_settle(struct dhcp_keep *k,
 		      bool (*used)(void *ctx, const struct dhcp_kept *e),

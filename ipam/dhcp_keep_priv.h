@@ -34,6 +34,7 @@ struct dhcp_keep {
 	struct store *run;
 	pthread_mutex_t lock;  /* guards all below but .wake */
 	struct entry *entries; /* owned */
+	struct dhcp_taking *taking;
 	struct past past[PAST_MAX];
 	unsigned int past_at;
 	struct port ports[PORT_MAX]; /* the thread's */
@@ -47,6 +48,8 @@ void dhcp_unlockp(pthread_mutex_t **lock);
 /* Locked: write its record. */
 int dhcp_entry_save(struct dhcp_keep *k, const struct entry *e,
 		    struct err *err);
+/* Locked: does its MAC ask for one just now? */
+bool dhcp_entry_asked(const struct dhcp_keep *k, const struct entry *e);
 /* Locked: tell its server, and forget it; true when that is done. */
 bool dhcp_entry_release(struct dhcp_keep *k, struct entry *e);
 /* The thread. */

@@ -138,18 +138,21 @@ static void step(struct dhcp_keep *k, struct entry *e, uint64_t now)
 
 static void retry_release(struct dhcp_keep *k, struct entry *e, uint64_t now)
 {
-	if (now < e->sent_ms + RELEASE_MS)
+	if (now < e->sent_ms + RELEASE_MS || dhcp_entry_asked(k, e))
 		return;
 	e->sent_ms = now;
 	(void)dhcp_entry_release(k, e);
 }
 
 /* When there is something to do for @e. */
-static uint64_t next_of(const struct entry *e, uint64_t now)
+static uint64_t next_of(const struct dhcp_keep *k, const struct entry *e,
+			uint64_t now)
 {
 	uint64_t next = e->kept.releasing ? e->sent_ms + RELEASE_MS
 					  : e->kept.lease.next_ms;
 
+	if (e->kept.releasing && dhcp_entry_asked(k, e))
+		return UINT64_MAX; /* dhcp_keep_end() wakes us up */
 	if (listening(e, now) && e->sent_ms + LISTEN_MS < next)
 		next = e->sent_ms + LISTEN_MS;
 	return next;
@@ -169,7 +172,7 @@ static int work(struct dhcp_keep *k)
 			step(k, e, now);
 	}
 	for (const struct entry *e = k->entries; e; e = e->next) {
-		uint64_t at = next_of(e, now);
+		uint64_t at = next_of(k, e, now);
 
 		if (at < now + wait)
 			wait = at > now ? at - now : 0;

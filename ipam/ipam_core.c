@@ -354,15 +354,14 @@ static int run_locked(struct ipam_core *core, struct ipam_intent *i,
 int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
 		  struct ipam_record *rec, struct err *err)
 {
-	bool leased = false;
-	int r = ipam_dhcp_take(core, rec, &leased, err);
+	struct ipam_asked asked;
+	int r = ipam_dhcp_take(core, rec, &asked, err);
 
 	if (r < 0)
 		ipam_abort(NULL, i);
 	else
 		r = run_locked(core, i, rec, err);
-	if (leased)
-		ipam_dhcp_done(core, rec);
+	ipam_dhcp_done(core, &asked);
 	return r;
 }
 

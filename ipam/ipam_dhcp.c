@@ -169,7 +169,7 @@ static int step(int r, struct err *err)
 	return r < 0 ? err_set(err, r, "DHCP lease: %s", strerror(-r)) : 0;
 }
 
-static int lease(struct wanted *w, struct err *err)
+static int lease(struct wanted *w, const struct dhcp_taking *t, struct err *err)
 {
 	struct ipam_core *core = w->core;
 	struct dhcp_question q = { .ifname = w->kept.ifname,
@@ -191,19 +191,20 @@ static int lease(struct wanted *w, struct err *err)
 	if (r == 0)
 		r = dhcp_keep_add(core->dhcp, &w->kept, err);
 	/* where this fails, too, the server takes it back in time */
-	if (r < 0 && dhcp_give(q.ifname, &w->kept.lease, &why) < 0)
+	if (r < 0 && dhcp_keep_alone(core->dhcp, t, &w->kept.lease.addr) &&
+	    dhcp_give(q.ifname, &w->kept.lease, &why) < 0)
 		log_warn("op=dhcp.release err=\"%s\"", why.msg);
 	return r;
 }
 
-int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec, bool *ret,
-		   struct err *err)
+int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec,
+		   struct ipam_asked *ret, struct err *err)
 {
 	struct wanted w;
 	char addr[IP_STR_MAX], mac[MAC_STR_MAX], server[IP_STR_MAX];
 	int r;
 
-	*ret = false;
+	*ret = (struct ipam_asked){ 0 };
 	if (strcmp(rec->use, ipam_use_to_string(IPAM_ENDPOINT)) != 0 ||
 	    !prepare(core, rec, &w))
 		return 0;
@@ -211,10 +212,12 @@ int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec, bool *ret,
 		return err_set(err, -EINVAL,
 			       "a DHCP server leases to a MAC, and the request "
 			       "has none");
-	r = lease(&w, err);
+	ret->asked = true;
+	ret->born = w.kept.born;
+	dhcp_keep_begin(core->dhcp, &ret->taking, w.kept.ifname, &rec->mac);
+	r = lease(&w, &ret->taking, err);
 	if (r < 0)
 		return r;
-	*ret = true;
 	rec->addr = w.kept.lease.addr;
 	log_info("op=dhcp event=leased address=%s mac=%s parent=%s server=%s",
 		 ip_str(&rec->addr, addr), mac_str(&rec->mac, mac),
@@ -245,9 +248,11 @@ void ipam_dhcp_settle(struct ipam_core *core)
 	dhcp_keep_settle(core->dhcp, used, core);
 }
 
-void ipam_dhcp_done(struct ipam_core *core, const struct ipam_record *rec)
+void ipam_dhcp_done(struct ipam_core *core, struct ipam_asked *asked)
 {
-	dhcp_keep_done(core->dhcp, &rec->addr);
+	if (!asked->asked)
+		return;
+	dhcp_keep_end(core->dhcp, &asked->taking);
 	ipam_dhcp_settle(core);
 }
 

@@ -244,15 +244,23 @@ int ipam_dhcp_find(struct ipam_core *core, struct ipam_record *rec,
  * would ask for another for ever. */
 int ipam_dhcp_check(struct ipam_core *core, const struct ipam_record *rec,
 		    struct err *err);
+/* What was asked of a DHCP server for one request. */
+struct ipam_asked {
+	struct dhcp_taking taking;
+	bool asked;    /* and, when ipam_dhcp_take() returns 0, leased */
+	uint64_t born; /* for that pool */
+};
+
 /*
  * ipam_dhcp_take() - without locks: where the pool of @rec has a DHCP server, lease
  * what @rec asks for, into @rec->addr.
  *
- * @ret: it was leased: call ipam_dhcp_done() when it is handed out, or is not.
+ * @ret: stays where it is until ipam_dhcp_done(), which is called when the address
+ *       is handed out, or is not, also where this fails.
  */
-int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec, bool *ret,
-		   struct err *err);
-void ipam_dhcp_done(struct ipam_core *core, const struct ipam_record *rec);
+int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec,
+		   struct ipam_asked *ret, struct err *err);
+void ipam_dhcp_done(struct ipam_core *core, struct ipam_asked *asked);
 /* Give back the leases of addresses that are not handed out. */
 void ipam_dhcp_settle(struct ipam_core *core);
 void ipam_dhcp_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx);

@@ -3,6 +3,7 @@
 #include "lib/test/store_test.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "ipam/dhcp_keep.h"
 #include "ipam/dhcp_talk.h"
@@ -147,11 +148,88 @@ static void a_damaged_record_is_told(void **state)
 	keep_close(&t);
 }
 
+/* ---- giving back ------------------------------------------------------------------ */
+
+static bool nobody(void *ctx, const struct dhcp_kept *e)
+{
+	(void)ctx;
+	(void)e;
+	return false;
+}
+
+static void begin(struct keeping *t, struct dhcp_taking *taking,
+		  const struct dhcp_kept *e)
+{
+	dhcp_keep_begin(t->k, taking, e->ifname, &e->lease.mac);
+}
+
+/* Of two that ask for one MAC the first to end takes nothing from the other. */
+static void who_asks_keeps_what_it_has(void **state)
+{
+	struct dhcp_kept a = leased(5, 1), b = leased(6, 2);
+	struct dhcp_taking one, two;
+	struct keeping t = { 0 };
+
+	place_open(*state, STORE_RUN);
+	keep_open(&t, *state);
+	begin(&t, &one, &a);
+	begin(&t, &two, &a);
+	add(&t, &a);
+	add(&t, &b);
+	assert_false(dhcp_keep_alone(t.k, &one, &a.lease.addr));
+	dhcp_keep_settle(t.k, nobody, NULL);
+	assert_int_equal(given, 1 << 6);
+	dhcp_keep_end(t.k, &one);
+	dhcp_keep_settle(t.k, nobody, NULL);
+	assert_int_equal(given, 1 << 6);
+	assert_true(dhcp_keep_alone(t.k, &two, &b.lease.addr));
+	assert_false(dhcp_keep_alone(t.k, &two, &a.lease.addr));
+	dhcp_keep_end(t.k, &two);
+	dhcp_keep_settle(t.k, nobody, NULL);
+	assert_int_equal(given, 1 << 6 | 1 << 5);
+	keep_close(&t);
+}
+
+static void wait_given(unsigned int bits)
+{
+	struct timespec ms = { .tv_nsec = 1000000 }, start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (given != bits && test_ms_since(&start) < 30000)
+		nanosleep(&ms, NULL);
+	assert_int_equal(given, bits);
+}
+
+/* The thread tries again what could not be given back, but not under one who asks. */
+static void no_second_try_under_one_who_asks(void **state)
+{
+	struct dhcp_kept a = leased(5, 1), b = leased(6, 2);
+	struct dhcp_taking taking;
+	struct keeping t = { 0 };
+	struct err err = { 0 };
+
+	place_open(*state, STORE_RUN);
+	keep_open(&t, *state);
+	add(&t, &b);
+	add(&t, &a); /* looked at first */
+	deaf = true;
+	dhcp_keep_settle(t.k, nobody, NULL);
+	deaf = false;
+	begin(&t, &taking, &a);
+	place_must(dhcp_keep_start(t.k, &err), &err);
+	wait_given(1 << 6);
+	dhcp_keep_end(t.k, &taking);
+	wait_given(1 << 6 | 1 << 5);
+	keep_close(&t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		PLACE_TEST(a_lease_comes_back),
 		PLACE_TEST(a_damaged_record_is_told),
+		PLACE_TEST(who_asks_keeps_what_it_has),
+		PLACE_TEST(no_second_try_under_one_who_asks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
