@@ -6,3 +6,5 @@ tools += publish
 publish-main := bench/publish.c
 tools += cluster-scale
 cluster-scale-main := bench/cluster_scale.c
+tools += overlay-join
+overlay-join-main := bench/overlay_join.c
