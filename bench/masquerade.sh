@@ -20,7 +20,7 @@ path_out() { # NAME PORT KIND ARG...
 path_masquerade() { # NAME PORT
 	path_direct "$@"
 	TITLE[$1]="nft masquerade by hand"
-	TRACKED[$1]=1
+	TRACKED[$1]=$1.host
 	ip -n "$1.lan" route del 10.90.0.0/24
 	ns "$1.host" nft -f - <<'END'
 table ip t {

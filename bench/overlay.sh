@@ -8,7 +8,7 @@
 . "$IT/lib/hosts"
 [ -n "${QUICK-}" ] || ROUNDS=${ROUNDS:-10}
 . "$ROOT/bench/lib/world.sh"
-need tcpbench overlay-join etcd curl jq
+need tcpbench overlay-join etcd conntrack curl jq
 
 ENDPOINTS=${ENDPOINTS:-$([ -n "${QUICK-}" ] && echo 9 || echo 100)} # there meanwhile
 JOINS=${JOINS:-$([ -n "${QUICK-}" ] && echo 5 || echo 100)}         # measured
@@ -99,6 +99,7 @@ TITLE[hand]="bridge, veth and VXLAN by hand" TITLE[berth]="berth-overlay, in a c
 wait_until 10 ns berth.a ping -qc1 -W1 10.91.0.3
 path hand 7201 10.92.0.3 ha hb
 path berth 7202 10.91.0.3 a b
+TRACKED[berth]="a b"
 rc=0
 for what in "connect connections/s" "echo round trips/s" "stream Gbit/s"; do
 	measure "${what%% *}" "${what#* }" hand berth
@@ -137,6 +138,7 @@ note "$got"
 	echo "| three hosts, $((3 * each)) endpoints there; $JOINS more, one at a time | p50 ms | p99 ms | most |"
 	echo "|---|---|---|---|"
 	for what in "create:CreateEndpoint" "join:Join" \
+		"link:the link's way into the container (the kernel's, and dockerd's)" \
 		"first:from Join to the first ping from another host" \
 		"whole:from CreateEndpoint to it"; do
 		k=${what%%:*}

@@ -10,6 +10,7 @@
  *     and set up; pinged from namespace FROM all the time since, until it answers;
  *     left and deleted.  One line of KEY=VALUE, in microseconds:
  *     create, join  the calls alone
+ *     link          the link's way into CONTAINER
  *     first         from Join's request to the first answer
  *     whole         from CreateEndpoint's request to it
  *
@@ -41,7 +42,7 @@ struct bench {
 	unsigned int first, count;
 	int container, ping;         /* descriptors: its namespace; ICMP */
 	struct nlk *on_host, *in_ct; /* owned */
-	uint32_t *create, *join, *answer, *whole; /* owned */
+	uint32_t *create, *join, *link, *answer, *whole; /* owned */
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt,
@@ -234,6 +235,7 @@ static void measure(struct bench *b, unsigned int i)
 	b->create[i] = (uint32_t)(join - begin);
 	b->join[i] = (uint32_t)(end - join);
 	link_move(b, link, n, &mac);
+	b->link[i] = (uint32_t)(now_us() - end);
 	answers(b, n);
 	end = now_us();
 	b->answer[i] = (uint32_t)(end - join);
@@ -278,20 +280,23 @@ static void ping_run(struct bench *b, char **ns)
 		die("%s", err.msg);
 	b->create = calloc(b->count, sizeof(*b->create));
 	b->join = calloc(b->count, sizeof(*b->join));
+	b->link = calloc(b->count, sizeof(*b->link));
 	b->answer = calloc(b->count, sizeof(*b->answer));
 	b->whole = calloc(b->count, sizeof(*b->whole));
-	if (!b->create || !b->join || !b->answer || !b->whole)
+	if (!b->create || !b->join || !b->link || !b->answer || !b->whole)
 		die("out of memory");
 	for (unsigned int i = 0; i < b->count; i++)
 		measure(b, i);
 	printf("ping endpoints=%u", b->count);
 	tell("create", b->create, b->count);
 	tell("join", b->join, b->count);
+	tell("link", b->link, b->count);
 	tell("first", b->answer, b->count);
 	tell("whole", b->whole, b->count);
 	printf("\n");
 	free(b->create);
 	free(b->join);
+	free(b->link);
 	free(b->answer);
 	free(b->whole);
 	nlk_close(b->on_host);

@@ -32,7 +32,7 @@ ports_of() { # PORT [LAST [STEP]]
 }
 
 published() { # NAME PORTS - at the host's address
-	AT[$1]=192.0.2.1 AT_PORT[$1]=$2 TRACKED[$1]=1
+	AT[$1]=192.0.2.1 AT_PORT[$1]=$2 TRACKED[$1]=$1.host
 }
 
 # The limit: the client's cable ends in the container.
@@ -58,7 +58,7 @@ path_direct() {
 path_conntrack() {
 	path_direct "$@"
 	TITLE[$1]="direct routing and conntrack"
-	TRACKED[$1]=1
+	TRACKED[$1]=$1.host
 	ns "$1.host" nft -f - <<'END'
 table ip t {
 	chain forward {

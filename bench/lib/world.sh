@@ -24,7 +24,7 @@ TOLD=$BUILD/bench/$(basename "$0" .sh).md
 declare -A AT=()       # of a world: the address a client asks
 declare -A AT_PORT=()  # ... and its ports
 declare -A FROM=()     # ... where it asks from: namespace
-declare -A TRACKED=()  # ... conntrack is in the way: flushed before each run
+declare -A TRACKED=()  # ... namespaces in which conntrack is in the way: flushed
 declare -A HOOKED=()   # ... cgroup that a local client is in
 declare -A TITLE=()
 NOTES=()
@@ -96,8 +96,10 @@ value() { # KEY LINE
 
 # one_run NAME VERB - "RATE P50" of one run of $EACH seconds.
 one_run() {
-	local line
-	[ -z "${TRACKED[$1]-}" ] || ns "$1.host" conntrack -F >/dev/null 2>&1 || :
+	local line n
+	for n in ${TRACKED[$1]-}; do
+		ns "$n" conntrack -F >/dev/null 2>&1 || :
+	done
 	line=$(world_client "$1" "$2" "$EACH") || fail "${TITLE[$1]}, $2: $line"
 	echo "$(value rate "$line") $(value p50 "$line")"
 }
