@@ -123,9 +123,8 @@ row "all leave" "$BEFORE" "$AFTER"
 		"host of the network is told after $(value told_p50 "$change") µs (p50)," \
 		"$(value told_p99 "$change") (p99). One daemon that follows" \
 		"$(value endpoints "$follow") endpoints: $(value before_kib "$follow") KiB before," \
-		"$(value after_kib "$follow") KiB with them, $(value bytes_each "$follow") bytes" \
-		"each; read in $(value seen "$follow") s, a view of them made in" \
-		"$(value view_us "$follow") µs. All hosts in one process: $(value rss_kib "$change")" \
+		"$(value after_kib "$follow") KiB with them; read in" \
+		"$(value seen "$follow") s, a view of them made in $(value view_us "$follow") µs. All hosts in one process: $(value rss_kib "$change")" \
 		"KiB; etcd: $rss KiB."
 	echo
 	echo "Run of $(date -u +%F), ${BENCH_STATE:-state of the machine not known}."

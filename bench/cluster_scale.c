@@ -455,9 +455,8 @@ static void follow_run(const struct play *p, unsigned int count)
 	if (d->ops->view(d, n.id, &v, &err) < 0)
 		die("%s", err.msg);
 	printf("follow endpoints=%zu seen=%.2f before_kib=%lu after_kib=%lu "
-	       "bytes_each=%.0f view_us=%lu\n",
+	       "view_us=%lu\n",
 	       v.endpoint_count, seen, before, after,
-	       (double)(after - before) * 1024 / (double)v.endpoint_count,
 	       (unsigned long)(now_us() - look));
 	ov_view_free(&v);
 	d->ops->leave(d, n.id, NULL);
