@@ -42,12 +42,14 @@ struct play {
 	struct etcd_config store;
 	const char *cluster;
 	unsigned int hosts, endpoints, nets;
-	struct ov_dir **dirs; /* owned */
-	uint32_t *us;         /* owned; of each put */
-	struct pollfd *fds;   /* owned; of one network's hosts */
+	struct ov_dir **dirs;  /* owned */
+	uint32_t *us;          /* owned; of each put */
+	struct pollfd *fds;    /* owned; of one network's hosts */
+	uint32_t *call, *told; /* owned; of each change */
 };
 
-__attribute__((format(printf, 1, 2))) static void die(const char *fmt, ...)
+__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt,
+								...)
 {
 	va_list ap;
 
@@ -348,12 +350,14 @@ static uint32_t all_told(struct play *p, nfds_t n, uint64_t begin)
 
 static void play_change(struct play *p, unsigned int count)
 {
-	_cleanup_free_ uint32_t *call = calloc(2 * count + 1, sizeof(*call));
-	_cleanup_free_ uint32_t *told = calloc(2 * count + 1, sizeof(*told));
 	uint64_t start = now_us();
 	struct err err = { 0 };
 
-	if (!call || !told)
+	free(p->call);
+	free(p->told);
+	p->call = calloc(2 * (size_t)count + 1, sizeof(*p->call));
+	p->told = calloc(2 * (size_t)count + 1, sizeof(*p->told));
+	if (!p->call || !p->told)
 		die("out of memory");
 	for (unsigned int i = 0; i < 2 * count; i++) {
 		unsigned int h = (unsigned int)(mix(i / 2) % p->hosts);
@@ -367,12 +371,12 @@ static void play_change(struct play *p, unsigned int count)
 
 		if (r < 0)
 			die("host %u: %s", h, err.msg);
-		call[i] = (uint32_t)(now_us() - begin);
-		told[i] = all_told(p, n, begin);
+		p->call[i] = (uint32_t)(now_us() - begin);
+		p->told[i] = all_told(p, n, begin);
 	}
 	printf("change changes=%u s=%.2f", 2 * count, since_s(start));
-	tell_times("call", call, (size_t)2 * count);
-	tell_times("told", told, (size_t)2 * count);
+	tell_times("call", p->call, (size_t)2 * count);
+	tell_times("told", p->told, (size_t)2 * count);
 	all_see(p, p->endpoints);
 }
 
@@ -417,6 +421,8 @@ static void play_close(struct play *p)
 	free(p->dirs);
 	free(p->us);
 	free(p->fds);
+	free(p->call);
+	free(p->told);
 }
 
 static void play_run(struct play *p)
