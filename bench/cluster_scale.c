@@ -293,7 +293,7 @@ static void host_put(struct play *p, unsigned int host)
 		struct ov_endpoint ep = endpoint_of(p, host, i);
 		uint64_t begin = now_us();
 
-		if (d->ops->put(d, n.id, &ep, &err) < 0)
+		if (d->ops->put(d, n.id, &ep, false, &err) < 0)
 			die("host %u: %s", host, err.msg);
 		p->us[(size_t)host * p->endpoints + i] =
 			(uint32_t)(now_us() - begin);
@@ -366,7 +366,7 @@ static void play_change(struct play *p, unsigned int count)
 		struct ov_dir *d = p->dirs[h];
 		nfds_t n = listeners(p, h);
 		uint64_t begin = now_us();
-		int r = i % 2 ? d->ops->put(d, net.id, &ep, &err)
+		int r = i % 2 ? d->ops->put(d, net.id, &ep, false, &err)
 			      : d->ops->del(d, net.id, ep.id, &err);
 
 		if (r < 0)
