@@ -314,7 +314,8 @@ static int take_again(struct ipam_hold *h, struct ipam_intent *i,
 }
 
 static int take_any(struct ipam_hold *h, struct ipam_intent *i,
-		    struct ipam_record *rec, struct err *err)
+		    struct ipam_record *rec, const struct ipam_asked *asked,
+		    struct err *err)
 {
 	struct ipam_lease *l = NULL;
 	enum ipam_use use;
@@ -329,18 +330,21 @@ static int take_any(struct ipam_hold *h, struct ipam_intent *i,
 	ipam_now(rec->time);
 	if (!ip_is_none(&rec->addr))
 		l = ipam_lease_find(h->net, &rec->addr);
-	return l ? take_again(h, i, rec, l, err)
-		 : take_new(h, i, rec, use, err);
+	if (l)
+		return take_again(h, i, rec, l, err);
+	r = ipam_dhcp_leased(h->range, rec, asked, err);
+	return r < 0 ? r : take_new(h, i, rec, use, err);
 }
 
 static int run_locked(struct ipam_core *core, struct ipam_intent *i,
-		      struct ipam_record *rec, struct err *err)
+		      struct ipam_record *rec, const struct ipam_asked *asked,
+		      struct err *err)
 {
 	_cleanup_(ipam_hold_give) struct ipam_hold h = { 0 };
 	int r;
 
 	ipam_hold_take(core, rec->id, &h);
-	r = h.range ? take_any(&h, i, rec, err)
+	r = h.range ? take_any(&h, i, rec, asked, err)
 		    : err_set(err, -ENOENT,
 			      "there is no pool %.100s: it was released",
 			      rec->id);
@@ -360,7 +364,7 @@ int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
 	if (r < 0)
 		ipam_abort(NULL, i);
 	else
-		r = run_locked(core, i, rec, err);
+		r = run_locked(core, i, rec, &asked, err);
 	ipam_dhcp_done(core, &asked);
 	return r;
 }

@@ -225,6 +225,23 @@ int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec,
 	return step(FAILPOINT("dhcp.recorded"), err);
 }
 
+int ipam_dhcp_leased(const struct ipam_range *range,
+		     const struct ipam_record *rec,
+		     const struct ipam_asked *asked, struct err *err)
+{
+	char a[IP_STR_MAX];
+
+	if (!*range->dhcp ||
+	    strcmp(rec->use, ipam_use_to_string(IPAM_ENDPOINT)) != 0 ||
+	    (asked->asked && asked->born == range->born))
+		return 0;
+	ip_str(&rec->addr, a);
+	return err_set(err, -EADDRINUSE,
+		       "%s of pool %s was just released, and no DHCP server "
+		       "is asked for it yet: try again",
+		       *a ? a : "an address", range->id);
+}
+
 /* ---- whose they are ---------------------------------------------------------------- */
 
 static bool used(void *ctx, const struct dhcp_kept *e)
@@ -340,9 +357,39 @@ static void tell(void *ctx, const struct dhcp_kept *e)
 	t->line(t->ctx, line);
 }
 
+static int tell_bare(void *ctx, struct ipam_lease *l)
+{
+	const struct telling *t = ctx;
+	char addr[IP_STR_MAX], line[400];
+	struct dhcp_kept kept;
+
+	if (l->use != IPAM_ENDPOINT || !*l->range->dhcp)
+		return 0;
+	if (dhcp_keep_find(t->core->dhcp, &l->addr, &kept) &&
+	    kept.born == l->range->born && mac_equal(&kept.lease.mac, &l->mac))
+		return 0;
+	snprintf(line, sizeof(line),
+		 "address %s of pool %s is in use without a DHCP lease on "
+		 "record, and is not renewed: restart its container",
+		 ip_str(&l->addr, addr), l->range->id);
+	t->line(t->ctx, line);
+	return 0;
+}
+
+static int tell_bare_of(void *ctx, struct ipam_net *net)
+{
+	ipam_net_take(net);
+	(void)ipam_lease_each(net, tell_bare, ctx);
+	ipam_net_give(net);
+	return 0;
+}
+
 void ipam_dhcp_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx)
 {
+	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 	struct telling t = { .core = core, .line = fn, .ctx = ctx };
 
 	dhcp_keep_each(core->dhcp, tell, &t);
+	pthread_mutex_lock(lock);
+	(void)ipam_nets_each(core, tell_bare_of, &t);
 }

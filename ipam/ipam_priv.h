@@ -260,9 +260,16 @@ struct ipam_asked {
  */
 int ipam_dhcp_take(struct ipam_core *core, struct ipam_record *rec,
 		   struct ipam_asked *ret, struct err *err);
+/* ipam_dhcp_leased() - locked: may @rec have an address that nobody has?  -EADDRINUSE
+ * where a server leases them and has not leased this one for this pool: when it was to
+ * be asked somebody had the address, or the pool was another. */
+int ipam_dhcp_leased(const struct ipam_range *range,
+		     const struct ipam_record *rec,
+		     const struct ipam_asked *asked, struct err *err);
 void ipam_dhcp_done(struct ipam_core *core, struct ipam_asked *asked);
 /* Give back the leases of addresses that are not handed out. */
 void ipam_dhcp_settle(struct ipam_core *core);
+/* Takes pools_lock. */
 void ipam_dhcp_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx);
 
 /* ---- ipam_load.c --------------------------------------------------------- */

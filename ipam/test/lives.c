@@ -162,6 +162,21 @@ int pool_get(struct ipam_life *l, const char *pool, const char *sub,
 	return delivered(l, seq, r, &err);
 }
 
+int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname)
+{
+	struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL, .dhcp = ifname };
+	char id[IPAM_ID_MAX] = "";
+	struct ip_addr gateway;
+	struct ip_prefix p;
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	int r;
+
+	CHECK(ip_prefix_parse(pool, &q.pool, NULL) == 0);
+	r = ipam_pool_request(l->core, &q, id, &p, &gateway, &seq, &err);
+	return delivered(l, seq, r, &err);
+}
+
 int pool_put(struct ipam_life *l, const char *id)
 {
 	struct err err = { 0 };

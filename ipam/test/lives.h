@@ -55,6 +55,7 @@ void lives_expire(struct ipam_life *l);
 extern char last_error[ERR_MSG_MAX];
 int pool_get(struct ipam_life *l, const char *pool, const char *sub,
 	     char ret[TEXT_MAX]);
+int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname);
 int pool_put(struct ipam_life *l, const char *id);
 int addr_get(struct ipam_life *l, const char *id, const char *addr,
 	     enum ipam_use use, unsigned int mac, char ret[TEXT_MAX]);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Addresses that a DHCP server leases, beside what happens while it is asked.  The
+ * server is the test's own. */
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "ipam/dhcp_talk.h"
+#include "ipam/ipam_priv.h"
+#include "ipam/test/lives.h"
+
+#define POOL "10.9.0.0/24"
+#define ID   "berth-local/" POOL
+
+/* ---- in place of the server, and of a wait for a lock -------------------------- */
+
+int __wrap_dhcp_take(const struct dhcp_question *q, struct dhcp_lease *ret,
+		     struct err *err);
+int __wrap_dhcp_give(const char *ifname, const struct dhcp_lease *l,
+		     struct err *err);
+void __real_ipam_hold_take(struct ipam_core *core, const char *id,
+			   struct ipam_hold *ret);
+void __wrap_ipam_hold_take(struct ipam_core *core, const char *id,
+			   struct ipam_hold *ret);
+
+/* Called once, before the server answers, and before a lock is had. */
+static void (*while_asked)(struct ipam_life *l);
+static void (*while_locked)(struct ipam_life *l);
+static struct ipam_life *life;
+static unsigned int asked, given;
+
+static void meanwhile(void (**fn)(struct ipam_life *l))
+{
+	void (*f)(struct ipam_life * l) = *fn;
+
+	*fn = NULL;
+	if (f)
+		f(life);
+}
+
+int __wrap_dhcp_take(const struct dhcp_question *q, struct dhcp_lease *ret,
+		     struct err *err)
+{
+	(void)err;
+	asked++;
+	meanwhile(&while_asked);
+	*ret = (struct dhcp_lease){
+		.state = DHCP_BOUND, .mac = q->mac, .addr = q->wish, .mask = 24
+	};
+	if (ip_is_none(&ret->addr))
+		CHECK(ip_parse("10.9.0.5", &ret->addr, NULL) == 0);
+	CHECK(ip_parse("10.9.0.1", &ret->server, NULL) == 0);
+	ret->t1_ms = ret->t2_ms = ret->end_ms = ret->next_ms = DHCP_NEVER;
+	return 0;
+}
+
+int __wrap_dhcp_give(const char *ifname, const struct dhcp_lease *l,
+		     struct err *err)
+{
+	(void)ifname;
+	(void)l;
+	(void)err;
+	given++;
+	return 0;
+}
+
+void __wrap_ipam_hold_take(struct ipam_core *core, const char *id,
+			   struct ipam_hold *ret)
+{
+	meanwhile(&while_locked);
+	__real_ipam_hold_take(core, id, ret);
+}
+
+/* ---- short words ------------------------------------------------------------------ */
+
+static void says(int r, int want, const char *part)
+{
+	if (r != want || !strstr(last_error, part))
+		fprintf(stderr, "# is %d \"%s\", want %d \"%s\"\n", r,
+			last_error, want, part);
+	CHECK(r == want && strstr(last_error, part));
+}
+
+static void begin(struct ipam_life *l)
+{
+	life = l;
+	CHECK(pool_get_dhcp(l, POOL, "lo") == 0);
+}
+
+static void put_5(struct ipam_life *l)
+{
+	CHECK(addr_put(l, ID, "10.9.0.5") == 0);
+}
+
+static void pool_anew(struct ipam_life *l)
+{
+	CHECK(pool_put(l, ID) == 0);
+	CHECK(pool_get_dhcp(l, POOL, "lo") == 0);
+}
+
+/* ---- an address -------------------------------------------------------------------- */
+
+static void is_leased(struct ipam_life *l, void *arg)
+{
+	char a[TEXT_MAX];
+
+	(void)arg;
+	begin(l);
+	CHECK(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, a) == 0);
+	CHECK(strcmp(a, "10.9.0.5/24") == 0 && asked == 1);
+	/* again, of one that has it: nobody is asked */
+	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 1, a) == 0);
+	says(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "by 02:00:00:00:00:01");
+	CHECK(asked == 1 && given == 0);
+	CHECK(lives_problems(l) == 0);
+	put_5(l);
+	CHECK(given == 1);
+}
+
+/* It was in use when the server was to be asked, and is free by now. */
+static void released_just_now(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	begin(l);
+	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 1, NULL) == 0);
+	while_locked = put_5;
+	says(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "10.9.0.5 of pool " ID " was just released");
+	CHECK(asked == 1 && given == 1);
+	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL) == 0);
+	CHECK(asked == 2 && given == 1);
+	CHECK(lives_problems(l) == 0);
+}
+
+/* What was leased for a pool that went meanwhile goes with it. */
+static void pool_made_anew(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	begin(l);
+	while_asked = pool_anew;
+	says(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL), -EADDRINUSE,
+	     "10.9.0.5 of pool " ID " was just released");
+	CHECK(asked == 1 && given == 1);
+	CHECK(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL) == 0);
+	CHECK(asked == 2 && given == 1);
+	CHECK(lives_problems(l) == 0);
+}
+
+/* A tick settles all leases, but not under a request. */
+static void tick(struct ipam_life *l)
+{
+	lives_expire(l);
+}
+
+static void not_settled_under_a_request(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	begin(l);
+	while_locked = tick;
+	CHECK(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL) == 0);
+	CHECK(asked == 1 && given == 0);
+	CHECK(lives_problems(l) == 0);
+}
+
+static void has_5(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	begin(l);
+	CHECK(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL) == 0);
+}
+
+static void loses_the_lease(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(store_del(l->d.run, DHCP_KIND, "10.9.0.5", NULL) == 0);
+}
+
+static void find_bare(void *ctx, const char *line)
+{
+	if (strstr(line,
+		   "10.9.0.5 of pool " ID " is in use without a DHCP lease"))
+		++*(int *)ctx;
+}
+
+static void tells_of_it(struct ipam_life *l, void *arg)
+{
+	int n = 0;
+
+	(void)arg;
+	ipam_problems(l->core, find_bare, &n);
+	CHECK(n == 1);
+}
+
+static void without_a_lease(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(has_5, NULL, NULL), 0);
+	assert_int_equal(lives_run(loses_the_lease, NULL, NULL), 0);
+	assert_int_equal(lives_run(tells_of_it, NULL, NULL), 0);
+}
+
+/* ---- the table ----------------------------------------------------------------------- */
+
+#define LIFE(f)                                                \
+	static void f##_lives(void **state)                    \
+	{                                                      \
+		(void)state;                                   \
+		assert_int_equal(lives_run(f, NULL, NULL), 0); \
+	}
+LIFE(is_leased)
+LIFE(released_just_now)
+LIFE(pool_made_anew)
+LIFE(not_settled_under_a_request)
+
+#define LIVES_TEST(f) \
+	cmocka_unit_test_setup_teardown(f, lives_setup, lives_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		LIVES_TEST(is_leased_lives),
+		LIVES_TEST(released_just_now_lives),
+		LIVES_TEST(pool_made_anew_lives),
+		LIVES_TEST(not_settled_under_a_request_lives),
+		LIVES_TEST(without_a_lease),
+	};
+
+	lives_init();
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
