@@ -3,9 +3,11 @@
  * Claims on host ports.
  *
  * First the hooks hold the port, then a bind of our own (SOCK_CLAIM_MARK lets it
- * pass) tells whether somebody has it already: so there is no moment in which
- * somebody else could take it unseen.  The bind shares with nobody, so where it
- * succeeds nothing at all has the port, and its socket can be closed again.
+ * pass) tells whether somebody has it already: so nobody else can take it unseen,
+ * but for one who was let pass by the hook and had not come from there to the port
+ * when we looked; nothing can wait for him (inet_bind_sk(): the hook is over before
+ * the port is taken).  The bind shares with nobody, so where it succeeds nothing at
+ * all has the port, and its socket can be closed again.
  *
  * A socket that is bound and does not listen holds the port instead of, or
  * besides, the hooks:
