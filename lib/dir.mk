@@ -97,6 +97,7 @@ test-src += lib/test/rows.c
 test-src += lib/test/fw_test.c
 test-src += lib/test/rmdir.c
 test-src += lib/test/clock.c
+test-src += lib/test/local6.c
 ar-src += lib/mnt.c
 tests += lib/test/test_mnt.c
 ar-src += lib/loop.c

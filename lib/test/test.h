@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,10 @@ double test_cpu_ms(void);
 		left_ >= 0;                    \
 	})
 void test_pause_ms(unsigned int ms);
+
+/* test_local6() - wait until @addr is one of this namespace's: the route that makes
+ * it so comes by a worker, after "ip addr add".  Return: it is. */
+bool test_local6(const char *addr);
 
 /* test_rmdir() - remove the directory with all that is in it. */
 void test_rmdir(const char *dir);

@@ -679,6 +679,8 @@ static bool prepare(void)
 	struct err err = { "" };
 
 	make_links();
+	if (!test_local6("2001:db8:2::1"))
+		return false;
 	if (pin_init(&pins, host.bpffs, "test", &err) < 0 ||
 	    guard_open(&pins, &guard, &err) < 0) {
 		print_error("%s\n", err.msg);
