@@ -69,18 +69,13 @@ static struct entry *insert(struct dhcp_keep *k, const struct dhcp_kept *what)
 	return e;
 }
 
-struct loading {
-	struct dhcp_keep *k;
-	struct problems *problems;
-};
-
 /* One that is bound goes on where it was: this host has not been away.  One that
  * was lost is asked for. */
 static int load(void *ctx, const char *id, const char *parent, const char *text)
 {
 	_cleanup_(json_putp) json_object *obj = NULL;
 	struct dhcp_kept kept = { 0 };
-	struct loading *l = ctx;
+	struct dhcp_keep *k = ctx;
 	struct err err = { 0 };
 	char why[200];
 	int r = jdec_parse(text, strlen(text), &obj, &err);
@@ -89,7 +84,7 @@ static int load(void *ctx, const char *id, const char *parent, const char *text)
 	if (r == 0)
 		r = jdec_object(obj, fields, &kept, &err);
 	if (r < 0) {
-		problems_add(l->problems,
+		problems_add(k->problems,
 			     "the record of " DHCP_KIND " %s can't be used: %s",
 			     id, err.msg);
 		log_warn("op=load kind=" DHCP_KIND " id=%s err=%s", id,
@@ -104,24 +99,24 @@ static int load(void *ctx, const char *id, const char *parent, const char *text)
 		kept.lease.xid = dhcp_random();
 		kept.lease.asked_ms = kept.lease.next_ms = dhcp_now();
 	}
-	return insert(l->k, &kept) ? 0 : -ENOMEM;
+	return insert(k, &kept) ? 0 : -ENOMEM;
 }
 
 int dhcp_keep_open(struct store *run, struct problems *problems,
 		   struct dhcp_keep **ret, struct err *err)
 {
 	_cleanup_(dhcp_keep_closep) struct dhcp_keep *k = calloc(1, sizeof(*k));
-	struct loading l = { .k = k, .problems = problems };
 	int r;
 
 	if (!k)
 		return err_set(err, -ENOMEM, "out of memory");
 	k->run = run;
+	k->problems = problems;
 	pthread_mutex_init(&k->lock, NULL);
 	k->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (k->wake < 0)
 		return err_set(err, -errno, "eventfd: %s", strerror(errno));
-	r = store_each(run, DHCP_KIND, NULL, load, &l, err);
+	r = store_each(run, DHCP_KIND, NULL, load, k, err);
 	if (r < 0)
 		return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
 	*ret = take_ptr(k);

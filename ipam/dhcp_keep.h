@@ -42,8 +42,8 @@ struct dhcp_kept {
 	char why[160];  /* what the last failure was, or "" */
 };
 
-/* dhcp_keep_open() - what is on record.  @run: borrowed.  @problems: gets a line for
- * each record that can't be used. */
+/* dhcp_keep_open() - what is on record.  @run, @problems: borrowed; the latter gets a
+ * line for each record that can't be used. */
 int dhcp_keep_open(struct store *run, struct problems *problems,
 		   struct dhcp_keep **ret, struct err *err);
 /* From now on leases are renewed.  -EAGAIN: no thread. */

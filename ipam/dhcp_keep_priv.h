@@ -32,6 +32,7 @@ struct past {
 
 struct dhcp_keep {
 	struct store *run;
+	struct problems *problems;
 	pthread_mutex_t lock;  /* guards all below but .wake */
 	struct entry *entries; /* owned */
 	struct dhcp_taking *taking;
