@@ -386,6 +386,8 @@ static __always_inline void to_endpoint(struct nat_flow *f,
  * gets another source port. */
 static __always_inline int settle_clash(struct work *w)
 {
+	/* Linux 6.1 refuses a loop that is fallen into from its end */
+#pragma unroll
 	for (int i = 0; i < CLASH_TRIES; i++) {
 		pair_of(&w->f, &w->key);
 		if (is_free(w))
