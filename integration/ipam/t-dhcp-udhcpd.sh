@@ -3,7 +3,7 @@
 # udhcpd leases to it: docker inspect says it, it is renewed while the container runs,
 # also after kill -9 of berth-ipam at each step, and given back when it stops; without a
 # server the error says so in time, and a lease goes on as long as it is valid.
-# time: 120
+# time: 240
 . "${0%/*}/../lib/lib.sh"
 need docker jq udhcpd dumpleases
 
@@ -72,7 +72,7 @@ fails_with 'berth.dhcp.parent=INTERFACE' net n1 --subnet 192.0.2.0/24
 fails_with 'leave out --ip-range' net n1 --ipam-opt berth.dhcp.parent=up1 \
 	--subnet 192.0.2.0/24 --ip-range 192.0.2.64/26
 
-server_up 6
+server_up 12
 net n1 --ipam-opt berth.dhcp.parent=up1 --subnet 192.0.2.0/24 --gateway 192.0.2.2
 up aa
 a=$(ip_of aa n1)
@@ -109,16 +109,16 @@ same "$(ip_of mm n1)" "$m" "the address after a restart"
 same "$(ip_of aa n1)" "$a" "that of one without a MAC of its own"
 docker rm -f mm >/dev/null
 
-# Renewed, by the daemon and by its next life: the lease is of 6 s.
+# Renewed, by the daemon and by its next life: the lease is of 12 s.
 n=$(acks "$a")
-wait_until 8 acked_more "$a" "$n"
+wait_until 14 acked_more "$a" "$n"
 stop_daemon berth-ipam
 BERTH_FP=dhcp.renewed:kill in_background renewed.log "$BIN/berth-ipam"
-wait_until 8 gone "$PID"
+wait_until 14 gone "$PID"
 n=$(acks "$a")
 start_daemon berth-ipam
-wait_until 8 acked_more "$a" "$n"
-has "$a" DhcpState bound
+wait_until 14 acked_more "$a" "$n"
+wait_until 3 has "$a" DhcpState bound
 
 # It dies with a lease that nobody heard of, and with one that it is to give back: the
 # server has them again after the next start.
@@ -133,7 +133,7 @@ for points in leased:release recorded:released; do
 	wait_until 30 test -s rc
 	same "$(cat rc)" 0 "a run beside kills at $points: $(cat run.log)"
 	rm rc
-	wait_until 3 eval '[ "$(leased | grep -c " leased")" = 1 ]'
+	wait_until 10 eval '[ "$(leased | grep -c " leased")" = 1 ]'
 	same "$(api Berth.IpamLeases '{}' berth-ipam |
 		jq '[.Leases[] | select(.Use == "endpoint")] | length')" 1
 done
@@ -146,17 +146,17 @@ for _ in 1 2; do
 	wait_until 3 eval '[ "$(leased | grep -c " leased")" = 1 ]'
 done
 
-# The server goes away: for a new container an error that names the interface, in less
-# than 15 s.  The lease is kept while it is valid, then it is lost, which is told; when the
+# The server goes away: for a new container an error that names the interface, after
+# 10 s and what docker run takes besides.  The lease is kept while it is valid, then it is lost, which is told; when the
 # server is back the same address is asked for.
 end "$SERVER"
 has "$a" DhcpState lost && fail "lost at once"
 then=$(now_ms)
 fails_with 'no DHCP server answers on up1' docker run --rm --network n1 bb:1 true
-at_most $(($(now_ms) - then)) 15000 "milliseconds until the error"
+at_most $(($(now_ms) - then)) 20000 "milliseconds until the error"
 same "$(api Berth.IpamLeases '{}' berth-ipam | jq -r '.Leases[] | select(.Use == "endpoint").Address')" \
 	"$a/24"
-wait_until 12 has "$a" DhcpState lost
+wait_until 20 has "$a" DhcpState lost
 contains "$(api Berth.Check '{}' berth-ipam | jq -r '.Problems[]')" "DHCP lease of $a is lost"
 contains "$("$NETCTL" ipam check || :)" "another host may get the address"
 docker exec aa ping -q -c 1 -W 2 192.0.2.2 >/dev/null
