@@ -69,6 +69,6 @@ size_t box_keys(const char *below);
 void box_keys_get(const char *below, size_t n);
 void box_raw_put(const char *below, const char *value);
 /* Of the host's record. */
-uint64_t box_lease_of(const char *node);
+uint64_t box_lease_of(const char *node); /* 0: it has none now */
 
 #endif
