@@ -36,6 +36,6 @@ tests += ipam/test/test_ipam_core.c
 ipam/test/test_ipam_core.c-ldflags := -Wl,--wrap=clock_gettime
 tests += ipam/test/test_ipam_dhcp.c
 ipam/test/test_ipam_dhcp.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=ipam_hold_take
-ipam/test/test_ipam_dhcp.c-ldflags += -Wl,--wrap=dhcp_take,--wrap=dhcp_give
+ipam/test/test_ipam_dhcp.c-ldflags += -Wl,--wrap=dhcp_take,--wrap=dhcp_give,--wrap=dhcp_look
 tests += ipam/test/test_ipam_threads.c
 ipam/test/test_ipam_threads.c-ldflags := -Wl,--wrap=clock_gettime

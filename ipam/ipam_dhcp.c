@@ -17,18 +17,45 @@
 
 /* ---- a pool --------------------------------------------------------------------- */
 
+/* RFC 6890: 0/8 and 127/8 are no LAN's, 169.254/16 has no server, and what is above
+ * is of groups or nobody's. */
+static bool is_for_hosts(const struct ip_addr *a)
+{
+	return a->bytes[0] != 0 && a->bytes[0] != 127 && a->bytes[0] < 224 &&
+	       (a->bytes[0] != 169 || a->bytes[1] != 254);
+}
+
 static int judge_pool(void *ctx, const struct dhcp_lease *offer,
 		      struct err *err)
 {
 	const struct ipam_record *rec = ctx;
-	char server[IP_STR_MAX];
+	char server[IP_STR_MAX], addr[IP_STR_MAX];
 
+	if (!is_for_hosts(&offer->addr))
+		return err_set(err, -EINVAL,
+			       "the DHCP server %s on %s offers %s, which no "
+			       "host can have: mend the server, or give "
+			       "--subnet and --gateway",
+			       ip_str(&offer->server, server), rec->dhcp,
+			       ip_str(&offer->addr, addr));
 	if (offer->mask >= 8 && offer->mask <= 30)
 		return 0;
 	return err_set(err, -EINVAL,
 		       "the DHCP server %s on %s does not say how large its "
 		       "subnet is: give --subnet and --gateway",
 		       ip_str(&offer->server, server), rec->dhcp);
+}
+
+/* Is the router of @offer one of @pool's hosts, and not whom it is offered to? */
+static bool is_router(const struct ip_prefix *pool,
+		      const struct dhcp_lease *offer)
+{
+	const struct ip_addr *router = &offer->router;
+	struct ip_addr first = ip_prefix_first(pool),
+		       last = ip_prefix_last(pool);
+
+	return ip_prefix_contains(pool, router) && !ip_equal(router, &first) &&
+	       !ip_equal(router, &last) && !ip_equal(router, &offer->addr);
 }
 
 int ipam_dhcp_find(struct ipam_core *core, struct ipam_record *rec,
@@ -56,9 +83,8 @@ int ipam_dhcp_find(struct ipam_core *core, struct ipam_record *rec,
 	rec->automatic = true;
 	rec->pool = (struct ip_prefix){ .addr = offer.addr, .len = offer.mask };
 	rec->pool.addr = ip_prefix_first(&rec->pool);
-	rec->addr = ip_prefix_contains(&rec->pool, &offer.router)
-			    ? offer.router
-			    : (struct ip_addr){ 0 };
+	rec->addr = is_router(&rec->pool, &offer) ? offer.router
+						  : (struct ip_addr){ 0 };
 	return 0;
 }
 

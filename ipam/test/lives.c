@@ -162,7 +162,8 @@ int pool_get(struct ipam_life *l, const char *pool, const char *sub,
 	return delivered(l, seq, r, &err);
 }
 
-int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname)
+int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname,
+		  struct ip_addr *ret_gateway)
 {
 	struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL, .dhcp = ifname };
 	char id[IPAM_ID_MAX] = "";
@@ -172,8 +173,11 @@ int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname)
 	uint64_t seq = 0;
 	int r;
 
-	CHECK(ip_prefix_parse(pool, &q.pool, NULL) == 0);
+	if (pool)
+		CHECK(ip_prefix_parse(pool, &q.pool, NULL) == 0);
 	r = ipam_pool_request(l->core, &q, id, &p, &gateway, &seq, &err);
+	if (r == 0 && ret_gateway)
+		*ret_gateway = gateway;
 	return delivered(l, seq, r, &err);
 }
 

@@ -55,7 +55,9 @@ void lives_expire(struct ipam_life *l);
 extern char last_error[ERR_MSG_MAX];
 int pool_get(struct ipam_life *l, const char *pool, const char *sub,
 	     char ret[TEXT_MAX]);
-int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname);
+/* @pool: NULL: the LAN's; then @ret_gateway is its router, or NULL: not asked. */
+int pool_get_dhcp(struct ipam_life *l, const char *pool, const char *ifname,
+		  struct ip_addr *ret_gateway);
 int pool_put(struct ipam_life *l, const char *id);
 int addr_get(struct ipam_life *l, const char *id, const char *addr,
 	     enum ipam_use use, unsigned int mac, char ret[TEXT_MAX]);

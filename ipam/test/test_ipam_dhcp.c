@@ -17,6 +17,8 @@
 
 int __wrap_dhcp_take(const struct dhcp_question *q, struct dhcp_lease *ret,
 		     struct err *err);
+int __wrap_dhcp_look(const struct dhcp_question *q, struct dhcp_lease *ret,
+		     struct err *err);
 int __wrap_dhcp_give(const char *ifname, const struct dhcp_lease *l,
 		     struct err *err);
 void __real_ipam_hold_take(struct ipam_core *core, const char *id,
@@ -55,6 +57,26 @@ int __wrap_dhcp_take(const struct dhcp_question *q, struct dhcp_lease *ret,
 	return 0;
 }
 
+/* What a server offers to one who only looks. */
+struct offer_row {
+	const char *name, *addr, *router;
+	unsigned int mask;
+	const char *gateway; /* that is told of; "": none */
+	const char *error;   /* a part of it; NULL: it is taken */
+};
+static const struct offer_row *offered;
+
+int __wrap_dhcp_look(const struct dhcp_question *q, struct dhcp_lease *ret,
+		     struct err *err)
+{
+	*ret = (struct dhcp_lease){ .mask = (uint8_t)offered->mask };
+	CHECK(ip_parse(offered->addr, &ret->addr, NULL) == 0);
+	CHECK(ip_parse("192.0.2.53", &ret->server, NULL) == 0);
+	if (*offered->router)
+		CHECK(ip_parse(offered->router, &ret->router, NULL) == 0);
+	return q->judge(q->ctx, ret, err);
+}
+
 int __wrap_dhcp_give(const char *ifname, const struct dhcp_lease *l,
 		     struct err *err)
 {
@@ -85,7 +107,7 @@ static void says(int r, int want, const char *part)
 static void begin(struct ipam_life *l)
 {
 	life = l;
-	CHECK(pool_get_dhcp(l, POOL, "lo") == 0);
+	CHECK(pool_get_dhcp(l, POOL, "lo", NULL) == 0);
 }
 
 static void put_5(struct ipam_life *l)
@@ -96,7 +118,7 @@ static void put_5(struct ipam_life *l)
 static void pool_anew(struct ipam_life *l)
 {
 	CHECK(pool_put(l, ID) == 0);
-	CHECK(pool_get_dhcp(l, POOL, "lo") == 0);
+	CHECK(pool_get_dhcp(l, POOL, "lo", NULL) == 0);
 }
 
 /* ---- an address -------------------------------------------------------------------- */
@@ -201,6 +223,54 @@ static void without_a_lease(void **state)
 	assert_int_equal(lives_run(tells_of_it, NULL, NULL), 0);
 }
 
+/* ---- the LAN's pool ------------------------------------------------------------------ */
+
+#define NO_HOST "which no host can have"
+
+static const struct offer_row offer_rows[] = {
+	{ "a LAN", "198.51.100.9", "198.51.100.1", 24, "198.51.100.1", NULL },
+	{ "no router", "198.51.100.9", "", 24, "", NULL },
+	{ "its router elsewhere", "198.51.100.9", "203.0.113.1", 24, "", NULL },
+	{ "its router the subnet", "198.51.100.9", "198.51.100.0", 24, "",
+	  NULL },
+	{ "its router everybody", "198.51.100.9", "198.51.100.255", 24, "",
+	  NULL },
+	{ "its router the client", "198.51.100.9", "198.51.100.9", 24, "",
+	  NULL },
+	{ "no mask", "198.51.100.9", "", 0, "", "how large its subnet is" },
+	{ "a mask of one", "198.51.100.9", "", 32, "",
+	  "how large its subnet is" },
+	{ "this network", "0.1.2.3", "", 24, "", NO_HOST },
+	{ "loopback", "127.1.2.3", "", 24, "", NO_HOST },
+	{ "link-local", "169.254.7.9", "", 16, "", NO_HOST },
+	{ "beside link-local", "169.253.7.9", "", 24, "", NULL },
+	{ "a group", "224.0.0.9", "", 24, "", NO_HOST },
+	{ "everybody", "255.255.255.255", "", 24, "", NO_HOST },
+	{ "the last that hosts have", "223.255.255.9", "", 24, "", NULL },
+};
+
+static void offer_is_judged(struct ipam_life *l, void *arg)
+{
+	const struct offer_row *row = arg;
+	struct ip_addr gateway = { 0 };
+	char text[IP_STR_MAX];
+	int r;
+
+	offered = row;
+	r = pool_get_dhcp(l, NULL, "lo", &gateway);
+	if (row->error) {
+		says(r, -EINVAL, row->error);
+		return;
+	}
+	CHECK(r == 0);
+	CHECK(strcmp(ip_str(&gateway, text), row->gateway) == 0);
+}
+
+static void offer_row(void **state)
+{
+	assert_int_equal(lives_run(offer_is_judged, *state, NULL), 0);
+}
+
 /* ---- the table ----------------------------------------------------------------------- */
 
 #define LIFE(f)                                                \
@@ -214,19 +284,24 @@ LIFE(released_just_now)
 LIFE(pool_made_anew)
 LIFE(not_settled_under_a_request)
 
-#define LIVES_TEST(f) \
-	cmocka_unit_test_setup_teardown(f, lives_setup, lives_teardown)
-
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		LIVES_TEST(is_leased_lives),
-		LIVES_TEST(released_just_now_lives),
-		LIVES_TEST(pool_made_anew_lives),
-		LIVES_TEST(not_settled_under_a_request_lives),
-		LIVES_TEST(without_a_lease),
+	static const struct CMUnitTest plain[] = {
+		cmocka_unit_test(is_leased_lives),
+		cmocka_unit_test(released_just_now_lives),
+		cmocka_unit_test(pool_made_anew_lives),
+		cmocka_unit_test(not_settled_under_a_request_lives),
+		cmocka_unit_test(without_a_lease),
 	};
+	struct CMUnitTest tests[ARRAY_SIZE(plain) + ARRAY_SIZE(offer_rows)];
+	size_t n = ARRAY_SIZE(plain);
 
+	memcpy(tests, plain, sizeof(plain));
+	n += TEST_ROWS(tests + n, offer_rows, offer_row);
+	for (size_t i = 0; i < n; i++) {
+		tests[i].setup_func = lives_setup;
+		tests[i].teardown_func = lives_teardown;
+	}
 	lives_init();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
