@@ -17,10 +17,10 @@
  * Sixteen threads do the hosts' calls.  Times are in seconds, of calls in microseconds.
  * Exit status 1 when a host has not seen what is there.
  */
+#include <err.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,19 +48,6 @@ struct play {
 	uint32_t *call, *told; /* owned; of each change */
 };
 
-__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt,
-								...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fprintf(stderr, "cluster-scale: ");
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(1);
-}
-
 static uint64_t now_us(void)
 {
 	struct timespec ts;
@@ -80,7 +67,7 @@ static unsigned long rss_kib(void)
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	if (!f || fscanf(f, "%lu %lu", &size, &pages) != 2)
-		die("/proc/self/statm: %s", strerror(errno));
+		errx(1, "/proc/self/statm: %s", strerror(errno));
 	fclose(f);
 	return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
@@ -118,7 +105,7 @@ static struct ip_addr addr_of(uint32_t n)
 	snprintf(text, sizeof(text), "%u.%u.%u.%u", n >> 24, n >> 16 & 0xff,
 		 n >> 8 & 0xff, n & 0xff);
 	if (ip_parse(text, &a, NULL) < 0)
-		die("%s: no address", text);
+		errx(1, "%s: no address", text);
 	return a;
 }
 
@@ -172,7 +159,7 @@ static struct ov_dir *dir_open(const struct play *p, const char *node,
 	struct ov_dir *d;
 
 	if (cluster_open(&cfg, &d, &err) < 0)
-		die("%s: %s", node, err.msg);
+		errx(1, "%s: %s", node, err.msg);
 	return d;
 }
 
@@ -189,7 +176,7 @@ static void dir_join(struct ov_dir *d, unsigned int net)
 		r = d->ops->join(d, &n, &err);
 	}
 	if (r < 0)
-		die("net%u: %s", net, err.msg);
+		errx(1, "net%u: %s", net, err.msg);
 }
 
 /* ---- all hosts at once ---- */
@@ -217,7 +204,7 @@ static void each_host(struct play *p, void (*act)(struct play *, unsigned int))
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		w[i] = (struct worker){ .p = p, .first = i, .act = act };
 		if (pthread_create(&w[i].thread, NULL, work, &w[i]) != 0)
-			die("no thread");
+			errx(1, "no thread");
 	}
 	for (unsigned int i = 0; i < WORKERS; i++)
 		pthread_join(w[i].thread, NULL);
@@ -243,13 +230,14 @@ static void sees(struct ov_dir *d, unsigned int net, size_t hosts,
 	while (!all) {
 		d->ops->changed(d, no_matter, NULL);
 		if (d->ops->view(d, n.id, &v, &err) < 0)
-			die("%s: %s", n.id, err.msg);
+			errx(1, "%s: %s", n.id, err.msg);
 		all = v.host_count >= hosts && v.endpoint_count >= endpoints;
 		if (!all && since_s(begin) > SEE_S)
-			die("%s: a host sees %zu of %zu hosts, %zu of %zu "
-			    "endpoints",
-			    n.id, v.host_count, hosts, v.endpoint_count,
-			    endpoints);
+			errx(1,
+			     "%s: a host sees %zu of %zu hosts, %zu of %zu "
+			     "endpoints",
+			     n.id, v.host_count, hosts, v.endpoint_count,
+			     endpoints);
 		ov_view_free(&v);
 		if (!all && poll(&fd, 1, 500) > 0)
 			poll(NULL, 0, LOOK_MS);
@@ -294,7 +282,7 @@ static void host_put(struct play *p, unsigned int host)
 		uint64_t begin = now_us();
 
 		if (d->ops->put(d, n.id, &ep, false, &err) < 0)
-			die("host %u: %s", host, err.msg);
+			errx(1, "host %u: %s", host, err.msg);
 		p->us[(size_t)host * p->endpoints + i] =
 			(uint32_t)(now_us() - begin);
 	}
@@ -338,8 +326,8 @@ static uint32_t all_told(struct play *p, nfds_t n, uint64_t begin)
 		nfds_t left = 0;
 
 		if (poll(p->fds, n, TOLD_MS) <= 0)
-			die("%lu hosts were not told of a change in %d s",
-			    (unsigned long)n, TOLD_MS / 1000);
+			errx(1, "%lu hosts were not told of a change in %d s",
+			     (unsigned long)n, TOLD_MS / 1000);
 		for (nfds_t i = 0; i < n; i++)
 			if (!(p->fds[i].revents & POLLIN))
 				p->fds[left++] = p->fds[i];
@@ -358,7 +346,7 @@ static void play_change(struct play *p, unsigned int count)
 	p->call = calloc(2 * (size_t)count + 1, sizeof(*p->call));
 	p->told = calloc(2 * (size_t)count + 1, sizeof(*p->told));
 	if (!p->call || !p->told)
-		die("out of memory");
+		errx(1, "out of memory");
 	for (unsigned int i = 0; i < 2 * count; i++) {
 		unsigned int h = (unsigned int)(mix(i / 2) % p->hosts);
 		struct ov_endpoint ep = endpoint_of(p, h, 0);
@@ -370,7 +358,7 @@ static void play_change(struct play *p, unsigned int count)
 			      : d->ops->del(d, net.id, ep.id, &err);
 
 		if (r < 0)
-			die("host %u: %s", h, err.msg);
+			errx(1, "host %u: %s", h, err.msg);
 		p->call[i] = (uint32_t)(now_us() - begin);
 		p->told[i] = all_told(p, n, begin);
 	}
@@ -409,7 +397,7 @@ static void play_line(struct play *p, const char *line)
 	else if (!strcmp(line, "leave\n"))
 		play_leave(p);
 	else
-		die("no command: %s", line);
+		errx(1, "no command: %s", line);
 	printf(" rss_kib=%lu\n", rss_kib());
 	fflush(stdout);
 }
@@ -433,7 +421,7 @@ static void play_run(struct play *p)
 	p->us = calloc((size_t)p->hosts * p->endpoints + 1, sizeof(*p->us));
 	p->fds = calloc(p->hosts, sizeof(*p->fds));
 	if (!p->dirs || !p->us || !p->fds)
-		die("out of memory");
+		errx(1, "out of memory");
 	for (unsigned int h = 0; h < p->hosts; h++) {
 		snprintf(node, sizeof(node), "host-%04u", h);
 		p->dirs[h] = dir_open(p, node, h);
@@ -459,7 +447,7 @@ static void follow_run(const struct play *p, unsigned int count)
 	after = rss_kib();
 	look = now_us();
 	if (d->ops->view(d, n.id, &v, &err) < 0)
-		die("%s", err.msg);
+		errx(1, "%s", err.msg);
 	printf("follow endpoints=%zu seen=%.2f before_kib=%lu after_kib=%lu "
 	       "view_us=%lu\n",
 	       v.endpoint_count, seen, before, after,
@@ -477,7 +465,7 @@ static unsigned int number(const char *s, unsigned int min, unsigned int max)
 	unsigned long n = strtoul(s, &end, 10);
 
 	if (*end || end == s || n < min || n > max)
-		die("%s: not a number of %u..%u", s, min, max);
+		errx(1, "%s: not a number of %u..%u", s, min, max);
 	return (unsigned int)n;
 }
 
@@ -510,7 +498,7 @@ int main(int argc, char **argv)
 	if (!play && !(argc == 5 && !strcmp(argv[1], "follow")))
 		usage();
 	if (etcd_config_members(&p.store, argv[2], &err) < 0)
-		die("%s", err.msg);
+		errx(1, "%s", err.msg);
 	p.store.timeout_ms = 10000; /* all hosts share these processors */
 	p.cluster = argv[3];
 	descriptors();
@@ -523,8 +511,8 @@ int main(int argc, char **argv)
 	p.nets = number(argv[6], 1, NETS_MAX);
 	if (p.hosts < 2 * p.nets ||
 	    hosts_in(&p, 0) * p.endpoints + 2 >= 1U << POOL_BITS)
-		die("a network has two hosts at least, and %u addresses",
-		    (1U << POOL_BITS) - 2);
+		errx(1, "a network has two hosts at least, and %u addresses",
+		     (1U << POOL_BITS) - 2);
 	play_run(&p);
 	return 0;
 }

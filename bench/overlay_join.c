@@ -18,10 +18,10 @@
  * N has address PREFIX.0.0 + N.  HOST, CONTAINER and FROM are files of namespaces.
  */
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,19 +45,6 @@ struct bench {
 	uint32_t *create, *join, *link, *answer, *whole; /* owned */
 };
 
-__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt,
-								...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fprintf(stderr, "overlay-join: ");
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(1);
-}
-
 static uint64_t now_us(void)
 {
 	struct timespec ts;
@@ -74,7 +61,7 @@ static struct in_addr addr_of(const struct bench *b, unsigned int n)
 	snprintf(text, sizeof(text), "%s.%u.%u", b->prefix, n >> 8 & 0xff,
 		 n & 0xff);
 	if (inet_pton(AF_INET, text, &a) != 1)
-		die("%s: no address", text);
+		errx(1, "%s: no address", text);
 	return a;
 }
 
@@ -97,7 +84,7 @@ static json_object *call(const struct bench *b, const char *method,
 	r = client_call(b->socket, path, body, CALL_MS, &got, &err);
 	json_object_put(body);
 	if (r < 0)
-		die("%s of endpoint %u: %s", method, n, err.msg);
+		errx(1, "%s of endpoint %u: %s", method, n, err.msg);
 	return got;
 }
 
@@ -108,7 +95,8 @@ static void inner(json_object *o, const char *outer, const char *name,
 
 	if (!json_object_object_get_ex(o, outer, &in) ||
 	    !json_object_object_get_ex(in, name, &v))
-		die("no %s.%s in %s", outer, name, json_object_get_string(o));
+		errx(1, "no %s.%s in %s", outer, name,
+		     json_object_get_string(o));
 	snprintf(buf, size, "%s", json_object_get_string(v));
 }
 
@@ -125,7 +113,7 @@ static void endpoint_create(const struct bench *b, unsigned int n,
 	got = call(b, "CreateEndpoint", n, text);
 	inner(got, "Interface", "MacAddress", text, sizeof(text));
 	if (mac_parse(text, mac, NULL) < 0)
-		die("no MAC: %s", text);
+		errx(1, "no MAC: %s", text);
 	json_object_put(got);
 }
 
@@ -173,7 +161,7 @@ static void link_move(const struct bench *b, const char *name, unsigned int n,
 	if (r == 0)
 		r = nlk_link_up(b->in_ct, l.index, true, &err);
 	if (r < 0)
-		die("link %s: %s", name, err.msg);
+		errx(1, "link %s: %s", name, err.msg);
 }
 
 static uint16_t checksum(const void *data, size_t size)
@@ -218,7 +206,7 @@ static void answers(const struct bench *b, unsigned int n)
 		    who.sin_addr.s_addr == to.sin_addr.s_addr)
 			return;
 	}
-	die("endpoint %u was not reached in %d ms", n, PING_MS);
+	errx(1, "endpoint %u was not reached in %d ms", n, PING_MS);
 }
 
 static void measure(struct bench *b, unsigned int i)
@@ -277,14 +265,14 @@ static void ping_run(struct bench *b, char **ns)
 	    nlk_open_in(host, &b->on_host, &err) < 0 ||
 	    nlk_open_in(b->container, &b->in_ct, &err) < 0 ||
 	    netns_run(from, ping_open, b, &err) < 0)
-		die("%s", err.msg);
+		errx(1, "%s", err.msg);
 	b->create = calloc(b->count, sizeof(*b->create));
 	b->join = calloc(b->count, sizeof(*b->join));
 	b->link = calloc(b->count, sizeof(*b->link));
 	b->answer = calloc(b->count, sizeof(*b->answer));
 	b->whole = calloc(b->count, sizeof(*b->whole));
 	if (!b->create || !b->join || !b->link || !b->answer || !b->whole)
-		die("out of memory");
+		errx(1, "out of memory");
 	for (unsigned int i = 0; i < b->count; i++)
 		measure(b, i);
 	printf("ping endpoints=%u", b->count);
@@ -335,7 +323,7 @@ int main(int argc, char **argv)
 	b.first = (unsigned int)strtoul(argv[5], NULL, 10);
 	b.count = (unsigned int)strtoul(argv[6], NULL, 10);
 	if (!b.count || b.first + b.count > 65000)
-		die("%s, %s: at most 65000 endpoints", argv[5], argv[6]);
+		errx(1, "%s, %s: at most 65000 endpoints", argv[5], argv[6]);
 	if (!strcmp(verb, "ping"))
 		ping_run(&b, argv + 7);
 	else if (!strcmp(verb, "keep"))
@@ -344,6 +332,6 @@ int main(int argc, char **argv)
 		for (unsigned int i = 0; i < b.count; i++)
 			endpoint_drop(&b, b.first + i);
 	else
-		die("%s: keep, drop or ping", verb);
+		errx(1, "%s: keep, drop or ping", verb);
 	return 0;
 }
