@@ -149,10 +149,10 @@ static struct ov_endpoint endpoint_of(const struct play *p, unsigned int host,
 static struct ov_dir *dir_open(const struct play *p, const char *node,
 			       unsigned int n)
 {
-	struct cluster_config cfg = { .etcd = p->store,
-				      .name = p->cluster,
-				      .node = node,
-				      .machine = node,
+	struct cluster_config cfg = { .at.etcd = p->store,
+				      .at.name = p->cluster,
+				      .at.node = node,
+				      .at.machine = node,
 				      .vtep = addr_of((172U << 24) +
 						      (16U << 16) + n + 1) };
 	struct err err = { 0 };

@@ -346,7 +346,7 @@ static int cl_put(struct ov_dir *dir, const char *net_id,
 	struct cl_net *n;
 	int r;
 
-	if (!cl_word_valid(ep->id) || mac_is_none(&ep->mac))
+	if (!cluster_word_valid(ep->id) || mac_is_none(&ep->mac))
 		return err_set(err, -EINVAL,
 			       "endpoint %.12s: an id and a MAC are needed",
 			       ep->id);
@@ -379,7 +379,7 @@ static int cl_del(struct ov_dir *dir, const char *net_id,
 			cl_mine_free(c, n, m);
 		else
 			cl_wake(c);
-	} else if (n && n->told && cl_word_valid(endpoint_id) &&
+	} else if (n && n->told && cluster_word_valid(endpoint_id) &&
 		   strlen(endpoint_id) < sizeof(m->ep.id) &&
 		   cl_ready(c, NULL) == 0) {
 		/* Of an earlier life that ended before it said so.  If it can't be
@@ -517,9 +517,9 @@ int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
 	if (r == 0)
 		r = cl_config_take(c, cfg, err);
 	if (r == 0)
-		r = etcd_open(&cfg->etcd, &c->rw, err);
+		r = etcd_open(&cfg->at.etcd, &c->rw, err);
 	if (r == 0)
-		r = etcd_open(&cfg->etcd, &c->ro, err);
+		r = etcd_open(&cfg->at.etcd, &c->ro, err);
 	if (r == 0 && pthread_create(&c->thread, NULL, cl_thread, c) != 0)
 		r = err_set(err, -EAGAIN, "a thread for the cluster");
 	if (r < 0) {

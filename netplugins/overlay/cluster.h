@@ -6,32 +6,17 @@
 #ifndef NETPLUGINS_OVERLAY_CLUSTER_H
 #define NETPLUGINS_OVERLAY_CLUSTER_H
 
-#include "lib/etcd.h"
+#include "lib/cluster_at.h"
 #include "netplugins/overlay/directory.h"
 
 struct cluster_config {
-	struct etcd_config etcd;
-	const char *name;    /* of the cluster; NULL: "berth" */
-	const char *node;    /* this host's, like no other's; NULL: its name */
-	const char *machine; /* tells two hosts with one .node apart; NULL: what
-			      * /etc/machine-id says */
-	struct ip_addr vtep; /* where the others reach this host */
-	const char *key;     /* WireGuard's, public; NULL: none */
+	struct cluster_at at;
+	struct ip_addr vtep;   /* where the others reach this host */
+	const char *key;       /* WireGuard's, public; NULL: none */
 	unsigned int lease_s;  /* a host is dead after; 0: 30 */
 	unsigned int relist_s; /* a little more or less between two; 0: 45 */
 	unsigned int grace_s;  /* for .put() of what was there before; 0: 60 */
 };
-
-/*
- * cluster_flag() - take one of --store, --store-ca, --store-cert, --store-key,
- * --store-auth, --cluster and --node.
- *
- * @name:  without the dashes.
- * @value: borrowed for good.
- * Return: 0; -EINVAL: @err says how it is written; -ENOENT: none of these.
- */
-int cluster_flag(struct cluster_config *cfg, const char *name,
-		 const char *value, struct err *err);
 
 /*
  * cluster_open() - the directory, with a thread of its own; etcd need not answer.
@@ -44,7 +29,7 @@ int cluster_flag(struct cluster_config *cfg, const char *name,
  * An address that is told of an endpoint of this node which nobody has put is free for
  * another of this node: put what is there before what is new.
  *
- * @cfg: the paths in .etcd are borrowed for good, all else is copied.
+ * @cfg: the paths in .at are borrowed for good, all else is copied.
  * Return: 0; -EINVAL: a name that can't be a part of a key; as etcd_open().
  */
 int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,

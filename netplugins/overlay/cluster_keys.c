@@ -20,19 +20,6 @@ void cl_key(const struct cluster *c, char buf[static CL_KEY_MAX],
 	va_end(ap);
 }
 
-/* What may stand between two '/'. */
-bool cl_word_valid(const char *s)
-{
-	if (!*s || *s == '.' || *s == '-')
-		return false;
-	for (; *s; s++)
-		if (!(*s >= '0' && *s <= '9') &&
-		    !((*s | 0x20) >= 'a' && (*s | 0x20) <= 'z') && *s != '_' &&
-		    *s != '.' && *s != '-')
-			return false;
-	return true;
-}
-
 static size_t pool_text(const struct ip_prefix *p, char *buf, size_t size)
 {
 	struct ip_addr first = ip_prefix_first(p);
@@ -50,7 +37,7 @@ int cl_net_key(const struct ov_network *net, char buf[static CL_NAME_MAX],
 	size_t n;
 
 	if (net->name[0]) {
-		if (!cl_word_valid(net->name))
+		if (!cluster_word_valid(net->name))
 			return err_set(err, -EINVAL,
 				       "berth.name=%s: letters, digits, '_', "
 				       "'.' and '-' make a name",

@@ -14,6 +14,8 @@
 
 #include "netplugins/overlay/cluster.h"
 
+_Static_assert(OV_NODE_MAX == CLUSTER_NODE_MAX, "one name of a host");
+
 #define CL_KEY_MAX  448
 #define CL_NAME_MAX 144 /* a network's in keys: "n.shop", "p.10.1.0.0-24" */
 #define CL_WHY_MAX  256
@@ -75,8 +77,8 @@ struct cl_net {
 
 struct cluster {
 	struct ov_dir dir;
-	struct etcd *rw, *ro; /* under ->write; the thread's */
-	char prefix[96];      /* "/berth/NAME/" */
+	struct etcd *rw, *ro;            /* under ->write; the thread's */
+	char prefix[CLUSTER_PREFIX_MAX]; /* "/berth/NAME/" */
 	char node[OV_NODE_MAX], machine[65];
 	unsigned int lease_s, relist_s, grace_s;
 	int fd, wake; /* eventfds: for the driver; for the thread */
@@ -144,7 +146,6 @@ int cl_ready(struct cluster *c, struct err *err);
 /* cluster_keys.c */
 void cl_key(const struct cluster *c, char buf[static CL_KEY_MAX],
 	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-bool cl_word_valid(const char *s);
 int cl_net_key(const struct ov_network *net, char buf[static CL_NAME_MAX],
 	       struct err *err);
 /* "sub4/0a010000": sorts as the subnets do. */

@@ -313,7 +313,7 @@ static int members_add(struct members *m, const struct etcd_kvs *kvs,
 
 		if (strlen(key) <= prefix_len ||
 		    strlen(key + prefix_len) >= OV_NODE_MAX ||
-		    !cl_word_valid(key + prefix_len))
+		    !cluster_word_valid(key + prefix_len))
 			continue;
 		strcpy(v[m->count].node, key + prefix_len);
 		v[m->count++].rev = kvs->v[i].mod_rev;

@@ -54,19 +54,19 @@ struct ov_dir *box_host_at(const struct etcd_servers *s, const char *node,
 			   const char *machine, const char *vtep)
 {
 	struct cluster_config cfg = {
-		.name = box()->cluster,
-		.node = node,
-		.machine = machine,
+		.at.name = box()->cluster,
+		.at.node = node,
+		.at.machine = machine,
 		.vtep = box_addr(vtep),
 		.lease_s = 2,
 		.relist_s = box()->relist_s,
 		.grace_s = 2,
-		.etcd.timeout_ms = 1000,
+		.at.etcd.timeout_ms = 1000,
 	};
 	struct err err = { 0 };
 	struct ov_dir *d = NULL;
 
-	etcd_servers_config(s, &cfg.etcd);
+	etcd_servers_config(s, &cfg.at.etcd);
 	if (cluster_open(&cfg, &d, &err) < 0)
 		fail_msg("%s", err.msg);
 	return d;

@@ -295,8 +295,8 @@ static bool event_parse(struct cluster *c, const struct etcd_event *e,
 	s = e->kv.key + strlen(prefix);
 	slash = strchr(s, '/');
 	if (!slash || slash - s >= CL_NAME_MAX ||
-	    strlen(slash + 1) >= OV_NODE_MAX || !cl_word_valid(slash + 1) ||
-	    !strcmp(slash + 1, c->node))
+	    strlen(slash + 1) >= OV_NODE_MAX ||
+	    !cluster_word_valid(slash + 1) || !strcmp(slash + 1, c->node))
 		return false;
 	memcpy(net, s, (size_t)(slash - s));
 	net[slash - s] = '\0';

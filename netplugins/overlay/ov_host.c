@@ -39,7 +39,7 @@ static int open_cluster(struct overlay_host *host,
 	struct nlk *nlk;
 	int r;
 
-	if (!cfg.etcd.member_count)
+	if (!cfg.at.etcd.member_count)
 		return 0;
 	r = nlk_open(&nlk, err);
 	if (r < 0)

@@ -83,42 +83,21 @@ static int set_underlay(struct plugd *d, void *config, const char *value,
 	return 0;
 }
 
-/* A setter is not told its flag's name. */
-#define STORE_FLAG(fn_, name_)                                                 \
-	static int set_##fn_(struct plugd *d, void *config, const char *value, \
-			     struct err *err)                                  \
-	{                                                                      \
-		struct ov_config *cfg = net_flag_config(config);               \
-                                                                               \
-		(void)d;                                                       \
-		return cluster_flag(&cfg->cluster, name_, value, err);         \
-	}
-STORE_FLAG(store, "store")
-STORE_FLAG(store_ca, "store-ca")
-STORE_FLAG(store_cert, "store-cert")
-STORE_FLAG(store_key, "store-key")
-STORE_FLAG(store_auth, "store-auth")
-STORE_FLAG(cluster, "cluster")
-STORE_FLAG(node, "node")
+static struct cluster_at *cluster_of(void *config)
+{
+	struct ov_config *cfg = net_flag_config(config);
+
+	return &cfg->cluster.at;
+}
+
+CLUSTER_AT_SETTERS(cluster_of)
 
 static const struct plugd_flag flags[] = {
 	{ "underlay", "ADDRESS|INTERFACE",
 	  "what other hosts reach this one by (the default route's)",
 	  set_underlay },
-	{ "store", "etcd://HOST:PORT[,...]",
-	  "the cluster's etcd: networks, hosts and endpoints (none: "
-	  "berth.peers)",
-	  set_store },
-	{ "store-ca", "FILE", "HTTPS, and the CA of etcd's certificate",
-	  set_store_ca },
-	{ "store-cert", "FILE", "this host's certificate", set_store_cert },
-	{ "store-key", "FILE", "its key", set_store_key },
-	{ "store-auth", "FILE", "USER:PASSWORD in its first line",
-	  set_store_auth },
-	{ "cluster", "NAME", "hosts of one cluster say the same (berth)",
-	  set_cluster },
-	{ "node", "NAME", "this host, like no other (its host name)",
-	  set_node },
+	CLUSTER_AT_FLAGS("the cluster's etcd: networks, hosts and endpoints "
+			 "(none: berth.peers)"),
 	{ 0 },
 };
 

@@ -73,7 +73,7 @@ struct overlay_network {
 struct ov_config {
 	struct bridge_config br;       /* the first: its flags go there */
 	char underlay[64];             /* "": the default route's */
-	struct cluster_config cluster; /* .etcd without members: none */
+	struct cluster_config cluster; /* .at without members: none */
 };
 
 /* What encrypted networks go by (ov_crypt.c); under host->lock. */

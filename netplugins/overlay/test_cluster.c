@@ -280,46 +280,14 @@ static const struct config_row {
 static void config_row(void **state)
 {
 	const struct config_row *row = *state;
-	struct cluster_config cfg = { .name = row->cluster, .node = row->node };
+	struct cluster_config cfg = { .at.name = row->cluster,
+				      .at.node = row->node };
 	struct ov_dir *d = NULL;
 	struct err err = { 0 };
 
 	assert_int_equal(cluster_open(&cfg, &d, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, row->msg));
 	assert_null(d);
-}
-
-static const struct flag_row {
-	const char *name, *flag, *value;
-	int want;
-} flag_rows[] = {
-	{ "a store", "store", "etcd://a:1,b:2", 0 },
-	{ "a store of nothing", "store", "", -EINVAL },
-	{ "a store of another kind", "store", "consul://a:1", -EINVAL },
-	{ "a CA", "store-ca", "/etc/ca", 0 },
-	{ "a CA of nothing", "store-ca", "", -EINVAL },
-	{ "a certificate", "store-cert", "/etc/cert", 0 },
-	{ "a key", "store-key", "/etc/key", 0 },
-	{ "user and password", "store-auth", "/etc/auth", 0 },
-	{ "a cluster", "cluster", "shop", 0 },
-	{ "a cluster that is a path", "cluster", "a/b", -EINVAL },
-	{ "a node", "node", "host-1.example", 0 },
-	{ "a node that is a path", "node", "../x", -EINVAL },
-	{ "none of ours", "underlay", "eth0", -ENOENT },
-};
-
-static void flag_row(void **state)
-{
-	const struct flag_row *row = *state;
-	struct cluster_config cfg = { 0 };
-	struct err err = { 0 };
-
-	assert_int_equal(cluster_flag(&cfg, row->flag, row->value, &err),
-			 row->want);
-	if (row->want == -EINVAL)
-		assert_true(err.msg[0]);
-	assert_int_equal(cfg.etcd.member_count,
-			 strstr(row->value, "etcd:") ? 2 : 0);
 }
 
 int main(void)
@@ -331,12 +299,10 @@ int main(void)
 		BY_HAND(no_address_is_twice),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(join_rows) +
-				ARRAY_SIZE(config_rows) +
-				ARRAY_SIZE(flag_rows) + ARRAY_SIZE(by_hand)];
+				ARRAY_SIZE(config_rows) + ARRAY_SIZE(by_hand)];
 	size_t n = 0;
 
 	n += TEST_ROWS(tests + n, config_rows, config_row);
-	n += TEST_ROWS(tests + n, flag_rows, flag_row);
 	n += TEST_ROWS(tests + n, join_rows, join_row);
 	for (size_t i = 0; i < ARRAY_SIZE(by_hand); i++)
 		tests[n++] = by_hand[i];

@@ -525,9 +525,9 @@ static void many_mute_members_are_soon_given_up(void **state)
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
-	struct cluster_config cfg = { .node = "a",
-				      .machine = "a",
-				      .etcd.timeout_ms = 1000 };
+	struct cluster_config cfg = { .at.node = "a",
+				      .at.machine = "a",
+				      .at.etcd.timeout_ms = 1000 };
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timespec start;
 	struct ov_dir *a;
@@ -537,9 +537,9 @@ static void many_mute_members_are_soon_given_up(void **state)
 	assert_int_equal(listen(fd, 128), 0);
 	assert_int_equal(getsockname(fd, (void *)&at, &len), 0);
 	for (size_t i = 0; i < ETCD_MEMBERS_MAX; i++)
-		snprintf(cfg.etcd.member[i], ETCD_MEMBER_LEN, "127.0.0.1:%u",
+		snprintf(cfg.at.etcd.member[i], ETCD_MEMBER_LEN, "127.0.0.1:%u",
 			 ntohs(at.sin_port));
-	cfg.etcd.member_count = ETCD_MEMBERS_MAX;
+	cfg.at.etcd.member_count = ETCD_MEMBERS_MAX;
 	cfg.vtep = box_addr("192.0.2.1");
 	assert_int_equal(cluster_open(&cfg, &a, NULL), 0);
 	clock_gettime(CLOCK_MONOTONIC, &start);
