@@ -65,6 +65,7 @@ ar-src += lib/etcd.c
 ar-src += lib/etcd_json.c
 ar-src += lib/etcd_kv.c
 ar-src += lib/etcd_lease.c
+ar-src += lib/etcd_seen.c
 ar-src += lib/etcd_watch.c
 ar-src += lib/answer.c
 ar-src += lib/problems.c

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Calls of etcd, and what the answers say of etcd itself. */
+#include "lib/etcd_seen.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define READY_MS 1000 /* of being away nobody waits again */
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
+}
+
+void etcd_seen_init(struct etcd_seen *s)
+{
+	*s = (struct etcd_seen){ .full = false };
+	pthread_mutex_init(&s->lock, NULL);
+}
+
+void etcd_seen_fini(struct etcd_seen *s)
+{
+	pthread_mutex_destroy(&s->lock);
+}
+
+/* What an answer is judged by. */
+struct before {
+	uint64_t cluster_id;
+	int64_t revision;
+};
+
+static int back(const struct etcd_seen *s, struct err *err)
+{
+	return err_set(err, -ESTALE,
+		       "%s: nothing is written until this daemon is "
+		       "restarted; do that on each host when etcd's data is "
+		       "right",
+		       s->back_why);
+}
+
+static int begin(struct etcd_seen *s, struct before *ret, struct err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->back_why[0])
+		r = back(s, err);
+	ret->cluster_id = s->cluster_id;
+	ret->revision = s->revision;
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static void judge_head(struct etcd_seen *s, const struct etcd_head *h,
+		       const struct before *b)
+{
+	if (b->cluster_id && h->cluster_id != b->cluster_id)
+		snprintf(s->back_why, sizeof(s->back_why),
+			 "another etcd answers: cluster %" PRIx64
+			 " instead of %" PRIx64,
+			 h->cluster_id, b->cluster_id);
+	else if (h->revision < b->revision)
+		snprintf(s->back_why, sizeof(s->back_why),
+			 "etcd went back from revision %" PRId64 " to %" PRId64
+			 ": was it restored from a backup?",
+			 b->revision, h->revision);
+	else
+		s->cluster_id = h->cluster_id;
+	if (h->revision > s->revision)
+		s->revision = h->revision;
+}
+
+static int judge(struct etcd_seen *s, int r, const struct etcd_head *h,
+		 const struct before *b, const struct err *why, struct err *err)
+{
+	pthread_mutex_lock(&s->lock);
+	if (r == -ENOSPC)
+		s->full = true;
+	if (r == 0 || r == -ENOSPC)
+		s->away_ms = 0;
+	else if (!s->away_ms)
+		s->away_ms = now_ms();
+	if (r < 0)
+		snprintf(s->away_why, sizeof(s->away_why), "%.255s", why->msg);
+	else if (!s->back_why[0])
+		judge_head(s, h, b);
+	if (r < 0)
+		r = err_set(err, r, "%s", why->msg);
+	else if (s->back_why[0])
+		r = back(s, err);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+int etcd_seen_range(struct etcd_seen *s, struct etcd *e,
+		    const struct etcd_range *q, struct etcd_kvs *ret,
+		    struct err *err)
+{
+	struct etcd_head head = { 0 };
+	struct err why = { 0 };
+	struct before b;
+	int asked, r = begin(s, &b, err);
+
+	if (r < 0)
+		return r;
+	asked = etcd_range(e, q, ret, &head, &why);
+	r = judge(s, asked, &head, &b, &why, err);
+	if (asked == 0 && r < 0)
+		etcd_kvs_clear(ret);
+	return r;
+}
+
+int etcd_seen_txn(struct etcd_seen *s, struct etcd *e, const struct etcd_txn *t,
+		  struct etcd_result *ret, struct err *err)
+{
+	struct err why = { 0 };
+	struct before b;
+	int asked, r = begin(s, &b, err);
+
+	if (r < 0)
+		return r;
+	asked = etcd_txn_run(e, t, true, ret, &why);
+	r = judge(s, asked, &ret->head, &b, &why, err);
+	if (asked == 0 && r < 0)
+		etcd_result_clear(ret);
+	return r;
+}
+
+int etcd_seen_ready(struct etcd_seen *s, struct err *err)
+{
+	uint64_t now = now_ms();
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->back_why[0])
+		r = back(s, err);
+	else if (s->away_ms && now - s->away_ms > READY_MS)
+		r = err_set(err, -EAGAIN,
+			    "no word of etcd for %" PRIu64 " s: %s",
+			    (now - s->away_ms) / 1000, s->away_why);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+bool etcd_seen_line(struct etcd_seen *s, char *buf, size_t size)
+{
+	uint64_t now = now_ms();
+	bool any = true;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->back_why[0])
+		snprintf(buf, size,
+			 "%s: nothing is written until this daemon "
+			 "is restarted",
+			 s->back_why);
+	else if (s->away_ms)
+		snprintf(buf, size,
+			 "etcd has not answered for %" PRIu64 " s: %s",
+			 (now - s->away_ms) / 1000, s->away_why);
+	else if (s->full)
+		snprintf(buf, size,
+			 "etcd is full (alarm NOSPACE): etcdctl compact, "
+			 "etcdctl defrag, etcdctl alarm disarm");
+	else
+		any = false;
+	pthread_mutex_unlock(&s->lock);
+	return any;
+}
