@@ -57,7 +57,7 @@ static int replay(struct ipam_core *core, struct rpc_call *call,
 /* ---- pools ------------------------------------------------------------------ */
 
 struct pool_options {
-	bool dhcp;
+	bool dhcp, cluster;
 	char parent[IFNAMSIZ];
 };
 
@@ -67,6 +67,8 @@ static const struct opt_field pool_options[] = {
 		  "containers get the addresses a DHCP server leases to them"),
 	OPT_FIELD("berth.dhcp.parent", OPT_STR, struct pool_options, parent,
 		  "the interface or bridge where the DHCP server is asked"),
+	OPT_FIELD("berth.cluster", OPT_BOOL, struct pool_options, cluster,
+		  "one pool on all hosts of the cluster (--store)"),
 	{ 0 },
 };
 
@@ -131,6 +133,7 @@ static int on_request_pool(void *ctx, struct rpc_call *call, json_object **ret,
 		.sub = q.sub,
 		.v6 = q.v6,
 		.dhcp = dhcp,
+		.cluster = opts.cluster,
 	};
 	r = ipam_pool_request(ctx, &req, id, &pool, &gateway, &call->seq, err);
 	if (r < 0)

@@ -25,6 +25,7 @@ const struct jdec_field ipam_api_forget_fields[] = {
 
 const struct jdec_field ipam_api_gc_fields[] = {
 	JDEC_FIELD("DryRun", JDEC_BOOL, struct ipam_request, dry, 0),
+	JDEC_FIELD("Node", JDEC_STR, struct ipam_request, node, 0),
 	{ 0 },
 };
 
@@ -57,9 +58,35 @@ static json_object *size_of(double n)
 				      : json_object_new_double(n);
 }
 
+/* Where pools are listed. */
+struct pools {
+	struct ipam_core *core;
+	json_object *list;
+};
+
+static void list_block(void *ctx, const struct ip_prefix *block)
+{
+	char text[PREFIX_STR_MAX];
+
+	answer_line(ctx, ip_prefix_str(block, text));
+}
+
+/* Those of a pool that is shared. */
+static int add_blocks(struct pools *to, json_object *o,
+		      const struct ipam_pool_info *p)
+{
+	json_object *blocks = json_object_new_array();
+
+	if (answer_put(o, "Blocks", blocks))
+		return -ENOMEM;
+	ipam_blocks_each(to->core, &p->pool, list_block, blocks);
+	return 0;
+}
+
 static int list_pool(void *ctx, const struct ipam_pool_info *p)
 {
-	json_object *list = ctx, *o = json_object_new_object();
+	struct pools *to = ctx;
+	json_object *o = json_object_new_object();
 
 	if (answer_text(o, "PoolID", p->id) ||
 	    answer_text(o, "AddressSpace", p->space) ||
@@ -73,7 +100,9 @@ static int list_pool(void *ctx, const struct ipam_pool_info *p)
 	    answer_uint(o, "Resting", p->resting) ||
 	    answer_put(o, "Size", size_of(p->usable)) ||
 	    answer_text(o, "Created", p->created) ||
-	    json_object_array_add(list, o) < 0) {
+	    answer_bool(o, "Cluster", p->cluster) ||
+	    (p->cluster && add_blocks(to, o, p)) ||
+	    json_object_array_add(to->list, o) < 0) {
 		json_object_put(o);
 		return -ENOMEM;
 	}
@@ -83,11 +112,11 @@ static int list_pool(void *ctx, const struct ipam_pool_info *p)
 static int on_pools(void *ctx, struct rpc_call *call, json_object **ret,
 		    struct err *err)
 {
-	json_object *list;
-	int r = answer_list(ret, "Pools", &list, err);
+	struct pools to = { .core = ctx };
+	int r = answer_list(ret, "Pools", &to.list, err);
 
 	(void)call;
-	return r < 0 ? r : ipam_pools_each(ctx, list_pool, list, err);
+	return r < 0 ? r : ipam_pools_each(ctx, list_pool, &to, err);
 }
 
 /* How its DHCP lease is; one for ever has no time left to tell. */
@@ -187,7 +216,9 @@ static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
 	if (r == 0)
 		r = answer_list(ret, "Removed", &list, err);
 	if (r == 0)
-		r = ipam_gc(ctx, q.dry, answer_line, list, err);
+		r = *q.node ? ipam_forget_node(ctx, q.node, q.dry, answer_line,
+					       list, err)
+			    : ipam_gc(ctx, q.dry, answer_line, list, err);
 	return r < 0 ? r : 0;
 }
 

@@ -13,7 +13,8 @@ struct ipam_request {
 	struct ip_prefix pool, sub;
 	struct ip_addr addr;
 	struct mac_addr mac;
-	json_object *options; /* borrowed from the body; NULL: none */
+	json_object *options;        /* borrowed from the body; NULL: none */
+	char node[CLUSTER_NODE_MAX]; /* that is gone for ever */
 	bool v6, dry;
 };
 

@@ -216,14 +216,19 @@ static int full(const struct ipam_range *range, struct err *err)
 		       sub ? "--ip-range" : "--subnet");
 }
 
-static int take(struct ipam_hold *h, struct ipam_record *rec, struct err *err)
+static int take(struct ipam_hold *h, struct ipam_record *rec, enum ipam_use use,
+		struct err *err)
 {
 	int r;
 
-	if (!ip_is_none(&rec->addr))
+	if (h->range->cluster)
+		r = ipam_cluster_take(h, &rec->addr, use);
+	else if (!ip_is_none(&rec->addr))
 		r = pool_take_exact(h->net->pool, &rec->addr);
 	else
 		r = pool_take(h->net->pool, &h->range->at, &rec->addr);
+	if (r == -EXFULL)
+		return r; /* ipam_addr_run() looks for more */
 	if (r == -ENOSPC)
 		return full(h->range, err);
 	if (r == -ERANGE)
@@ -241,7 +246,7 @@ static int take_new(struct ipam_hold *h, struct ipam_intent *i,
 	int r = ipam_begin(i, rec, err);
 
 	if (r == 0)
-		r = take(h, rec, err);
+		r = take(h, rec, use, err);
 	if (r < 0)
 		return r;
 	r = step_intent(use, &rec->addr, err);
@@ -348,10 +353,32 @@ static int run_locked(struct ipam_core *core, struct ipam_intent *i,
 		    : err_set(err, -ENOENT,
 			      "there is no pool %.100s: it was released",
 			      rec->id);
-	if (r < 0)
+	if (r < 0 && r != -EXFULL)
 		ipam_abort(h.net ? &h.net->stale : NULL, i);
-	else
+	else if (r == 0)
 		rec->pool = answer_of(h.net, &rec->addr);
+	return r;
+}
+
+/* As often as something is lacking that the cluster gives. */
+static int run_shared(struct ipam_core *core, struct ipam_intent *i,
+		      struct ipam_record *rec, const struct ipam_asked *asked,
+		      struct err *err)
+{
+	struct ipam_more more = { .tries = 0 };
+	int r;
+
+	for (;;) {
+		r = run_locked(core, i, rec, asked, err);
+		if (r != -EXFULL)
+			break;
+		r = ipam_cluster_more(core, rec, &more, err);
+		if (r < 0) {
+			ipam_abort(NULL, i);
+			break;
+		}
+	}
+	ipam_cluster_done(core, &more);
 	return r;
 }
 
@@ -364,7 +391,7 @@ int ipam_addr_run(struct ipam_core *core, struct ipam_intent *i,
 	if (r < 0)
 		ipam_abort(NULL, i);
 	else
-		r = run_locked(core, i, rec, &asked, err);
+		r = run_shared(core, i, rec, &asked, err);
 	ipam_dhcp_done(core, &asked);
 	return r;
 }
@@ -555,6 +582,8 @@ int ipam_addr_release_run(struct ipam_core *core, struct ipam_intent *i,
 
 	if (r == 0 && dhcp)
 		ipam_dhcp_settle(core);
+	if (r == 0)
+		blocks_settle(core->blocks);
 	return r;
 }
 

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "lib/base.h"
+#include "lib/cluster_at.h"
 #include "lib/ip.h"
 #include "lib/plugd.h"
 
@@ -41,14 +42,24 @@ struct ipam_default {
 	uint8_t size;
 };
 
+/* Whom pools are shared with, and how. */
+struct ipam_cluster {
+	struct cluster_at at;   /* without members: nobody */
+	unsigned int relist_ms; /* between two looks at all in etcd; 0: 45 s */
+	unsigned int rest_ms;   /* an unused block is kept for; 0: 60 s */
+};
+
 struct ipam_config {
 	struct ipam_default defaults[IPAM_DEFAULTS_MAX];
 	unsigned int count; /* of .defaults; 0: Docker's list for IPv4 */
+	struct ipam_cluster cluster;
 };
 
 /* ipam_config_add() - one "10.0.0.0/8:24", or several with commas.  -EINVAL. */
 int ipam_config_add(struct ipam_config *config, const char *text,
 		    struct err *err);
+
+extern const struct plugd_flag ipam_flags[]; /* into a struct ipam_config */
 
 /*
  * ipam_core_open() - load the records and finish what an earlier life began.
@@ -71,6 +82,7 @@ struct ipam_pool_req {
 	bool v6;                    /* which family to choose from */
 	const char *dhcp; /* the interface where a DHCP server is asked for
 			   * addresses; NULL: none is */
+	bool cluster;     /* one pool on all hosts that ask for it */
 };
 
 /*
@@ -79,7 +91,8 @@ struct ipam_pool_req {
  * A pool that is there is counted once more.  An automatic one is never one
  * that is there, nor one that overlaps a route of this host.
  *
- * With .dhcp and no pool the LAN's is asked for as well.
+ * With .dhcp and no pool the LAN's is asked for as well.  With .cluster etcd is asked, and
+ * another pool of the cluster may be in the way, too.
  *
  * @ret_id:   its PoolID.
  * @ret_pool: without host bits.
@@ -118,7 +131,8 @@ struct ipam_addr_req {
  * A certain one that is handed out already is given again to the endpoint with
  * the same MAC, and to whoever reserves it for the same use.  In a pool with .dhcp
  * an endpoint's is what the LAN's server leases to that MAC; that takes up to ten
- * seconds, in which nothing else waits.
+ * seconds, in which nothing else waits.  In a pool with .cluster it is one of those that this
+ * host may hand out; where it lacks them etcd is asked.
  *
  * @ret: the address with the pool's prefix length.
  * Return: 0; -EADDRINUSE, @err says by whom; -ENOSPC when the pool is full;
@@ -153,7 +167,7 @@ struct ipam_pool_info {
 	const char *id, *space, *created; /* borrowed, as all text here */
 	struct ip_prefix pool, sub;       /* sub none: all of it */
 	const char *dhcp;                 /* "": no DHCP */
-	bool automatic;
+	bool automatic, cluster;
 	uint32_t refs;
 	unsigned int leases, reserved; /* by way of this PoolID */
 	uint64_t resting;              /* in the whole pool */
@@ -187,6 +201,13 @@ void ipam_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx);
  * changes nothing. */
 int ipam_check(struct ipam_core *core, ipam_line_fn *fn, void *ctx,
 	       struct err *err);
+/* ipam_forget_node() - as blocks_forget(). */
+int ipam_forget_node(struct ipam_core *core, const char *node, bool dry,
+		     ipam_line_fn *fn, void *ctx, struct err *err);
+/* Each block that this host has of the pool of @pool_id. */
+void ipam_blocks_each(struct ipam_core *core, const struct ip_prefix *pool,
+		      void (*fn)(void *ctx, const struct ip_prefix *block),
+		      void *ctx);
 /* ipam_gc() - remove records of addresses whose pool is gone.  Return: how
  * many. */
 int ipam_gc(struct ipam_core *core, bool dry, ipam_line_fn *fn, void *ctx,

@@ -42,6 +42,7 @@ static int tell_range(struct telling *t, const struct ipam_range *range)
 		.sub = range->sub,
 		.dhcp = range->dhcp,
 		.automatic = range->automatic,
+		.cluster = range->cluster,
 		.refs = range->refs,
 		.resting = stats.resting,
 		.usable = pool_size(range->net->pool, &range->at),
@@ -151,6 +152,7 @@ void ipam_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx)
 	problems_of_store(core->d->run, fn, ctx);
 	problems_each(&core->problems, fn, ctx);
 	ipam_dhcp_problems(core, fn, ctx);
+	blocks_problems(core->blocks, fn, ctx);
 }
 
 /* Each address that is handed out is taken in the pool and on the disk. */
@@ -217,6 +219,19 @@ int ipam_check(struct ipam_core *core, ipam_line_fn *fn, void *ctx,
 	ipam_problems(core, fn, ctx);
 	pthread_mutex_lock(lock);
 	return ipam_nets_each(core, verify_net, &t);
+}
+
+void ipam_blocks_each(struct ipam_core *core, const struct ip_prefix *pool,
+		      void (*fn)(void *ctx, const struct ip_prefix *block),
+		      void *ctx)
+{
+	blocks_each(core->blocks, pool, fn, ctx);
+}
+
+int ipam_forget_node(struct ipam_core *core, const char *node, bool dry,
+		     ipam_line_fn *fn, void *ctx, struct err *err)
+{
+	return blocks_forget(core->blocks, node, dry, fn, ctx, err);
 }
 
 /* ---- what is left over ----------------------------------------------------------- */

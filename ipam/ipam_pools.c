@@ -44,6 +44,7 @@ static struct ipam_record record_of(const struct ipam_range *range,
 		.refs = refs,
 		.born = range->born,
 		.automatic = range->automatic,
+		.cluster = range->cluster,
 	};
 
 	snprintf(rec.id, sizeof(rec.id), "%s", range->id);
@@ -197,7 +198,14 @@ static int check_same(struct ipam_core *core, const struct ipam_record *rec,
 {
 	const struct ipam_range *range = ipam_range_peek(core, rec->id);
 
-	if (!range || strcmp(range->dhcp, rec->dhcp) == 0)
+	if (!range)
+		return 0;
+	if (range->cluster != rec->cluster)
+		return err_set(err, -EEXIST,
+			       "pool %s is in use %s berth.cluster: say the "
+			       "same with --ipam-opt",
+			       rec->id, range->cluster ? "with" : "without");
+	if (strcmp(range->dhcp, rec->dhcp) == 0)
 		return 0;
 	return err_set(
 		err, -EEXIST,
@@ -247,15 +255,12 @@ static int request_locked(struct ipam_core *core, struct ipam_intent *i,
 	return r < 0 ? r : pool_apply(core, rec, i, err);
 }
 
-int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
-		  struct ipam_record *rec, struct err *err)
+/* @r: what came of the look at others. */
+static int request(struct ipam_core *core, struct ipam_intent *i,
+		   struct ipam_record *rec, int r, struct err *err)
 {
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
-	int r = 0;
 
-	/* which takes its time */
-	if (*rec->dhcp && ip_is_none(&rec->pool.addr))
-		r = ipam_dhcp_find(core, rec, err);
 	pthread_mutex_lock(lock);
 	if (r == 0)
 		r = request_locked(core, i, rec, err);
@@ -265,6 +270,24 @@ int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
 	}
 	(void)FAILPOINT("ipam.pool.done"); /* what is recorded stands */
 	return 0;
+}
+
+int ipam_pool_run(struct ipam_core *core, struct ipam_intent *i,
+		  struct ipam_record *rec, struct err *err)
+{
+	bool joined;
+	int r = 0;
+
+	/* which takes its time */
+	if (*rec->dhcp && ip_is_none(&rec->pool.addr))
+		r = ipam_dhcp_find(core, rec, err);
+	if (r == 0)
+		r = ipam_cluster_join(core, rec, err);
+	joined = r == 0;
+	r = request(core, i, rec, r, err);
+	if (joined)
+		ipam_cluster_joined(core, rec);
+	return r;
 }
 
 int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
@@ -278,9 +301,13 @@ int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
 	struct ipam_intent i;
 	int r = check(q, err);
 
+	if (r == 0)
+		r = ipam_cluster_judge(core, q, err);
 	if (r < 0)
 		return r;
-	snprintf(rec.space, sizeof(rec.space), "%s", q->space);
+	rec.cluster = q->cluster;
+	snprintf(rec.space, sizeof(rec.space), "%s",
+		 q->cluster ? IPAM_SPACE_GLOBAL : q->space);
 	snprintf(rec.dhcp, sizeof(rec.dhcp), "%s", q->dhcp ? q->dhcp : "");
 	i = ipam_announce(core->d->state, ipam_method_pool, &rec);
 	r = ipam_pool_run(core, &i, &rec, err);
@@ -415,6 +442,7 @@ int ipam_pool_release_run(struct ipam_core *core, struct ipam_intent *i,
 	}
 	(void)FAILPOINT("ipam.pool_release.done");
 	ipam_dhcp_settle(core);
+	blocks_settle(core->blocks);
 	return 0;
 }
 

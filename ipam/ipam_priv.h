@@ -3,7 +3,7 @@
  * ipam_priv.h - what the parts of the IPAM core share: ipam_table.c (pools by
  * prefix and PoolID, locks), ipam_pools.c and ipam_core.c (requests),
  * ipam_intent.c (their rows in the journal), ipam_auto.c (automatic pools),
- * ipam_dhcp.c (a LAN's DHCP server), ipam_load.c (records), ipam_recover.c (start, replay, expiry) and ipam_info.c
+ * ipam_dhcp.c (a LAN's DHCP server), ipam_cluster.c (pools that hosts share), ipam_load.c (records), ipam_recover.c (start, replay, expiry) and ipam_info.c
  * (telling).
  *
  * Locks, in this order: pools_lock (which pools there are: held by every call
@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "ipam/blocks.h"
 #include "ipam/dhcp_keep.h"
 #include "ipam/ipam_core.h"
 #include "ipam/ipam_record.h"
@@ -34,6 +35,7 @@ struct ipam_range {
 	struct pool_range at; /* .prefix: the subpool, or the pool */
 	struct ip_prefix sub; /* none: the pool */
 	bool automatic;
+	bool cluster;        /* shared with other hosts */
 	char dhcp[IFNAMSIZ]; /* where a DHCP server is asked; "": none is */
 	uint32_t refs;
 	uint32_t unsure; /* of those: by requests that have no answer yet */
@@ -88,6 +90,7 @@ struct ipam_core {
 	struct nlk *nlk;         /* by pools_lock; NULL until needed */
 	struct ip_prefix ula;    /* by pools_lock; none until needed */
 	struct dhcp_keep *dhcp;
+	struct blocks *blocks; /* owned */
 	uint64_t
 		dhcp_until; /* at the start: when no server is asked any more */
 	struct problems problems;
@@ -271,6 +274,34 @@ void ipam_dhcp_done(struct ipam_core *core, struct ipam_asked *asked);
 void ipam_dhcp_settle(struct ipam_core *core);
 /* Takes pools_lock. */
 void ipam_dhcp_problems(struct ipam_core *core, ipam_line_fn *fn, void *ctx);
+
+/* ---- ipam_cluster.c ------------------------------------------------------ */
+
+/* What a request got from the cluster. */
+struct ipam_more {
+	struct ip_prefix pool;
+	struct ip_addr addr; /* it may have that; or none */
+	unsigned int tries;
+};
+
+int ipam_cluster_open(struct ipam_core *core, struct err *err);
+/* At the start, when the records are loaded and nothing is handed out yet. */
+void ipam_cluster_check(struct ipam_core *core);
+int ipam_cluster_judge(struct ipam_core *core, const struct ipam_pool_req *q,
+		       struct err *err);
+/* Without locks: where @rec is to be shared this host joins the pool; after that
+ * ipam_cluster_joined(), whatever came of it. */
+int ipam_cluster_join(struct ipam_core *core, const struct ipam_record *rec,
+		      struct err *err);
+void ipam_cluster_joined(struct ipam_core *core, const struct ipam_record *rec);
+/* As pool_take() and pool_take_exact(), of a pool that is shared.  -EXFULL:
+ * ipam_cluster_more() is needed first. */
+int ipam_cluster_take(struct ipam_hold *h, struct ip_addr *addr,
+		      enum ipam_use use);
+/* Without locks: get what @rec lacks.  ipam_cluster_done() ends it. */
+int ipam_cluster_more(struct ipam_core *core, struct ipam_record *rec,
+		      struct ipam_more *more, struct err *err);
+void ipam_cluster_done(struct ipam_core *core, const struct ipam_more *more);
 
 /* ---- ipam_load.c --------------------------------------------------------- */
 

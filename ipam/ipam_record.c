@@ -23,6 +23,7 @@ static const struct jdec_field fields[] = {
 	JDEC_FIELD("Rest", JDEC_U64, struct ipam_record, rest, 0),
 	JDEC_FIELD("Automatic", JDEC_BOOL, struct ipam_record, automatic, 0),
 	JDEC_FIELD("Fixed", JDEC_BOOL, struct ipam_record, fixed, 0),
+	JDEC_FIELD("Cluster", JDEC_BOOL, struct ipam_record, cluster, 0),
 	JDEC_FIELD("V6", JDEC_BOOL, struct ipam_record, v6, 0),
 	JDEC_FIELD("Dhcp", JDEC_STR, struct ipam_record, dhcp, 0),
 	JDEC_FIELD("Time", JDEC_STR, struct ipam_record, time, 0),

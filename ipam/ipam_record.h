@@ -30,6 +30,7 @@ struct ipam_record {
 	uint64_t born;
 	uint64_t rest; /* not 0: released, the lower the earlier */
 	bool automatic, fixed;
+	bool cluster;        /* of a pool: shared with other hosts */
 	bool v6;             /* asked for, where .pool is none */
 	char dhcp[IFNAMSIZ]; /* of a pool: where a DHCP server is asked */
 	char time[32];       /* RFC 3339 */

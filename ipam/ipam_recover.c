@@ -129,6 +129,8 @@ static int recover(struct ipam_core *core, struct err *err)
 	int r = ipam_load(core, err);
 
 	if (r == 0)
+		ipam_cluster_check(core);
+	if (r == 0)
 		r = journal_each_kept(state, note_kept, core, err);
 	if (r == 0)
 		r = journal_each_kept(run, note_kept, core, err);
@@ -263,6 +265,8 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 	problems_init(&core->problems);
 	clock_gettime(CLOCK_BOOTTIME, &core->started);
 	r = dhcp_keep_open(d->run, &core->problems, &core->dhcp, err);
+	if (r == 0)
+		r = ipam_cluster_open(core, err);
 	/* several requests of an earlier life may have a dead server to ask */
 	core->dhcp_until = dhcp_now() + DHCP_WAIT_MS;
 	if (r == 0)
@@ -272,6 +276,8 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 		return r;
 	ipam_dhcp_settle(core);
 	r = dhcp_keep_start(core->dhcp, err);
+	if (r == 0)
+		r = blocks_start(core->blocks, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(core);
@@ -283,6 +289,7 @@ void ipam_core_close(struct ipam_core *core)
 	if (!core)
 		return;
 	dhcp_keep_close(core->dhcp);
+	blocks_close(core->blocks); /* its thread looks at the table */
 	ipam_table_free(core);
 	nlk_close(core->nlk);
 	problems_fini(&core->problems);

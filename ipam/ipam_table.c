@@ -166,6 +166,7 @@ struct ipam_range *ipam_range_add(struct ipam_net *net,
 	range->sub = rec->sub;
 	range->at.prefix = ip_is_none(&rec->sub.addr) ? net->prefix : rec->sub;
 	range->automatic = rec->automatic;
+	range->cluster = rec->cluster;
 	range->born = rec->born;
 	snprintf(range->dhcp, sizeof(range->dhcp), "%s", rec->dhcp);
 	snprintf(range->created, sizeof(range->created), "%s", rec->time);

@@ -3,15 +3,6 @@
 #include "ipam/ipam_api.h"
 #include "ipam/ipam_core.h"
 
-static int add_default(struct plugd *d, void *config, const char *value,
-		       struct err *err)
-{
-	int r = ipam_config_add(config, value, err);
-
-	(void)d;
-	return r < 0 ? err_wrap(err, r, "--default-pool") : 0;
-}
-
 static int start(struct plugd *d, void **ret, struct err *err)
 {
 	struct ipam_core *core;
@@ -48,19 +39,12 @@ int main(int argc, char **argv)
 	static const struct rpc_method *const tables[] = {
 		ipam_api_methods, ipam_api_berth_methods, NULL
 	};
-	static const struct plugd_flag flags[] = {
-		{ "default-pool", "CIDR:SIZE,...",
-		  "cut pools of /SIZE for networks without --subnet; again for "
-		  "more",
-		  add_default },
-		{ 0 },
-	};
 	struct ipam_config config = { .count = 0 };
 	const struct plugd_program prog = {
 		.name = "berth-ipam",
 		.summary = "pools and addresses for networks",
 		.implements = implements,
-		.flags = flags,
+		.flags = ipam_flags,
 		.config = &config,
 		.tables = tables,
 		.start = start,

@@ -260,6 +260,13 @@ int pool_drop(struct pool *p, const struct ip_addr *a)
 
 /* ---- looking ------------------------------------------------------------ */
 
+bool pool_is_free(const struct pool *p, const struct ip_addr *a)
+{
+	runs_num n;
+
+	return offset_of(p, a, &n) && !runs_has(&p->busy, n);
+}
+
 enum pool_use pool_look(const struct pool *p, const struct ip_addr *a)
 {
 	runs_num n;

@@ -88,6 +88,9 @@ void pool_range_after(struct pool_range *range, const struct ip_addr *a);
 
 /* pool_size() - how many addresses @range can hand out; more than a u64 has. */
 double pool_size(const struct pool *p, const struct pool_range *range);
+/* pool_is_free() - may be handed out, is not taken and does not rest; quicker than
+ * pool_look(). */
+bool pool_is_free(const struct pool *p, const struct ip_addr *a);
 enum pool_use pool_look(const struct pool *p, const struct ip_addr *a);
 struct pool_stats pool_count(const struct pool *p);
 /* Each run of addresses that are taken or rest, ascending; then each resting

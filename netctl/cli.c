@@ -66,6 +66,8 @@ static const struct flag flags[] = {
 	  CLI_BACKENDS, IN(service), false },
 	{ "driver", "NAME", "who makes it (default: berth-named)", FLAG_PATH,
 	  CLI_DRIVER, IN(driver), false },
+	{ "node", "NAME", "a host of the cluster that is gone for ever",
+	  FLAG_PATH, CLI_NODE, IN(node), false },
 	{ "output", "FILE|DIR|-", "or -o: where to (default: here)", FLAG_PATH,
 	  CLI_OUTPUT, IN(output), false },
 	{ "timeout", "TIME", "give up after that (default: 60s)", FLAG_DURATION,

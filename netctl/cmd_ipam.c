@@ -266,7 +266,25 @@ static int release(void *ctx, json_object *row, bool pool, const char *text,
 	return r;
 }
 
-static int gc_run(struct ctl *ctl, struct err *err)
+/* What a host that is gone for ever has of the cluster's pools. */
+static int gc_node(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	_cleanup_(json_putp) json_object *rows = NULL;
+	int r, partial;
+
+	jset_str(body, "Node", ctl->node);
+	jset(body, "DryRun", json_object_new_boolean(ctl->dry_run));
+	partial = driver_collect(ctl, DRIVER_IPAM, "Berth.Gc", "Removed", body,
+				 &rows, err);
+	if (partial < 0)
+		return partial;
+	r = out_rows(stdout, ctl->format,
+		     ctl->dry_run ? dry_cols : removed_cols, rows, err);
+	return r < 0 ? r : partial;
+}
+
+static int gc_here(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(compared_fini) struct compared c = { .pools = NULL };
 	_cleanup_(json_putp) json_object *rows = json_object_new_array();
@@ -282,6 +300,11 @@ static int gc_run(struct ctl *ctl, struct err *err)
 	if (r == 0 && failed < 0)
 		return err_set(err, failed, "%s", why.msg);
 	return r;
+}
+
+static int gc_run(struct ctl *ctl, struct err *err)
+{
+	return ctl->node ? gc_node(ctl, err) : gc_here(ctl, err);
 }
 
 /* ---- the verbs -------------------------------------------------------------------- */
@@ -345,8 +368,16 @@ const struct cmd cmd_ipam_gc = {
 		"dockerds share berth-ipam: only the one at --docker is "
 		"asked.\n"
 		"\n"
+		"With --node: what that host has of the pools that the "
+		"cluster's hosts\n"
+		"share.  Only when it is gone for ever: the addresses of its "
+		"containers\n"
+		"are given to others.\n"
+		"\n"
 		"  netctl ipam gc --dry-run\n"
-		"  netctl ipam gc\n",
-	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER | CLI_DRY_RUN,
+		"  netctl ipam gc\n"
+		"  netctl ipam gc --node host-c\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER |
+		 CLI_DRY_RUN | CLI_NODE,
 	.run = gc_run,
 };

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What this host holds, what it uses, and what etcd says: made to agree.
+ *
+ * A block, an address or a pool goes first from the disk here, then from etcd: a death in
+ * between leaves one that etcd says is ours and nobody uses, which is taken over by the
+ * next look, or given back.  The other way round another host could have it, and a
+ * start without etcd hand it out.
+ *
+ * Where etcd has it as another's, that is believed if nothing here uses it; if something
+ * does nothing more is handed out of it, and somebody is told.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ipam/blocks_priv.h"
+#include "ipam/num.h"
+#include "lib/log.h"
+
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 4000
+#define LOOK_MS      5000 /* what is not used any more, without asking etcd */
+#define FIRST_MS     2000 /* after joining: others may claim gateways meanwhile */
+
+static uint64_t at_most(const struct blocks *b, uint64_t ms)
+{
+	return b->rest_ms < ms ? b->rest_ms : ms;
+}
+
+/* ---- what is used ----------------------------------------------------------- */
+
+struct shutting {
+	struct blocks *b;
+	struct bl_block *k;
+};
+
+static void shut(void *arg)
+{
+	struct shutting *s = arg;
+
+	pthread_mutex_lock(&s->b->lock);
+	s->k->shut = true;
+	pthread_mutex_unlock(&s->b->lock);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static bool unused(struct blocks *b, const struct bl_net *n,
+		   const struct ip_addr *a, uint8_t len, void (*fn)(void *arg),
+		   void *arg)
+{
+	struct ip_prefix part = { .addr = *a, .len = len };
+
+	return b->user.unused(b->user.ctx, &n->pool, &part, fn, arg);
+}
+
+static unsigned int pending(struct blocks *b, const unsigned int *n)
+{
+	unsigned int ret;
+
+	pthread_mutex_lock(&b->lock);
+	ret = *n;
+	pthread_mutex_unlock(&b->lock);
+	return ret;
+}
+
+static bool claim_unused(struct blocks *b, const struct bl_net *n,
+			 const struct bl_claim *k)
+{
+	return !pending(b, &k->pending) &&
+	       (k->going || k->use != IPAM_ENDPOINT ||
+		unused(b, n, &k->addr, (uint8_t)(ip_bytes(&k->addr) * 8),
+		       nothing, NULL));
+}
+
+static bool shut_unused(struct blocks *b, const struct bl_net *n,
+			struct bl_block *k)
+{
+	struct shutting s = { .b = b, .k = k };
+
+	return k->shut || unused(b, n, &k->first, n->block_len, shut, &s);
+}
+
+/* ---- giving back -------------------------------------------------------------- */
+
+/* From the disk, from etcd, from memory. */
+static int give(struct blocks *b, struct bl_net *n, struct bl_block *k,
+		struct err *err)
+{
+	struct ip_addr first = k->first;
+	int r = bl_block_unsave(b, k, err);
+
+	if (r == 0)
+		r = bl_ask(b, err);
+	if (r == 0)
+		r = bl_give(b, n, &first, err);
+	if (r == 0)
+		bl_block_forget(b, n, &first);
+	return r;
+}
+
+/* Is there another one that could do instead of it? */
+static bool spare(const struct bl_net *n, const struct bl_block *k)
+{
+	for (size_t i = 0; i < n->block_count; i++) {
+		const struct bl_block *o = &n->blocks[i];
+
+		if (o != k && !o->shut && !o->whose[0])
+			return true;
+	}
+	return false;
+}
+
+/* What is not used for a while goes back, but for one. */
+static int give_idle(struct blocks *b, struct bl_net *n, struct err *err)
+{
+	bool ready = bl_ask(b, NULL) == 0;
+	uint64_t now = bl_now_ms();
+	int r = 0;
+
+	for (size_t i = n->block_count; ready && r == 0 && i-- > 0;) {
+		struct bl_block *k = &n->blocks[i];
+
+		if (!k->shut &&
+		    !unused(b, n, &k->first, n->block_len, nothing, NULL)) {
+			k->idle_ms = 0;
+			continue;
+		}
+		if (!k->idle_ms)
+			k->idle_ms = now;
+		if (!k->shut && (now - k->idle_ms < b->rest_ms ||
+				 !spare(n, k) || !shut_unused(b, n, k)))
+			continue;
+		r = give(b, n, k, err);
+	}
+	return r;
+}
+
+static int drop_claim(struct blocks *b, struct bl_net *n, struct bl_claim *k,
+		      struct err *err)
+{
+	struct ip_addr a = k->addr;
+	struct bl_block *block = bl_block_find(n, &a);
+	int r = bl_claim_unsave(b, k, err);
+
+	if (r == 0 && k->use == IPAM_ENDPOINT) {
+		r = bl_ask(b, err);
+		if (r == 0)
+			r = bl_unclaim(b, n, &a, err);
+		if (r == 0 && block)
+			r = bl_block_claimed(b, n, &block->first,
+					     block->claimed & ~bl_bit(n, &a),
+					     err);
+	}
+	if (r == 0)
+		bl_claim_forget(b, n, &a);
+	return r;
+}
+
+static int give_claims(struct blocks *b, struct bl_net *n, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = n->claim_count; r == 0 && i-- > 0;) {
+		struct bl_claim *k = &n->claims[i];
+
+		if (claim_unused(b, n, k))
+			r = drop_claim(b, n, k, err);
+	}
+	return r;
+}
+
+static int leave(struct blocks *b, struct bl_net *n, struct err *err)
+{
+	int r = n->joined ? bl_net_shut(b, n, err) : 0;
+
+	if (r == 0)
+		r = bl_ask(b, err);
+	if (r == 0)
+		r = bl_leave(b, n, b->node, err);
+	return r < 0 ? r : bl_net_drop(b, n, err);
+}
+
+/* ---- what etcd says -------------------------------------------------------------- */
+
+static void name_whose(struct blocks *b, char whose[static CLUSTER_NODE_MAX],
+		       const char *node)
+{
+	pthread_mutex_lock(&b->lock);
+	memcpy(whose, node, CLUSTER_NODE_MAX);
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* One that etcd does not have as ours.  Without use here it is nobody's business. */
+static int block_differs(struct blocks *b, struct bl_net *n, struct bl_block *k,
+			 const struct etcd_kv *kv, struct err *err)
+{
+	struct ip_addr first = k->first;
+	struct bl_record rec = { .joined = false };
+	char none[CLUSTER_NODE_MAX] = "";
+	int r;
+
+	if (kv)
+		rec = bl_of(kv);
+	if (shut_unused(b, n, k)) {
+		r = bl_block_unsave(b, k, err);
+		if (r == 0)
+			bl_block_forget(b, n, &first);
+		return r;
+	}
+	if (kv) {
+		name_whose(b, k->whose, rec.node);
+		return 0;
+	}
+	r = bl_retake(b, n, &first, err);
+	if (r > 0)
+		name_whose(b, k->whose, none);
+	return r < 0 ? r : 0;
+}
+
+static int check_blocks(struct blocks *b, struct bl_net *n,
+			const struct bl_list *l, struct err *err)
+{
+	char none[CLUSTER_NODE_MAX] = "";
+	int r = 0;
+
+	for (size_t i = n->block_count; r == 0 && i-- > 0;) {
+		struct bl_block *k = &n->blocks[i];
+		const struct etcd_kv *kv = bl_kv_of(l->blocks, &k->first);
+
+		if (!kv || strcmp(kv->value, b->owner) != 0) {
+			r = block_differs(b, n, k, kv, err);
+			continue;
+		}
+		name_whose(b, k->whose, none);
+		r = bl_block_claimed(b, n, &k->first,
+				     bl_claimed_in(n, l->addrs, &k->first),
+				     err);
+	}
+	return r;
+}
+
+/* etcd says it is ours, and we know nothing of it: a death, or a lost disk. */
+static int check_theirs(struct blocks *b, struct bl_net *n,
+			const struct bl_list *l, struct err *err)
+{
+	struct ip_addr a;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->blocks->count; i++) {
+		const struct etcd_kv *kv = &l->blocks->v[i];
+
+		if (strcmp(kv->value, b->owner) != 0 ||
+		    !bl_key_addr(kv->key, n->pool.addr.family, &a) ||
+		    !ip_prefix_contains(&n->pool, &a) || bl_block_find(n, &a))
+			continue;
+		r = bl_block_add(b, n, &a, bl_claimed_in(n, l->addrs, &a), err);
+	}
+	for (size_t i = 0; r == 0 && i < l->addrs->count; i++) {
+		struct bl_record rec = bl_of(&l->addrs->v[i]);
+
+		if (strcmp(rec.node, b->node) != 0 ||
+		    !bl_key_addr(l->addrs->v[i].key, n->pool.addr.family, &a))
+			continue;
+		r = bl_claim_add(b, n, &a, IPAM_ENDPOINT, err);
+	}
+	return r;
+}
+
+static int check_claims(struct blocks *b, struct bl_net *n,
+			const struct bl_list *l, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n->claim_count; i++) {
+		struct bl_claim *k = &n->claims[i];
+		const struct etcd_kv *kv = bl_kv_of(l->addrs, &k->addr);
+		struct bl_record rec = { .joined = false };
+
+		if (k->use != IPAM_ENDPOINT || k->going ||
+		    pending(b, &k->pending))
+			continue;
+		if (kv)
+			rec = bl_of(kv);
+		if (kv && !strcmp(rec.node, b->node))
+			rec.node[0] = '\0';
+		else if (!kv)
+			r = bl_claim(b, n, &k->addr, IPAM_ENDPOINT, err);
+		else if (!rec.node[0])
+			snprintf(rec.node, sizeof(rec.node), "any");
+		if (r == -EADDRINUSE) {
+			r = 0;
+			snprintf(rec.node, sizeof(rec.node), "?");
+		}
+		name_whose(b, k->whose, rec.node);
+	}
+	return r;
+}
+
+static int check(struct blocks *b, struct bl_net *n, struct err *err)
+{
+	struct bl_list l;
+	struct err why = { 0 };
+	int r = bl_ask(b, err);
+
+	if (r == 0)
+		r = bl_list(b, n, &l, err);
+	if (r < 0)
+		return r;
+	if (!l.pool || !l.member || strcmp(l.own.machine, b->machine) != 0 ||
+	    l.rec.block != n->block_len) {
+		bl_list_clear(&l);
+		r = bl_join(b, n, &why);
+		pthread_mutex_lock(&b->lock);
+		snprintf(n->why, sizeof(n->why), "%.255s",
+			 r == -EEXIST ? why.msg : "");
+		pthread_mutex_unlock(&b->lock);
+		if (r == 0)
+			r = bl_list(b, n, &l, err);
+		else
+			return r == -EEXIST ? 0
+					    : err_set(err, r, "%s", why.msg);
+	}
+	if (r == 0)
+		r = check_blocks(b, n, &l, err);
+	if (r == 0)
+		r = check_theirs(b, n, &l, err);
+	if (r == 0)
+		r = check_claims(b, n, &l, err);
+	bl_list_clear(&l);
+	return r;
+}
+
+/* ---- all of it -------------------------------------------------------------------- */
+
+/* One to go on with when etcd is away. */
+static int first_block(struct blocks *b, struct bl_net *n, struct err *err)
+{
+	int r;
+
+	if (n->block_count || !n->joined ||
+	    bl_now_ms() - n->joined_ms < at_most(b, FIRST_MS))
+		return 0;
+	r = bl_ask(b, err);
+	if (r == 0)
+		r = bl_take(b, n, err);
+	return r == -ENOSPC ? 0 : r; /* who needs one is told */
+}
+
+static int settle_net(struct blocks *b, struct bl_net *n, bool list,
+		      struct err *err)
+{
+	int r = 0;
+
+	if (!pending(b, &n->pending) &&
+	    !b->user.has_pool(b->user.ctx, &n->pool))
+		return leave(b, n, err);
+	if (list && n->joined)
+		r = check(b, n, err);
+	if (r == 0)
+		r = give_claims(b, n, err);
+	if (r == 0)
+		r = give_idle(b, n, err);
+	return r < 0 ? r : first_block(b, n, err);
+}
+
+int bl_settle(struct blocks *b, bool list, struct err *err)
+{
+	struct bl_net *next;
+	int r = 0;
+
+	for (struct bl_net *n = b->nets; n; n = next) {
+		struct err why = { 0 };
+		int failed;
+
+		next = n->next;
+		failed = settle_net(b, n, list, &why);
+		if (failed < 0 && r == 0)
+			r = err_set(err, failed, "%s", why.msg);
+	}
+	return r;
+}
+
+int bl_check(struct blocks *b, struct err *err)
+{
+	int r = 0;
+
+	for (struct bl_net *n = b->nets; n && r == 0; n = n->next)
+		if (n->joined)
+			r = check(b, n, err);
+	return r;
+}
+
+static void tell(int r, int before, const struct err *err)
+{
+	char why[200];
+
+	if (r < 0 && before == 0)
+		log_warn("op=blocks event=behind err=%s",
+			 log_quote(why, sizeof(why), err->msg));
+	if (r == 0 && before < 0)
+		log_info("op=blocks event=settled");
+}
+
+/* False: it is over. */
+static bool wait_ms(struct blocks *b, uint64_t ms)
+{
+	struct timespec t;
+	bool go_on;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	pthread_mutex_lock(&b->lock);
+	while (!b->stop && !b->due &&
+	       pthread_cond_timedwait(&b->wake, &b->lock, &t) == 0)
+		;
+	b->due = false;
+	go_on = !b->stop;
+	pthread_mutex_unlock(&b->lock);
+	return go_on;
+}
+
+/* Others only ask it when it answered last, so somebody has to find out that it does
+ * again.  Without ->io: nobody waits for that.  Return: 0: it answers. */
+static int probe(struct blocks *b, struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	char key[BL_KEY_MAX];
+	int r;
+
+	bl_key(b, key, "probe");
+	r = etcd_seen_range(&b->seen, b->etcd,
+			    &(struct etcd_range){ .key = key }, &kvs, err);
+	if (r == 0)
+		etcd_kvs_clear(&kvs);
+	return r;
+}
+
+static int settle_once(struct blocks *b, bool *list, struct err *err)
+{
+	bool any;
+	int r = 0;
+
+	pthread_mutex_lock(&b->lock);
+	any = b->nets;
+	pthread_mutex_unlock(&b->lock);
+	if (any && etcd_seen_ready(&b->seen, NULL) < 0) {
+		r = probe(b, err);
+		*list = true;
+	}
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&b->io);
+	r = bl_settle(b, *list, err);
+	pthread_mutex_unlock(&b->io);
+	return r;
+}
+
+void *bl_thread(void *arg)
+{
+	struct blocks *b = arg;
+	uint64_t retry = RETRY_MIN_MS, listed = bl_now_ms();
+	int r = 0;
+
+	while (wait_ms(b, r < 0 ? retry : at_most(b, LOOK_MS))) {
+		uint64_t now = bl_now_ms();
+		bool list = r < 0 || now - listed > b->relist_ms;
+		struct err err = { 0 };
+		int before = r;
+
+		r = settle_once(b, &list, &err);
+		tell(r, before, &err);
+		if (r == 0 && list)
+			listed = now;
+		if (r == 0)
+			retry = RETRY_MIN_MS;
+		else if (retry < RETRY_MAX_MS)
+			retry *= 2;
+	}
+	return NULL;
+}

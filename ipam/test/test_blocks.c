@@ -1,0 +1,755 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hosts that share pools by a real etcd: each is an IPAM core with stores of its own. */
+#include "lib/test/etcd_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "ipam/ipam_core.h"
+#include "lib/fail.h"
+
+#define TEXT_MAX 160
+
+static struct box {
+	bool ok; /* else every test is a SKIP */
+	struct etcd_servers one;
+	struct etcd *raw;
+	char cluster[32], dir[64];
+	unsigned int n;
+} box;
+
+struct host {
+	struct plugd d;
+	struct ipam_config config;
+	struct ipam_core *core;
+	const char *node;
+};
+
+static const struct plugd_program prog = { .name = "berth-ipam" };
+static char last_error[ERR_MSG_MAX];
+
+static int host_begin(struct host *h, const char *node, const char *machine)
+{
+	struct err err = { 0 };
+	char dir[128];
+	int r;
+
+	*h = (struct host){ .d.prog = &prog, .node = node };
+	etcd_servers_config(&box.one, &h->config.cluster.at.etcd);
+	h->config.cluster.at.etcd.timeout_ms = 500;
+	h->config.cluster.at.name = box.cluster;
+	h->config.cluster.at.node = node;
+	h->config.cluster.at.machine = machine;
+	h->config.cluster.relist_ms = 500;
+	h->config.cluster.rest_ms = 200;
+	snprintf(dir, sizeof(dir), "%s/%s-%s-%s", box.dir, box.cluster, node,
+		 machine);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	r = store_open(dir, STORE_STATE, &h->d.state, &err);
+	if (r == 0)
+		r = store_open(dir, STORE_RUN, &h->d.run, &err);
+	if (r == 0)
+		r = ipam_core_open(&h->d, &h->config, &h->core, &err);
+	if (r < 0)
+		fprintf(stderr, "# %s\n", err.msg);
+	return r;
+}
+
+static void host_open(struct host *h, const char *node)
+{
+	assert_int_equal(host_begin(h, node, "m"), 0);
+}
+
+static void host_close(struct host *h)
+{
+	ipam_core_close(h->core);
+	store_close(h->d.run);
+	store_close(h->d.state);
+}
+
+/* ---- requests ------------------------------------------------------------------ */
+
+static int keep(int r, const struct err *err)
+{
+	snprintf(last_error, sizeof(last_error), "%s", err->msg);
+	return r;
+}
+
+static int pool_get(struct host *h, const char *pool, const char *sub,
+		    char ret[TEXT_MAX])
+{
+	struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL, .cluster = true };
+	char id[IPAM_ID_MAX] = "";
+	struct ip_addr gateway;
+	struct ip_prefix p;
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	int r;
+
+	assert_int_equal(ip_prefix_parse(pool, &q.pool, NULL), 0);
+	if (sub)
+		assert_int_equal(ip_prefix_parse(sub, &q.sub, NULL), 0);
+	q.v6 = strchr(pool, ':');
+	r = ipam_pool_request(h->core, &q, id, &p, &gateway, &seq, &err);
+	if (r == 0)
+		ipam_core_delivered(h->core, seq);
+	if (ret)
+		snprintf(ret, TEXT_MAX, "%s", id);
+	return keep(r, &err);
+}
+
+static int pool_put(struct host *h, const char *id)
+{
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	int r = ipam_pool_release(h->core, id, &seq, &err);
+
+	if (r == 0)
+		ipam_core_delivered(h->core, seq);
+	return keep(r, &err);
+}
+
+static int addr_get(struct host *h, const char *id, const char *addr,
+		    enum ipam_use use, struct ip_addr *ret)
+{
+	static unsigned int mac;
+	struct ipam_addr_req q = { .pool_id = id, .use = use };
+	struct ip_prefix got = { 0 };
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	int r;
+
+	if (addr)
+		assert_int_equal(ip_parse(addr, &q.addr, NULL), 0);
+	if (use == IPAM_ENDPOINT) {
+		mac++;
+		q.mac.bytes[0] = 2;
+		q.mac.bytes[4] = (uint8_t)(mac >> 8);
+		q.mac.bytes[5] = (uint8_t)mac;
+	}
+	r = ipam_addr_request(h->core, &q, &got, &seq, &err);
+	if (r == 0)
+		ipam_core_delivered(h->core, seq);
+	if (ret)
+		*ret = got.addr;
+	return keep(r, &err);
+}
+
+static int addr_put(struct host *h, const char *id, const struct ip_addr *a)
+{
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	int r = ipam_addr_release(h->core, id, a, &seq, &err);
+
+	if (r == 0)
+		ipam_core_delivered(h->core, seq);
+	return keep(r, &err);
+}
+
+#define OK(call)                                               \
+	do {                                                   \
+		if ((call) != 0)                               \
+			fail_msg("%s: %s", #call, last_error); \
+	} while (0)
+
+static bool says_error(const char *what)
+{
+	if (!strstr(last_error, what))
+		print_message("# \"%s\" without \"%s\"\n", last_error, what);
+	return strstr(last_error, what);
+}
+
+/* ---- what there is ---------------------------------------------------------------- */
+
+#define SEEN_MAX 2048
+
+/* Addresses that were handed out, of all hosts: none twice. */
+static struct seen {
+	struct ip_addr v[SEEN_MAX];
+	size_t n;
+} * seen;
+
+static void seen_add(const struct ip_addr *a)
+{
+	char text[IP_STR_MAX];
+
+	for (size_t i = 0; i < seen->n; i++)
+		if (ip_equal(&seen->v[i], a))
+			fail_msg("%s twice", ip_str(a, text));
+	assert_true(seen->n < SEEN_MAX);
+	seen->v[seen->n++] = *a;
+}
+
+static int see_lease(void *ctx, const struct ipam_lease_info *l)
+{
+	(void)ctx;
+	if (l->use == IPAM_ENDPOINT)
+		seen_add(&l->addr.addr);
+	return 0;
+}
+
+/* All that @h has handed out, with what was seen before. */
+static void see_all(struct host *h)
+{
+	assert_int_equal(ipam_leases_each(h->core, NULL, see_lease, NULL, NULL),
+			 0);
+}
+
+static void take_n(struct host *h, const char *id, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct ip_addr a;
+
+		OK(addr_get(h, id, NULL, IPAM_ENDPOINT, &a));
+		seen_add(&a);
+	}
+}
+
+static size_t keys_of(const char *below)
+{
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	char key[160], end[160];
+	size_t n;
+
+	snprintf(key, sizeof(key), "/berth/%s/ipam/%s", box.cluster, below);
+	etcd_prefix_end(key, end);
+	assert_int_equal(
+		etcd_range(box.raw,
+			   &(struct etcd_range){ .key = key, .end = end }, &kvs,
+			   &head, NULL),
+		0);
+	n = kvs.count;
+	etcd_kvs_clear(&kvs);
+	return n;
+}
+
+static void find_line(void *ctx, const char *line)
+{
+	const char **what = ctx;
+
+	if (*what && strstr(line, *what))
+		*what = NULL;
+}
+
+static bool says(struct host *h, const char *what)
+{
+	ipam_problems(h->core, find_line, &what);
+	return !what;
+}
+
+static void count_line(void *ctx, const char *line)
+{
+	(void)line;
+	++*(int *)ctx;
+}
+
+/* ---- tests ---------------------------------------------------------------------------- */
+
+#define UP()                    \
+	do {                    \
+		(void)state;    \
+		if (!box.ok) {  \
+			skip(); \
+			return; \
+		}               \
+	} while (0)
+
+#define P "berth-global/10.1.0.0/16"
+
+static void hosts_share_one_pool(void **state)
+{
+	struct host h[3];
+	struct ip_addr a;
+	char id[TEXT_MAX];
+
+	UP();
+	host_open(&h[0], "a");
+	host_open(&h[1], "b");
+	host_open(&h[2], "c");
+	for (int i = 0; i < 3; i++) {
+		OK(pool_get(&h[i], "10.1.0.0/16", NULL, id));
+		assert_string_equal(id, P);
+		OK(addr_get(&h[i], P, "10.1.0.1", IPAM_GATEWAY, &a));
+	}
+	/* each has a block before it needs one */
+	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 3));
+	seen_add(&a);
+	for (int i = 0; i < 3; i++)
+		take_n(&h[i], P, 70);
+	assert_int_equal(keys_of("block/"), 6);
+	assert_int_equal(keys_of("pool4/"), 1);
+	/* the gateway is the cluster's */
+	OK(addr_put(&h[0], P, &a));
+	assert_int_equal(addr_get(&h[0], P, "10.1.0.1", IPAM_ENDPOINT, NULL),
+			 -EADDRINUSE);
+	assert_true(says_error("gateway"));
+	for (int i = 0; i < 3; i++)
+		OK(pool_put(&h[i], P));
+	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	for (int i = 0; i < 3; i++)
+		host_close(&h[i]);
+}
+
+static void the_gateway_is_the_same(void **state)
+{
+	struct host h[2];
+	struct ip_addr a, b;
+
+	UP();
+	host_open(&h[0], "a");
+	host_open(&h[1], "b");
+	OK(pool_get(&h[0], "fd00:1::/64", "fd00:1::8:0/112", NULL));
+	OK(pool_get(&h[1], "fd00:1::/64", "fd00:1::8:0/112", NULL));
+#define V6 "berth-global/fd00:1::/64/fd00:1::8:0/112"
+	OK(addr_get(&h[1], V6, NULL, IPAM_GATEWAY, &b));
+	OK(addr_get(&h[0], V6, NULL, IPAM_GATEWAY, &a));
+	assert_true(ip_equal(&a, &b));
+	seen_add(&a);
+	take_n(&h[0], V6, 66);
+	take_n(&h[1], V6, 66);
+	for (size_t i = 0; i < seen->n; i++)
+		assert_int_equal(seen->v[i].bytes[13], 8);
+	host_close(&h[0]);
+	host_close(&h[1]);
+}
+
+static void pools_never_overlap(void **state)
+{
+	static const struct {
+		const char *pool, *sub, *names;
+	} rows[] = {
+		{ "10.1.5.0/24", NULL, "10.1.0.0/16" },
+		{ "10.0.0.0/8", NULL, "10.1.0.0/16" },
+		{ "10.1.0.0/17", NULL, "10.1.0.0/16" },
+		{ "10.1.0.0/15", NULL, "10.1.0.0/16" },
+		{ "10.1.0.0/16", "10.1.4.0/24", "no range" },
+	};
+	struct host a, b;
+
+	UP();
+	host_open(&a, "a");
+	host_open(&b, "b");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(pool_get(&b, rows[i].pool, rows[i].sub, NULL),
+				 -EEXIST);
+		assert_true(says_error(rows[i].names));
+	}
+	assert_true(TEST_WITHIN_S(5, keys_of("member/") == 1));
+	OK(pool_get(&b, "10.2.0.0/16", NULL, NULL));
+	OK(pool_get(&b, "10.0.0.0/16", NULL, NULL));
+	host_close(&a);
+	host_close(&b);
+}
+
+static void a_certain_one_is_claimed(void **state)
+{
+	struct host a, b;
+	struct ip_addr x, far;
+
+	UP();
+	host_open(&a, "a");
+	host_open(&b, "b");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(pool_get(&b, "10.1.0.0/16", NULL, NULL));
+	OK(addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &far));
+	assert_int_equal(addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL),
+			 -EADDRINUSE);
+	assert_true(says_error("host a"));
+	/* in the other's block, in one's own */
+	OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, &x));
+	x.bytes[3] = (uint8_t)(x.bytes[3] + 9);
+	{
+		char text[IP_STR_MAX];
+
+		ip_str(&x, text);
+		assert_int_equal(addr_get(&b, P, text, IPAM_ENDPOINT, NULL),
+				 -EADDRINUSE);
+		assert_true(says_error("host a"));
+		OK(addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
+	}
+	assert_int_equal(keys_of("addr/"), 1);
+	assert_int_equal(addr_get(&b, P, "10.9.0.1", IPAM_ENDPOINT, NULL),
+			 -EINVAL);
+	OK(addr_put(&a, P, &far));
+	assert_true(TEST_WITHIN_S(5, keys_of("addr/") == 0));
+	OK(addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL));
+	host_close(&a);
+	host_close(&b);
+}
+
+static void without_etcd_it_goes_on_in_its_blocks(void **state)
+{
+	struct host a, b;
+	struct ip_addr x;
+
+	UP();
+	host_open(&a, "a");
+	host_open(&b, "b");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(pool_get(&b, "10.1.0.0/16", NULL, NULL));
+	take_n(&a, P, 3);
+	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 2));
+	kill(box.one.pid[0], SIGSTOP);
+	take_n(&a, P, 3);
+	assert_int_not_equal(addr_get(&a, P, "10.1.200.9", IPAM_ENDPOINT, NULL),
+			     0);
+	assert_true(says_error("etcd"));
+	assert_int_not_equal(pool_get(&a, "10.7.0.0/16", NULL, NULL), 0);
+	host_close(&a);
+	host_open(&a, "a"); /* what it has it knows by itself */
+	take_n(&a, P, 50);
+	take_n(&b, P, 10);
+	for (int i = 0; i < 10; i++) /* to the end of its block */
+		if (addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) < 0)
+			break;
+		else
+			seen_add(&x);
+	assert_true(says_error("etcd"));
+	assert_true(TEST_WITHIN_S(5, says(&a, "etcd")));
+	kill(box.one.pid[0], SIGCONT);
+	assert_true(TEST_WITHIN_S(9, addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) ==
+					     0));
+	seen_add(&x);
+	assert_true(TEST_WITHIN_S(5, !says(&a, "etcd")));
+	assert_int_equal(keys_of("block/"), 3);
+	seen->n = 0;
+	see_all(&a);
+	see_all(&b);
+	host_close(&a);
+	host_close(&b);
+}
+
+#define S "berth-global/10.1.0.0/28"
+
+static void a_small_pool_is_used_up(void **state)
+{
+	struct host h[2];
+	struct ip_addr a, b = { 0 };
+	unsigned int n = 0;
+	int r;
+
+	UP();
+	host_open(&h[0], "a");
+	host_open(&h[1], "b");
+	OK(pool_get(&h[0], "10.1.0.0/28", NULL, NULL));
+	OK(pool_get(&h[1], "10.1.0.0/28", NULL, NULL));
+	OK(addr_get(&h[1], S, "10.1.0.1", IPAM_GATEWAY, &a));
+	for (;; n++) {
+		r = addr_get(&h[n % 2], S, NULL, IPAM_ENDPOINT, &a);
+		if (r < 0)
+			break;
+		seen_add(&a);
+		if (n % 2)
+			b = a;
+	}
+	assert_int_equal(r, -ENOSPC);
+	assert_true(says_error("full"));
+	assert_int_equal(n, 13); /* 16, but network, broadcast and gateway */
+	/* what one gives back the other gets */
+	OK(addr_put(&h[1], S, &b));
+	assert_true(TEST_WITHIN_S(
+		15, addr_get(&h[0], S, NULL, IPAM_ENDPOINT, &a) == 0));
+	assert_true(ip_equal(&a, &b));
+	host_close(&h[0]);
+	host_close(&h[1]);
+}
+
+static void an_unused_block_goes_back_but_one(void **state)
+{
+	struct host a;
+	struct ip_addr x[70];
+
+	UP();
+	host_open(&a, "a");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	for (int i = 0; i < 70; i++)
+		OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
+	assert_int_equal(keys_of("block/"), 2);
+	for (int i = 0; i < 70; i++)
+		OK(addr_put(&a, P, &x[i]));
+	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
+	host_close(&a);
+	host_open(&a, "a");
+	OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL));
+	assert_int_equal(keys_of("block/"), 1);
+	host_close(&a);
+}
+
+static void a_host_that_is_gone_for_ever(void **state)
+{
+	struct host a, c;
+	struct ip_addr x;
+	int lines = 0;
+
+	UP();
+	host_open(&a, "a");
+	host_open(&c, "c");
+	OK(pool_get(&c, "10.1.0.0/28", NULL, NULL));
+	OK(pool_get(&a, "10.1.0.0/28", NULL, NULL));
+	for (int i = 0; i < 13; i++)
+		OK(addr_get(&c, S, NULL, IPAM_ENDPOINT, NULL));
+	OK(addr_get(&a, S, NULL, IPAM_ENDPOINT, NULL));
+	assert_int_equal(addr_get(&a, S, NULL, IPAM_ENDPOINT, NULL), -ENOSPC);
+	host_close(&c);
+	assert_int_equal(
+		ipam_forget_node(a.core, "a", false, count_line, &lines, NULL),
+		-EINVAL);
+	assert_int_equal(
+		ipam_forget_node(a.core, "c", true, count_line, &lines, NULL),
+		1);
+	assert_int_equal(lines, 1);
+	assert_int_equal(keys_of("member/"), 2);
+	assert_int_equal(
+		ipam_forget_node(a.core, "c", false, count_line, &lines, NULL),
+		1);
+	assert_int_equal(keys_of("member/"), 1);
+	assert_int_equal(keys_of("block/"), 1);
+	OK(addr_get(&a, S, NULL, IPAM_ENDPOINT, &x));
+	/* It was not: what is free is its own again, of the other it is told. */
+	host_open(&c, "c");
+	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 14));
+	assert_true(TEST_WITHIN_S(5, says(&c, "is host a's by now")));
+	assert_true(says(&c, "start them anew"));
+	assert_false(says(&a, "by now"));
+	host_close(&a);
+	host_close(&c);
+}
+
+static void two_machines_of_one_name(void **state)
+{
+	struct host a, twin;
+
+	UP();
+	host_open(&a, "a");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	assert_int_equal(host_begin(&twin, "a", "other"), 0);
+	assert_int_equal(pool_get(&twin, "10.1.0.0/16", NULL, NULL), -EEXIST);
+	assert_true(says_error("--node"));
+	host_close(&twin);
+	host_close(&a);
+	assert_int_equal(keys_of("member/"), 1);
+}
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+	struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL, .cluster = true };
+	struct ip_prefix p;
+	struct ip_addr g;
+	char id[IPAM_ID_MAX];
+	struct err err = { 0 };
+	struct host a;
+	uint64_t seq;
+
+	UP();
+	host_open(&a, "a");
+	assert_int_equal(ipam_pool_request(a.core, &q, id, &p, &g, &seq, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.msg, "--subnet"));
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	assert_int_equal(ip_prefix_parse("10.1.0.0/16", &q.pool, NULL), 0);
+	q.cluster = false;
+	q.space = IPAM_SPACE_GLOBAL;
+	assert_int_equal(ipam_pool_request(a.core, &q, id, &p, &g, &seq, &err),
+			 -EEXIST);
+	assert_non_null(strstr(err.msg, "berth.cluster"));
+	host_close(&a);
+}
+
+/* ---- a death at each step --------------------------------------------------------------- */
+
+#define D "berth-global/10.1.0.0/26"
+
+/* A host's life as another process: "life" CLUSTER DIR PORT; what fails is asked once
+ * more, as by Docker.  It ends with what it has, or without anything. */
+static int life(char **argv)
+{
+	struct ip_addr got[8];
+	struct host a;
+	int r;
+
+	snprintf(box.cluster, sizeof(box.cluster), "%s", argv[0]);
+	snprintf(box.dir, sizeof(box.dir), "%s", argv[1]);
+	box.one = (struct etcd_servers){ .n = 1,
+					 .port = (unsigned int)atoi(argv[2]) };
+	if (host_begin(&a, "a", "m") < 0)
+		return 2;
+	r = pool_get(&a, "10.1.0.0/26", NULL, NULL);
+	if (r < 0)
+		r = pool_get(&a, "10.1.0.0/26", NULL, NULL);
+	if (r == 0)
+		(void)addr_get(&a, D, "10.1.0.1", IPAM_GATEWAY, NULL);
+	for (int i = 0; r == 0 && i < 6; i++) {
+		r = addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]);
+		if (r < 0)
+			r = addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]);
+	}
+	(void)addr_get(&a, D, "10.1.0.50", IPAM_ENDPOINT, &got[6]);
+	for (int i = 2; r == 0 && i < 7; i++)
+		r = addr_put(&a, D, &got[i]);
+	poll(NULL, 0, 500); /* the rest of its blocks go back */
+	if (getenv("LEAVE"))
+		r = pool_put(&a, D);
+	poll(NULL, 0, 100);
+	host_close(&a);
+	return r != 0;
+}
+
+static int life_of(const char *plan)
+{
+	char port[8];
+	int status = -1;
+	pid_t pid;
+
+	snprintf(port, sizeof(port), "%u", box.one.port);
+	pid = fork();
+	if (pid == 0) {
+		setenv("BERTH_FP", plan, 1);
+		if (strstr(plan, "leave") || strstr(plan, "left"))
+			setenv("LEAVE", "1", 1);
+		execl("/proc/self/exe", "test", "life", box.cluster, box.dir,
+		      port, NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static const struct step_row {
+	const char *name, *plan;
+	int end; /* of the life */
+} step_rows[] = {
+	{ "killed before it joins", "blocks.join:kill", -SIGKILL },
+	{ "killed when it has joined", "blocks.joined:kill", -SIGKILL },
+	{ "killed before a block", "blocks.take:kill", -SIGKILL },
+	{ "killed with a block", "blocks.taken:kill", -SIGKILL },
+	{ "killed with a second block", "blocks.taken:kill:nth=2", -SIGKILL },
+	{ "killed before a claim", "blocks.claim:kill:nth=2", -SIGKILL },
+	{ "killed with the gateway", "blocks.claimed:kill:nth=1", -SIGKILL },
+	{ "killed with a claim", "blocks.claimed:kill:nth=2", -SIGKILL },
+	{ "killed before it unclaims", "blocks.unclaim:kill", -SIGKILL },
+	{ "killed before it gives", "blocks.give:kill", -SIGKILL },
+	{ "killed when it has given", "blocks.given:kill", -SIGKILL },
+	{ "killed before it leaves", "blocks.leave:kill", -SIGKILL },
+	{ "killed when it has left", "blocks.left:kill", -SIGKILL },
+	{ "joining fails", "blocks.join:err=EIO:nth=1", 0 },
+	{ "a block fails", "blocks.take:err=EIO:nth=2", 0 },
+	{ "a block's record fails", "blocks.taken:err=EIO:nth=2", 0 },
+	{ "a claim's record fails", "blocks.claimed:err=EIO:nth=2", 0 },
+	{ "unclaiming fails", "blocks.unclaim:err=EIO:nth=1", 0 },
+	{ "giving fails", "blocks.give:err=EIO:nth=1", 0 },
+	{ "leaving fails", "blocks.leave:err=EIO:nth=1", 0 },
+};
+
+/* Whatever a life left: no address is twice, and with its pool all goes. */
+static void step_row(void **state)
+{
+	const struct step_row *row = *state;
+	struct host a, b;
+	struct ip_addr x;
+
+	UP();
+	host_open(&b, "b");
+	OK(pool_get(&b, "10.1.0.0/26", NULL, NULL));
+	assert_int_equal(life_of(row->plan), row->end);
+	/* The other takes all it gets while this one is away. */
+	while (addr_get(&b, D, NULL, IPAM_ENDPOINT, &x) == 0)
+		seen_add(&x);
+	assert_true(says_error("full"));
+	host_open(&a, "a");
+	see_all(&a);
+	while (addr_get(&a, D, NULL, IPAM_ENDPOINT, &x) == 0)
+		seen_add(&x);
+	assert_false(says(&a, "by now"));
+	assert_false(says(&b, "by now"));
+	OK(pool_put(&a, D));
+	OK(pool_put(&a, D));
+	OK(pool_put(&b, D));
+	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	host_close(&a);
+	host_close(&b);
+}
+
+/* ---- the frame ------------------------------------------------------------------------------ */
+
+static int test_up(void **state)
+{
+	(void)state;
+	if (!box.ok)
+		return 0;
+	seen->n = 0;
+	snprintf(box.cluster, sizeof(box.cluster), "t%u", box.n++);
+	return 0;
+}
+
+static int group_up(void **state)
+{
+	struct etcd_config cfg = { .timeout_ms = 500 };
+
+	(void)state;
+	seen = calloc(1, sizeof(*seen));
+	box.ok = seen && etcd_test_begin();
+	if (!box.ok)
+		return 0;
+	snprintf(box.dir, sizeof(box.dir), "%s/berth-test-blocks-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(box.dir))
+		return -1;
+	etcd_servers_start(&box.one, 1, "http", NULL);
+	etcd_servers_config(&box.one, &cfg);
+	etcd_servers_ready(&cfg);
+	return etcd_open(&cfg, &box.raw, NULL);
+}
+
+static int group_down(void **state)
+{
+	(void)state;
+	free(seen);
+	if (!box.ok)
+		return 0;
+	etcd_close(box.raw);
+	etcd_servers_stop(&box.one);
+	test_rmdir(box.dir);
+	return 0;
+}
+
+#define BY_HAND(f)                            \
+	{                                     \
+		.name = #f, .test_func = (f), \
+	}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest by_hand[] = {
+		BY_HAND(hosts_share_one_pool),
+		BY_HAND(the_gateway_is_the_same),
+		BY_HAND(pools_never_overlap),
+		BY_HAND(a_certain_one_is_claimed),
+		BY_HAND(without_etcd_it_goes_on_in_its_blocks),
+		BY_HAND(a_small_pool_is_used_up),
+		BY_HAND(an_unused_block_goes_back_but_one),
+		BY_HAND(a_host_that_is_gone_for_ever),
+		BY_HAND(two_machines_of_one_name),
+		BY_HAND(what_makes_no_sense_is_refused),
+	};
+	struct CMUnitTest tests[ARRAY_SIZE(step_rows) + ARRAY_SIZE(by_hand)];
+	size_t n = 0;
+
+	if (argc == 5 && !strcmp(argv[1], "life"))
+		return life(argv + 2);
+	for (size_t i = 0; i < ARRAY_SIZE(by_hand); i++)
+		tests[n++] = by_hand[i];
+	n += TEST_ROWS(tests + n, step_rows, step_row);
+	for (size_t i = 0; i < n; i++)
+		tests[i].setup_func = test_up;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, group_up, group_down);
+}
