@@ -45,11 +45,11 @@ run() { # HOST NAME
 }
 # As the containers have them, by their own kernel.
 addresses() {
-	local h id
+	local h pid
 	for h in a b c; do
-		for id in $(host_docker $h ps -q); do
-			inns "$(host_pid_of $h "$id")" ip -j -4 addr show eth0 |
-				jq -r '.[].addr_info[].local'
+		# shellcheck disable=SC2046 # ids are words
+		for pid in $(host_docker $h inspect -f '{{.State.Pid}}' $(host_docker $h ps -q)); do
+			inns "$pid" ip -j -4 addr show eth0 | jq -r '.[].addr_info[].local'
 		done
 	done
 }
