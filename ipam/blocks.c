@@ -123,7 +123,8 @@ static bool can(struct bl_net *n, const struct ip_addr *a)
 {
 	const struct bl_block *k = bl_block_find(n, a);
 
-	return k && usable(k) && !(k->claimed & bl_bit(n, a)) &&
+	/* with .why it is another's pool, or this host another machine */
+	return k && !n->why[0] && usable(k) && !(k->claimed & bl_bit(n, a)) &&
 	       ip_prefix_contains(&n->area, a);
 }
 
@@ -267,6 +268,8 @@ int blocks_more(struct blocks *b, const struct ip_prefix *prefix,
 			       "pool %s of the cluster is not on record here: "
 			       "remove the network and make it again",
 			       ip_prefix_str(prefix, text));
+	if (n->why[0])
+		return err_set(err, -EEXIST, "%s", n->why);
 	if (ip_is_none(addr) && use == IPAM_ENDPOINT)
 		return more_block(b, n, err);
 	if (!ip_is_none(addr) && !ip_prefix_contains(&n->pool, addr))

@@ -174,21 +174,21 @@ struct bl_block *bl_block_find(struct bl_net *n, const struct ip_addr *a)
 static int block_insert(struct blocks *b, struct bl_net *n,
 			const struct bl_block *what)
 {
+	_cleanup_(bl_unlockp) pthread_mutex_t *lock = &b->lock;
 	struct bl_block *grew;
 	size_t i;
 
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(lock);
 	grew = reallocarray(n->blocks, n->block_count + 1, sizeof(*grew));
-	if (grew) {
-		n->blocks = grew;
-		for (i = n->block_count;
-		     i > 0 && ip_cmp(&grew[i - 1].first, &what->first) > 0; i--)
-			grew[i] = grew[i - 1];
-		grew[i] = *what;
-		n->block_count++;
-	}
-	pthread_mutex_unlock(&b->lock);
-	return grew ? 0 : -ENOMEM;
+	if (!grew)
+		return -ENOMEM;
+	n->blocks = grew;
+	for (i = n->block_count;
+	     i > 0 && ip_cmp(&grew[i - 1].first, &what->first) > 0; i--)
+		grew[i] = grew[i - 1];
+	grew[i] = *what;
+	n->block_count++;
+	return 0;
 }
 
 static int block_put(struct blocks *b, const struct bl_net *n,
@@ -272,17 +272,17 @@ struct bl_claim *bl_claim_find(struct bl_net *n, const struct ip_addr *a)
 static int claim_insert(struct blocks *b, struct bl_net *n,
 			const struct ip_addr *a, enum ipam_use use)
 {
+	_cleanup_(bl_unlockp) pthread_mutex_t *lock = &b->lock;
 	struct bl_claim *grew;
 
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(lock);
 	grew = reallocarray(n->claims, n->claim_count + 1, sizeof(*grew));
-	if (grew) {
-		n->claims = grew;
-		grew[n->claim_count++] =
-			(struct bl_claim){ .addr = *a, .use = use };
-	}
-	pthread_mutex_unlock(&b->lock);
-	return grew ? 0 : -ENOMEM;
+	if (!grew)
+		return -ENOMEM;
+	n->claims = grew;
+	n->claims[n->claim_count++] =
+		(struct bl_claim){ .addr = *a, .use = use };
+	return 0;
 }
 
 int bl_claim_add(struct blocks *b, struct bl_net *n, const struct ip_addr *a,

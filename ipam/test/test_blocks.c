@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -296,6 +297,53 @@ static void hosts_share_one_pool(void **state)
 	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
 	for (int i = 0; i < 3; i++)
 		host_close(&h[i]);
+}
+
+/* One of several that take what they can at the same time. */
+struct taker {
+	struct host h;
+	pthread_t thread;
+	struct ip_addr got[256];
+	size_t n;
+};
+
+static void *take_all(void *arg)
+{
+	struct taker *t = arg;
+	struct ipam_addr_req q = { .pool_id = "berth-global/10.1.0.0/24",
+				   .mac.bytes = { 2, 1 } };
+	struct ip_prefix got;
+	uint64_t seq;
+
+	while (t->n < ARRAY_SIZE(t->got) &&
+	       ipam_addr_request(t->h.core, &q, &got, &seq, NULL) == 0)
+		t->got[t->n++] = got.addr;
+	return NULL;
+}
+
+static void all_at_once(void **state)
+{
+	static struct taker t[4];
+
+	UP();
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		char name[] = { (char)('a' + i), '\0' };
+
+		memset(&t[i], 0, sizeof(t[i]));
+		host_open(&t[i].h, name);
+		OK(pool_get(&t[i].h, "10.1.0.0/24", NULL, NULL));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		pthread_create(&t[i].thread, NULL, take_all, &t[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		pthread_join(t[i].thread, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		for (size_t k = 0; k < t[i].n; k++)
+			seen_add(&t[i].got[k]);
+	assert_int_equal(seen->n, 254);
+	assert_int_equal(keys_of("block/"), 16);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		host_close(&t[i].h);
 }
 
 static void the_gateway_is_the_same(void **state)
@@ -730,6 +778,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest by_hand[] = {
 		BY_HAND(hosts_share_one_pool),
+		BY_HAND(all_at_once),
 		BY_HAND(the_gateway_is_the_same),
 		BY_HAND(pools_never_overlap),
 		BY_HAND(a_certain_one_is_claimed),
