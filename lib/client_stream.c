@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An HTTP answer that goes on, a JSON object a line, beside another descriptor. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <time.h>
 
@@ -34,6 +36,23 @@ void client_stream_close(struct client_stream *s)
 	free(s);
 }
 
+/* Nothing but an event is ever sent on a stream: without probes a peer that is dead
+ * and one that has nothing to tell look alike.  Given up after KEEP_IDLE_S and as many
+ * seconds as there are probes (tcp(7)). */
+#define KEEP_IDLE_S 3L
+#define KEEP_PROBES 3
+
+static int probes_set(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	int n = KEEP_PROBES;
+
+	(void)arg;
+	(void)purpose;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n)) < 0)
+		return CURL_SOCKOPT_ERROR;
+	return CURL_SOCKOPT_OK;
+}
+
 int client_stream_open(const struct client_tls *tls,
 		       const struct client_post *post,
 		       struct client_stream **ret, struct err *err)
@@ -59,10 +78,11 @@ int client_stream_open(const struct client_tls *tls,
 	s->got.max = post->max;
 	curl_easy_setopt(s->curl, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)post->timeout_ms);
-	/* A peer that went without a word: asked after 20 s of silence. */
+	/* A peer that went without a word is asked after KEEP_IDLE_S of silence. */
 	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPIDLE, 20L);
-	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPINTVL, 5L);
+	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPIDLE, KEEP_IDLE_S);
+	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPINTVL, 1L);
+	curl_easy_setopt(s->curl, CURLOPT_SOCKOPTFUNCTION, probes_set);
 	curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, client_on_data);
 	curl_easy_setopt(s->curl, CURLOPT_WRITEDATA, &s->got);
 	curl_easy_setopt(s->curl, CURLOPT_ERRORBUFFER, s->text);

@@ -153,7 +153,9 @@ without_c() {
 	! ns a bridge fdb show | grep "dst $(host_address c)" &&
 		! ns a ip neigh show nud permanent | grep 10.9.0.13
 }
-wait_until 5 without_c
+# It may have been c that told a: that c is silent is known after 6 s, and the next
+# member is asked.
+wait_until 15 without_c
 host_docker a run --rm --network ov --ip 10.9.0.13 --ip6 fd00:9::13 bb:1 true
 host_heal c
 host_daemon c berth-overlay --underlay eth0 --store "etcd://$store" --node c

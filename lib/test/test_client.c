@@ -2,10 +2,16 @@
 /* The client against a server of raw answers. */
 #include "lib/test/test.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -218,9 +224,70 @@ static void nobody_there_says_what_to_do(void **state)
 	assert_non_null(strstr(err.msg, "systemctl start docker"));
 }
 
+static void lo_set(bool up)
+{
+	struct ifreq ifr = { .ifr_name = "lo",
+			     .ifr_flags = up ? IFF_UP | IFF_RUNNING : 0 };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
+}
+
+/* As a host does that lost its power: no FIN, no RST, nothing. */
+static void a_stream_whose_peer_fell_silent_ends(void **state)
+{
+	static const char head[] = OK "\r\n{}\n";
+	_cleanup_close_ int old =
+		open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	struct client_stream *s = NULL;
+	char host[32], body[] = "{}";
+	struct client_post post = {
+		.host = host,
+		.path = "/watch",
+		.body = body,
+		.timeout_ms = 2000,
+		.max = 4096,
+	};
+	json_object *o = NULL;
+	struct timespec start;
+	struct err err = { 0 };
+	int fd, peer;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	lo_set(true);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (void *)&at, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (void *)&at, &len), 0);
+	snprintf(host, sizeof(host), "127.0.0.1:%u", ntohs(at.sin_port));
+	assert_int_equal(client_stream_open(NULL, &post, &s, &err), 0);
+	/* it connects; nothing has come */
+	assert_int_equal(client_stream_next(s, -1, 200, &o, &err), 0);
+	peer = accept(fd, NULL, NULL);
+	assert_int_equal(write(peer, head, strlen(head)), strlen(head));
+	assert_int_equal(client_stream_next(s, -1, 2000, &o, &err), 1);
+	json_object_put(o);
+
+	lo_set(false);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(client_stream_next(s, -1, 30000, &o, &err),
+			 -ECONNRESET);
+	assert_in_range(test_ms_since(&start), 2000, 15000);
+	client_stream_close(s);
+	close(peer);
+	close(fd);
+	assert_int_equal(setns(old, CLONE_NEWNET), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest by_hand[] = {
+		cmocka_unit_test(a_stream_whose_peer_fell_silent_ends),
 		cmocka_unit_test(request_is_as_dockerds),
 		cmocka_unit_test(get_asks_for_the_path),
 		cmocka_unit_test(delete_asks_for_the_path),
