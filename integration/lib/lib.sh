@@ -49,13 +49,15 @@ note() {
 }
 
 fail() {
-	printf 'FAIL: %s\n' "$*" >&2
 	local i
-	for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
-		case ${BASH_SOURCE[i]} in */lib/lib.sh) continue ;; esac
-		printf '      at %s:%s\n' "${BASH_SOURCE[i]#"$ROOT/"}" \
-			"${BASH_LINENO[i - 1]}" >&2
-	done
+	{
+		printf 'FAIL: %s\n' "$*"
+		for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+			case ${BASH_SOURCE[i]} in */lib/lib.sh) continue ;; esac
+			printf '      at %s:%s\n' "${BASH_SOURCE[i]#"$ROOT/"}" \
+				"${BASH_LINENO[i - 1]}"
+		done
+	} | tee -a "$DIR/why" >&2
 	exit 1
 }
 
@@ -231,8 +233,12 @@ end() {
 	wait_until 20 gone "$1"
 }
 
+# With all its threads: a killed one's first may be a zombie while others still have
+# its files open, and its lock.
 gone() {
-	[ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+	local tasks=("/proc/$1/task"/*)
+	[ ! -d "/proc/$1" ] || { [ ${#tasks[@]} -le 1 ] &&
+		grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 }
 
 # --- our daemons ------------------------------------------------------------
@@ -257,10 +263,10 @@ start_daemon() {
 	"$BIN/$name" "$@" >>"$DIR/$name.log" 2>&1 </dev/null &
 	DAEMON_PID[$name]=$!
 	STARTED+=("$!")
-	wait_until 15 answers "$name"
+	wait_until 15 daemon_ready "$name"
 }
 
-answers() {
+daemon_ready() {
 	kill -0 "${DAEMON_PID[$1]}" || fail "$1 ended: see $1.log"
 	api Plugin.Activate '' "$1" | grep -q Implements
 }
