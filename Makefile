@@ -60,15 +60,21 @@ endif
 #   test-src  objects for a second one, of what several unit tests share
 #   bins      programs; <name>-main: its file with main()
 #   tests     unit tests, each one file with main(); <file>-ldflags: extra
+#   one-thread  of these those that take long and make no thread: not built with SAN=thread
 #   tools     programs for the integration tests only
 #   bpf-src   *.bpf.c, each gives $O/bpf/<name>.skel.h
 ar-src  :=
 test-src :=
 bins    :=
 tests   :=
+one-thread :=
 tools   :=
 bpf-src :=
 include $(sort $(wildcard */dir.mk */*/dir.mk))
+
+ifneq ($(findstring thread,$(SAN)),)
+tests := $(filter-out $(one-thread),$(tests))
+endif
 
 obj  = $(patsubst %.c,$O/%.o,$1)
 skel = $(patsubst bpf/%.bpf.c,$O/bpf/%.skel.h,$(bpf-src))

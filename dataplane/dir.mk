@@ -37,3 +37,8 @@ ar-src += dataplane/service_live.c
 tests += dataplane/test/test_maglev.c
 tests += dataplane/test/test_service.c
 tests += dataplane/test/test_fast_stats.c
+
+one-thread += $(patsubst %,dataplane/test/test_%.c,\
+	nft publish watch dp_fail fast fast_policy fast_stats service cost maglev)
+one-thread += $(patsubst %,dataplane/ebpf/test/test_%.c,\
+	nat nat_policy nat_stat tc reinject publish_bpf publish_host)

@@ -91,7 +91,8 @@ fails_with 'is in use with berth.dhcp.parent=up1' docker network create -d berth
 	-o parent=up1 --ipam-driver berth-ipam --subnet 192.0.2.0/24 --gateway 192.0.2.2 n2
 
 # A certain address, and a MAC, which is the client's id: both over a restart.
-b=$(printf '192.0.2.%d\n' {100..110} | grep -vxF "$(leased | cut -d' ' -f1)" | head -1)
+taken=$(leased | cut -d' ' -f1)
+b=$(printf '192.0.2.%d\n' {100..110} | grep -vxFm1 "$taken") || fail "taken: $taken"
 up bb --ip $b
 same "$(ip_of bb n1)" $b
 fails_with 'instead of 192.0.2.99' docker run --rm --network n1 --ip 192.0.2.99 bb:1 true
