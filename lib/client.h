@@ -58,6 +58,9 @@ int client_open(const struct client_tls *tls, struct client **ret,
 		struct err *err);
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client, client_close)
+/* client_renew() - what was kept of connections is closed: the next call makes its own.
+ * Return: 0; -ENOMEM: they are kept. */
+int client_renew(struct client *c, struct err *err);
 
 struct client_post {
 	const char *host;        /* "HOST:PORT" */

@@ -59,6 +59,17 @@ void client_close(struct client *c)
 	free(c);
 }
 
+int client_renew(struct client *c, struct err *err)
+{
+	CURL *curl = client_handle();
+
+	if (!curl)
+		return err_set(err, -ENOMEM, "HTTP client");
+	client_curl_closep(&c->curl);
+	c->curl = curl;
+	return 0;
+}
+
 static void trust(CURL *curl, const struct client_secret *s)
 {
 	/* One scheme and no other: a redirect or a proxy can't take it off. */

@@ -166,6 +166,11 @@ void etcd_close(struct etcd *e)
 	free(e);
 }
 
+void etcd_renew(struct etcd *e)
+{
+	atomic_store(&e->renew, true);
+}
+
 size_t etcd_member(struct etcd *e)
 {
 	size_t at;
@@ -290,6 +295,9 @@ static int post(struct etcd *e, const char *member, const char *method,
 		return err_set(err, -EAGAIN, "%s: no time left to ask %s",
 			       method, member);
 	snprintf(path, sizeof(path), "/v3/%s", method);
+	if (atomic_exchange(&e->renew, false) &&
+	    client_renew(e->client, NULL) < 0)
+		atomic_store(&e->renew, true); /* once more the next time */
 	r = client_post(e->client, &p, &status, &o, err);
 	if (r == -EHOSTUNREACH)
 		return -EAGAIN;

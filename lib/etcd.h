@@ -55,6 +55,13 @@ int etcd_open(const struct etcd_config *cfg, struct etcd **ret,
 void etcd_close(struct etcd *e);
 DEFINE_CLEANUP(struct etcd, etcd_close)
 
+/*
+ * etcd_renew() - connections made before are not used by calls that begin from now on:
+ * this host has another address, so nothing comes back by them.  Waits for nobody; a
+ * watch is its owner's to open again.
+ */
+void etcd_renew(struct etcd *e);
+
 /* etcd_member() - which of the members is asked first now. */
 size_t etcd_member(struct etcd *e);
 

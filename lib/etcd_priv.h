@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "lib/client.h"
 #include "lib/etcd.h"
@@ -16,6 +17,7 @@ struct etcd {
 	struct client_tls tls; /* .ca NULL: plain */
 	pthread_mutex_t lock;
 	struct client *client; /* owned */
+	atomic_bool renew;     /* its connections are old */
 	size_t at;             /* the member that answered last */
 	uint64_t until_ms;     /* no call goes on after; 0: any does */
 	char *user, *password; /* owned; NULL: no auth */

@@ -426,15 +426,24 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 		     const char *key, struct err *err)
 {
 	struct cluster *c = cl_of(dir);
+	bool other;
 
 	if (key && strlen(key) >= sizeof(c->key))
 		return err_set(err, -EINVAL, "a key of %zu characters",
 			       strlen(key));
 	pthread_mutex_lock(&c->lock);
+	/* Nothing comes back by what the old one is the end of, and the watch
+	 * would be silent until its lease is to be kept. */
+	other = !ip_equal(&c->vtep, vtep);
+	c->gen += other;
 	c->vtep = *vtep;
 	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
 	c->host_due = true;
 	pthread_mutex_unlock(&c->lock);
+	if (other) {
+		etcd_renew(c->rw);
+		etcd_renew(c->ro);
+	}
 	cl_wake(c); /* the thread tells it: who calls this waits for nobody */
 	return 0;
 }

@@ -94,7 +94,8 @@ struct cluster {
 	struct ip_addr vtep;
 	char key[OV_KEY_MAX];
 	struct cl_net *nets; /* owned */
-	unsigned int gen;    /* grows when a network comes or goes */
+	unsigned int gen;    /* grows when a network comes or goes, and with
+			      * what else the watch is to be opened anew for */
 	bool relist;
 	/* How etcd is: */
 	uint64_t away_ms; /* since when; 0: it answers */

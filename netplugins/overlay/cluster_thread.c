@@ -18,7 +18,7 @@
 #include "netplugins/overlay/cluster_priv.h"
 
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 4000 /* all is well 5 s after it answers again */
+#define BACKOFF_MAX_MS 3000 /* all is well 5 s after it answers again */
 #define REOPEN_MS      100  /* between two watches, when networks come and go */
 #define TURN_MS        60000
 #define FETCH_MAX      64 /* hosts of one network, of one look at the watch */

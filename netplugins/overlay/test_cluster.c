@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The second host asks; the first has 10.1.0.0/16 as "shop", VNI 77. */
@@ -263,6 +264,74 @@ static void no_address_is_twice(void **state)
 	box_host_close(b);
 }
 
+#define PORTS_MAX 64
+
+/* The ports of this host's connections to etcd. */
+static size_t connections(unsigned int ports[PORTS_MAX])
+{
+	FILE *f = fopen("/proc/self/net/tcp", "re");
+	unsigned int from, to, tcp_state;
+	char line[256];
+	size_t n = 0;
+
+	assert_non_null(f);
+	while (n < PORTS_MAX && fgets(line, sizeof(line), f))
+		if (sscanf(line, " %*d: %*x:%x %*x:%x %x", &from, &to,
+			   &tcp_state) == 3 &&
+		    to == box()->one.port && tcp_state == 1)
+			ports[n++] = from;
+	assert_int_equal(fclose(f), 0);
+	return n;
+}
+
+static size_t still_there(const unsigned int *was, size_t count)
+{
+	unsigned int now[PORTS_MAX];
+	size_t n = connections(now), both = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < n; k++)
+			both += was[i] == now[k];
+	return both;
+}
+
+/* Nothing comes back by what another address was the end of: two connections for calls,
+ * and the watch. */
+static void with_another_address_connections_are_new(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ip_addr moved = box_addr("192.0.2.9");
+	unsigned int was[PORTS_MAX];
+	struct timespec start;
+	struct ov_dir *a, *b;
+	size_t n, others;
+
+	BOX_OR_SKIP();
+	box()->relist_s = 60;
+	box_keys(""); /* the test's own connection is there */
+	others = connections(was);
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while ((n = connections(was)) != others + 3) {
+		assert_in_range(test_ms_since(&start), 0, 3000);
+		poll(NULL, 0, 20);
+	}
+	assert_int_equal(cluster_host_set(a, &moved, NULL, NULL), 0);
+	b = box_host("b", "192.0.2.2");
+	box_joined(b, net);
+	box_has_put(b, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (still_there(was, n) != others) {
+		assert_in_range(test_ms_since(&start), 0, 3000);
+		poll(NULL, 0, 20);
+	}
+	box_host_close(b);
+	box_host_close(a);
+}
+
 static const struct config_row {
 	const char *name, *cluster, *node;
 	const char *msg;
@@ -297,6 +366,7 @@ int main(void)
 		BY_HAND(subnets_never_overlap),
 		BY_HAND(endpoints_come_and_go),
 		BY_HAND(no_address_is_twice),
+		BY_HAND(with_another_address_connections_are_new),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(join_rows) +
 				ARRAY_SIZE(config_rows) + ARRAY_SIZE(by_hand)];
