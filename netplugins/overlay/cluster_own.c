@@ -148,6 +148,18 @@ static struct cl_net *net_due(struct cluster *c)
 	return NULL;
 }
 
+/* Under ->write.  Those that are cut off, where what they wait for may be free. */
+static void freed_is_due(struct cluster *c)
+{
+	pthread_mutex_lock(&c->lock);
+	for (struct cl_net *n = c->nets; n; n = n->next) {
+		for (struct cl_mine *m = n->mine; n->freed && m; m = m->next)
+			m->due |= m->fenced;
+		n->freed = false;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* One thing, so that a request's turn comes between two.  Return: 1: there may be
  * more. */
 static int tell_one(struct cluster *c, struct err *err)
@@ -158,6 +170,7 @@ static int tell_one(struct cluster *c, struct err *err)
 	cl_write_begin(c);
 	r = cl_lease_have(c, err);
 	if (r == 0) {
+		freed_is_due(c);
 		n = net_due(c);
 		if (n)
 			r = cl_net_settle(c, n, err);

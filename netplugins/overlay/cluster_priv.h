@@ -72,6 +72,7 @@ struct cl_net {
 	int64_t rev;       /* etcd's, when it was listed; 0: never */
 	uint64_t serial;
 	bool changed; /* since .changed() */
+	bool freed;   /* what a fenced one of ours waits for may be free */
 	struct cl_net *next;
 };
 

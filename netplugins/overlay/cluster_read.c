@@ -48,6 +48,32 @@ static void peer_drop(struct cl_net *n, struct cl_peer *p)
 	*p = n->peers[--n->count];
 }
 
+/* Have they an address or the MAC in common? */
+static bool meets(const struct ov_endpoint *a, const struct ov_endpoint *b)
+{
+	return mac_equal(&a->mac, &b->mac) ||
+	       (!ip_is_none(&a->addr4) && ip_equal(&a->addr4, &b->addr4)) ||
+	       (!ip_is_none(&a->addr6) && ip_equal(&a->addr6, &b->addr6));
+}
+
+static bool is_had(const struct cl_net *n, const struct ov_endpoint *ep)
+{
+	for (size_t i = 0; i < n->count; i++)
+		for (size_t k = 0; k < n->peers[i].count; k++)
+			if (meets(&n->peers[i].eps[k].ep, ep))
+				return true;
+	return false;
+}
+
+/* Under ->lock.  One of ours that was cut off need not wait for the next list where
+ * who had its address is gone. */
+static void changed(struct cluster *c, struct cl_net *n)
+{
+	cl_changed(c, n);
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		n->freed |= m->fenced && !m->gone && !is_had(n, &m->ep);
+}
+
 /* ---- reading hosts ---- */
 
 /* Of a host that is read whole. */
@@ -123,7 +149,7 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	if (!got[0].count) {
 		if (p) {
 			peer_drop(n, p);
-			cl_changed(c, n);
+			changed(c, n);
 		}
 		return 0;
 	}
@@ -150,7 +176,7 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	p->big = false;
 	p->host_rev = got[1].count ? got[1].v[0].mod_rev : 0;
 	p->rev = got[0].v[0].mod_rev;
-	cl_changed(c, n);
+	changed(c, n);
 	return 0;
 }
 
@@ -381,7 +407,7 @@ static int compare(struct cluster *c, struct cl_net *n, const struct members *m,
 			i++;
 		} else {
 			peer_drop(n, &n->peers[i]);
-			cl_changed(c, n);
+			changed(c, n);
 		}
 	n->too_many = m->count > CL_HOSTS_MAX ? m->total - m->count : 0;
 	*count = 0;

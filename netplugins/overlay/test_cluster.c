@@ -264,6 +264,31 @@ static void no_address_is_twice(void **state)
 	box_host_close(b);
 }
 
+/* What is cut off waits for who has its address, not for the next list. */
+static void what_is_free_again_is_told_at_once(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint ep = box_endpoint("e2", "10.1.0.2");
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	box()->relist_s = 60;
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	assert_int_equal(b->ops->put(b, "n1", &ep, true, NULL), 0);
+	box_view_gets(
+		b, "n1",
+		(struct box_want){ .hosts = 1, .endpoints = 1, .fenced = 1 });
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1 });
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_host_close(a);
+	box_host_close(b);
+}
+
 #define PORTS_MAX 64
 
 /* The ports of this host's connections to etcd. */
@@ -366,6 +391,7 @@ int main(void)
 		BY_HAND(subnets_never_overlap),
 		BY_HAND(endpoints_come_and_go),
 		BY_HAND(no_address_is_twice),
+		BY_HAND(what_is_free_again_is_told_at_once),
 		BY_HAND(with_another_address_connections_are_new),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(join_rows) +
