@@ -17,6 +17,7 @@ extern const struct cmd cmd_volume_snapshot, cmd_volume_snapshot_ls,
 	cmd_volume_backup, cmd_volume_restore;
 extern const struct cmd cmd_ipam_pools, cmd_ipam_leases, cmd_ipam_check,
 	cmd_ipam_gc;
+extern const struct cmd cmd_overlay_adopt;
 extern const struct cmd cmd_doctor, cmd_gc, cmd_trace, cmd_version;
 
 #endif

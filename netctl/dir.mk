@@ -4,6 +4,7 @@ ar-src += netctl/cli.c
 ar-src += netctl/cmd_gc.c
 ar-src += netctl/cmd_ipam.c
 ar-src += netctl/cmd_network.c
+ar-src += netctl/cmd_overlay.c
 ar-src += netctl/cmd_port.c
 ar-src += netctl/cmd_ports.c
 ar-src += netctl/cmd_trace.c

@@ -415,6 +415,30 @@ static int on_key(void *ctx, struct rpc_call *call, json_object **ret,
 	return 0;
 }
 
+/* ---- Adopt ---------------------------------------------------------- */
+
+static int on_adopt(void *ctx, struct rpc_call *call, json_object **ret,
+		    struct err *err)
+{
+	struct net_core *core = ctx;
+	_cleanup_(json_putp) json_object *o = json_object_new_object();
+	int r;
+
+	(void)call;
+	if (!core->driver->adopt)
+		return err_set(err, -EOPNOTSUPP,
+			       "%s shares nothing with other hosts",
+			       core->driver->name);
+	r = core->driver->adopt(core->host, err);
+	if (r < 0)
+		return r;
+	if (!o || json_object_object_add(o, "Adopted",
+					 json_object_new_boolean(r)) < 0)
+		return err_set(err, -ENOMEM, "answer");
+	*ret = take_ptr(o);
+	return 0;
+}
+
 /* ---- Counters ------------------------------------------------------- */
 
 struct counters {
@@ -549,6 +573,7 @@ const struct rpc_method net_berth_methods[] = {
 	{ "Berth.Services", net_on_services },
 	{ "Berth.Counters", on_counters },
 	{ "Berth.Key", on_key },
+	{ "Berth.Adopt", on_adopt },
 	{ "Berth.Trace", net_on_trace },
 	{ "Berth.Check", on_check },
 	{ "Berth.Gc", on_gc },

@@ -175,6 +175,11 @@ struct net_driver {
 	/* The public key that other hosts know this one by.  Optional. */
 	int (*key)(void *host, char *buf, size_t size, struct err *err);
 
+	/* What the hosts share went back (a backup, another store): take it for
+	 * true as it is now.  Optional.  Return: 1; 0: it did not; -EOPNOTSUPP:
+	 * this host shares nothing. */
+	int (*adopt)(void *host, struct err *err);
+
 	/* What was counted of packets, by name.  Optional. */
 	int (*counters)(void *host,
 			void (*fn)(void *ctx, const char *name, uint64_t value),

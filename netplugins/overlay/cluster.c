@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "lib/log.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 struct cl_net *cl_net_find(struct cluster *c, const char *net_id)
@@ -451,10 +452,20 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 int cluster_adopt(struct ov_dir *dir, struct err *err)
 {
 	struct cluster *c = cl_of(dir);
+	char was[CL_WHY_MAX];
+	bool back;
 
 	(void)err;
 	cl_write_begin(c);
 	pthread_mutex_lock(&c->lock);
+	back = c->safe;
+	if (!back) {
+		pthread_mutex_unlock(&c->lock);
+		cl_write_end(c);
+		return 0;
+	}
+	log_warn("op=cluster.adopt was=%s",
+		 log_quote(was, sizeof(was), c->safe_why));
 	c->safe = false;
 	c->safe_why[0] = '\0';
 	c->cluster_id = 0;
@@ -469,7 +480,7 @@ int cluster_adopt(struct ov_dir *dir, struct err *err)
 	pthread_mutex_unlock(&c->lock);
 	cl_lease_lost(c);
 	cl_write_end(c);
-	return 0;
+	return 1;
 }
 
 static void cl_close(struct ov_dir *dir)

@@ -42,6 +42,7 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 /*
  * cluster_adopt() - take etcd's data as it is now for true, after it went back
  * (restored from a backup, another etcd): this host tells all it has again.
+ * Return: 1; 0: it did not go back, and nothing is changed.
  */
 int cluster_adopt(struct ov_dir *dir, struct err *err);
 

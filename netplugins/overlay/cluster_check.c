@@ -21,9 +21,8 @@ static void check_etcd(const struct cluster *c, FILE *f)
 		      f);
 	if (c->safe)
 		fprintf(f,
-			"%s; nothing is written until this daemon is "
-			"restarted: do "
-			"that on each host when etcd's data is right\n",
+			"%s; nothing is written until `netctl overlay adopt`: "
+			"say that on each host when etcd's data is right\n",
 			c->safe_why);
 	if (c->twin_why[0])
 		fprintf(f, "%s\n", c->twin_why);

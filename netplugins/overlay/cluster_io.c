@@ -71,8 +71,8 @@ static int safe_error(struct cluster *c, struct err *err)
 {
 	return err_set(
 		err, -ESTALE,
-		"%s: nothing is written until this daemon is restarted; do "
-		"that on each host when etcd's data is right",
+		"%s: nothing is written until `netctl overlay adopt`; say that "
+		"on each host when etcd's data is right",
 		c->safe_why);
 }
 

@@ -415,3 +415,14 @@ int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 		host->cluster->ops->check(host->cluster, fn, arg);
 	return r;
 }
+
+int overlay_adopt(void *ctx, struct err *err)
+{
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+
+	if (!host->cluster)
+		return err_set(err, -EOPNOTSUPP,
+			       "this daemon runs without --store: there is "
+			       "nothing to adopt");
+	return cluster_adopt(host->cluster, err);
+}

@@ -128,6 +128,7 @@ const struct net_driver overlay_driver = {
 	.event = overlay_event,
 	.check = overlay_check,
 	.key = overlay_key,
+	.adopt = overlay_adopt,
 	.network_lost = overlay_network_lost,
 	.network_init = network_init,
 	.network_fini = overlay_network_fini,

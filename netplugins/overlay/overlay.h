@@ -246,5 +246,6 @@ size_t overlay_fds(void *ctx, int fds[static 8]);
 int overlay_event(void *ctx, struct err *err);
 int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 		  struct err *err);
+int overlay_adopt(void *ctx, struct err *err);
 
 #endif
