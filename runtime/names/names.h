@@ -14,7 +14,8 @@
 #include "lib/err.h"
 #include "lib/ip.h"
 
-#define NAMES_NET_MAX  65  /* a network's key, with the NUL: the name that its hosts
+#define NAMES_NET_MAX \
+	65 /* a network's key, with the NUL: the name that its hosts
 			    * agree on (an overlay's), or Docker's id */
 #define NAMES_NAME_MAX 254 /* RFC 1035 2.3.4, as text without the last dot */
 
@@ -29,7 +30,7 @@ enum names_source {
 struct name_record {
 	char name[NAMES_NAME_MAX];
 	struct ip_addr addr; /* IPv4 or IPv6: one of both is two records */
-	bool ptr;	     /* the name that a reverse lookup gives */
+	bool ptr;            /* the name that a reverse lookup gives */
 };
 
 struct names; /* locks for itself */
@@ -57,12 +58,12 @@ int names_set(struct names *names, enum names_source source, const char *net,
  * Return: how many there are, perhaps more than @max; -ENOENT: nobody is called so;
  * 0: somebody is, but has no address of this family.
  */
-int names_find(struct names *names, const char *net, const char *name, int family,
-	       struct ip_addr *ret, size_t max);
+int names_find(struct names *names, const char *net, const char *name,
+	       int family, struct ip_addr *ret, size_t max);
 
 /* names_reverse() - how @addr is called in @net.  -ENOENT. */
-int names_reverse(struct names *names, const char *net, const struct ip_addr *addr,
-		  char ret[static NAMES_NAME_MAX]);
+int names_reverse(struct names *names, const char *net,
+		  const struct ip_addr *addr, char ret[static NAMES_NAME_MAX]);
 
 /* names_each() - all of @net, one after another, sorted by name; @fn must not call back
  * into @names.  Stops with what @fn returns if not 0. */
