@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * serve_priv.h - what the files of the server share.
+ *
+ * One thread (serve_loop.c) waits for all UDP sockets, the listening ones, and the
+ * answers of the host's resolvers, with epoll; a TCP connection has a thread of its own.
+ * One thread for UDP because an answer takes some microseconds, and questions that are
+ * sent on wait in a table, not in a stack.  One lock: the loop holds it while it works
+ * through what is ready, never while it waits; a TCP thread to copy what it needs.
+ */
+#ifndef RUNTIME_NAMES_SERVE_PRIV_H
+#define RUNTIME_NAMES_SERVE_PRIV_H
+
+#include <pthread.h>
+
+#include "runtime/names/quota.h"
+#include "runtime/names/serve.h"
+#include "runtime/names/upstream.h"
+
+#define FORWARDS_MAX    1024 /* outstanding, of all */
+#define FORWARDS_SOURCE 256  /* of one source */
+#define CONNS_MAX       256  /* TCP, of all */
+#define CONNS_SOURCE    32   /* of one source */
+#define CONN_IDLE_MS    5000
+#define ADDRS_MAX       256 /* of one name, in one answer */
+
+enum watch_kind {
+	WATCH_UDP,
+	WATCH_LISTEN,
+	WATCH_FORWARD,
+	WATCH_WAKE,
+};
+
+struct watch {
+	enum watch_kind kind;
+	int fd; /* owned; -EBADF */
+};
+
+struct served;
+
+struct serve_sock {
+	struct watch watch; /* first */
+	struct served *of;
+};
+
+struct served {
+	struct serve_net net;
+	uint64_t id;                /* of this one, never used again */
+	unsigned int ifindex;       /* 0: no sockets */
+	struct serve_sock socks[4]; /* UDP and TCP of each gateway */
+	char problem[256];          /* "": it is answered */
+};
+
+/* A question that one of the host's resolvers has. */
+struct forward {
+	struct watch watch; /* first; .fd: to the resolver */
+	int client;         /* borrowed: the network's UDP socket */
+	uint64_t served;
+	union upstream_sock from;
+	struct wire_query q;
+	uint8_t *query; /* owned; with the id it was sent with */
+	size_t len;
+	struct upstream_list list;
+	unsigned int tries;
+	uint64_t until_ms; /* of this try */
+};
+
+/* A TCP connection. */
+struct conn {
+	struct conn *next, **at;
+	struct serve *s;
+	int fd;
+	uint64_t served;
+	struct ip_addr who;
+};
+
+struct serve {
+	struct names *names; /* borrowed */
+	uint16_t port;
+	int epoll, ctl; /* ctl: for ioctls */
+	struct watch wake;
+	pthread_t loop;
+	pthread_mutex_t lock;
+	unsigned int waiting; /* for .lock, beside the loop; atomic */
+	pthread_cond_t conn_gone;
+	bool stopping;
+	uint64_t changes; /* of .served, so that the loop knows stale events */
+	uint64_t next_id;
+	struct served **served;
+	size_t count;
+	struct upstreams up;
+	uint64_t good_ms; /* when .up.list.first was last not the first */
+	struct quota quota;
+	struct forward *forwards[FORWARDS_MAX]; /* the first .forward_count */
+	size_t forward_count;
+	struct conn *conns;
+	size_t conn_count;
+	uint8_t in[WIRE_MSG_MAX], out[WIRE_MSG_MAX]; /* the loop's */
+};
+
+/* ---- serve.c ------------------------------------------------------------- */
+/* For all but the loop, which would have the lock again before anyone wakes. */
+void serve_lock(struct serve *s);
+void serve_unlock(struct serve *s);
+struct served *serve_find_locked(struct serve *s, uint64_t id);
+int serve_watch(struct serve *s, struct watch *w, struct err *err);
+/* The resolvers that a question may be sent to, none of them ourselves. */
+void serve_upstreams_locked(struct serve *s, struct upstream_list *ret);
+void serve_good_locked(struct serve *s, const union upstream_sock *who);
+
+/* ---- serve_sock.c -------------------------------------------------------- */
+void served_close(struct served *v);
+/* Sockets as its bridge is now.  .problem. */
+void served_open(struct serve *s, struct served *v);
+
+/* ---- serve_answer.c ------------------------------------------------------ */
+/*
+ * serve_answer() - what we can say ourselves.
+ *
+ * Return: the length of the answer in @buf; 0: it is for the host's resolvers;
+ * -EBADMSG: say nothing.
+ */
+int serve_answer(struct names *names, const struct serve_net *net,
+		 const uint8_t *msg, size_t len, bool tcp,
+		 struct wire_query *ret_q, uint8_t *buf);
+/* Only a code.  Return: as serve_answer(). */
+int serve_refuse(const uint8_t *msg, const struct wire_query *q,
+		 enum wire_rcode rcode, uint8_t *buf);
+bool serve_may_ask(const struct serve_net *net, const struct ip_addr *who);
+
+/* ---- serve_forward.c (the loop's; locked) -------------------------------- */
+/* Return: 0; -EDQUOT, -EBUSY, -ENOENT (no resolver), -errno: answer that. */
+int forward_begin(struct serve *s, const struct serve_sock *k,
+		  const union upstream_sock *from, const struct wire_query *q,
+		  const uint8_t *msg, size_t len);
+void forward_input(struct serve *s, struct forward *f);
+void forward_due(struct serve *s, uint64_t now_ms);
+void forward_drop(struct serve *s, uint64_t served); /* 0: all */
+
+/* ---- serve_tcp.c --------------------------------------------------------- */
+void conn_accept_locked(struct serve *s, struct serve_sock *k);
+void conn_shut_locked(struct serve *s, uint64_t served); /* 0: all */
+
+/* ---- serve_loop.c -------------------------------------------------------- */
+void *serve_loop(void *serve);
+
+#endif

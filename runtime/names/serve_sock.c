@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A network's sockets: bound to its bridge and to its gateway address there, so that
+ * the kernel gives them nothing that came another way.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "lib/fail.h"
+#include "lib/sockdiag.h"
+#include "runtime/names/serve_priv.h"
+
+#define BACKLOG      128
+#define RECEIVE_SIZE (1 << 20)
+
+static unsigned int ifindex_of(const struct serve *s, const char *ifname)
+{
+	struct ifreq req = { 0 };
+
+	memcpy(req.ifr_name, ifname, strlen(ifname) + 1);
+	return ioctl(s->ctl, SIOCGIFINDEX, &req) < 0
+		       ? 0
+		       : (unsigned int)req.ifr_ifindex;
+}
+
+void served_close(struct served *v)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(v->socks); i++) {
+		closep(&v->socks[i].watch.fd); /* epoll forgets it */
+		v->socks[i].watch.fd = -EBADF;
+	}
+	v->ifindex = 0;
+}
+
+static int set_on(int fd, int level, int option)
+{
+	const int one = 1;
+
+	return setsockopt(fd, level, option, &one, sizeof(one));
+}
+
+/* The address may come to the bridge after us. */
+static int set_options(int fd, const struct served *v, bool v6, bool tcp)
+{
+	const int size = RECEIVE_SIZE;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, v->net.ifname,
+		       (socklen_t)strlen(v->net.ifname) + 1) < 0)
+		return -errno;
+	if (v6 ? set_on(fd, IPPROTO_IPV6, IPV6_FREEBIND) < 0 ||
+			    set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0 ||
+			    set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) < 0
+	       : set_on(fd, IPPROTO_IP, IP_FREEBIND) < 0 ||
+			    set_on(fd, IPPROTO_IP, IP_PKTINFO) < 0)
+		return -errno;
+	if (tcp) /* connections of a daemon that was killed are no clash */
+		return set_on(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ? -errno : 0;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	return 0;
+}
+
+static int bind_to(int fd, const struct ip_addr *a, uint16_t port)
+{
+	union upstream_sock at = { 0 };
+
+	at.sa.sa_family = a->family;
+	if (a->family == AF_INET) {
+		at.v4.sin_port = htons(port);
+		memcpy(&at.v4.sin_addr, a->bytes, 4);
+	} else {
+		at.v6.sin6_port = htons(port);
+		memcpy(&at.v6.sin6_addr, a->bytes, 16);
+	}
+	return bind(fd, &at.sa, upstream_len(&at)) < 0 ? -errno : 0;
+}
+
+static int taken(const struct ip_addr *a, uint16_t port, bool tcp,
+		 struct err *err)
+{
+	char who[SOCKDIAG_OWNER_MAX] = "", text[IP_STR_MAX];
+	struct sockdiag_entry e;
+
+	if (sockdiag_find(tcp ? IPPROTO_TCP : IPPROTO_UDP, a, port, port, &e,
+			  NULL) > 0)
+		sockdiag_owner(e.inode, who);
+	return err_set(err, -EADDRINUSE,
+		       "%s port %u of %s is taken by %s: let it listen on its "
+		       "own addresses only",
+		       tcp ? "TCP" : "UDP", port, ip_str(a, text),
+		       *who ? who : "another program");
+}
+
+static int sock_open(struct serve *s, struct served *v, size_t which,
+		     struct err *err)
+{
+	const struct ip_addr *a = &v->net.gateway[which / 2];
+	struct serve_sock *k = &v->socks[which];
+	bool tcp = which & 1;
+	_cleanup_close_ int fd = socket(a->family,
+					(tcp ? SOCK_STREAM : SOCK_DGRAM) |
+						SOCK_CLOEXEC | SOCK_NONBLOCK,
+					0);
+	char text[IP_STR_MAX];
+	int r = fd < 0 ? -errno : FAILPOINT("serve.sock");
+
+	if (r == 0)
+		r = set_options(fd, v, a->family == AF_INET6, tcp);
+	if (r == 0)
+		r = bind_to(fd, a, s->port);
+	if (r == -EADDRINUSE)
+		return taken(a, s->port, tcp, err);
+	if (r == 0 && tcp && listen(fd, BACKLOG) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_set(err, r, "%s on %s: %s", ip_str(a, text),
+			       v->net.ifname, strerror(-r));
+	k->watch = (struct watch){ .kind = tcp ? WATCH_LISTEN : WATCH_UDP,
+				   .fd = fd };
+	k->of = v;
+	r = serve_watch(s, &k->watch, err);
+	if (r < 0)
+		k->watch.fd = -EBADF;
+	else
+		(void)take_fd(fd);
+	return r;
+}
+
+void served_open(struct serve *s, struct served *v)
+{
+	unsigned int ifindex = ifindex_of(s, v->net.ifname);
+	struct err err = { 0 };
+	int r = 0;
+
+	if (ifindex && ifindex == v->ifindex)
+		return;
+	if (v->ifindex) {
+		forward_drop(s, v->id);
+		conn_shut_locked(s, v->id);
+		served_close(v);
+		s->changes++;
+	}
+	v->problem[0] = '\0';
+	if (!ifindex) {
+		snprintf(v->problem, sizeof(v->problem), "there is no %s here",
+			 v->net.ifname);
+		return;
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(v->socks); i++)
+		if (!ip_is_none(&v->net.gateway[i / 2]))
+			r = sock_open(s, v, i, &err);
+	if (r < 0) {
+		served_close(v);
+		s->changes++;
+		snprintf(v->problem, sizeof(v->problem), "%.250s", err.msg);
+		return;
+	}
+	v->ifindex = ifindex;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * TCP: a thread a connection, which reads a question, answers it, reads the next.
+ *
+ * Each step has CONN_IDLE_MS; a source that has CONNS_SOURCE connections gets no more.
+ */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runtime/names/serve_priv.h"
+
+#define STACK_SIZE (128u << 10)
+
+/* All of @size, to the reader or from it.  Return: 0; -errno. */
+static int move_all(int fd, uint8_t *data, size_t size, bool out)
+{
+	uint64_t now, until = upstream_now_ms() + CONN_IDLE_MS;
+	struct pollfd p = { .fd = fd, .events = out ? POLLOUT : POLLIN };
+	ssize_t n;
+
+	while (size) {
+		now = upstream_now_ms();
+		if (now >= until)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
+			return -errno;
+		n = out ? send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+			: recv(fd, data, size, MSG_DONTWAIT);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int net_of(struct conn *c, struct serve_net *ret)
+{
+	struct served *v;
+
+	serve_lock(c->s);
+	v = c->s->stopping ? NULL : serve_find_locked(c->s, c->served);
+	if (v)
+		*ret = v->net;
+	serve_unlock(c->s);
+	return v ? 0 : -ESHUTDOWN;
+}
+
+/* Send it on.  Return: the length of what is in @buf; -errno: end. */
+static int ask(struct conn *c, uint8_t *msg, size_t len,
+	       const struct wire_query *q, uint8_t *buf)
+{
+	struct upstream_list list = { 0 };
+	size_t good = 0;
+	bool may;
+	int n;
+
+	serve_lock(c->s);
+	may = quota_take(&c->s->quota, &c->who, upstream_now_ms());
+	serve_upstreams_locked(c->s, &list);
+	serve_unlock(c->s);
+	if (!may)
+		return serve_refuse(msg, q, WIRE_REFUSED, buf);
+	n = upstream_ask(&list, c->fd, msg, len, q, buf, &good);
+	if (n == -ECONNABORTED)
+		return n;
+	if (n < 0)
+		return serve_refuse(msg, q, WIRE_SERVFAIL, buf);
+	serve_lock(c->s);
+	serve_good_locked(c->s, &list.at[good]);
+	serve_unlock(c->s);
+	return n;
+}
+
+/* One question and its answer.  Return: 0: the next; -errno: end. */
+static int turn(struct conn *c, uint8_t *in, uint8_t *out)
+{
+	struct serve_net net;
+	struct wire_query q;
+	uint16_t size;
+	int n, r;
+
+	r = move_all(c->fd, in, 2, false);
+	if (r < 0)
+		return r;
+	size = (uint16_t)(in[0] << 8 | in[1]);
+	if (!size)
+		return -EBADMSG;
+	r = move_all(c->fd, in, size, false);
+	if (r == 0)
+		r = net_of(c, &net);
+	if (r < 0)
+		return r;
+	n = serve_answer(c->s->names, &net, in, size, true, &q, out + 2);
+	if (n == 0)
+		n = ask(c, in, size, &q, out + 2);
+	if (n < 0)
+		return n;
+	out[0] = (uint8_t)(n >> 8);
+	out[1] = (uint8_t)n;
+	return move_all(c->fd, out, (size_t)n + 2, true);
+}
+
+static void conn_end_locked(struct conn *c)
+{
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	c->s->conn_count--;
+	pthread_cond_signal(&c->s->conn_gone);
+	close(c->fd);
+	free(c);
+}
+
+static void *conn_run(void *arg)
+{
+	struct conn *c = arg;
+	struct serve *s = c->s;
+	_cleanup_free_ uint8_t *in = malloc(WIRE_MSG_MAX);
+	_cleanup_free_ uint8_t *out = malloc(WIRE_MSG_MAX + 2);
+
+	while (in && out && turn(c, in, out) == 0)
+		;
+	serve_lock(s);
+	conn_end_locked(c);
+	serve_unlock(s);
+	return NULL;
+}
+
+static size_t of_source(const struct serve *s, const struct ip_addr *who)
+{
+	size_t n = 0;
+
+	for (const struct conn *c = s->conns; c; c = c->next)
+		n += ip_equal(&c->who, who);
+	return n;
+}
+
+static int thread_start(struct conn *c)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	r = pthread_create(&thread, &attr, conn_run, c);
+	pthread_attr_destroy(&attr);
+	return -r;
+}
+
+void conn_accept_locked(struct serve *s, struct serve_sock *k)
+{
+	union upstream_sock from;
+	socklen_t size = sizeof(from);
+	_cleanup_close_ int fd = accept4(k->watch.fd, &from.sa, &size,
+					 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct ip_addr who;
+	struct conn *c;
+
+	if (fd < 0 || s->stopping)
+		return;
+	who = upstream_addr(&from);
+	if (!serve_may_ask(&k->of->net, &who) || s->conn_count >= CONNS_MAX ||
+	    of_source(s, &who) >= CONNS_SOURCE)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	*c = (struct conn){ .next = s->conns,
+			    .at = &s->conns,
+			    .s = s,
+			    .fd = fd,
+			    .served = k->of->id,
+			    .who = who };
+	if (c->next)
+		c->next->at = &c->next;
+	s->conns = c;
+	s->conn_count++;
+	(void)take_fd(fd);
+	if (thread_start(c) < 0)
+		conn_end_locked(c);
+}
+
+void conn_shut_locked(struct serve *s, uint64_t served)
+{
+	for (struct conn *c = s->conns; c; c = c->next)
+		if (!served || c->served == served)
+			shutdown(c->fd, SHUT_RDWR);
+}
