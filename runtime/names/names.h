@@ -15,8 +15,8 @@
 #include "lib/ip.h"
 
 #define NAMES_NET_MAX \
-	65 /* a network's key, with the NUL: the name that its hosts
-			    * agree on (an overlay's), or Docker's id */
+	72 /* a network's key, with the NUL: the name that its hosts
+			    * agree on ("n.shop", an overlay's), or Docker's id */
 #define NAMES_NAME_MAX 254 /* RFC 1035 2.3.4, as text without the last dot */
 
 /* Who tells: each its own part of a network. */
