@@ -281,3 +281,17 @@ int names_each(struct names *n, const char *net,
 	pthread_rwlock_unlock(&n->lock);
 	return r;
 }
+
+int names_nets(struct names *n, char (**ret)[NAMES_NET_MAX], size_t *ret_count)
+{
+	char(*list)[NAMES_NET_MAX];
+
+	pthread_rwlock_rdlock(&n->lock);
+	list = calloc(n->count + 1, sizeof(*list));
+	*ret_count = list ? n->count : 0;
+	for (size_t i = 0; i < *ret_count; i++)
+		memcpy(list[i], n->nets[i]->key, sizeof(*list));
+	pthread_rwlock_unlock(&n->lock);
+	*ret = list;
+	return list ? 0 : -ENOMEM;
+}

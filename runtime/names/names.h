@@ -72,4 +72,9 @@ int names_each(struct names *names, const char *net,
 			 const struct name_record *rec),
 	       void *arg);
 
+/* names_nets() - the networks of which something is known, sorted.  @ret: owned, free().
+ * Return: 0; -ENOMEM. */
+int names_nets(struct names *names, char (**ret)[NAMES_NET_MAX],
+	       size_t *ret_count);
+
 #endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The methods of berth-dns, for netctl. */
+#include <string.h>
+
+#include "lib/answer.h"
+#include "lib/jdec.h"
+#include "runtime/names/dns.h"
+
+struct request {
+	char net[NAMES_NET_MAX], name[NAMES_NAME_MAX];
+	struct ip_addr addr;
+};
+
+static const struct jdec_field list_fields[] = {
+	JDEC_FIELD("Network", JDEC_STR, struct request, net, 0), /* "": all */
+	{ 0 },
+};
+
+static const struct jdec_field add_fields[] = {
+	JDEC_FIELD("Network", JDEC_STR, struct request, net, JDEC_REQUIRED),
+	JDEC_FIELD("Name", JDEC_STR, struct request, name, JDEC_REQUIRED),
+	JDEC_FIELD("Address", JDEC_IP, struct request, addr, JDEC_REQUIRED),
+	{ 0 },
+};
+
+static const struct jdec_field remove_fields[] = {
+	JDEC_FIELD("Network", JDEC_STR, struct request, net, JDEC_REQUIRED),
+	JDEC_FIELD("Name", JDEC_STR, struct request, name, JDEC_REQUIRED),
+	JDEC_FIELD("Address", JDEC_IP, struct request, addr, 0),
+	{ 0 },
+};
+
+static int on_info(void *ctx, struct rpc_call *call, json_object **ret,
+		   struct err *err)
+{
+	struct dns *dns = ctx;
+	json_object *list;
+	int r = answer_info(ret, dns->d->prog->name, "names", &dns->started,
+			    &list, err);
+
+	(void)call;
+	if (r == 0)
+		serve_problems(dns->serve, answer_line, list);
+	return r;
+}
+
+struct listing {
+	json_object *list; /* borrowed */
+	const char *net;
+};
+
+static int list_one(void *arg, enum names_source source,
+		    const struct name_record *rec)
+{
+	static const char *const told_by[NAMES_SOURCES] = {
+		[NAMES_DOCKER] = "docker",
+		[NAMES_USER] = "user",
+		[NAMES_HOSTS] = "hosts",
+	};
+	json_object *o = json_object_new_object();
+	struct listing *to = arg;
+	char addr[IP_STR_MAX];
+
+	if (answer_text(o, "Network", to->net) ||
+	    answer_text(o, "Name", rec->name) ||
+	    answer_text(o, "Address", ip_str(&rec->addr, addr)) ||
+	    answer_text(o, "Source", told_by[source]) ||
+	    json_object_array_add(to->list, o) < 0) {
+		json_object_put(o);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int list_all(struct dns *dns, struct listing *to)
+{
+	_cleanup_free_ char(*nets)[NAMES_NET_MAX] = NULL;
+	size_t count = 0;
+	int r = names_nets(dns->names, &nets, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		to->net = nets[i];
+		r = names_each(dns->names, to->net, list_one, to);
+	}
+	return r;
+}
+
+static int on_names(void *ctx, struct rpc_call *call, json_object **ret,
+		    struct err *err)
+{
+	struct request req = { 0 };
+	struct listing to = { .net = req.net };
+	struct dns *dns = ctx;
+	int r = 0;
+
+	if (call->body)
+		r = jdec_object(call->body, list_fields, &req, err);
+	if (r == 0)
+		r = answer_list(ret, "Names", &to.list, err);
+	if (r < 0)
+		return r;
+	r = *req.net ? names_each(dns->names, req.net, list_one, &to)
+		     : list_all(dns, &to);
+	return r < 0 ? answer_no_memory(err) : 0;
+}
+
+static int on_add(void *ctx, struct rpc_call *call, json_object **ret,
+		  struct err *err)
+{
+	struct request req = { 0 };
+	struct dns *dns = ctx;
+	int r = jdec_object(call->body, add_fields, &req, err);
+
+	(void)ret;
+	return r < 0 ? r
+		     : names_user_add(dns->user, req.net, req.name, &req.addr,
+				      err);
+}
+
+static int on_remove(void *ctx, struct rpc_call *call, json_object **ret,
+		     struct err *err)
+{
+	struct request req = { 0 };
+	struct dns *dns = ctx;
+	int r = jdec_object(call->body, remove_fields, &req, err);
+
+	(void)ret;
+	return r < 0 ? r
+		     : names_user_remove(dns->user, req.net, req.name,
+					 &req.addr, err);
+}
+
+const struct rpc_method names_api_methods[] = {
+	{ "Berth.Info", on_info },
+	{ "Berth.Names", on_names },
+	{ "Berth.NameAdd", on_add },
+	{ "Berth.NameRemove", on_remove },
+	{ 0 },
+};
