@@ -9,7 +9,7 @@
  *     tick                           what the daemon does once a second
  *     problems                       one a line, then "."
  *
- * Ends with its input.  Never a daemon's flag: what a network is, berth-overlay says.
+ * Ends with its input, or by "quit".  Never a daemon's flag: what a network is, berth-overlay says.
  */
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +113,8 @@ int main(void)
 			on_name(&t, line);
 		else if (strcmp(line, "set\n") == 0)
 			r = on_set(&t, names, s, &err);
+		else if (strcmp(line, "quit\n") == 0)
+			break;
 		else if (strcmp(line, "tick\n") == 0)
 			serve_tick(s);
 		else if (strcmp(line, "problems\n") == 0) {

@@ -19,3 +19,4 @@ bins += berth-dns
 berth-dns-main := runtime/names/main.c
 tools += dnsnets
 dnsnets-main := integration/tools/dnsnets.c
+tests += runtime/names/test/test_wire.c
