@@ -1,6 +1,6 @@
 # One target a parser; its corpus lies beside it, crashes become files there.
-fuzzers := fuzz_dhcp fuzz_request fuzz_text
-fuzzers := fuzz_request fuzz_text fuzz_etcd
+fuzzers := fuzz_dhcp fuzz_request fuzz_text fuzz_dns
+fuzzers := fuzz_request fuzz_text fuzz_etcd fuzz_dns
 FUZZ_S  ?= 60
 
 fuzz: | $(skel)

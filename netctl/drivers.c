@@ -12,18 +12,15 @@
 #include "netctl/jget.h"
 
 const struct driver drivers[] = {
-	{ "berth-bridge", DRIVER_NETWORK },
-	{ "berth-ipam", DRIVER_IPAM },
-	{ "berth-ipvlan", DRIVER_NETWORK },
-	{ "berth-macvlan", DRIVER_NETWORK },
-	{ "berth-named", DRIVER_VOLUME },
-	{ "berth-overlay", DRIVER_NETWORK },
-	{ 0 },
+	{ "berth-bridge", DRIVER_NETWORK },  { "berth-dns", DRIVER_NAMES },
+	{ "berth-ipam", DRIVER_IPAM },       { "berth-ipvlan", DRIVER_NETWORK },
+	{ "berth-macvlan", DRIVER_NETWORK }, { "berth-named", DRIVER_VOLUME },
+	{ "berth-overlay", DRIVER_NETWORK }, { 0 },
 };
 
 const struct driver *driver_find(const char *name, struct err *err)
 {
-	struct opt_field names[8] = { 0 };
+	struct opt_field names[9] = { 0 };
 	const char *near;
 
 	for (const struct driver *d = drivers; d->name; d++) {
@@ -35,7 +32,8 @@ const struct driver *driver_find(const char *name, struct err *err)
 	err_set(err, -EINVAL, "no driver \"%s\": %s \"%s\"%s", name,
 		near ? "did you mean" : "there are",
 		near ? near
-		     : "berth-bridge\", \"berth-ipam\", \"berth-ipvlan\", "
+		     : "berth-bridge\", \"berth-dns\", \"berth-ipam\", "
+		       "\"berth-ipvlan\", "
 		       "\"berth-macvlan\", \"berth-named\" and "
 		       "\"berth-overlay",
 		near ? "?" : "");

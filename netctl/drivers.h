@@ -12,6 +12,7 @@ enum driver_kind {
 	DRIVER_NETWORK,
 	DRIVER_VOLUME,
 	DRIVER_IPAM,
+	DRIVER_NAMES,
 	DRIVER_ANY,
 };
 

@@ -12,7 +12,7 @@ setting() { # UNIT KEY
 # The units themselves: systemd reads them without complaint, and how much they
 # leave open does not grow.
 mkdir -p root/usr/local/bin root/usr/local/lib/systemd/system
-for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	cp "$UNITS/$d".* root/usr/local/lib/systemd/system/
 	cp "$BIN/$d" root/usr/local/bin/
 done
@@ -20,9 +20,9 @@ for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 	printf '[Unit]\nDescription=%s\n' $t >root/usr/local/lib/systemd/system/$t.target
 done
 # What mounts for the host may see all of it, and talks to file servers.
-declare -A open=([berth-bridge]=40 [berth-ipam]=40 [berth-ipvlan]=45
+declare -A open=([berth-bridge]=40 [berth-dns]=40 [berth-ipam]=40 [berth-ipvlan]=45
 	[berth-macvlan]=45 [berth-named]=52 [berth-overlay]=40)
-for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
 	same "$out" '' "what systemd says of $d"
@@ -34,7 +34,7 @@ done
 
 # A daemon that fails for a while (a full disk, a missing mount) is started until it
 # works: no limit, but not in a tight loop either.
-for d in berth-bridge berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	same "$(sed -n '/^\[Unit\]/,/^\[Service\]/s/^StartLimitIntervalSec=//p' \
 		"$UNITS/$d.service")" 0 "start limit of $d"
 	same "$(setting "$d" Restart) $(setting "$d" RestartSec)" "on-failure 1s" \
@@ -47,7 +47,7 @@ fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|D
 
 # The same by hand, for there is no systemd here.
 mkdir confined
-for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
 		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
 	contains "$caps" + "capabilities of $d"
@@ -122,6 +122,12 @@ v1_lost_its_user() {
 }
 never_within 4 v1_lost_its_user
 same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]' "problems of volumes"
+# Names that users add.
+start_daemon berth-dns
+api Berth.NameAdd '{"Network":"n.x","Name":"printer","Address":"10.9.0.7"}' berth-dns >/dev/null
+restart_daemon berth-dns
+same "$(api Berth.Names '{}' berth-dns | jq -r '.Names[0].Name')" printer "a name that a user added"
+
 # A container on the LAN: its namespace is entered, and its link made there again.
 lan lan2 2
 start_daemon berth-macvlan
@@ -146,7 +152,7 @@ docker volume rm v1 v2 v3 v4 v5 >/dev/null
 docker network rm n1 n2 >/dev/null
 no_address_left
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
-for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	may='+++\|socket('
 	[ "$(setting "$d" RestrictNamespaces)" != net ] ||
 		may="$may\|setns([0-9]*, CLONE_NEWNET)"
@@ -160,6 +166,7 @@ for d in berth-bridge berth-ipam berth-ipvlan berth-macvlan berth-named berth-ov
 done
 lacks "$(cat berth-*.log)" "not permitted" "the logs"
 stop_daemon berth-bridge
+stop_daemon berth-dns
 stop_daemon berth-ipam
 stop_daemon berth-ipvlan
 stop_daemon berth-macvlan

@@ -130,10 +130,19 @@ static int on_remove(void *ctx, struct rpc_call *call, json_object **ret,
 					 &req.addr, err);
 }
 
+/* What `netctl gc` asks of all daemons: in the kernel there is nothing of ours. */
+static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
+		 struct err *err)
+{
+	json_object *list;
+
+	(void)ctx;
+	(void)call;
+	return answer_list(ret, "Removed", &list, err);
+}
+
 const struct rpc_method names_api_methods[] = {
-	{ "Berth.Info", on_info },
-	{ "Berth.Names", on_names },
-	{ "Berth.NameAdd", on_add },
-	{ "Berth.NameRemove", on_remove },
-	{ 0 },
+	{ "Berth.Info", on_info },         { "Berth.Gc", on_gc },
+	{ "Berth.Names", on_names },       { "Berth.NameAdd", on_add },
+	{ "Berth.NameRemove", on_remove }, { 0 },
 };
