@@ -77,9 +77,8 @@ static int nobody_there(const char *path, int code, struct err *err)
 		       name, what, path, name, name);
 }
 
-static int transport_error(CURL *curl, CURLcode rc, const char *path,
-			   const char *method, const char *text,
-			   struct err *err)
+int client_unix_error(CURL *curl, CURLcode rc, const char *path,
+		      const char *method, const char *text, struct err *err)
 {
 	long sys = 0;
 
@@ -204,7 +203,7 @@ static int perform(CURL *curl, const char *path, const char *url,
 	rc = curl_easy_perform(curl);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
 	if (rc != CURLE_OK)
-		return transport_error(curl, rc, path, method, text, err);
+		return client_unix_error(curl, rc, path, method, text, err);
 	return verdict(curl, &a, method, ret, err);
 }
 

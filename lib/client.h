@@ -98,6 +98,17 @@ void client_stream_close(struct client_stream *s);
 DEFINE_CLEANUP(struct client_stream, client_stream_close)
 
 /*
+ * client_stream_get() - the same by a GET over a unix socket (dockerd's /events).
+ *
+ * Returns when the answer has begun, so that what happens from then on is in it.
+ * @timeout_ms: until then.  @max: bytes of a line.
+ * Return: 0; as client_http_get().
+ */
+int client_stream_get(const char *path, const char *url_path,
+		      unsigned int timeout_ms, size_t max,
+		      struct client_stream **ret, struct err *err);
+
+/*
  * client_stream_next() - the next line.
  *
  * @wake_fd: readable: return at once, unread.  -1: none.

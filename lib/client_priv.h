@@ -38,6 +38,10 @@ CURL *client_handle(void);
 /* CURLOPT_WRITEFUNCTION; @ctx: struct client_answer. */
 size_t client_on_data(char *data, size_t one, size_t n, void *ctx);
 
+/* What went wrong with a call over the unix socket @path; @text: libcurl's. */
+int client_unix_error(CURL *curl, CURLcode rc, const char *path,
+		      const char *method, const char *text, struct err *err);
+
 /* Of client_tcp.c, for client_stream.c. */
 struct client_secret {
 	char *ca, *cert, *key; /* owned */
