@@ -98,6 +98,7 @@ const struct net_driver bridge_driver = {
 	.summary = "container networks on bridges, with NAT and published "
 		   "ports",
 	BRIDGE_OPS,
+	.network_info = bridge_network_info,
 	.network_size = sizeof(struct bridge_network),
 	.network_options = bridge_network_options,
 	.endpoint_options = bridge_endpoint_options,

@@ -345,7 +345,6 @@ int bridge_unexpose(struct net_endpoint *ep, struct err *err);
 	.service_each = bridge_service_each,                                  \
 	.network_defaults = bridge_defaults,                                  \
 	.gateway_skip = bridge_gateway_skip,                                  \
-	.network_info = bridge_network_info,                                  \
 	.endpoint_place = bridge_endpoint_place, .join = bridge_join,         \
 	.expose = bridge_expose, .unexpose = bridge_unexpose, .gc = bridge_gc
 

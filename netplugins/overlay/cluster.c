@@ -146,7 +146,7 @@ static int cl_join(struct ov_dir *dir, struct ov_network *net, struct err *err)
 	struct cluster *c = cl_of(dir);
 	char key[CL_NAME_MAX];
 	struct cl_net *n;
-	int r = cl_net_key(net, key, err);
+	int r = cluster_net_name(net, key, err);
 
 	if (r < 0)
 		return r;

@@ -9,6 +9,8 @@
 #include "lib/cluster_at.h"
 #include "netplugins/overlay/directory.h"
 
+#define CLUSTER_NET_MAX 144 /* "n.shop", "p.10.1.0.0-24" */
+
 struct cluster_config {
 	struct cluster_at at;
 	struct ip_addr vtep;   /* where the others reach this host */
@@ -34,6 +36,13 @@ struct cluster_config {
  */
 int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
 		 struct err *err);
+
+/*
+ * cluster_net_name() - what a network is called in keys, the same on all its hosts.
+ * Return: 0; -EINVAL: neither name nor subnet, or a name that can't be in a key.
+ */
+int cluster_net_name(const struct ov_network *net,
+		     char buf[static CLUSTER_NET_MAX], struct err *err);
 
 /* cluster_host_set() - this host has another address or key: told to the others. */
 int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,

@@ -31,8 +31,8 @@ static size_t pool_text(const struct ip_prefix *p, char *buf, size_t size)
 				p->len);
 }
 
-int cl_net_key(const struct ov_network *net, char buf[static CL_NAME_MAX],
-	       struct err *err)
+int cluster_net_name(const struct ov_network *net,
+		     char buf[static CLUSTER_NET_MAX], struct err *err)
 {
 	size_t n;
 

@@ -17,7 +17,7 @@
 _Static_assert(OV_NODE_MAX == CLUSTER_NODE_MAX, "one name of a host");
 
 #define CL_KEY_MAX  448
-#define CL_NAME_MAX 144 /* a network's in keys: "n.shop", "p.10.1.0.0-24" */
+#define CL_NAME_MAX CLUSTER_NET_MAX
 #define CL_WHY_MAX  256
 /* A request waits for what holds ->write, then for its own: dockerd gives it 30 s. */
 #define CL_LIMIT_MS 8000
@@ -148,8 +148,6 @@ int cl_ready(struct cluster *c, struct err *err);
 /* cluster_keys.c */
 void cl_key(const struct cluster *c, char buf[static CL_KEY_MAX],
 	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int cl_net_key(const struct ov_network *net, char buf[static CL_NAME_MAX],
-	       struct err *err);
 /* "sub4/0a010000": sorts as the subnets do. */
 void cl_subnet_key(const struct cluster *c, const struct ip_addr *a,
 		   char buf[static CL_KEY_MAX]);

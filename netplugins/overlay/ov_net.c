@@ -295,6 +295,20 @@ static int join(struct overlay_host *host, struct overlay_network *n,
 	return 0;
 }
 
+_Static_assert(offsetof(struct overlay_network, br) == 0,
+	       "overlay_network_info() casts");
+
+void overlay_network_info(const struct net_network *net, struct net_info *ret)
+{
+	const struct overlay_network *n =
+		(const struct overlay_network *)(const void *)net;
+
+	bridge_network_info(net, ret);
+	if (n->dir && n->dir == overlay_host_of(net)->cluster &&
+	    cluster_net_name(&n->net, ret->shared, NULL) < 0)
+		ret->shared[0] = '\0';
+}
+
 static void list(struct overlay_host *host, struct overlay_network *n)
 {
 	if (n->listed)

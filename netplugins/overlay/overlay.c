@@ -115,6 +115,7 @@ const struct net_driver overlay_driver = {
 	.name = OVERLAY_DRIVER,
 	.summary = "one container network over many hosts, by VXLAN",
 	BRIDGE_OPS,
+	.network_info = overlay_network_info,
 	.network_size = sizeof(struct overlay_network),
 	.network_options = options,
 	.endpoint_options = bridge_endpoint_options,

@@ -229,6 +229,7 @@ int overlay_network_add(struct net_network *net, bool fresh, struct err *err);
 int overlay_network_del(struct net_network *net, struct err *err);
 void overlay_network_fini(struct net_network *net);
 bool overlay_network_lost(struct net_network *net);
+void overlay_network_info(const struct net_network *net, struct net_info *ret);
 /* Look at the view and the underlay again: all that follows from them.  Under
  * host->lock.  Return: 1: something was changed; 0; -errno. */
 int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
