@@ -3,6 +3,7 @@ netctl-main := netctl/main.c
 ar-src += netctl/cli.c
 ar-src += netctl/cmd_gc.c
 ar-src += netctl/cmd_ipam.c
+ar-src += netctl/cmd_name.c
 ar-src += netctl/cmd_network.c
 ar-src += netctl/cmd_overlay.c
 ar-src += netctl/cmd_port.c

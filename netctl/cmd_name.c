@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netctl name ls, add, rm: what is called how on overlay networks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/ip.h"
+#include "lib/jdec.h"
+#include "netctl/cmds.h"
+#include "netctl/drivers.h"
+#include "netctl/jget.h"
+
+#define DNS "berth-dns"
+
+static const struct out_col ls_cols[] = {
+	{ "Network", "NETWORK", OUT_TEXT, NULL },
+	{ "Name", "NAME", OUT_TEXT, NULL },
+	{ "Address", "ADDRESS", OUT_TEXT, NULL },
+	{ "Source", "SOURCE", OUT_TEXT, NULL },
+	{ 0 },
+};
+
+static int ls_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	_cleanup_(json_putp) json_object *answer = NULL;
+	json_object *rows;
+	int r;
+
+	jset_str(body, "Network", ctl->arg_count ? ctl->args[0] : "");
+	r = driver_call(ctl, DNS, "Berth.Names", body, &answer, err);
+	if (r < 0)
+		return r;
+	rows = jget_array(answer, "Names");
+	if (!rows)
+		return err_set(err, -EBADMSG,
+			       DNS " answers no list of names: is it of "
+				   "another version?");
+	return out_rows(stdout, ctl->format, ls_cols, rows, err);
+}
+
+static int tell(struct ctl *ctl, const char *method, struct err *err)
+{
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	const char *address = ctl->arg_count > 2 ? ctl->args[2] : "";
+	struct ip_addr addr;
+
+	if (*address && ip_parse(address, &addr, NULL) < 0)
+		return err_set(err, -EINVAL, "\"%s\" is no address", address);
+	jset_str(body, "Network", ctl->args[0]);
+	jset_str(body, "Name", ctl->args[1]);
+	jset_str(body, "Address", address);
+	return driver_call(ctl, DNS, method, body, NULL, err);
+}
+
+static int add_run(struct ctl *ctl, struct err *err)
+{
+	return tell(ctl, "Berth.NameAdd", err);
+}
+
+static int rm_run(struct ctl *ctl, struct err *err)
+{
+	return tell(ctl, "Berth.NameRemove", err);
+}
+
+const struct cmd cmd_name_ls = {
+	.name = "name ls",
+	.args = "[NETWORK]",
+	.summary = "list names of overlay networks",
+	.help = "\n"
+		"SOURCE is \"docker\" for containers here, \"hosts\" for "
+		"those of the\n"
+		"cluster's other hosts, \"user\" for what name add said.\n"
+		"\n"
+		"  netctl name ls shop\n"
+		"  netctl name ls --json | jq -r '.[].Name'\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT,
+	.max_args = 1,
+	.run = ls_run,
+};
+
+const struct cmd cmd_name_add = {
+	.name = "name add",
+	.args = "NETWORK NAME ADDRESS",
+	.summary = "give an address of an overlay network a name",
+	.help = "\n"
+		"NETWORK is Docker's name, the id, or the key that name ls "
+		"shows.\n"
+		"Several addresses may have one name, and one address "
+		"several.\n"
+		"The cluster's other hosts get it too.\n"
+		"\n"
+		"  netctl name add shop db 10.9.0.50\n",
+	.takes = CLI_DIRS | CLI_TIMEOUT,
+	.min_args = 3,
+	.max_args = 3,
+	.run = add_run,
+};
+
+const struct cmd cmd_name_rm = {
+	.name = "name rm",
+	.args = "NETWORK NAME [ADDRESS]",
+	.summary = "take a name back that name add gave",
+	.help = "\n"
+		"Without ADDRESS from all addresses it was given to.\n"
+		"\n"
+		"  netctl name rm shop db\n",
+	.takes = CLI_DIRS | CLI_TIMEOUT,
+	.min_args = 2,
+	.max_args = 3,
+	.run = rm_run,
+};
