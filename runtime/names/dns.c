@@ -18,6 +18,9 @@ int dns_open(struct plugd *d, struct dns **ret, struct err *err)
 	if (r == 0)
 		r = serve_new(dns->names, &cfg, &dns->serve, err);
 	if (r == 0)
+		r = sources_open(dns->names, dns->serve, d->prog->config,
+				 d->dirs.plugin_dir, &dns->sources, err);
+	if (r == 0)
 		*ret = take_ptr(dns);
 	return r;
 }
@@ -26,6 +29,7 @@ void dns_close(struct dns *dns)
 {
 	if (!dns)
 		return;
+	sources_close(dns->sources);
 	serve_free(dns->serve);
 	names_user_close(dns->user);
 	names_free(dns->names);

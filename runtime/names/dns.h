@@ -8,13 +8,15 @@
 #include "lib/plugd.h"
 #include "runtime/names/names_user.h"
 #include "runtime/names/serve.h"
+#include "runtime/names/sources.h"
 
 struct dns {
 	struct plugd *d; /* borrowed */
 	struct timespec started;
-	struct names *names; /* owned, as are the next two */
+	struct names *names; /* owned, as are the next three */
 	struct names_user *user;
 	struct serve *serve;
+	struct sources *sources;
 };
 
 /* dns_open() - names that users told are there again; no network is answered yet. */

@@ -27,10 +27,13 @@ int main(int argc, char **argv)
 	static const char *const implements[] = { NULL };
 	static const struct rpc_method *const tables[] = { names_api_methods,
 							   NULL };
+	struct sources_config config = { .docker = NULL };
 	const struct plugd_program prog = {
 		.name = "berth-dns",
 		.summary = "names for networks that Docker does not serve",
 		.implements = implements,
+		.flags = sources_flags,
+		.config = &config,
 		.tables = tables,
 		.start = start,
 		.stop = stop,

@@ -39,9 +39,11 @@ static int on_info(void *ctx, struct rpc_call *call, json_object **ret,
 			    &list, err);
 
 	(void)call;
-	if (r == 0)
-		serve_problems(dns->serve, answer_line, list);
-	return r;
+	if (r < 0)
+		return r;
+	serve_problems(dns->serve, answer_line, list);
+	sources_problems(dns->sources, answer_line, list);
+	return 0;
 }
 
 struct listing {
@@ -85,6 +87,15 @@ static int list_all(struct dns *dns, struct listing *to)
 	return r;
 }
 
+/* One that is not here now goes by its key: names may be on record. */
+static void net_find(struct dns *dns, struct request *req)
+{
+	char key[NAMES_NET_MAX];
+
+	if (req->net[0] && sources_net(dns->sources, req->net, key, NULL) == 0)
+		memcpy(req->net, key, sizeof(req->net));
+}
+
 static int on_names(void *ctx, struct rpc_call *call, json_object **ret,
 		    struct err *err)
 {
@@ -99,6 +110,7 @@ static int on_names(void *ctx, struct rpc_call *call, json_object **ret,
 		r = answer_list(ret, "Names", &to.list, err);
 	if (r < 0)
 		return r;
+	net_find(dns, &req);
 	r = *req.net ? names_each(dns->names, req.net, list_one, &to)
 		     : list_all(dns, &to);
 	return r < 0 ? answer_no_memory(err) : 0;
@@ -109,12 +121,17 @@ static int on_add(void *ctx, struct rpc_call *call, json_object **ret,
 {
 	struct request req = { 0 };
 	struct dns *dns = ctx;
+	char key[NAMES_NET_MAX];
 	int r = jdec_object(call->body, add_fields, &req, err);
 
 	(void)ret;
-	return r < 0 ? r
-		     : names_user_add(dns->user, req.net, req.name, &req.addr,
-				      err);
+	if (r == 0)
+		r = sources_net(dns->sources, req.net, key, err);
+	if (r == 0)
+		r = names_user_add(dns->user, key, req.name, &req.addr, err);
+	if (r == 0)
+		sources_kick(dns->sources);
+	return r;
 }
 
 static int on_remove(void *ctx, struct rpc_call *call, json_object **ret,
@@ -125,9 +142,13 @@ static int on_remove(void *ctx, struct rpc_call *call, json_object **ret,
 	int r = jdec_object(call->body, remove_fields, &req, err);
 
 	(void)ret;
-	return r < 0 ? r
-		     : names_user_remove(dns->user, req.net, req.name,
-					 &req.addr, err);
+	if (r < 0)
+		return r;
+	net_find(dns, &req);
+	r = names_user_remove(dns->user, req.net, req.name, &req.addr, err);
+	if (r == 0)
+		sources_kick(dns->sources);
+	return r;
 }
 
 /* What `netctl gc` asks of all daemons: in the kernel there is nothing of ours. */

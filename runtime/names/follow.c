@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Follows Docker and berth-overlay.
+ *
+ * A turn: networks when it is time; where there is no stream of events, one, and a list;
+ * who is due is asked about; what changed is told; then wait for events.  When the stream
+ * ends dockerd was restarted or is gone: another is opened, less and less often, and all
+ * is listed again.
+ */
+#include "runtime/names/follow.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "lib/jdec.h"
+#include "lib/log.h"
+#include "runtime/names/follow_priv.h"
+
+#define NETS_MS        5000 /* what berth-overlay has is asked for again */
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 4000
+#define EVENTS_MAX     256 /* in one go */
+
+uint64_t follow_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
+}
+
+void follow_note(struct follow *f, struct follow_peer *p, const char *what,
+		 const struct err *why)
+{
+	bool was, is = why;
+	char quoted[256];
+
+	pthread_mutex_lock(&f->lock);
+	was = p->away_ms;
+	if (!why)
+		p->away_ms = 0;
+	else if (!was)
+		p->away_ms = follow_now_ms();
+	if (why)
+		snprintf(p->why, sizeof(p->why), "%.255s", why->msg);
+	pthread_mutex_unlock(&f->lock);
+	if (is && !was)
+		log_warn("op=names.%s state=away err=%s", what,
+			 log_quote(quoted, sizeof(quoted), why->msg));
+	else if (was && !is)
+		log_info("op=names.%s state=answers", what);
+}
+
+/* ---- the thread -------------------------------------------------------------------- */
+
+static void docker_failed(struct follow *f, const struct err *err)
+{
+	follow_note(f, &f->docker, "docker", err);
+	client_stream_close(take_ptr(f->events));
+	f->backoff_ms = f->backoff_ms ? 2 * f->backoff_ms : BACKOFF_MIN_MS;
+	if (f->backoff_ms > BACKOFF_MAX_MS)
+		f->backoff_ms = BACKOFF_MAX_MS;
+	f->retry_ms = follow_now_ms() + f->backoff_ms;
+}
+
+static void nets_turn(struct follow *f)
+{
+	uint64_t now = follow_now_ms();
+	struct err err = { 0 };
+	int r;
+
+	if (!f->nets_due && now < f->nets_ms)
+		return;
+	f->nets_due = false;
+	f->nets_ms = now + NETS_MS;
+	r = follow_nets(f, &err);
+	follow_note(f, &f->overlay, "overlay", r < 0 ? &err : NULL);
+}
+
+static int docker_once(struct follow *f, struct err *err)
+{
+	uint64_t now = follow_now_ms();
+	int r = 0;
+
+	if (!f->events) {
+		r = docker_events_open(f->cfg.docker, &f->events, err);
+		f->listed = false;
+	}
+	if (r == 0 && (!f->listed || now >= f->list_ms)) {
+		r = follow_list(f, err);
+		f->list_ms = now + (uint64_t)f->cfg.relist_s * 1000;
+		if (!f->listed) {
+			follow_all_due(f);
+			f->domains_due = true;
+		}
+		f->listed = r == 0;
+	}
+	if (r == 0 && f->domains_due)
+		r = follow_domains(f, err);
+	return r == 0 ? follow_inspect(f, err) : r;
+}
+
+static void docker_turn(struct follow *f)
+{
+	struct err err = { 0 };
+	int r;
+
+	if (follow_now_ms() < f->retry_ms)
+		return;
+	r = docker_once(f, &err);
+	if (r < 0) {
+		docker_failed(f, &err);
+		return;
+	}
+	follow_note(f, &f->docker, "docker", NULL);
+	f->backoff_ms = 0;
+}
+
+/* Without dockerd nobody knows who runs: what was told of them in an earlier life stays
+ * for a while. */
+static void publish_turn(struct follow *f)
+{
+	uint64_t grace = f->begin_ms + (uint64_t)f->cfg.grace_s * 1000;
+	struct err err = { 0 };
+	char quoted[256];
+	bool may = f->told || f->listed || follow_now_ms() >= grace;
+
+	if (!may || (!f->changed && f->told))
+		return;
+	if (follow_publish(f, &err) <
+	    0) /* and tried again with the next turn */
+		log_warn("op=names.publish err=%s",
+			 log_quote(quoted, sizeof(quoted), err.msg));
+}
+
+static void event_take(struct follow *f, json_object *o)
+{
+	struct docker_event e;
+
+	if (!docker_event_parse(o, &e))
+		return;
+	if (e.networks)
+		f->nets_due = f->domains_due = true;
+	if (e.container[0] && follow_due(f, e.container) < 0)
+		f->listed = false;
+}
+
+static void wait_events(struct follow *f, unsigned int ms)
+{
+	struct err err = { 0 };
+	int r = 1;
+
+	for (unsigned int i = 0; r > 0 && i < EVENTS_MAX; i++) {
+		json_object *o = NULL;
+
+		r = client_stream_next(f->events, f->wake, ms, &o, &err);
+		if (r > 0)
+			event_take(f, o);
+		json_object_put(o);
+		ms = 0;
+	}
+	if (r < 0)
+		docker_failed(f, &err);
+}
+
+static unsigned int until(const struct follow *f)
+{
+	uint64_t now = follow_now_ms(), next = f->nets_ms, due;
+
+	if (f->nets_due)
+		return 0;
+	if (!f->events)
+		due = f->retry_ms;
+	else
+		due = f->list_ms < follow_next_ms(f) ? f->list_ms
+						     : follow_next_ms(f);
+	if (f->events && (f->domains_due || !f->listed))
+		due = now;
+	if (due < next)
+		next = due;
+	return next > now ? (unsigned int)(next - now) : 0;
+}
+
+static bool stopped(struct follow *f)
+{
+	bool stop;
+
+	pthread_mutex_lock(&f->lock);
+	stop = f->stop;
+	pthread_mutex_unlock(&f->lock);
+	return stop;
+}
+
+static void *thread(void *arg)
+{
+	struct follow *f = arg;
+	struct pollfd p = { .fd = f->wake, .events = POLLIN };
+
+	while (!stopped(f)) {
+		nets_turn(f);
+		docker_turn(f);
+		publish_turn(f);
+		if (f->events)
+			wait_events(f, until(f));
+		else
+			poll(&p, 1, (int)until(f));
+	}
+	return NULL;
+}
+
+/* ---- what others call ------------------------------------------------------------ */
+
+int follow_new(struct names *names, struct share *share,
+	       const struct follow_config *cfg, struct follow **ret,
+	       struct err *err)
+{
+	struct follow *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return err_set(err, -ENOMEM, "names");
+	f->names = names;
+	f->share = share;
+	f->cfg = *cfg;
+	if (!f->cfg.docker)
+		f->cfg.docker = DOCKER_SOCKET;
+	if (!f->cfg.relist_s)
+		f->cfg.relist_s = 60;
+	if (!f->cfg.grace_s)
+		f->cfg.grace_s = 60;
+	f->begin_ms = follow_now_ms();
+	pthread_mutex_init(&f->lock, NULL);
+	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = f->wake < 0 ? -errno : -pthread_create(&f->thread, NULL, thread, f);
+	if (r == 0) {
+		*ret = f;
+		return 0;
+	}
+	closep(&f->wake);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+	return err_set(err, r, "names: %s", strerror(-r));
+}
+
+void follow_free(struct follow *f)
+{
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->stop = true;
+	pthread_mutex_unlock(&f->lock);
+	(void)eventfd_write(f->wake, 1);
+	pthread_join(f->thread, NULL);
+	client_stream_close(f->events);
+	follow_known_clear(f);
+	nets_clear(&f->nets);
+	closep(&f->wake);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+static void net_list(const struct nets *n, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < n->count && len + 80 < size; i++)
+		len += (size_t)snprintf(
+			buf + len, size - len, "%s%.64s", i ? ", " : "",
+			n->v[i].serve.domain[0] ? n->v[i].serve.domain
+						: n->v[i].serve.net);
+}
+
+int follow_net(struct follow *f, const char *word,
+	       char ret[static NAMES_NET_MAX], struct err *err)
+{
+	const struct nets_one *hit = NULL;
+	char there[320];
+
+	pthread_mutex_lock(&f->lock);
+	for (size_t i = 0; !hit && i < f->nets.count; i++) {
+		const struct nets_one *n = &f->nets.v[i];
+
+		if (!strcmp(n->serve.net, word) || !strcmp(n->id, word) ||
+		    !strcmp(n->serve.domain, word))
+			hit = n;
+	}
+	if (hit)
+		memcpy(ret, hit->serve.net, sizeof(hit->serve.net));
+	net_list(&f->nets, there, sizeof(there));
+	pthread_mutex_unlock(&f->lock);
+	if (hit)
+		return 0;
+	return err_set(err, -ENOENT,
+		       "no overlay network \"%.64s\" on this host: there %s%s",
+		       word, there[0] ? "are " : "is none", there);
+}
+
+static void peer_problem(const struct follow_peer *p, const char *who,
+			 void (*line)(void *arg, const char *text), void *arg)
+{
+	char text[512];
+
+	if (!p->away_ms)
+		return;
+	snprintf(text, sizeof(text),
+		 "%s has not answered for %" PRIu64
+		 " s, names stay as they were: %s",
+		 who, (follow_now_ms() - p->away_ms) / 1000, p->why);
+	line(arg, text);
+}
+
+void follow_problems(struct follow *f,
+		     void (*line)(void *arg, const char *text), void *arg)
+{
+	pthread_mutex_lock(&f->lock);
+	peer_problem(&f->docker, "dockerd", line, arg);
+	peer_problem(&f->overlay, "berth-overlay", line, arg);
+	pthread_mutex_unlock(&f->lock);
+}

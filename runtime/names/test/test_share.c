@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Names of a cluster's hosts, against a real etcd. */
+#include "lib/test/etcd_test.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/jdec.h"
+#include "runtime/names/share_priv.h"
+
+static bool in_box; /* else every test is a SKIP */
+static struct etcd_servers one;
+static struct etcd *raw;
+static char cluster[32]; /* each test has one of its own */
+
+#define BOX_OR_SKIP()           \
+	do {                    \
+		(void)state;    \
+		if (!in_box) {  \
+			skip(); \
+			return; \
+		}               \
+	} while (0)
+
+static struct ip_prefix prefix(const char *s)
+{
+	struct ip_prefix p = { 0 };
+
+	assert_int_equal(ip_prefix_parse(s, &p, NULL), 0);
+	return p;
+}
+
+static struct name_record record(const char *name, const char *addr, bool ptr)
+{
+	struct name_record r = { .ptr = ptr };
+
+	snprintf(r.name, sizeof(r.name), "%s", name);
+	assert_int_equal(ip_parse(addr, &r.addr, NULL), 0);
+	return r;
+}
+
+static struct share_net network(const char *key)
+{
+	struct share_net n = { .subnet = { prefix("10.9.0.0/24"),
+					   prefix("fd00:9::/64") } };
+
+	snprintf(n.net, sizeof(n.net), "%s", key);
+	return n;
+}
+
+/* ---- records --------------------------------------------------------------------- */
+
+#define HEAD "{\"node\":\"b\","
+
+static const struct row {
+	const char *name, *text;
+	bool bad;
+	size_t count;
+	unsigned int refused;
+} rows[] = {
+	{ "two names of an address",
+	  HEAD "\"names\":{\"10.9.0.2\":[\"web\",\"www\"]},\"ptr\":{"
+	       "\"10.9.0.2\":\"WEB\"}}",
+	  false, 2, 0 },
+	{ "no names", "{\"node\":\"b\"}", false, 0, 0 },
+	{ "not JSON", "web", true, 0, 0 },
+	{ "nothing", "", true, 0, 0 },
+	{ "another node's", "{\"node\":\"c\",\"names\":{\"10.9.0.2\":[\"a\"]}}",
+	  true, 0, 0 },
+	{ "no node", "{\"names\":{\"10.9.0.2\":[\"a\"]}}", true, 0, 0 },
+	{ "names of another type", HEAD "\"names\":[]}", true, 0, 0 },
+	{ "an address of another network",
+	  HEAD "\"names\":{\"10.8.0.2\":[\"a\"],\"fd00:8::2\":[\"a\"],"
+	       "\"10.9.0.3\":[\"a\"]}}",
+	  false, 1, 2 },
+	{ "no address", HEAD "\"names\":{\"web\":[\"a\"],\"\":[\"a\"]}}", false,
+	  0, 2 },
+	{ "a list that is none", HEAD "\"names\":{\"10.9.0.2\":7}}", false, 0,
+	  1 },
+	{ "names that are none",
+	  HEAD "\"names\":{\"10.9.0.2\":[7,null,\"\",\"a b\",\"localhost\","
+	       "\"x.localhost\",\"10.9.0.2\",\"ok\"]}}",
+	  false, 1, 7 },
+	{ "a PTR of another type",
+	  HEAD "\"names\":{\"10.9.0.2\":[\"a\"]},\"ptr\":{\"10.9.0.2\":7}}",
+	  false, 1, 0 },
+};
+
+static void decode_row(void **state)
+{
+	const struct row *row = *state;
+	struct share_net net = network("n.shop");
+	char node[] = "b";
+	struct share_peer p = { .node = node };
+
+	assert_int_equal(share_decode(row->text, strlen(row->text), &net, &p),
+			 0);
+	assert_int_equal(p.bad, row->bad);
+	assert_int_equal(p.count, row->count);
+	assert_int_equal(p.refused, row->refused);
+	if (row == &rows[0])
+		assert_true(p.recs[0].ptr && !p.recs[1].ptr);
+	free(p.recs);
+}
+
+/* What one writes the other reads; names that hosts told are not told on. */
+static void there_and_back(void **state)
+{
+	struct name_record recs[] = {
+		record("web", "10.9.0.2", true),
+		record("web", "fd00:9::2", true),
+		record("www", "10.9.0.2", false),
+		record("far", "10.8.0.2", false), /* of no network here */
+	};
+	struct name_record others = record("other", "10.9.0.9", true);
+	struct share_net net = network("n.shop");
+	char node[] = "b";
+	struct share_peer p = { .node = node };
+	struct names *names = NULL;
+	size_t left_out = 1;
+	char *text;
+
+	(void)state;
+	assert_int_equal(names_new(&names, NULL), 0);
+	assert_int_equal(names_set(names, NAMES_DOCKER, net.net, recs,
+				   ARRAY_SIZE(recs), NULL),
+			 0);
+	assert_int_equal(names_set(names, NAMES_USER, net.net, recs, 1, NULL),
+			 0);
+	assert_int_equal(
+		names_set(names, NAMES_HOSTS, net.net, &others, 1, NULL), 0);
+	text = share_encode(names, &net, "b", &left_out);
+	assert_non_null(text);
+	assert_int_equal(left_out, 0);
+	assert_null(strstr(text, "other"));
+	assert_int_equal(share_decode(text, strlen(text), &net, &p), 0);
+	assert_false(p.bad);
+	assert_int_equal(p.count, 3);
+	assert_int_equal(p.refused, 0);
+	free(text);
+	free(p.recs);
+	names_free(names);
+}
+
+/* What has no room is left out and counted; the rest is a record that is taken. */
+static void too_many(void **state)
+{
+	enum { N = 6000 };
+	struct name_record *recs = calloc(N, sizeof(*recs));
+	struct share_net net = { .subnet[0] = prefix("10.0.0.0/8") };
+	char node[] = "b";
+	struct share_peer p = { .node = node };
+	struct names *names = NULL;
+	size_t left_out = 0;
+	char *text;
+
+	(void)state;
+	assert_non_null(recs);
+	strcpy(net.net, "n.big");
+	for (unsigned int i = 0; i < N; i++) {
+		char name[80], addr[32];
+
+		snprintf(name, sizeof(name), "a-rather-long-name-of-%05u", i);
+		snprintf(addr, sizeof(addr), "10.9.%u.%u", i >> 8, i & 255);
+		recs[i] = record(name, addr, true);
+	}
+	assert_int_equal(names_new(&names, NULL), 0);
+	assert_int_equal(names_set(names, NAMES_DOCKER, net.net, recs, N, NULL),
+			 0);
+	text = share_encode(names, &net, "b", &left_out);
+	assert_non_null(text);
+	assert_true(left_out > 0 && left_out < N);
+	assert_true(strlen(text) <= SHARE_VALUE_MAX);
+	assert_int_equal(share_decode(text, strlen(text), &net, &p), 0);
+	assert_false(p.bad);
+	assert_int_equal(p.count, N - left_out);
+	free(text);
+	free(p.recs);
+	free(recs);
+	names_free(names);
+}
+
+/* ---- hosts --------------------------------------------------------------------------- */
+
+struct host {
+	struct names *names;
+	struct share *share;
+	const char *node;
+};
+
+static void host_start(struct host *h, const char *node)
+{
+	struct share_config cfg = {
+		.at.name = cluster,
+		.at.node = node,
+		.at.machine = node,
+		.at.etcd.timeout_ms = 1000,
+		.relist_s = 1,
+	};
+	struct err err = { 0 };
+
+	etcd_servers_config(&one, &cfg.at.etcd);
+	if (!h->names)
+		assert_int_equal(names_new(&h->names, NULL), 0);
+	h->node = node;
+	if (share_new(h->names, &cfg, &h->share, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void host_stop(struct host *h)
+{
+	share_free(take_ptr(h->share));
+	names_free(take_ptr(h->names));
+}
+
+static void raw_do(const char *key, const char *value, uint64_t lease)
+{
+	struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	char full[256];
+
+	snprintf(full, sizeof(full), "/berth/%s/%s", cluster, key);
+	if (value)
+		etcd_txn_put(t, full, value, lease);
+	else
+		etcd_txn_del(t, full, NULL);
+	assert_int_equal(etcd_txn_run(raw, t, true, &res, NULL), 0);
+	etcd_result_clear(&res);
+	etcd_txn_free(t);
+}
+
+/* As berth-overlay does. */
+static uint64_t host_record(const char *node)
+{
+	unsigned int ttl;
+	uint64_t lease;
+	char key[64];
+
+	assert_int_equal(etcd_lease_grant(raw, 60, &lease, &ttl, NULL), 0);
+	snprintf(key, sizeof(key), "node/%s/host", node);
+	raw_do(key, "{}", lease);
+	return lease;
+}
+
+static void host_in(struct host *h, const char *key, const char *key2)
+{
+	struct share_net nets[2] = { network(key) };
+
+	if (key2)
+		nets[1] = network(key2);
+	assert_int_equal(share_nets_set(h->share, nets, key2 ? 2 : 1, NULL), 0);
+}
+
+static void host_says(struct host *h, const char *key, const char *name,
+		      const char *addr)
+{
+	struct name_record rec;
+
+	if (name)
+		rec = record(name, addr, true);
+	assert_int_equal(names_set(h->names, NAMES_DOCKER, key, &rec,
+				   name ? 1 : 0, NULL),
+			 0);
+	share_kick(h->share);
+}
+
+static int find(struct host *h, const char *key, const char *name)
+{
+	struct ip_addr a;
+
+	return names_find(h->names, key, name, AF_INET, &a, 1);
+}
+
+static size_t keys(const char *below)
+{
+	char key[128], end[128];
+	struct etcd_range q = { .key = key, .end = end, .count_only = true };
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+
+	snprintf(key, sizeof(key), "/berth/%s/%s", cluster, below);
+	etcd_prefix_end(key, end);
+	assert_int_equal(etcd_range(raw, &q, &kvs, &head, NULL), 0);
+	etcd_kvs_clear(&kvs);
+	return kvs.total;
+}
+
+static int64_t rev_of(const char *below)
+{
+	char key[128];
+	struct etcd_kvs kvs = { 0 };
+	struct etcd_head head;
+	int64_t rev;
+
+	snprintf(key, sizeof(key), "/berth/%s/%s", cluster, below);
+	assert_int_equal(etcd_range(raw, &(struct etcd_range){ .key = key },
+				    &kvs, &head, NULL),
+			 0);
+	rev = kvs.count ? kvs.v[0].mod_rev : 0;
+	etcd_kvs_clear(&kvs);
+	return rev;
+}
+
+static void on_line(void *arg, const char *line)
+{
+	char *text = arg;
+
+	strncat(text, line, 4096 - strlen(text) - 1);
+}
+
+static bool says(struct host *h, const char *what)
+{
+	char text[4096] = "";
+
+	share_problems(h->share, on_line, text);
+	return strstr(text, what);
+}
+
+#define SOON(cond) assert_true(TEST_WITHIN_S(8, cond))
+
+static void two_hosts(void **state)
+{
+	struct host a = { 0 }, b = { 0 };
+	uint64_t lease;
+
+	BOX_OR_SKIP();
+	host_record("a");
+	lease = host_record("b");
+	host_start(&a, "a");
+	host_start(&b, "b");
+	host_in(&a, "n.shop", NULL);
+	host_in(&b, "n.shop", "n.other");
+	host_says(&b, "n.shop", "web", "10.9.0.2");
+	host_says(&b, "n.other", "secret", "10.9.0.2");
+	SOON(find(&a, "n.shop", "web") == 1);
+	SOON(keys("names/n.other/") == 1);
+	assert_int_equal(find(&a, "n.shop", "secret"), -ENOENT);
+	assert_int_equal(find(&a, "n.other", "secret"), -ENOENT);
+	host_says(&b, "n.shop", "db", "10.9.0.2"); /* a new name */
+	SOON(find(&a, "n.shop", "db") == 1);
+	assert_int_equal(find(&a, "n.shop", "web"), -ENOENT);
+	host_says(&a, "n.shop", "db", "10.9.0.3"); /* of both */
+	SOON(find(&b, "n.shop", "db") == 2);
+	host_in(&b, "n.other", NULL); /* it leaves */
+	SOON(find(&a, "n.shop", "db") == 1);
+	SOON(keys("names/n.shop/b") == 0);
+	assert_int_equal(find(&b, "n.shop", "db"), 1); /* its own is its own */
+	host_in(&b, "n.shop", "n.other");
+	host_says(&b, "n.shop", "web", "10.9.0.2");
+	SOON(find(&a, "n.shop", "web") == 1);
+	/* it dies: its names go with its lease */
+	host_stop(&b);
+	assert_int_equal(find(&a, "n.shop", "web"), 1);
+	assert_int_equal(etcd_lease_revoke(raw, lease, NULL), 0);
+	SOON(find(&a, "n.shop", "web") == -ENOENT);
+	host_stop(&a);
+}
+
+/* A daemon that is back changes nothing until it knows better. */
+static void back_again(void **state)
+{
+	struct host b = { 0 };
+	int64_t rev;
+
+	BOX_OR_SKIP();
+	host_record("b");
+	host_start(&b, "b");
+	host_in(&b, "n.shop", "n.left");
+	host_says(&b, "n.shop", "web", "10.9.0.2");
+	host_says(&b, "n.left", "web", "10.9.0.2");
+	SOON(keys("names/") == 2);
+	SOON(!says(&b, "x") && rev_of("names/n.shop/b"));
+	rev = rev_of("names/n.shop/b");
+	host_stop(&b);
+	host_start(&b, "b");
+	host_in(&b, "n.shop", NULL);
+	SOON(keys("names/n.left/") == 0); /* it is not in that any more */
+	assert_int_equal(rev_of("names/n.shop/b"), rev);
+	host_says(&b, "n.shop", "web", "10.9.0.2");
+	host_in(&b, "n.shop", "n.new");
+	SOON(keys("names/n.new/") == 1);
+	assert_int_equal(rev_of("names/n.shop/b"), rev);
+	/* somebody removes or writes what is ours */
+	raw_do("names/n.shop/b", NULL, 0);
+	SOON(rev_of("names/n.shop/b") > rev);
+	rev = rev_of("names/n.shop/b");
+	raw_do("names/n.shop/b", "{\"node\":\"b\"}", 0);
+	SOON(rev_of("names/n.shop/b") > rev + 1);
+	host_stop(&b);
+}
+
+/* Its lease expires, and it gets another: all is told again, by that. */
+static void another_lease(void **state)
+{
+	struct host a = { 0 }, b = { 0 };
+	uint64_t lease;
+
+	BOX_OR_SKIP();
+	host_start(&b, "b");
+	host_in(&b, "n.shop", NULL);
+	host_says(&b, "n.shop", "web", "10.9.0.2");
+	SOON(says(&b, "no record of node b"));
+	assert_int_equal(keys("names/"), 0);
+	lease = host_record("b");
+	SOON(keys("names/n.shop/b") == 1);
+	SOON(!says(&b, "no record"));
+	host_start(&a, "a");
+	host_in(&a, "n.shop", NULL);
+	SOON(find(&a, "n.shop", "web") == 1);
+	assert_int_equal(etcd_lease_revoke(raw, lease, NULL), 0);
+	SOON(find(&a, "n.shop", "web") == -ENOENT);
+	lease = host_record("b");
+	SOON(find(&a, "n.shop", "web") == 1);
+	assert_int_equal(etcd_lease_revoke(raw, lease, NULL), 0);
+	SOON(keys("names/n.shop/b") == 0);
+	host_stop(&a);
+	host_stop(&b);
+}
+
+/* Lies are counted, and told to who looks; what else is said counts. */
+static void lies(void **state)
+{
+	struct host a = { 0 };
+
+	BOX_OR_SKIP();
+	host_start(&a, "a");
+	host_in(&a, "n.shop", NULL);
+	raw_do("names/n.shop/x", "nonsense", 0);
+	raw_do("names/n.shop/y",
+	       "{\"node\":\"y\",\"names\":{\"10.8.0.1\":[\"evil\"],"
+	       "\"10.9.0.7\":[\"good\"]}}",
+	       0);
+	raw_do("names/n.shop/y/z", "{\"node\":\"y\"}", 0);
+	SOON(find(&a, "n.shop", "good") == 1);
+	assert_int_equal(find(&a, "n.shop", "evil"), -ENOENT);
+	SOON(says(&a, "2 records of other hosts, and 1 names"));
+	raw_do("names/n.shop/x", NULL, 0);
+	raw_do("names/n.shop/y/z", NULL, 0);
+	raw_do("names/n.shop/y", NULL, 0);
+	SOON(find(&a, "n.shop", "good") == -ENOENT);
+	SOON(!says(&a, "records"));
+	host_stop(&a);
+}
+
+/* More hosts than a page has, and answers that are more than is taken at once. */
+static void many_hosts(void **state)
+{
+	enum { N = 40, BIG = 200000 };
+	_cleanup_free_ char *big = calloc(1, BIG + 256);
+	struct host a = { 0 };
+	char key[64], text[256];
+
+	BOX_OR_SKIP();
+	assert_non_null(big);
+	for (unsigned int i = 0; i < N; i++) {
+		snprintf(key, sizeof(key), "names/n.shop/h%02u", i);
+		snprintf(text, sizeof(text),
+			 "{\"node\":\"h%02u\",\"names\":{\"10.9.0.%u\":["
+			 "\"all\",\"c%u\"]}",
+			 i, i + 10, i);
+		memset(big, ' ', BIG);
+		strcpy(big + BIG, "}");
+		memcpy(big, text, strlen(text));
+		raw_do(key, big, 0);
+	}
+	host_start(&a, "a");
+	host_in(&a, "n.shop", NULL);
+	SOON(find(&a, "n.shop", "all") == N);
+	assert_int_equal(find(&a, "n.shop", "c39"), 1);
+	raw_do("names/n.shop/h07", NULL, 0);
+	SOON(find(&a, "n.shop", "all") == N - 1);
+	host_stop(&a);
+}
+
+/* etcd dies: names stay; it is back: what changed meanwhile is told. */
+static void etcd_away(void **state)
+{
+	struct etcd_config cfg = { 0 };
+	struct host a = { 0 }, b = { 0 };
+
+	BOX_OR_SKIP();
+	host_record("a");
+	host_record("b");
+	host_start(&a, "a");
+	host_start(&b, "b");
+	host_in(&a, "n.shop", NULL);
+	host_in(&b, "n.shop", NULL);
+	host_says(&b, "n.shop", "web", "10.9.0.2");
+	SOON(find(&a, "n.shop", "web") == 1);
+	etcd_servers_kill(&one, 0);
+	host_says(&b, "n.shop", "db", "10.9.0.2");
+	SOON(says(&a, "etcd has not answered"));
+	assert_int_equal(find(&a, "n.shop", "web"), 1);
+	etcd_servers_again(&one, 0, "http", NULL);
+	etcd_servers_config(&one, &cfg);
+	etcd_servers_ready(&cfg);
+	SOON(find(&a, "n.shop", "db") == 1);
+	assert_int_equal(find(&a, "n.shop", "web"), -ENOENT);
+	SOON(!says(&a, "etcd"));
+	host_stop(&a);
+	host_stop(&b);
+}
+
+static int up(void **state)
+{
+	struct etcd_config cfg = { 0 };
+
+	(void)state;
+	in_box = etcd_test_begin();
+	if (!in_box)
+		return 0;
+	etcd_servers_start(&one, 1, "http", NULL);
+	etcd_servers_config(&one, &cfg);
+	etcd_servers_ready(&cfg);
+	return etcd_open(&cfg, &raw, NULL);
+}
+
+static int down(void **state)
+{
+	(void)state;
+	etcd_close(raw);
+	if (in_box)
+		etcd_servers_stop(&one);
+	return 0;
+}
+
+static int each(void **state)
+{
+	static unsigned int n;
+
+	(void)state;
+	snprintf(cluster, sizeof(cluster), "c%u", n++);
+	return 0;
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 8];
+	size_t n = TEST_ROWS(tests, rows, decode_row);
+
+	signal(SIGPIPE, SIG_IGN);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(there_and_back);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(too_many);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(two_hosts, each);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test_setup(back_again, each);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test_setup(another_lease, each);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(lies, each);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test_setup(many_hosts, each);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(etcd_away, each);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, up, down);
+}
