@@ -175,20 +175,20 @@ int share_clean(struct share *s, struct err *err)
 
 static struct share_peer *peer_get(struct share_one *n, const char *node)
 {
+	_cleanup_free_ char *copy = NULL;
 	struct share_peer *p;
 
 	for (size_t i = 0; i < n->count; i++)
 		if (!strcmp(n->peers[i].node, node))
 			return &n->peers[i];
+	copy = strdup(node);
 	p = reallocarray(n->peers, n->count + 1, sizeof(*p));
-	if (!p)
+	if (p)
+		n->peers = p;
+	if (!p || !copy)
 		return NULL;
-	n->peers = p;
-	p = &n->peers[n->count];
-	*p = (struct share_peer){ .node = strdup(node) };
-	if (!p->node)
-		return NULL;
-	n->count++;
+	p = &n->peers[n->count++];
+	*p = (struct share_peer){ .node = take_ptr(copy) };
 	return p;
 }
 
