@@ -93,9 +93,9 @@ slow=0
 for i in $(seq 40); do
 	t=$(short_ms=$(ns c3 dig +time=5 +tries=1 @10.9.1.1 "during$i.example" |
 		sed -n 's/.*Query time: \([0-9]*\) msec/\1/p') && echo "${short_ms:-9999}")
-	[ "$t" -le 50 ] || slow=$((slow + 1))
+	[ "$t" -le 250 ] || slow=$((slow + 1))
 done
-at_most $slow 4 "of 40 forwarded for another took more than 50 ms"
+at_most $slow 4 "of 40 forwarded for another took more than 250 ms"
 wait "$FLOOD"
 note "$(cat flood.log)"
 read -r _ sent _ refused _ servfail <flood.log
