@@ -129,6 +129,8 @@ void etcd_txn_put(struct etcd_txn *t, const char *key, const char *value,
 		  uint64_t lease);
 void etcd_txn_del(struct etcd_txn *t, const char *key, const char *end);
 void etcd_txn_get(struct etcd_txn *t, const struct etcd_range *q);
+/* Does it put anything, if all _if_ hold?  An etcd that is full refuses all such. */
+bool etcd_txn_puts(const struct etcd_txn *t);
 void etcd_txn_else_get(struct etcd_txn *t, const struct etcd_range *q);
 
 struct etcd_result {

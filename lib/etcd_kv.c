@@ -229,16 +229,26 @@ static int result_from(json_object *o, struct etcd_result *ret, struct err *err)
 	return r;
 }
 
-/* How many answers the branch that was taken owes us. */
-static size_t gets_of(json_object *ops)
+static size_t count_of(json_object *ops, const char *what)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < json_object_array_length(ops); i++)
 		if (json_object_object_get_ex(json_object_array_get_idx(ops, i),
-					      "request_range", NULL))
+					      what, NULL))
 			n++;
 	return n;
+}
+
+/* How many answers the branch that was taken owes us. */
+static size_t gets_of(json_object *ops)
+{
+	return count_of(ops, "request_range");
+}
+
+bool etcd_txn_puts(const struct etcd_txn *t)
+{
+	return count_of(t->success, "request_put");
 }
 
 int etcd_txn_run(struct etcd *e, const struct etcd_txn *t, bool repeat,

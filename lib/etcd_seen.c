@@ -75,13 +75,18 @@ static void judge_head(struct etcd_seen *s, const struct etcd_head *h,
 		s->revision = h->revision;
 }
 
-static int judge(struct etcd_seen *s, int r, const struct etcd_head *h,
-		 const struct before *b, const struct err *why, struct err *err)
+/* @put: something would have been put. */
+static int judge(struct etcd_seen *s, int r, bool put,
+		 const struct etcd_head *h, const struct before *b,
+		 const struct err *why, struct err *err)
 {
 	pthread_mutex_lock(&s->lock);
 	if (r == -ENOSPC)
 		s->full = true;
-	if (r == 0 || r == -ENOSPC)
+	else if (r == 0 && put)
+		s->full = false;
+	/* an answer too long is one */
+	if (r == 0 || r == -ENOSPC || r == -EMSGSIZE)
 		s->away_ms = 0;
 	else if (!s->away_ms)
 		s->away_ms = now_ms();
@@ -109,7 +114,7 @@ int etcd_seen_range(struct etcd_seen *s, struct etcd *e,
 	if (r < 0)
 		return r;
 	asked = etcd_range(e, q, ret, &head, &why);
-	r = judge(s, asked, &head, &b, &why, err);
+	r = judge(s, asked, false, &head, &b, &why, err);
 	if (asked == 0 && r < 0)
 		etcd_kvs_clear(ret);
 	return r;
@@ -125,7 +130,7 @@ int etcd_seen_txn(struct etcd_seen *s, struct etcd *e, const struct etcd_txn *t,
 	if (r < 0)
 		return r;
 	asked = etcd_txn_run(e, t, true, ret, &why);
-	r = judge(s, asked, &ret->head, &b, &why, err);
+	r = judge(s, asked, etcd_txn_puts(t), &ret->head, &b, &why, err);
 	if (asked == 0 && r < 0)
 		etcd_result_clear(ret);
 	return r;
