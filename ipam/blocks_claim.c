@@ -250,8 +250,10 @@ int bl_retake(struct blocks *b, struct bl_net *n, const struct ip_addr *first,
 
 /* ---- back -------------------------------------------------------------------- */
 
-static int del_own(struct blocks *b, const char *key, const char *value,
-		   struct err *err)
+/* A record that is as it was looked at: a request that reaches etcd late, when this host
+ * has it again, must not take it away. */
+static int del_seen(struct blocks *b, const char *key, int64_t mod,
+		    struct err *err)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
 	struct etcd_result res = { 0 };
@@ -259,15 +261,41 @@ static int del_own(struct blocks *b, const char *key, const char *value,
 
 	if (!t)
 		return bl_no_memory(err);
-	etcd_txn_if_value(t, key, value);
+	etcd_txn_if_mod(t, key, mod);
 	etcd_txn_del(t, key, NULL);
 	r = run(b, t, &res, err);
 	etcd_result_clear(&res);
 	return r;
 }
 
+static int look_own(struct blocks *b, const char *key, const char *value,
+		    int64_t *ret_mod, struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	int r = bl_ask(b, err);
+
+	*ret_mod = 0;
+	if (r == 0)
+		r = etcd_seen_range(&b->seen, b->etcd,
+				    &(struct etcd_range){ .key = key }, &kvs,
+				    err);
+	if (r == 0 && kvs.count && !strcmp(kvs.v[0].value, value))
+		*ret_mod = kvs.v[0].mod_rev;
+	etcd_kvs_clear(&kvs);
+	return r;
+}
+
+int bl_give_look(struct blocks *b, const struct bl_net *n,
+		 const struct ip_addr *first, int64_t *ret_mod, struct err *err)
+{
+	char key[BL_KEY_MAX];
+
+	bl_net_key(b, n, "block", first, key);
+	return look_own(b, key, b->owner, ret_mod, err);
+}
+
 int bl_give(struct blocks *b, const struct bl_net *n,
-	    const struct ip_addr *first, struct err *err)
+	    const struct ip_addr *first, int64_t mod, struct err *err)
 {
 	char key[BL_KEY_MAX];
 	int r = FAILPOINT("blocks.give");
@@ -275,7 +303,7 @@ int bl_give(struct blocks *b, const struct bl_net *n,
 	if (r < 0)
 		return err_set(err, r, "block: %s", strerror(-r));
 	bl_net_key(b, n, "block", first, key);
-	r = del_own(b, key, b->owner, err);
+	r = mod ? del_seen(b, key, mod, err) : 0;
 	if (r == 0)
 		(void)FAILPOINT("blocks.given");
 	return r;
@@ -406,19 +434,28 @@ int bl_claim(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
 		 : 0;
 }
 
-int bl_unclaim(struct blocks *b, const struct bl_net *n,
-	       const struct ip_addr *a, struct err *err)
+int bl_unclaim_look(struct blocks *b, const struct bl_net *n,
+		    const struct ip_addr *a, int64_t *ret_mod, struct err *err)
 {
 	_cleanup_free_ char *text = use_text(b, IPAM_ENDPOINT);
+	char key[BL_KEY_MAX];
+
+	if (!text)
+		return bl_no_memory(err);
+	bl_net_key(b, n, "addr", a, key);
+	return look_own(b, key, text, ret_mod, err);
+}
+
+int bl_unclaim(struct blocks *b, const struct bl_net *n,
+	       const struct ip_addr *a, int64_t mod, struct err *err)
+{
 	char key[BL_KEY_MAX];
 	int r = FAILPOINT("blocks.unclaim");
 
 	if (r < 0)
 		return err_set(err, r, "address: %s", strerror(-r));
-	if (!text)
-		return bl_no_memory(err);
 	bl_net_key(b, n, "addr", a, key);
-	return del_own(b, key, text, err);
+	return mod ? del_seen(b, key, mod, err) : 0;
 }
 
 /* ---- the gateway ------------------------------------------------------------------ */

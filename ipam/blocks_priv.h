@@ -182,18 +182,25 @@ int bl_take(struct blocks *b, struct bl_net *n, struct err *err);
 int bl_retake(struct blocks *b, struct bl_net *n, const struct ip_addr *first,
 	      struct err *err);
 int bl_give(struct blocks *b, const struct bl_net *n,
-	    const struct ip_addr *first, struct err *err);
+	    const struct ip_addr *first, int64_t mod, struct err *err);
 /* An address by itself. */
 int bl_claim(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
 	     enum ipam_use use, struct err *err);
 int bl_unclaim(struct blocks *b, const struct bl_net *n,
-	       const struct ip_addr *a, struct err *err);
+	       const struct ip_addr *a, int64_t mod, struct err *err);
 /* The one that all hosts have; chosen where there is none. */
+/* As it is in etcd now: 0: not this host's.  Before it goes from the disk. */
+int bl_give_look(struct blocks *b, const struct bl_net *n,
+		 const struct ip_addr *first, int64_t *ret_mod,
+		 struct err *err);
+/* @mod: what was looked at; no other is taken away. */
 int bl_gateway(struct blocks *b, struct bl_net *n, struct ip_addr *ret,
 	       struct err *err);
 
 /* ---- blocks_settle.c ------------------------------------------------------- */
 
+int bl_unclaim_look(struct blocks *b, const struct bl_net *n,
+		    const struct ip_addr *a, int64_t *ret_mod, struct err *err);
 /* At the start: compare with etcd, where it answers. */
 int bl_check(struct blocks *b, struct err *err);
 /* Compare with etcd, and give back what is not used.  Under ->io. */

@@ -92,12 +92,13 @@ static int give(struct blocks *b, struct bl_net *n, struct bl_block *k,
 		struct err *err)
 {
 	struct ip_addr first = k->first;
-	int r = bl_block_unsave(b, k, err);
+	int64_t mod;
+	int r = bl_give_look(b, n, &first, &mod, err);
 
 	if (r == 0)
-		r = bl_ask(b, err);
+		r = bl_block_unsave(b, k, err);
 	if (r == 0)
-		r = bl_give(b, n, &first, err);
+		r = bl_give(b, n, &first, mod, err);
 	if (r == 0)
 		bl_block_forget(b, n, &first);
 	return r;
@@ -140,22 +141,24 @@ static int give_idle(struct blocks *b, struct bl_net *n, struct err *err)
 	return r;
 }
 
+/* While etcd can't be told it stays: its container can start again. */
 static int drop_claim(struct blocks *b, struct bl_net *n, struct bl_claim *k,
 		      struct err *err)
 {
 	struct ip_addr a = k->addr;
 	struct bl_block *block = bl_block_find(n, &a);
-	int r = bl_claim_unsave(b, k, err);
+	bool own = k->use == IPAM_ENDPOINT;
+	int64_t mod = 0;
+	int r = own ? bl_unclaim_look(b, n, &a, &mod, err) : 0;
 
-	if (r == 0 && k->use == IPAM_ENDPOINT) {
-		r = bl_ask(b, err);
-		if (r == 0)
-			r = bl_unclaim(b, n, &a, err);
-		if (r == 0 && block)
-			r = bl_block_claimed(b, n, &block->first,
-					     block->claimed & ~bl_bit(n, &a),
-					     err);
-	}
+	if (r == 0)
+		r = bl_claim_unsave(b, k, err);
+	if (r == 0 && own)
+		r = bl_unclaim(b, n, &a, mod, err);
+	/* what is another's by now stays so */
+	if (r == 0 && mod && block)
+		r = bl_block_claimed(b, n, &block->first,
+				     block->claimed & ~bl_bit(n, &a), err);
 	if (r == 0)
 		bl_claim_forget(b, n, &a);
 	return r;

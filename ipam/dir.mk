@@ -31,6 +31,7 @@ ar-src += ipam/runs.c
 tests += ipam/test/test_dhcp_keep.c
 ipam/test/test_dhcp_keep.c-ldflags := -Wl,--wrap=dhcp_give
 tests += ipam/test/test_blocks.c
+tests += ipam/test/test_blocks_faults.c
 test-src += ipam/test/blocks_test.c
 tests += ipam/test/test_dhcp_lease.c
 tests += ipam/test/test_dhcp_msg.c

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hosts that share pools, where something goes wrong between them and etcd. */
+#include "ipam/test/blocks_test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define P "berth-global/10.1.0.0/16"
+
+/* ---- etcd is slow ------------------------------------------------------------- */
+
+/* A member that takes connections, and nothing more.  Return: its socket. */
+static int mute(char member[ETCD_MEMBER_LEN], unsigned int *ret_port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	*ret_port = ntohs(at.sin_port);
+	snprintf(member, ETCD_MEMBER_LEN, "127.0.0.1:%u", *ret_port);
+	return fd;
+}
+
+/* A member that keeps a request that deletes, until it is told to carry it out. */
+static struct late {
+	int fd;
+	unsigned int port;
+	bool armed;
+	pthread_mutex_t lock;
+	pthread_t thread;
+	char held[8192];
+	size_t len;
+} late;
+
+static int connect_to(unsigned int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Return: its length; 0: the other side is gone. */
+static size_t read_request(int fd, char *buf, size_t size)
+{
+	size_t n = 0, want = size - 1;
+
+	while (n < want) {
+		ssize_t got = read(fd, buf + n, want - n);
+		const char *body, *length;
+
+		if (got <= 0)
+			return 0;
+		n += (size_t)got;
+		buf[n] = '\0';
+		body = strstr(buf, "\r\n\r\n");
+		length = strcasestr(buf, "content-length:");
+		if (body && length)
+			want = (size_t)(body + 4 - buf) +
+			       (size_t)atoi(length + 15);
+	}
+	return n;
+}
+
+static bool keep_it(const char *buf, size_t n)
+{
+	bool ret;
+
+	pthread_mutex_lock(&late.lock);
+	ret = late.armed && strstr(buf, "request_delete_range");
+	if (ret) {
+		memcpy(late.held, buf, n);
+		late.len = n;
+		late.armed = false;
+	}
+	pthread_mutex_unlock(&late.lock);
+	return ret;
+}
+
+static void relay(int from, int to)
+{
+	struct pollfd p[] = { { .fd = from, .events = POLLIN },
+			      { .fd = to, .events = POLLIN } };
+	char buf[8192];
+	size_t n;
+
+	while (poll(p, 2, -1) > 0) {
+		if (p[1].revents) {
+			ssize_t got = read(to, buf, sizeof(buf));
+
+			if (got <= 0 || write(from, buf, (size_t)got) != got)
+				return;
+		}
+		if (!p[0].revents)
+			continue;
+		n = read_request(from, buf, sizeof(buf));
+		if (!n)
+			return;
+		if (!keep_it(buf, n) && write(to, buf, n) != (ssize_t)n)
+			return;
+	}
+}
+
+static void *late_serve(void *arg)
+{
+	int from, to;
+
+	(void)arg;
+	while ((from = accept(late.fd, NULL, NULL)) >= 0) {
+		to = connect_to(box.one.port);
+		if (to >= 0) {
+			relay(from, to);
+			close(to);
+		}
+		close(from);
+	}
+	return NULL;
+}
+
+static void late_arm(void)
+{
+	pthread_mutex_lock(&late.lock);
+	late.armed = true;
+	pthread_mutex_unlock(&late.lock);
+}
+
+/* What it kept reaches etcd now. */
+static void late_send(void)
+{
+	int fd = connect_to(box.one.port);
+	char answer[4096];
+
+	assert_true(late.len > 0);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, late.held, late.len), late.len);
+	assert_true(read(fd, answer, sizeof(answer)) > 0);
+	close(fd);
+}
+
+/* It gives a block back by a member that does not answer, then by the next; has it
+ * again; and then the first member wakes up. */
+static void a_member_that_is_late(void **state)
+{
+	struct etcd_config *cfg;
+	struct ip_addr x[70];
+	struct host a;
+
+	UP();
+	pthread_mutex_init(&late.lock, NULL);
+	host_config(&a, "a", "m");
+	cfg = &a.config.cluster.at.etcd;
+	cfg->member_count = 2;
+	memcpy(cfg->member[1], cfg->member[0], sizeof(cfg->member[0]));
+	late.fd = mute(cfg->member[0], &late.port);
+	assert_int_equal(pthread_create(&late.thread, NULL, late_serve, NULL),
+			 0);
+	assert_int_equal(host_start(&a), 0);
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	for (int i = 0; i < 70; i++)
+		OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
+	assert_int_equal(keys_of("block/"), 2);
+	late_arm();
+	for (int i = 0; i < 70; i++)
+		OK(addr_put(&a, P, &x[i]));
+	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
+	take_n(&a, P, 126);
+	assert_int_equal(keys_of("block/"), 2);
+	late_send();
+	assert_int_equal(keys_of("block/"), 2);
+	host_close(&a);
+	shutdown(late.fd, SHUT_RDWR);
+	pthread_join(late.thread, NULL);
+	close(late.fd);
+	pthread_mutex_destroy(&late.lock);
+}
+
+/* ---- etcd is away ------------------------------------------------------------- */
+
+static void etcd_stops(void)
+{
+	kill(box.one.pid[0], SIGSTOP);
+}
+
+static void etcd_goes_on(void)
+{
+	kill(box.one.pid[0], SIGCONT);
+}
+
+/* Its container is restarted. */
+static void a_claim_stays_while_etcd_is_away(void **state)
+{
+	struct ip_addr x;
+	struct host a;
+	int r;
+
+	UP();
+	host_open(&a, "a");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &x));
+	etcd_stops();
+	OK(addr_put(&a, P, &x));
+	poll(NULL, 0, 100); /* until it is to be given back */
+	r = addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, NULL);
+	etcd_goes_on();
+	OK(r);
+	assert_int_equal(keys_of("addr/"), 1);
+	host_close(&a);
+}
+
+/* The last address of a block is the last bit of its record, too. */
+static void what_is_claimed_is_on_record(void **state)
+{
+	struct ip_addr x;
+	struct host a;
+	int r;
+
+	UP();
+	host_open(&a, "a");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(addr_get(&a, P, "10.1.0.63", IPAM_GATEWAY, &x));
+	seen_add(&x);
+	take_n(&a, P, 1);
+	etcd_stops();
+	host_close(&a);
+	host_open(&a, "a");
+	take_n(&a, P, 61);
+	r = addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL);
+	etcd_goes_on();
+	assert_int_not_equal(r, 0);
+	host_close(&a);
+}
+
+/* ---- who else has a part of it ------------------------------------------------------ */
+
+#define S "berth-global/10.1.0.0/29"
+
+static void three_hosts_of_a_very_small_pool(void **state)
+{
+	struct host h[3];
+	struct ip_addr x;
+	unsigned int n = 0, fails = 0;
+
+	UP();
+	for (int i = 0; i < 3; i++) {
+		host_open(&h[i], (const char *[]){ "a", "b", "c" }[i]);
+		OK(pool_get(&h[i], "10.1.0.0/29", NULL, NULL));
+		OK(addr_get(&h[i], S, "10.1.0.1", IPAM_GATEWAY, &x));
+	}
+	seen_add(&x);
+	while (fails < 3) {
+		int r = addr_get(&h[n % 3], S, NULL, IPAM_ENDPOINT, &x);
+
+		n++;
+		fails = r < 0 ? fails + 1 : 0;
+		if (r == 0)
+			seen_add(&x);
+	}
+	assert_true(says_error("full"));
+	assert_int_equal(seen->n, 6);
+	/* who has it is known: no wait, and no other host's */
+	assert_int_equal(addr_get(&h[0], S, "10.1.0.1", IPAM_ENDPOINT, NULL),
+			 -EADDRINUSE);
+	for (int i = 0; i < 3; i++)
+		OK(pool_put(&h[i], S));
+	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	for (int i = 0; i < 3; i++)
+		host_close(&h[i]);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[] = {
+		BY_HAND(a_member_that_is_late),
+		BY_HAND(a_claim_stays_while_etcd_is_away),
+		BY_HAND(what_is_claimed_is_on_record),
+		BY_HAND(three_hosts_of_a_very_small_pool),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		tests[i].setup_func = box_test_up;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, box_up, box_down);
+}
