@@ -12,10 +12,25 @@
 
 #define RELIST_MS 45000
 #define REST_MS   60000
+#define LIMIT_MS \
+	8000 /* dockerd gives a request 30 s; it may wait for another's */
 
 void bl_unlockp(pthread_mutex_t **lock)
 {
 	pthread_mutex_unlock(*lock);
+}
+
+void bl_begin(struct blocks *b)
+{
+	pthread_mutex_lock(&b->io);
+	/* else it is not asked, but by the thread */
+	if (b->etcd && etcd_seen_ready(&b->seen, NULL) == 0)
+		etcd_limit(b->etcd, b->limit_ms);
+}
+
+void bl_endp(struct blocks **b)
+{
+	pthread_mutex_unlock(&(*b)->io);
 }
 
 int bl_no_memory(struct err *err)
@@ -77,19 +92,34 @@ static int join_new(struct blocks *b, const struct ip_prefix *pool,
 	return r;
 }
 
+static int join(struct blocks *b, const struct ip_prefix *pool,
+		const struct ip_prefix *sub, struct bl_net **ret,
+		struct err *err)
+{
+	struct bl_net *n = bl_net_find(b, pool);
+	int r;
+
+	if (!n || !n->joined)
+		return join_new(b, pool, sub, ret, err);
+	*ret = n;
+	r = joined_again(n, sub, err);
+	/* the range of a network that is gone, and that the thread has not come to? */
+	if (r == 0 || bl_pending(b, &n->pending) ||
+	    b->user.has_pool(b->user.ctx, pool))
+		return r;
+	r = bl_net_leave(b, n, err);
+	return r < 0 ? r : join_new(b, pool, sub, ret, err);
+}
+
 int blocks_join(struct blocks *b, const struct ip_prefix *pool,
 		const struct ip_prefix *sub, struct err *err)
 {
-	_cleanup_(bl_unlockp) pthread_mutex_t *io = &b->io;
+	_cleanup_(bl_endp) struct blocks *io = b;
 	struct bl_net *n;
 	int r;
 
-	pthread_mutex_lock(io);
-	n = bl_net_find(b, pool);
-	if (n && n->joined)
-		r = joined_again(n, sub, err);
-	else
-		r = join_new(b, pool, sub, &n, err);
+	bl_begin(io);
+	r = join(b, pool, sub, &n, err);
 	if (r < 0) {
 		blocks_settle(b);
 		return r;
@@ -257,11 +287,11 @@ static int more_address(struct blocks *b, struct bl_net *n, struct ip_addr *a,
 int blocks_more(struct blocks *b, const struct ip_prefix *prefix,
 		struct ip_addr *addr, enum ipam_use use, struct err *err)
 {
-	_cleanup_(bl_unlockp) pthread_mutex_t *io = &b->io;
+	_cleanup_(bl_endp) struct blocks *io = b;
 	char text[PREFIX_STR_MAX];
 	struct bl_net *n;
 
-	pthread_mutex_lock(io);
+	bl_begin(io);
 	n = bl_net_find(b, prefix);
 	if (!n || !n->joined)
 		return err_set(err, -ESTALE,
@@ -346,9 +376,10 @@ static void net_problems(struct bl_net *n, ipam_line_fn *fn, void *ctx)
 		if (!c->whose[0])
 			continue;
 		snprintf(line, sizeof(line),
-			 "address %s of pool %s is host %s's by now, and a "
+			 "address %s of pool %s is %s%s's by now, and a "
 			 "container here has it: start that anew",
-			 ip_str(&c->addr, a), pool, c->whose);
+			 ip_str(&c->addr, a), pool,
+			 strcmp(c->whose, BL_ALL) ? "host " : "", c->whose);
 		fn(ctx, line);
 	}
 }
@@ -439,10 +470,10 @@ static int forget(struct blocks *b, const char *node, bool dry,
 int blocks_forget(struct blocks *b, const char *node, bool dry,
 		  ipam_line_fn *fn, void *ctx, struct err *err)
 {
-	_cleanup_(bl_unlockp) pthread_mutex_t *io = &b->io;
+	_cleanup_(bl_endp) struct blocks *io = b;
 	int r;
 
-	pthread_mutex_lock(io);
+	bl_begin(io);
 	if (!strcmp(node, b->node))
 		return err_set(err, -EINVAL,
 			       "host %s is this one: it gives back what it "
@@ -485,6 +516,7 @@ int blocks_open(struct store *state, const struct ipam_cluster *cfg,
 		struct err *err)
 {
 	_cleanup_(blocks_closep) struct blocks *b = calloc(1, sizeof(*b));
+	pthread_condattr_t attr;
 	int r;
 
 	if (!b)
@@ -493,9 +525,13 @@ int blocks_open(struct store *state, const struct ipam_cluster *cfg,
 	b->user = *user;
 	b->relist_ms = cfg->relist_ms ? cfg->relist_ms : RELIST_MS;
 	b->rest_ms = cfg->rest_ms ? cfg->rest_ms : REST_MS;
+	b->limit_ms = cfg->limit_ms ? cfg->limit_ms : LIMIT_MS;
 	pthread_mutex_init(&b->io, NULL);
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	etcd_seen_init(&b->seen);
 	r = cluster_at_names(&cfg->at, b->prefix, b->node, b->machine, err);
 	/* who has no cluster may have any name */
@@ -512,9 +548,9 @@ int blocks_open(struct store *state, const struct ipam_cluster *cfg,
 
 int blocks_check(struct blocks *b, struct err *err)
 {
-	_cleanup_(bl_unlockp) pthread_mutex_t *io = &b->io;
+	_cleanup_(bl_endp) struct blocks *io = b;
 
-	pthread_mutex_lock(io);
+	bl_begin(io);
 	return b->etcd ? bl_check(b, err) : 0;
 }
 

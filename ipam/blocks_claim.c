@@ -38,6 +38,7 @@ static void if_member(struct blocks *b, const struct bl_net *n,
 	etcd_txn_if_create(t, key, l->create);
 }
 
+/* Where somebody has removed it (gc --node) the thread is to join it again. */
 static int member_check(struct blocks *b, const struct bl_net *n,
 			const struct bl_list *l, struct err *err)
 {
@@ -46,10 +47,14 @@ static int member_check(struct blocks *b, const struct bl_net *n,
 	if (l->pool && l->member && !strcmp(l->own.machine, b->machine) &&
 	    l->rec.block == n->block_len)
 		return 0;
+	pthread_mutex_lock(&b->lock);
+	b->look = true;
+	pthread_mutex_unlock(&b->lock);
+	blocks_settle(b);
 	return err_set(err, -EAGAIN,
-		       "this host was removed from pool %s of the cluster; it "
-		       "is joined again within %u s",
-		       ip_prefix_str(&n->pool, text), b->relist_ms / 1000);
+		       "this host was removed from pool %s of the cluster, and "
+		       "joins it again now: try again",
+		       ip_prefix_str(&n->pool, text));
 }
 
 /* ---- a block ---------------------------------------------------------------- */
@@ -348,10 +353,13 @@ static int in_block(const struct bl_net *n, const struct ip_addr *a,
 
 	return err_set(err, -EADDRINUSE,
 		       "Address already in use: %s of pool %s is in block %s, "
-		       "which host %s hands out: choose one outside the "
-		       "network's --ip-range",
+		       "which host %s hands out: %s",
 		       ip_str(a, addr), ip_prefix_str(&n->pool, pool),
-		       ip_prefix_str(&at, block), node);
+		       ip_prefix_str(&at, block), node,
+		       ip_is_none(&n->sub.addr)
+			       ? "make the network with an --ip-range, and "
+				 "choose outside it"
+			       : "choose one outside the network's --ip-range");
 }
 
 /* May it be claimed, or is it?  Return: 1: it is. */

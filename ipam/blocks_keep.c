@@ -309,6 +309,14 @@ int bl_claim_add(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
 	return r;
 }
 
+int bl_claim_note(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
+		  struct err *err)
+{
+	int r = claim_insert(b, n, a, IPAM_ENDPOINT);
+
+	return r < 0 ? bl_no_memory(err) : 0;
+}
+
 int bl_claim_unsave(struct blocks *b, struct bl_claim *k, struct err *err)
 {
 	char id[IP_STR_MAX];

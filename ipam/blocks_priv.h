@@ -22,6 +22,7 @@
 #define BL_BITS      6 /* a block has at most 64 addresses, */
 #define BL_PART_BITS 4 /* and is at most a 16th of the pool */
 #define BL_TRIES     16
+#define BL_ALL       "the cluster" /* in .whose: no host's, all hosts' */
 
 struct bl_block {
 	struct ip_addr first;
@@ -64,15 +65,19 @@ struct blocks {
 	char prefix[CLUSTER_PREFIX_MAX];
 	char node[CLUSTER_NODE_MAX], machine[65];
 	char *member, *owner; /* owned: values of this host's records */
-	unsigned int relist_ms, rest_ms;
+	unsigned int relist_ms, rest_ms, limit_ms;
 	pthread_mutex_t io, lock;
 	struct bl_net *nets; /* owned */
 	pthread_t thread;
 	pthread_cond_t wake;
 	bool started, stop, due;
+	bool look; /* etcd lacks this host: list at once */
 };
 
 void bl_unlockp(pthread_mutex_t **lock);
+/* ->io, with so much time for etcd: who waits for it has a client that waits. */
+void bl_begin(struct blocks *b);
+void bl_endp(struct blocks **b);
 int bl_no_memory(struct err *err);
 uint64_t bl_now_ms(void);
 
@@ -148,6 +153,9 @@ int bl_block_claimed(struct blocks *b, struct bl_net *n,
 /* One that is there stays, and is not going. */
 int bl_claim_add(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
 		 enum ipam_use use, struct err *err);
+/* Only in memory, for .whose: an endpoint's here that is another's by now. */
+int bl_claim_note(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
+		  struct err *err);
 /* As bl_block_unsave(): it is going. */
 int bl_claim_unsave(struct blocks *b, struct bl_claim *k, struct err *err);
 void bl_claim_forget(struct blocks *b, struct bl_net *n,
@@ -181,28 +189,32 @@ int bl_take(struct blocks *b, struct bl_net *n, struct err *err);
 /* The same one again.  Return: 1; 0: it is another's by now. */
 int bl_retake(struct blocks *b, struct bl_net *n, const struct ip_addr *first,
 	      struct err *err);
-int bl_give(struct blocks *b, const struct bl_net *n,
-	    const struct ip_addr *first, int64_t mod, struct err *err);
-/* An address by itself. */
-int bl_claim(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
-	     enum ipam_use use, struct err *err);
-int bl_unclaim(struct blocks *b, const struct bl_net *n,
-	       const struct ip_addr *a, int64_t mod, struct err *err);
-/* The one that all hosts have; chosen where there is none. */
 /* As it is in etcd now: 0: not this host's.  Before it goes from the disk. */
 int bl_give_look(struct blocks *b, const struct bl_net *n,
 		 const struct ip_addr *first, int64_t *ret_mod,
 		 struct err *err);
 /* @mod: what was looked at; no other is taken away. */
+int bl_give(struct blocks *b, const struct bl_net *n,
+	    const struct ip_addr *first, int64_t mod, struct err *err);
+/* An address by itself. */
+int bl_claim(struct blocks *b, struct bl_net *n, const struct ip_addr *a,
+	     enum ipam_use use, struct err *err);
+int bl_unclaim_look(struct blocks *b, const struct bl_net *n,
+		    const struct ip_addr *a, int64_t *ret_mod, struct err *err);
+int bl_unclaim(struct blocks *b, const struct bl_net *n,
+	       const struct ip_addr *a, int64_t mod, struct err *err);
+/* The one that all hosts have; chosen where there is none. */
 int bl_gateway(struct blocks *b, struct bl_net *n, struct ip_addr *ret,
 	       struct err *err);
 
 /* ---- blocks_settle.c ------------------------------------------------------- */
 
-int bl_unclaim_look(struct blocks *b, const struct bl_net *n,
-		    const struct ip_addr *a, int64_t *ret_mod, struct err *err);
 /* At the start: compare with etcd, where it answers. */
 int bl_check(struct blocks *b, struct err *err);
+/* A count of requests under way. */
+unsigned int bl_pending(struct blocks *b, const unsigned int *n);
+/* Nobody here needs it any more: all of it goes back. */
+int bl_net_leave(struct blocks *b, struct bl_net *n, struct err *err);
 /* Compare with etcd, and give back what is not used.  Under ->io. */
 int bl_settle(struct blocks *b, bool list, struct err *err);
 void *bl_thread(void *arg);

@@ -58,7 +58,7 @@ static bool unused(struct blocks *b, const struct bl_net *n,
 	return b->user.unused(b->user.ctx, &n->pool, &part, fn, arg);
 }
 
-static unsigned int pending(struct blocks *b, const unsigned int *n)
+unsigned int bl_pending(struct blocks *b, const unsigned int *n)
 {
 	unsigned int ret;
 
@@ -71,7 +71,7 @@ static unsigned int pending(struct blocks *b, const unsigned int *n)
 static bool claim_unused(struct blocks *b, const struct bl_net *n,
 			 const struct bl_claim *k)
 {
-	return !pending(b, &k->pending) &&
+	return !bl_pending(b, &k->pending) &&
 	       (k->going || k->use != IPAM_ENDPOINT ||
 		unused(b, n, &k->addr, (uint8_t)(ip_bytes(&k->addr) * 8),
 		       nothing, NULL));
@@ -177,7 +177,7 @@ static int give_claims(struct blocks *b, struct bl_net *n, struct err *err)
 	return r;
 }
 
-static int leave(struct blocks *b, struct bl_net *n, struct err *err)
+int bl_net_leave(struct blocks *b, struct bl_net *n, struct err *err)
 {
 	int r = n->joined ? bl_net_shut(b, n, err) : 0;
 
@@ -274,6 +274,27 @@ static int check_theirs(struct blocks *b, struct bl_net *n,
 	return r;
 }
 
+/* An address of our block that somebody claimed while the block was nobody's, or that is
+ * all hosts', and that an endpoint here has: as a claim that was lost. */
+static int check_taken(struct blocks *b, struct bl_net *n,
+		       const struct bl_list *l, struct err *err)
+{
+	uint8_t all = (uint8_t)(ip_bytes(&n->pool.addr) * 8);
+	struct ip_addr a;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->addrs->count; i++) {
+		struct bl_record rec = bl_of(&l->addrs->v[i]);
+
+		if (strcmp(rec.node, b->node) != 0 &&
+		    bl_key_addr(l->addrs->v[i].key, n->pool.addr.family, &a) &&
+		    bl_block_find(n, &a) && !bl_claim_find(n, &a) &&
+		    !unused(b, n, &a, all, nothing, NULL))
+			r = bl_claim_note(b, n, &a, err);
+	}
+	return r;
+}
+
 static int check_claims(struct blocks *b, struct bl_net *n,
 			const struct bl_list *l, struct err *err)
 {
@@ -285,7 +306,7 @@ static int check_claims(struct blocks *b, struct bl_net *n,
 		struct bl_record rec = { .joined = false };
 
 		if (k->use != IPAM_ENDPOINT || k->going ||
-		    pending(b, &k->pending))
+		    bl_pending(b, &k->pending))
 			continue;
 		if (kv)
 			rec = bl_of(kv);
@@ -294,7 +315,7 @@ static int check_claims(struct blocks *b, struct bl_net *n,
 		else if (!kv)
 			r = bl_claim(b, n, &k->addr, IPAM_ENDPOINT, err);
 		else if (!rec.node[0])
-			snprintf(rec.node, sizeof(rec.node), "any");
+			snprintf(rec.node, sizeof(rec.node), BL_ALL);
 		if (r == -EADDRINUSE) {
 			r = 0;
 			snprintf(rec.node, sizeof(rec.node), "?");
@@ -318,6 +339,8 @@ static int check(struct blocks *b, struct bl_net *n, struct err *err)
 	    l.rec.block != n->block_len) {
 		bl_list_clear(&l);
 		r = bl_join(b, n, &why);
+		if (r == 0) /* its blocks may have another size */
+			r = bl_net_save(b, n, &why);
 		pthread_mutex_lock(&b->lock);
 		snprintf(n->why, sizeof(n->why), "%.255s",
 			 r == -EEXIST ? why.msg : "");
@@ -332,6 +355,8 @@ static int check(struct blocks *b, struct bl_net *n, struct err *err)
 		r = check_blocks(b, n, &l, err);
 	if (r == 0)
 		r = check_theirs(b, n, &l, err);
+	if (r == 0)
+		r = check_taken(b, n, &l, err);
 	if (r == 0)
 		r = check_claims(b, n, &l, err);
 	bl_list_clear(&l);
@@ -359,9 +384,9 @@ static int settle_net(struct blocks *b, struct bl_net *n, bool list,
 {
 	int r = 0;
 
-	if (!pending(b, &n->pending) &&
+	if (!bl_pending(b, &n->pending) &&
 	    !b->user.has_pool(b->user.ctx, &n->pool))
-		return leave(b, n, err);
+		return bl_net_leave(b, n, err);
 	if (list && n->joined)
 		r = check(b, n, err);
 	if (r == 0)
@@ -415,7 +440,7 @@ static bool wait_ms(struct blocks *b, uint64_t ms)
 	struct timespec t;
 	bool go_on;
 
-	clock_gettime(CLOCK_REALTIME, &t);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	t.tv_sec += (time_t)(ms / 1000);
 	t.tv_nsec += (long)(ms % 1000) * 1000000;
 	if (t.tv_nsec >= 1000000000) {
@@ -441,6 +466,7 @@ static int probe(struct blocks *b, struct err *err)
 	int r;
 
 	bl_key(b, key, "probe");
+	etcd_limit(b->etcd, b->limit_ms);
 	r = etcd_seen_range(&b->seen, b->etcd,
 			    &(struct etcd_range){ .key = key }, &kvs, err);
 	if (r == 0)
@@ -462,10 +488,21 @@ static int settle_once(struct blocks *b, bool *list, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&b->io);
+	bl_begin(b);
 	r = bl_settle(b, *list, err);
-	pthread_mutex_unlock(&b->io);
+	bl_endp(&b);
 	return r;
+}
+
+static bool take_look(struct blocks *b)
+{
+	bool ret;
+
+	pthread_mutex_lock(&b->lock);
+	ret = b->look;
+	b->look = false;
+	pthread_mutex_unlock(&b->lock);
+	return ret;
 }
 
 void *bl_thread(void *arg)
@@ -476,7 +513,8 @@ void *bl_thread(void *arg)
 
 	while (wait_ms(b, r < 0 ? retry : at_most(b, LOOK_MS))) {
 		uint64_t now = bl_now_ms();
-		bool list = r < 0 || now - listed > b->relist_ms;
+		bool list =
+			take_look(b) || r < 0 || now - listed > b->relist_ms;
 		struct err err = { 0 };
 		int before = r;
 

@@ -47,6 +47,7 @@ struct ipam_cluster {
 	struct cluster_at at;   /* without members: nobody */
 	unsigned int relist_ms; /* between two looks at all in etcd; 0: 45 s */
 	unsigned int rest_ms;   /* an unused block is kept for; 0: 60 s */
+	unsigned int limit_ms;  /* etcd has for a request; 0: 8 s */
 };
 
 struct ipam_config {

@@ -192,6 +192,27 @@ static int check(const struct ipam_pool_req *q, struct err *err)
 	return 0;
 }
 
+/* All of a pool are shared with other hosts, or none is: who did not ask them would
+ * hand out theirs. */
+static int check_cluster(struct ipam_core *core, const struct ipam_record *rec,
+			 struct err *err)
+{
+	struct ipam_net *net = ipam_net_find(core, &rec->pool);
+	int r = 0;
+
+	if (!net || net->prefix.len != rec->pool.len)
+		return 0;
+	ipam_net_take(net);
+	if (net->ranges && net->ranges->cluster != rec->cluster)
+		r = err_set(err, -EEXIST,
+			    "pool %s is in use %s berth.cluster: say the same "
+			    "with --ipam-opt",
+			    net->ranges->id,
+			    net->ranges->cluster ? "with" : "without");
+	ipam_net_give(net);
+	return r;
+}
+
 /* All of a PoolID get their addresses from the same. */
 static int check_same(struct ipam_core *core, const struct ipam_record *rec,
 		      struct err *err)
@@ -200,11 +221,6 @@ static int check_same(struct ipam_core *core, const struct ipam_record *rec,
 
 	if (!range)
 		return 0;
-	if (range->cluster != rec->cluster)
-		return err_set(err, -EEXIST,
-			       "pool %s is in use %s berth.cluster: say the "
-			       "same with --ipam-opt",
-			       rec->id, range->cluster ? "with" : "without");
 	if (strcmp(range->dhcp, rec->dhcp) == 0)
 		return 0;
 	return err_set(
@@ -237,7 +253,9 @@ static int fill(struct ipam_core *core, struct ipam_record *rec,
 	rec->born = ipam_born();
 	ipam_now(rec->time);
 	r = check_same(core, rec, err);
-	return r < 0 ? r : check_overlap(core, rec, err);
+	if (r == 0)
+		r = check_overlap(core, rec, err);
+	return r < 0 ? r : check_cluster(core, rec, err);
 }
 
 /* Under pools_lock. */

@@ -191,19 +191,17 @@ static uint64_t now_ms(void)
 
 void etcd_limit(struct etcd *e, unsigned int ms)
 {
-	pthread_mutex_lock(&e->lock);
 	e->until_ms = ms ? now_ms() + ms : 0;
-	pthread_mutex_unlock(&e->lock);
 }
 
 /* For the next question; 0: there is none left. */
 static unsigned int time_left(const struct etcd *e)
 {
-	uint64_t now = now_ms();
+	uint64_t now = now_ms(), until = e->until_ms;
 
-	if (!e->until_ms || now + e->cfg.timeout_ms <= e->until_ms)
+	if (!until || now + e->cfg.timeout_ms <= until)
 		return e->cfg.timeout_ms;
-	return e->until_ms > now ? (unsigned int)(e->until_ms - now) : 0;
+	return until > now ? (unsigned int)(until - now) : 0;
 }
 
 /* gRPC's codes, as far as etcd uses them. */

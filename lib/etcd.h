@@ -67,7 +67,7 @@ size_t etcd_member(struct etcd *e);
 
 /*
  * etcd_limit() - calls that are not done in @ms from now, however many members are
- * asked, end with -EAGAIN or -ETIMEDOUT.  0: no more of that.
+ * asked, end with -EAGAIN or -ETIMEDOUT.  0: no more of that.  Waits for no call.
  */
 void etcd_limit(struct etcd *e, unsigned int ms);
 

@@ -16,12 +16,12 @@ struct etcd {
 	struct etcd_config cfg;
 	struct client_tls tls; /* .ca NULL: plain */
 	pthread_mutex_t lock;
-	struct client *client; /* owned */
-	atomic_bool renew;     /* its connections are old */
-	size_t at;             /* the member that answered last */
-	uint64_t until_ms;     /* no call goes on after; 0: any does */
-	char *user, *password; /* owned; NULL: no auth */
-	char *token;           /* owned; NULL: to be asked for */
+	struct client *client;     /* owned */
+	atomic_bool renew;         /* its connections are old */
+	size_t at;                 /* the member that answered last */
+	_Atomic uint64_t until_ms; /* no call goes on after; 0: any does */
+	char *user, *password;     /* owned; NULL: no auth */
+	char *token;               /* owned; NULL: to be asked for */
 };
 
 /*

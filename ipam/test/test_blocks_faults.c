@@ -16,6 +16,54 @@
 
 #define P "berth-global/10.1.0.0/16"
 
+/* ---- the clock on the wall ---------------------------------------------------- */
+
+static long wall_ahead_s;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int r = __real_clock_gettime(clock, ts);
+
+	if (clock == CLOCK_REALTIME)
+		ts->tv_sec += wall_ahead_s;
+	return r;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* It was an hour ahead, and is put right: nothing is put off for an hour. */
+static void the_clock_is_set_back(void **state)
+{
+	struct host a, b;
+	int lines = 0;
+
+	UP();
+	wall_ahead_s = 3600;
+	host_open(&a, "a");
+	wall_ahead_s = 0;
+	host_open(&b, "b");
+	wall_ahead_s = 3600;
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(pool_get(&b, "10.1.0.0/16", NULL, NULL));
+	poll(NULL, 0, 100); /* until it waits */
+	wall_ahead_s = 0;
+	assert_int_equal(
+		ipam_forget_node(b.core, "a", false, count_line, &lines, NULL),
+		1);
+	assert_true(TEST_WITHIN_S(5, keys_of("member/") == 2));
+	host_close(&a);
+	host_close(&b);
+}
+
 /* ---- etcd is slow ------------------------------------------------------------- */
 
 /* A member that takes connections, and nothing more.  Return: its socket. */
@@ -32,6 +80,33 @@ static int mute(char member[ETCD_MEMBER_LEN], unsigned int *ret_port)
 	*ret_port = ntohs(at.sin_port);
 	snprintf(member, ETCD_MEMBER_LEN, "127.0.0.1:%u", *ret_port);
 	return fd;
+}
+
+static void a_request_has_its_time(void **state)
+{
+	struct etcd_config *cfg;
+	uint64_t start;
+	struct host a;
+	int fds[8];
+
+	UP();
+	host_config(&a, "a", "m");
+	cfg = &a.config.cluster.at.etcd;
+	cfg->member_count = ARRAY_SIZE(fds);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		unsigned int port;
+
+		fds[i] = mute(cfg->member[i], &port);
+	}
+	a.config.cluster.limit_ms = 800;
+	assert_int_equal(host_start(&a), 0);
+	start = now_ms();
+	assert_int_not_equal(pool_get(&a, "10.1.0.0/16", NULL, NULL), 0);
+	assert_true(says_error("etcd does not answer"));
+	assert_true(now_ms() - start < 2000);
+	host_close(&a);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
 }
 
 /* A member that keeps a request that deletes, until it is told to carry it out. */
@@ -248,7 +323,112 @@ static void what_is_claimed_is_on_record(void **state)
 	host_close(&a);
 }
 
+/* What is left behind of a network is not in the way of the next, whoever is first: the
+ * thread that gives it back or the request. */
+static void the_next_network_has_another_range(void **state)
+{
+	static const char *const ranges[] = { "10.1.4.0/24", "10.1.5.0/24" };
+	char id[TEXT_MAX];
+	struct host a;
+
+	UP();
+	host_open(&a, "a");
+	for (int i = 0; i < 60; i++) {
+		OK(pool_get(&a, "10.1.0.0/16", ranges[i % 2], id));
+		OK(pool_put(&a, id));
+	}
+	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	host_close(&a);
+}
+
+/* ---- a host that was given up ---------------------------------------------------- */
+
+static void give_up(struct host *by, const char *node)
+{
+	int lines = 0;
+
+	assert_int_equal(ipam_forget_node(by->core, node, false, count_line,
+					  &lines, NULL),
+			 1);
+}
+
+/* One of its addresses is another's by now, and its block is its own again. */
+static void a_host_is_back_and_has_an_heir(void **state)
+{
+	struct host a, c;
+	struct ip_addr x;
+	char text[IP_STR_MAX];
+
+	UP();
+	host_open(&a, "a");
+	host_open(&c, "c");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(pool_get(&c, "10.1.0.0/16", NULL, NULL));
+	OK(addr_get(&c, P, NULL, IPAM_ENDPOINT, &x));
+	ip_str(&x, text);
+	host_close(&c);
+	give_up(&a, "c");
+	OK(addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
+	seen_add(&x);
+	host_open(&c, "c");
+	assert_true(TEST_WITHIN_S(5, says(&c, "is host a's by now")));
+	assert_false(says(&a, "by now"));
+	OK(addr_put(&c, P, &x));
+	assert_true(TEST_WITHIN_S(5, !says(&c, "by now")));
+	take_n(&c, P, 80);
+	assert_int_equal(keys_of("addr/"), 1);
+	host_close(&a);
+	host_close(&c);
+}
+
+/* It was not gone, and asks for more: it need not wait for its next look. */
+static void a_host_that_was_not_gone_joins_at_once(void **state)
+{
+	struct host a, c;
+	struct ip_addr x;
+
+	UP();
+	host_open(&a, "a");
+	host_config(&c, "c", "m");
+	c.config.cluster.relist_ms = 60000;
+	assert_int_equal(host_start(&c), 0);
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(pool_get(&c, "10.1.0.0/16", NULL, NULL));
+	take_n(&c, P, 62);
+	give_up(&a, "c");
+	while (addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) == 0)
+		seen_add(&x);
+	assert_true(says_error("was removed from pool"));
+	assert_true(TEST_WITHIN_S(5, addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) ==
+					     0));
+	seen_add(&x);
+	assert_int_equal(keys_of("member/"), 2);
+	host_close(&a);
+	host_close(&c);
+}
+
 /* ---- who else has a part of it ------------------------------------------------------ */
+
+static void one_pool_is_shared_or_not(void **state)
+{
+	struct ipam_pool_req q = { .space = IPAM_SPACE_GLOBAL };
+	char id[IPAM_ID_MAX];
+	struct err err = { 0 };
+	struct ip_prefix p;
+	struct ip_addr g;
+	struct host a;
+	uint64_t seq;
+
+	UP();
+	host_open(&a, "a");
+	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	assert_int_equal(ip_prefix_parse("10.1.0.0/16", &q.pool, NULL), 0);
+	assert_int_equal(ip_prefix_parse("10.1.4.0/24", &q.sub, NULL), 0);
+	assert_int_equal(ipam_pool_request(a.core, &q, id, &p, &g, &seq, &err),
+			 -EEXIST);
+	assert_non_null(strstr(err.msg, "berth.cluster"));
+	host_close(&a);
+}
 
 #define S "berth-global/10.1.0.0/29"
 
@@ -285,17 +465,29 @@ static void three_hosts_of_a_very_small_pool(void **state)
 		host_close(&h[i]);
 }
 
+static int test_up(void **state)
+{
+	wall_ahead_s = 0;
+	return box_test_up(state);
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[] = {
+		BY_HAND(the_clock_is_set_back),
+		BY_HAND(a_request_has_its_time),
 		BY_HAND(a_member_that_is_late),
 		BY_HAND(a_claim_stays_while_etcd_is_away),
 		BY_HAND(what_is_claimed_is_on_record),
+		BY_HAND(the_next_network_has_another_range),
+		BY_HAND(a_host_is_back_and_has_an_heir),
+		BY_HAND(a_host_that_was_not_gone_joins_at_once),
+		BY_HAND(one_pool_is_shared_or_not),
 		BY_HAND(three_hosts_of_a_very_small_pool),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		tests[i].setup_func = box_test_up;
+		tests[i].setup_func = test_up;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, box_up, box_down);
 }
