@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct box box;
+struct blocks_box blocks_box;
 
 static const struct plugd_program prog = { .name = "berth-ipam" };
 static char last_error[ERR_MSG_MAX];
@@ -15,9 +15,9 @@ static char last_error[ERR_MSG_MAX];
 void host_config(struct host *h, const char *node, const char *machine)
 {
 	*h = (struct host){ .d.prog = &prog, .node = node };
-	etcd_servers_config(&box.one, &h->config.cluster.at.etcd);
+	etcd_servers_config(&blocks_box.one, &h->config.cluster.at.etcd);
 	h->config.cluster.at.etcd.timeout_ms = 500;
-	h->config.cluster.at.name = box.cluster;
+	h->config.cluster.at.name = blocks_box.cluster;
 	h->config.cluster.at.node = node;
 	h->config.cluster.at.machine = machine;
 	h->config.cluster.relist_ms = 500;
@@ -30,8 +30,8 @@ int host_start(struct host *h)
 	char dir[128];
 	int r;
 
-	snprintf(dir, sizeof(dir), "%s/%s-%s-%s", box.dir, box.cluster, h->node,
-		 h->config.cluster.at.machine);
+	snprintf(dir, sizeof(dir), "%s/%s-%s-%s", blocks_box.dir,
+		 blocks_box.cluster, h->node, h->config.cluster.at.machine);
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	r = store_open(dir, STORE_STATE, &h->d.state, &err);
@@ -70,8 +70,8 @@ static int keep(int r, const struct err *err)
 	return r;
 }
 
-int pool_get(struct host *h, const char *pool, const char *sub,
-	     char ret[TEXT_MAX])
+int host_pool_get(struct host *h, const char *pool, const char *sub,
+		  char ret[TEXT_MAX])
 {
 	struct ipam_pool_req q = { .space = IPAM_SPACE_LOCAL, .cluster = true };
 	char id[IPAM_ID_MAX] = "";
@@ -93,7 +93,7 @@ int pool_get(struct host *h, const char *pool, const char *sub,
 	return keep(r, &err);
 }
 
-int pool_put(struct host *h, const char *id)
+int host_pool_put(struct host *h, const char *id)
 {
 	struct err err = { 0 };
 	uint64_t seq = 0;
@@ -104,8 +104,8 @@ int pool_put(struct host *h, const char *id)
 	return keep(r, &err);
 }
 
-int addr_get(struct host *h, const char *id, const char *addr,
-	     enum ipam_use use, struct ip_addr *ret)
+int host_addr_get(struct host *h, const char *id, const char *addr,
+		  enum ipam_use use, struct ip_addr *ret)
 {
 	static unsigned int mac;
 	struct ipam_addr_req q = { .pool_id = id, .use = use };
@@ -130,7 +130,7 @@ int addr_get(struct host *h, const char *id, const char *addr,
 	return keep(r, &err);
 }
 
-int addr_put(struct host *h, const char *id, const struct ip_addr *a)
+int host_addr_put(struct host *h, const char *id, const struct ip_addr *a)
 {
 	struct err err = { 0 };
 	uint64_t seq = 0;
@@ -188,7 +188,7 @@ void take_n(struct host *h, const char *id, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct ip_addr a;
 
-		OK(addr_get(h, id, NULL, IPAM_ENDPOINT, &a));
+		OK(host_addr_get(h, id, NULL, IPAM_ENDPOINT, &a));
 		seen_add(&a);
 	}
 }
@@ -200,10 +200,11 @@ size_t keys_of(const char *below)
 	char key[160], end[160];
 	size_t n;
 
-	snprintf(key, sizeof(key), "/berth/%s/ipam/%s", box.cluster, below);
+	snprintf(key, sizeof(key), "/berth/%s/ipam/%s", blocks_box.cluster,
+		 below);
 	etcd_prefix_end(key, end);
 	assert_int_equal(
-		etcd_range(box.raw,
+		etcd_range(blocks_box.raw,
 			   &(struct etcd_range){ .key = key, .end = end }, &kvs,
 			   &head, NULL),
 		0);
@@ -234,43 +235,45 @@ void count_line(void *ctx, const char *line)
 
 /* ---- the frame ------------------------------------------------------------------- */
 
-int box_test_up(void **state)
+int blocks_test_up(void **state)
 {
 	(void)state;
-	if (!box.ok)
+	if (!blocks_box.ok)
 		return 0;
 	seen->n = 0;
-	snprintf(box.cluster, sizeof(box.cluster), "t%u", box.n++);
+	snprintf(blocks_box.cluster, sizeof(blocks_box.cluster), "t%u",
+		 blocks_box.n++);
 	return 0;
 }
 
-int box_up(void **state)
+int blocks_up(void **state)
 {
 	struct etcd_config cfg = { .timeout_ms = 500 };
 
 	(void)state;
 	seen = calloc(1, sizeof(*seen));
-	box.ok = seen && etcd_test_begin();
-	if (!box.ok)
+	blocks_box.ok = seen && etcd_test_begin();
+	if (!blocks_box.ok)
 		return 0;
-	snprintf(box.dir, sizeof(box.dir), "%s/berth-test-blocks-XXXXXX",
+	snprintf(blocks_box.dir, sizeof(blocks_box.dir),
+		 "%s/berth-test-blocks-XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (!mkdtemp(box.dir))
+	if (!mkdtemp(blocks_box.dir))
 		return -1;
-	etcd_servers_start(&box.one, 1, "http", NULL);
-	etcd_servers_config(&box.one, &cfg);
+	etcd_servers_start(&blocks_box.one, 1, "http", NULL);
+	etcd_servers_config(&blocks_box.one, &cfg);
 	etcd_servers_ready(&cfg);
-	return etcd_open(&cfg, &box.raw, NULL);
+	return etcd_open(&cfg, &blocks_box.raw, NULL);
 }
 
-int box_down(void **state)
+int blocks_down(void **state)
 {
 	(void)state;
 	free(seen);
-	if (!box.ok)
+	if (!blocks_box.ok)
 		return 0;
-	etcd_close(box.raw);
-	etcd_servers_stop(&box.one);
-	test_rmdir(box.dir);
+	etcd_close(blocks_box.raw);
+	etcd_servers_stop(&blocks_box.one);
+	test_rmdir(blocks_box.dir);
 	return 0;
 }

@@ -13,14 +13,14 @@
 #define TEXT_MAX 160
 
 /* What all hosts of a test program share; .cluster is another with each test. */
-struct box {
+struct blocks_box {
 	bool ok; /* else every test is a SKIP */
 	struct etcd_servers one;
 	struct etcd *raw;
 	char cluster[32], dir[64];
 	unsigned int n;
 };
-extern struct box box;
+extern struct blocks_box blocks_box;
 
 struct host {
 	struct plugd d;
@@ -37,12 +37,12 @@ void host_open(struct host *h, const char *node);
 void host_close(struct host *h);
 
 /* Requests; what went wrong is kept for says_error(). */
-int pool_get(struct host *h, const char *pool, const char *sub,
-	     char ret[TEXT_MAX]);
-int pool_put(struct host *h, const char *id);
-int addr_get(struct host *h, const char *id, const char *addr,
-	     enum ipam_use use, struct ip_addr *ret);
-int addr_put(struct host *h, const char *id, const struct ip_addr *a);
+int host_pool_get(struct host *h, const char *pool, const char *sub,
+		  char ret[TEXT_MAX]);
+int host_pool_put(struct host *h, const char *id);
+int host_addr_get(struct host *h, const char *id, const char *addr,
+		  enum ipam_use use, struct ip_addr *ret);
+int host_addr_put(struct host *h, const char *id, const struct ip_addr *a);
 const char *error_text(void);
 bool says_error(const char *what);
 
@@ -70,17 +70,17 @@ size_t keys_of(const char *below);
 bool says(struct host *h, const char *what);
 void count_line(void *ctx, const char *line);
 
-int box_test_up(void **state);
-int box_up(void **state);
-int box_down(void **state);
+int blocks_test_up(void **state);
+int blocks_up(void **state);
+int blocks_down(void **state);
 
-#define UP()                    \
-	do {                    \
-		(void)state;    \
-		if (!box.ok) {  \
-			skip(); \
-			return; \
-		}               \
+#define UP()                          \
+	do {                          \
+		(void)state;          \
+		if (!blocks_box.ok) { \
+			skip();       \
+			return;       \
+		}                     \
 	} while (0)
 
 #define BY_HAND(f)                            \

@@ -29,9 +29,9 @@ static void hosts_share_one_pool(void **state)
 	host_open(&h[1], "b");
 	host_open(&h[2], "c");
 	for (int i = 0; i < 3; i++) {
-		OK(pool_get(&h[i], "10.1.0.0/16", NULL, id));
+		OK(host_pool_get(&h[i], "10.1.0.0/16", NULL, id));
 		assert_string_equal(id, P);
-		OK(addr_get(&h[i], P, "10.1.0.1", IPAM_GATEWAY, &a));
+		OK(host_addr_get(&h[i], P, "10.1.0.1", IPAM_GATEWAY, &a));
 	}
 	/* each has a block before it needs one */
 	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 3));
@@ -41,12 +41,13 @@ static void hosts_share_one_pool(void **state)
 	assert_int_equal(keys_of("block/"), 6);
 	assert_int_equal(keys_of("pool4/"), 1);
 	/* the gateway is the cluster's */
-	OK(addr_put(&h[0], P, &a));
-	assert_int_equal(addr_get(&h[0], P, "10.1.0.1", IPAM_ENDPOINT, NULL),
-			 -EADDRINUSE);
+	OK(host_addr_put(&h[0], P, &a));
+	assert_int_equal(
+		host_addr_get(&h[0], P, "10.1.0.1", IPAM_ENDPOINT, NULL),
+		-EADDRINUSE);
 	assert_true(says_error("gateway"));
 	for (int i = 0; i < 3; i++)
-		OK(pool_put(&h[i], P));
+		OK(host_pool_put(&h[i], P));
 	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
 	for (int i = 0; i < 3; i++)
 		host_close(&h[i]);
@@ -84,7 +85,7 @@ static void all_at_once(void **state)
 
 		memset(&t[i], 0, sizeof(t[i]));
 		host_open(&t[i].h, name);
-		OK(pool_get(&t[i].h, "10.1.0.0/24", NULL, NULL));
+		OK(host_pool_get(&t[i].h, "10.1.0.0/24", NULL, NULL));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		pthread_create(&t[i].thread, NULL, take_all, &t[i]);
@@ -107,11 +108,11 @@ static void the_gateway_is_the_same(void **state)
 	UP();
 	host_open(&h[0], "a");
 	host_open(&h[1], "b");
-	OK(pool_get(&h[0], "fd00:1::/64", "fd00:1::8:0/112", NULL));
-	OK(pool_get(&h[1], "fd00:1::/64", "fd00:1::8:0/112", NULL));
+	OK(host_pool_get(&h[0], "fd00:1::/64", "fd00:1::8:0/112", NULL));
+	OK(host_pool_get(&h[1], "fd00:1::/64", "fd00:1::8:0/112", NULL));
 #define V6 "berth-global/fd00:1::/64/fd00:1::8:0/112"
-	OK(addr_get(&h[1], V6, NULL, IPAM_GATEWAY, &b));
-	OK(addr_get(&h[0], V6, NULL, IPAM_GATEWAY, &a));
+	OK(host_addr_get(&h[1], V6, NULL, IPAM_GATEWAY, &b));
+	OK(host_addr_get(&h[0], V6, NULL, IPAM_GATEWAY, &a));
 	assert_true(ip_equal(&a, &b));
 	seen_add(&a);
 	take_n(&h[0], V6, 66);
@@ -138,15 +139,16 @@ static void pools_never_overlap(void **state)
 	UP();
 	host_open(&a, "a");
 	host_open(&b, "b");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_int_equal(pool_get(&b, rows[i].pool, rows[i].sub, NULL),
-				 -EEXIST);
+		assert_int_equal(
+			host_pool_get(&b, rows[i].pool, rows[i].sub, NULL),
+			-EEXIST);
 		assert_true(says_error(rows[i].names));
 	}
 	assert_true(TEST_WITHIN_S(5, keys_of("member/") == 1));
-	OK(pool_get(&b, "10.2.0.0/16", NULL, NULL));
-	OK(pool_get(&b, "10.0.0.0/16", NULL, NULL));
+	OK(host_pool_get(&b, "10.2.0.0/16", NULL, NULL));
+	OK(host_pool_get(&b, "10.0.0.0/16", NULL, NULL));
 	host_close(&a);
 	host_close(&b);
 }
@@ -159,30 +161,32 @@ static void a_certain_one_is_claimed(void **state)
 	UP();
 	host_open(&a, "a");
 	host_open(&b, "b");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(pool_get(&b, "10.1.0.0/16", NULL, NULL));
-	OK(addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &far));
-	assert_int_equal(addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL),
-			 -EADDRINUSE);
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&b, "10.1.0.0/16", NULL, NULL));
+	OK(host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &far));
+	assert_int_equal(
+		host_addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL),
+		-EADDRINUSE);
 	assert_true(says_error("host a"));
 	/* in the other's block, in one's own */
-	OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, &x));
+	OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x));
 	x.bytes[3] = (uint8_t)(x.bytes[3] + 9);
 	{
 		char text[IP_STR_MAX];
 
 		ip_str(&x, text);
-		assert_int_equal(addr_get(&b, P, text, IPAM_ENDPOINT, NULL),
-				 -EADDRINUSE);
+		assert_int_equal(
+			host_addr_get(&b, P, text, IPAM_ENDPOINT, NULL),
+			-EADDRINUSE);
 		assert_true(says_error("host a"));
-		OK(addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
+		OK(host_addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
 	}
 	assert_int_equal(keys_of("addr/"), 1);
-	assert_int_equal(addr_get(&b, P, "10.9.0.1", IPAM_ENDPOINT, NULL),
+	assert_int_equal(host_addr_get(&b, P, "10.9.0.1", IPAM_ENDPOINT, NULL),
 			 -EINVAL);
-	OK(addr_put(&a, P, &far));
+	OK(host_addr_put(&a, P, &far));
 	assert_true(TEST_WITHIN_S(5, keys_of("addr/") == 0));
-	OK(addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL));
+	OK(host_addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL));
 	host_close(&a);
 	host_close(&b);
 }
@@ -195,30 +199,30 @@ static void without_etcd_it_goes_on_in_its_blocks(void **state)
 	UP();
 	host_open(&a, "a");
 	host_open(&b, "b");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(pool_get(&b, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&b, "10.1.0.0/16", NULL, NULL));
 	take_n(&a, P, 3);
 	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 2));
-	kill(box.one.pid[0], SIGSTOP);
+	kill(blocks_box.one.pid[0], SIGSTOP);
 	take_n(&a, P, 3);
-	assert_int_not_equal(addr_get(&a, P, "10.1.200.9", IPAM_ENDPOINT, NULL),
-			     0);
+	assert_int_not_equal(
+		host_addr_get(&a, P, "10.1.200.9", IPAM_ENDPOINT, NULL), 0);
 	assert_true(says_error("etcd"));
-	assert_int_not_equal(pool_get(&a, "10.7.0.0/16", NULL, NULL), 0);
+	assert_int_not_equal(host_pool_get(&a, "10.7.0.0/16", NULL, NULL), 0);
 	host_close(&a);
 	host_open(&a, "a"); /* what it has it knows by itself */
 	take_n(&a, P, 50);
 	take_n(&b, P, 10);
 	for (int i = 0; i < 10; i++) /* to the end of its block */
-		if (addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) < 0)
+		if (host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) < 0)
 			break;
 		else
 			seen_add(&x);
 	assert_true(says_error("etcd"));
 	assert_true(TEST_WITHIN_S(5, says(&a, "etcd")));
-	kill(box.one.pid[0], SIGCONT);
-	assert_true(TEST_WITHIN_S(9, addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) ==
-					     0));
+	kill(blocks_box.one.pid[0], SIGCONT);
+	assert_true(TEST_WITHIN_S(
+		9, host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) == 0));
 	seen_add(&x);
 	assert_true(TEST_WITHIN_S(5, !says(&a, "etcd")));
 	assert_int_equal(keys_of("block/"), 3);
@@ -241,11 +245,11 @@ static void a_small_pool_is_used_up(void **state)
 	UP();
 	host_open(&h[0], "a");
 	host_open(&h[1], "b");
-	OK(pool_get(&h[0], "10.1.0.0/28", NULL, NULL));
-	OK(pool_get(&h[1], "10.1.0.0/28", NULL, NULL));
-	OK(addr_get(&h[1], S, "10.1.0.1", IPAM_GATEWAY, &a));
+	OK(host_pool_get(&h[0], "10.1.0.0/28", NULL, NULL));
+	OK(host_pool_get(&h[1], "10.1.0.0/28", NULL, NULL));
+	OK(host_addr_get(&h[1], S, "10.1.0.1", IPAM_GATEWAY, &a));
 	for (;; n++) {
-		r = addr_get(&h[n % 2], S, NULL, IPAM_ENDPOINT, &a);
+		r = host_addr_get(&h[n % 2], S, NULL, IPAM_ENDPOINT, &a);
 		if (r < 0)
 			break;
 		seen_add(&a);
@@ -256,9 +260,9 @@ static void a_small_pool_is_used_up(void **state)
 	assert_true(says_error("full"));
 	assert_int_equal(n, 13); /* 16, but network, broadcast and gateway */
 	/* what one gives back the other gets */
-	OK(addr_put(&h[1], S, &b));
+	OK(host_addr_put(&h[1], S, &b));
 	assert_true(TEST_WITHIN_S(
-		15, addr_get(&h[0], S, NULL, IPAM_ENDPOINT, &a) == 0));
+		15, host_addr_get(&h[0], S, NULL, IPAM_ENDPOINT, &a) == 0));
 	assert_true(ip_equal(&a, &b));
 	host_close(&h[0]);
 	host_close(&h[1]);
@@ -271,16 +275,16 @@ static void an_unused_block_goes_back_but_one(void **state)
 
 	UP();
 	host_open(&a, "a");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	for (int i = 0; i < 70; i++)
-		OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
+		OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
 	assert_int_equal(keys_of("block/"), 2);
 	for (int i = 0; i < 70; i++)
-		OK(addr_put(&a, P, &x[i]));
+		OK(host_addr_put(&a, P, &x[i]));
 	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
 	host_close(&a);
 	host_open(&a, "a");
-	OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL));
+	OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL));
 	assert_int_equal(keys_of("block/"), 1);
 	host_close(&a);
 }
@@ -294,12 +298,13 @@ static void a_host_that_is_gone_for_ever(void **state)
 	UP();
 	host_open(&a, "a");
 	host_open(&c, "c");
-	OK(pool_get(&c, "10.1.0.0/28", NULL, NULL));
-	OK(pool_get(&a, "10.1.0.0/28", NULL, NULL));
+	OK(host_pool_get(&c, "10.1.0.0/28", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/28", NULL, NULL));
 	for (int i = 0; i < 13; i++)
-		OK(addr_get(&c, S, NULL, IPAM_ENDPOINT, NULL));
-	OK(addr_get(&a, S, NULL, IPAM_ENDPOINT, NULL));
-	assert_int_equal(addr_get(&a, S, NULL, IPAM_ENDPOINT, NULL), -ENOSPC);
+		OK(host_addr_get(&c, S, NULL, IPAM_ENDPOINT, NULL));
+	OK(host_addr_get(&a, S, NULL, IPAM_ENDPOINT, NULL));
+	assert_int_equal(host_addr_get(&a, S, NULL, IPAM_ENDPOINT, NULL),
+			 -ENOSPC);
 	host_close(&c);
 	assert_int_equal(
 		ipam_forget_node(a.core, "a", false, count_line, &lines, NULL),
@@ -314,7 +319,7 @@ static void a_host_that_is_gone_for_ever(void **state)
 		1);
 	assert_int_equal(keys_of("member/"), 1);
 	assert_int_equal(keys_of("block/"), 1);
-	OK(addr_get(&a, S, NULL, IPAM_ENDPOINT, &x));
+	OK(host_addr_get(&a, S, NULL, IPAM_ENDPOINT, &x));
 	/* It was not: what is free is its own again, of the other it is told. */
 	host_open(&c, "c");
 	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 14));
@@ -331,9 +336,10 @@ static void two_machines_of_one_name(void **state)
 
 	UP();
 	host_open(&a, "a");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	assert_int_equal(host_begin(&twin, "a", "other"), 0);
-	assert_int_equal(pool_get(&twin, "10.1.0.0/16", NULL, NULL), -EEXIST);
+	assert_int_equal(host_pool_get(&twin, "10.1.0.0/16", NULL, NULL),
+			 -EEXIST);
 	assert_true(says_error("--node"));
 	host_close(&twin);
 	host_close(&a);
@@ -355,7 +361,7 @@ static void what_makes_no_sense_is_refused(void **state)
 	assert_int_equal(ipam_pool_request(a.core, &q, id, &p, &g, &seq, &err),
 			 -EINVAL);
 	assert_non_null(strstr(err.msg, "--subnet"));
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	assert_int_equal(ip_prefix_parse("10.1.0.0/16", &q.pool, NULL), 0);
 	q.cluster = false;
 	q.space = IPAM_SPACE_GLOBAL;
@@ -377,28 +383,29 @@ static int life(char **argv)
 	struct host a;
 	int r;
 
-	snprintf(box.cluster, sizeof(box.cluster), "%s", argv[0]);
-	snprintf(box.dir, sizeof(box.dir), "%s", argv[1]);
-	box.one = (struct etcd_servers){ .n = 1,
-					 .port = (unsigned int)atoi(argv[2]) };
+	snprintf(blocks_box.cluster, sizeof(blocks_box.cluster), "%s", argv[0]);
+	snprintf(blocks_box.dir, sizeof(blocks_box.dir), "%s", argv[1]);
+	blocks_box.one =
+		(struct etcd_servers){ .n = 1,
+				       .port = (unsigned int)atoi(argv[2]) };
 	if (host_begin(&a, "a", "m") < 0)
 		return 2;
-	r = pool_get(&a, "10.1.0.0/26", NULL, NULL);
+	r = host_pool_get(&a, "10.1.0.0/26", NULL, NULL);
 	if (r < 0)
-		r = pool_get(&a, "10.1.0.0/26", NULL, NULL);
+		r = host_pool_get(&a, "10.1.0.0/26", NULL, NULL);
 	if (r == 0)
-		(void)addr_get(&a, D, "10.1.0.1", IPAM_GATEWAY, NULL);
+		(void)host_addr_get(&a, D, "10.1.0.1", IPAM_GATEWAY, NULL);
 	for (int i = 0; r == 0 && i < 6; i++) {
-		r = addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]);
+		r = host_addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]);
 		if (r < 0)
-			r = addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]);
+			r = host_addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]);
 	}
-	(void)addr_get(&a, D, "10.1.0.50", IPAM_ENDPOINT, &got[6]);
+	(void)host_addr_get(&a, D, "10.1.0.50", IPAM_ENDPOINT, &got[6]);
 	for (int i = 2; r == 0 && i < 7; i++)
-		r = addr_put(&a, D, &got[i]);
+		r = host_addr_put(&a, D, &got[i]);
 	poll(NULL, 0, 500); /* the rest of its blocks go back */
 	if (getenv("LEAVE"))
-		r = pool_put(&a, D);
+		r = host_pool_put(&a, D);
 	poll(NULL, 0, 100);
 	host_close(&a);
 	return r != 0;
@@ -410,14 +417,14 @@ static int life_of(const char *plan)
 	int status = -1;
 	pid_t pid;
 
-	snprintf(port, sizeof(port), "%u", box.one.port);
+	snprintf(port, sizeof(port), "%u", blocks_box.one.port);
 	pid = fork();
 	if (pid == 0) {
 		setenv("BERTH_FP", plan, 1);
 		if (strstr(plan, "leave") || strstr(plan, "left"))
 			setenv("LEAVE", "1", 1);
-		execl("/proc/self/exe", "test", "life", box.cluster, box.dir,
-		      port, NULL);
+		execl("/proc/self/exe", "test", "life", blocks_box.cluster,
+		      blocks_box.dir, port, NULL);
 		_exit(127);
 	}
 	waitpid(pid, &status, 0);
@@ -459,21 +466,21 @@ static void step_row(void **state)
 
 	UP();
 	host_open(&b, "b");
-	OK(pool_get(&b, "10.1.0.0/26", NULL, NULL));
+	OK(host_pool_get(&b, "10.1.0.0/26", NULL, NULL));
 	assert_int_equal(life_of(row->plan), row->end);
 	/* The other takes all it gets while this one is away. */
-	while (addr_get(&b, D, NULL, IPAM_ENDPOINT, &x) == 0)
+	while (host_addr_get(&b, D, NULL, IPAM_ENDPOINT, &x) == 0)
 		seen_add(&x);
 	assert_true(says_error("full"));
 	host_open(&a, "a");
 	see_all(&a);
-	while (addr_get(&a, D, NULL, IPAM_ENDPOINT, &x) == 0)
+	while (host_addr_get(&a, D, NULL, IPAM_ENDPOINT, &x) == 0)
 		seen_add(&x);
 	assert_false(says(&a, "by now"));
 	assert_false(says(&b, "by now"));
-	OK(pool_put(&a, D));
-	OK(pool_put(&a, D));
-	OK(pool_put(&b, D));
+	OK(host_pool_put(&a, D));
+	OK(host_pool_put(&a, D));
+	OK(host_pool_put(&b, D));
 	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
 	host_close(&a);
 	host_close(&b);
@@ -503,7 +510,7 @@ int main(int argc, char **argv)
 		tests[n++] = by_hand[i];
 	n += TEST_ROWS(tests + n, step_rows, step_row);
 	for (size_t i = 0; i < n; i++)
-		tests[i].setup_func = box_test_up;
+		tests[i].setup_func = blocks_test_up;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, box_up, box_down);
+	return cmocka_run_group_tests(tests, blocks_up, blocks_down);
 }

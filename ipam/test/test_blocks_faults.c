@@ -52,8 +52,8 @@ static void the_clock_is_set_back(void **state)
 	wall_ahead_s = 0;
 	host_open(&b, "b");
 	wall_ahead_s = 3600;
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(pool_get(&b, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&b, "10.1.0.0/16", NULL, NULL));
 	poll(NULL, 0, 100); /* until it waits */
 	wall_ahead_s = 0;
 	assert_int_equal(
@@ -101,7 +101,7 @@ static void a_request_has_its_time(void **state)
 	a.config.cluster.limit_ms = 800;
 	assert_int_equal(host_start(&a), 0);
 	start = now_ms();
-	assert_int_not_equal(pool_get(&a, "10.1.0.0/16", NULL, NULL), 0);
+	assert_int_not_equal(host_pool_get(&a, "10.1.0.0/16", NULL, NULL), 0);
 	assert_true(says_error("etcd does not answer"));
 	assert_true(now_ms() - start < 2000);
 	host_close(&a);
@@ -200,7 +200,7 @@ static void *late_serve(void *arg)
 
 	(void)arg;
 	while ((from = accept(late.fd, NULL, NULL)) >= 0) {
-		to = connect_to(box.one.port);
+		to = connect_to(blocks_box.one.port);
 		if (to >= 0) {
 			relay(from, to);
 			close(to);
@@ -220,7 +220,7 @@ static void late_arm(void)
 /* What it kept reaches etcd now. */
 static void late_send(void)
 {
-	int fd = connect_to(box.one.port);
+	int fd = connect_to(blocks_box.one.port);
 	char answer[4096];
 
 	assert_true(late.len > 0);
@@ -248,13 +248,13 @@ static void a_member_that_is_late(void **state)
 	assert_int_equal(pthread_create(&late.thread, NULL, late_serve, NULL),
 			 0);
 	assert_int_equal(host_start(&a), 0);
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	for (int i = 0; i < 70; i++)
-		OK(addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
+		OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
 	assert_int_equal(keys_of("block/"), 2);
 	late_arm();
 	for (int i = 0; i < 70; i++)
-		OK(addr_put(&a, P, &x[i]));
+		OK(host_addr_put(&a, P, &x[i]));
 	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
 	take_n(&a, P, 126);
 	assert_int_equal(keys_of("block/"), 2);
@@ -271,12 +271,12 @@ static void a_member_that_is_late(void **state)
 
 static void etcd_stops(void)
 {
-	kill(box.one.pid[0], SIGSTOP);
+	kill(blocks_box.one.pid[0], SIGSTOP);
 }
 
 static void etcd_goes_on(void)
 {
-	kill(box.one.pid[0], SIGCONT);
+	kill(blocks_box.one.pid[0], SIGCONT);
 }
 
 /* Its container is restarted. */
@@ -288,12 +288,12 @@ static void a_claim_stays_while_etcd_is_away(void **state)
 
 	UP();
 	host_open(&a, "a");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &x));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &x));
 	etcd_stops();
-	OK(addr_put(&a, P, &x));
+	OK(host_addr_put(&a, P, &x));
 	poll(NULL, 0, 100); /* until it is to be given back */
-	r = addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, NULL);
+	r = host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, NULL);
 	etcd_goes_on();
 	OK(r);
 	assert_int_equal(keys_of("addr/"), 1);
@@ -309,15 +309,15 @@ static void what_is_claimed_is_on_record(void **state)
 
 	UP();
 	host_open(&a, "a");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(addr_get(&a, P, "10.1.0.63", IPAM_GATEWAY, &x));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_addr_get(&a, P, "10.1.0.63", IPAM_GATEWAY, &x));
 	seen_add(&x);
 	take_n(&a, P, 1);
 	etcd_stops();
 	host_close(&a);
 	host_open(&a, "a");
 	take_n(&a, P, 61);
-	r = addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL);
+	r = host_addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL);
 	etcd_goes_on();
 	assert_int_not_equal(r, 0);
 	host_close(&a);
@@ -334,8 +334,8 @@ static void the_next_network_has_another_range(void **state)
 	UP();
 	host_open(&a, "a");
 	for (int i = 0; i < 60; i++) {
-		OK(pool_get(&a, "10.1.0.0/16", ranges[i % 2], id));
-		OK(pool_put(&a, id));
+		OK(host_pool_get(&a, "10.1.0.0/16", ranges[i % 2], id));
+		OK(host_pool_put(&a, id));
 	}
 	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
 	host_close(&a);
@@ -362,18 +362,18 @@ static void a_host_is_back_and_has_an_heir(void **state)
 	UP();
 	host_open(&a, "a");
 	host_open(&c, "c");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(pool_get(&c, "10.1.0.0/16", NULL, NULL));
-	OK(addr_get(&c, P, NULL, IPAM_ENDPOINT, &x));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&c, "10.1.0.0/16", NULL, NULL));
+	OK(host_addr_get(&c, P, NULL, IPAM_ENDPOINT, &x));
 	ip_str(&x, text);
 	host_close(&c);
 	give_up(&a, "c");
-	OK(addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
+	OK(host_addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
 	seen_add(&x);
 	host_open(&c, "c");
 	assert_true(TEST_WITHIN_S(5, says(&c, "is host a's by now")));
 	assert_false(says(&a, "by now"));
-	OK(addr_put(&c, P, &x));
+	OK(host_addr_put(&c, P, &x));
 	assert_true(TEST_WITHIN_S(5, !says(&c, "by now")));
 	take_n(&c, P, 80);
 	assert_int_equal(keys_of("addr/"), 1);
@@ -392,15 +392,15 @@ static void a_host_that_was_not_gone_joins_at_once(void **state)
 	host_config(&c, "c", "m");
 	c.config.cluster.relist_ms = 60000;
 	assert_int_equal(host_start(&c), 0);
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
-	OK(pool_get(&c, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&c, "10.1.0.0/16", NULL, NULL));
 	take_n(&c, P, 62);
 	give_up(&a, "c");
-	while (addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) == 0)
+	while (host_addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) == 0)
 		seen_add(&x);
 	assert_true(says_error("was removed from pool"));
-	assert_true(TEST_WITHIN_S(5, addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) ==
-					     0));
+	assert_true(TEST_WITHIN_S(
+		5, host_addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) == 0));
 	seen_add(&x);
 	assert_int_equal(keys_of("member/"), 2);
 	host_close(&a);
@@ -421,7 +421,7 @@ static void one_pool_is_shared_or_not(void **state)
 
 	UP();
 	host_open(&a, "a");
-	OK(pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	assert_int_equal(ip_prefix_parse("10.1.0.0/16", &q.pool, NULL), 0);
 	assert_int_equal(ip_prefix_parse("10.1.4.0/24", &q.sub, NULL), 0);
 	assert_int_equal(ipam_pool_request(a.core, &q, id, &p, &g, &seq, &err),
@@ -441,12 +441,12 @@ static void three_hosts_of_a_very_small_pool(void **state)
 	UP();
 	for (int i = 0; i < 3; i++) {
 		host_open(&h[i], (const char *[]){ "a", "b", "c" }[i]);
-		OK(pool_get(&h[i], "10.1.0.0/29", NULL, NULL));
-		OK(addr_get(&h[i], S, "10.1.0.1", IPAM_GATEWAY, &x));
+		OK(host_pool_get(&h[i], "10.1.0.0/29", NULL, NULL));
+		OK(host_addr_get(&h[i], S, "10.1.0.1", IPAM_GATEWAY, &x));
 	}
 	seen_add(&x);
 	while (fails < 3) {
-		int r = addr_get(&h[n % 3], S, NULL, IPAM_ENDPOINT, &x);
+		int r = host_addr_get(&h[n % 3], S, NULL, IPAM_ENDPOINT, &x);
 
 		n++;
 		fails = r < 0 ? fails + 1 : 0;
@@ -456,10 +456,11 @@ static void three_hosts_of_a_very_small_pool(void **state)
 	assert_true(says_error("full"));
 	assert_int_equal(seen->n, 6);
 	/* who has it is known: no wait, and no other host's */
-	assert_int_equal(addr_get(&h[0], S, "10.1.0.1", IPAM_ENDPOINT, NULL),
-			 -EADDRINUSE);
+	assert_int_equal(
+		host_addr_get(&h[0], S, "10.1.0.1", IPAM_ENDPOINT, NULL),
+		-EADDRINUSE);
 	for (int i = 0; i < 3; i++)
-		OK(pool_put(&h[i], S));
+		OK(host_pool_put(&h[i], S));
 	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
 	for (int i = 0; i < 3; i++)
 		host_close(&h[i]);
@@ -468,7 +469,7 @@ static void three_hosts_of_a_very_small_pool(void **state)
 static int test_up(void **state)
 {
 	wall_ahead_s = 0;
-	return box_test_up(state);
+	return blocks_test_up(state);
 }
 
 int main(void)
@@ -489,5 +490,5 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tests[i].setup_func = test_up;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, box_up, box_down);
+	return cmocka_run_group_tests(tests, blocks_up, blocks_down);
 }
