@@ -82,6 +82,8 @@ struct dp_network {
 	bool internal;                 /* nothing leaves, nothing comes in */
 	bool icc;                      /* containers may talk to each other */
 	bool guard;                    /* source guard on each port */
+	bool no_ct; /* conntrack is spared what passes from port to port:
+			 * with icc alone, on a bridge of our own */
 	char trusted[DP_TRUSTED_MAX][IFNAMSIZ]; /* interfaces that may reach
 			* published container ports directly; "" ends the list */
 	struct dp_policy policy; /* who may reach published ports; not none:

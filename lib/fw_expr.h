@@ -61,6 +61,7 @@ enum fw_kind {
 	FW_KIND_REJECT,
 	FW_KIND_LIMIT,
 	FW_KIND_METER,
+	FW_KIND_NOTRACK,
 	FW_KIND_MAX,
 };
 
@@ -205,6 +206,8 @@ struct fw_expr {
 #define FW_DNAT(fam, addr, port) FW_NAT(NFT_NAT_DNAT, fam, addr, port, 0)
 #define FW_SNAT(fam, addr) FW_NAT(NFT_NAT_SNAT, fam, addr, FW_NO_REG, 0)
 #define FW_MASQ { .kind = FW_KIND_MASQ }
+/* Conntrack leaves the packet alone; before its hook (priority -200). */
+#define FW_NOTRACK { .kind = FW_KIND_NOTRACK }
 /* Copy the packet to the gateway in slot @addr, out of the interface whose
  * index is in slot @dev.  The kernel has it for ip, ip6 and netdev tables, not
  * for inet and bridge. */

@@ -209,6 +209,7 @@ static const struct {
 	[FW_KIND_DUP] = { "dup", fill_dup },
 	[FW_KIND_REJECT] = { "reject", fill_reject },
 	[FW_KIND_LIMIT] = { "limit", fill_limit },
+	[FW_KIND_NOTRACK] = { "notrack", fill_nothing },
 	[FW_KIND_METER] = { "dynset", fill_nothing }, /* fill_meter() */
 };
 

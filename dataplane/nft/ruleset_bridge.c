@@ -74,6 +74,15 @@ static const struct chain_rule forward[] = {
 	{ NULL, NULL },
 };
 
+/*
+ * From port to port nothing is translated, and with bridge netfilter conntrack
+ * would see each frame.  Not by the MAC: a frame to the port's own device is
+ * routed as one to the bridge is, and both are pkttype host.
+ */
+/* meta pkttype other iifname @no-ct notrack */
+static const struct fw_expr guard_no_ct[] = {
+	PKTTYPE(PACKET_OTHERHOST), IIF_IN("no-ct"), FW_NOTRACK, FW_END,
+};
 /* iifname . ether saddr != @mac counter drop */
 static const struct fw_expr guard_1[] = {
 	FW_META(0, NFT_META_IIFNAME), FW_ETHER_SADDR(4),
@@ -97,6 +106,7 @@ static const struct fw_expr guard_5[] = {
 };
 
 static const struct chain_rule guard[] = {
+	{ guard_no_ct, NULL },
 	{ guard_1, "guard: mac" },
 	{ guard_2, NULL },
 	{ guard_3, NULL },

@@ -192,6 +192,8 @@ void elems_port(const struct dp_network *net, const struct dp_port *port,
 	name(&c, SET_PORTS, port->ifname);
 	if (!net->icc)
 		name(&c, SET_APART, port->ifname);
+	if (net->no_ct)
+		name(&c, SET_NO_CT, port->ifname);
 	if (!net->guard)
 		return;
 	name(&c, SET_GUARDED, port->ifname);

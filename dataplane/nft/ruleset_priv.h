@@ -61,6 +61,7 @@ enum set_id {
 	SET_WITHIN,
 	SET_STOP,
 	/* bridge */
+	SET_NO_CT,
 	SET_GUARDED,
 	SET_PORTS4,
 	SET_PORTS6,
@@ -72,7 +73,7 @@ enum set_id {
 	SET_FROM6,
 	SET_TARGET6,
 	SET_MAX,
-	SET_BRIDGE_FIRST = SET_GUARDED,
+	SET_BRIDGE_FIRST = SET_NO_CT,
 };
 
 extern const struct fw_set ruleset_sets[SET_MAX];

@@ -172,6 +172,7 @@ const struct fw_set ruleset_sets[SET_MAX] = {
 	[SET_FRIENDS] = NAMES("friends"),
 	[SET_WITHIN] = PAIRS("within"),
 	[SET_STOP] = { .name = "stop", .key_type = TYPE_NFPROTO, .key_len = 1 },
+	[SET_NO_CT] = NAMES("no-ct"),
 	[SET_GUARDED] = NAMES("guarded"),
 	[SET_PORTS4] = NAMES("ports4"),
 	[SET_PORTS6] = NAMES("ports6"),

@@ -61,6 +61,7 @@ static inline struct dp_network network(const char *id, const char *bridge,
 	struct dp_network net = { .masquerade4 = true,
 				  .masquerade6 = true,
 				  .icc = true,
+				  .no_ct = true,
 				  .guard = true };
 	char buf[64];
 

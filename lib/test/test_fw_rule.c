@@ -205,6 +205,7 @@ static const struct row rows[] = {
 	  .exprs = { FW_L4PROTO(6), FW_IMM(0, ip4, 4), FW_IMM16(4, 80),
 		     FW_DNAT(NFPROTO_IPV4, 0, 4), FW_END } },
 	{ "masquerade", .base = SRCNAT, .exprs = { FW_MASQ, FW_END } },
+	{ "notrack", .exprs = { FW_NOTRACK, FW_END } },
 	{ "dup to 10.9.0.2 device \"lo\"", .family = NFPROTO_IPV4,
 	  .exprs = { FW_IMM(0, ip4, 4), FW_IMM(4, &dev, 4), FW_DUP(0, 4),
 		     FW_END } },

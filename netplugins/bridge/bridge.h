@@ -139,6 +139,7 @@ extern const struct opt_field bridge_endpoint_options[];
 struct bridge_kind {
 	const char *driver; /* "berth-bridge" */
 	const char *prefix; /* of bridges' names: two characters */
+	bool no_ct;         /* dp_network's */
 };
 
 struct bridge_network {

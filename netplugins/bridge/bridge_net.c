@@ -311,6 +311,7 @@ static int tell_dataplane(struct bridge_network *br, bool fresh,
 		.internal = net->internal,
 		.icc = o->icc,
 		.guard = o->guard,
+		.no_ct = br->kind->no_ct,
 		.policy = br->policy,
 	};
 

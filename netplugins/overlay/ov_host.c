@@ -12,6 +12,7 @@
 const struct bridge_kind overlay_kind = {
 	.driver = OVERLAY_DRIVER,
 	.prefix = "bo",
+	.no_ct = true,
 };
 
 /* ---- open, close ---------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "netplugins/overlay/overlay.h"
 
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
@@ -157,6 +158,10 @@ static const struct rule inet_rules[] = {
 
 static const struct rule bridge_rules[] = {
 	{ "prerouting", NULL, { IIF_IN("wires"), FW_GOTO("in"), FW_END } },
+	/* as dp_network.no_ct: what a container sends on */
+	{ "in", NULL,
+	  { FW_META(0, NFT_META_PKTTYPE), FW_EQ8(0, PACKET_OTHERHOST),
+	    FW_NOTRACK, FW_END } },
 	{ "in", "the gateway's MAC",
 	  { IIF, FW_ETHER_SADDR(4), FW_LOOKUP(0, "gate-mac"), DROP } },
 	/* most frames are IPv4's, and done after three rules */
