@@ -42,7 +42,11 @@ int guard_ingress(struct __sk_buff *skb)
 	r = guard_in(skb, p);
 	if (!r && p->flags & GUARD_RATED && rate_out(skb, index))
 		r = guard_drop(GUARD_DROP_RATE);
-	return r ? drop(skb, TRACE_GUARD_IN, r) : TC_ACT_UNSPEC;
+	if (r)
+		return drop(skb, TRACE_GUARD_IN, r);
+	if (p->flags & GUARD_SOURCE)
+		skb->priority = GUARD_SEEN;
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")

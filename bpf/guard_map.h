@@ -21,6 +21,10 @@
  */
 #define GUARD_STAMP 0x62747000u
 
+/* ... and of what guard_ingress found right, on its way to the rules of the bridge
+ * that look at the same again: they clear it. */
+#define GUARD_SEEN 0x62747001u
+
 enum guard_flags {
 	GUARD_SOURCE = 1 << 0,    /* only from its own MAC and addresses */
 	GUARD_APART = 1 << 1,     /* not to and from others of its network */

@@ -11,7 +11,10 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/netfilter_bridge.h>
+#include <linux/types.h>
 #include <netinet/in.h>
+
+#include "bpf/guard_map.h"
 
 #define DROP            FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
 #define ACCEPT          FW_VERDICT(NF_ACCEPT), FW_END
@@ -83,6 +86,12 @@ static const struct chain_rule forward[] = {
 static const struct fw_expr guard_no_ct[] = {
 	PKTTYPE(PACKET_OTHERHOST), IIF_IN("no-ct"), FW_NOTRACK, FW_END,
 };
+/* The program at the port has looked at all that follows. */
+/* meta priority 6274:7001 meta priority set none accept */
+static const struct fw_expr guard_seen[] = {
+	FW_META(0, NFT_META_PRIORITY), FW_EQ32(0, GUARD_SEEN), FW_IMM32(0, 0u),
+	FW_META_SET(NFT_META_PRIORITY, 0), ACCEPT,
+};
 /* iifname . ether saddr != @mac counter drop */
 static const struct fw_expr guard_1[] = {
 	FW_META(0, NFT_META_IIFNAME), FW_ETHER_SADDR(4),
@@ -107,6 +116,7 @@ static const struct fw_expr guard_5[] = {
 
 static const struct chain_rule guard[] = {
 	{ guard_no_ct, NULL },
+	{ guard_seen, NULL },
 	{ guard_1, "guard: mac" },
 	{ guard_2, NULL },
 	{ guard_3, NULL },

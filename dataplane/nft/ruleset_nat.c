@@ -26,6 +26,10 @@ static const struct fw_expr wire_2[] = {
 static const struct fw_expr wire_3[] = {
 	FW_IS_IP4, FW_NH(0, 12, 1), FW_EQ(0, net127, 1), DROP,
 };
+/* meta nfproto ipv4 accept */
+static const struct fw_expr wire_ip4[] = {
+	FW_IS_IP4, ACCEPT,
+};
 /* ip6 daddr ::1 counter drop */
 static const struct fw_expr wire_4[] = {
 	FW_IS_IP6, FW_IP6_DADDR(0), FW_EQ(0, loopback6, 16), DROP,
@@ -47,6 +51,7 @@ static const struct chain_rule wire[] = {
 	{ wire_1, NULL },
 	{ wire_2, "loopback from a wire" },
 	{ wire_3, "loopback from a wire" },
+	{ wire_ip4, NULL },
 	{ wire_4, "loopback from a wire" },
 	{ wire_5, "loopback from a wire" },
 	{ wire_6, "loopback from a wire" },

@@ -375,6 +375,9 @@ static void sends(void **state)
 	ctx.ifindex = (__u32)index_of[row->port];
 	assert_int_equal(run(pin_of(row->port, "in"), &ctx, row->frame),
 			 row->want);
+	if (row->want == PASS)
+		assert_int_equal(ctx.priority,
+				 row->port == LOOSE ? 0 : GUARD_SEEN);
 }
 
 static void reaches(void **state)
