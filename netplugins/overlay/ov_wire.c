@@ -36,7 +36,6 @@ static const struct fw_table bridge = { NFPROTO_BRIDGE, TABLE };
 enum set_id {
 	/* inet; a VNI is shown as an address: 0.16.1.0 is 4097 */
 	SET_VNIS,
-	SET_KNOWN_VNIS,
 	SET_SECRET,
 	SET_HOSTS4,
 	SET_HOSTS6,
@@ -54,10 +53,10 @@ enum set_id {
 };
 
 static const struct fw_set sets[SET_MAX] = {
-	[SET_VNIS] = { .name = "vnis", .key_type = FW_TYPE_IPV4, .key_len = 4 },
-	[SET_KNOWN_VNIS] = { .name = "known-vnis",
-			     .key_type = FW_TYPE_IPV4,
-			     .key_len = 4 },
+	[SET_VNIS] = { .name = "vnis",
+		       .key_type = FW_TYPE_IPV4,
+		       .key_len = 4,
+		       .verdict_map = true },
 	[SET_SECRET] = { .name = "encrypted",
 			 .key_type = FW_TYPE_IPV4,
 			 .key_len = 4 },
@@ -99,9 +98,15 @@ static const struct fw_set sets[SET_MAX] = {
 
 /* ---- rules -------------------------------------------------------------------- */
 
-#define DROP       FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
-#define IIF_IN(s)  FW_META(0, NFT_META_IIFNAME), FW_LOOKUP(0, s)
-#define OIF_IN(s)  FW_META(0, NFT_META_OIFNAME), FW_LOOKUP(0, s)
+#define DROP FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
+/* most frames are not a wire's: that is seen by three bytes, without a lookup */
+#define WIRE(k, s) FW_META(0, k), FW_EQ(0, wire_prefix, 3), FW_LOOKUP(0, s)
+#define IIF_IN(s)  WIRE(NFT_META_IIFNAME, s)
+#define OIF_IN(s)  WIRE(NFT_META_OIFNAME, s)
+/* ... nor a gateway's */
+#define GATE_MAC(k)                                                     \
+	FW_LL(0, 6, 3), FW_EQ(0, gate_prefix, 3), k, FW_ETHER_SADDR(4), \
+		FW_LOOKUP(0, "gate-mac")
 #define IIF        FW_META(0, NFT_META_IIFNAME)
 #define OIF        FW_META(0, NFT_META_OIFNAME)
 #define VNI        FW_TH(0, 12, 4) /* and the byte that must be 0 */
@@ -114,6 +119,9 @@ static const struct fw_set sets[SET_MAX] = {
 #define RETURN FW_VERDICT(NFT_RETURN), FW_END
 
 static const uint8_t group_bit[1] = { 1 };
+/* of a wire's name, of a gateway's MAC (ov_net.c) */
+static const uint8_t wire_prefix[3] = { 'b', 'x', '-' };
+static const uint8_t gate_prefix[3] = { 0x02, 0x76, 0x78 };
 
 struct rule {
 	const char *chain, *comment;
@@ -135,20 +143,23 @@ static const struct rule inet_rules[] = {
 	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
 	    VNI, FW_LOOKUP(0, "encrypted"), FW_NOT_OIFNAME(OV_WG_LINK),
 	    DROP } },
-	{ "vxlan", NULL, { VNI, FW_LOOKUP_NOT(0, "vnis"), RETURN } },
-	{ "vxlan", "in clear",
-	  { VNI, FW_LOOKUP(0, "encrypted"), FW_NOT_IIFNAME(OV_WG_LINK),
-	    DROP } },
-	{ "vxlan", "not of an encrypted network",
-	  { VNI, FW_LOOKUP_NOT(0, "encrypted"), FW_IIFNAME(OV_WG_LINK),
-	    DROP } },
-	{ "vxlan", NULL, { VNI, FW_LOOKUP(0, "known-vnis"), FW_GOTO("known"),
-			   FW_END } },
-	{ "vxlan", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1),
+	/* each packet comes here: one lookup, and one of its sender */
+	{ "vxlan", NULL, { VNI, FW_VMAP(0, "vnis"), FW_END } },
+	{ "clear", "not of an encrypted network",
+	  { FW_IIFNAME(OV_WG_LINK), DROP } },
+	{ "clear", NULL, { FW_GOTO("hosts"), FW_END } },
+	{ "clear-known", "not of an encrypted network",
+	  { FW_IIFNAME(OV_WG_LINK), DROP } },
+	{ "clear-known", NULL, { FW_GOTO("known"), FW_END } },
+	{ "secret", "in clear", { FW_NOT_IIFNAME(OV_WG_LINK), DROP } },
+	{ "secret", NULL, { FW_GOTO("hosts"), FW_END } },
+	{ "secret-known", "in clear", { FW_NOT_IIFNAME(OV_WG_LINK), DROP } },
+	{ "secret-known", NULL, { FW_GOTO("known"), FW_END } },
+	{ "hosts", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1),
 			   FW_LOOKUP(0, "hosts4"), RETURN } },
-	{ "vxlan", NULL, { FW_IS_IP6, VNI, FW_IP6_SADDR(1),
+	{ "hosts", NULL, { FW_IS_IP6, VNI, FW_IP6_SADDR(1),
 			   FW_LOOKUP(0, "hosts6"), RETURN } },
-	{ "vxlan", "no host of the network", { DROP } },
+	{ "hosts", "no host of the network", { DROP } },
 	{ "known", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1), FAR_MAC(2),
 			   FW_LOOKUP(0, "far4"), RETURN } },
 	{ "known", NULL, { FW_IS_IP6, VNI, FW_IP6_SADDR(1), FAR_MAC(5),
@@ -163,7 +174,7 @@ static const struct rule bridge_rules[] = {
 	  { FW_META(0, NFT_META_PKTTYPE), FW_EQ8(0, PACKET_OTHERHOST),
 	    FW_NOTRACK, FW_END } },
 	{ "in", "the gateway's MAC",
-	  { IIF, FW_ETHER_SADDR(4), FW_LOOKUP(0, "gate-mac"), DROP } },
+	  { GATE_MAC(IIF), DROP } },
 	/* most frames are IPv4's, and done after three rules */
 	{ "in", "the gateway's address",
 	  { FRAME(ETH_P_IP), IIF, FW_IP4_SADDR(4), FW_LOOKUP(0, "gate4"),
@@ -190,7 +201,7 @@ static const struct rule bridge_rules[] = {
 	{ "in", "ethertype", { DROP } },
 	{ "postrouting", NULL, { OIF_IN("wires"), FW_GOTO("out"), FW_END } },
 	{ "out", "the gateway's MAC",
-	  { OIF, FW_ETHER_SADDR(4), FW_LOOKUP(0, "gate-mac"), DROP } },
+	  { GATE_MAC(OIF), DROP } },
 	{ "out", NULL,
 	  { FRAME(ETH_P_IP), FW_LL(0, 0, 1), FW_AND(0, group_bit, 1),
 	    FW_EQ8(0, 0), FW_VERDICT(NF_ACCEPT), FW_END } },
@@ -220,6 +231,11 @@ static const struct fw_chain inet_chains[] = {
 	{ .name = "postrouting", .type = "filter", .hook = NF_INET_POST_ROUTING,
 	  .priority = NF_IP_PRI_LAST },
 	{ .name = "vxlan" },
+	{ .name = "clear" },
+	{ .name = "clear-known" },
+	{ .name = "secret" },
+	{ .name = "secret-known" },
+	{ .name = "hosts" },
 	{ .name = "known" },
 };
 
@@ -295,13 +311,22 @@ static void emit(elem_fn fn, void *ctx, enum set_id id, const struct key *k)
 	fn(ctx, id, &e);
 }
 
+/* Where a packet with the network's VNI is judged. */
+static const char *chain_of(const struct overlay_network *n)
+{
+	if (n->net.encrypt)
+		return n->known ? "secret-known" : "secret";
+	return n->known ? "clear-known" : "clear";
+}
+
 static void each_host(const struct overlay_network *n, elem_fn fn, void *ctx)
 {
 	struct key k = vni_key(n->net.vni);
 
-	emit(fn, ctx, SET_VNIS, &k);
-	if (n->known)
-		emit(fn, ctx, SET_KNOWN_VNIS, &k);
+	fn(ctx, SET_VNIS,
+	   &(struct fw_elem){ .key = k.bytes,
+			      .verdict = (uint32_t)NFT_GOTO,
+			      .chain = chain_of(n) });
 	if (n->net.encrypt)
 		emit(fn, ctx, SET_SECRET, &k);
 	for (size_t i = 0; i < n->vtep_count; i++) {
