@@ -122,11 +122,18 @@ v1_lost_its_user() {
 }
 never_within 4 v1_lost_its_user
 same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]' "problems of volumes"
-# Names that users add.
+# Names that users add, to a network that berth-overlay tells of.
+start_daemon berth-overlay --underlay up1
+docker network create -d berth-overlay -o berth.peers=192.0.2.2 --subnet 10.9.0.0/24 ov >/dev/null
 start_daemon berth-dns
-api Berth.NameAdd '{"Network":"n.x","Name":"printer","Address":"10.9.0.7"}' berth-dns >/dev/null
+knows_ov() {
+	[ "$(api Berth.NameAdd '{"Network":"ov","Name":"printer","Address":"10.9.0.7"}' berth-dns |
+		jq -r '.Err // ""')" = "" ]
+}
+wait_until 10 knows_ov
 restart_daemon berth-dns
 same "$(api Berth.Names '{}' berth-dns | jq -r '.Names[0].Name')" printer "a name that a user added"
+docker network rm ov >/dev/null
 
 # A container on the LAN: its namespace is entered, and its link made there again.
 lan lan2 2

@@ -7,7 +7,7 @@ need curl
 for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
 	start_daemon "$d"
 	anon=2047 all=10239
-	[ "$d" != berth-overlay ] || anon=3071 all=14335
+	case $d in berth-overlay | berth-ipam | berth-dns) anon=3071 all=14335 ;; esac
 	status=/proc/${DAEMON_PID[$d]}/status
 	at_most "$(awk '/^RssAnon/ { print $2 }' "$status")" $anon "KiB anonymous, $d"
 	at_most "$(awk '/^VmRSS/ { print $2 }' "$status")" $all "KiB resident, $d"

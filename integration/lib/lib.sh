@@ -268,6 +268,10 @@ start_daemon() {
 
 daemon_ready() {
 	kill -0 "${DAEMON_PID[$1]}" || fail "$1 ended: see $1.log"
+	answers "$1"
+}
+
+answers() {
 	api Plugin.Activate '' "$1" | grep -q Implements
 }
 

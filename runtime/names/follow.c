@@ -318,7 +318,10 @@ void follow_problems(struct follow *f,
 		     void (*line)(void *arg, const char *text), void *arg)
 {
 	pthread_mutex_lock(&f->lock);
-	peer_problem(&f->docker, "dockerd", line, arg);
-	peer_problem(&f->overlay, "berth-overlay", line, arg);
+	/* A host that has no network here may well have no dockerd. */
+	if (f->nets.count) {
+		peer_problem(&f->docker, "dockerd", line, arg);
+		peer_problem(&f->overlay, "berth-overlay", line, arg);
+	}
 	pthread_mutex_unlock(&f->lock);
 }
