@@ -163,12 +163,14 @@ static void events(void **state)
 
 static void events_of_others(void **state)
 {
+	static const char no_id[] =
+		"{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":"
+		"{\"Attributes\":{\"container\":7}}}";
 	static const char *const none[] = {
+		no_id,
 		"{}",
 		"{\"Type\":\"container\",\"Action\":\"exec_start: x\"}",
 		"{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{}}",
-		"{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":"
-		"{\"Attributes\":{\"container\":7}}}",
 		"{\"Type\":7}",
 	};
 	struct docker_event e;
