@@ -1,7 +1,17 @@
 # One target a parser; its corpus lies beside it, crashes become files there.
-fuzzers := fuzz_dhcp fuzz_request fuzz_text fuzz_dns
-fuzzers := fuzz_request fuzz_text fuzz_etcd fuzz_dns
-FUZZ_S  ?= 60
+# One a line: two branches that add one each are merged line by line.
+fuzzers :=
+fuzzers += fuzz_dhcp
+fuzzers += fuzz_dns
+fuzzers += fuzz_etcd
+fuzzers += fuzz_request
+fuzzers += fuzz_text
+FUZZ_S ?= 60
+
+# Each that is there is run.
+ifneq ($(sort $(fuzzers)),$(sort $(notdir $(basename $(wildcard fuzz/fuzz_*.c)))))
+$(error fuzz/dir.mk does not list the targets that fuzz/ has)
+endif
 
 fuzz: | $(skel)
 	@$(MAKE) --no-print-directory CC=clang O=build-fuzz \
