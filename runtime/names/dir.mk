@@ -32,4 +32,5 @@ ar-src += runtime/names/follow_docker.c
 ar-src += runtime/names/follow_nets.c
 ar-src += runtime/names/sources.c
 tests += runtime/names/test/test_docker_names.c
+tests += runtime/names/test/test_follow.c
 tests += runtime/names/test/test_share.c

@@ -9,10 +9,8 @@
 
 #include "lib/jdec.h"
 
-#define HEAD_MS 5000
-#define LIST_MS 20000
-#define INSPECT_MS \
-	5000 /* one that is being started is held for as long as that */
+#define HEAD_MS    5000
+#define LIST_MS    15000 /* a daemon that is told to end does so within 20 s */
 #define LINE_MAX_B (1u << 20)
 
 /* {"type":["container","network"]} */
@@ -61,7 +59,7 @@ static bool is_id(const char *s)
 	return n && !s[n];
 }
 
-int docker_inspect(const char *socket, const char *id,
+int docker_inspect(const char *socket, const char *id, unsigned int ms,
 		   struct docker_container *ret, struct err *err)
 {
 	_cleanup_(json_putp) json_object *o = NULL;
@@ -73,7 +71,7 @@ int docker_inspect(const char *socket, const char *id,
 		return err_set(err, -EINVAL, "\"%.64s\" is no container's id",
 			       id);
 	snprintf(url, sizeof(url), "/containers/%s/json", id);
-	r = client_http_get(socket, url, INSPECT_MS, &o, &why);
+	r = client_http_get(socket, url, ms, &o, &why);
 	if (r == -EREMOTEIO && !strncmp(why.msg, "No such container", 17))
 		r = -ENOENT;
 	if (r < 0)

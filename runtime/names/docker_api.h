@@ -33,10 +33,10 @@ int docker_list(const char *socket, json_object **ret, struct err *err);
 /*
  * docker_inspect() - one container's names.
  *
- * Return: 0; -ENOENT: there is no such container; -ETIMEDOUT: dockerd holds it, ask
- * again later; as client_http_get(), docker_names_parse().
+ * Return: 0; -ENOENT: there is no such container; -ETIMEDOUT: dockerd holds it for
+ * longer than @ms, ask again later; as client_http_get(), docker_names_parse().
  */
-int docker_inspect(const char *socket, const char *id,
+int docker_inspect(const char *socket, const char *id, unsigned int ms,
 		   struct docker_container *ret, struct err *err);
 
 /* docker_networks() - GET /networks.  @ret: owned array. */

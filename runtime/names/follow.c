@@ -61,6 +61,7 @@ static void docker_failed(struct follow *f, const struct err *err)
 {
 	follow_note(f, &f->docker, "docker", err);
 	client_stream_close(take_ptr(f->events));
+	f->listed = false;
 	f->backoff_ms = f->backoff_ms ? 2 * f->backoff_ms : BACKOFF_MIN_MS;
 	if (f->backoff_ms > BACKOFF_MAX_MS)
 		f->backoff_ms = BACKOFF_MAX_MS;
@@ -120,19 +121,19 @@ static void docker_turn(struct follow *f)
 	f->backoff_ms = 0;
 }
 
-/* Without dockerd nobody knows who runs: what was told of them in an earlier life stays
- * for a while. */
+/* The cluster is told of all at once: until each is known, what was told of them in an
+ * earlier life stays; for a while, as dockerd may be away, or hold one. */
 static void publish_turn(struct follow *f)
 {
 	uint64_t grace = f->begin_ms + (uint64_t)f->cfg.grace_s * 1000;
 	struct err err = { 0 };
 	char quoted[256];
-	bool may = f->told || f->listed || follow_now_ms() >= grace;
+	bool all = f->told || follow_complete(f) || follow_now_ms() >= grace;
 
-	if (!may || (!f->changed && f->told))
+	if (!f->changed && (f->told || !all))
 		return;
-	if (follow_publish(f, &err) <
-	    0) /* and tried again with the next turn */
+	/* what fails is tried again with the next turn */
+	if (follow_publish(f, all, &err) < 0)
 		log_warn("op=names.publish err=%s",
 			 log_quote(quoted, sizeof(quoted), err.msg));
 }
@@ -185,7 +186,7 @@ static unsigned int until(const struct follow *f)
 	return next > now ? (unsigned int)(next - now) : 0;
 }
 
-static bool stopped(struct follow *f)
+bool follow_stopped(struct follow *f)
 {
 	bool stop;
 
@@ -200,7 +201,7 @@ static void *thread(void *arg)
 	struct follow *f = arg;
 	struct pollfd p = { .fd = f->wake, .events = POLLIN };
 
-	while (!stopped(f)) {
+	while (!follow_stopped(f)) {
 		nets_turn(f);
 		docker_turn(f);
 		publish_turn(f);
@@ -232,6 +233,8 @@ int follow_new(struct names *names, struct share *share,
 		f->cfg.relist_s = 60;
 	if (!f->cfg.grace_s)
 		f->cfg.grace_s = 60;
+	if (!f->cfg.inspect_ms)
+		f->cfg.inspect_ms = 5000;
 	f->begin_ms = follow_now_ms();
 	pthread_mutex_init(&f->lock, NULL);
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

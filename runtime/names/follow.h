@@ -19,6 +19,8 @@ struct follow_config {
 	unsigned int
 		grace_s; /* without dockerd: what was told of its containers
 				 * in an earlier life stays so long; 0: 60 */
+	unsigned int inspect_ms; /* a container that is being started is held by
+			     * dockerd for as long as this; 0: 5000 */
 	/* What answers; NULL: nobody.  As serve_nets_set(). */
 	int (*serve)(void *arg, const struct serve_net *nets, size_t count,
 		     struct err *err);

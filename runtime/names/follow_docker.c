@@ -13,7 +13,8 @@
 #include "lib/log.h"
 #include "runtime/names/follow_priv.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS     1000
+#define RETRY_MAX_MS 30000
 
 static void known_free(struct follow_known *k)
 {
@@ -68,7 +69,7 @@ int follow_due(struct follow *f, const char *id)
 	if (!k)
 		return -ENOMEM;
 	k->due = true;
-	k->retry_ms = 0;
+	k->retry_ms = k->held_ms = 0;
 	return 0;
 }
 
@@ -155,26 +156,34 @@ static bool same(const struct docker_container *a,
 	return is;
 }
 
+/* When dockerd holds it no more, an event says so. */
+static void later(struct follow_known *k)
+{
+	k->held_ms = k->held_ms ? 2 * k->held_ms : RETRY_MS;
+	if (k->held_ms > RETRY_MAX_MS)
+		k->held_ms = RETRY_MAX_MS;
+	k->retry_ms = follow_now_ms() + k->held_ms;
+}
+
 static int inspect(struct follow *f, struct follow_known *k, struct err *err)
 {
 	struct docker_container c = { .count = 0 };
 	struct err why = { 0 };
 	char quoted[256];
-	int r = docker_inspect(f->cfg.docker, k->c.id, &c, &why);
+	int r = docker_inspect(f->cfg.docker, k->c.id, f->cfg.inspect_ms, &c,
+			       &why);
 
 	if (r == -ENOENT) {
 		forget(f, k);
 		return 0;
 	}
-	if (r == -ETIMEDOUT) { /* it is being started: the others go on */
-		k->retry_ms = follow_now_ms() + RETRY_MS;
-		return 0;
-	}
-	if (r == -EREMOTEIO || r == -EBADMSG) {
-		log_warn("op=names.docker container=%.12s err=%s", k->c.id,
-			 log_quote(quoted, sizeof(quoted), why.msg));
-		k->retry_ms = follow_now_ms() + 10 * RETRY_MS;
-		return 0;
+	if (r == -EREMOTEIO || r == -EBADMSG || r == -ETIMEDOUT) {
+		if (!k->held_ms)
+			log_warn("op=names.docker container=%.12s err=%s",
+				 k->c.id,
+				 log_quote(quoted, sizeof(quoted), why.msg));
+		later(k);
+		return r == -ETIMEDOUT ? r : 0;
 	}
 	if (r < 0)
 		return err_set(err, r, "%s", why.msg);
@@ -182,22 +191,40 @@ static int inspect(struct follow *f, struct follow_known *k, struct err *err)
 	docker_names_clear(&k->c);
 	k->c = c;
 	k->due = false;
-	k->retry_ms = 0;
+	k->asked = true;
+	k->retry_ms = k->held_ms = 0;
 	return 0;
+}
+
+/* Those that were never held are asked about first.  NULL: nobody is due. */
+static struct follow_known *most_due(const struct follow *f, uint64_t now)
+{
+	struct follow_known *best = NULL;
+
+	for (struct follow_known *k = f->known; k; k = k->next)
+		if (k->due && k->retry_ms <= now &&
+		    (!best || k->retry_ms < best->retry_ms))
+			best = k;
+	return best;
 }
 
 int follow_inspect(struct follow *f, struct err *err)
 {
 	uint64_t now = follow_now_ms();
-	struct follow_known *next;
+	struct follow_known *k;
 	int r = 0;
 
-	for (struct follow_known *k = f->known; r == 0 && k; k = next) {
-		next = k->next;
-		if (k->due && k->retry_ms <= now)
-			r = inspect(f, k, err);
-	}
-	return r;
+	while (r == 0 && !follow_stopped(f) && (k = most_due(f, now)))
+		r = inspect(f, k, err);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+bool follow_complete(const struct follow *f)
+{
+	for (const struct follow_known *k = f->known; k; k = k->next)
+		if (!k->asked)
+			return false;
+	return f->listed;
 }
 
 uint64_t follow_next_ms(const struct follow *f)

@@ -161,7 +161,7 @@ static int publish_one(struct follow *f, const struct nets_one *net,
 			 err);
 }
 
-int follow_publish(struct follow *f, struct err *err)
+int follow_publish(struct follow *f, bool all, struct err *err)
 {
 	int r = 0;
 
@@ -170,6 +170,8 @@ int follow_publish(struct follow *f, struct err *err)
 	if (r < 0)
 		return r;
 	f->changed = false;
+	if (!all)
+		return 0;
 	if (f->share)
 		share_kick(f->share);
 	f->told = true;

@@ -13,10 +13,12 @@
 /* A container, as it was when it was last asked about. */
 struct follow_known {
 	struct docker_container c; /* .id always; owned */
-	char *sum; /* owned; how the list has it; NULL: it did not */
-	bool due;  /* to be asked about */
-	bool seen; /* in the list that is being read */
+	char *sum;  /* owned; how the list has it; NULL: it did not */
+	bool due;   /* to be asked about */
+	bool seen;  /* in the list that is being read */
+	bool asked; /* and answered, once at least */
 	uint64_t retry_ms;
+	unsigned int held_ms; /* how long it is left alone; 0: it answered */
 	struct follow_known *next;
 };
 
@@ -49,6 +51,7 @@ struct follow {
 };
 
 uint64_t follow_now_ms(void);
+bool follow_stopped(struct follow *f);
 /* It answers (@why NULL) or not.  Logs when that changes. */
 void follow_note(struct follow *f, struct follow_peer *p, const char *what,
 		 const struct err *why);
@@ -60,15 +63,19 @@ int follow_due(struct follow *f, const char *id);
 void follow_all_due(struct follow *f);
 /* Those that run, by dockerd's list; what it has not is forgotten. */
 int follow_list(struct follow *f, struct err *err);
-/* Ask about who is due.  Return: 0; -errno: dockerd does not answer. */
+/* Ask about who is due, until dockerd holds one: then what is known is told before it is
+ * asked for the others.  Return: 0; -errno: dockerd does not answer. */
 int follow_inspect(struct follow *f, struct err *err);
+/* Is each known that runs, since the stream began? */
+bool follow_complete(const struct follow *f);
 /* When the next one is to be asked about again. */
 uint64_t follow_next_ms(const struct follow *f);
 
 /* follow_nets.c: networks, and who is told. */
 int follow_nets(struct follow *f, struct err *err);
 int follow_domains(struct follow *f, struct err *err);
-/* Tell all what the containers are called. */
-int follow_publish(struct follow *f, struct err *err);
+/* Tell what the containers are called: who asks here, and, where @all of them are known,
+ * the cluster. */
+int follow_publish(struct follow *f, bool all, struct err *err);
 
 #endif
