@@ -54,6 +54,7 @@ int share_new(struct names *names, const struct share_config *cfg,
 		return err_set(err, -ENOMEM, "names of the cluster");
 	s->names = names;
 	s->relist_s = cfg->relist_s ? cfg->relist_s : 45;
+	s->limit_ms = cfg->limit_ms ? cfg->limit_ms : 8000;
 	s->host_due = true;
 	s->wake = -EBADF;
 	pthread_mutex_init(&s->lock, NULL);

@@ -20,6 +20,7 @@
 struct share_config {
 	struct cluster_at at;  /* with members; its strings borrowed for good */
 	unsigned int relist_s; /* a little more or less between two; 0: 45 */
+	unsigned int limit_ms; /* for what is asked of one network; 0: 8000 */
 };
 
 struct share_net {

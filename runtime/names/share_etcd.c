@@ -153,6 +153,24 @@ static int next_net(struct share *s, const char *from, const char *end,
 	return len > 0 && len < NAMES_NET_MAX;
 }
 
+/* Is there a record of ours?  To ask is a read; to remove what is not there a write. */
+static int has_own(struct share *s, const char *net, struct err *err)
+{
+	struct etcd_kvs kvs = { 0 };
+	char key[SHARE_KEY_MAX];
+	int r;
+
+	share_key(s, key, "names/%.71s/%s", net, s->node);
+	r = etcd_seen_range(
+		&s->seen, s->etcd,
+		&(struct etcd_range){ .key = key, .count_only = true }, &kvs,
+		err);
+	if (r == 0)
+		r = kvs.total > 0;
+	etcd_kvs_clear(&kvs);
+	return r;
+}
+
 /* Network by network: the names of all hosts of a cluster are much. */
 int share_clean(struct share *s, struct err *err)
 {
@@ -161,8 +179,13 @@ int share_clean(struct share *s, struct err *err)
 
 	share_key(s, from, "names/");
 	share_key(s, end, "names0");
-	while ((r = next_net(s, from, end, net, err)) > 0) {
+	r = 0;
+	while (share_step(s) && (r = next_net(s, from, end, net, err)) > 0) {
 		if (!is_mine(s, net))
+			r = has_own(s, net, err);
+		else
+			r = 0;
+		if (r > 0)
 			r = share_untell(s, net, err);
 		if (r < 0)
 			return r;
@@ -214,10 +237,11 @@ static int take(struct share *s, struct share_one *n, const struct etcd_kv *kv,
 	p->seen = true;
 	if (p->mod == kv->mod_rev)
 		return 0;
-	*changed = true;
 	/* its key is counted all the same */
-	if (n->count <= SHARE_HOSTS_MAX &&
-	    share_decode(kv->value, kv->value_len, &n->net, p) < 0)
+	if (p >= n->peers + SHARE_HOSTS_MAX)
+		return 0;
+	*changed = true;
+	if (share_decode(kv->value, kv->value_len, &n->net, p) < 0)
 		return no_memory(err);
 	p->mod = kv->mod_rev;
 	return 0;

@@ -46,7 +46,7 @@ struct share {
 	struct etcd *etcd; /* owned */
 	struct etcd_seen seen;
 	char prefix[CLUSTER_PREFIX_MAX], node[CLUSTER_NODE_MAX];
-	unsigned int relist_s;
+	unsigned int relist_s, limit_ms;
 	int wake; /* eventfd */
 	pthread_t thread;
 	bool cleaned; /* what an earlier life told of other networks is gone */
@@ -89,6 +89,9 @@ int share_untell(struct share *s, const char *net, struct err *err);
 int share_fetch(struct share *s, struct share_one *n, struct err *err);
 
 /* share_thread.c */
+/* A network's turn begins: it has ->limit_ms, however many there are.  false: the thread
+ * is to end. */
+bool share_step(struct share *s);
 void *share_thread(void *arg);
 
 #endif

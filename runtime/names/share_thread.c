@@ -18,7 +18,6 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 4000
-#define LIMIT_MS       8000
 #define PAUSE_MS       100 /* between two tellings: what comes together goes so */
 #define TURN_MS        60000
 
@@ -64,6 +63,22 @@ static void failed(struct turn *t, const struct err *err)
 	t->list_ms = 0;
 }
 
+static bool stopped(struct share *s)
+{
+	bool stop;
+
+	pthread_mutex_lock(&s->lock);
+	stop = s->stop;
+	pthread_mutex_unlock(&s->lock);
+	return stop;
+}
+
+bool share_step(struct share *s)
+{
+	etcd_limit(s->etcd, s->limit_ms);
+	return !stopped(s);
+}
+
 /* ---- networks ------------------------------------------------------------------ */
 
 /* One that is left is taken back first: it may be there again, anew. */
@@ -72,7 +87,7 @@ static int settle_gone(struct share *s, struct err *err)
 	struct share_one **at = &s->nets, *n;
 	int r = 0;
 
-	for (;;) {
+	while (share_step(s)) {
 		pthread_mutex_lock(&s->lock);
 		for (at = &s->nets; (n = *at) && !n->gone; at = &n->next)
 			;
@@ -92,6 +107,7 @@ static int settle_gone(struct share *s, struct err *err)
 		pthread_mutex_unlock(&s->lock);
 		share_one_free(n);
 	}
+	return 0;
 }
 
 /* Networks are put at the head by others, and freed by this thread alone. */
@@ -123,7 +139,7 @@ static int tell(struct turn *t, struct err *err)
 		return 0;
 	for (struct share_one *n = first(s); n; n = n->next) {
 		n->due = n->due || kicked;
-		if (r == 0 && n->due)
+		if (r == 0 && n->due && share_step(s))
 			r = share_tell(s, n, err);
 	}
 	t->tell_ms = now_ms() + PAUSE_MS;
@@ -139,6 +155,8 @@ static int list(struct turn *t, struct err *err)
 	for (struct share_one *n = first(t->s); r == 0 && n; n = n->next) {
 		if (!all && !n->dirty)
 			continue;
+		if (!share_step(t->s))
+			return 0;
 		r = share_fetch(t->s, n, err);
 		if (r == 0)
 			n->dirty = false;
@@ -194,6 +212,7 @@ static int watch_have(struct turn *t, struct err *err)
 	pthread_mutex_lock(&t->s->lock);
 	other = t->gen != t->s->gen;
 	pthread_mutex_unlock(&t->s->lock);
+	(void)share_step(t->s);
 	if (t->watch && !other && t->member == etcd_member(t->s->etcd))
 		return 0;
 	etcd_watch_close(take_ptr(t->watch));
@@ -292,7 +311,8 @@ static int round_once(struct turn *t, struct err *err)
 {
 	int r;
 
-	etcd_limit(t->s->etcd, LIMIT_MS);
+	if (!share_step(t->s))
+		return 0;
 	r = host(t, err);
 	if (r == 0)
 		r = clean(t->s, err);
@@ -357,16 +377,6 @@ static void wait_turn(struct turn *t)
 	else
 		poll(&p, 1, (int)ms);
 	(void)eventfd_read(t->s->wake, &n);
-}
-
-static bool stopped(struct share *s)
-{
-	bool stop;
-
-	pthread_mutex_lock(&s->lock);
-	stop = s->stop;
-	pthread_mutex_unlock(&s->lock);
-	return stop;
 }
 
 void *share_thread(void *arg)

@@ -187,6 +187,7 @@ struct host {
 	struct names *names;
 	struct share *share;
 	const char *node;
+	unsigned int limit_ms;
 };
 
 static void host_start(struct host *h, const char *node)
@@ -197,6 +198,7 @@ static void host_start(struct host *h, const char *node)
 		.at.machine = node,
 		.at.etcd.timeout_ms = 1000,
 		.relist_s = 1,
+		.limit_ms = h->limit_ms,
 	};
 	struct err err = { 0 };
 
@@ -473,6 +475,89 @@ static void many_hosts(void **state)
 	host_stop(&a);
 }
 
+static void a_host(unsigned int i, char key[static 64], char text[static 128])
+{
+	snprintf(key, 64, "names/n.shop/h%04u", i);
+	snprintf(text, 128,
+		 "{\"node\":\"h%04u\",\"names\":{\"10.9.0.9\":[\"old\"]}}", i);
+}
+
+static void a_network(unsigned int i, char key[static 64],
+		      char text[static 128])
+{
+	snprintf(key, 64, "names/n.%u/x", i);
+	snprintf(text, 128, "{\"node\":\"x\"}");
+}
+
+/* A hundred at once. */
+static void raw_many(void (*make)(unsigned int i, char key[static 64],
+				  char text[static 128]),
+		     unsigned int n)
+{
+	char key[64], full[128], text[128];
+
+	for (unsigned int i = 0; i < n;) {
+		struct etcd_txn *t = etcd_txn_new();
+		struct etcd_result res = { 0 };
+
+		do {
+			make(i, key, text);
+			snprintf(full, sizeof(full), "/berth/%s/%s", cluster,
+				 key);
+			etcd_txn_put(t, full, text, 0);
+		} while (++i < n && i % 100);
+		assert_int_equal(etcd_txn_run(raw, t, true, &res, NULL), 0);
+		etcd_result_clear(&res);
+		etcd_txn_free(t);
+	}
+}
+
+/* Of more hosts than are read those that are read follow what changes. */
+static void more_hosts_than_are_read(void **state)
+{
+	struct host a = { 0 };
+
+	BOX_OR_SKIP();
+	raw_many(a_host, SHARE_HOSTS_MAX + 10);
+	host_start(&a, "a");
+	host_in(&a, "n.shop", NULL);
+	SOON(says(&a, "names of 10 hosts are not read"));
+	raw_do("names/n.shop/h0003",
+	       "{\"node\":\"h0003\",\"names\":{\"10.9.0.8\":[\"new\"]}}", 0);
+	SOON(find(&a, "n.shop", "new") == 1);
+	raw_do("names/n.shop/h1030",
+	       "{\"node\":\"h1030\",\"names\":{\"10.9.0.8\":[\"late\"]}}", 0);
+	raw_do("names/n.shop/h0004",
+	       "{\"node\":\"h0004\",\"names\":{\"10.9.0.8\":[\"newer\"]}}", 0);
+	SOON(find(&a, "n.shop", "newer") == 1);
+	assert_int_equal(find(&a, "n.shop", "late"), -ENOENT);
+	host_stop(&a);
+}
+
+/* What all of them take is more than one may: each has its own time. */
+static void many_networks(void **state)
+{
+	struct host a = { .limit_ms = 100 };
+	int64_t rev;
+
+	BOX_OR_SKIP();
+	host_record("a");
+	raw_many(a_network, 400);
+	raw_do("names/n.77/a", "{\"node\":\"a\"}", 0);
+	rev = rev_of("names/n.77/a");
+	raw_do("names/n.shop/x",
+	       "{\"node\":\"x\",\"names\":{\"10.9.0.8\":[\"web\"]}}", 0);
+	host_start(&a, "a");
+	host_in(&a, "n.shop", NULL);
+	host_says(&a, "n.shop", "mine", "10.9.0.2");
+	SOON(find(&a, "n.shop", "web") == 1);
+	SOON(keys("names/n.shop/a") == 1);
+	assert_int_equal(keys("names/n.77/a"), 0);
+	/* the lie, the removal and what it tells are all that was written */
+	assert_int_equal(rev_of("names/n.shop/a"), rev + 3);
+	host_stop(&a);
+}
+
 /* etcd dies: names stay; it is back: what changed meanwhile is told. */
 static void etcd_away(void **state)
 {
@@ -536,7 +621,7 @@ static int each(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 8];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 10];
 	size_t n = TEST_ROWS(tests, rows, decode_row);
 
 	signal(SIGPIPE, SIG_IGN);
@@ -550,6 +635,10 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(lies, each);
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test_setup(many_hosts, each);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(
+		more_hosts_than_are_read, each);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test_setup(many_networks, each);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(etcd_away, each);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, up, down);
