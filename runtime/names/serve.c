@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The server's life, and which networks it answers. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "lib/log.h"
@@ -257,6 +259,18 @@ void serve_problems(struct serve *s, void (*line)(void *arg, const char *text),
 
 /* ---- life --------------------------------------------------------------- */
 
+/* What waits has one or two each; the soft limit is 1024 in most places. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim); /* fewer may wait */
+	}
+}
+
 static int thread_start(struct serve *s)
 {
 	pthread_attr_t attr;
@@ -275,6 +289,7 @@ static void serve_close(struct serve *s)
 		return;
 	closep(&s->wake.fd);
 	closep(&s->ctl);
+	closep(&s->spare);
 	closep(&s->epoll);
 	pthread_cond_destroy(&s->conn_gone);
 	pthread_mutex_destroy(&s->lock);
@@ -298,11 +313,13 @@ int serve_new(struct names *names, const struct serve_config *cfg,
 	s->up.port = s->port;
 	if (getrandom(&s->quota.seed, sizeof(s->quota.seed), GRND_NONBLOCK) < 0)
 		s->quota.seed = (uintptr_t)s; /* early at boot */
+	raise_descriptor_limit();
 	s->wake.kind = WATCH_WAKE;
 	s->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->ctl = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s->wake.fd < 0 || s->epoll < 0 || s->ctl < 0)
+	s->spare = fcntl(s->ctl, F_DUPFD_CLOEXEC, 0);
+	if (s->wake.fd < 0 || s->epoll < 0 || s->ctl < 0 || s->spare < 0)
 		return err_set(err, -errno, "descriptors for the server: %m");
 	r = serve_watch(s, &s->wake, err);
 	if (r < 0)

@@ -78,6 +78,7 @@ struct serve {
 	struct names *names; /* borrowed */
 	uint16_t port;
 	int epoll, ctl; /* ctl: for ioctls */
+	int spare;      /* given up to turn someone away without it */
 	struct watch wake;
 	pthread_t loop;
 	pthread_mutex_t lock;

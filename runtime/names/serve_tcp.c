@@ -5,6 +5,7 @@
  * Each step has CONN_IDLE_MS; a source that has CONNS_SOURCE connections gets no more.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -156,6 +157,18 @@ static int thread_start(struct conn *c)
 	return -r;
 }
 
+/* There is no descriptor for who waits at @listener: unless it is taken from there, the
+ * loop is woken for it again and again. */
+static void turn_away(struct serve *s, int listener)
+{
+	int fd;
+
+	closep(&s->spare);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	closep(&fd);
+	s->spare = fcntl(s->ctl, F_DUPFD_CLOEXEC, 0);
+}
+
 void conn_accept_locked(struct serve *s, struct serve_sock *k)
 {
 	union upstream_sock from;
@@ -165,6 +178,8 @@ void conn_accept_locked(struct serve *s, struct serve_sock *k)
 	struct ip_addr who;
 	struct conn *c;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		turn_away(s, k->watch.fd);
 	if (fd < 0 || s->stopping)
 		return;
 	who = upstream_addr(&from);
