@@ -34,3 +34,4 @@ ar-src += runtime/names/sources.c
 tests += runtime/names/test/test_docker_names.c
 tests += runtime/names/test/test_follow.c
 tests += runtime/names/test/test_share.c
+tests += runtime/names/test/test_names_user.c

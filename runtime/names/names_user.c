@@ -174,17 +174,15 @@ int names_user_add(struct names_user *u, const char *net, const char *name,
 	return r;
 }
 
-static int forget_records(struct names_user *u, const struct user_name *n,
-			  struct err *err)
+/* Of all from @left on. */
+static int forget_records(struct names_user *u, size_t left, struct err *err)
 {
 	char id[ID_MAX];
 	int r = store_begin(u->store, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < u->count; i++) {
-		if (!match(&u->v[i], n))
-			continue;
+	for (size_t i = left; r == 0 && i < u->count; i++) {
 		id_of(&u->v[i], id);
 		r = store_del(u->store, KIND, id, err);
 	}
@@ -194,27 +192,48 @@ static int forget_records(struct names_user *u, const struct user_name *n,
 	return r;
 }
 
+/* Those that are not meant go first.  Return: how many. */
+static size_t partition(struct user_name *v, size_t count,
+			const struct user_name *n)
+{
+	struct user_name swap;
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (match(&v[i], n))
+			continue;
+		swap = v[left];
+		v[left++] = v[i];
+		v[i] = swap;
+	}
+	return left;
+}
+
+/* The table first: there is no way to fail after the records are gone. */
 static int remove_locked(struct names_user *u, const struct user_name *n,
 			 struct err *err)
 {
-	size_t left = 0;
+	size_t left = partition(u->v, u->count, n);
 	int r;
 
-	for (size_t i = 0; i < u->count; i++)
-		left += !match(&u->v[i], n);
 	if (left == u->count)
 		return err_set(err, -ENOENT,
 			       "no such name was added to network %s: %s",
 			       n->net, n->name);
-	r = forget_records(u, n, err);
+	r = tell(u, u->v, left, n->net, err);
 	if (r < 0)
 		return r;
-	left = 0;
-	for (size_t i = 0; i < u->count; i++)
-		if (!match(&u->v[i], n))
-			u->v[left++] = u->v[i];
+	r = FAILPOINT("names.remove");
+	if (r < 0)
+		err_set(err, r, "%s", n->name);
+	else
+		r = forget_records(u, left, err);
+	if (r < 0) {
+		(void)tell(u, u->v, u->count, n->net, NULL);
+		return r;
+	}
 	u->count = left;
-	return tell(u, u->v, u->count, n->net, err);
+	return 0;
 }
 
 int names_user_remove(struct names_user *u, const char *net, const char *name,

@@ -22,7 +22,8 @@ DEFINE_CLEANUP(struct names_user, names_user_close)
 int names_user_add(struct names_user *u, const char *net, const char *name,
 		   const struct ip_addr *addr, struct err *err);
 
-/* names_user_remove() - @addr: none for all of @name.  -ENOENT: no user told it. */
+/* names_user_remove() - @addr: none for all of @name.
+ * Return: 0; -ENOENT: no user told it; -ENOMEM, what the store said: all as before. */
 int names_user_remove(struct names_user *u, const char *net, const char *name,
 		      const struct ip_addr *addr, struct err *err);
 
