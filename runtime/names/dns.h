@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "lib/jdec.h"
 #include "lib/plugd.h"
 #include "runtime/names/names_user.h"
 #include "runtime/names/serve.h"
@@ -27,5 +28,7 @@ void dns_tick(struct dns *dns); /* once a second */
 
 /* names_api.c: .ctx is a struct dns */
 extern const struct rpc_method names_api_methods[];
+/* A request body's table, for who generates requests; NULL: it has none. */
+const struct jdec_field *names_api_fields(const char *method);
 
 #endif

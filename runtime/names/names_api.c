@@ -167,3 +167,20 @@ const struct rpc_method names_api_methods[] = {
 	{ "Berth.Names", on_names },       { "Berth.NameAdd", on_add },
 	{ "Berth.NameRemove", on_remove }, { 0 },
 };
+
+const struct jdec_field *names_api_fields(const char *method)
+{
+	static const struct {
+		const char *method;
+		const struct jdec_field *fields;
+	} tables[] = {
+		{ "Berth.Names", list_fields },
+		{ "Berth.NameAdd", add_fields },
+		{ "Berth.NameRemove", remove_fields },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		if (!strcmp(method, tables[i].method))
+			return tables[i].fields;
+	return NULL;
+}
