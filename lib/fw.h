@@ -74,6 +74,7 @@ void fw_chain_del(struct fw_batch *b, const struct fw_table *t,
 
 /* nft(8)'s datatype ids, so that nft list prints keys as people write them. */
 enum fw_type {
+	FW_TYPE_INTEGER = 4,    /* of any length, see fw_typeof.h */
 	FW_TYPE_IPV4 = 7,       /* 4 bytes */
 	FW_TYPE_IPV6 = 8,       /* 16 */
 	FW_TYPE_ETHER = 9,      /* 6 */
@@ -107,8 +108,8 @@ struct fw_set {
 	uint8_t field_count;
 	bool dynamic;
 	uint32_t timeout_ms;  /* 0: none */
-	const void *userdata; /* in nft(8)'s form, for a key it has no type for
-			       * ("typeof"); NULL: made from the types */
+	const void *userdata; /* fw_typeof.h, for a key that nft(8) has no type
+			       * for; NULL: made from the types */
 	uint32_t userdata_len;
 };
 

@@ -10,6 +10,8 @@
  */
 #include "dataplane/nft/ruleset_priv.h"
 
+#include "lib/fw_typeof.h"
+
 #define IF     FW_TYPE_IFNAME
 #define IF_LEN FW_IFNAME_LEN
 
@@ -95,19 +97,12 @@
 		.field_len = { 1, 2 }, .field_count = 2               \
 	}
 
-/* nft(8) 1.0.6 has no word for a neighbour message's target, and reads a
- * listing back only if the set is declared "typeof iifname . @th,64,128".
- * This is how nft keeps that: set user data, made by nft itself. */
+/* a neighbour message's target */
 static const uint8_t typeof_target[] = {
-	0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x03, 0x40, 0x00, 0x04, 0x0d, 0x00,
-	0x00, 0x00, 0x01, 0x38, 0x00, 0x0e, 0x00, 0x04, 0x09, 0x00, 0x00, 0x00,
-	0x01, 0x06, 0x00, 0x04, 0x06, 0x00, 0x00, 0x00, 0x01, 0x26, 0x00, 0x04,
-	0x07, 0x00, 0x00, 0x00, 0x01, 0x1e, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00,
-	0x01, 0x04, 0x00, 0x00, 0x00, 0x00, 0x02, 0x04, 0x03, 0x00, 0x00, 0x00,
-	0x03, 0x04, 0x40, 0x00, 0x00, 0x00, 0x04, 0x04, 0x80, 0x00, 0x00, 0x00,
+	FW_TYPEOF_CONCAT(FW_TYPEOF_IIFNAME_LEN + FW_TYPEOF_TH_LEN,
+			 FW_TYPEOF_IIFNAME(0), FW_TYPEOF_TH(1, 64, 128)),
 };
 
-#define TYPE_INTEGER 4
 #define TYPE_NFPROTO 2
 
 const struct fw_set ruleset_sets[SET_MAX] = {
@@ -187,7 +182,7 @@ const struct fw_set ruleset_sets[SET_MAX] = {
 	[SET_FROM4] = NAME_AND("from4", FW_TYPE_IPV4, 4),
 	[SET_FROM6] = NAME_AND("from6", FW_TYPE_IPV6, 16),
 	[SET_TARGET6] = { .name = "target6",
-			  .key_type = FW_TYPES2(IF, TYPE_INTEGER),
+			  .key_type = FW_TYPES2(IF, FW_TYPE_INTEGER),
 			  .key_len = IF_LEN + 16,
 			  .concat = true,
 			  .userdata = typeof_target,

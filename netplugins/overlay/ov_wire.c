@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "lib/fw_expr.h"
+#include "lib/fw_typeof.h"
 
 #define TABLE    OVERLAY_DRIVER "-vxlan"
 #define GROUP_PS 1000 /* frames to groups a second, of one sender */
@@ -34,7 +35,7 @@ static const struct fw_table bridge = { NFPROTO_BRIDGE, TABLE };
 /* ---- sets --------------------------------------------------------------------- */
 
 enum set_id {
-	/* inet; a VNI is shown as an address: 0.16.1.0 is 4097 */
+	/* inet; a VNI is shown with the byte behind it: 0x100100 is 4097 */
 	SET_VNIS,
 	SET_SECRET,
 	SET_HOSTS4,
@@ -47,33 +48,67 @@ enum set_id {
 	SET_GATE_MAC,
 	SET_GATE4,
 	SET_GATE6,
+	SET_TARGET6, /* the same, as a neighbour message says it */
 	SET_GROUPS,
 	SET_MAX,
 	SET_BRIDGE_FIRST = SET_WIRES,
 };
 
+/* @th,96,32 is the VNI, @th,176,48 the sender's MAC in it */
+static const uint8_t typeof_vnis[] = { FW_TYPEOF_ONE_VERDICT(96, 32) };
+static const uint8_t typeof_vni[] = { FW_TYPEOF_ONE(96, 32) };
+static const uint8_t typeof_host4[] = {
+	FW_TYPEOF_CONCAT(FW_TYPEOF_TH_LEN + FW_TYPEOF_ADDR_LEN,
+			 FW_TYPEOF_TH(0, 96, 32), FW_TYPEOF_IP4_SADDR(1)),
+};
+static const uint8_t typeof_host6[] = {
+	FW_TYPEOF_CONCAT(FW_TYPEOF_TH_LEN + FW_TYPEOF_ADDR_LEN,
+			 FW_TYPEOF_TH(0, 96, 32), FW_TYPEOF_IP6_SADDR(1)),
+};
+static const uint8_t typeof_far4[] = {
+	FW_TYPEOF_CONCAT(2 * FW_TYPEOF_TH_LEN + FW_TYPEOF_ADDR_LEN,
+			 FW_TYPEOF_TH(0, 96, 32), FW_TYPEOF_IP4_SADDR(1),
+			 FW_TYPEOF_TH(2, 176, 48)),
+};
+static const uint8_t typeof_far6[] = {
+	FW_TYPEOF_CONCAT(2 * FW_TYPEOF_TH_LEN + FW_TYPEOF_ADDR_LEN,
+			 FW_TYPEOF_TH(0, 96, 32), FW_TYPEOF_IP6_SADDR(1),
+			 FW_TYPEOF_TH(2, 176, 48)),
+};
+static const uint8_t typeof_target6[] = {
+	FW_TYPEOF_CONCAT(FW_TYPEOF_IIFNAME_LEN + FW_TYPEOF_TH_LEN,
+			 FW_TYPEOF_IIFNAME(0), FW_TYPEOF_TH(1, 64, 128)),
+};
+#define TYPEOF(t) .userdata = (t), .userdata_len = sizeof(t)
+
 static const struct fw_set sets[SET_MAX] = {
 	[SET_VNIS] = { .name = "vnis",
-		       .key_type = FW_TYPE_IPV4,
+		       .key_type = FW_TYPE_INTEGER,
 		       .key_len = 4,
-		       .verdict_map = true },
+		       .verdict_map = true,
+		       TYPEOF(typeof_vnis) },
 	[SET_SECRET] = { .name = "encrypted",
-			 .key_type = FW_TYPE_IPV4,
-			 .key_len = 4 },
+			 .key_type = FW_TYPE_INTEGER,
+			 .key_len = 4,
+			 TYPEOF(typeof_vni) },
 	[SET_HOSTS4] = { .name = "hosts4",
-			 .key_type = FW_TYPES2(FW_TYPE_IPV4, FW_TYPE_IPV4),
-			 .key_len = 8 },
+			 .key_type = FW_TYPES2(FW_TYPE_INTEGER, FW_TYPE_IPV4),
+			 .key_len = 8,
+			 TYPEOF(typeof_host4) },
 	[SET_HOSTS6] = { .name = "hosts6",
-			 .key_type = FW_TYPES2(FW_TYPE_IPV4, FW_TYPE_IPV6),
-			 .key_len = 20 },
+			 .key_type = FW_TYPES2(FW_TYPE_INTEGER, FW_TYPE_IPV6),
+			 .key_len = 20,
+			 TYPEOF(typeof_host6) },
 	[SET_FAR4] = { .name = "far4",
-		       .key_type = FW_TYPES3(FW_TYPE_IPV4, FW_TYPE_IPV4,
-					     FW_TYPE_ETHER),
-		       .key_len = 16 },
+		       .key_type = FW_TYPES3(FW_TYPE_INTEGER, FW_TYPE_IPV4,
+					     FW_TYPE_INTEGER),
+		       .key_len = 16,
+		       TYPEOF(typeof_far4) },
 	[SET_FAR6] = { .name = "far6",
-		       .key_type = FW_TYPES3(FW_TYPE_IPV4, FW_TYPE_IPV6,
-					     FW_TYPE_ETHER),
-		       .key_len = 28 },
+		       .key_type = FW_TYPES3(FW_TYPE_INTEGER, FW_TYPE_IPV6,
+					     FW_TYPE_INTEGER),
+		       .key_len = 28,
+		       TYPEOF(typeof_far6) },
 	[SET_WIRES] = { .name = "wires",
 			.key_type = FW_TYPE_IFNAME,
 			.key_len = 16 },
@@ -89,6 +124,11 @@ static const struct fw_set sets[SET_MAX] = {
 	[SET_GATE6] = { .name = "gate6",
 			.key_type = FW_TYPES2(FW_TYPE_IFNAME, FW_TYPE_IPV6),
 			.key_len = 32 },
+	[SET_TARGET6] = { .name = "target6",
+			  .key_type =
+				  FW_TYPES2(FW_TYPE_IFNAME, FW_TYPE_INTEGER),
+			  .key_len = 32,
+			  TYPEOF(typeof_target6) },
 	[SET_GROUPS] = { .name = "groups",
 			 .key_type = FW_TYPE_ETHER,
 			 .key_len = 6,
@@ -111,7 +151,8 @@ static const struct fw_set sets[SET_MAX] = {
 #define OIF        FW_META(0, NFT_META_OIFNAME)
 #define VNI        FW_TH(0, 12, 4) /* and the byte that must be 0 */
 #define FAR_MAC(r) FW_TH(r, 22, 6)
-/* as the frame says it and as the kernel read it: no VLAN tag in between */
+/* as the frame says it and as the kernel read it: no VLAN tag in between; for what lets
+ * pass (nft would leave it out of a drop's listing that it reads back) */
 #define FRAME(t) FW_ETHER_TYPE(0), FW_EQ16(0, t), FW_ETHERTYPE(t)
 #define ICMP6(t)                                                               \
 	FW_ETHERTYPE(ETH_P_IPV6), FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), \
@@ -177,25 +218,25 @@ static const struct rule bridge_rules[] = {
 	  { GATE_MAC(IIF), DROP } },
 	/* most frames are IPv4's, and done after three rules */
 	{ "in", "the gateway's address",
-	  { FRAME(ETH_P_IP), IIF, FW_IP4_SADDR(4), FW_LOOKUP(0, "gate4"),
+	  { FW_ETHERTYPE(ETH_P_IP), IIF, FW_IP4_SADDR(4), FW_LOOKUP(0, "gate4"),
 	    DROP } },
 	{ "in", NULL, { FRAME(ETH_P_IP), FW_VERDICT(NF_ACCEPT), FW_END } },
 	/* a question, too, tells who the asker is */
 	{ "in", "the gateway's address",
-	  { FRAME(ETH_P_IPV6), IIF, FW_IP6_SADDR(4), FW_LOOKUP(0, "gate6"),
+	  { FW_ETHERTYPE(ETH_P_IPV6), IIF, FW_IP6_SADDR(4), FW_LOOKUP(0, "gate6"),
 	    DROP } },
 	{ "in", "asks for the gateway",
-	  { ICMP6(135), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "gate6"), DROP } },
+	  { ICMP6(135), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "target6"), DROP } },
 	{ "in", "the gateway's address",
-	  { ICMP6(136), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "gate6"), DROP } },
+	  { ICMP6(136), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "target6"), DROP } },
 	{ "in", "router", { ICMP6(134), DROP } },
 	{ "in", "redirect", { ICMP6(137), DROP } },
 	{ "in", NULL, { FRAME(ETH_P_IPV6), FW_VERDICT(NF_ACCEPT), FW_END } },
 	{ "in", "the gateway's address",
-	  { FRAME(ETH_P_ARP), IIF, FW_ARP_SADDR(4), FW_LOOKUP(0, "gate4"),
+	  { FW_ETHERTYPE(ETH_P_ARP), IIF, FW_ARP_SADDR(4), FW_LOOKUP(0, "gate4"),
 	    DROP } },
 	{ "in", "asks for the gateway",
-	  { FRAME(ETH_P_ARP), IIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
+	  { FW_ETHERTYPE(ETH_P_ARP), IIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
 	    DROP } },
 	{ "in", NULL, { FRAME(ETH_P_ARP), FW_VERDICT(NF_ACCEPT), FW_END } },
 	{ "in", "ethertype", { DROP } },
@@ -206,10 +247,10 @@ static const struct rule bridge_rules[] = {
 	  { FRAME(ETH_P_IP), FW_LL(0, 0, 1), FW_AND(0, group_bit, 1),
 	    FW_EQ8(0, 0), FW_VERDICT(NF_ACCEPT), FW_END } },
 	{ "out", "asks for the gateway",
-	  { FRAME(ETH_P_ARP), OIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
+	  { FW_ETHERTYPE(ETH_P_ARP), OIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
 	    DROP } },
 	{ "out", "asks for the gateway",
-	  { ICMP6(135), OIF, FW_ND_TARGET(4), FW_LOOKUP(0, "gate6"), DROP } },
+	  { ICMP6(135), OIF, FW_ND_TARGET(4), FW_LOOKUP(0, "target6"), DROP } },
 	{ "out", NULL,
 	  { FW_LL(0, 0, 1), FW_AND(0, group_bit, 1), FW_EQ8(0, 0),
 	    FW_VERDICT(NF_ACCEPT), FW_END } },
@@ -367,10 +408,12 @@ static void each_gate(const struct overlay_network *n, elem_fn fn, void *ctx)
 		k = wire_key(n);
 		part(&k, n->br.base.v6.gateway.addr.bytes, 16);
 		emit(fn, ctx, SET_GATE6, &k);
+		emit(fn, ctx, SET_TARGET6, &k);
 	}
 	k = wire_key(n);
 	part(&k, fe80.bytes, 16);
 	emit(fn, ctx, SET_GATE6, &k);
+	emit(fn, ctx, SET_TARGET6, &k);
 }
 
 static void each_elem(const struct overlay_host *host, elem_fn fn, void *ctx)
