@@ -198,13 +198,21 @@ static void name_whose(struct blocks *b, char whose[static CLUSTER_NODE_MAX],
 	pthread_mutex_unlock(&b->lock);
 }
 
+static void look_again(struct blocks *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->look = true;
+	pthread_mutex_unlock(&b->lock);
+	blocks_settle(b);
+}
+
 /* One that etcd does not have as ours.  Without use here it is nobody's business. */
 static int block_differs(struct blocks *b, struct bl_net *n, struct bl_block *k,
 			 const struct etcd_kv *kv, struct err *err)
 {
 	struct ip_addr first = k->first;
 	struct bl_record rec = { .joined = false };
-	char none[CLUSTER_NODE_MAX] = "";
+	char none[CLUSTER_NODE_MAX] = "", unknown[CLUSTER_NODE_MAX] = "?";
 	int r;
 
 	if (kv)
@@ -220,9 +228,13 @@ static int block_differs(struct blocks *b, struct bl_net *n, struct bl_block *k,
 		return 0;
 	}
 	r = bl_retake(b, n, &first, err);
-	if (r > 0)
-		name_whose(b, k->whose, none);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	/* another was faster; who, the next look says */
+	name_whose(b, k->whose, r > 0 ? none : unknown);
+	if (r == 0)
+		look_again(b);
+	return 0;
 }
 
 static int check_blocks(struct blocks *b, struct bl_net *n,

@@ -109,8 +109,9 @@ static void a_request_has_its_time(void **state)
 		close(fds[i]);
 }
 
-/* A member that keeps a request that deletes, until it is told to carry it out. */
+/* A member that keeps a request with certain words, until it is told to carry it out. */
 static struct late {
+	const char *word, *too;
 	int fd;
 	unsigned int port;
 	bool armed;
@@ -160,7 +161,7 @@ static bool keep_it(const char *buf, size_t n)
 	bool ret;
 
 	pthread_mutex_lock(&late.lock);
-	ret = late.armed && strstr(buf, "request_delete_range");
+	ret = late.armed && strstr(buf, late.word) && strstr(buf, late.too);
 	if (ret) {
 		memcpy(late.held, buf, n);
 		late.len = n;
@@ -210,11 +211,45 @@ static void *late_serve(void *arg)
 	return NULL;
 }
 
-static void late_arm(void)
+static void late_arm(const char *word, const char *too)
 {
 	pthread_mutex_lock(&late.lock);
+	late.word = word;
+	late.too = too;
 	late.armed = true;
 	pthread_mutex_unlock(&late.lock);
+}
+
+static bool late_keeps(void)
+{
+	bool ret;
+
+	pthread_mutex_lock(&late.lock);
+	ret = !late.armed;
+	pthread_mutex_unlock(&late.lock);
+	return ret;
+}
+
+/* The first of two ways to etcd that @h has. */
+static void late_begin(struct host *h)
+{
+	struct etcd_config *cfg = &h->config.cluster.at.etcd;
+
+	late = (struct late){ .fd = -1 };
+	pthread_mutex_init(&late.lock, NULL);
+	cfg->member_count = 2;
+	memcpy(cfg->member[1], cfg->member[0], sizeof(cfg->member[0]));
+	late.fd = mute(cfg->member[0], &late.port);
+	assert_int_equal(pthread_create(&late.thread, NULL, late_serve, NULL),
+			 0);
+}
+
+static void late_end(void)
+{
+	shutdown(late.fd, SHUT_RDWR);
+	pthread_join(late.thread, NULL);
+	close(late.fd);
+	pthread_mutex_destroy(&late.lock);
 }
 
 /* What it kept reaches etcd now. */
@@ -234,25 +269,18 @@ static void late_send(void)
  * again; and then the first member wakes up. */
 static void a_member_that_is_late(void **state)
 {
-	struct etcd_config *cfg;
 	struct ip_addr x[70];
 	struct host a;
 
 	UP();
-	pthread_mutex_init(&late.lock, NULL);
 	host_config(&a, "a", "m");
-	cfg = &a.config.cluster.at.etcd;
-	cfg->member_count = 2;
-	memcpy(cfg->member[1], cfg->member[0], sizeof(cfg->member[0]));
-	late.fd = mute(cfg->member[0], &late.port);
-	assert_int_equal(pthread_create(&late.thread, NULL, late_serve, NULL),
-			 0);
+	late_begin(&a);
 	assert_int_equal(host_start(&a), 0);
 	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	for (int i = 0; i < 70; i++)
 		OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x[i]));
 	assert_int_equal(keys_of("block/"), 2);
-	late_arm();
+	late_arm("request_delete_range", "");
 	for (int i = 0; i < 70; i++)
 		OK(host_addr_put(&a, P, &x[i]));
 	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
@@ -261,10 +289,7 @@ static void a_member_that_is_late(void **state)
 	late_send();
 	assert_int_equal(keys_of("block/"), 2);
 	host_close(&a);
-	shutdown(late.fd, SHUT_RDWR);
-	pthread_join(late.thread, NULL);
-	close(late.fd);
-	pthread_mutex_destroy(&late.lock);
+	late_end();
 }
 
 /* ---- etcd is away ------------------------------------------------------------- */
@@ -407,6 +432,36 @@ static void a_host_that_was_not_gone_joins_at_once(void **state)
 	host_close(&c);
 }
 
+/* It takes its block again, and another host is faster. */
+static void its_block_went_to_another_meanwhile(void **state)
+{
+	struct host a, c;
+
+	UP();
+	host_config(&a, "a", "m");
+	a.config.cluster.relist_ms = 60000;
+	late_begin(&a);
+	assert_int_equal(host_start(&a), 0);
+	host_open(&c, "c");
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL));
+	OK(host_pool_get(&c, "10.1.0.0/16", NULL, NULL));
+	take_n(&c, P, 64);
+	late_arm("request_put", "request_range"); /* a block */
+	give_up(&c, "a");
+	assert_int_not_equal(
+		host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, NULL), 0);
+	assert_true(TEST_WITHIN_S(5, late_keeps()));
+	take_n(&c, P, 1); /* of the lowest one that is free: that of a */
+	assert_true(TEST_WITHIN_S(5, says(&a, "by now")));
+	take_n(&a, P, 2);
+	take_n(&c, P, 62);
+	assert_true(TEST_WITHIN_S(5, says(&a, "is host c's by now")));
+	host_close(&a);
+	host_close(&c);
+	late_end();
+}
+
 /* ---- who else has a part of it ------------------------------------------------------ */
 
 static void one_pool_is_shared_or_not(void **state)
@@ -483,6 +538,7 @@ int main(void)
 		BY_HAND(the_next_network_has_another_range),
 		BY_HAND(a_host_is_back_and_has_an_heir),
 		BY_HAND(a_host_that_was_not_gone_joins_at_once),
+		BY_HAND(its_block_went_to_another_meanwhile),
 		BY_HAND(one_pool_is_shared_or_not),
 		BY_HAND(three_hosts_of_a_very_small_pool),
 	};
