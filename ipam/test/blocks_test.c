@@ -16,7 +16,7 @@ void host_config(struct host *h, const char *node, const char *machine)
 {
 	*h = (struct host){ .d.prog = &prog, .node = node };
 	etcd_servers_config(&blocks_box.one, &h->config.cluster.at.etcd);
-	h->config.cluster.at.etcd.timeout_ms = 500;
+	h->config.cluster.at.etcd.timeout_ms = 2000;
 	h->config.cluster.at.name = blocks_box.cluster;
 	h->config.cluster.at.node = node;
 	h->config.cluster.at.machine = machine;
@@ -248,7 +248,7 @@ int blocks_test_up(void **state)
 
 int blocks_up(void **state)
 {
-	struct etcd_config cfg = { .timeout_ms = 500 };
+	struct etcd_config cfg = { .timeout_ms = 2000 };
 
 	(void)state;
 	seen = calloc(1, sizeof(*seen));
