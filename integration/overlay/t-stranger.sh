@@ -43,8 +43,8 @@ done
 wait_until 5 ns ca ping -qc1 -W1 10.9.0.3
 wait_until 5 ns ca ping -qc1 -W1 fd00:9::3
 
-dropped() { # FAMILY COMMENT - packets that rules of that comment counted on a
-	ns a nft -j list table "$1" berth-overlay-vxlan | jq --arg c "$2" \
+dropped() { # FAMILY COMMENT [HOST] - packets that rules of that comment counted on a
+	ns "${3-a}" nft -j list table "$1" berth-overlay-vxlan | jq --arg c "$2" \
 		'[.nftables[].rule? | select(.comment == $c) | .expr[].counter?.packets // empty]
 		| add // 0'
 }
@@ -124,6 +124,16 @@ try b 192.0.2.2 source bridge "the gateway's address"
 try b 192.0.2.2 ns bridge "the gateway's address"
 try b 192.0.2.2 vlan bridge ethertype
 try b 192.0.2.2 ra bridge router
+
+# A container can't be its host: what it sends to another host's VXLAN would come from
+# its host's address by masquerade, with any MAC and address in it, of any network.
+ns cb ip route add default via 10.9.0.1
+forge cb 10.9.0.3 udp
+of_container() {
+	[ "$(dropped inet 'VXLAN of a container' b)" = 1 ]
+}
+wait_until 3 of_container
+same "$(heard)" "$n" "a container's VXLAN packet was heard"
 
 # The gateway of each host is its own; nobody asks for it over the wire.
 in_background dump.log nsenter --net=/run/netns/wire -- tcpdump -lnvi br0 udp port 4789

@@ -7,7 +7,7 @@
  * IPv4 are put together already here.  Those of IPv6 are not: a first one too short to
  * have a VNI falls to the last drop, and without it the others are nothing.
  * One of an encrypted network comes and goes by WireGuard, no other does, and nothing
- * else comes that way.
+ * else comes that way.  At forward: none from behind this host to another of a network.
  * bridge, at the wire's port: nothing of the gateway, which each host has for
  * itself; no router's or neighbour's lies; of groups what one sender may send.
  *
@@ -180,6 +180,15 @@ static const struct rule inet_rules[] = {
 	  { FW_IIFNAME(OV_WG_LINK), DROP } },
 	{ "forward", "by WireGuard",
 	  { FW_OIFNAME(OV_WG_LINK), DROP } },
+	/* masqueraded it would come from this host, one of the network's */
+	{ "forward", "VXLAN of a container",
+	  { FW_IS_IP4, FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0),
+	    FW_EQ16(0, OV_PORT), VNI, FW_IP4_DADDR(1), FW_LOOKUP(0, "hosts4"),
+	    DROP } },
+	{ "forward", "VXLAN of a container",
+	  { FW_IS_IP6, FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0),
+	    FW_EQ16(0, OV_PORT), VNI, FW_IP6_DADDR(1), FW_LOOKUP(0, "hosts6"),
+	    DROP } },
 	{ "postrouting", "in clear",
 	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
 	    VNI, FW_LOOKUP(0, "encrypted"), FW_NOT_OIFNAME(OV_WG_LINK),
