@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* HTTP and HTTPS to a server over TCP: what is trusted is decided here. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/client.h"
 #include "lib/client_priv.h"
@@ -10,6 +14,7 @@
 struct client {
 	CURL *curl;                  /* owned */
 	struct client_secret secret; /* .ca NULL: plain */
+	char from[INET6_ADDRSTRLEN]; /* where calls went out last; "" */
 };
 
 void client_secret_clear(struct client_secret *s)
@@ -212,6 +217,39 @@ static int answered(CURL *curl, const struct client_answer *a, const char *host,
 	return 0;
 }
 
+/* Has this host the address still?  What can't be told counts as yes. */
+static bool is_here(const char *text)
+{
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in a4 = { .sin_family = AF_INET };
+	bool v4 = inet_pton(AF_INET, text, &a4.sin_addr) == 1;
+	_cleanup_close_ int fd = -EBADF;
+
+	if (!v4 && inet_pton(AF_INET6, text, &a6.sin6_addr) != 1)
+		return true;
+	fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ||
+	       bind(fd, v4 ? (struct sockaddr *)&a4 : (struct sockaddr *)&a6,
+		    v4 ? sizeof(a4) : sizeof(a6)) == 0 ||
+	       errno != EADDRNOTAVAIL;
+}
+
+/* By a connection from an address that this host has no more nothing comes back. */
+static void leave_old(struct client *c)
+{
+	if (c->from[0] && !is_here(c->from) && client_renew(c, NULL) == 0)
+		c->from[0] = '\0';
+}
+
+static void keep_from(struct client *c)
+{
+	char *ip = NULL;
+
+	if (curl_easy_getinfo(c->curl, CURLINFO_LOCAL_IP, &ip) == CURLE_OK &&
+	    ip)
+		snprintf(c->from, sizeof(c->from), "%s", ip);
+}
+
 int client_post(struct client *c, const struct client_post *post, long *status,
 		json_object **ret, struct err *err)
 {
@@ -224,6 +262,7 @@ int client_post(struct client *c, const struct client_post *post, long *status,
 	CURLcode rc;
 	int r;
 
+	leave_old(c);
 	curl_easy_reset(c->curl); /* its connections stay */
 	r = client_tcp_prepare(c->curl, &c->secret, post, &url, &head, err);
 	if (r < 0)
@@ -235,6 +274,7 @@ int client_post(struct client *c, const struct client_post *post, long *status,
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &a);
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, text);
 	rc = curl_easy_perform(c->curl);
+	keep_from(c);
 	r = rc == CURLE_OK
 		    ? answered(c->curl, &a, post->host, status, ret, err)
 		    : client_tcp_error(c->curl, rc, post->host, text, err);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 
 #include "lib/client.h"
 #include "lib/jdec.h"
+#include "lib/test/fw_test.h"
 
 struct row {
 	const char *name, *raw; /* what the server writes */
@@ -284,10 +286,96 @@ static void a_stream_whose_peer_fell_silent_ends(void **state)
 	assert_int_equal(setns(old, CLONE_NEWNET), 0);
 }
 
+/* Answers whatever comes by whichever connection. */
+static void *serve_kept(void *arg)
+{
+	static const char answer[] = OK
+		"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+	struct pollfd p[8] = { { .fd = *(int *)arg, .events = POLLIN } };
+	nfds_t n = 1;
+	char buf[4096];
+
+	while (poll(p, n, 10000) > 0) {
+		if (p[0].revents & ~POLLIN)
+			break;
+		if (p[0].revents && n < ARRAY_SIZE(p))
+			p[n++] = (struct pollfd){
+				.fd = accept(p[0].fd, NULL, NULL),
+				.events = POLLIN,
+			};
+		if (p[n - 1].fd < 0)
+			break;
+		for (nfds_t i = 1; i < n; i++)
+			if (p[i].revents && read(p[i].fd, buf, sizeof(buf)) > 0)
+				(void)!write(p[i].fd, answer, strlen(answer));
+			else if (p[i].revents)
+				p[i].events = 0;
+	}
+	while (n-- > 1)
+		close(p[n].fd);
+	return NULL;
+}
+
+/* As a host whose address changed: by what began from the old one nothing comes back. */
+static void a_connection_goes_with_its_address(void **state)
+{
+	_cleanup_close_ int old =
+		open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	struct client *c = NULL;
+	char host[32], body[] = "{}", out[OUT_MAX];
+	struct client_post post = {
+		.host = host,
+		.path = "/v3",
+		.body = body,
+		.timeout_ms = 4000,
+		.max = 4096,
+	};
+	json_object *o = NULL;
+	struct timespec start;
+	struct err err = { 0 };
+	pthread_t thread;
+	long status;
+	int fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	lo_set(true);
+	sh(out,
+	   "ip addr add 10.9.0.9/32 dev lo; ip addr add 10.9.0.1/32 dev lo;"
+	   "ip route replace local 10.9.0.9 dev lo src 10.9.0.1");
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (void *)&at, len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(getsockname(fd, (void *)&at, &len), 0);
+	snprintf(host, sizeof(host), "10.9.0.9:%u", ntohs(at.sin_port));
+	assert_int_equal(pthread_create(&thread, NULL, serve_kept, &fd), 0);
+	assert_int_equal(client_open(NULL, &c, &err), 0);
+	assert_int_equal(client_post(c, &post, &status, &o, &err), 0);
+	json_object_put(o);
+
+	sh(out, "ip addr add 10.9.0.2/32 dev lo;"
+		"ip route replace local 10.9.0.9 dev lo src 10.9.0.2;"
+		"ip addr del 10.9.0.1/32 dev lo");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (client_post(c, &post, &status, &o, &err) < 0)
+		fail_msg("%s", err.msg);
+	json_object_put(o);
+	assert_in_range(test_ms_since(&start), 0, 3000);
+	client_close(c);
+	shutdown(fd, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(fd);
+	assert_int_equal(setns(old, CLONE_NEWNET), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest by_hand[] = {
 		cmocka_unit_test(a_stream_whose_peer_fell_silent_ends),
+		cmocka_unit_test(a_connection_goes_with_its_address),
 		cmocka_unit_test(request_is_as_dockerds),
 		cmocka_unit_test(get_asks_for_the_path),
 		cmocka_unit_test(delete_asks_for_the_path),
