@@ -8,7 +8,7 @@ need curl python3
 
 lan
 # What all drivers share, and bridge networks, is killed in berth-bridge's test; steps of
-# encryption want WireGuard, which this kernel has not.
+# encryption in one that runs where there is WireGuard.
 # shellcheck disable=SC2046 # names are words
 "$IT/lib/killstep" "$BIN/berth-overlay" berth-overlay wire "$DIR" \
 	$("$BIN/berth-overlay" --list-failpoints | grep '^overlay\.' | grep -v '^overlay\.crypt\.')
