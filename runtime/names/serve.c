@@ -170,6 +170,7 @@ static void keep_locked(struct serve *s, struct serve_list *n)
 {
 	for (size_t i = 0; i < n->count; i++) {
 		struct served *fresh = n->list[i];
+		bool stays = false;
 
 		for (size_t k = 0; k < s->count; k++) {
 			if (!same_sockets(&s->served[k]->net, &fresh->net))
@@ -178,9 +179,10 @@ static void keep_locked(struct serve *s, struct serve_list *n)
 			n->list[i] = s->served[k];
 			s->served[k] = s->served[--s->count];
 			free(fresh);
+			stays = true;
 			break;
 		}
-		if (n->list[i] == fresh)
+		if (!stays)
 			fresh->id = ++s->next_id;
 	}
 }
