@@ -160,7 +160,7 @@ docker network rm n1 n2 >/dev/null
 no_address_left
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
 for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
-	may='+++\|socket('
+	may='+++\|socket(\|<... socket resumed>'
 	[ "$(setting "$d" RestrictNamespaces)" != net ] ||
 		may="$may\|setns([0-9]*, CLONE_NEWNET)"
 	same "$(grep -v "$may" "$d.denied" || :)" '' \
