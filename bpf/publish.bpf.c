@@ -575,6 +575,13 @@ static __always_inline int choose_source(const struct nat_ep *own,
 	return link->ip4 ? 0 : -1;
 }
 
+/* From this host's address the hosts of its overlay networks take it for this host's:
+ * what is theirs is told at forward (ov_wire.c). */
+static __always_inline bool is_vxlan(const struct nat_tuple *t)
+{
+	return t->proto == IPPROTO_UDP && t->dport == bpf_htons(4789);
+}
+
 static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 				      __u32 bridge, const struct nat_ep *own)
 {
@@ -582,7 +589,7 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 	const struct nat_link *link;
 
 	if (!(own->flags & NAT_EP_MASQ) || own->flags & NAT_EP_INTERNAL ||
-	    p->ttl <= 1 || p->t.proto == PROTO_SCTP ||
+	    p->ttl <= 1 || p->t.proto == PROTO_SCTP || is_vxlan(&p->t) ||
 	    !addr_routable(p->t.daddr, p->v6) ||
 	    (p->icmp ? p->icmp != ICMP_ASK : !begins(skb, w)))
 		return TC_ACT_UNSPEC;

@@ -148,6 +148,8 @@ static const struct row container[] = {
 	{ "to the world: ping, IPv6", "E icmp fd09::2>fd77::7 ask=77 => wire icmp fd02::1>fd77::7 ttl=63 ask=*\n"
 				      "U icmp fd77::7>fd02::1 answer=$ => peer icmp fd77::7>fd09::2 ttl=63 answer=77" },
 	{ "to the world: sctp is nftables' part", "E sctp 10.9.0.2:7>198.51.100.7:7 init => pass" },
+	{ "to the world: VXLAN is nftables' to judge", "E udp 10.9.0.2:40000>198.51.100.7:4789 => pass\n"
+		"E udp [fd09::2]:40000>[fd77::7]:4789 => pass\nflow udp 10.9.0.2:40000>198.51.100.7:4789 = none" },
 	{ "to the world: something without ports", "E gre 10.9.0.2>198.51.100.7 => pass" },
 	{ "to the world: no first packet", "E tcp 10.9.0.2:40000>198.51.100.7:443 A => pass" },
 	{ "to the world: an answer to nothing", "E icmp 10.9.0.2>198.51.100.7 answer=7 => pass" },
