@@ -15,7 +15,7 @@ for h in a b; do
 	host_daemon $h berth-overlay --underlay eth0
 	host_api $h NetworkDriver.CreateNetwork '{"NetworkID":"'"$NET"'","Options":{
 		"com.docker.network.enable_ipv6":true,"com.docker.network.generic":{
-		"berth.peers":"192.0.2.1,192.0.2.2",
+		"berth.peers":"192.0.2.1,192.0.2.2,192.0.2.9",
 		"com.docker.network.driver.overlay.vxlanid_list":"4097"}},
 		"IPv4Data":[{"Pool":"10.9.0.0/24","Gateway":"10.9.0.1/24"}],
 		"IPv6Data":[{"Pool":"fd00:9::/64","Gateway":"fd00:9::1/64"}]}' \
@@ -51,7 +51,7 @@ dropped() { # FAMILY COMMENT [HOST] - packets that rules of that comment counted
 # forge FROM SOURCE WHAT [COUNT] - a VXLAN packet to host a, with an inner frame.
 forge() {
 	ns "$1" python3 - "${@:2}" <<'END'
-import socket, struct, sys
+import os, socket, struct, sys
 source, what = sys.argv[1:3]
 count = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 def mac(s):
@@ -86,7 +86,8 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((source, 0))
 s.setsockopt(socket.IPPROTO_IP, 10, 0)  # fragments where it does not fit
 for _ in range(count):
-    s.sendto(b"\x08\0\0\0" + (4097 << 8).to_bytes(4, "big") + frames[what], ("192.0.2.1", 4789))
+    s.sendto(b"\x08\0\0\0" + (4097 << 8).to_bytes(4, "big") + frames[what],
+             (os.environ.get("TO", "192.0.2.1"), 4789))
 END
 }
 
@@ -134,6 +135,20 @@ of_container() {
 }
 wait_until 3 of_container
 same "$(heard)" "$n" "a container's VXLAN packet was heard"
+
+# ... but what a host of the network sends to another by way of this one may pass.
+for h in b evil; do
+	ns $h ip route add 192.0.2.9 via 192.0.2.1
+done
+passing() { # HOST SOURCE - what a rule of the test's saw behind ours
+	TO=192.0.2.9 forge "$1" "$2" udp
+	ns a nft -j list table ip behind | jq '[.nftables[].rule?.expr[]?.counter?.packets // empty] | add'
+}
+ns a nft 'add table ip behind; add chain ip behind f { type filter hook forward priority -140; };
+	add rule ip behind f udp dport 4789 counter'
+same "$(passing evil 192.0.2.3)" 0 "a stranger's packet to a host of the network, by way of another"
+same "$(passing b 192.0.2.2)" 1 "a host's packet to another, by way of a third"
+ns a nft delete table ip behind
 
 # The gateway of each host is its own; nobody asks for it over the wire.
 in_background dump.log nsenter --net=/run/netns/wire -- tcpdump -lnvi br0 udp port 4789

@@ -180,15 +180,19 @@ static const struct rule inet_rules[] = {
 	  { FW_IIFNAME(OV_WG_LINK), DROP } },
 	{ "forward", "by WireGuard",
 	  { FW_OIFNAME(OV_WG_LINK), DROP } },
+	{ "forward", NULL,
+	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
+	    FW_GOTO("passing"), FW_END } },
+	/* a host of the network may be a VM here, on a bridge */
+	{ "passing", NULL, { FW_IS_IP4, VNI, FW_IP4_SADDR(1),
+			     FW_LOOKUP(0, "hosts4"), RETURN } },
+	{ "passing", NULL, { FW_IS_IP6, VNI, FW_IP6_SADDR(1),
+			     FW_LOOKUP(0, "hosts6"), RETURN } },
 	/* masqueraded it would come from this host, one of the network's */
-	{ "forward", "VXLAN of a container",
-	  { FW_IS_IP4, FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0),
-	    FW_EQ16(0, OV_PORT), VNI, FW_IP4_DADDR(1), FW_LOOKUP(0, "hosts4"),
-	    DROP } },
-	{ "forward", "VXLAN of a container",
-	  { FW_IS_IP6, FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0),
-	    FW_EQ16(0, OV_PORT), VNI, FW_IP6_DADDR(1), FW_LOOKUP(0, "hosts6"),
-	    DROP } },
+	{ "passing", "VXLAN of a container",
+	  { FW_IS_IP4, VNI, FW_IP4_DADDR(1), FW_LOOKUP(0, "hosts4"), DROP } },
+	{ "passing", "VXLAN of a container",
+	  { FW_IS_IP6, VNI, FW_IP6_DADDR(1), FW_LOOKUP(0, "hosts6"), DROP } },
 	{ "postrouting", "in clear",
 	  { FW_L4PROTO(IPPROTO_UDP), FW_TH_DPORT(0), FW_EQ16(0, OV_PORT),
 	    VNI, FW_LOOKUP(0, "encrypted"), FW_NOT_OIFNAME(OV_WG_LINK),
@@ -287,6 +291,7 @@ static const struct fw_chain inet_chains[] = {
 	{ .name = "secret-known" },
 	{ .name = "hosts" },
 	{ .name = "known" },
+	{ .name = "passing" },
 };
 
 static const struct fw_chain bridge_chains[] = {
