@@ -98,7 +98,7 @@ int main(void)
 	const struct serve_config cfg = { 0 };
 	static struct told t;
 	struct names *names;
-	struct serve *s;
+	struct serve *s = NULL;
 	struct err err = { 0 };
 	char line[512];
 	int r = names_new(&names, &err);

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "lib/sockdiag.h"
 #include "runtime/names/quota.h"
 #include "runtime/names/serve.h"
 #include "runtime/names/upstream.h"
@@ -96,6 +97,8 @@ struct serve {
 	size_t forward_count;
 	struct conn *conns;
 	size_t conn_count;
+	uint32_t holder; /* the last socket that had a port of ours, by inode */
+	char holder_name[SOCKDIAG_OWNER_MAX];
 	uint8_t in[WIRE_MSG_MAX], out[WIRE_MSG_MAX]; /* the loop's */
 };
 

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include "lib/fail.h"
-#include "lib/sockdiag.h"
 #include "runtime/names/serve_priv.h"
 
 #define BACKLOG      128
@@ -78,19 +77,30 @@ static int bind_to(int fd, const struct ip_addr *a, uint16_t port)
 	return bind(fd, &at.sa, upstream_len(&at)) < 0 ? -errno : 0;
 }
 
-static int taken(const struct ip_addr *a, uint16_t port, bool tcp,
+/* Who has the socket; to find that out all processes are looked through, so it is not done
+ * again for each network and second that it has it. */
+static const char *holder(struct serve *s, uint32_t inode)
+{
+	if (inode != s->holder)
+		sockdiag_owner(inode, s->holder_name);
+	s->holder = inode;
+	return s->holder_name;
+}
+
+static int taken(struct serve *s, const struct ip_addr *a, bool tcp,
 		 struct err *err)
 {
-	char who[SOCKDIAG_OWNER_MAX] = "", text[IP_STR_MAX];
+	char text[IP_STR_MAX];
 	struct sockdiag_entry e;
+	const char *who = "";
 
-	if (sockdiag_find(tcp ? IPPROTO_TCP : IPPROTO_UDP, a, port, port, &e,
-			  NULL) > 0)
-		sockdiag_owner(e.inode, who);
+	if (sockdiag_find(tcp ? IPPROTO_TCP : IPPROTO_UDP, a, s->port, s->port,
+			  &e, NULL) > 0)
+		who = holder(s, e.inode);
 	return err_set(err, -EADDRINUSE,
 		       "%s port %u of %s is taken by %s: let it listen on its "
 		       "own addresses only",
-		       tcp ? "TCP" : "UDP", port, ip_str(a, text),
+		       tcp ? "TCP" : "UDP", s->port, ip_str(a, text),
 		       *who ? who : "another program");
 }
 
@@ -112,7 +122,7 @@ static int sock_open(struct serve *s, struct served *v, size_t which,
 	if (r == 0)
 		r = bind_to(fd, a, s->port);
 	if (r == -EADDRINUSE)
-		return taken(a, s->port, tcp, err);
+		return taken(s, a, tcp, err);
 	if (r == 0 && tcp && listen(fd, BACKLOG) < 0)
 		r = -errno;
 	if (r < 0)

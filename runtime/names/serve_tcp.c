@@ -82,15 +82,16 @@ static int ask(struct conn *c, uint8_t *msg, size_t len,
 /* One question and its answer.  Return: 0: the next; -errno: end. */
 static int turn(struct conn *c, uint8_t *in, uint8_t *out)
 {
+	uint8_t head[2] = { 0 };
 	struct serve_net net;
 	struct wire_query q;
 	uint16_t size;
 	int n, r;
 
-	r = move_all(c->fd, in, 2, false);
+	r = move_all(c->fd, head, sizeof(head), false);
 	if (r < 0)
 		return r;
-	size = (uint16_t)(in[0] << 8 | in[1]);
+	size = (uint16_t)(head[0] << 8 | head[1]);
 	if (!size)
 		return -EBADMSG;
 	r = move_all(c->fd, in, size, false);
