@@ -93,6 +93,9 @@ static int taken(struct serve *s, const struct ip_addr *a, bool tcp,
 	char text[IP_STR_MAX];
 	struct sockdiag_entry e;
 	const char *who = "";
+	/* whose descriptors we may not see: the unit gives no CAP_SYS_PTRACE */
+	const char *unseen = tcp ? "another program (ss -lntp shows which)"
+				 : "another program (ss -lnup shows which)";
 
 	if (sockdiag_find(tcp ? IPPROTO_TCP : IPPROTO_UDP, a, s->port, s->port,
 			  &e, NULL) > 0)
@@ -101,7 +104,7 @@ static int taken(struct serve *s, const struct ip_addr *a, bool tcp,
 		       "%s port %u of %s is taken by %s: let it listen on its "
 		       "own addresses only",
 		       tcp ? "TCP" : "UDP", s->port, ip_str(a, text),
-		       *who ? who : "another program");
+		       *who ? who : unseen);
 }
 
 static int sock_open(struct serve *s, struct served *v, size_t which,
