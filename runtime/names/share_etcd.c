@@ -54,7 +54,9 @@ int share_untell(struct share *s, const char *net, struct err *err)
 	share_key(s, key, "names/%s/%s", net, s->node);
 	etcd_txn_del(t, key, NULL);
 	r = FAILPOINT("share.untell");
-	if (r == 0)
+	if (r < 0)
+		err_set(err, r, "%s", key);
+	else
 		r = etcd_seen_txn(&s->seen, s->etcd, t, &res, err);
 	etcd_result_clear(&res);
 	return r;
@@ -77,7 +79,9 @@ static int put(struct share *s, const struct share_one *n, const char *text,
 	etcd_txn_if_lease(t, host, s->lease);
 	etcd_txn_put(t, key, text, s->lease);
 	r = FAILPOINT("share.put");
-	if (r == 0)
+	if (r < 0)
+		err_set(err, r, "%s", key);
+	else
 		r = etcd_seen_txn(&s->seen, s->etcd, t, &res, err);
 	if (r == 0)
 		r = res.done;
@@ -374,7 +378,7 @@ static int publish(struct share *s, struct share_one *n, struct err *err)
 
 int share_fetch(struct share *s, struct share_one *n, struct err *err)
 {
-	bool changed = n->rev == 0;
+	bool changed = n->rev == 0 || n->unsaid;
 	uint64_t total = 0;
 	int r = 0, said;
 
@@ -384,5 +388,6 @@ int share_fetch(struct share *s, struct share_one *n, struct err *err)
 		r = read_all(s, n, &changed, err);
 	/* what was read is true, whatever was not */
 	said = changed ? publish(s, n, r < 0 ? NULL : err) : 0;
+	n->unsaid = said < 0;
 	return r < 0 ? r : said;
 }

@@ -27,11 +27,12 @@ struct share_peer {
 
 struct share_one {
 	struct share_net net;
-	bool gone;  /* to be taken back, then freed; set under ->lock */
-	bool due;   /* to be told */
-	bool dirty; /* to be read */
-	bool own;   /* ours is there */
-	char *told; /* owned; what is there of ours by .lease; NULL: nothing */
+	bool gone;   /* to be taken back, then freed; set under ->lock */
+	bool due;    /* to be told */
+	bool dirty;  /* to be read */
+	bool own;    /* ours is there */
+	bool unsaid; /* what was read is not in ->names yet */
+	char *told;  /* owned; what is there of ours by .lease; NULL: nothing */
 	uint64_t lease;
 	int64_t rev;              /* highest seen of its keys */
 	struct share_peer *peers; /* owned */
