@@ -223,7 +223,7 @@ static void net_problems(const struct share_one *n,
 	}
 	if (n->hosts > SHARE_HOSTS_MAX) {
 		snprintf(text, sizeof(text),
-			 "network %s: names of %zu hosts are not read: %u is "
+			 "network %s: names of %zu hosts are not read: %d is "
 			 "the most",
 			 n->net.net, n->hosts - SHARE_HOSTS_MAX,
 			 SHARE_HOSTS_MAX);
