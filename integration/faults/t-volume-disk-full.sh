@@ -13,7 +13,8 @@ for v in full other; do
 	docker volume create -d berth-named $v >/dev/null
 done
 fails docker run --rm --network none -v full:/d bb:1 dd if=/dev/zero of=/d/x bs=64k
-same "$(df --output=avail /var/lib/berth | tail -1 | tr -d ' ')" 0
+# The daemon's own log may have given some back since.
+at_most "$(df --output=avail /var/lib/berth | tail -1 | tr -d ' ')" 256 "KiB free"
 made=2
 for i in {1..60}; do
 	got=$(api VolumeDriver.Create "{\"Name\":\"more$i\"}" berth-named)
