@@ -16,6 +16,7 @@
 
 #include "ipam/blocks_priv.h"
 #include "ipam/num.h"
+#include "lib/fail.h"
 #include "lib/log.h"
 
 #define RETRY_MIN_MS 100
@@ -116,6 +117,13 @@ static bool spare(const struct bl_net *n, const struct bl_block *k)
 	return false;
 }
 
+/* A test does not wait a minute: an error here ends the rest. */
+static bool rested(const struct blocks *b, const struct bl_block *k,
+		   uint64_t now)
+{
+	return now - k->idle_ms >= b->rest_ms || FAILPOINT("blocks.rest") < 0;
+}
+
 /* What is not used for a while goes back, but for one. */
 static int give_idle(struct blocks *b, struct bl_net *n, struct err *err)
 {
@@ -133,8 +141,8 @@ static int give_idle(struct blocks *b, struct bl_net *n, struct err *err)
 		}
 		if (!k->idle_ms)
 			k->idle_ms = now;
-		if (!k->shut && (now - k->idle_ms < b->rest_ms ||
-				 !spare(n, k) || !shut_unused(b, n, k)))
+		if (!k->shut && (!spare(n, k) || !rested(b, k, now) ||
+				 !shut_unused(b, n, k)))
 			continue;
 		r = give(b, n, k, err);
 	}
