@@ -115,12 +115,12 @@ int blocks_join(struct blocks *b, const struct ip_prefix *pool,
 		const struct ip_prefix *sub, struct err *err)
 {
 	_cleanup_(bl_endp) struct blocks *io = b;
-	struct bl_net *n;
+	struct bl_net *n = NULL;
 	int r;
 
 	bl_begin(io);
 	r = join(b, pool, sub, &n, err);
-	if (r < 0) {
+	if (r < 0 || !n) {
 		blocks_settle(b);
 		return r;
 	}

@@ -390,7 +390,7 @@ static int claim_once(struct blocks *b, struct bl_net *n,
 	struct ip_prefix at = bl_block_of(n, a);
 	struct etcd_result res = { 0 };
 	char key[BL_KEY_MAX];
-	struct bl_list l;
+	struct bl_list l = { 0 };
 	int r = t ? bl_list(b, n, &l, err) : bl_no_memory(err);
 
 	if (r < 0)

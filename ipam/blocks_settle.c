@@ -347,7 +347,7 @@ static int check_claims(struct blocks *b, struct bl_net *n,
 
 static int check(struct blocks *b, struct bl_net *n, struct err *err)
 {
-	struct bl_list l;
+	struct bl_list l = { 0 };
 	struct err why = { 0 };
 	int r = bl_ask(b, err);
 

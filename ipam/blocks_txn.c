@@ -398,16 +398,15 @@ int bl_leave(struct blocks *b, const struct bl_net *n, const char *node,
 	if (r < 0)
 		return err_set(err, r, "leaving: %s", strerror(-r));
 	while (r == 0) {
-		struct bl_list l;
+		struct bl_list l = { 0 };
 
 		r = bl_list(b, n, &l, err);
 		if (r < 0)
 			return r;
 		/* another machine's, by our name: it is not ours to take away */
-		if (!strcmp(node, b->node) && l.member &&
-		    strcmp(l.own.machine, b->machine) != 0)
-			r = 1;
-		else if (!l.pool && !l.members->count)
+		if ((!strcmp(node, b->node) && l.member &&
+		     strcmp(l.own.machine, b->machine) != 0) ||
+		    (!l.pool && (!l.members || !l.members->count)))
 			r = 1;
 		else
 			r = leave_once(b, n, &l, node, err);

@@ -89,12 +89,21 @@ void serve_upstreams_locked(struct serve *s, struct upstream_list *ret)
 	}
 }
 
+static bool same_server(const union upstream_sock *a,
+			const union upstream_sock *b)
+{
+	struct ip_addr x = upstream_addr(a), y = upstream_addr(b);
+
+	return ip_equal(&x, &y) && (a->sa.sa_family != AF_INET6 ||
+				    a->v6.sin6_scope_id == b->v6.sin6_scope_id);
+}
+
 void serve_good_locked(struct serve *s, const union upstream_sock *who)
 {
 	struct upstream_list *l = &s->up.list;
 
 	for (size_t i = 0; i < l->count; i++) {
-		if (l->first == i || memcmp(&l->at[i], who, sizeof(*who)) != 0)
+		if (l->first == i || !same_server(&l->at[i], who))
 			continue;
 		l->first = i;
 		s->good_ms = upstream_now_ms();
