@@ -220,7 +220,8 @@ static int overlap(const struct bl_net *n, const struct etcd_kv *kv,
 }
 
 /* There is one that begins where ours does: the same? */
-static int same(struct bl_net *n, const struct etcd_kv *kv, struct err *err)
+static int same(struct blocks *b, struct bl_net *n, const struct etcd_kv *kv,
+		struct err *err)
 {
 	struct bl_record rec = bl_of(kv);
 	char pool[PREFIX_STR_MAX], sub[PREFIX_STR_MAX];
@@ -238,13 +239,17 @@ static int same(struct bl_net *n, const struct etcd_kv *kv, struct err *err)
 			       ip_is_none(&rec.sub.addr) ? "no range"
 							 : "the range ",
 			       ip_prefix_str(&rec.sub, sub));
-	if (n->block_count && n->block_len != rec.block)
-		return err_set(err, -EEXIST,
-			       "pool %s of the cluster was made anew with "
-			       "blocks of another size",
-			       ip_prefix_str(&n->pool, pool));
-	n->block_len = (uint8_t)rec.block;
-	return 0;
+	/* requests look at it meanwhile */
+	pthread_mutex_lock(&b->lock);
+	fits = !n->block_count || n->block_len == rec.block;
+	if (fits)
+		n->block_len = (uint8_t)rec.block;
+	pthread_mutex_unlock(&b->lock);
+	return fits ? 0
+		    : err_set(err, -EEXIST,
+			      "pool %s of the cluster was made anew with "
+			      "blocks of another size",
+			      ip_prefix_str(&n->pool, pool));
 }
 
 static int twin(struct blocks *b, const struct etcd_kv *own, struct err *err)
@@ -304,7 +309,7 @@ int bl_join(struct blocks *b, struct bl_net *n, struct err *err)
 		if (a.own)
 			r = twin(b, a.own, err);
 		if (r == 0 && a.before)
-			r = there ? same(n, a.before, err)
+			r = there ? same(b, n, a.before, err)
 				  : overlap(n, a.before, err);
 		if (r == 0 && a.behind && !there)
 			r = overlap(n, a.behind, err);

@@ -258,9 +258,11 @@ static void late_send(void)
 	int fd = connect_to(blocks_box.one.port);
 	char answer[4096];
 
+	pthread_mutex_lock(&late.lock);
 	assert_true(late.len > 0);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, late.held, late.len), late.len);
+	pthread_mutex_unlock(&late.lock);
 	assert_true(read(fd, answer, sizeof(answer)) > 0);
 	close(fd);
 }
