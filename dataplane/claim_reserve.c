@@ -17,9 +17,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "dataplane/claim.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/netns.h"
 
@@ -158,17 +158,9 @@ static int append_list(const char *text, size_t len, struct err *err)
 
 /* ---- what is the host's ------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static int read_others(struct claim_host *host, struct err *err)
 {
-	uint64_t now = now_ms(), list[WORDS];
+	uint64_t now = clock_mono_ms(), list[WORDS];
 	int r;
 
 	if (host->others_ms && now - host->others_ms < OTHERS_MS)

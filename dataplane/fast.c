@@ -9,11 +9,11 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/ebpf/guard_count.h"
 #include "dataplane/ebpf/nat_stat.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/netns.h"
@@ -21,14 +21,6 @@
 #define HOST_GAP_MS 100
 #define SWEEP_MAX   16384 /* flows looked at each second */
 #define MASQ_LEAST  4096u /* ports; fewer would not do */
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void say(const char *event, const char *text)
 {
@@ -431,7 +423,7 @@ static int mend(struct dp *dp, struct err *err)
 static int look_again(struct dp *dp, struct err *err)
 {
 	struct dp_fast *f = &dp->fast;
-	uint64_t now = now_ms();
+	uint64_t now = clock_mono_ms();
 	int n, r;
 
 	if (!f->rehost || now - f->rehosted_ms < HOST_GAP_MS)

@@ -11,21 +11,13 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "dataplane/dataplane.h"
 #include "dataplane/dp_priv.h"
+#include "lib/clock.h"
 
 #define REPAIR_GAP_MS 100
 #define LOOK_MS       1000
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* ---- rules -------------------------------------------------------------- */
 
@@ -167,7 +159,7 @@ static struct err *still(const struct done *d, struct err *err)
 int dp_event(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
-	uint64_t now = now_ms();
+	uint64_t now = clock_mono_ms();
 	bool tick = now - dp->looked_ms >= LOOK_MS;
 	struct done done = { 0 };
 	bool check;

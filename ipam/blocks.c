@@ -9,6 +9,7 @@
 
 #include "ipam/blocks_priv.h"
 #include "ipam/num.h"
+#include "lib/clock.h"
 
 #define RELIST_MS 45000
 #define REST_MS   60000
@@ -36,14 +37,6 @@ void bl_endp(struct blocks **b)
 int bl_no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-uint64_t bl_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
 }
 
 /* ---- pools ----------------------------------------------------------------- */
@@ -84,7 +77,7 @@ static int join_new(struct blocks *b, const struct ip_prefix *pool,
 	r = bl_join(b, n, err);
 	if (r == 0) {
 		n->joined = true;
-		n->joined_ms = bl_now_ms();
+		n->joined_ms = clock_boot_ms();
 		r = bl_net_save(b, n, err);
 	}
 	if (r == 0)

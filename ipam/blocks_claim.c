@@ -17,6 +17,7 @@
 
 #include "ipam/blocks_priv.h"
 #include "ipam/num.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 
 static int run(struct blocks *b, struct etcd_txn *t, struct etcd_result *ret,
@@ -226,7 +227,7 @@ int bl_take(struct blocks *b, struct bl_net *n, struct err *err)
 		r = bl_list(b, n, &l, err);
 		if (r == 0)
 			r = take_listed(b, n, &l,
-					(unsigned int)bl_now_ms() & spread,
+					(unsigned int)clock_boot_ms() & spread,
 					err);
 		bl_list_clear(&l);
 	}

@@ -79,7 +79,6 @@ void bl_unlockp(pthread_mutex_t **lock);
 void bl_begin(struct blocks *b);
 void bl_endp(struct blocks **b);
 int bl_no_memory(struct err *err);
-uint64_t bl_now_ms(void);
 
 /* ---- blocks_keys.c ------------------------------------------------------- */
 

@@ -16,6 +16,8 @@
 
 #include "ipam/blocks_priv.h"
 #include "ipam/num.h"
+#include "lib/backoff.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 
@@ -128,7 +130,7 @@ static bool rested(const struct blocks *b, const struct bl_block *k,
 static int give_idle(struct blocks *b, struct bl_net *n, struct err *err)
 {
 	bool ready = bl_ask(b, NULL) == 0;
-	uint64_t now = bl_now_ms();
+	uint64_t now = clock_boot_ms();
 	int r = 0;
 
 	for (size_t i = n->block_count; ready && r == 0 && i-- > 0;) {
@@ -391,7 +393,7 @@ static int first_block(struct blocks *b, struct bl_net *n, struct err *err)
 	int r;
 
 	if (n->block_count || !n->joined ||
-	    bl_now_ms() - n->joined_ms < at_most(b, FIRST_MS))
+	    clock_boot_ms() - n->joined_ms < at_most(b, FIRST_MS))
 		return 0;
 	r = bl_ask(b, err);
 	if (r == 0)
@@ -528,11 +530,13 @@ static bool take_look(struct blocks *b)
 void *bl_thread(void *arg)
 {
 	struct blocks *b = arg;
-	uint64_t retry = RETRY_MIN_MS, listed = bl_now_ms();
+	struct backoff backoff = { .ms = 0 };
+	uint64_t listed = clock_boot_ms();
 	int r = 0;
 
-	while (wait_ms(b, r < 0 ? retry : at_most(b, LOOK_MS))) {
-		uint64_t now = bl_now_ms();
+	while (wait_ms(b, r < 0 ? backoff_left_ms(&backoff)
+				: at_most(b, LOOK_MS))) {
+		uint64_t now = clock_boot_ms();
 		bool list =
 			take_look(b) || r < 0 || now - listed > b->relist_ms;
 		struct err err = { 0 };
@@ -543,9 +547,9 @@ void *bl_thread(void *arg)
 		if (r == 0 && list)
 			listed = now;
 		if (r == 0)
-			retry = RETRY_MIN_MS;
-		else if (retry < RETRY_MAX_MS)
-			retry *= 2;
+			(void)backoff_well(&backoff);
+		else
+			backoff_failed(&backoff, RETRY_MIN_MS, RETRY_MAX_MS);
 	}
 	return NULL;
 }

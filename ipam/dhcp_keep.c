@@ -9,6 +9,7 @@
 
 #include "ipam/dhcp_keep_priv.h"
 #include "ipam/dhcp_talk.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/jdec.h"
 #include "lib/log.h"
@@ -97,7 +98,7 @@ static int load(void *ctx, const char *id, const char *parent, const char *text)
 		kept.lease.state = DHCP_SELECTING;
 		kept.lease.wish = kept.lease.addr;
 		kept.lease.xid = dhcp_random();
-		kept.lease.asked_ms = kept.lease.next_ms = dhcp_now();
+		kept.lease.asked_ms = kept.lease.next_ms = clock_boot_ms();
 	}
 	return insert(k, &kept) ? 0 : -ENOMEM;
 }
@@ -199,7 +200,7 @@ static void remember(struct dhcp_keep *k, const struct dhcp_kept *kept)
 	forget_past(k, &kept->lease.addr);
 	*p = (struct past){ .mac = kept->lease.mac,
 			    .addr = kept->lease.addr,
-			    .when = dhcp_now() };
+			    .when = clock_boot_ms() };
 	snprintf(p->ifname, sizeof(p->ifname), "%s", kept->ifname);
 }
 
@@ -294,7 +295,7 @@ bool dhcp_entry_release(struct dhcp_keep *k, struct entry *e)
 
 	(void)FAILPOINT("dhcp.release");
 	/* what is lost is not ours to give back */
-	if (!l->lost && dhcp_now() < l->end_ms)
+	if (!l->lost && clock_boot_ms() < l->end_ms)
 		r = dhcp_give(e->kept.ifname, l, &err);
 	if (r < 0 && !e->kept.releasing)
 		log_warn("op=dhcp.release address=%s parent=%s err=%s",
@@ -349,7 +350,7 @@ struct ip_addr dhcp_keep_hint(struct dhcp_keep *k, const char *ifname,
 			      const struct mac_addr *mac)
 {
 	_cleanup_(dhcp_unlockp) pthread_mutex_t *lock = &k->lock;
-	uint64_t now = dhcp_now(), best = 0;
+	uint64_t now = clock_boot_ms(), best = 0;
 	struct ip_addr ret = { 0 };
 
 	pthread_mutex_lock(lock);

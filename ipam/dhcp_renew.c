@@ -9,6 +9,7 @@
 #include "ipam/dhcp_keep_priv.h"
 #include "ipam/dhcp_sock.h"
 #include "ipam/dhcp_talk.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 
@@ -21,7 +22,7 @@ static void tell(enum log_level level, const char *event,
 {
 	char addr[IP_STR_MAX], mac[MAC_STR_MAX], server[IP_STR_MAX],
 		quoted[200];
-	uint64_t now = dhcp_now(), end = e->lease.end_ms;
+	uint64_t now = clock_boot_ms(), end = e->lease.end_ms;
 
 	log_line(level,
 		 "op=dhcp event=%s address=%s mac=%s parent=%s server=%s "
@@ -161,7 +162,7 @@ static uint64_t next_of(const struct dhcp_keep *k, const struct entry *e,
 /* Return: milliseconds until there is something to do. */
 static int work(struct dhcp_keep *k)
 {
-	uint64_t now = dhcp_now(), wait = SLEEP_MS;
+	uint64_t now = clock_boot_ms(), wait = SLEEP_MS;
 	struct entry *next;
 
 	for (struct entry *e = k->entries; e; e = next) {
@@ -190,7 +191,7 @@ static void on_event(struct dhcp_keep *k, struct entry *e,
 	if (event == DHCP_NOTHING)
 		return;
 	if (event == DHCP_OFFERED) { /* of what was lost */
-		dhcp_lease_accept(&e->kept.lease, offer, dhcp_now());
+		dhcp_lease_accept(&e->kept.lease, offer, clock_boot_ms());
 		return;
 	}
 	if (event != DHCP_REFUSED)
@@ -224,8 +225,9 @@ static int hear(struct dhcp_keep *k, const struct port *p)
 			    strcmp(e->kept.ifname, p->ifname) != 0)
 				continue;
 			on_event(k, e,
-				 dhcp_lease_input(&e->kept.lease, dhcp_now(),
-						  &m, &from, &offer),
+				 dhcp_lease_input(&e->kept.lease,
+						  clock_boot_ms(), &m, &from,
+						  &offer),
 				 &offer, m.text);
 		}
 	}

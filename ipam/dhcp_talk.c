@@ -6,21 +6,13 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "ipam/dhcp_sock.h"
 #include "lib/base.h"
+#include "lib/clock.h"
 
 /* For a better offer, after one that is of no use; a dnsmasq pings for 3 s first. */
 #define OTHERS_MS 4000
-
-uint64_t dhcp_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 uint32_t dhcp_random(void)
 {
@@ -29,7 +21,7 @@ uint32_t dhcp_random(void)
 	/* does not block once the host is up; 0 is as good as any other where it
 	 * fails, only easier to guess */
 	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-		n = (uint32_t)dhcp_now();
+		n = (uint32_t)clock_boot_ms();
 	return n;
 }
 
@@ -103,7 +95,7 @@ static int hear(struct talk *t, struct err *err)
 
 	/* whoever sends without end does not keep us from looking at the clock */
 	for (int i = 0; i < DHCP_HEAR_MAX && !t->done; i++) {
-		uint64_t now = dhcp_now();
+		uint64_t now = clock_boot_ms();
 
 		r = dhcp_sock_recv(t->fd, &from, &m);
 		if (r < 0)
@@ -171,7 +163,7 @@ static int converse(struct talk *t, struct err *err)
 	int r = 0;
 
 	while (r == 0 && !t->done) {
-		uint64_t now = dhcp_now(), next;
+		uint64_t now = clock_boot_ms(), next;
 
 		if (now >= t->until)
 			return give_up(t, err);
@@ -194,7 +186,8 @@ static int talk(const struct dhcp_question *q, bool look,
 
 	if (fd < 0)
 		return fd;
-	dhcp_lease_init(&t.l, &q->mac, &q->wish, dhcp_random(), dhcp_now());
+	dhcp_lease_init(&t.l, &q->mac, &q->wish, dhcp_random(),
+			clock_boot_ms());
 	r = converse(&t, err);
 	if (r == 0)
 		*ret = look ? t.offer : t.l;

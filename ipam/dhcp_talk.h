@@ -8,18 +8,18 @@
 #define IPAM_DHCP_TALK_H
 
 #include "ipam/dhcp_lease.h"
+#include "lib/clock.h"
 #include "lib/err.h"
 
 #define DHCP_WAIT_MS 10000 /* for a server; a dnsmasq looks for 3 s first */
 
-uint64_t dhcp_now(void); /* milliseconds of CLOCK_BOOTTIME */
 uint32_t dhcp_random(void);
 
 struct dhcp_question {
 	const char *ifname;
 	struct mac_addr mac;
 	struct ip_addr wish; /* or none */
-	uint64_t until;      /* dhcp_now() at which to give up */
+	uint64_t until;      /* clock_boot_ms() at which to give up */
 	/* May what @offer says be taken?  0, or -errno with the reason; then other
 	 * servers have a little time to offer something better. */
 	int (*judge)(void *ctx, const struct dhcp_lease *offer,

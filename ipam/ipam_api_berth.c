@@ -8,6 +8,7 @@
 #include "ipam/ipam_api_priv.h"
 #include "ipam/ipam_priv.h"
 #include "lib/answer.h"
+#include "lib/clock.h"
 
 const struct jdec_field ipam_api_leases_fields[] = {
 	JDEC_FIELD("PoolID", JDEC_STR, struct ipam_request, pool_id, 0),
@@ -123,7 +124,7 @@ static int on_pools(void *ctx, struct rpc_call *call, json_object **ret,
 static int add_dhcp(json_object *to, const struct dhcp_kept *e)
 {
 	const struct dhcp_lease *l = &e->lease;
-	uint64_t now = dhcp_now(), end = l->end_ms;
+	uint64_t now = clock_boot_ms(), end = l->end_ms;
 	char server[IP_STR_MAX], router[IP_STR_MAX];
 
 	if (end != DHCP_NEVER &&

@@ -12,6 +12,7 @@
 
 #include "ipam/dhcp_talk.h"
 #include "ipam/ipam_priv.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 
@@ -75,8 +76,8 @@ int ipam_dhcp_find(struct ipam_core *core, struct ipam_record *rec,
 		return err_wrap(err, r, "berth.dhcp.parent");
 	/* as this host: no address is set aside for somebody who never comes */
 	q.mac = link.mac;
-	q.until =
-		core->dhcp_until ? core->dhcp_until : dhcp_now() + DHCP_WAIT_MS;
+	q.until = core->dhcp_until ? core->dhcp_until
+				   : clock_boot_ms() + DHCP_WAIT_MS;
 	r = dhcp_look(&q, &offer, err);
 	if (r < 0)
 		return r;
@@ -208,8 +209,8 @@ static int lease(struct wanted *w, const struct dhcp_taking *t, struct err *err)
 
 	if (ip_is_none(&q.wish))
 		q.wish = dhcp_keep_hint(core->dhcp, q.ifname, &w->pool, &q.mac);
-	q.until =
-		core->dhcp_until ? core->dhcp_until : dhcp_now() + DHCP_WAIT_MS;
+	q.until = core->dhcp_until ? core->dhcp_until
+				   : clock_boot_ms() + DHCP_WAIT_MS;
 	r = dhcp_take(&q, &w->kept.lease, err);
 	if (r < 0)
 		return r;
@@ -334,7 +335,7 @@ static void tell_state(const struct telling *t, const struct dhcp_kept *e,
 		       const char *addr, const char *server)
 {
 	const struct dhcp_lease *l = &e->lease;
-	uint64_t now = dhcp_now();
+	uint64_t now = clock_boot_ms();
 	long long left =
 		l->end_ms > now ? (long long)(l->end_ms - now) / 1000 : 0;
 	char line[400];

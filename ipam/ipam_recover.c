@@ -9,6 +9,7 @@
 
 #include "ipam/dhcp_talk.h"
 #include "ipam/ipam_priv.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 
@@ -268,7 +269,7 @@ int ipam_core_open(const struct plugd *d, const struct ipam_config *config,
 	if (r == 0)
 		r = ipam_cluster_open(core, err);
 	/* several requests of an earlier life may have a dead server to ask */
-	core->dhcp_until = dhcp_now() + DHCP_WAIT_MS;
+	core->dhcp_until = clock_boot_ms() + DHCP_WAIT_MS;
 	if (r == 0)
 		r = recover(core, err);
 	core->dhcp_until = 0;

@@ -1,3 +1,4 @@
+ar-src += lib/backoff.c
 ar-src += lib/err.c
 ar-src += lib/log.c
 ar-src += lib/fail.c
@@ -19,6 +20,7 @@ ar-src += lib/nlk_tc.c
 ar-src += lib/nlk_monitor.c
 ar-src += lib/nlk_xfrm.c
 ar-src += lib/nlk_wg.c
+tests += lib/test/test_backoff.c
 tests += lib/test/test_nlk_wg.c
 tests += lib/test/test_nlk_xfrm.c
 tests += lib/test/test_nlk.c

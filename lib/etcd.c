@@ -12,8 +12,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/etcd_priv.h"
 #include "lib/jdec.h"
 
@@ -181,23 +181,15 @@ size_t etcd_member(struct etcd *e)
 	return at;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
-}
-
 void etcd_limit(struct etcd *e, unsigned int ms)
 {
-	e->until_ms = ms ? now_ms() + ms : 0;
+	e->until_ms = ms ? clock_boot_ms() + ms : 0;
 }
 
 /* For the next question; 0: there is none left. */
 static unsigned int time_left(const struct etcd *e)
 {
-	uint64_t now = now_ms(), until = e->until_ms;
+	uint64_t now = clock_boot_ms(), until = e->until_ms;
 
 	if (!until || now + e->cfg.timeout_ms <= until)
 		return e->cfg.timeout_ms;

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Calls of etcd, and what the answers say of etcd itself. */
 #include "lib/etcd_seen.h"
+#include "lib/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #define READY_MS 1000 /* of being away nobody waits again */
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
-}
 
 void etcd_seen_init(struct etcd_seen *s)
 {
@@ -89,7 +81,7 @@ static int judge(struct etcd_seen *s, int r, bool put,
 	if (r == 0 || r == -ENOSPC || r == -EMSGSIZE)
 		s->away_ms = 0;
 	else if (!s->away_ms)
-		s->away_ms = now_ms();
+		s->away_ms = clock_boot_ms();
 	if (r < 0)
 		snprintf(s->away_why, sizeof(s->away_why), "%.255s", why->msg);
 	else if (!s->back_why[0])
@@ -138,7 +130,7 @@ int etcd_seen_txn(struct etcd_seen *s, struct etcd *e, const struct etcd_txn *t,
 
 int etcd_seen_ready(struct etcd_seen *s, struct err *err)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_boot_ms();
 	int r = 0;
 
 	pthread_mutex_lock(&s->lock);
@@ -154,7 +146,7 @@ int etcd_seen_ready(struct etcd_seen *s, struct err *err)
 
 bool etcd_seen_line(struct etcd_seen *s, char *buf, size_t size)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_boot_ms();
 	bool any = true;
 
 	pthread_mutex_lock(&s->lock);

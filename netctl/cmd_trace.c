@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "lib/base.h"
+#include "lib/clock.h"
 #include "lib/jdec.h"
 #include "netctl/cmds.h"
 #include "netctl/drivers.h"
@@ -20,14 +21,6 @@ static void on_signal(int sig)
 {
 	(void)sig;
 	stopped = 1;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 static const char *time_text(int64_t ns, char buf[static 32])
@@ -91,7 +84,7 @@ static int trace_run(struct ctl *ctl, struct err *err)
 {
 	const struct sigaction sa = { .sa_handler = on_signal };
 	const char *driver = ctl->arg_count ? ctl->args[0] : "berth-bridge";
-	uint64_t end = ctl->for_ms ? now_ms() + ctl->for_ms : UINT64_MAX;
+	uint64_t end = ctl->for_ms ? clock_mono_ms() + ctl->for_ms : UINT64_MAX;
 	const struct driver *d = driver_find(driver, err);
 	int r = 0;
 
@@ -99,7 +92,7 @@ static int trace_run(struct ctl *ctl, struct err *err)
 		return -EINVAL;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	while (r == 0 && !stopped && now_ms() < end)
+	while (r == 0 && !stopped && clock_mono_ms() < end)
 		r = trace_once(ctl, d->name, err);
 	return stopped ? 0 : r;
 }

@@ -12,20 +12,13 @@
 #include <time.h>
 
 #include "lib/base.h"
+#include "lib/clock.h"
 #include "netctl/sup_priv.h"
 
 /* Without a child or a client: nobody wants us, or nobody has come yet. */
 #define IDLE_MS  500
 #define BIRTH_MS 5000
 #define LOOK_MS  1000 /* at the sockets' files */
-
-uint64_t sup_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 int sup_watch(struct sup *s, int fd, enum sup_source src, size_t slot)
 {
@@ -199,7 +192,7 @@ static uint64_t idle_until(const struct sup *s)
 /* Milliseconds until something is due; -1: nothing is. */
 static int next_due(const struct sup *s)
 {
-	uint64_t due = UINT64_MAX, now = sup_now();
+	uint64_t due = UINT64_MAX, now = clock_mono_ms();
 	bool idle = true;
 
 	for (size_t i = 0; i < SUP_CHILDREN; i++) {
@@ -224,7 +217,7 @@ static int next_due(const struct sup *s)
 /* Return: false when there is nothing left to be here for. */
 static bool do_due(struct sup *s)
 {
-	uint64_t now = sup_now();
+	uint64_t now = clock_mono_ms();
 	bool children = false, clients = false, look = now >= s->look_ms;
 
 	if (look)
@@ -280,7 +273,7 @@ int sup_run(struct sup *s, json_object *first, struct err *err)
 
 	if (r < 0)
 		return r;
-	s->born_ms = s->idle_since_ms = sup_now();
+	s->born_ms = s->idle_since_ms = clock_mono_ms();
 	if (first)
 		sup_ctl_first(s, first);
 	while (do_due(s)) {

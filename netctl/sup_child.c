@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "lib/base.h"
+#include "lib/clock.h"
 #include "netctl/jget.h"
 #include "netctl/sup_priv.h"
 
@@ -32,7 +33,7 @@ struct sup_child *sup_child_find(struct sup *s, const char *name)
 
 bool sup_has_orphans(const struct sup *s)
 {
-	return s->took_over && sup_now() - s->born_ms < ORPHAN_MS;
+	return s->took_over && clock_mono_ms() - s->born_ms < ORPHAN_MS;
 }
 
 static size_t slot_of(const struct sup *s, const struct sup_child *c)
@@ -54,7 +55,7 @@ static void free_slot(struct sup_child *c)
 /* It could not even be started: the same as a daemon that died at once. */
 static void died(struct sup_child *c)
 {
-	uint64_t now = sup_now();
+	uint64_t now = clock_mono_ms();
 
 	if (c->state == SUP_READY && now - c->started_ms >= STABLE_MS)
 		c->backoff_ms = 0;
@@ -74,7 +75,7 @@ static void start(struct sup *s, struct sup_child *c)
 	int r;
 
 	c->state = SUP_STARTING;
-	c->started_ms = sup_now();
+	c->started_ms = clock_mono_ms();
 	c->again = false;
 	r = sup_spawn(s, c, &err);
 	if (r == 0)
@@ -97,7 +98,7 @@ static int open_and_start(struct sup *s, struct sup_child *c, struct err *err)
 
 	if (fd == -EADDRINUSE && sup_has_orphans(s)) {
 		c->state = SUP_WAIT;
-		c->due_ms = sup_now() + RETRY_MS;
+		c->due_ms = clock_mono_ms() + RETRY_MS;
 		return -EAGAIN;
 	}
 	if (fd == -EADDRINUSE && s->took_over)
@@ -194,7 +195,7 @@ static void terminate(struct sup_child *c)
 	if (c->state == SUP_STOPPING)
 		return;
 	c->state = SUP_STOPPING;
-	c->due_ms = sup_now() + KILL_MS;
+	c->due_ms = clock_mono_ms() + KILL_MS;
 	(void)pidfd_send_signal(c->pidfd, SIGTERM, NULL, 0);
 }
 
@@ -214,7 +215,7 @@ void sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
 		return;
 	}
 	if (c->state == SUP_WAIT) {
-		c->due_ms = sup_now();
+		c->due_ms = clock_mono_ms();
 		return;
 	}
 	c->again = true;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "lib/base.h"
+#include "lib/clock.h"
 #include "lib/jdec.h"
 #include "netctl/jget.h"
 #include "netctl/sup.h"
@@ -216,7 +217,7 @@ static int give_birth(const struct ctl *ctl, struct birth *ret, struct err *err)
 int sup_ensure(const struct ctl *ctl, struct err *err)
 {
 	_cleanup_free_ char *path = ctl_path(ctl);
-	uint64_t until = sup_now() + BIRTH_MS;
+	uint64_t until = clock_mono_ms() + BIRTH_MS;
 	struct birth b = { 0 };
 	int r;
 
@@ -233,7 +234,7 @@ int sup_ensure(const struct ctl *ctl, struct err *err)
 			return r;
 		/* Busy: another's, between its lock and its socket, or on its
 		 * way out. */
-		if (b.r != -EBUSY || sup_now() > until)
+		if (b.r != -EBUSY || clock_mono_ms() > until)
 			break;
 		(void)poll(NULL, 0, 50);
 	}

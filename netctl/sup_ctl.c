@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "lib/base.h"
+#include "lib/clock.h"
 #include "lib/jdec.h"
 #include "lib/plugd.h"
 #include "netctl/jget.h"
@@ -24,7 +25,7 @@ static void drop(struct sup *s, struct sup_client *c)
 	closep(&c->fd);
 	json_object_put(c->answer);
 	*c = (struct sup_client){ .fd = -EBADF };
-	s->idle_since_ms = sup_now();
+	s->idle_since_ms = clock_mono_ms();
 	s->served = true;
 }
 
@@ -65,7 +66,7 @@ static struct sup_client *client_new(struct sup *s, int fd)
 			continue;
 		*c = (struct sup_client){ .fd = fd,
 					  .used = true,
-					  .due_ms = sup_now() + ASK_MS,
+					  .due_ms = clock_mono_ms() + ASK_MS,
 					  .answer = json_object_new_object() };
 		return c;
 	}
@@ -170,7 +171,8 @@ static void on_start(struct sup *s, struct sup_client *c, json_object *req,
 	int r = same_dirs(s, req, &err);
 
 	c->op = SUP_OP_START;
-	c->due_ms = sup_now() + (uint64_t)(timeout > 0 ? timeout : DOWN_MS);
+	c->due_ms =
+		clock_mono_ms() + (uint64_t)(timeout > 0 ? timeout : DOWN_MS);
 	for (size_t i = 0; r == 0 && i < jget_len(names); i++)
 		r = start_one(s, c,
 			      json_object_get_string(
@@ -204,7 +206,7 @@ static int start_state(struct sup *s, const struct sup_client *c,
 		    (child->deaths >= MAX_DEATHS && !sup_has_orphans(s)))
 			return err_set(err, -EIO, "%s %s", child->name,
 				       child->last);
-		if (sup_now() >= c->due_ms)
+		if (clock_mono_ms() >= c->due_ms)
 			return err_set(
 				err, -ETIMEDOUT, "%s is not ready in time%s%s",
 				child->name, child->last[0] ? ": it " : "",
@@ -249,7 +251,7 @@ static void on_down(struct sup *s, struct sup_client *c, json_object *req)
 
 	c->op = SUP_OP_DOWN;
 	c->all = jget_len(names) == 0;
-	c->due_ms = sup_now() + DOWN_MS;
+	c->due_ms = clock_mono_ms() + DOWN_MS;
 	for (size_t i = 0; i < SUP_CHILDREN; i++) {
 		struct sup_child *child = &s->children[i];
 		bool named = c->all;
@@ -314,7 +316,7 @@ static void on_status(struct sup *s, struct sup_client *c)
 	jset_str(o, "Version", BERTH_VERSION);
 	jset(o, "Pid", json_object_new_int(getpid()));
 	jset(o, "UptimeMs",
-	     json_object_new_int64((int64_t)(sup_now() - s->born_ms)));
+	     json_object_new_int64((int64_t)(clock_mono_ms() - s->born_ms)));
 	jset(o, "Drivers", list);
 	reply(s, c, take_ptr(c->answer));
 }
@@ -385,7 +387,7 @@ void sup_ctl_settle(struct sup *s)
 			settle_start(s, c);
 		else if (c->op == SUP_OP_DOWN)
 			settle_down(s, c);
-		else if (sup_now() >= c->due_ms)
+		else if (clock_mono_ms() >= c->due_ms)
 			drop(s, c);
 	}
 }

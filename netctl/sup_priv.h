@@ -113,7 +113,6 @@ enum sup_source {
 	SUP_SRC_OUTPUT,
 };
 
-uint64_t sup_now(void); /* CLOCK_MONOTONIC, ms */
 int sup_watch(struct sup *s, int fd, enum sup_source src, size_t slot);
 
 /* ---- sup.c --------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The DHCP leases that are kept: on record. */
+#include "lib/clock.h"
 #include "lib/test/store_test.h"
 
 #include <errno.h>
@@ -50,9 +51,9 @@ static struct dhcp_kept leased(unsigned int n, unsigned int mac)
 
 	e.lease.addr.bytes[3] = (uint8_t)n;
 	e.lease.mac = (struct mac_addr){ { 2, 0x42, 0, 0, 0, (uint8_t)mac } };
-	e.lease.t1_ms = dhcp_now() + HOUR_MS / 2;
-	e.lease.t2_ms = dhcp_now() + HOUR_MS / 8 * 7;
-	e.lease.end_ms = dhcp_now() + HOUR_MS;
+	e.lease.t1_ms = clock_boot_ms() + HOUR_MS / 2;
+	e.lease.t2_ms = clock_boot_ms() + HOUR_MS / 8 * 7;
+	e.lease.end_ms = clock_boot_ms() + HOUR_MS;
 	e.lease.next_ms = e.lease.t1_ms;
 	return e;
 }

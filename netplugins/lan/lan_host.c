@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "netplugins/lan/lan.h"
 
 #define LOOK_MS 200 /* between two looks at the shims */
@@ -149,21 +149,13 @@ static void on_nlk_event(void *ctx, const struct nlk_event *e)
 	pthread_mutex_unlock(&host->lock);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Something happened that shims may want: others may change routes all the time, and
  * looking reads them all, so not at once again.  What is left is seen in a second. */
 static bool shims_are_due(struct lan_host *host)
 {
 	bool due;
 
-	if (now_ms() - host->looked_ms < LOOK_MS)
+	if (clock_mono_ms() - host->looked_ms < LOOK_MS)
 		return false;
 	pthread_mutex_lock(&host->lock);
 	due = host->stirred;
@@ -195,7 +187,7 @@ int lan_event(void *ctx, struct err *err)
 	if (!shims_are_due(host))
 		return 0;
 	r = lan_shim_sync_all(host, err);
-	host->looked_ms = now_ms();
+	host->looked_ms = clock_mono_ms();
 	if (r < 0)
 		stir(host); /* again in a second */
 	return r;

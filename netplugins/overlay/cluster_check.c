@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 /* Under ->lock. */
@@ -13,7 +14,7 @@ static void check_etcd(const struct cluster *c, FILE *f)
 		fprintf(f,
 			"etcd has not answered for %" PRIu64
 			" s, what runs goes on: %s\n",
-			(cl_now_ms() - c->away_ms) / 1000, c->away_why);
+			(clock_boot_ms() - c->away_ms) / 1000, c->away_why);
 	if (c->full)
 		fputs("etcd is full (alarm NOSPACE): compact and defragment "
 		      "it, "

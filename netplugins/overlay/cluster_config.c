@@ -2,6 +2,7 @@
 /* What a cluster is told when it begins. */
 #include <stdio.h>
 
+#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 #define LEASE_S  30
@@ -20,7 +21,7 @@ int cl_config_take(struct cluster *c, const struct cluster_config *cfg,
 	c->lease_s = cfg->lease_s ? cfg->lease_s : LEASE_S;
 	c->relist_s = cfg->relist_s ? cfg->relist_s : RELIST_S;
 	c->grace_s = cfg->grace_s ? cfg->grace_s : GRACE_S;
-	c->begin_ms = cl_now_ms();
+	c->begin_ms = clock_boot_ms();
 	c->host_due = true;
 	return 0;
 }

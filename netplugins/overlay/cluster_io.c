@@ -11,19 +11,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 #define READY_MS 1000 /* of being away nobody waits again */
-
-uint64_t cl_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
-}
 
 void cl_note(struct cluster *c, int r, const struct err *err)
 {
@@ -35,7 +27,7 @@ void cl_note(struct cluster *c, int r, const struct err *err)
 		c->away_ms = 0;
 	} else {
 		if (!c->away_ms)
-			c->away_ms = cl_now_ms();
+			c->away_ms = clock_boot_ms();
 		snprintf(c->away_why, sizeof(c->away_why), "%.*s",
 			 CL_WHY_MAX - 1, err->msg);
 	}
@@ -160,7 +152,7 @@ void cl_written(struct cluster *c)
 
 int cl_ready(struct cluster *c, struct err *err)
 {
-	uint64_t now = cl_now_ms();
+	uint64_t now = clock_boot_ms();
 	int r = 0;
 
 	pthread_mutex_lock(&c->lock);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "netplugins/overlay/cluster_priv.h"
@@ -48,7 +49,7 @@ static int twin(struct cluster *c, const struct cl_host_record *rec,
 static void keep_after(struct cluster *c, uint64_t ms)
 {
 	pthread_mutex_lock(&c->lock);
-	c->keep_ms = cl_now_ms() + ms;
+	c->keep_ms = clock_boot_ms() + ms;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -89,7 +90,7 @@ int cl_lease_keep(struct cluster *c, struct err *err)
 	pthread_mutex_lock(&c->lock);
 	at = c->keep_ms;
 	pthread_mutex_unlock(&c->lock);
-	if (cl_now_ms() < at)
+	if (clock_boot_ms() < at)
 		return 0;
 	cl_write_begin(c);
 	lease = c->lease;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 #define SPELL_MS 1000 /* then the thread's other work has its turn */
@@ -183,14 +184,14 @@ static int tell_one(struct cluster *c, struct err *err)
 
 int cl_own_tell(struct cluster *c, struct err *err)
 {
-	uint64_t until = cl_now_ms() + SPELL_MS;
+	uint64_t until = clock_boot_ms() + SPELL_MS;
 	int r;
 
 	do {
 		r = tell_one(c, err);
 		if (r == 1 && cl_lease_keep(c, err) < 0)
 			return -EAGAIN;
-	} while (r == 1 && cl_now_ms() < until);
+	} while (r == 1 && clock_boot_ms() < until);
 	return r;
 }
 
@@ -277,13 +278,13 @@ static int own_remove(struct own *o, const struct etcd_kv *kv, struct err *err)
 static int own_sweep(struct own *o, const struct etcd_kvs *kvs,
 		     const bool *stale, struct err *err)
 {
-	uint64_t until = cl_now_ms() + SPELL_MS;
+	uint64_t until = clock_boot_ms() + SPELL_MS;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < kvs->count; i++) {
 		if (!stale[i])
 			continue;
-		if (cl_now_ms() >= until)
+		if (clock_boot_ms() >= until)
 			return 1;
 		r = own_remove(o, &kvs->v[i], err);
 		if (r == 0)
@@ -351,7 +352,7 @@ static bool *own_read(struct own *o, struct etcd_kvs *ret, int *r,
 int cl_own_check(struct cluster *c, struct err *err)
 {
 	struct own o = { .c = c,
-			 .grace = cl_now_ms() - c->begin_ms >
+			 .grace = clock_boot_ms() - c->begin_ms >
 				  (uint64_t)c->grace_s * 1000 };
 	_cleanup_free_ bool *stale = NULL;
 	struct etcd_kvs kvs = { 0 };

@@ -115,7 +115,6 @@ static inline struct cluster *cl_of(struct ov_dir *dir)
 	return container_of(dir, struct cluster, dir);
 }
 
-uint64_t cl_now_ms(void);
 void cl_wake(struct cluster *c);
 /* ->write, for at most 8 s: what etcd has not done by then fails. */
 void cl_write_begin(struct cluster *c);

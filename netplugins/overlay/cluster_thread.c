@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
+#include "lib/backoff.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "netplugins/overlay/cluster_priv.h"
 
@@ -25,13 +26,12 @@
 
 struct turn {
 	struct cluster *c;
-	struct etcd_watch *watch; /* owned; NULL: none */
-	unsigned int gen;         /* of the networks it is of */
-	size_t member;            /* whom it is with */
-	uint64_t opened_ms, tell_ms, list_ms,
-		retry_ms;        /* when; due from then on */
-	unsigned int backoff_ms; /* 0: all is well */
-	bool tell_more;          /* at once, when all else had its turn */
+	struct etcd_watch *watch;             /* owned; NULL: none */
+	unsigned int gen;                     /* of the networks it is of */
+	size_t member;                        /* whom it is with */
+	uint64_t opened_ms, tell_ms, list_ms; /* when; due from then on */
+	struct backoff backoff;
+	bool tell_more; /* at once, when all else had its turn */
 	bool check_more;
 };
 
@@ -41,16 +41,6 @@ struct rung {
 	char nodes[FETCH_MAX][OV_NODE_MAX];
 	size_t count;
 };
-
-/* From @from to @to. */
-static uint64_t between(uint64_t from, uint64_t to)
-{
-	uint32_t n = 0;
-
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) < 0)
-		n = (uint32_t)cl_now_ms();
-	return from + (to - from) * n / UINT32_MAX;
-}
 
 static void watch_close(struct turn *t)
 {
@@ -83,14 +73,15 @@ static int tell(struct turn *t, struct err *err)
 	struct cluster *c = t->c;
 	int r;
 
-	if (cl_now_ms() < t->tell_ms)
+	if (clock_boot_ms() < t->tell_ms)
 		return 0;
 	r = cl_own_tell(c, err);
 	t->tell_more = r == 1;
 	if (r == -ENOSPC) {
 		cl_write_begin(c);
 		if (!c->lease)
-			t->tell_ms = cl_now_ms() + between(2000, 4000);
+			t->tell_ms =
+				clock_boot_ms() + backoff_between(2000, 4000);
 		cl_write_end(c);
 	}
 	return r == -ENOSPC || r == 1 ? 0 : r;
@@ -129,7 +120,7 @@ static int list_nets(struct cluster *c, char (*keys)[CL_NAME_MAX], size_t count,
 static int list(struct turn *t, struct err *err)
 {
 	struct cluster *c = t->c;
-	uint64_t now = cl_now_ms(), s = (uint64_t)c->relist_s * 1000;
+	uint64_t now = clock_boot_ms(), s = (uint64_t)c->relist_s * 1000;
 	_cleanup_free_ char(*keys)[CL_NAME_MAX] = NULL;
 	size_t count;
 	bool all;
@@ -149,7 +140,7 @@ static int list(struct turn *t, struct err *err)
 	if (r == 0)
 		r = list_nets(c, keys, count, err);
 	if (r == 0 && all)
-		t->list_ms = now + between(s * 2 / 3, s * 4 / 3);
+		t->list_ms = now + backoff_between(s * 2 / 3, s * 4 / 3);
 	if (r < 0) {
 		pthread_mutex_lock(&c->lock);
 		c->relist = c->relist || all;
@@ -188,7 +179,7 @@ static int watch_open(struct turn *t, struct err *err)
 	pthread_mutex_unlock(&c->lock);
 	if (!ranges || !keys)
 		return err_set(err, -ENOMEM, "etcd");
-	t->opened_ms = cl_now_ms();
+	t->opened_ms = clock_boot_ms();
 	t->member = etcd_member(c->ro);
 	return n ? etcd_watch_open(c->ro, ranges, n, &t->watch, err) : 0;
 }
@@ -205,7 +196,7 @@ static int watch_have(struct turn *t, struct err *err)
 		return 0;
 	if (!other && !t->watch && t->opened_ms) /* there is no network */
 		return 0;
-	if (cl_now_ms() < t->opened_ms + REOPEN_MS)
+	if (clock_boot_ms() < t->opened_ms + REOPEN_MS)
 		return 0;
 	watch_close(t);
 	return watch_open(t, err);
@@ -230,7 +221,7 @@ static int round_once(struct turn *t, struct err *err)
 {
 	int r = 0;
 
-	if (t->backoff_ms)
+	if (t->backoff.ms)
 		r = probe(t->c, err);
 	if (r == 0)
 		r = cl_lease_keep(t->c, err);
@@ -247,13 +238,10 @@ static void failed(struct turn *t, const struct err *err)
 {
 	char why[CL_WHY_MAX];
 
-	if (!t->backoff_ms)
+	if (!t->backoff.ms)
 		log_warn("op=cluster state=away err=%s",
 			 log_quote(why, sizeof(why), err->msg));
-	t->backoff_ms = t->backoff_ms ? 2 * t->backoff_ms : BACKOFF_MIN_MS;
-	if (t->backoff_ms > BACKOFF_MAX_MS)
-		t->backoff_ms = BACKOFF_MAX_MS;
-	t->retry_ms = cl_now_ms() + between(t->backoff_ms / 2, t->backoff_ms);
+	backoff_failed(&t->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 	watch_close(t);
 	t->opened_ms = 0;
 	pthread_mutex_lock(&t->c->lock);
@@ -267,16 +255,15 @@ static void round_do(struct turn *t)
 	struct err err = { 0 };
 	int r;
 
-	if (cl_now_ms() < t->retry_ms)
+	if (backoff_left_ms(&t->backoff))
 		return;
 	r = round_once(t, &err);
 	if (r < 0) {
 		failed(t, &err);
 		return;
 	}
-	if (t->backoff_ms)
+	if (backoff_well(&t->backoff))
 		log_info("op=cluster state=answers");
-	t->backoff_ms = 0;
 }
 
 /* "…member/NET/NODE"; is it news? */
@@ -372,10 +359,10 @@ static void wait_watch(struct turn *t, unsigned int ms)
 
 static unsigned int until(const struct turn *t)
 {
-	uint64_t now = cl_now_ms(), next = now + TURN_MS;
+	uint64_t now = clock_boot_ms(), next = now + TURN_MS;
 
-	if (t->retry_ms > now)
-		return (unsigned int)(t->retry_ms - now);
+	if (backoff_left_ms(&t->backoff))
+		return backoff_left_ms(&t->backoff);
 	if (t->tell_more || t->check_more)
 		return 0;
 	if (t->tell_ms > now && t->tell_ms < next)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 /* Does somebody else's record say an address that is this host's? */
@@ -177,7 +178,7 @@ static int view_fill(struct cluster *c, struct cl_net *n, struct ov_view *v)
 	v->partial = !n->rev; /* the first list may be half done */
 	v->stale = c->safe || !n->rev ||
 		   (c->away_ms &&
-		    cl_now_ms() - c->away_ms > (uint64_t)c->lease_s * 1000);
+		    clock_boot_ms() - c->away_ms > (uint64_t)c->lease_s * 1000);
 	return 0;
 }
 

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/jdec.h"
 #include "lib/log.h"
 #include "runtime/names/follow_priv.h"
@@ -24,14 +24,6 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 4000
 #define EVENTS_MAX     256 /* in one go */
-
-uint64_t follow_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
-}
 
 void follow_note(struct follow *f, struct follow_peer *p, const char *what,
 		 const struct err *why)
@@ -44,7 +36,7 @@ void follow_note(struct follow *f, struct follow_peer *p, const char *what,
 	if (!why)
 		p->away_ms = 0;
 	else if (!was)
-		p->away_ms = follow_now_ms();
+		p->away_ms = clock_boot_ms();
 	if (why)
 		snprintf(p->why, sizeof(p->why), "%.255s", why->msg);
 	pthread_mutex_unlock(&f->lock);
@@ -62,15 +54,12 @@ static void docker_failed(struct follow *f, const struct err *err)
 	follow_note(f, &f->docker, "docker", err);
 	client_stream_close(take_ptr(f->events));
 	f->listed = false;
-	f->backoff_ms = f->backoff_ms ? 2 * f->backoff_ms : BACKOFF_MIN_MS;
-	if (f->backoff_ms > BACKOFF_MAX_MS)
-		f->backoff_ms = BACKOFF_MAX_MS;
-	f->retry_ms = follow_now_ms() + f->backoff_ms;
+	backoff_failed(&f->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 }
 
 static void nets_turn(struct follow *f)
 {
-	uint64_t now = follow_now_ms();
+	uint64_t now = clock_boot_ms();
 	struct err err = { 0 };
 	int r;
 
@@ -84,7 +73,7 @@ static void nets_turn(struct follow *f)
 
 static int docker_once(struct follow *f, struct err *err)
 {
-	uint64_t now = follow_now_ms();
+	uint64_t now = clock_boot_ms();
 	int r = 0;
 
 	if (!f->events) {
@@ -110,7 +99,7 @@ static void docker_turn(struct follow *f)
 	struct err err = { 0 };
 	int r;
 
-	if (follow_now_ms() < f->retry_ms)
+	if (backoff_left_ms(&f->backoff))
 		return;
 	r = docker_once(f, &err);
 	if (r < 0) {
@@ -118,7 +107,7 @@ static void docker_turn(struct follow *f)
 		return;
 	}
 	follow_note(f, &f->docker, "docker", NULL);
-	f->backoff_ms = 0;
+	(void)backoff_well(&f->backoff);
 }
 
 /* The cluster is told of all at once: until each is known, what was told of them in an
@@ -128,7 +117,7 @@ static void publish_turn(struct follow *f)
 	uint64_t grace = f->begin_ms + (uint64_t)f->cfg.grace_s * 1000;
 	struct err err = { 0 };
 	char quoted[256];
-	bool all = f->told || follow_complete(f) || follow_now_ms() >= grace;
+	bool all = f->told || follow_complete(f) || clock_boot_ms() >= grace;
 
 	if (!f->changed && (f->told || !all))
 		return;
@@ -170,12 +159,12 @@ static void wait_events(struct follow *f, unsigned int ms)
 
 static unsigned int until(const struct follow *f)
 {
-	uint64_t now = follow_now_ms(), next = f->nets_ms, due;
+	uint64_t now = clock_boot_ms(), next = f->nets_ms, due;
 
 	if (f->nets_due)
 		return 0;
 	if (!f->events)
-		due = f->retry_ms;
+		due = f->backoff.until_ms;
 	else
 		due = f->list_ms < follow_next_ms(f) ? f->list_ms
 						     : follow_next_ms(f);
@@ -235,7 +224,7 @@ int follow_new(struct names *names, struct share *share,
 		f->cfg.grace_s = 60;
 	if (!f->cfg.inspect_ms)
 		f->cfg.inspect_ms = 5000;
-	f->begin_ms = follow_now_ms();
+	f->begin_ms = clock_boot_ms();
 	pthread_mutex_init(&f->lock, NULL);
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = f->wake < 0 ? -errno : -pthread_create(&f->thread, NULL, thread, f);
@@ -313,7 +302,7 @@ static void peer_problem(const struct follow_peer *p, const char *who,
 	snprintf(text, sizeof(text),
 		 "%s has not answered for %" PRIu64
 		 " s, names stay as they were: %s",
-		 who, (follow_now_ms() - p->away_ms) / 1000, p->why);
+		 who, (clock_boot_ms() - p->away_ms) / 1000, p->why);
 	line(arg, text);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/jdec.h"
 #include "lib/log.h"
 #include "runtime/names/follow_priv.h"
@@ -162,7 +163,7 @@ static void later(struct follow_known *k)
 	k->held_ms = k->held_ms ? 2 * k->held_ms : RETRY_MS;
 	if (k->held_ms > RETRY_MAX_MS)
 		k->held_ms = RETRY_MAX_MS;
-	k->retry_ms = follow_now_ms() + k->held_ms;
+	k->retry_ms = clock_boot_ms() + k->held_ms;
 }
 
 static int inspect(struct follow *f, struct follow_known *k, struct err *err)
@@ -210,7 +211,7 @@ static struct follow_known *most_due(const struct follow *f, uint64_t now)
 
 int follow_inspect(struct follow *f, struct err *err)
 {
-	uint64_t now = follow_now_ms();
+	uint64_t now = clock_boot_ms();
 	struct follow_known *k;
 	int r = 0;
 

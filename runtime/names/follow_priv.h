@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "lib/backoff.h"
 #include "runtime/names/docker_api.h"
 #include "runtime/names/follow.h"
 #include "runtime/names/nets.h"
@@ -41,8 +42,8 @@ struct follow {
 	bool listed;                  /* since the stream began */
 	bool told;                    /* to the cluster, once */
 	struct client_stream *events; /* owned; NULL: none */
-	uint64_t begin_ms, nets_ms, list_ms, retry_ms;
-	unsigned int backoff_ms;
+	uint64_t begin_ms, nets_ms, list_ms;
+	struct backoff backoff; /* of dockerd */
 
 	pthread_mutex_t lock;
 	bool stop;
@@ -50,7 +51,6 @@ struct follow {
 	struct follow_peer docker, overlay;
 };
 
-uint64_t follow_now_ms(void);
 bool follow_stopped(struct follow *f);
 /* It answers (@why NULL) or not.  Logs when that changes. */
 void follow_note(struct follow *f, struct follow_peer *p, const char *what,

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "runtime/names/serve_priv.h"
 
@@ -64,7 +65,7 @@ static void follow_locked(struct serve *s)
 	char was[sizeof(s->up.problem)];
 
 	memcpy(was, s->up.problem, sizeof(was));
-	if (!upstreams_follow(&s->up, upstream_now_ms()))
+	if (!upstreams_follow(&s->up, clock_mono_ms()))
 		return;
 	if (*s->up.problem && strcmp(s->up.problem, was) != 0)
 		log_warn("err=\"%s\"", s->up.problem);
@@ -78,7 +79,7 @@ void serve_upstreams_locked(struct serve *s, struct upstream_list *ret)
 
 	follow_locked(s);
 	*ret = (struct upstream_list){ 0 };
-	if (l->first && upstream_now_ms() - s->good_ms > GOOD_FOR_MS)
+	if (l->first && clock_mono_ms() - s->good_ms > GOOD_FOR_MS)
 		s->up.list.first = 0;
 	for (size_t i = 0; i < l->count; i++) {
 		if (ourselves(s, &l->at[i]))
@@ -106,7 +107,7 @@ void serve_good_locked(struct serve *s, const union upstream_sock *who)
 		if (l->first == i || !same_server(&l->at[i], who))
 			continue;
 		l->first = i;
-		s->good_ms = upstream_now_ms();
+		s->good_ms = clock_mono_ms();
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "runtime/names/serve_priv.h"
 
 static void forward_free(struct forward *f)
@@ -58,8 +59,7 @@ static int send_on(struct serve *s, struct forward *f)
 		if (f->watch.fd < 0)
 			return -errno;
 		wire_id_set(f->query, upstream_random_id());
-		f->until_ms =
-			upstream_now_ms() + upstream_try_ms(f->list.count);
+		f->until_ms = clock_mono_ms() + upstream_try_ms(f->list.count);
 		if (connect(f->watch.fd, &at->sa, upstream_len(at)) == 0 &&
 		    send(f->watch.fd, f->query, f->len, 0) >= 0)
 			return serve_watch(s, &f->watch, &err);
@@ -76,7 +76,7 @@ int forward_begin(struct serve *s, const struct serve_sock *k,
 	struct ip_addr who = upstream_addr(from);
 	int r;
 
-	if (!quota_take(&s->quota, &who, upstream_now_ms()))
+	if (!quota_take(&s->quota, &who, clock_mono_ms()))
 		return -EDQUOT;
 	if (s->forward_count >= FORWARDS_MAX ||
 	    (s->forward_count >= FORWARDS_SOURCE &&

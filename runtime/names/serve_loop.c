@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "runtime/names/serve_priv.h"
 
 #define EVENTS_MAX 64
@@ -114,7 +115,7 @@ void *serve_loop(void *serve)
 		 * ready is told again. */
 		for (int i = 0; changes == s->changes && i < n; i++)
 			on_event(s, events[i].data.ptr);
-		forward_due(s, upstream_now_ms());
+		forward_due(s, clock_mono_ms());
 		changes = s->changes;
 		due = s->forward_count > 0;
 		stopping = s->stopping;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "runtime/names/serve_priv.h"
 
 #define STACK_SIZE (128u << 10)
@@ -17,12 +18,12 @@
 /* All of @size, to the reader or from it.  Return: 0; -errno. */
 static int move_all(int fd, uint8_t *data, size_t size, bool out)
 {
-	uint64_t now, until = upstream_now_ms() + CONN_IDLE_MS;
+	uint64_t now, until = clock_mono_ms() + CONN_IDLE_MS;
 	struct pollfd p = { .fd = fd, .events = out ? POLLOUT : POLLIN };
 	ssize_t n;
 
 	while (size) {
-		now = upstream_now_ms();
+		now = clock_mono_ms();
 		if (now >= until)
 			return -ETIMEDOUT;
 		if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
@@ -63,7 +64,7 @@ static int ask(struct conn *c, uint8_t *msg, size_t len,
 	int n;
 
 	serve_lock(c->s);
-	may = quota_take(&c->s->quota, &c->who, upstream_now_ms());
+	may = quota_take(&c->s->quota, &c->who, clock_mono_ms());
 	serve_upstreams_locked(c->s, &list);
 	serve_unlock(c->s);
 	if (!may)

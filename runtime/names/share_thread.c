@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
-#include <time.h>
 
+#include "lib/backoff.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "runtime/names/share_priv.h"
 
@@ -26,39 +26,18 @@ struct turn {
 	struct etcd_watch *watch; /* owned; NULL: none */
 	unsigned int gen;         /* of the networks it is of */
 	size_t member;            /* whom it is with */
-	uint64_t list_ms, retry_ms, tell_ms;
-	unsigned int backoff_ms; /* 0: all is well */
+	uint64_t list_ms, tell_ms;
+	struct backoff backoff;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
-}
-
-/* From @from to @to, so that hosts do not come all at once. */
-static uint64_t between(uint64_t from, uint64_t to)
-{
-	uint32_t n = 0;
-
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) < 0)
-		n = (uint32_t)now_ms();
-	return from + (to - from) * n / UINT32_MAX;
-}
 
 static void failed(struct turn *t, const struct err *err)
 {
 	char why[256];
 
-	if (!t->backoff_ms)
+	if (!t->backoff.ms)
 		log_warn("op=names.cluster state=away err=%s",
 			 log_quote(why, sizeof(why), err->msg));
-	t->backoff_ms = t->backoff_ms ? 2 * t->backoff_ms : BACKOFF_MIN_MS;
-	if (t->backoff_ms > BACKOFF_MAX_MS)
-		t->backoff_ms = BACKOFF_MAX_MS;
-	t->retry_ms = now_ms() + between(t->backoff_ms / 2, t->backoff_ms);
+	backoff_failed(&t->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 	etcd_watch_close(take_ptr(t->watch));
 	t->list_ms = 0;
 }
@@ -127,7 +106,7 @@ static int tell(struct turn *t, struct err *err)
 	bool kicked, ready;
 	int r = 0;
 
-	if (now_ms() < t->tell_ms)
+	if (clock_boot_ms() < t->tell_ms)
 		return 0;
 	pthread_mutex_lock(&s->lock);
 	kicked = s->kicked;
@@ -142,14 +121,14 @@ static int tell(struct turn *t, struct err *err)
 		if (r == 0 && n->due && share_step(s))
 			r = share_tell(s, n, err);
 	}
-	t->tell_ms = now_ms() + PAUSE_MS;
+	t->tell_ms = clock_boot_ms() + PAUSE_MS;
 	return r;
 }
 
 static int list(struct turn *t, struct err *err)
 {
 	uint64_t ms = (uint64_t)t->s->relist_s * 1000;
-	bool all = now_ms() >= t->list_ms;
+	bool all = clock_boot_ms() >= t->list_ms;
 	int r = 0;
 
 	for (struct share_one *n = first(t->s); r == 0 && n; n = n->next) {
@@ -162,7 +141,8 @@ static int list(struct turn *t, struct err *err)
 			n->dirty = false;
 	}
 	if (r == 0 && all)
-		t->list_ms = now_ms() + between(ms * 2 / 3, ms * 4 / 3);
+		t->list_ms = clock_boot_ms() +
+			     backoff_between(ms * 2 / 3, ms * 4 / 3);
 	return r;
 }
 
@@ -279,7 +259,7 @@ static int host(struct turn *t, struct err *err)
 	int r;
 
 	pthread_mutex_lock(&s->lock);
-	due = s->host_due || now_ms() >= t->list_ms;
+	due = s->host_due || clock_boot_ms() >= t->list_ms;
 	s->host_due = false;
 	pthread_mutex_unlock(&s->lock);
 	r = due ? share_host_look(s, err) : 0;
@@ -331,25 +311,24 @@ static void round_do(struct turn *t)
 	struct err err = { 0 };
 	int r;
 
-	if (now_ms() < t->retry_ms)
+	if (backoff_left_ms(&t->backoff))
 		return;
 	r = round_once(t, &err);
 	if (r < 0) {
 		failed(t, &err);
 		return;
 	}
-	if (t->backoff_ms)
+	if (backoff_well(&t->backoff))
 		log_info("op=names.cluster state=answers");
-	t->backoff_ms = 0;
 }
 
 static unsigned int until(struct turn *t)
 {
-	uint64_t now = now_ms(), next = now + TURN_MS;
+	uint64_t now = clock_boot_ms(), next = now + TURN_MS;
 	bool due, ready;
 
-	if (t->retry_ms > now)
-		return (unsigned int)(t->retry_ms - now);
+	if (backoff_left_ms(&t->backoff))
+		return backoff_left_ms(&t->backoff);
 	if (t->list_ms < next)
 		next = t->list_ms;
 	pthread_mutex_lock(&t->s->lock);

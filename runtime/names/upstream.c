@@ -7,18 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #define LOOK_EVERY_MS 1000
 #define TRIES_MIN     2
-
-uint64_t upstream_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 uint16_t upstream_random_id(void)
 {

@@ -63,7 +63,6 @@ int upstream_ask(const struct upstream_list *list, int client, uint8_t *query,
 		 size_t len, const struct wire_query *q, uint8_t *buf,
 		 size_t *ret_good);
 
-uint64_t upstream_now_ms(void); /* CLOCK_MONOTONIC */
 /* Ids and ports are all that keeps strangers' answers out. */
 uint16_t upstream_random_id(void);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "runtime/names/upstream.h"
 
 struct ask {
@@ -25,7 +26,7 @@ static int ready(const struct ask *a, short events)
 	int r;
 
 	for (;;) {
-		now = upstream_now_ms();
+		now = clock_mono_ms();
 		if (now >= a->until_ms)
 			return -ETIMEDOUT;
 		r = poll(p, 2, (int)(a->until_ms - now));
@@ -160,7 +161,7 @@ int upstream_ask(const struct upstream_list *list, int client, uint8_t *query,
 	for (unsigned int i = 0; list->count && i < tries; i++) {
 		size_t who = (list->first + i) % list->count;
 
-		a.until_ms = upstream_now_ms() + upstream_try_ms(list->count);
+		a.until_ms = clock_mono_ms() + upstream_try_ms(list->count);
 		r = ask_one(&a, &list->at[who]);
 		if (r == -ECONNABORTED)
 			break;
