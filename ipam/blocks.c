@@ -379,11 +379,9 @@ static void net_problems(struct bl_net *n, ipam_line_fn *fn, void *ctx)
 
 void blocks_problems(struct blocks *b, ipam_line_fn *fn, void *ctx)
 {
-	char line[400];
-
 	pthread_mutex_lock(&b->lock);
-	if (b->nets && etcd_seen_line(&b->seen, line, sizeof(line)))
-		fn(ctx, line);
+	if (b->nets)
+		etcd_seen_lines(&b->seen, fn, ctx);
 	for (struct bl_net *n = b->nets; n; n = n->next)
 		net_problems(n, fn, ctx);
 	pthread_mutex_unlock(&b->lock);
@@ -450,7 +448,7 @@ static int forget(struct blocks *b, const char *node, bool dry,
 	etcd_prefix_end(key, end);
 	r = etcd_seen_range(&b->seen, b->etcd,
 			    &(struct etcd_range){ .key = key, .end = end },
-			    &kvs, err);
+			    &kvs, NULL, err);
 	for (size_t i = 0; r >= 0 && i < kvs.count; i++) {
 		r = forget_in(b, &kvs.v[i], node, dry, fn, ctx, err);
 		if (r > 0)
@@ -525,7 +523,7 @@ int blocks_open(struct store *state, const struct ipam_cluster *cfg,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&b->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	etcd_seen_init(&b->seen);
+	etcd_seen_init(&b->seen, "netctl restart berth-ipam");
 	r = cluster_at_names(&cfg->at, b->prefix, b->node, b->machine, err);
 	/* who has no cluster may have any name */
 	if (r < 0 && !cfg->at.etcd.member_count)

@@ -284,7 +284,7 @@ static int look_own(struct blocks *b, const char *key, const char *value,
 	if (r == 0)
 		r = etcd_seen_range(&b->seen, b->etcd,
 				    &(struct etcd_range){ .key = key }, &kvs,
-				    err);
+				    NULL, err);
 	if (r == 0 && kvs.count && !strcmp(kvs.v[0].value, value))
 		*ret_mod = kvs.v[0].mod_rev;
 	etcd_kvs_clear(&kvs);

@@ -490,7 +490,8 @@ static int probe(struct blocks *b, struct err *err)
 	bl_key(b, key, "probe");
 	etcd_limit(b->etcd, b->limit_ms);
 	r = etcd_seen_range(&b->seen, b->etcd,
-			    &(struct etcd_range){ .key = key }, &kvs, err);
+			    &(struct etcd_range){ .key = key }, &kvs, NULL,
+			    err);
 	if (r == 0)
 		etcd_kvs_clear(&kvs);
 	return r;

@@ -452,24 +452,19 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 int cluster_adopt(struct ov_dir *dir, struct err *err)
 {
 	struct cluster *c = cl_of(dir);
-	char was[CL_WHY_MAX];
-	bool back;
+	struct err was = { 0 };
+	char why[CL_WHY_MAX];
 
 	(void)err;
 	cl_write_begin(c);
-	pthread_mutex_lock(&c->lock);
-	back = c->safe;
-	if (!back) {
-		pthread_mutex_unlock(&c->lock);
+	(void)etcd_seen_ready(&c->seen, &was);
+	if (!etcd_seen_adopt(&c->seen)) {
 		cl_write_end(c);
 		return 0;
 	}
 	log_warn("op=cluster.adopt was=%s",
-		 log_quote(was, sizeof(was), c->safe_why));
-	c->safe = false;
-	c->safe_why[0] = '\0';
-	c->cluster_id = 0;
-	c->revision = 0;
+		 log_quote(why, sizeof(why), was.msg));
+	pthread_mutex_lock(&c->lock);
 	c->relist = true;
 	c->gen++;
 	for (struct cl_net *n = c->nets; n; n = n->next) {
@@ -505,6 +500,7 @@ static void cl_close(struct ov_dir *dir)
 	closep(&c->wake);
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->write);
+	etcd_seen_fini(&c->seen);
 	free(c);
 }
 
@@ -529,6 +525,7 @@ int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
 	if (!c)
 		return err_set(err, -ENOMEM, "cluster");
 	c->dir.ops = &cluster_ops;
+	etcd_seen_init(&c->seen, "netctl overlay adopt");
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->write, NULL);
 	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

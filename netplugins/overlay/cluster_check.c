@@ -4,30 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
-
-/* Under ->lock. */
-static void check_etcd(const struct cluster *c, FILE *f)
-{
-	if (c->away_ms)
-		fprintf(f,
-			"etcd has not answered for %" PRIu64
-			" s, what runs goes on: %s\n",
-			(clock_boot_ms() - c->away_ms) / 1000, c->away_why);
-	if (c->full)
-		fputs("etcd is full (alarm NOSPACE): compact and defragment "
-		      "it, "
-		      "then `etcdctl alarm disarm`\n",
-		      f);
-	if (c->safe)
-		fprintf(f,
-			"%s; nothing is written until `netctl overlay adopt`: "
-			"say that on each host when etcd's data is right\n",
-			c->safe_why);
-	if (c->twin_why[0])
-		fprintf(f, "%s\n", c->twin_why);
-}
 
 static void check_peer(const struct cluster *c, const struct cl_net *n,
 		       const struct cl_peer *p, FILE *f)
@@ -90,8 +67,10 @@ void cl_check(struct ov_dir *dir, void (*fn)(void *ctx, const char *line),
 
 	if (!f)
 		return;
+	etcd_seen_lines(&c->seen, fn, ctx);
 	pthread_mutex_lock(&c->lock);
-	check_etcd(c, f);
+	if (c->twin_why[0])
+		fprintf(f, "%s\n", c->twin_why);
 	for (const struct cl_net *n = c->nets; n; n = n->next)
 		check_net(c, n, f);
 	pthread_mutex_unlock(&c->lock);

@@ -173,8 +173,6 @@ static int claim_once(struct cluster *c, const struct cl_net *n,
 	}
 	if (r == 0)
 		r = res.done;
-	if (r == 1)
-		cl_written(c);
 	etcd_result_clear(&res);
 	return r;
 }
@@ -315,12 +313,11 @@ int cl_disclaim_id(struct cluster *c, const char *net_key, const char *id,
 		   struct err *err)
 {
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	char key[CL_KEY_MAX];
 	int r;
 
 	cl_key(c, key, "node/%s/ep/%s/%s", c->node, net_key, id);
-	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, &head,
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, NULL,
 		     err);
 	if (r == 0 && kvs.count)
 		r = cl_disclaim_kv(c, net_key, id, &kvs.v[0], err);

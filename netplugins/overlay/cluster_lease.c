@@ -73,7 +73,7 @@ static int lease_get(struct cluster *c, const struct etcd_kv *kv,
 		}
 	}
 	r = etcd_lease_grant(c->rw, c->lease_s, &c->lease, &ttl, &why);
-	cl_note(c, r, &why);
+	etcd_seen_note(&c->seen, r, &why);
 	if (r < 0)
 		return err_set(err, r, "%s", why.msg);
 	keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
@@ -101,7 +101,7 @@ int cl_lease_keep(struct cluster *c, struct err *err)
 	}
 	etcd_limit(c->ro, CL_LIMIT_MS);
 	r = etcd_lease_keep(c->ro, lease, &ttl, err);
-	cl_note(c, r, err);
+	etcd_seen_note(&c->seen, r, err);
 	if (r == 0)
 		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
 	if (r != -ENOENT)
@@ -143,8 +143,6 @@ static int host_put(struct cluster *c, const char *key,
 	etcd_txn_put(t, key, text, c->lease);
 	r = cl_txn(c, c->rw, t, &res, err);
 	done = res.done;
-	if (r == 0 && done)
-		cl_written(c);
 	etcd_result_clear(&res);
 	return r < 0 ? r : done;
 }
@@ -152,13 +150,12 @@ static int host_put(struct cluster *c, const char *key,
 static int host_have(struct cluster *c, struct err *err)
 {
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	struct etcd_kv *kv;
 	char key[CL_KEY_MAX];
 	int r;
 
 	cl_key(c, key, "node/%s/host", c->node);
-	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, &head,
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, NULL,
 		     err);
 	if (r < 0)
 		return r;

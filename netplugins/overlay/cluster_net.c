@@ -148,7 +148,6 @@ static int subnet_look(struct cluster *c, const struct cl_net *n,
 	struct ip_addr last = ip_prefix_last(subnet);
 	char low[CL_KEY_MAX], high[CL_KEY_MAX + 1], end[CL_KEY_MAX];
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	int r;
 
 	if (ip_is_none(&subnet->addr))
@@ -163,7 +162,7 @@ static int subnet_look(struct cluster *c, const struct cl_net *n,
 	r = cl_range(c, c->rw,
 		     &(struct etcd_range){
 			     .key = low, .end = high, .highest_only = true },
-		     &kvs, &head, err);
+		     &kvs, NULL, err);
 	if (r < 0)
 		return r;
 	if (kvs.count)
@@ -288,12 +287,11 @@ static int net_join(struct cluster *c, struct cl_net *n, struct err *err)
 {
 	struct cl_net_record rec;
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	char key[CL_KEY_MAX];
 	int r;
 
 	cl_key(c, key, "net/%s", n->key);
-	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, &head,
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, NULL,
 		     err);
 	if (r < 0 || !kvs.count)
 		return r;
@@ -438,7 +436,6 @@ int cl_net_untell_key(struct cluster *c, const char *net_key, struct err *err)
 	_cleanup_free_ struct cl_net *n = calloc(1, sizeof(*n));
 	struct cl_net_record rec;
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	char key[CL_KEY_MAX];
 	int r;
 
@@ -446,7 +443,7 @@ int cl_net_untell_key(struct cluster *c, const char *net_key, struct err *err)
 		return err_set(err, -ENOMEM, "network %s", net_key);
 	snprintf(n->key, sizeof(n->key), "%s", net_key);
 	cl_key(c, key, "net/%s", n->key);
-	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, &head,
+	r = cl_range(c, c->rw, &(struct etcd_range){ .key = key }, &kvs, NULL,
 		     err);
 	if (r < 0)
 		return r;

@@ -326,14 +326,13 @@ static bool *own_read(struct own *o, struct etcd_kvs *ret, int *r,
 {
 	struct cluster *c = o->c;
 	char key[CL_KEY_MAX], end[CL_KEY_MAX];
-	struct etcd_head head;
 	bool *stale = NULL;
 
 	cl_key(c, key, "node/%s/", c->node);
 	cl_key(c, end, "node/%s0", c->node);
 	cl_write_begin(c);
 	*r = cl_range(c, c->rw, &(struct etcd_range){ .key = key, .end = end },
-		      ret, &head, err);
+		      ret, NULL, err);
 	if (*r == 0) {
 		stale = calloc(ret->count + 1, sizeof(*stale));
 		if (!stale)

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "lib/etcd_seen.h"
 #include "netplugins/overlay/cluster.h"
 
 _Static_assert(OV_NODE_MAX == CLUSTER_NODE_MAX, "one name of a host");
@@ -98,16 +99,10 @@ struct cluster {
 	unsigned int gen;    /* grows when a network comes or goes, and with
 			      * what else the watch is to be opened anew for */
 	bool relist;
-	/* How etcd is: */
-	uint64_t away_ms; /* since when; 0: it answers */
-	char away_why[CL_WHY_MAX];
-	bool safe; /* its data went back: nothing is written */
-	char safe_why[CL_WHY_MAX];
 	char twin_why[CL_WHY_MAX]; /* another machine has our name */
-	bool full;                 /* NOSPACE */
-	uint64_t cluster_id;
-	int64_t revision; /* highest seen */
 	uint64_t begin_ms;
+
+	struct etcd_seen seen; /* locks for itself */
 };
 
 static inline struct cluster *cl_of(struct ov_dir *dir)
@@ -137,10 +132,6 @@ int cl_range(struct cluster *c, struct etcd *e, const struct etcd_range *q,
 	     struct etcd_kvs *ret, struct etcd_head *head, struct err *err);
 int cl_txn(struct cluster *c, struct etcd *e, const struct etcd_txn *t,
 	   struct etcd_result *ret, struct err *err);
-/* Of a call that has no header of use; @r: what it returned. */
-void cl_note(struct cluster *c, int r, const struct err *err);
-/* A new record was taken: it is not full. */
-void cl_written(struct cluster *c);
 /* Not now: it was away a moment ago.  @err says since when and why. */
 int cl_ready(struct cluster *c, struct err *err);
 

@@ -206,12 +206,11 @@ static int watch_have(struct turn *t, struct err *err)
 static int probe(struct cluster *c, struct err *err)
 {
 	struct etcd_kvs kvs = { 0 };
-	struct etcd_head head;
 	char key[CL_KEY_MAX];
 	int r;
 
 	cl_key(c, key, "node/%s/host", c->node);
-	r = cl_range(c, c->ro, &(struct etcd_range){ .key = key }, &kvs, &head,
+	r = cl_range(c, c->ro, &(struct etcd_range){ .key = key }, &kvs, NULL,
 		     err);
 	etcd_kvs_clear(&kvs);
 	return r;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 /* Does somebody else's record say an address that is this host's? */
@@ -176,9 +175,8 @@ static int view_fill(struct cluster *c, struct cl_net *n, struct ov_view *v)
 			       sizeof(m->ep.id));
 	v->serial = n->serial;
 	v->partial = !n->rev; /* the first list may be half done */
-	v->stale = c->safe || !n->rev ||
-		   (c->away_ms &&
-		    clock_boot_ms() - c->away_ms > (uint64_t)c->lease_s * 1000);
+	v->stale = etcd_seen_back(&c->seen) || !n->rev ||
+		   etcd_seen_away_ms(&c->seen) > (uint64_t)c->lease_s * 1000;
 	return 0;
 }
 

@@ -58,7 +58,7 @@ int share_new(struct names *names, const struct share_config *cfg,
 	s->host_due = true;
 	s->wake = -EBADF;
 	pthread_mutex_init(&s->lock, NULL);
-	etcd_seen_init(&s->seen);
+	etcd_seen_init(&s->seen, "netctl restart berth-dns");
 	r = cluster_at_names(&cfg->at, s->prefix, s->node, machine, err);
 	if (r == 0)
 		r = etcd_open(&cfg->at.etcd, &s->etcd, err);
@@ -236,8 +236,7 @@ void share_problems(struct share *s, void (*line)(void *arg, const char *text),
 {
 	char text[512];
 
-	if (etcd_seen_line(&s->seen, text, sizeof(text)))
-		line(arg, text);
+	etcd_seen_lines(&s->seen, line, arg);
 	pthread_mutex_lock(&s->lock);
 	if (s->homeless && s->nets) {
 		snprintf(text, sizeof(text),

@@ -26,7 +26,8 @@ int share_host_look(struct share *s, struct err *err)
 
 	share_key(s, key, "node/%s/host", s->node);
 	r = etcd_seen_range(&s->seen, s->etcd,
-			    &(struct etcd_range){ .key = key }, &kvs, err);
+			    &(struct etcd_range){ .key = key }, &kvs, NULL,
+			    err);
 	if (r < 0)
 		return r;
 	s->lease = kvs.count ? kvs.v[0].lease : 0;
@@ -142,7 +143,7 @@ static int next_net(struct share *s, const char *from, const char *end,
 	struct etcd_kvs kvs = { 0 };
 	char prefix[SHARE_KEY_MAX];
 	size_t len = 0;
-	int r = etcd_seen_range(&s->seen, s->etcd, &q, &kvs, err);
+	int r = etcd_seen_range(&s->seen, s->etcd, &q, &kvs, NULL, err);
 
 	if (r < 0)
 		return r;
@@ -168,7 +169,7 @@ static int has_own(struct share *s, const char *net, struct err *err)
 	r = etcd_seen_range(
 		&s->seen, s->etcd,
 		&(struct etcd_range){ .key = key, .count_only = true }, &kvs,
-		err);
+		NULL, err);
 	if (r == 0)
 		r = kvs.total > 0;
 	etcd_kvs_clear(&kvs);
@@ -269,7 +270,7 @@ static int page_read(struct share *s, struct share_one *n, struct page *p,
 		.min_mod = p->min_mod,
 	};
 	struct etcd_kvs kvs = { 0 };
-	int r = etcd_seen_range(&s->seen, s->etcd, &q, &kvs, err);
+	int r = etcd_seen_range(&s->seen, s->etcd, &q, &kvs, NULL, err);
 
 	if (r == -EMSGSIZE && p->limit > 1) { /* who writes as much as that? */
 		p->limit = 1;
