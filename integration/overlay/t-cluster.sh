@@ -8,32 +8,12 @@
 . "$IT/lib/hosts"
 need docker curl jq ping etcd etcdctl
 
-members="" store=""
 for h in a b c; do
 	host_new $h
-	members+=${members:+,}$h=http://$(host_address $h):2380
-	store+=${store:+,}$(host_address $h):2379
 done
-declare -A ETCD=()
-member() { # HOST
-	local h=$1 ip
-	ip=$(host_address "$h")
-	host_enter "$h"
-	in_background "etcd-$h.log" "${ENTER[@]}" etcd --name "$h" --data-dir "$DIR/hosts/$h/etcd" \
-		--listen-peer-urls "http://$ip:2380" --initial-advertise-peer-urls "http://$ip:2380" \
-		--listen-client-urls "http://$ip:2379" --advertise-client-urls "http://$ip:2379" \
-		--initial-cluster "$members" --initial-cluster-token t --logger zap
-	ETCD[$h]=$PID
-}
+hosts_etcd a b c
 for h in a b c; do
-	member $h
-done
-etcdctl() {
-	ETCDCTL_API=3 host_exec a /usr/bin/etcdctl --endpoints "$store" --command-timeout 3s "$@"
-}
-wait_until 20 etcdctl endpoint health
-for h in a b c; do
-	host_daemon $h berth-overlay --underlay eth0 --store "etcd://$store" --node $h
+	host_daemon $h berth-overlay --underlay eth0 --store "$STORE" --node $h
 done
 hosts_docker a b c
 
@@ -101,7 +81,7 @@ tables() {
 before=$(tables)
 host_stop b berth-overlay KILL
 in_c a ping -qc1 -W2 10.9.0.22 >/dev/null || fail "dead daemon"
-host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+host_daemon b berth-overlay --underlay eth0 --store "$STORE" --node b
 as_before() { [ "$(tables)" = "$before" ]; }
 wait_until 10 as_before
 in_c a ping -qc1 -W2 10.9.0.22 >/dev/null
@@ -111,7 +91,7 @@ host_stop b berth-overlay KILL
 kill -STOP "${ETCD[a]}" "${ETCD[c]}"
 in_background ping.log nsenter -t "$(host_pid_of b cb)" -n -- ping -i0.2 -c50 10.9.0.11
 pinger=$PID
-host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+host_daemon b berth-overlay --underlay eth0 --store "$STORE" --node b
 wait_until 30 grep -q received "$DIR/ping.log"
 wait "$pinger" || :
 at_most $((50 - $(grep -o '[0-9]* received' "$DIR/ping.log" | cut -d' ' -f1))) 1 \
@@ -136,12 +116,12 @@ keys=$(told)
 far=$(ns a bridge fdb show | grep dst | sort)
 host_stop b berth-overlay
 same "$(told)" "$keys" "what the others are told of b"
-host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+host_daemon b berth-overlay --underlay eth0 --store "$STORE" --node b
 wait_until 10 as_before
 same "$(told)" "$keys" "what the others are told of b that is back"
 same "$(ns a bridge fdb show | grep dst | sort)" "$far" "tables of a"
 
-member b
+hosts_member b
 wait_until 20 etcdctl endpoint health
 
 # A host dies: what it had goes with its lease (which ends at once here).
@@ -158,5 +138,5 @@ without_c() {
 wait_until 15 without_c
 host_docker a run --rm --network ov --ip 10.9.0.13 --ip6 fd00:9::13 bb:1 true
 host_heal c
-host_daemon c berth-overlay --underlay eth0 --store "etcd://$store" --node c
+host_daemon c berth-overlay --underlay eth0 --store "$STORE" --node c
 wait_until 10 in_c a ping -qc1 -W1 10.9.0.13

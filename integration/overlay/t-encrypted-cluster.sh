@@ -42,19 +42,11 @@ table bridge w {
 	chain c { type filter hook prerouting priority 0; udp dport 4789 counter name clear; }
 }
 END
-store=$(host_address a):2379
-host_enter a
-in_background etcd.log "${ENTER[@]}" etcd --data-dir "$DIR/hosts/a/etcd" --logger zap \
-	--listen-client-urls "http://$store" --advertise-client-urls "http://$store" \
-	--listen-peer-urls "http://$(host_address a):2380"
-etcdctl() {
-	ETCDCTL_API=3 host_exec a /usr/bin/etcdctl --endpoints "$store" "$@"
-}
-wait_until 20 etcdctl endpoint health
+hosts_etcd a
 n=0
 for h in a b; do
 	n=$((n + 1))
-	host_daemon $h berth-overlay --underlay eth0 --store "etcd://$store" --node $h
+	host_daemon $h berth-overlay --underlay eth0 --store "$STORE" --node $h
 	ok $h $D.CreateNetwork "{\"NetworkID\":\"$NET\",\"Options\":{
 		\"com.docker.network.generic\":{\"berth.encrypt\":\"on\"}},
 		\"IPv4Data\":[{\"AddressSpace\":\"x\",\"Pool\":\"10.9.0.0/24\",
@@ -69,7 +61,7 @@ in_background monitor nsenter --net=/run/netns/a -- ip monitor neigh dev \
 	"$(ns a ip -j link show type vxlan | jq -r '.[0].ifname')"
 monitor=$PID
 host_stop b berth-overlay KILL
-host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+host_daemon b berth-overlay --underlay eth0 --store "$STORE" --node b
 wait_until 10 ns cb ping -qc5 -W2 10.9.0.11
 wait_until 10 ns ca ping -qc1 -W2 10.9.0.12
 end "$monitor"

@@ -9,18 +9,8 @@ need curl jq etcd etcdctl
 for h in a b; do
 	host_new $h
 done
-store=$(host_address a):2379
-etcd() {
-	host_enter a
-	in_background etcd.log "${ENTER[@]}" etcd --data-dir /run/etcd --logger zap \
-		--listen-client-urls "http://$store" --advertise-client-urls "http://$store"
-	ETCD=$PID
-	wait_until 20 etcdctl endpoint health
-}
-etcdctl() {
-	ETCDCTL_API=3 host_exec b /usr/bin/etcdctl --endpoints "$store" "$@"
-}
-etcd
+ETCDCTL_IN=b
+hosts_etcd a
 net() { # HOST
 	echo "$1" | sha256sum | cut -c1-64
 }
@@ -33,7 +23,7 @@ endpoint() { # HOST N
 		"Interface":{"Address":"10.9.0.'"$2"'/24"}'
 }
 for h in a b; do
-	host_daemon $h berth-overlay --underlay eth0 --store "etcd://$store" --node $h
+	host_daemon $h berth-overlay --underlay eth0 --store "$STORE" --node $h
 	ask $h CreateNetwork '"Options":{},"IPv6Data":[],
 		"IPv4Data":[{"Pool":"10.9.0.0/24","Gateway":"10.9.0.1/24"}]'
 done
@@ -53,9 +43,10 @@ wait_until 5 knows b 11
 before=$(tables)
 contains "$(host_exec a "$BIN/netctl" overlay adopt)" 'nothing to adopt'
 
-end "$ETCD" KILL
-host_exec a rm -r /run/etcd
-etcd
+end "${ETCD[a]}" KILL
+rm -r "$DIR/hosts/a/etcd"
+hosts_member a
+wait_until 20 etcdctl endpoint health
 notices() { # HOST
 	host_api "$1" Berth.Check '{}' berth-overlay | grep -q 'netctl overlay adopt'
 }

@@ -10,20 +10,12 @@ need docker curl jq ping etcd etcdctl
 
 host_new a
 host_new b
-store=$(host_address a):2379
-host_enter a
-in_background etcd.log "${ENTER[@]}" etcd --data-dir "$DIR/hosts/a/etcd" \
-	--listen-client-urls "http://$store" --advertise-client-urls "http://$store" \
-	--listen-peer-urls "http://127.0.0.1:2380" --logger zap
-etcdctl() {
-	ETCDCTL_API=3 host_exec a /usr/bin/etcdctl --endpoints "$store" --command-timeout 3s "$@"
-}
-wait_until 20 etcdctl endpoint health
+hosts_etcd a
 dns() { # HOST
-	host_daemon "$1" berth-dns --store "etcd://$store" --node "$1"
+	host_daemon "$1" berth-dns --store "$STORE" --node "$1"
 }
 for h in a b; do
-	host_daemon $h berth-overlay --underlay eth0 --store "etcd://$store" --node $h
+	host_daemon $h berth-overlay --underlay eth0 --store "$STORE" --node $h
 	dns $h
 done
 hosts_docker a b
@@ -137,14 +129,11 @@ wait_until 20 tells back 10.9.0.13
 no_name late || fail "a container that dockerd did not start again"
 
 # etcd is away: what was told stays, what is this host's own is told at once.
-end "$PID" KILL
+end "${ETCD[a]}" KILL
 run_c a mine shop 10.9.0.15
 wait_until 5 tells mine 10.9.0.15
 tells back 10.9.0.13 || fail "a name went with etcd"
-host_enter a
-in_background etcd.log "${ENTER[@]}" etcd --data-dir "$DIR/hosts/a/etcd" \
-	--listen-client-urls "http://$store" --advertise-client-urls "http://$store" \
-	--listen-peer-urls "http://127.0.0.1:2380" --logger zap
+hosts_member a
 wait_until 20 etcdctl endpoint health
 told_mine() { etcdctl get --prefix --print-value-only /berth/berth/names/ | grep -q '"mine"'; }
 wait_until 10 told_mine
@@ -158,7 +147,7 @@ etcdctl lease revoke "$(printf %x "$lease")" >/dev/null
 wait_until 5 no_name back
 tells mine 10.9.0.15 || fail "another host's name went too"
 host_heal b
-host_daemon b berth-overlay --underlay eth0 --store "etcd://$store" --node b
+host_daemon b berth-overlay --underlay eth0 --store "$STORE" --node b
 wait_until 15 tells back 10.9.0.13
 
 # The network is left: its names with it.

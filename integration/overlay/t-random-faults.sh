@@ -23,45 +23,25 @@ pick() { # WORD... - sets PICK: one of them
 
 # --- etcd ---------------------------------------------------------------------
 
-HOSTS3="a b c" members="" store=""
+HOSTS3="a b c"
 for h in $HOSTS3 e1 e2 e3; do
 	host_new "$h"
 done
-for h in e1 e2 e3; do
-	members+=${members:+,}$h=http://$(host_address $h):2380
-	store+=${store:+,}$(host_address $h):2379
-done
-declare -A ETCD=()
-member() { # HOST
-	local ip
-	ip=$(host_address "$1")
-	host_enter "$1"
-	in_background "etcd-$1.log" "${ENTER[@]}" etcd --name "$1" --data-dir /run/etcd \
-		--listen-peer-urls "http://$ip:2380" --initial-advertise-peer-urls "http://$ip:2380" \
-		--listen-client-urls "http://$ip:2379" --advertise-client-urls "http://$ip:2379" \
-		--initial-cluster "$members" --initial-cluster-token t --logger zap
-	ETCD[$1]=$PID
-}
-etcdctl() {
-	ETCDCTL_API=3 ns wire /usr/bin/etcdctl --endpoints "$store" --command-timeout 3s "$@"
-}
+ns wire ip addr add 192.0.2.200/24 dev br0 # who watches
+ETCDCTL_IN=wire
+hosts_etcd e1 e2 e3
 etcd_answers() {
 	etcdctl endpoint health && etcdctl get /
 }
-ns wire ip addr add 192.0.2.200/24 dev br0 # who watches
-for h in e1 e2 e3; do
-	member $h
-done
-wait_until 20 etcd_answers
 
 # --- hosts --------------------------------------------------------------------
 
 declare -A DEAD=() VTEP=() NETID=() EP=() FENCED=() GIVEN=()
 overlay() { # HOST
-	host_daemon "$1" berth-overlay --underlay eth0 --store "etcd://$store" --node "$1"
+	host_daemon "$1" berth-overlay --underlay eth0 --store "$STORE" --node "$1"
 }
 ipam() { # HOST
-	host_daemon "$1" berth-ipam --store "etcd://$store" --node "$1"
+	host_daemon "$1" berth-ipam --store "$STORE" --node "$1"
 }
 
 # call HOST PLUGIN METHOD JSON - sets GOT, and ERR where it is one; fails then.
@@ -331,7 +311,7 @@ begin_stop() { kill -STOP "${ETCD[$1]}"; }
 heal_stop() { kill -CONT "${ETCD[$1]}"; }
 
 begin_kill() { end "${ETCD[$1]}" KILL; }
-heal_kill() { member "$1"; }
+heal_kill() { hosts_member "$1"; }
 
 # Off the wire, and with an address that another has told.
 begin_cut() {

@@ -9,29 +9,13 @@
 . "$IT/lib/hosts"
 need docker curl jq ping etcd etcdctl
 
-members="" store=""
 for h in a b c; do
 	host_new $h
-	members+=${members:+,}$h=http://$(host_address $h):2380
-	store+=${store:+,}$(host_address $h):2379
 done
-ETCD=()
-for h in a b c; do
-	ip=$(host_address $h)
-	host_enter $h
-	in_background "etcd-$h.log" "${ENTER[@]}" etcd --name $h --data-dir "$DIR/hosts/$h/etcd" \
-		--listen-peer-urls "http://$ip:2380" --initial-advertise-peer-urls "http://$ip:2380" \
-		--listen-client-urls "http://$ip:2379" --advertise-client-urls "http://$ip:2379" \
-		--initial-cluster "$members" --initial-cluster-token t --logger zap
-	ETCD+=("$PID")
-done
-etcdctl() {
-	ETCDCTL_API=3 host_exec a /usr/bin/etcdctl --endpoints "$store" --command-timeout 3s "$@"
-}
+hosts_etcd a b c
 keys() { etcdctl get --prefix --keys-only "/berth/berth/$1" | grep . | sort; }
-overlay() { host_daemon "$1" berth-overlay --underlay eth0 --store "etcd://$store" --node "$1"; }
-ipam() { host_daemon "$1" berth-ipam --store "etcd://$store" --node "$1"; }
-wait_until 20 etcdctl endpoint health
+overlay() { host_daemon "$1" berth-overlay --underlay eth0 --store "$STORE" --node "$1"; }
+ipam() { host_daemon "$1" berth-ipam --store "$STORE" --node "$1"; }
 for h in a b c; do
 	overlay $h
 	ipam $h
