@@ -94,6 +94,8 @@ same "$(jq -r '.[] | select(.Name == "store" and (.Address | startswith("10.")))
 	"10.9.0.13 hosts"
 same "$(jq -r '.[] | select(.Name == "client" and (.Address | startswith("10."))) | "\(.Address) \(.Source)"' <<<"$list")" \
 	"10.9.0.11 docker"
+same "$(jq -r '.[].Network' <<<"$list" | sort -u)" shop "how the network is called"
+fails_with 'there are' netctl_ a name ls nosuch
 netctl_ b name add shop printer 10.9.0.50
 wait_until 5 tells printer 10.9.0.50
 netctl_ b name rm shop printer

@@ -292,6 +292,22 @@ int follow_net(struct follow *f, const char *word,
 		       word, there[0] ? "are " : "is none", there);
 }
 
+void follow_net_name(struct follow *f, const char *key,
+		     char ret[static NAMES_NAME_MAX])
+{
+	const char *name = key;
+
+	pthread_mutex_lock(&f->lock);
+	for (size_t i = 0; i < f->nets.count; i++) {
+		const struct serve_net *n = &f->nets.v[i].serve;
+
+		if (n->domain[0] && !strcmp(n->net, key))
+			name = n->domain;
+	}
+	snprintf(ret, NAMES_NAME_MAX, "%s", name);
+	pthread_mutex_unlock(&f->lock);
+}
+
 static void peer_problem(const struct follow_peer *p, const char *who,
 			 void (*line)(void *arg, const char *text), void *arg)
 {

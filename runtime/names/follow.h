@@ -49,6 +49,11 @@ DEFINE_CLEANUP(struct follow, follow_free)
 int follow_net(struct follow *f, const char *word,
 	       char ret[static NAMES_NET_MAX], struct err *err);
 
+/* follow_net_name() - Docker's name of the network with @key; the key where it has none
+ * here. */
+void follow_net_name(struct follow *f, const char *key,
+		     char ret[static NAMES_NAME_MAX]);
+
 /* follow_problems() - one line each of who does not answer, and why. */
 void follow_problems(struct follow *f,
 		     void (*line)(void *arg, const char *text), void *arg);

@@ -48,7 +48,8 @@ static int on_info(void *ctx, struct rpc_call *call, json_object **ret,
 
 struct listing {
 	json_object *list; /* borrowed */
-	const char *net;
+	const char *key;
+	char net[NAMES_NAME_MAX]; /* as a user calls it */
 };
 
 static int list_one(void *arg, enum names_source source,
@@ -64,6 +65,7 @@ static int list_one(void *arg, enum names_source source,
 	char addr[IP_STR_MAX];
 
 	if (answer_text(o, "Network", to->net) ||
+	    answer_text(o, "Key", to->key) ||
 	    answer_text(o, "Name", rec->name) ||
 	    answer_text(o, "Address", ip_str(&rec->addr, addr)) ||
 	    answer_text(o, "Source", told_by[source]) ||
@@ -74,35 +76,43 @@ static int list_one(void *arg, enum names_source source,
 	return 0;
 }
 
+static int list_net(struct dns *dns, const char *key, struct listing *to)
+{
+	to->key = key;
+	sources_net_name(dns->sources, key, to->net);
+	return names_each(dns->names, key, list_one, to);
+}
+
 static int list_all(struct dns *dns, struct listing *to)
 {
 	_cleanup_free_ char(*nets)[NAMES_NET_MAX] = NULL;
 	size_t count = 0;
 	int r = names_nets(dns->names, &nets, &count);
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		to->net = nets[i];
-		r = names_each(dns->names, to->net, list_one, to);
-	}
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = list_net(dns, nets[i], to);
 	return r;
 }
 
-/* One that is not here now goes by its key: names may be on record. */
-static void net_find(struct dns *dns, struct request *req)
+/* One that is not here now goes by its key: names may be on record.  Return: as
+ * sources_net(). */
+static int net_find(struct dns *dns, struct request *req, struct err *err)
 {
 	char key[NAMES_NET_MAX];
+	int r = sources_net(dns->sources, req->net, key, err);
 
-	if (req->net[0] && sources_net(dns->sources, req->net, key, NULL) == 0)
+	if (r == 0)
 		memcpy(req->net, key, sizeof(req->net));
+	return r;
 }
 
 static int on_names(void *ctx, struct rpc_call *call, json_object **ret,
 		    struct err *err)
 {
 	struct request req = { 0 };
-	struct listing to = { .net = req.net };
+	struct listing to = { .list = NULL };
 	struct dns *dns = ctx;
-	int r = 0;
+	int there = 0, r = 0;
 
 	if (call->body)
 		r = jdec_object(call->body, list_fields, &req, err);
@@ -110,10 +120,12 @@ static int on_names(void *ctx, struct rpc_call *call, json_object **ret,
 		r = answer_list(ret, "Names", &to.list, err);
 	if (r < 0)
 		return r;
-	net_find(dns, &req);
-	r = *req.net ? names_each(dns->names, req.net, list_one, &to)
-		     : list_all(dns, &to);
-	return r < 0 ? answer_no_memory(err) : 0;
+	if (*req.net)
+		there = net_find(dns, &req, err);
+	r = *req.net ? list_net(dns, req.net, &to) : list_all(dns, &to);
+	if (r < 0)
+		return answer_no_memory(err);
+	return json_object_array_length(to.list) ? 0 : there;
 }
 
 static int on_add(void *ctx, struct rpc_call *call, json_object **ret,
@@ -144,7 +156,7 @@ static int on_remove(void *ctx, struct rpc_call *call, json_object **ret,
 	(void)ret;
 	if (r < 0)
 		return r;
-	net_find(dns, &req);
+	(void)net_find(dns, &req, NULL);
 	r = names_user_remove(dns->user, req.net, req.name, &req.addr, err);
 	if (r == 0)
 		sources_kick(dns->sources);

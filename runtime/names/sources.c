@@ -93,6 +93,12 @@ int sources_net(struct sources *s, const char *word,
 	return follow_net(s->follow, word, ret, err);
 }
 
+void sources_net_name(struct sources *s, const char *key,
+		      char ret[static NAMES_NAME_MAX])
+{
+	follow_net_name(s->follow, key, ret);
+}
+
 void sources_problems(struct sources *s,
 		      void (*line)(void *arg, const char *text), void *arg)
 {

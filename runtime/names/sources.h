@@ -32,6 +32,10 @@ void sources_kick(struct sources *s);
 int sources_net(struct sources *s, const char *word,
 		char ret[static NAMES_NET_MAX], struct err *err);
 
+/* sources_net_name() - how a user calls it.  As follow_net_name(). */
+void sources_net_name(struct sources *s, const char *key,
+		      char ret[static NAMES_NAME_MAX]);
+
 /* sources_problems() - one line each of what is wrong. */
 void sources_problems(struct sources *s,
 		      void (*line)(void *arg, const char *text), void *arg);
