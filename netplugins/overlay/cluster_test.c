@@ -3,7 +3,9 @@
 #include "netplugins/overlay/cluster_test.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 struct cluster_box *box(void)
@@ -263,4 +265,14 @@ int box_down(void **state)
 	if (box()->ok)
 		etcd_servers_stop(&box()->one);
 	return 0;
+}
+
+void box_etcd_stop(void)
+{
+	int status = 0;
+
+	kill(box()->one.pid[0], SIGSTOP);
+	assert_int_equal(waitpid(box()->one.pid[0], &status, WUNTRACED),
+			 box()->one.pid[0]);
+	assert_true(WIFSTOPPED(status));
 }

@@ -21,6 +21,8 @@ struct cluster_box {
 struct cluster_box *box(void);
 int box_up(void **state); /* of a group */
 int box_down(void **state);
+/* SIGSTOP to its only member: when this is back it answers nothing more. */
+void box_etcd_stop(void);
 int box_test_up(void **state); /* of each test */
 
 #define BOX_OR_SKIP()             \

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The directory in etcd when things go wrong: hosts, etcd, and what is in it. */
+/* The directory in etcd when hosts die, are back, and say the same. */
 #include "netplugins/overlay/cluster_test.h"
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -54,61 +53,6 @@ static void a_dead_host_goes_and_a_quick_one_stays(void **state)
 	box_view_gets(b, "n1", (struct box_want){ 0 });
 	assert_int_equal(box_keys("addr/"), 0);
 	assert_int_equal(box_keys("node/a/"), 0);
-	box_host_close(b);
-}
-
-/* When this is back it answers nothing more. */
-static void etcd_stop(void)
-{
-	int status = 0;
-
-	kill(box()->one.pid[0], SIGSTOP);
-	assert_int_equal(waitpid(box()->one.pid[0], &status, WUNTRACED),
-			 box()->one.pid[0]);
-	assert_true(WIFSTOPPED(status));
-}
-
-/* F071 */
-static void etcd_away_is_waited_for(void **state)
-{
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct ov_network known = box_network("n2", "known", "10.2.0.0/16");
-	struct ov_network fresh = box_network("n3", "fresh", "10.3.0.0/16");
-	struct ov_dir *a, *b;
-	struct err err = { 0 };
-	int r;
-
-	BOX_OR_SKIP();
-	a = box_host("a", "192.0.2.1");
-	b = box_host("b", "192.0.2.2");
-	box_joined(a, net);
-	box_joined(b, net);
-	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
-	etcd_stop();
-	box_has_put(a, "n1", box_endpoint("e3", "10.1.0.4"));
-	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
-	r = a->ops->join(a, &fresh, &err);
-	assert_true(r == -EAGAIN || r == -ETIMEDOUT);
-	assert_non_null(strstr(err.msg, "etcd"));
-	known.known = true;
-	known.vni = 4711;
-	assert_int_equal(box_joined(a, known), 4711);
-	box_has_put(a, "n2", box_endpoint("e4", "10.2.0.2"));
-	box_comes_to_say(a, "etcd has not answered");
-	/* What is known stays. */
-	box_view_gets(
-		b, "n1",
-		(struct box_want){ .hosts = 1, .endpoints = 2, .stale = true });
-	kill(box()->one.pid[0], SIGCONT);
-	box_joined(b, known);
-	box_view_gets(b, "n2", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
-	box_keys_get("node/a/ep/", 3);
-	box_keys_get("addr/", 3);
-	assert_false(box_says(a, "etcd"));
-	box_host_close(a);
 	box_host_close(b);
 }
 
@@ -242,7 +186,7 @@ static bool is_told_with_one_lease(const char *node, unsigned int net_id)
 	net = box_network("n1", name, pool);
 	a = box_host(node, "192.0.2.1");
 	box_joined(a, net);
-	etcd_stop();
+	box_etcd_stop();
 	for (unsigned int i = 0; i < MANY; i++) {
 		snprintf(id, sizeof(id), "e%u", i);
 		snprintf(addr, sizeof(addr), "10.%u.%u.%u", net_id, 1 + i / 250,
@@ -332,7 +276,7 @@ static void an_address_is_told_without_waiting(void **state)
 	b = box_host("b", "192.0.2.2");
 	box_joined(p.dir, net);
 	box_joined(b, net);
-	etcd_stop();
+	box_etcd_stop();
 	pthread_create(&p.thread, NULL, putter_run, &p);
 	poll(NULL, 0, 200);
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -346,206 +290,6 @@ static void an_address_is_told_without_waiting(void **state)
 					 .vtep = "192.0.2.9" });
 	box_host_close(p.dir);
 	box_host_close(b);
-}
-
-/* F089, and records that no host of ours writes. */
-static void what_no_host_writes_is_ignored(void **state)
-{
-	static const char *const bad[][2] = {
-		{ "node/c/ep/n.shop/e1",
-		  "{\"node\":\"a\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:05\","
-		  "\"addr4\":\"10.1.0.5\"}" },
-		{ "node/c/ep/n.shop/e2",
-		  "{\"node\":\"c\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:05\","
-		  "\"addr4\":\"10.1.0.5\"}" },
-		{ "node/c/ep/n.shop/e3",
-		  "{\"node\":\"c\",\"id\":\"e3\",\"mac\":\"02:42:0a:01:00:05\","
-		  "\"addr4\":\"10.9.0.5\"}" },
-		{ "node/c/ep/n.shop/e4", "{\"node\":\"c\",\"id\":\"e4\","
-					 "\"mac\":\"ff:ff:ff:ff:ff:ff\"}" },
-		{ "node/c/ep/n.shop/e5", "{" },
-		{ "node/c/ep/n.shop/e6",
-		  "{\"node\":\"c\",\"id\":\"e6\",\"mac\":\"02:42:0a:01:00:02\","
-		  "\"addr4\":\"10.1.0.2\"}" }, /* as one of ours */
-		{ "node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}" },
-		{ "member/n.shop/c", "" },
-	};
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct ov_dir *a;
-
-	BOX_OR_SKIP();
-	a = box_host("a", "192.0.2.1");
-	box_joined(a, net);
-	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		box_raw_put(bad[i][0], bad[i][1]);
-	box_view_gets(a, "n1",
-		      (struct box_want){ .hosts = 1, .vtep = "192.0.2.3" });
-	assert_true(box_says(a, "5 records of host c are not"));
-	/* Without a word to the watch: seen when records are counted. */
-	box_raw_put(
-		"node/c/ep/n.shop/e7",
-		"{\"node\":\"c\",\"id\":\"e7\",\"mac\":\"02:42:0a:01:00:07\","
-		"\"addr4\":\"10.1.0.7\"}");
-	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	/* It says that it is where we are. */
-	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.1\"}");
-	box_raw_put("member/n.shop/c", "");
-	box_view_gets(a, "n1", (struct box_want){ 0 });
-	assert_true(box_says(a, "this host's address"));
-	box_host_close(a);
-}
-
-/* Of two that say one MAC or address the older is shown: the other was forged. */
-static void of_two_the_older_is_shown(void **state)
-{
-	static const char *const forged[][2] = {
-		{ "node/c/ep/n.shop/e1",
-		  "{\"node\":\"c\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:99\","
-		  "\"addr4\":\"10.1.0.2\"}" },
-		{ "node/c/ep/n.shop/e2",
-		  "{\"node\":\"c\",\"id\":\"e2\",\"mac\":\"02:42:0a:01:00:02\","
-		  "\"addr4\":\"10.1.0.99\"}" },
-		{ "node/c/ep/n.shop/e3",
-		  "{\"node\":\"c\",\"id\":\"e3\",\"mac\":\"02:42:0a:01:00:98\","
-		  "\"addr4\":\"10.1.0.98\"}" },
-		{ "node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}" },
-		{ "member/n.shop/c", "" },
-	};
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct ov_endpoint ep = box_endpoint("e1", "10.1.0.2");
-	struct ov_view v = { 0 };
-	struct ov_dir *a, *b;
-
-	BOX_OR_SKIP();
-	a = box_host("a", "192.0.2.1");
-	b = box_host("b", "192.0.2.2");
-	box_joined(a, net);
-	box_joined(b, net);
-	box_has_put(a, "n1", ep);
-	for (size_t i = 0; i < ARRAY_SIZE(forged); i++)
-		box_raw_put(forged[i][0], forged[i][1]);
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 2 });
-	assert_true(box_says(b, "2 endpoints of other hosts have an address"));
-	assert_int_equal(b->ops->view(b, "n1", &v, NULL), 0);
-	for (size_t i = 0; i < v.endpoint_count; i++)
-		assert_string_equal(v.endpoints[i].node,
-				    strcmp(v.endpoints[i].id, "e1") ? "c"
-								    : "a");
-	ov_view_free(&v);
-	/* When the older is gone there is no quarrel. */
-	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 3 });
-	assert_false(box_says(b, "ignored"));
-	box_host_close(a);
-	box_host_close(b);
-}
-
-/* One host with records that no answer holds does not stop what others say. */
-static void one_too_big_stops_nobody(void **state)
-{
-	enum { BIG = 1000000, MANY = 10 };
-	_cleanup_free_ char *big = malloc(BIG + 1);
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct ov_dir *a, *b;
-	char key[64];
-
-	BOX_OR_SKIP();
-	a = box_host("a", "192.0.2.1");
-	b = box_host("b", "192.0.2.2");
-	box_joined(a, net);
-	box_joined(b, net);
-	memset(big, ' ', BIG);
-	big[BIG] = '\0';
-	for (unsigned int i = 0; i < MANY; i++) {
-		snprintf(key, sizeof(key), "node/c/ep/n.shop/e%u", i);
-		box_raw_put(key, big);
-	}
-	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
-	box_raw_put("member/n.shop/c", "");
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 2 });
-	assert_true(box_says(b, "all 10 are ignored"));
-	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 1 });
-	assert_false(box_says(b, "has not answered"));
-	box_host_close(a);
-	box_host_close(b);
-}
-
-/* Keys that end in 0 .. @count - 1, in few transactions. */
-static void raw_many(const char *below, const char *value, unsigned int count)
-{
-	struct etcd_txn *t = NULL;
-	struct etcd_result res = { 0 };
-	char key[128], text[160];
-
-	for (unsigned int i = 0; i < count; i++) {
-		if (!t)
-			t = etcd_txn_new();
-		snprintf(key, sizeof(key), "/berth/%s/%s%u", box()->cluster,
-			 below, i);
-		snprintf(text, sizeof(text),
-			 "%s%u\",\"mac\":"
-			 "\"02:00:00:00:%02x:%02x\"}",
-			 value, i, i >> 8, i & 255);
-		etcd_txn_put(t, key, *value ? text : "", 0);
-		if (i + 1 < count && (i + 1) % ETCD_OPS_MAX != 0)
-			continue;
-		assert_int_equal(etcd_txn_run(box()->raw, t, true, &res, NULL),
-				 0);
-		etcd_result_clear(&res);
-		etcd_txn_free(take_ptr(t));
-	}
-}
-
-static void no_more_than_so_many_are_read(void **state)
-{
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct ov_dir *a;
-
-	BOX_OR_SKIP();
-	a = box_host("a", "192.0.2.1");
-	box_joined(a, net);
-	raw_many("node/c/ep/n.shop/e", "{\"node\":\"c\",\"id\":\"e", 4100);
-	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
-	box_raw_put("member/n.shop/c", "");
-	box_view_gets(a, "n1",
-		      (struct box_want){ .hosts = 1, .endpoints = 4096 });
-	assert_true(box_says(a, "host c has 4100 endpoints"));
-	raw_many("member/n.shop/x", "", 1030);
-	box_comes_to_say(a, "hosts are more than the 1024");
-	box_host_close(a);
-}
-
-/* Whoever asks for a network has its answer before dockerd gives up, however many
- * members are mute. */
-static void many_mute_members_are_soon_given_up(void **state)
-{
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(at);
-	struct cluster_config cfg = { .at.node = "a",
-				      .at.machine = "a",
-				      .at.etcd.timeout_ms = 1000 };
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct timespec start;
-	struct ov_dir *a;
-
-	(void)state;
-	assert_int_equal(bind(fd, (void *)&at, len), 0);
-	assert_int_equal(listen(fd, 128), 0);
-	assert_int_equal(getsockname(fd, (void *)&at, &len), 0);
-	for (size_t i = 0; i < ETCD_MEMBERS_MAX; i++)
-		snprintf(cfg.at.etcd.member[i], ETCD_MEMBER_LEN, "127.0.0.1:%u",
-			 ntohs(at.sin_port));
-	cfg.at.etcd.member_count = ETCD_MEMBERS_MAX;
-	cfg.vtep = box_addr("192.0.2.1");
-	assert_int_equal(cluster_open(&cfg, &a, NULL), 0);
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	assert_true(a->ops->join(a, &net, NULL) < 0);
-	assert_in_range(test_ms_since(&start), 0, 12000);
-	box_host_close(a);
 }
 
 static void two_machines_of_one_name(void **state)
@@ -563,133 +307,6 @@ static void two_machines_of_one_name(void **state)
 	box_comes_to_say(b, "another machine (at 192.0.2.1)");
 	box_host_close(b);
 	box_host_close(a);
-}
-
-/* F075 */
-static void another_etcd_is_not_believed(void **state)
-{
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct ov_endpoint ep = box_endpoint("e2", "10.1.0.3");
-	struct etcd_servers s;
-	struct etcd_config cfg = { 0 };
-	struct err err = { 0 };
-	struct ov_dir *a, *b;
-	char data[96];
-
-	BOX_OR_SKIP();
-	etcd_servers_start(&s, 1, "http", NULL);
-	etcd_servers_config(&s, &cfg);
-	etcd_servers_ready(&cfg);
-	a = box_host_at(&s, "a", "a", "192.0.2.1");
-	b = box_host_at(&s, "b", "b", "192.0.2.2");
-	box_joined(a, net);
-	box_joined(b, net);
-	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	etcd_servers_kill(&s, 0);
-	snprintf(data, sizeof(data), "%s/0", s.dir);
-	test_rmdir(data); /* all is lost */
-	etcd_servers_again(&s, 0, "http", NULL);
-	box_comes_to_say(a, "nothing is written until");
-	box_comes_to_say(b, "nothing is written until");
-	assert_true(box_view_is(b, "n1",
-				&(struct box_want){ .hosts = 1,
-						    .endpoints = 1,
-						    .stale = true }));
-	assert_int_equal(a->ops->put(a, "n1", &ep, false, &err), -ESTALE);
-	assert_int_equal(cluster_adopt(a, NULL), 1);
-	assert_int_equal(cluster_adopt(b, NULL), 1);
-	assert_int_equal(cluster_adopt(b, NULL), 0);
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	box_has_put(a, "n1", ep);
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
-	box_host_close(a);
-	box_host_close(b);
-	etcd_servers_stop(&s);
-}
-
-/* F072: the member that all are with stops, and with it perhaps the leader. */
-static void a_member_that_stops_is_left(void **state)
-{
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct etcd_servers s;
-	struct etcd_config cfg = { 0 };
-	struct ov_dir *a, *b;
-
-	BOX_OR_SKIP();
-	box()->relist_s = 60; /* the watch alone tells */
-	etcd_servers_start(&s, 3, "http", NULL);
-	etcd_servers_config(&s, &cfg);
-	etcd_servers_ready(&cfg);
-	a = box_host_at(&s, "a", "a", "192.0.2.1");
-	b = box_host_at(&s, "b", "b", "192.0.2.2");
-	box_joined(a, net);
-	box_joined(b, net);
-	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	kill(s.pid[0], SIGSTOP);
-	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
-	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	kill(s.pid[0], SIGCONT);
-	box_host_close(a);
-	box_host_close(b);
-	etcd_servers_stop(&s);
-}
-
-/* F086: deletes go on when nothing can be written. */
-static void full_still_takes_back(void **state)
-{
-	static const char *const extra[] = { "--quota-backend-bytes", "300000",
-					     NULL };
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	_cleanup_(etcd_closep) struct etcd *e = NULL;
-	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
-	struct etcd_servers s;
-	struct etcd_config cfg = { 0 };
-	struct etcd_result res = { 0 };
-	struct ov_dir *a, *b;
-	char big[20001];
-	clock_t used;
-	int r = 0;
-
-	BOX_OR_SKIP();
-	etcd_servers_start(&s, 1, "http", extra);
-	etcd_servers_config(&s, &cfg);
-	etcd_servers_ready(&cfg);
-	a = box_host_at(&s, "a", "a", "192.0.2.1");
-	b = box_host_at(&s, "b", "b", "192.0.2.2");
-	box_joined(a, net);
-	box_joined(b, net);
-	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
-	memset(big, 'x', sizeof(big) - 1);
-	big[sizeof(big) - 1] = '\0';
-	etcd_txn_put(t, "fill", big, 0);
-	assert_int_equal(etcd_open(&cfg, &e, NULL), 0);
-	for (unsigned int i = 0; r == 0 && i < 100; i++) {
-		r = etcd_txn_run(e, t, true, &res, NULL);
-		etcd_result_clear(&res);
-	}
-	assert_int_equal(r, -ENOSPC);
-	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3")); /* kept in mind */
-	box_comes_to_say(a, "alarm NOSPACE");
-	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
-	box_view_gets(b, "n1", (struct box_want){ .hosts = 1 });
-	assert_int_equal(b->ops->leave(b, "n1", NULL), 0);
-	box_view_gets(a, "n1", (struct box_want){ 0 }); /* it goes on reading */
-	assert_true(box_says(a, "alarm NOSPACE"));
-	/* One that gets no lease does not ask for it all the time. */
-	box_host_close(b);
-	b = box_host_at(&s, "d", "d", "192.0.2.4");
-	box_comes_to_say(b, "alarm NOSPACE");
-	used = clock();
-	poll(NULL, 0, 1000);
-	assert_true(clock() - used < CLOCKS_PER_SEC / 2);
-	box_host_close(a);
-	box_host_close(b);
-	etcd_servers_stop(&s);
 }
 
 /* A host's life, as another process: "life" CLUSTER PORT.  What fails is tried again,
@@ -778,22 +395,13 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest by_hand[] = {
 		BY_HAND(a_dead_host_goes_and_a_quick_one_stays),
-		BY_HAND(etcd_away_is_waited_for),
 		BY_HAND(what_another_has_by_now_is_fenced),
 		BY_HAND(what_lives_is_fenced_not_refused),
 		BY_HAND(a_network_that_is_ours_again_is_told),
 		BY_HAND(much_to_tell_keeps_the_lease),
 		BY_HAND(what_an_earlier_life_left_is_taken_back),
 		BY_HAND(an_address_is_told_without_waiting),
-		BY_HAND(what_no_host_writes_is_ignored),
-		BY_HAND(of_two_the_older_is_shown),
-		BY_HAND(one_too_big_stops_nobody),
-		BY_HAND(no_more_than_so_many_are_read),
-		BY_HAND(many_mute_members_are_soon_given_up),
 		BY_HAND(two_machines_of_one_name),
-		BY_HAND(another_etcd_is_not_believed),
-		BY_HAND(a_member_that_stops_is_left),
-		BY_HAND(full_still_takes_back),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(step_rows) + ARRAY_SIZE(by_hand)];
 	size_t n = 0;

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is taken of others' records, and how many: etcd's data is not trusted. */
+#include "netplugins/overlay/cluster_test.h"
+
+#include <string.h>
+
+/* F089, and records that no host of ours writes. */
+static void what_no_host_writes_is_ignored(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "node/c/ep/n.shop/e1",
+		  "{\"node\":\"a\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:05\","
+		  "\"addr4\":\"10.1.0.5\"}" },
+		{ "node/c/ep/n.shop/e2",
+		  "{\"node\":\"c\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:05\","
+		  "\"addr4\":\"10.1.0.5\"}" },
+		{ "node/c/ep/n.shop/e3",
+		  "{\"node\":\"c\",\"id\":\"e3\",\"mac\":\"02:42:0a:01:00:05\","
+		  "\"addr4\":\"10.9.0.5\"}" },
+		{ "node/c/ep/n.shop/e4", "{\"node\":\"c\",\"id\":\"e4\","
+					 "\"mac\":\"ff:ff:ff:ff:ff:ff\"}" },
+		{ "node/c/ep/n.shop/e5", "{" },
+		{ "node/c/ep/n.shop/e6",
+		  "{\"node\":\"c\",\"id\":\"e6\",\"mac\":\"02:42:0a:01:00:02\","
+		  "\"addr4\":\"10.1.0.2\"}" }, /* as one of ours */
+		{ "node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}" },
+		{ "member/n.shop/c", "" },
+	};
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		box_raw_put(bad[i][0], bad[i][1]);
+	box_view_gets(a, "n1",
+		      (struct box_want){ .hosts = 1, .vtep = "192.0.2.3" });
+	assert_true(box_says(a, "5 records of host c are not"));
+	/* Without a word to the watch: seen when records are counted. */
+	box_raw_put(
+		"node/c/ep/n.shop/e7",
+		"{\"node\":\"c\",\"id\":\"e7\",\"mac\":\"02:42:0a:01:00:07\","
+		"\"addr4\":\"10.1.0.7\"}");
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	/* It says that it is where we are. */
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.1\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(a, "n1", (struct box_want){ 0 });
+	assert_true(box_says(a, "this host's address"));
+	box_host_close(a);
+}
+
+/* Of two that say one MAC or address the older is shown: the other was forged. */
+static void of_two_the_older_is_shown(void **state)
+{
+	static const char *const forged[][2] = {
+		{ "node/c/ep/n.shop/e1",
+		  "{\"node\":\"c\",\"id\":\"e1\",\"mac\":\"02:42:0a:01:00:99\","
+		  "\"addr4\":\"10.1.0.2\"}" },
+		{ "node/c/ep/n.shop/e2",
+		  "{\"node\":\"c\",\"id\":\"e2\",\"mac\":\"02:42:0a:01:00:02\","
+		  "\"addr4\":\"10.1.0.99\"}" },
+		{ "node/c/ep/n.shop/e3",
+		  "{\"node\":\"c\",\"id\":\"e3\",\"mac\":\"02:42:0a:01:00:98\","
+		  "\"addr4\":\"10.1.0.98\"}" },
+		{ "node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}" },
+		{ "member/n.shop/c", "" },
+	};
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint ep = box_endpoint("e1", "10.1.0.2");
+	struct ov_view v = { 0 };
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	box_has_put(a, "n1", ep);
+	for (size_t i = 0; i < ARRAY_SIZE(forged); i++)
+		box_raw_put(forged[i][0], forged[i][1]);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 2 });
+	assert_true(box_says(b, "2 endpoints of other hosts have an address"));
+	assert_int_equal(b->ops->view(b, "n1", &v, NULL), 0);
+	for (size_t i = 0; i < v.endpoint_count; i++)
+		assert_string_equal(v.endpoints[i].node,
+				    strcmp(v.endpoints[i].id, "e1") ? "c"
+								    : "a");
+	ov_view_free(&v);
+	/* When the older is gone there is no quarrel. */
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 3 });
+	assert_false(box_says(b, "ignored"));
+	box_host_close(a);
+	box_host_close(b);
+}
+
+/* One host with records that no answer holds does not stop what others say. */
+static void one_too_big_stops_nobody(void **state)
+{
+	enum { BIG = 1000000, MANY = 10 };
+	_cleanup_free_ char *big = malloc(BIG + 1);
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *a, *b;
+	char key[64];
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	memset(big, ' ', BIG);
+	big[BIG] = '\0';
+	for (unsigned int i = 0; i < MANY; i++) {
+		snprintf(key, sizeof(key), "node/c/ep/n.shop/e%u", i);
+		box_raw_put(key, big);
+	}
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2 });
+	assert_true(box_says(b, "all 10 are ignored"));
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 2, .endpoints = 1 });
+	assert_false(box_says(b, "has not answered"));
+	box_host_close(a);
+	box_host_close(b);
+}
+
+/* Keys that end in 0 .. @count - 1, in few transactions. */
+static void raw_many(const char *below, const char *value, unsigned int count)
+{
+	struct etcd_txn *t = NULL;
+	struct etcd_result res = { 0 };
+	char key[128], text[160];
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!t)
+			t = etcd_txn_new();
+		snprintf(key, sizeof(key), "/berth/%s/%s%u", box()->cluster,
+			 below, i);
+		snprintf(text, sizeof(text),
+			 "%s%u\",\"mac\":"
+			 "\"02:00:00:00:%02x:%02x\"}",
+			 value, i, i >> 8, i & 255);
+		etcd_txn_put(t, key, *value ? text : "", 0);
+		if (i + 1 < count && (i + 1) % ETCD_OPS_MAX != 0)
+			continue;
+		assert_int_equal(etcd_txn_run(box()->raw, t, true, &res, NULL),
+				 0);
+		etcd_result_clear(&res);
+		etcd_txn_free(take_ptr(t));
+	}
+}
+
+static void no_more_than_so_many_are_read(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	raw_many("node/c/ep/n.shop/e", "{\"node\":\"c\",\"id\":\"e", 4100);
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(a, "n1",
+		      (struct box_want){ .hosts = 1, .endpoints = 4096 });
+	assert_true(box_says(a, "host c has 4100 endpoints"));
+	raw_many("member/n.shop/x", "", 1030);
+	box_comes_to_say(a, "hosts are more than the 1024");
+	box_host_close(a);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[] = {
+		BY_HAND(what_no_host_writes_is_ignored),
+		BY_HAND(of_two_the_older_is_shown),
+		BY_HAND(one_too_big_stops_nobody),
+		BY_HAND(no_more_than_so_many_are_read),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		tests[i].setup_func = box_test_up;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, box_up, box_down);
+}
