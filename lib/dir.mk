@@ -95,6 +95,7 @@ test-src += lib/test/store_test.c
 tests += lib/test/test_client.c
 tests += lib/test/test_cluster_at.c
 tests += lib/test/test_etcd.c
+tests += lib/test/test_etcd_auth.c
 tests += lib/test/test_etcd_seen.c
 test-src += lib/test/etcd_test.c
 ar-src += lib/mounts.c

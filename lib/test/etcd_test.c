@@ -226,3 +226,16 @@ void fake_server_stop(struct fake_server *s)
 	pthread_join(s->thread, NULL);
 	close(s->fd);
 }
+
+void etcd_test_put(struct etcd *e, const char *key, const char *value,
+		   uint64_t lease)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	struct err err = { 0 };
+
+	etcd_txn_put(t, key, value, lease);
+	if (etcd_txn_run(e, t, true, &res, &err) < 0)
+		fail_msg("%s", err.msg);
+	etcd_result_clear(&res);
+}

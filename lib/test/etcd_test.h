@@ -40,6 +40,9 @@ void etcd_servers_stop(struct etcd_servers *s); /* and remove all */
 void etcd_servers_config(const struct etcd_servers *s, struct etcd_config *cfg);
 /* Until it answers a write; 10 s. */
 void etcd_servers_ready(struct etcd_config *cfg);
+/* etcd_test_put() - @lease: 0: none. */
+void etcd_test_put(struct etcd *e, const char *key, const char *value,
+		   uint64_t lease);
 
 /* A server that gives @raw to everyone. */
 struct fake_server {
