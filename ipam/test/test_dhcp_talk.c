@@ -11,6 +11,7 @@
 #include "ipam/dhcp_sock.h"
 #include "ipam/dhcp_talk.h"
 #include "lib/base.h"
+#include "lib/clock.h"
 
 #define START 1000000 /* milliseconds */
 #define MAIL  64
@@ -162,11 +163,12 @@ static int take(struct dhcp_lease *ret, struct err *err)
 {
 	struct dhcp_question q = { .ifname = "eth9",
 				   .mac = mac,
-				   .until = START + DHCP_WAIT_MS,
 				   .judge = no_99 };
 
 	now = START;
 	mails = 0;
+	/* by the clock that dhcp_take() reads, which is not now itself */
+	q.until = clock_boot_ms() + DHCP_WAIT_MS;
 	return dhcp_take(&q, ret, err);
 }
 
