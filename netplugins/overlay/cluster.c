@@ -54,7 +54,7 @@ void cl_wake(struct cluster *c)
 void cl_write_begin(struct cluster *c)
 {
 	pthread_mutex_lock(&c->write);
-	etcd_limit(c->rw, CL_LIMIT_MS);
+	etcd_limit(c->rw, c->limit_ms);
 }
 
 void cl_write_end(struct cluster *c)

@@ -18,6 +18,9 @@ struct cluster_config {
 	unsigned int lease_s;  /* a host is dead after; 0: 30 */
 	unsigned int relist_s; /* a little more or less between two; 0: 45 */
 	unsigned int grace_s;  /* for .put() of what was there before; 0: 60 */
+	/* What a call has of etcd's time, however many members it has.  A request waits
+	 * for one that is under way, too, and dockerd gives it 30 s.  0: 8000 */
+	unsigned int limit_ms;
 };
 
 /*

@@ -8,6 +8,7 @@
 #define LEASE_S  30
 #define RELIST_S 45
 #define GRACE_S  60
+#define LIMIT_MS 8000
 
 int cl_config_take(struct cluster *c, const struct cluster_config *cfg,
 		   struct err *err)
@@ -21,6 +22,7 @@ int cl_config_take(struct cluster *c, const struct cluster_config *cfg,
 	c->lease_s = cfg->lease_s ? cfg->lease_s : LEASE_S;
 	c->relist_s = cfg->relist_s ? cfg->relist_s : RELIST_S;
 	c->grace_s = cfg->grace_s ? cfg->grace_s : GRACE_S;
+	c->limit_ms = cfg->limit_ms ? cfg->limit_ms : LIMIT_MS;
 	c->begin_ms = clock_boot_ms();
 	c->host_due = true;
 	return 0;

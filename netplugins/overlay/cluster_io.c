@@ -9,7 +9,7 @@
 static void limit(struct cluster *c, struct etcd *e)
 {
 	if (e == c->ro)
-		etcd_limit(e, CL_LIMIT_MS);
+		etcd_limit(e, c->limit_ms);
 }
 
 int cl_range(struct cluster *c, struct etcd *e, const struct etcd_range *q,

@@ -99,7 +99,7 @@ int cl_lease_keep(struct cluster *c, struct err *err)
 		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
 		return 0;
 	}
-	etcd_limit(c->ro, CL_LIMIT_MS);
+	etcd_limit(c->ro, c->limit_ms);
 	r = etcd_lease_keep(c->ro, lease, &ttl, err);
 	etcd_seen_note(&c->seen, r, err);
 	if (r == 0)

@@ -20,8 +20,6 @@ _Static_assert(OV_NODE_MAX == CLUSTER_NODE_MAX, "one name of a host");
 #define CL_KEY_MAX  448
 #define CL_NAME_MAX CLUSTER_NET_MAX
 #define CL_WHY_MAX  256
-/* A request waits for what holds ->write, then for its own: dockerd gives it 30 s. */
-#define CL_LIMIT_MS 8000
 
 /* An endpoint of this host. */
 struct cl_mine {
@@ -82,7 +80,7 @@ struct cluster {
 	struct etcd *rw, *ro;            /* under ->write; the thread's */
 	char prefix[CLUSTER_PREFIX_MAX]; /* "/berth/NAME/" */
 	char node[OV_NODE_MAX], machine[65];
-	unsigned int lease_s, relist_s, grace_s;
+	unsigned int lease_s, relist_s, grace_s, limit_ms;
 	int fd, wake; /* eventfds: for the driver; for the thread */
 	pthread_t thread;
 
@@ -111,7 +109,7 @@ static inline struct cluster *cl_of(struct ov_dir *dir)
 }
 
 void cl_wake(struct cluster *c);
-/* ->write, for at most 8 s: what etcd has not done by then fails. */
+/* ->write, for at most .limit_ms: what etcd has not done by then fails. */
 void cl_write_begin(struct cluster *c);
 void cl_write_end(struct cluster *c);
 /* Under ->lock: a view is another from now on. */

@@ -13,9 +13,9 @@
 struct cluster_box {
 	bool ok; /* else every test is a SKIP */
 	struct etcd_servers one;
-	struct etcd *raw;      /* to look past the directory */
-	unsigned int relist_s; /* of hosts from now on */
-	char cluster[32];      /* each test has one of its own */
+	struct etcd *raw;                  /* to look past the directory */
+	unsigned int relist_s, timeout_ms; /* of hosts from now on */
+	char cluster[32];                  /* each test has one of its own */
 };
 
 struct cluster_box *box(void);

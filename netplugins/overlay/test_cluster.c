@@ -339,7 +339,7 @@ static void with_another_address_connections_are_new(void **state)
 	box_joined(a, net);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while ((n = connections(was)) != others + 3) {
-		assert_in_range(test_ms_since(&start), 0, 3000);
+		assert_in_range(test_ms_since(&start), 0, 30000);
 		poll(NULL, 0, 20);
 	}
 	assert_int_equal(cluster_host_set(a, &moved, NULL, NULL), 0);
@@ -350,7 +350,7 @@ static void with_another_address_connections_are_new(void **state)
 	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (still_there(was, n) != others) {
-		assert_in_range(test_ms_since(&start), 0, 3000);
+		assert_in_range(test_ms_since(&start), 0, 30000);
 		poll(NULL, 0, 20);
 	}
 	box_host_close(b);
