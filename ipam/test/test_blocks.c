@@ -34,7 +34,7 @@ static void hosts_share_one_pool(void **state)
 		OK(host_addr_get(&h[i], P, "10.1.0.1", IPAM_GATEWAY, &a));
 	}
 	/* each has a block before it needs one */
-	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 3));
+	assert_true(TEST_WITHIN_S(30, keys_of("block/") == 3));
 	seen_add(&a);
 	for (int i = 0; i < 3; i++)
 		take_n(&h[i], P, 70);
@@ -48,7 +48,7 @@ static void hosts_share_one_pool(void **state)
 	assert_true(says_error("gateway"));
 	for (int i = 0; i < 3; i++)
 		OK(host_pool_put(&h[i], P));
-	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	assert_true(TEST_WITHIN_S(30, keys_of("") == 0));
 	for (int i = 0; i < 3; i++)
 		host_close(&h[i]);
 }
@@ -164,7 +164,7 @@ static void pools_never_overlap(void **state)
 			-EEXIST);
 		assert_true(says_error(rows[i].names));
 	}
-	assert_true(TEST_WITHIN_S(5, keys_of("member/") == 1));
+	assert_true(TEST_WITHIN_S(30, keys_of("member/") == 1));
 	OK(host_pool_get(&b, "10.2.0.0/16", NULL, NULL));
 	OK(host_pool_get(&b, "10.0.0.0/16", NULL, NULL));
 	host_close(&a);
@@ -203,7 +203,7 @@ static void a_certain_one_is_claimed(void **state)
 	assert_int_equal(host_addr_get(&b, P, "10.9.0.1", IPAM_ENDPOINT, NULL),
 			 -EINVAL);
 	OK(host_addr_put(&a, P, &far));
-	assert_true(TEST_WITHIN_S(5, keys_of("addr/") == 0));
+	assert_true(TEST_WITHIN_S(30, keys_of("addr/") == 0));
 	OK(host_addr_get(&b, P, "10.1.200.5", IPAM_ENDPOINT, NULL));
 	host_close(&a);
 	host_close(&b);
@@ -220,7 +220,7 @@ static void without_etcd_it_goes_on_in_its_blocks(void **state)
 	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
 	OK(host_pool_get(&b, "10.1.0.0/16", NULL, NULL));
 	take_n(&a, P, 3);
-	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 2));
+	assert_true(TEST_WITHIN_S(30, keys_of("block/") == 2));
 	take_n(&b, P, 1); /* it knows, too */
 	kill(blocks_box.one.pid[0], SIGSTOP);
 	take_n(&a, P, 3);
@@ -238,13 +238,13 @@ static void without_etcd_it_goes_on_in_its_blocks(void **state)
 		else
 			seen_add(&x);
 	assert_true(says_error("etcd"));
-	assert_true(TEST_WITHIN_S(5, says(&a, "etcd")));
+	assert_true(TEST_WITHIN_S(30, says(&a, "etcd")));
 	kill(blocks_box.one.pid[0], SIGCONT);
 	assert_true(TEST_WITHIN_S(
-		20, host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) == 0));
+		30, host_addr_get(&a, P, NULL, IPAM_ENDPOINT, &x) == 0));
 	seen_add(&x);
-	assert_true(TEST_WITHIN_S(5, !says(&a, "etcd")));
-	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 3));
+	assert_true(TEST_WITHIN_S(30, !says(&a, "etcd")));
+	assert_true(TEST_WITHIN_S(30, keys_of("block/") == 3));
 	seen->n = 0;
 	see_all(&a);
 	see_all(&b);
@@ -281,7 +281,7 @@ static void a_small_pool_is_used_up(void **state)
 	/* what one gives back the other gets */
 	OK(host_addr_put(&h[1], S, &b));
 	assert_true(TEST_WITHIN_S(
-		15, host_addr_get(&h[0], S, NULL, IPAM_ENDPOINT, &a) == 0));
+		30, host_addr_get(&h[0], S, NULL, IPAM_ENDPOINT, &a) == 0));
 	assert_true(ip_equal(&a, &b));
 	host_close(&h[0]);
 	host_close(&h[1]);
@@ -300,7 +300,7 @@ static void an_unused_block_goes_back_but_one(void **state)
 	assert_int_equal(keys_of("block/"), 2);
 	for (int i = 0; i < 70; i++)
 		OK(host_addr_put(&a, P, &x[i]));
-	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
+	assert_true(TEST_WITHIN_S(30, keys_of("block/") == 1));
 	host_close(&a);
 	host_open(&a, "a");
 	OK(host_addr_get(&a, P, NULL, IPAM_ENDPOINT, NULL));
@@ -341,8 +341,8 @@ static void a_host_that_is_gone_for_ever(void **state)
 	OK(host_addr_get(&a, S, NULL, IPAM_ENDPOINT, &x));
 	/* It was not: what is free is its own again, of the other it is told. */
 	host_open(&c, "c");
-	assert_true(TEST_WITHIN_S(5, keys_of("block/") == 14));
-	assert_true(TEST_WITHIN_S(5, says(&c, "is host a's by now")));
+	assert_true(TEST_WITHIN_S(30, keys_of("block/") == 14));
+	assert_true(TEST_WITHIN_S(30, says(&c, "is host a's by now")));
 	assert_true(says(&c, "start them anew"));
 	assert_false(says(&a, "by now"));
 	host_close(&a);
@@ -425,10 +425,11 @@ static int life(char **argv)
 		return 2;
 	r = AGAIN(host_pool_get(&a, "10.1.0.0/26", NULL, NULL));
 	if (r == 0)
-		(void)host_addr_get(&a, D, "10.1.0.1", IPAM_GATEWAY, NULL);
+		(void)AGAIN(
+			host_addr_get(&a, D, "10.1.0.1", IPAM_GATEWAY, NULL));
 	for (int i = 0; r == 0 && i < 6; i++)
 		r = AGAIN(host_addr_get(&a, D, NULL, IPAM_ENDPOINT, &got[i]));
-	(void)host_addr_get(&a, D, "10.1.0.50", IPAM_ENDPOINT, &got[6]);
+	(void)AGAIN(host_addr_get(&a, D, "10.1.0.50", IPAM_ENDPOINT, &got[6]));
 	for (int i = 2; r == 0 && i < 7; i++)
 		r = host_addr_put(&a, D, &got[i]);
 	poll(NULL, 0, 500); /* the rest of its blocks go back */
@@ -497,19 +498,19 @@ static void step_row(void **state)
 	OK(host_pool_get(&b, "10.1.0.0/26", NULL, NULL));
 	assert_int_equal(life_of(row->plan), row->end);
 	/* The other takes all it gets while this one is away. */
-	while (host_addr_get(&b, D, NULL, IPAM_ENDPOINT, &x) == 0)
+	while (AGAIN(host_addr_get(&b, D, NULL, IPAM_ENDPOINT, &x)) == 0)
 		seen_add(&x);
 	assert_true(says_error("full"));
 	host_open(&a, "a");
 	see_all(&a);
-	while (host_addr_get(&a, D, NULL, IPAM_ENDPOINT, &x) == 0)
+	while (AGAIN(host_addr_get(&a, D, NULL, IPAM_ENDPOINT, &x)) == 0)
 		seen_add(&x);
 	assert_false(says(&a, "by now"));
 	assert_false(says(&b, "by now"));
 	OK(host_pool_put(&a, D));
 	OK(host_pool_put(&a, D));
 	OK(host_pool_put(&b, D));
-	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	assert_true(TEST_WITHIN_S(30, keys_of("") == 0));
 	host_close(&a);
 	host_close(&b);
 }

@@ -59,7 +59,7 @@ static void the_clock_is_set_back(void **state)
 	assert_int_equal(
 		ipam_forget_node(b.core, "a", false, count_line, &lines, NULL),
 		1);
-	assert_true(TEST_WITHIN_S(5, keys_of("member/") == 2));
+	assert_true(TEST_WITHIN_S(30, keys_of("member/") == 2));
 	host_close(&a);
 	host_close(&b);
 }
@@ -98,12 +98,13 @@ static void a_request_has_its_time(void **state)
 
 		fds[i] = mute(cfg->member[i], &port);
 	}
+	cfg->timeout_ms = 10000;
 	a.config.cluster.limit_ms = 800;
 	assert_int_equal(host_start(&a), 0);
 	start = now_ms();
 	assert_int_not_equal(host_pool_get(&a, "10.1.0.0/16", NULL, NULL), 0);
 	assert_true(says_error("etcd does not answer"));
-	assert_true(now_ms() - start < 2000);
+	assert_true(now_ms() - start < 8000);
 	host_close(&a);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
@@ -285,7 +286,7 @@ static void a_member_that_is_late(void **state)
 	late_arm("request_delete_range", "");
 	for (int i = 0; i < 70; i++)
 		OK(host_addr_put(&a, P, &x[i]));
-	assert_true(TEST_WITHIN_S(15, keys_of("block/") == 1));
+	assert_true(TEST_WITHIN_S(30, keys_of("block/") == 1));
 	take_n(&a, P, 126);
 	assert_int_equal(keys_of("block/"), 2);
 	late_send();
@@ -364,7 +365,7 @@ static void the_next_network_has_another_range(void **state)
 		OK(host_pool_get(&a, "10.1.0.0/16", ranges[i % 2], id));
 		OK(host_pool_put(&a, id));
 	}
-	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	assert_true(TEST_WITHIN_S(30, keys_of("") == 0));
 	host_close(&a);
 }
 
@@ -398,10 +399,10 @@ static void a_host_is_back_and_has_an_heir(void **state)
 	OK(host_addr_get(&a, P, text, IPAM_ENDPOINT, NULL));
 	seen_add(&x);
 	host_open(&c, "c");
-	assert_true(TEST_WITHIN_S(5, says(&c, "is host a's by now")));
+	assert_true(TEST_WITHIN_S(30, says(&c, "is host a's by now")));
 	assert_false(says(&a, "by now"));
 	OK(host_addr_put(&c, P, &x));
-	assert_true(TEST_WITHIN_S(5, !says(&c, "by now")));
+	assert_true(TEST_WITHIN_S(30, !says(&c, "by now")));
 	take_n(&c, P, 80);
 	assert_int_equal(keys_of("addr/"), 1);
 	host_close(&a);
@@ -427,7 +428,7 @@ static void a_host_that_was_not_gone_joins_at_once(void **state)
 		seen_add(&x);
 	assert_true(says_error("was removed from pool"));
 	assert_true(TEST_WITHIN_S(
-		5, host_addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) == 0));
+		30, host_addr_get(&c, P, NULL, IPAM_ENDPOINT, &x) == 0));
 	seen_add(&x);
 	assert_int_equal(keys_of("member/"), 2);
 	host_close(&a);
@@ -453,12 +454,12 @@ static void its_block_went_to_another_meanwhile(void **state)
 	give_up(&c, "a");
 	assert_int_not_equal(
 		host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, NULL), 0);
-	assert_true(TEST_WITHIN_S(5, late_keeps()));
+	assert_true(TEST_WITHIN_S(30, late_keeps()));
 	take_n(&c, P, 1); /* of the lowest one that is free: that of a */
-	assert_true(TEST_WITHIN_S(5, says(&a, "by now")));
+	assert_true(TEST_WITHIN_S(30, says(&a, "by now")));
 	take_n(&a, P, 2);
 	take_n(&c, P, 62);
-	assert_true(TEST_WITHIN_S(5, says(&a, "is host c's by now")));
+	assert_true(TEST_WITHIN_S(30, says(&a, "is host c's by now")));
 	host_close(&a);
 	host_close(&c);
 	late_end();
@@ -518,7 +519,7 @@ static void three_hosts_of_a_very_small_pool(void **state)
 		-EADDRINUSE);
 	for (int i = 0; i < 3; i++)
 		OK(host_pool_put(&h[i], S));
-	assert_true(TEST_WITHIN_S(8, keys_of("") == 0));
+	assert_true(TEST_WITHIN_S(30, keys_of("") == 0));
 	for (int i = 0; i < 3; i++)
 		host_close(&h[i]);
 }
