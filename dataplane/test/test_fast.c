@@ -56,7 +56,7 @@ static void say(void *ctx, const char *line)
 /* Addresses come when the kernel has looked for duplicates: follow them. */
 static int differences(struct dp *dp, int want_n)
 {
-	double end = now_ms() + 3000;
+	double end = now_ms() + 20000;
 	int n = -1;
 
 	while (n != want_n && now_ms() < end) {

@@ -145,7 +145,7 @@ static int add_endpoint(struct dp *dp, const struct dp_policy *own)
 
 static int differences(struct dp *dp)
 {
-	double end = now_ms() + 3000;
+	double end = now_ms() + 20000;
 	int n = -1;
 
 	while (n != 0 && now_ms() < end) {

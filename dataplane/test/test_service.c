@@ -113,7 +113,7 @@ static void line_of(void *ctx, const char *line)
 /* In the end; the guard and the rules have their own time. */
 static int differences(struct dp *dp)
 {
-	double end = now_ms() + 3000;
+	double end = now_ms() + 20000;
 	int n = -1;
 
 	while (n != 0 && now_ms() < end) {

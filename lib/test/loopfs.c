@@ -64,7 +64,7 @@ int loopfs_close(struct loopfs *fs)
 	if (!fs->dir[0])
 		return 0;
 	/* a process that a test left behind may still be on its way out */
-	if (!TEST_WITHIN_S(5, umount(fs->dir) == 0))
+	if (!TEST_WITHIN_S(30, umount(fs->dir) == 0))
 		r = why("umount");
 	take_back(fs);
 	return r;

@@ -279,7 +279,7 @@ static void a_stream_whose_peer_fell_silent_ends(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	assert_int_equal(client_stream_next(s, -1, 30000, &o, &err),
 			 -ECONNRESET);
-	assert_in_range(test_ms_since(&start), 2000, 15000);
+	assert_in_range(test_ms_since(&start), 2000, 25000);
 	client_stream_close(s);
 	close(peer);
 	close(fd);
@@ -329,7 +329,7 @@ static void a_connection_goes_with_its_address(void **state)
 		.host = host,
 		.path = "/v3",
 		.body = body,
-		.timeout_ms = 4000,
+		.timeout_ms = 20000,
 		.max = 4096,
 	};
 	json_object *o = NULL;
@@ -363,7 +363,7 @@ static void a_connection_goes_with_its_address(void **state)
 	if (client_post(c, &post, &status, &o, &err) < 0)
 		fail_msg("%s", err.msg);
 	json_object_put(o);
-	assert_in_range(test_ms_since(&start), 0, 3000);
+	assert_in_range(test_ms_since(&start), 0, 15000);
 	client_close(c);
 	shutdown(fd, SHUT_RDWR);
 	pthread_join(thread, NULL);

@@ -148,7 +148,7 @@ static void late_result_is_undone(void **state)
 	ended(&c);
 	assert_int_equal(c.r, -ETIMEDOUT);
 	assert_string_equal(c.err.msg, "too slow");
-	assert_in_range(c.ms, 100, 3000);
+	assert_in_range(c.ms, 100, 30000);
 	/* the owner may go, the job goes on */
 	named_jobs_free(jobs);
 	atomic_store(&go, 1);
@@ -196,7 +196,7 @@ static void others_are_not_held_up(void **state)
 	call(&b);
 	ended(&b);
 	assert_int_equal(b.r, -ENODEV);
-	assert_in_range(b.ms, 0, 1000);
+	assert_in_range(b.ms, 0, 4000);
 	atomic_store(&go, 1);
 	ended(&a);
 	assert_int_equal(a.r, -EIO);
@@ -252,7 +252,7 @@ static void start_is_not_held_up(void **state)
 		assert_int_equal(named_job_run(jobs, &s, NULL, NULL),
 				 -ETIMEDOUT);
 	}
-	assert_in_range(now_ms() - begin, 3600, 10000);
+	assert_in_range(now_ms() - begin, 3600, 60000);
 	atomic_store(&go, 1);
 	for (int i = 0; i < 4; i++)
 		wait_for(&w[i].frees, 1);

@@ -498,14 +498,14 @@ static void dead_server_holds_up_nobody(void **state)
 		 "start the container again when it does",
 		 f->dir);
 	fails_to_attach(v, -ETIMEDOUT, msg);
-	assert_in_range(now_ms() - begin, 2900, 6000);
+	assert_in_range(now_ms() - begin, 2900, 20000);
 	begin = now_ms();
 	attached(w);
-	assert_in_range(now_ms() - begin, 0, 1000);
+	assert_in_range(now_ms() - begin, 0, 2500);
 	assert_int_equal(named_driver.unmount(v, NULL), 0);
 	assert_int_equal(named_driver.remove(v, NULL), 0);
 	assert_int_equal(named_driver.remove(w, NULL), 0);
-	assert_in_range(now_ms() - begin, 0, 1000);
+	assert_in_range(now_ms() - begin, 0, 2500);
 }
 
 /* It died while it was mounted. */
@@ -533,7 +533,7 @@ static void dead_mount_can_be_looked_at_and_taken_away(void **state)
 	attached(v);
 	assert_int_equal(named_driver.unmount(v, NULL), 0);
 	assert_int_equal(named_driver.remove(v, NULL), 0);
-	assert_in_range(now_ms() - begin, 0, 2000);
+	assert_in_range(now_ms() - begin, 0, 2900);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

@@ -18,7 +18,7 @@
 
 #define NET  "aa11"
 #define MAX  16
-#define SOON 8
+#define SOON 30
 
 enum way {
 	GONE,
@@ -216,7 +216,7 @@ static void begin(struct one *o)
 	const struct follow_config cfg = {
 		.docker = docker,
 		.plugin_dir = dir,
-		.inspect_ms = 500,
+		.inspect_ms = 1000,
 	};
 
 	*o = (struct one){ .names = NULL };
@@ -298,7 +298,7 @@ static void one_that_is_held_holds_up_nobody(void **state)
 	begin(&o);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	WAIT(known(&o, 10));
-	assert_true(test_ms_since(&start) < 4000);
+	assert_true(test_ms_since(&start) < 8000); /* not 10 s */
 	way_set(4, ANSWERED);
 	stream_says("{\"Type\":\"container\",\"Action\":\"start\","
 		    "\"Actor\":{\"ID\":\"c4\"}}\n",
@@ -324,7 +324,7 @@ static void ends_while_dockerd_holds_all(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	follow_free(o.follow);
 	o.follow = NULL;
-	assert_true(test_ms_since(&start) < 3000);
+	assert_true(test_ms_since(&start) < 12000); /* not 16 s */
 	end(&o);
 }
 

@@ -319,7 +319,7 @@ static bool says(struct host *h, const char *what)
 	return strstr(text, what);
 }
 
-#define SOON(cond) assert_true(TEST_WITHIN_S(8, cond))
+#define SOON(cond) assert_true(TEST_WITHIN_S(30, cond))
 
 /* What was read and could not be taken into the table is so later.  The first test that
  * sets names, as that fails once. */
