@@ -49,6 +49,10 @@ O    := build-$(if $(findstring thread,$(SAN)),tsan,san)
 endif
 HARD := -fPIE -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=% -Ibuild,$(CPPFLAGS)) -I$O
+# a quarter less to compile than -O2, with address
+ifeq ($(origin CFLAGS),file)
+CFLAGS := -O1 -g
+endif
 endif
 ifneq ($V,1)
 Q   := @
@@ -118,7 +122,8 @@ $(patsubst %.c,$O/%,$(tests)): $O/%: $O/%.o $O/berth-test.a $O/berth.a
 	$Q$(CC) $(HARD) $(LDFLAGS) $($*.c-ldflags) $^ -o $@ $(LDLIBS) -lcmocka
 $O/%.ok: $O/%
 	$(call say,TEST)
-	$Q$< >$<.log 2>&1 && touch $@ || { cat $<.log; exit 1; }
+	$Qs=$$(date +%s%3N); $< >$<.log 2>&1 && echo $$(($$(date +%s%3N) - s)) >$@ || \
+		{ cat $<.log; exit 1; }
 
 # BPF programs use only the uapi headers: the same object on any kernel.
 BPF_CLANG ?= clang

@@ -15,16 +15,16 @@ endif
 
 fuzz: | $(skel)
 	@$(MAKE) --no-print-directory CC=clang O=build-fuzz \
-		SAN=fuzzer-no-link,address,undefined $(fuzzers:%=build-fuzz/fuzz/%)
-	@for f in $(fuzzers); do \
-		build-fuzz/fuzz/$$f -max_total_time=$(FUZZ_S) -verbosity=0 \
-			-print_final_stats=1 -max_len=4096 \
-			-artifact_prefix=fuzz/corpus/$${f#fuzz_}/ \
-			build-fuzz/fuzz/corpus-$${f#fuzz_} fuzz/corpus/$${f#fuzz_} || exit 1; \
-	done
+		SAN=fuzzer-no-link,address,undefined $(fuzzers:%=run-%)
+
+# With -j as many at a time as there are jobs.
+$(fuzzers:%=run-%): run-fuzz_%: $O/fuzz/fuzz_%
+	$Q$< -max_total_time=$(FUZZ_S) -verbosity=0 -print_final_stats=1 -max_len=4096 \
+		-artifact_prefix=fuzz/corpus/$*/ $O/fuzz/corpus-$* fuzz/corpus/$* >$<.log 2>&1; \
+		rc=$$?; cat $<.log; exit $$rc
 
 $(fuzzers:%=$O/fuzz/%): $O/fuzz/%: $O/fuzz/%.o $O/berth.a
 	$(call say,LD)
 	$Qmkdir -p $O/fuzz/corpus-$(*:fuzz_%=%)
 	$Q$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) $^ -o $@ $(LDLIBS)
-.PHONY: fuzz
+.PHONY: fuzz $(fuzzers:%=run-%)
