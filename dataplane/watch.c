@@ -15,6 +15,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/dp_priv.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 
 #define REPAIR_GAP_MS 100
 #define LOOK_MS       1000
@@ -61,7 +62,7 @@ static struct foreign_net *foreign_nets(const struct dp *dp)
 	return list;
 }
 
-int dp_sync_foreign(struct dp *dp, struct err *err)
+static int sync_foreign(struct dp *dp, int *moved, struct err *err)
 {
 	_cleanup_free_ struct foreign_net *list = foreign_nets(dp);
 	int r;
@@ -70,9 +71,26 @@ int dp_sync_foreign(struct dp *dp, struct err *err)
 	if (!list)
 		return err_set(err, -ENOMEM, "firewall rules");
 	r = foreign_sync(ruleset_fw(dp->rs), dp->driver, list,
-			 dp->st.networks.count, err);
+			 dp->st.networks.count, moved, err);
 	dp->foreign = r < 0;
 	return r;
+}
+
+int dp_sync_foreign(struct dp *dp, struct err *err)
+{
+	return sync_foreign(dp, NULL, err);
+}
+
+/* That our rules go where Docker's chains went, as they do with each network that is
+ * made, is no repair: nobody had taken anything away. */
+static int follow_foreign(struct dp *dp, struct err *err)
+{
+	int moved = 0;
+	int r = sync_foreign(dp, &moved, err);
+
+	if (r >= 0 && moved)
+		log_info("op=follow what=forward-chains rules=%d", moved / 2);
+	return r < 0 ? r : r - moved;
 }
 
 int dp_follow_links(struct dp *dp, struct err *err)
@@ -200,7 +218,7 @@ int dp_event(struct dp *dp, struct err *err)
 	add(&done, r);
 	/* Docker may come and make FORWARD at any time */
 	if ((dp->foreign || check) && dp->st.networks.count)
-		add(&done, dp_sync_foreign(dp, still(&done, err)));
+		add(&done, follow_foreign(dp, still(&done, err)));
 	return done.failed < 0 ? done.failed : done.repairs;
 }
 

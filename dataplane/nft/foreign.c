@@ -55,7 +55,8 @@ struct job {
 	bool user; /* our place is DOCKER-USER, which FORWARD jumps to */
 	const char *chain; /* the one being read */
 	uint64_t before;   /* DOCKER-USER's unconditional return; 0: none */
-	int changes;
+	int changes, made; /* all; of these, added */
+	int moved;         /* in all places */
 };
 
 static int want_cmp(const void *a, const void *b)
@@ -168,6 +169,7 @@ static void rule_make(struct job *job, const struct foreign_net *net, bool in)
 
 	snprintf(comment, sizeof(comment), "%s%s", job->prefix, net->id);
 	tell(job, in ? "is missing (in)" : "is missing (out)", comment);
+	job->made++;
 	if (job->batch)
 		fw_rule_add(job->batch, job->table, &rule);
 }
@@ -214,7 +216,7 @@ static void job_reset(struct job *job)
 {
 	job->user = false;
 	job->before = 0;
-	job->changes = 0;
+	job->changes = job->made = 0;
 	for (size_t i = 0; i < job->count; i++) {
 		job->wants[i].in = false;
 		job->wants[i].out = !job->wants[i].net->out;
@@ -277,6 +279,14 @@ static int job_init(struct job *job, const char *driver,
 	return 0;
 }
 
+/* What was added for what was removed. */
+static int moved(const struct job *job)
+{
+	int gone = job->changes - job->made;
+
+	return 2 * (gone < job->made ? gone : job->made);
+}
+
 static int all_places(struct fw *fw, struct job *job, struct err *err)
 {
 	int failed = 0, changes = 0;
@@ -288,6 +298,8 @@ static int all_places(struct fw *fw, struct job *job, struct err *err)
 		job->place = &places[i];
 		job->table = &places[i].table;
 		r = family_sync(fw, job, &why);
+		if (r > 0)
+			job->moved += moved(job);
 		if (r >= 0)
 			changes += r;
 		else if (!failed)
@@ -311,11 +323,15 @@ static int job_run(struct fw *fw, struct job *job, const char *driver,
 }
 
 int foreign_sync(struct fw *fw, const char *driver,
-		 const struct foreign_net *nets, size_t count, struct err *err)
+		 const struct foreign_net *nets, size_t count, int *moved,
+		 struct err *err)
 {
 	struct job job = { .act = true };
+	int r = job_run(fw, &job, driver, nets, count, err);
 
-	return job_run(fw, &job, driver, nets, count, err);
+	if (moved)
+		*moved = job.moved;
+	return r;
 }
 
 int foreign_check(struct fw *fw, const char *driver,

@@ -36,12 +36,15 @@ struct foreign_net {
  * One transaction a table; reads five chains at most when all is right.
  *
  * @driver: "berth-bridge"; only rules with its name are looked at.
+ * @moved: how many of these were only taken from one place to another, as when Docker
+ *         hangs DOCKER-USER in anew; NULL: not asked for.
  *
  * Return: rules added and removed, 0: all was right; -errno, a family that
  * failed does not keep the other from being put right.
  */
 int foreign_sync(struct fw *fw, const char *driver,
-		 const struct foreign_net *nets, size_t count, struct err *err);
+		 const struct foreign_net *nets, size_t count, int *moved,
+		 struct err *err);
 
 /* foreign_check() - as foreign_sync(), but tell @fn what it would do. */
 int foreign_check(struct fw *fw, const char *driver,

@@ -37,13 +37,26 @@ static int fresh(void **state)
 static void sync_to(const struct foreign_net *nets, size_t n, int repairs)
 {
 	struct err err = { 0 };
-	int r = foreign_sync(fw, "berth-bridge", nets, n, &err);
+	int r = foreign_sync(fw, "berth-bridge", nets, n, NULL, &err);
 
 	if (r < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(r, repairs);
 	/* and then all is right */
-	assert_int_equal(foreign_sync(fw, "berth-bridge", nets, n, &err), 0);
+	assert_int_equal(foreign_sync(fw, "berth-bridge", nets, n, NULL, &err),
+			 0);
+}
+
+/* ... with that many changes, of which these only move what is there. */
+static void moves(int changes, int want)
+{
+	struct err err = { 0 };
+	int moved = -1;
+
+	assert_int_equal(foreign_sync(fw, "berth-bridge", &a, 1, &moved, &err),
+			 changes);
+	assert_int_equal(moved, want);
+	sync_to(&a, 1, 0);
 }
 
 static void chain_is(const char *chain, const char *text)
@@ -101,13 +114,13 @@ static void moved_when_docker_comes_and_goes(void **state)
 {
 	(void)state;
 	run("iptables-nft -P FORWARD ACCEPT");
-	sync_to(&a, 1, 2);
+	moves(2, 0); /* made */
 	run(DOCKER);
-	sync_to(&a, 1, 4);
+	moves(4, 4);
 	chain_is("FORWARD", "-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n");
 	run("iptables-nft -F FORWARD; iptables-nft -F DOCKER-USER;"
 	    "iptables-nft -X DOCKER-USER");
-	sync_to(&a, 1, 2);
+	moves(2, 0); /* they were taken away */
 	chain_is("FORWARD", "-P FORWARD DROP\n" OUT("FORWARD", "br-a", "aaaa")
 				    IN("FORWARD", "br-a", "aaaa"));
 }
