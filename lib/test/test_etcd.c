@@ -172,7 +172,9 @@ static void fake_row(void **state)
 				 .fill = row->fill,
 				 .slow_ms = row->slow_ms };
 	_cleanup_(etcd_closep) struct etcd *e = NULL;
-	struct etcd_config cfg = { .member_count = 1, .timeout_ms = 500 };
+	/* 11 MiB take a while */
+	struct etcd_config cfg = { .member_count = 1,
+				   .timeout_ms = row->fill ? 20000 : 500 };
 	struct etcd_kvs kvs = { 0 };
 	struct etcd_head head;
 	struct err err = { 0 };
