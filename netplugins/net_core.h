@@ -36,6 +36,7 @@ struct net_core {
 	 * see net_rolled_add(). */
 	pthread_mutex_t rolled_lock;
 	struct net_rolled *rolled;    /* owned list */
+	struct net_refused *refused;  /* owned list; under rolled_lock */
 	pthread_mutex_t service_lock; /* balanced ports: one change at a time */
 	pthread_mutex_t trouble_lock; /* of the three below */
 	char load_trouble[ERR_MSG_MAX];   /* records we could not use */
@@ -132,6 +133,13 @@ void net_journal_tick(struct net_core *core);
 void net_rolled_add(struct net_core *core, const struct journal_intent *i);
 void net_rolled_known(struct net_core *core, json_object *body);
 void net_rolled_clear(struct net_core *core);
+/*
+ * net_refused_add() - a request that a crash cut off could not be finished: its retry,
+ * which has no body, is told why (net_journal_retry()), once, if it is the only one of
+ * @method.  Forgotten as kept answers are.
+ */
+void net_refused_add(struct net_core *core, const char *method, int r,
+		     const struct err *why);
 
 /* ---- net_ports.c: what endpoints' requests share --------------------------- */
 

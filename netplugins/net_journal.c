@@ -147,6 +147,69 @@ void net_intent_abort(struct net_call *c)
 	c->waiting = false;
 }
 
+/* ---- not finished after a crash --------------------------------------------- */
+
+struct net_refused {
+	struct net_refused *next;
+	time_t at;
+	int r;
+	char method[48], why[ERR_MSG_MAX];
+};
+
+void net_refused_add(struct net_core *core, const char *method, int r,
+		     const struct err *why)
+{
+	struct net_refused *f = calloc(1, sizeof(*f));
+
+	if (!f) /* then it is not told why */
+		return;
+	f->at = net_now();
+	f->r = r;
+	snprintf(f->method, sizeof(f->method), "%s", method);
+	snprintf(f->why, sizeof(f->why), "%s", why->msg);
+	pthread_mutex_lock(&core->rolled_lock);
+	f->next = core->refused;
+	core->refused = f;
+	pthread_mutex_unlock(&core->rolled_lock);
+}
+
+/* The only one of @method that is young enough, taken from the list; owned.  NULL:
+ * none, or more than one. */
+static struct net_refused *refused_take(struct net_core *core,
+					const char *method)
+{
+	struct net_refused **at = NULL, *f = NULL;
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&core->rolled_lock);
+	for (struct net_refused **i = &core->refused; *i; i = &(*i)->next)
+		if (!strcmp((*i)->method, method) &&
+		    net_now() - (*i)->at <= JOURNAL_KEEP_MS / 1000) {
+			at = i;
+			n++;
+		}
+	if (n == 1) {
+		f = *at;
+		*at = f->next;
+	}
+	pthread_mutex_unlock(&core->rolled_lock);
+	return f;
+}
+
+static int nothing_known(struct net_call *c, struct err *err)
+{
+	_cleanup_free_ struct net_refused *f = refused_take(c->core, c->method);
+
+	if (f)
+		return err_set(err, f->r,
+			       "%s was cut off, and could not be finished: %s",
+			       c->method, f->why);
+	return err_set(err, -EBADMSG,
+		       "%s: the body is empty and no request of this kind was "
+		       "cut off",
+		       c->method);
+}
+
 int net_journal_retry(struct net_call *c, bool alone, struct err *err)
 {
 	_cleanup_free_ char *answer = NULL;
@@ -155,10 +218,7 @@ int net_journal_retry(struct net_call *c, bool alone, struct err *err)
 			       err);
 
 	if (r == -ENODATA)
-		return err_set(err, -EBADMSG,
-			       "%s: the body is empty and no request of this "
-			       "kind was cut off",
-			       c->method);
+		return nothing_known(c, err);
 	if (r == -ENOTUNIQ)
 		return err_set(err, r,
 			       "%s: the body is empty and several requests of "
@@ -228,6 +288,12 @@ void net_rolled_clear(struct net_core *core)
 
 		core->rolled = r->next;
 		free(r);
+	}
+	while (core->refused) {
+		struct net_refused *f = core->refused;
+
+		core->refused = f->next;
+		free(f);
 	}
 	pthread_mutex_unlock(&core->rolled_lock);
 }

@@ -284,6 +284,8 @@ static int finish(void *ctx, const struct journal_intent *i)
 	log_info("op=recover method=%s key=%.80s result=%s%s%s%s", i->method,
 		 i->key, r < 0 ? "undone" : "finished", r < 0 ? " err=\"" : "",
 		 r < 0 ? err.msg : "", r < 0 ? "\"" : "");
+	if (r < 0)
+		net_refused_add(c.core, i->method, r, &err);
 	if (c.waiting) { /* refused, or nothing to do: nothing was touched */
 		net_intent_abort(&c);
 	} else if (r < 0) {

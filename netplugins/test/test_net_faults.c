@@ -292,6 +292,45 @@ static void whole_retry_keeps(void **state)
 	life_close(&l);
 }
 
+/* One life that can't finish what another was cut off in. */
+static void retry_of_what_failed(const char *point)
+{
+	struct err err = { 0 };
+	struct life l;
+
+	setenv("BERTH_FP", point, 1);
+	if (life_open(&l, dir, &fake_driver, &err) < 0)
+		_exit(1);
+	if (life_call(&l, D "CreateEndpoint", NULL, true, NULL, &err) != -EIO ||
+	    !strstr(err.msg, "could not be finished: "))
+		child_fail(1, "first retry", err.msg);
+	/* That was its answer: another one is nobody's. */
+	if (life_call(&l, D "CreateEndpoint", NULL, true, NULL, &err) !=
+		    -EBADMSG ||
+	    !strstr(err.msg, "no request of this kind was cut off"))
+		child_fail(2, "second retry", err.msg);
+	life_close(&l);
+	_exit(0);
+}
+
+static void the_retry_is_told_why_it_failed(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	assert_true(killed(
+		in_child("fake.endpoint_add.before", "kill", 0, false, true)));
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		retry_of_what_failed("fake.endpoint_add.before:err=EIO");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status)
+		fail_msg("%s", report->text);
+	assert_int_equal(fake_count(kernel), 1); /* the network */
+}
+
 /* ---- main ---------------------------------------------------------------------- */
 
 static const char *const points[] = {
@@ -358,7 +397,7 @@ static void add_points(struct CMUnitTest *tests, size_t *n)
 
 int main(void)
 {
-	struct CMUnitTest tests[3 * ARRAY_SIZE(points) + ARRAY_SIZE(ends) + 2];
+	struct CMUnitTest tests[3 * ARRAY_SIZE(points) + ARRAY_SIZE(ends) + 3];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
@@ -373,6 +412,9 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
 		tests[n++] = CASE(failed_end_is_not_published_again,
 				  ends[i].body, &ends[i]);
+	tests[n++] = CASE(the_retry_is_told_why_it_failed,
+			  "the retry is told why it failed", NULL);
+	/* the last: it passes fail points in this process, which reads them once */
 	tests[n++] = CASE(whole_retry_keeps, "whole retry keeps", NULL);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return _cmocka_run_group_tests("faults", tests, n, NULL, NULL);
