@@ -19,7 +19,7 @@
 #include "lib/log.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 #include "volplugins/named/named_job.h"
 #include "volplugins/named/named_mount.h"
 #include "volplugins/named/named_priv.h"

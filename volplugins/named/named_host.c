@@ -9,49 +9,12 @@
 
 #include "lib/tree.h"
 #include "volplugins/named/named_priv.h"
+#include "volplugins/vol_dir.h"
 
 static void dir_closep(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
-}
-
-/* A directory of ours: made where missing, and closed to others. */
-static int own_dir(int fd, const char *name, struct err *err)
-{
-	_cleanup_close_ int dir = -EBADF;
-	struct stat st;
-
-	if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "make directory %s: %s", name,
-			       strerror(errno));
-	dir = tree_open(fd, name, err);
-	if (dir < 0)
-		return dir;
-	if (fstat(dir, &st) < 0 || st.st_uid != geteuid())
-		return err_set(err, -EPERM,
-			       "directory %s does not belong to this daemon's "
-			       "user",
-			       name);
-	if ((st.st_mode & 07777) != 0700 && fchmod(dir, 0700) < 0)
-		return err_set(err, -errno, "directory %s: %s", name,
-			       strerror(errno));
-	return take_fd(dir);
-}
-
-/* The path of a descriptor, as containers' mounts need it. */
-static int path_of(int fd, char *buf, size_t size, struct err *err)
-{
-	char proc[64];
-	ssize_t n;
-
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	n = readlink(proc, buf, size);
-	if (n < 0 || (size_t)n >= size || buf[0] != '/')
-		return err_set(err, n < 0 ? -errno : -ENAMETOOLONG,
-			       "the path of the state directory");
-	buf[n] = '\0';
-	return 0;
 }
 
 /* What deleting the files of a volume's directory does not let go. */
@@ -159,17 +122,17 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	if (state < 0)
 		return err_set(err, -errno, "%s: %s", d->dirs.state_dir,
 			       strerror(errno));
-	own = own_dir(state, named_driver.name, err);
+	own = vol_dir_own(state, named_driver.name, err);
 	if (own < 0)
 		return own;
-	h->volumes = own_dir(own, "volumes", err);
+	h->volumes = vol_dir_own(own, "volumes", err);
 	if (h->volumes < 0)
 		return h->volumes;
 	h->walker.volumes = h->volumes;
-	h->staging = own_dir(h->volumes, ".staging", err);
+	h->staging = vol_dir_own(h->volumes, ".staging", err);
 	if (h->staging < 0)
 		return h->staging;
-	r = path_of(h->volumes, h->root, sizeof(h->root), err);
+	r = vol_dir_path(h->volumes, h->root, sizeof(h->root), err);
 	if (r < 0)
 		return r;
 	h->ordered = named_is_ordered(h->volumes);

@@ -3,7 +3,7 @@
 #ifndef VOLPLUGINS_NAMED_NAMED_MOUNT_H
 #define VOLPLUGINS_NAMED_NAMED_MOUNT_H
 
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 
 /*
  * named_mount_make() - open, resolve and mount; may take as long as a server

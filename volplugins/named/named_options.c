@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 #include "volplugins/named/named_priv.h"
 
 #define SIZE_LARGEST (1ull << 60)

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 
 void named_secret_free(struct named_secret *s)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 
 struct row {
 	const char *name;

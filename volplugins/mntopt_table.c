@@ -7,7 +7,7 @@
 #include <linux/mount.h>
 #include <stddef.h>
 
-#include "volplugins/named/mntopt_priv.h"
+#include "volplugins/mntopt_priv.h"
 
 #define REFUSED(key_, fs_, why_)                                    \
 	{                                                           \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Mount options as Docker's volumes give them, checked one by one. */
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 
 #include <linux/mount.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "lib/log.h"
 #include "lib/opts.h"
-#include "volplugins/named/mntopt_priv.h"
+#include "volplugins/mntopt_priv.h"
 
 void mntopt_free(struct mntopt *m)
 {
@@ -55,8 +55,7 @@ static bool number(const char *s)
 	       strtoull(s, NULL, 10) <= UINT32_MAX;
 }
 
-/* What tmpfs takes, but for 0: that would be no limit. */
-static bool tmpfs_size(const char *s)
+bool mntopt_tmpfs_size(const char *s, struct mntopt_size *ret)
 {
 	static const char units[] = "kmgtpe";
 	unsigned int shift = 0;
@@ -64,15 +63,19 @@ static bool tmpfs_size(const char *s)
 	uint64_t n = strtoull(s, &end, 10);
 	size_t len = (size_t)(end - s);
 
+	*ret = (struct mntopt_size){ 0 };
 	if (!len || len > 18 || *s < '0' || *s > '9' || !n)
 		return false;
-	if (strcmp(end, "%") == 0)
+	if (strcmp(end, "%") == 0) {
+		ret->percent = (uint32_t)n;
 		return n <= 100;
+	}
 	if (*end && (end[1] || !strchr(units, *end | 0x20)))
 		return false;
 	if (*end)
 		shift = 10 *
 			(unsigned int)(strchr(units, *end | 0x20) - units + 1);
+	ret->bytes = n << shift;
 	return n <= (uint64_t)INT64_MAX >> shift;
 }
 
@@ -231,7 +234,9 @@ static int take_maybe(struct mntopt_parsing *p, const struct mntopt_known *k,
 static int take_size(struct mntopt_parsing *p, const struct mntopt_known *k,
 		     const char *val)
 {
-	if (!val || !tmpfs_size(val))
+	struct mntopt_size size;
+
+	if (!val || !mntopt_tmpfs_size(val, &size))
 		return bad_value(p, k->key, val,
 				 "a size like 64m, 1g or 50%, and not 0, which "
 				 "would be no limit");

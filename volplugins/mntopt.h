@@ -10,8 +10,8 @@
  *
  * Pure: reads nothing, resolves nothing, mounts nothing.
  */
-#ifndef VOLPLUGINS_NAMED_MNTOPT_H
-#define VOLPLUGINS_NAMED_MNTOPT_H
+#ifndef VOLPLUGINS_MNTOPT_H
+#define VOLPLUGINS_MNTOPT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,6 +74,16 @@ int mntopt_parse(const struct mntopt_given *given, struct mntopt **ret,
 		 struct err *err);
 void mntopt_free(struct mntopt *m); /* NULL is fine */
 DEFINE_CLEANUP(struct mntopt, mntopt_free)
+
+/* A limit of tmpfs: either is 0. */
+struct mntopt_size {
+	uint64_t bytes;
+	uint32_t percent; /* of the host's memory */
+};
+
+/* mntopt_tmpfs_size() - what tmpfs(5) takes as its size, but for 0: that would
+ * be no limit.  False: not one. */
+bool mntopt_tmpfs_size(const char *s, struct mntopt_size *ret);
 
 /*
  * mntopt_resolved() - add what the helpers of mount(8) would add: source and

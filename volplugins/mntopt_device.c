@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "volplugins/named/mntopt_priv.h"
+#include "volplugins/mntopt_priv.h"
 
 int mntopt_find_type(struct mntopt_parsing *p, const char *name, bool bind)
 {

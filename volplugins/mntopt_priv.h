@@ -3,10 +3,10 @@
  * mntopt_priv.h - what the parser of mount options shares: mntopt.c (options),
  * mntopt_device.c (type and device) and the allow-list, mntopt_table.c.
  */
-#ifndef VOLPLUGINS_NAMED_MNTOPT_PRIV_H
-#define VOLPLUGINS_NAMED_MNTOPT_PRIV_H
+#ifndef VOLPLUGINS_MNTOPT_PRIV_H
+#define VOLPLUGINS_MNTOPT_PRIV_H
 
-#include "volplugins/named/mntopt.h"
+#include "volplugins/mntopt.h"
 
 #define MNTOPT_SHOW_MAX 96 /* of a text quoted in an error */
 
