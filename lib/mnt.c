@@ -67,6 +67,23 @@ int mnt_make(int fs, uint64_t attrs, struct err *err)
 	return fd < 0 ? fs_error(fs, -errno, "mount", err) : fd;
 }
 
+int mnt_pick(int dirfd, const char *name, struct err *err)
+{
+	int fs = fspick(dirfd, name,
+			FSPICK_CLOEXEC | FSPICK_SYMLINK_NOFOLLOW |
+				FSPICK_NO_AUTOMOUNT);
+
+	return fs < 0 ? err_set(err, -errno, "%s: %s", name, strerror(errno))
+		      : fs;
+}
+
+int mnt_reconfigure(int fs, struct err *err)
+{
+	if (fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) == 0)
+		return 0;
+	return fs_error(fs, -errno, "remount", err);
+}
+
 int mnt_clone(int dirfd, const char *path, bool recursive, struct err *err)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |

@@ -32,6 +32,15 @@ int mnt_set(int fs, const char *key, const char *val, struct err *err);
  */
 int mnt_make(int fs, uint64_t attrs, struct err *err);
 /*
+ * mnt_pick() - begin to change the options of the file system that is mounted
+ * on @name of @dirfd: mnt_set(), then mnt_reconfigure().
+ *
+ * What is not set stays as it is.  Follows no link.  Return: fd; -EINVAL when
+ * nothing is mounted there.
+ */
+int mnt_pick(int dirfd, const char *name, struct err *err);
+int mnt_reconfigure(int fs, struct err *err);
+/*
  * mnt_clone() - a detached mount of the directory tree @dirfd/@path (bind).
  *
  * @path: "": @dirfd itself.  A symbolic link as last component is refused.
