@@ -88,6 +88,9 @@ struct vol_driver {
 	 * success the option "size" in its options is @size.  -EOPNOTSUPP;
 	 * -ENOSPC when more is used.  Optional. */
 	int (*resize)(struct vol_volume *v, uint64_t size, struct err *err);
+	/* Take out of @opts, those of its Create, what else than the option
+	 * "size" says a size: that comes next.  -ENOMEM.  Optional. */
+	int (*unsize)(json_object *opts);
 	/* Where a container finds it while mounted, never "".  Reaches no
 	 * kernel; called without the volume's lock. */
 	int (*path)(const struct vol_volume *v, char *buf, size_t size,
@@ -98,8 +101,9 @@ struct vol_driver {
 	/* Extra keys for Status, e.g. the backing.  Optional. */
 	int (*status)(struct vol_volume *v, json_object *status,
 		      struct err *err);
-	/* Is what the record says there?  Changes nothing.  -EBUSY: it is
-	 * mounted, though it has no users. */
+	/* Is what the record says there?  Changes nothing.  No .created: it was
+	 * settled, or not (.settle).  -EBUSY: it is mounted, though it has no
+	 * users. */
 	int (*verify)(struct vol_volume *v, struct err *err);
 
 	/*

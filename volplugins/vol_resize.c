@@ -29,6 +29,7 @@ static void roll_backp(struct store **s)
 /* The options of @e with another size.  Owned; NULL: out of memory. */
 static json_object *with_size(const struct vol_entry *e, uint64_t size)
 {
+	const struct vol_driver *driver = e->core->driver;
 	_cleanup_(json_putp) json_object *opts = NULL;
 	json_object *text;
 	char digits[24];
@@ -37,6 +38,8 @@ static json_object *with_size(const struct vol_entry *e, uint64_t size)
 	if (!e->opts)
 		opts = json_object_new_object();
 	else if (json_object_deep_copy(e->opts, &opts, NULL) < 0)
+		return NULL;
+	if (opts && driver->unsize && driver->unsize(opts) < 0)
 		return NULL;
 	text = json_object_new_string(digits);
 	if (!opts || !text || json_object_object_add(opts, "size", text) < 0) {
