@@ -252,8 +252,11 @@ static int redo_restore(struct vol_entry *e, const struct vol_request *q,
 	_cleanup_free_ struct vol_volume *v = NULL;
 	int r = new_volume(e, q, &v, err);
 
-	if (r == 0)
-		r = e->core->driver->verify(v, err);
+	if (r < 0)
+		return r;
+	r = e->core->driver->verify(v, err);
+	if (r == -ENOENT) /* a place may have been made for it */
+		(void)e->core->driver->unmake(v, NULL);
 	if (r < 0)
 		return r;
 	snprintf(v->created, sizeof(v->created), "%s", q->time);
