@@ -12,15 +12,20 @@
 #include "netctl/jget.h"
 
 const struct driver drivers[] = {
-	{ "berth-bridge", DRIVER_NETWORK },  { "berth-dns", DRIVER_NAMES },
-	{ "berth-ipam", DRIVER_IPAM },       { "berth-ipvlan", DRIVER_NETWORK },
-	{ "berth-macvlan", DRIVER_NETWORK }, { "berth-named", DRIVER_VOLUME },
-	{ "berth-overlay", DRIVER_NETWORK }, { 0 },
+	{ "berth-bridge", DRIVER_NETWORK },
+	{ "berth-dns", DRIVER_NAMES },
+	{ "berth-ipam", DRIVER_IPAM },
+	{ "berth-ipvlan", DRIVER_NETWORK },
+	{ "berth-macvlan", DRIVER_NETWORK },
+	{ "berth-named", DRIVER_VOLUME },
+	{ "berth-overlay", DRIVER_NETWORK },
+	{ "berth-tmpfs", DRIVER_VOLUME },
+	{ 0 },
 };
 
 const struct driver *driver_find(const char *name, struct err *err)
 {
-	struct opt_field names[9] = { 0 };
+	struct opt_field names[ARRAY_SIZE(drivers)] = { 0 };
 	const char *near;
 
 	for (const struct driver *d = drivers; d->name; d++) {
@@ -34,8 +39,8 @@ const struct driver *driver_find(const char *name, struct err *err)
 		near ? near
 		     : "berth-bridge\", \"berth-dns\", \"berth-ipam\", "
 		       "\"berth-ipvlan\", "
-		       "\"berth-macvlan\", \"berth-named\" and "
-		       "\"berth-overlay",
+		       "\"berth-macvlan\", \"berth-named\", "
+		       "\"berth-overlay\" and \"berth-tmpfs",
 		near ? "?" : "");
 	return NULL;
 }
