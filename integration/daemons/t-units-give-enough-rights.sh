@@ -12,7 +12,7 @@ setting() { # UNIT KEY
 # The units themselves: systemd reads them without complaint, and how much they
 # leave open does not grow.
 mkdir -p root/usr/local/bin root/usr/local/lib/systemd/system
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-tmpfs; do
 	cp "$UNITS/$d".* root/usr/local/lib/systemd/system/
 	cp "$BIN/$d" root/usr/local/bin/
 done
@@ -21,8 +21,8 @@ for t in sysinit basic sockets shutdown multi-user network-pre local-fs; do
 done
 # What mounts for the host may see all of it, and talks to file servers.
 declare -A open=([berth-bridge]=40 [berth-dns]=40 [berth-ipam]=40 [berth-ipvlan]=45
-	[berth-macvlan]=45 [berth-named]=52 [berth-overlay]=40)
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+	[berth-macvlan]=45 [berth-named]=52 [berth-overlay]=40 [berth-tmpfs]=45)
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-tmpfs; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
 	same "$out" '' "what systemd says of $d"
@@ -34,7 +34,7 @@ done
 
 # A daemon that fails for a while (a full disk, a missing mount) is started until it
 # works: no limit, but not in a tight loop either.
-for d in berth-bridge berth-dns berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipvlan berth-macvlan berth-named berth-overlay berth-tmpfs; do
 	same "$(sed -n '/^\[Unit\]/,/^\[Service\]/s/^StartLimitIntervalSec=//p' \
 		"$UNITS/$d.service")" 0 "start limit of $d"
 	same "$(setting "$d" Restart) $(setting "$d" RestartSec)" "on-failure 1s" \
@@ -43,11 +43,11 @@ done
 
 # What it mounts has to be seen by dockerd.
 fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|Devices|Mounts|IPC|Users)|ProcSubset|MountFlags|RootDirectory|(ReadWrite|ReadOnly|Inaccessible|Bind|BindReadOnly|TemporaryFileSystem|Exec|NoExec)Paths?|DynamicUser|LogNamespace)' \
-	"$UNITS/berth-named.service"
+	"$UNITS/berth-named.service" "$UNITS/berth-tmpfs.service"
 
 # The same by hand, for there is no systemd here.
 mkdir confined
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-tmpfs; do
 	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
 		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
 	contains "$caps" + "capabilities of $d"
@@ -94,7 +94,9 @@ docker volume create -d berth-named -o size=300m -o fs=xfs v3 >/dev/null
 mkdir -p "$DIR/srv"
 docker volume create -d berth-named -o type=tmpfs -o device=tmpfs -o o=size=1m v4 >/dev/null
 docker volume create -d berth-named -o type=none -o o=rbind,ro -o device="$DIR/srv" v5 >/dev/null
-docker run -d --name web --network n1 -v v1:/www -v v2:/ext4 -v v3:/xfs -v v4:/mem -v v5:/srv --stop-signal KILL -p 80:80 \
+start_daemon berth-tmpfs
+docker volume create -d berth-tmpfs -o size=1m -o uid=33 -o berth.keep=on v6 >/dev/null
+docker run -d --name web --network n1 -v v1:/www -v v2:/ext4 -v v3:/xfs -v v4:/mem -v v5:/srv -v v6:/own --stop-signal KILL -p 80:80 \
 	-p 8000-8200:8000-8200 bb:1 sh -c \
 	'cp /bin/busybox /ext4; cp /bin/busybox /xfs; echo found >/www/x; chown 77 /www/x; chmod 0 /www/x; echo ok >/tmp/i
 	 exec httpd -f -p 80 -h /tmp' >/dev/null
@@ -106,7 +108,16 @@ same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]' problems
 restart_daemon berth-bridge
 restart_daemon berth-named
 restart_daemon berth-ipam
+restart_daemon berth-tmpfs
 same "$(ns lan curl -sf --max-time 2 http://192.0.2.1/i)" ok "after a restart"
+same "$(findmnt -n -o FSTYPE /run/berth/berth-tmpfs/volumes/v6)" tmpfs "v6 on this host"
+docker exec web sh -c 'echo kept >/own/x; chown 77 /own/x; chmod 0 /own/x'
+"$NETCTL" volume resize v6 2m
+same "$(docker volume inspect v6 | jq -c '.[0].Status | [.used, .size]')" '[4096,2097152]' "figures of v6"
+"$NETCTL" volume backup --live -o v6.tar.zst v6 >/dev/null 2>&1
+"$NETCTL" volume restore --driver berth-tmpfs -o berth.keep=on v6.tar.zst v7 >/dev/null
+same "$(stat -c %u /run/berth/berth-tmpfs/volumes/v7/x)" 77 "what was restored"
+docker volume rm v7 >/dev/null
 same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v2/_data)" ext4 "v2 on this host"
 same "$(findmnt -n -o FSTYPE /var/lib/berth/berth-named/volumes/v4/_data)" tmpfs "v4 on this host"
 has_figure() {
@@ -121,7 +132,9 @@ v1_lost_its_user() {
 	[ "$(api Berth.Volume '{"Name":"v1"}' berth-named | jq .Users)" = 0 ]
 }
 never_within 4 v1_lost_its_user
-same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]' "problems of volumes"
+for d in berth-named berth-tmpfs; do
+	same "$(api Berth.Check '{}' $d | jq -c .Problems)" '[]' "problems of $d"
+done
 # Names that users add, to a network that berth-overlay tells of.
 start_daemon berth-overlay --underlay up1
 docker network create -d berth-overlay -o berth.peers=192.0.2.2 --subnet 10.9.0.0/24 ov >/dev/null
@@ -155,11 +168,11 @@ same "$(api Berth.Check '{}' berth-macvlan | jq -c .Problems)" '[]' "problems of
 docker rm -f far >/dev/null
 docker network rm n3 >/dev/null
 docker rm -f web >/dev/null
-docker volume rm v1 v2 v3 v4 v5 >/dev/null
+docker volume rm v1 v2 v3 v4 v5 v6 >/dev/null
 docker network rm n1 n2 >/dev/null
 no_address_left
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay; do
+for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-tmpfs; do
 	may='+++\|socket(\|<... socket resumed>'
 	[ "$(setting "$d" RestrictNamespaces)" != net ] ||
 		may="$may\|setns([0-9]*, CLONE_NEWNET)"
@@ -178,3 +191,4 @@ stop_daemon berth-ipam
 stop_daemon berth-ipvlan
 stop_daemon berth-macvlan
 stop_daemon berth-named
+stop_daemon berth-tmpfs

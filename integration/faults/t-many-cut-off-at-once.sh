@@ -9,4 +9,5 @@ need python3
 lan
 "$IT/lib/crowd" "$BIN/berth-bridge" berth-bridge net "$DIR"
 "$IT/lib/crowd" "$BIN/berth-named" berth-named vol "$DIR"
+"$IT/lib/crowd" "$BIN/berth-tmpfs" berth-tmpfs vol "$DIR"
 "$IT/lib/crowd" "$BIN/berth-ipam" berth-ipam ipam "$DIR"
