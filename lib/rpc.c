@@ -42,9 +42,13 @@
 
 /* Every status but 200 that this server sends.  Errors of handlers other than
  * EBADMSG are answered with 200: dockerd takes a 404 for "not implemented" and
- * prints the method's name instead of "remote: " for the rest. */
+ * prints the method's name instead of "remote: " for the rest.  Those of
+ * VolumeDriver with 500: podman takes a 200 for success without a look.  But for
+ * Get: one volume that is gone would end each "podman volume ls", and an answer
+ * without a volume says enough. */
 enum refusal {
 	REFUSE_NOT, /* 200 */
+	REFUSE_VOLUME,
 	REFUSE_MESSAGE,
 	REFUSE_LENGTH,
 	REFUSE_NO_METHOD,
@@ -62,6 +66,7 @@ static const struct {
 	const char *text;
 } refusals[] = {
 	[REFUSE_NOT] = { 200, 0, NULL },
+	[REFUSE_VOLUME] = { 500, 0, NULL },
 	[REFUSE_MESSAGE] = { 400, -EBADMSG, NULL },
 	[REFUSE_LENGTH] = { 400, -EBADMSG,
 			    "the body's length is given more than once" },
@@ -337,6 +342,22 @@ int rpc_peer(const struct rpc_call *call, int *ret_pid, struct err *err)
 
 #define TRIM_ABOVE (16u << 10) /* bytes of body */
 
+/* How the answer of a handler that returned @r is sent. */
+static enum refusal refusal_of(const struct rpc_conn *c, int r)
+{
+	static const char volume[] = "VolumeDriver.";
+	const char *name = c->method->name;
+
+	if (r >= 0)
+		return REFUSE_NOT;
+	if (r == -EBADMSG)
+		return REFUSE_MESSAGE;
+	if (strncmp(name, volume, sizeof(volume) - 1) != 0 ||
+	    strcmp(name + sizeof(volume) - 1, "Get") == 0)
+		return REFUSE_NOT;
+	return REFUSE_VOLUME;
+}
+
 static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 {
 	_cleanup_(json_putp) json_object *body = NULL, *result = NULL;
@@ -355,8 +376,7 @@ static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 	}
 	if (c->seq && c->rpc->cfg.sending)
 		c->rpc->cfg.sending(c->rpc->cfg.ctx, c->seq);
-	sent = answer(c, con, r == -EBADMSG ? REFUSE_MESSAGE : REFUSE_NOT,
-		      take_ptr(result));
+	sent = answer(c, con, refusal_of(c, r), take_ptr(result));
 	us = rpc_now_us() - start;
 	rpc_stat_add(c->rpc, c->method->name, us, r);
 	log_call(c, body, us, r, &err);

@@ -37,7 +37,8 @@ struct rpc_method {
 	 * Return: 0, or -errno with its text in @err.  -EBADMSG is answered
 	 * with 400, everything else with 200 and {"Err": text, "Error": text,
 	 * "Code": "EEXIST"} (IPAM reads Error, the rest Err): a 404 would be
-	 * taken for "not implemented" by dockerd.
+	 * taken for "not implemented" by dockerd.  Methods of VolumeDriver
+	 * but Get have 500 in place of the 200.
 	 */
 	int (*handle)(void *ctx, struct rpc_call *call, json_object **ret,
 		      struct err *err);

@@ -490,7 +490,7 @@ static void try_deep(struct run *run, const char *method, const char *open,
 static void try_documents(struct run *run, const char *method)
 {
 	/* An empty body is a broken request's retry: an error, of any kind. */
-	static const unsigned int error[] = { 200, 400, 0xffff };
+	static const unsigned int error[] = { 200, 400, 500, 0xffff };
 	char what[256];
 
 	for (size_t i = 0; i < ARRAY_SIZE(documents); i++) {
@@ -588,8 +588,9 @@ static const struct {
 
 static void try_messages(struct run *run)
 {
-	static const unsigned int harmless[] = { 200, 400, 404, 405, 413,   417,
-						 431, 501, 505, 0,   0xffff };
+	static const unsigned int harmless[] = {
+		200, 400, 404, 405, 413, 417, 431, 500, 501, 505, 0, 0xffff
+	};
 	const unsigned int *refused_somehow = harmless + 1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {

@@ -93,6 +93,8 @@ static void on_delivered(void *ctx, uint64_t seq)
 static const struct rpc_method table_a[] = {
 	{ TYPE ".Echo", on_echo },
 	{ TYPE ".Fail", on_fail },
+	{ "VolumeDriver.Fail", on_fail },
+	{ "VolumeDriver.Get", on_fail },
 	{ 0 },
 };
 static const struct rpc_method table_b[] = {

@@ -32,7 +32,8 @@ struct server {
 };
 
 /* The one server.  Its methods: T.Echo; T.Fail {"Code"}; T.Seq, which has an
- * answer to be told of; T.Hold, while .hold; Plugin.Own. */
+ * answer to be told of; T.Hold, while .hold; Plugin.Own; VolumeDriver.Fail and .Get
+ * are as T.Fail. */
 struct server *server(void);
 int server_up(void **state);
 int server_down(void **state);

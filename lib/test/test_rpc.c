@@ -120,6 +120,15 @@ static const struct row rows[] = {
 	{ "ENOSYS of a handler is not 404",
 	  "POST /T.Fail HTTP/1.1\r\n" LEN("11") END, "{\"Code\":38}", 200,
 	  "ENOSYS" },
+	{ "podman does not look into a 200",
+	  "POST /VolumeDriver.Fail HTTP/1.1\r\n" LEN("11") END, "{\"Code\":17}",
+	  500, "\"Err\":\"it \\\"failed\\\"\"" },
+	{ "but for a volume that is gone",
+	  "POST /VolumeDriver.Get HTTP/1.1\r\n" LEN("11") END, "{\"Code\":17}",
+	  200, "\"Err\":\"it \\\"failed\\\"\"" },
+	{ "a broken message is still that",
+	  "POST /VolumeDriver.Fail HTTP/1.1\r\n" LEN("11") END, "{\"Code\":74}",
+	  400, "EBADMSG" },
 };
 
 static void request_row(void **state)
