@@ -26,8 +26,10 @@ tests += volplugins/test/test_vol_resize.c
 tests += volplugins/test/test_vol_snapshot.c
 tests += volplugins/test/test_vol_view.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+tests += volplugins/test/test_vol_stale.c
 volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_later.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_snapshot.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_view.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_stale.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id,--wrap=mounts_elsewhere

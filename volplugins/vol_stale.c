@@ -7,6 +7,11 @@
  * next reboot.  A container has its volume in its mount namespace: where no
  * namespace but ours has a volume for the grace time, its IDs are dropped.
  * Which of several is the dead one can't be told; then all stay.
+ *
+ * podman's one ID stays, always.  podman counts its containers itself, and its 1
+ * can outlive them (podman volume mount; a daemon that was away when the last one
+ * ended).  Were the volume unmounted by us, its next container would be given what
+ * is below the mount, for podman asks for no second one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +24,10 @@
 
 #define BY_HAND_S   60  /* between Mount and the container's start */
 #define EVERY_MAX_S 120 /* between two sweeps */
+
+/* What podman says for whichever container and volume. */
+#define PODMAN_ID \
+	"2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2"
 
 struct sweep {
 	struct vol_core *core;
@@ -68,18 +77,18 @@ static int drop_users(struct sweep *w, struct vol_entry *e)
 	uint64_t seq = 0;
 	int r = 0;
 
-	if (w->dry) {
-		for (unsigned int i = 0; i < e->v->users; i++)
-			tell(w, e->name, e->mounts[i].id);
-		return 0;
-	}
-	while (r == 0 && e->v->users) {
-		snprintf(id, sizeof(id), "%s", e->mounts[0].id);
-		r = vol_unmount_locked(e, id, &seq, &err);
+	/* from the end, whose place nobody takes */
+	for (unsigned int i = e->v->users; r == 0 && i-- > 0;) {
+		if (strcmp(e->mounts[i].id, PODMAN_ID) == 0)
+			continue;
+		snprintf(id, sizeof(id), "%s", e->mounts[i].id);
+		if (!w->dry)
+			r = vol_unmount_locked(e, id, &seq, &err);
 		if (r == 0)
 			tell(w, e->name, id);
 		/* nobody waits for this answer */
-		vol_core_delivered(w->core, seq);
+		if (!w->dry)
+			vol_core_delivered(w->core, seq);
 	}
 	if (r < 0)
 		log_warn("op=gc volume=%s err=\"%s\"", e->name, err.msg);
