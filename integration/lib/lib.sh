@@ -625,6 +625,10 @@ cleanup() {
 		(no_address_left) || rc=1
 		(stop_dockerd) || rc=1
 	fi
+	# lib/podman
+	if [ -n "$(type -t podman_end)" ]; then
+		podman_end || rc=1
+	fi
 	# lib/hosts
 	if [ -n "$(type -t hosts_end)" ]; then
 		hosts_end || rc=1
