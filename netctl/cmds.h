@@ -12,7 +12,8 @@ extern const struct cmd cmd_port_add, cmd_port_rm, cmd_port_ls,
 extern const struct cmd cmd_name_ls, cmd_name_add, cmd_name_rm;
 extern const struct cmd cmd_network_ls, cmd_network_inspect;
 extern const struct cmd cmd_volume_ls, cmd_volume_inspect, cmd_volume_resize,
-	cmd_volume_df, cmd_volume_prune, cmd_volume_create, cmd_volume_rm;
+	cmd_volume_df, cmd_volume_prune, cmd_volume_create, cmd_volume_rm,
+	cmd_volume_rename;
 extern const struct cmd cmd_volume_snapshot, cmd_volume_snapshot_ls,
 	cmd_volume_snapshot_rm, cmd_volume_clone, cmd_volume_rollback,
 	cmd_volume_backup, cmd_volume_restore;

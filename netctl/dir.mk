@@ -15,6 +15,7 @@ ar-src += netctl/cmd_volume.c
 ar-src += netctl/cmd_volume_backup.c
 ar-src += netctl/cmd_volume_create.c
 ar-src += netctl/cmd_volume_prune.c
+ar-src += netctl/cmd_volume_rename.c
 ar-src += netctl/cmd_volume_snapshot.c
 ar-src += netctl/volumes.c
 ar-src += netctl/docker.c

@@ -22,6 +22,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_volume_create,
 	&cmd_volume_rm,
 	&cmd_volume_resize,
+	&cmd_volume_rename,
 	&cmd_volume_snapshot_ls, /* before the shorter name */
 	&cmd_volume_snapshot_rm,
 	&cmd_volume_snapshot,

@@ -11,6 +11,7 @@ ar-src += volplugins/vol_later.c
 ar-src += volplugins/vol_main.c
 ar-src += volplugins/vol_record.c
 ar-src += volplugins/vol_recover.c
+ar-src += volplugins/vol_rename.c
 ar-src += volplugins/vol_resize.c
 ar-src += volplugins/vol_snapshot.c
 ar-src += volplugins/vol_stale.c
@@ -22,14 +23,16 @@ tests += volplugins/test/test_mntopt.c
 tests += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
 tests += volplugins/test/test_vol_later.c
+tests += volplugins/test/test_vol_rename.c
 tests += volplugins/test/test_vol_resize.c
 tests += volplugins/test/test_vol_snapshot.c
+tests += volplugins/test/test_vol_stale.c
 tests += volplugins/test/test_vol_view.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
-tests += volplugins/test/test_vol_stale.c
 volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_later.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_rename.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_snapshot.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
-volplugins/test/test_vol_view.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_stale.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id,--wrap=mounts_elsewhere
+volplugins/test/test_vol_view.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Our own methods about copies of a volume: snapshots, and the views that netctl
+/* Our own methods about copies of a volume and its name: snapshots, and the views that netctl
  * reads a backup from and fills a restored volume through. */
 #include <errno.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 
 struct copy_request {
 	char name[VOL_NAME_MAX], snap[VOL_NAME_MAX], view[VOL_VIEW_MAX];
+	char to[VOL_NAME_MAX];
 	bool live, keep;
 	json_object *opts; /* borrowed from the body */
 };
@@ -23,6 +24,12 @@ static const struct jdec_field snapshot_fields[] = {
 	JDEC_FIELD("Name", JDEC_ID, struct copy_request, name, JDEC_REQUIRED),
 	JDEC_FIELD("Snapshot", JDEC_ID, struct copy_request, snap,
 		   JDEC_REQUIRED),
+	{ 0 },
+};
+
+static const struct jdec_field rename_fields[] = {
+	JDEC_FIELD("Name", JDEC_ID, struct copy_request, name, JDEC_REQUIRED),
+	JDEC_FIELD("To", JDEC_ID, struct copy_request, to, JDEC_REQUIRED),
 	{ 0 },
 };
 
@@ -89,6 +96,16 @@ static int on_rollback(void *ctx, struct rpc_call *call, json_object **ret,
 
 	(void)ret;
 	return r < 0 ? r : vol_rollback(ctx, q.name, q.snap, &call->seq, err);
+}
+
+static int on_rename(void *ctx, struct rpc_call *call, json_object **ret,
+		     struct err *err)
+{
+	struct copy_request q = { 0 };
+	int r = decode(call, rename_fields, &q, err);
+
+	(void)ret;
+	return r < 0 ? r : vol_rename(ctx, q.name, q.to, &call->seq, err);
 }
 
 /* One that memory has no room for is lost. */
@@ -199,6 +216,7 @@ const struct rpc_method vol_api_copy_methods[] = {
 	{ "Berth.VolumeSnapshots", on_snapshots },
 	{ "Berth.VolumeSnapshotRemove", on_snapshot_remove },
 	{ "Berth.VolumeRollback", on_rollback },
+	{ "Berth.VolumeRename", on_rename },
 	{ "Berth.VolumeOpen", on_open },
 	{ "Berth.VolumeStage", on_stage },
 	{ "Berth.VolumeClose", on_close },
@@ -215,6 +233,7 @@ const struct jdec_field *vol_api_copy_fields(const char *method)
 		{ "Berth.VolumeSnapshots", name_fields },
 		{ "Berth.VolumeSnapshotRemove", snapshot_fields },
 		{ "Berth.VolumeRollback", snapshot_fields },
+		{ "Berth.VolumeRename", rename_fields },
 		{ "Berth.VolumeOpen", open_fields },
 		{ "Berth.VolumeStage", stage_fields },
 		{ "Berth.VolumeClose", close_fields },

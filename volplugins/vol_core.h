@@ -70,6 +70,15 @@ int vol_resize(struct vol_core *core, const char *name, uint64_t size,
 	       uint64_t *ret_seq, struct err *err);
 
 /*
+ * vol_rename() - the volume, with its snapshots, is called @to from now on.
+ *
+ * Return: 0; -ENOENT; -EEXIST: there is something called @to; -EBUSY: it is in
+ *         use, or being read; -EOPNOTSUPP.
+ */
+int vol_rename(struct vol_core *core, const char *name, const char *to,
+	       uint64_t *ret_seq, struct err *err);
+
+/*
  * Snapshots: read-only copies of what a volume had at one moment.  They belong
  * to it, and it cannot be removed while it has any.
  *

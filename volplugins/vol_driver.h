@@ -91,6 +91,11 @@ struct vol_driver {
 	/* Take out of @opts, those of its Create, what else than the option
 	 * "size" says a size: that comes next.  -ENOMEM.  Optional. */
 	int (*unsize)(json_object *opts);
+	/* Whatever is there of it is called @name from now on, on the disk; @v
+	 * itself is the caller's to change.  Never called in use.  Done before:
+	 * 0.  When it fails it has the old one.  -EEXIST: something has that
+	 * name.  Optional. */
+	int (*rename)(struct vol_volume *v, const char *name, struct err *err);
 	/* Where a container finds it while mounted, never "".  Reaches no
 	 * kernel; called without the volume's lock. */
 	int (*path)(const struct vol_volume *v, char *buf, size_t size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vol_priv.h - what the parts of the volume core share: vol_table.c (names and
- * locks), vol_core.c (requests), vol_resize.c, vol_snapshot.c (copies of one
+ * locks), vol_core.c (requests), vol_resize.c, vol_rename.c, vol_snapshot.c (copies of one
  * moment), vol_view.c (what netctl reads or fills), vol_recover.c (start, replay,
  * expiry), vol_later.c (what is not on the disk yet), vol_stale.c (users that are
  * gone) and vol_info.c (telling).
@@ -138,7 +138,8 @@ int vol_begin(struct vol_entry *e, struct store *s, const char *method,
 
 extern const char vol_method_create[], vol_method_remove[], vol_method_mount[],
 	vol_method_unmount[], vol_method_resize[], vol_method_snapshot[],
-	vol_method_unsnapshot[], vol_method_rollback[], vol_method_restore[];
+	vol_method_unsnapshot[], vol_method_rollback[], vol_method_restore[],
+	vol_method_rename[];
 
 /* Each ends the intent @seq when it succeeds, and leaves it open when it
  * fails; what a failure left is for vol_*_undo(). */
@@ -152,6 +153,9 @@ int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		      struct err *err);
 int vol_resize_apply(struct vol_entry *e, uint64_t size, uint64_t seq,
+		     struct err *err);
+/* @to: of the new name, locked and absent. */
+int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 		     struct err *err);
 int vol_unsnapshot_apply(struct vol_entry *e, const char *snap, uint64_t seq,
 			 struct err *err);

@@ -16,6 +16,7 @@ static const struct jdec_field request_fields[] = {
 	JDEC_FIELD("Size", JDEC_U64, struct vol_request, size, 0),
 	JDEC_FIELD("Boot", JDEC_STR, struct vol_request, boot, 0),
 	JDEC_FIELD("Snap", JDEC_ID, struct vol_request, snap, 0),
+	JDEC_FIELD("To", JDEC_ID, struct vol_request, to, 0),
 	JDEC_FIELD("Opts", JDEC_MAP, struct vol_request, opts, 0),
 	{ 0 },
 };

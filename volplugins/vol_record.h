@@ -17,6 +17,7 @@ struct vol_request {
 	char name[VOL_NAME_MAX], id[VOL_ID_MAX], time[32];
 	uint64_t size;           /* Resize: the new limit */
 	char snap[VOL_NAME_MAX]; /* Snapshot and its like */
+	char to[VOL_NAME_MAX];   /* Rename: the new name */
 	char boot[40];     /* vol_later.c: id of the boot it was done in */
 	json_object *opts; /* borrowed from .body; NULL: none */
 	json_object *body; /* owned */

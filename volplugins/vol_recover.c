@@ -245,6 +245,23 @@ static int redo_rollback(struct vol_entry *e, const struct vol_request *q,
 	return vol_rollback_apply(e, q->snap, seq, err);
 }
 
+static int redo_rename(struct vol_entry *e, const struct vol_request *q,
+		       uint64_t seq, struct err *err)
+{
+	_cleanup_(vol_entry_givep) struct vol_entry *to = NULL;
+
+	if (!e->v || !e->core->driver->rename || strcmp(q->name, q->to) == 0)
+		return err_set(err, -ENOENT, "there is no such volume");
+	if (e->v->users)
+		return err_set(err, -EBUSY, "it is in use");
+	to = vol_entry_take(e->core, q->to);
+	if (!to)
+		return no_memory(err);
+	if (to->v || to->broken)
+		return err_set(err, -EEXIST, "the new name is taken");
+	return vol_rename_apply(e, to, seq, err);
+}
+
 /* What was staged is in its place, or gone. */
 static int redo_restore(struct vol_entry *e, const struct vol_request *q,
 			uint64_t seq, struct err *err)
@@ -294,6 +311,8 @@ static int redo(struct vol_entry *e, const struct journal_intent *i,
 		return redo_unmount(e, q, i->seq, err);
 	if (strcmp(i->method, vol_method_resize) == 0)
 		return redo_resize(e, q, i->seq, err);
+	if (strcmp(i->method, vol_method_rename) == 0)
+		return redo_rename(e, q, i->seq, err);
 	return redo_copy(e, i, q, err);
 }
 

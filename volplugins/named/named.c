@@ -381,6 +381,7 @@ const struct vol_driver named_driver = {
 	.mount = mount_volume,
 	.unmount = unmount_volume,
 	.resize = resize,
+	.rename = named_rename,
 	.path = path,
 	.usage = usage,
 	.status = status,

@@ -363,3 +363,36 @@ int named_unmake(struct vol_volume *base, struct err *err)
 	(void)tree_sync(named_host_of(v)->volumes);
 	return 0;
 }
+
+/* ---- another name ----------------------------------------------------------- */
+
+int named_rename(struct vol_volume *base, const char *name, struct err *err)
+{
+	struct named_host *h = base->host;
+	_cleanup_close_ int there = -EBADF;
+	int r = tree_rename_new(h->volumes, base->name, h->volumes, name);
+
+	if (r == -ENOENT) {
+		there = tree_open(h->volumes, name, NULL);
+		r = there < 0 ? r : 0; /* done before */
+	}
+	if (r == -EEXIST)
+		return err_set(err, r,
+			       "there is a directory %s/%s that no volume "
+			       "owns: make one of it (netctl volume create "
+			       "%s), or move it away",
+			       h->root, name, name);
+	if (r == 0) {
+		r = FAILPOINT("named.rename.moved");
+		if (r == 0)
+			r = tree_sync(h->volumes);
+		if (r < 0)
+			(void)tree_rename_new(h->volumes, name, h->volumes,
+					      base->name);
+	}
+	if (r < 0)
+		return err_set(err, r, "rename directory %s to %s: %s",
+			       base->name, name, strerror(-r));
+	named_walker_forget(&h->walker, base->name);
+	return 0;
+}

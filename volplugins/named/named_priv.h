@@ -140,6 +140,7 @@ int named_flush(void *host, const char *const *names, struct err *err);
 int named_clone(struct vol_volume *v, struct vol_volume *src, const char *snap,
 		struct err *err);
 int named_unmake(struct vol_volume *v, struct err *err);
+int named_rename(struct vol_volume *v, const char *name, struct err *err);
 int named_stage(struct vol_volume *v, struct err *err);
 int named_settle(struct vol_volume *v, struct err *err);
 void named_unstage(struct vol_volume *v);

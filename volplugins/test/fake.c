@@ -144,6 +144,27 @@ static int fake_resize(struct vol_volume *v, uint64_t size, struct err *err)
 	return 0;
 }
 
+static int fake_rename(struct vol_volume *v, const char *name, struct err *err)
+{
+	static const char *const kinds[] = { "data", "vol" };
+	char from[300], to[300];
+
+	if (fake_there("stuck", v->name))
+		return err_set(err, -EIO, "it is stuck");
+	if (fake_there("vol", name))
+		return fake_there("vol", v->name)
+			       ? err_set(err, -EEXIST, "something is there")
+			       : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(from, sizeof(from), "%s-%s", kinds[i], v->name);
+		snprintf(to, sizeof(to), "%s-%s", kinds[i], name);
+		if (fake_there(kinds[i], v->name) &&
+		    renameat(base, from, base, to) < 0)
+			return err_set(err, -errno, "rename");
+	}
+	return fake_there("vol", name) ? 0 : err_set(err, -ENOENT, "gone");
+}
+
 uint64_t fake_size(const char *name)
 {
 	char file[300];
@@ -343,6 +364,7 @@ static const struct vol_driver fake_driver = {
 	.mount = fake_mount,
 	.unmount = fake_unmount,
 	.resize = fake_resize,
+	.rename = fake_rename,
 	.path = fake_path,
 	.verify = fake_verify,
 	.snapshot_add = fake_snapshot_add,
