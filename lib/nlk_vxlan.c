@@ -178,14 +178,61 @@ int nlk_vxlan_get(struct nlk *nlk, const char *name, struct nlk_vxlan *ret,
 
 /* ---- the bridge's port ------------------------------------------------------ */
 
+struct port {
+	struct nlk_port_flags flags;
+	bool known; /* it is a bridge's port, and the kernel says all of them */
+};
+
+static int decode_port(void *ctx, struct nlmsghdr *h)
+{
+	struct nlattr *tb[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1],
+		*d[IFLA_BRPORT_MAX + 1];
+	struct port *p = ctx;
+
+	if (nlmsg_parse(h, sizeof(struct ifinfomsg), tb, IFLA_MAX, NULL) < 0)
+		return -EBADMSG;
+	if (!tb[IFLA_LINKINFO] ||
+	    nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) <
+		    0 ||
+	    !info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
+	    nla_strcmp(info[IFLA_INFO_SLAVE_KIND], "bridge") != 0 ||
+	    nla_parse_nested(d, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA],
+			     NULL) < 0 ||
+	    !d[IFLA_BRPORT_LEARNING] || !d[IFLA_BRPORT_UNICAST_FLOOD] ||
+	    !d[IFLA_BRPORT_NEIGH_SUPPRESS])
+		return 0;
+	p->flags.learning = nla_get_u8(d[IFLA_BRPORT_LEARNING]);
+	p->flags.flood = nla_get_u8(d[IFLA_BRPORT_UNICAST_FLOOD]);
+	p->flags.suppress = nla_get_u8(d[IFLA_BRPORT_NEIGH_SUPPRESS]);
+	p->known = true;
+	return 0;
+}
+
+static bool port_has(struct nlk *nlk, int index,
+		     const struct nlk_port_flags *flags)
+{
+	struct ifinfomsg ifi = { .ifi_index = index };
+	_cleanup_(nlk_msg_fini) struct nlk_msg b =
+		nlk_msg_new(RTM_GETLINK, 0, &ifi, sizeof(ifi));
+	struct port p = { .known = false };
+
+	return nlk_call(nlk, &b, decode_port, &p, NULL, "link", "") == 0 &&
+	       p.known && p.flags.learning == flags->learning &&
+	       p.flags.flood == flags->flood &&
+	       p.flags.suppress == flags->suppress;
+}
+
 int nlk_port_set(struct nlk *nlk, int index, const struct nlk_port_flags *flags,
 		 struct err *err)
 {
 	struct ifinfomsg ifi = { .ifi_index = index };
 	_cleanup_(nlk_msg_fini) struct nlk_msg b =
 		nlk_msg_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	struct nlattr *info = nlk_nest(&b, IFLA_LINKINFO), *data;
+	struct nlattr *info, *data;
 
+	if (port_has(nlk, index, flags))
+		return 0;
+	info = nlk_nest(&b, IFLA_LINKINFO);
 	nlk_put_str(&b, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = nlk_nest(&b, IFLA_INFO_SLAVE_DATA);
 	nlk_put_u8(&b, IFLA_BRPORT_LEARNING, flags->learning);

@@ -52,6 +52,8 @@ struct nlk_port_flags {
 	bool learning, flood; /* flood: unicast to nobody knows whom */
 	bool suppress; /* answer ARP and ND from the bridge's neighbours */
 };
+/* The same again: 0, and nothing is sent, for the kernel tells everybody of a port
+ * that is set, changed or not: who sets what it hears of would never end. */
 int nlk_port_set(struct nlk *nlk, int index, const struct nlk_port_flags *flags,
 		 struct err *err);
 

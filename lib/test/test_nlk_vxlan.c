@@ -184,6 +184,51 @@ static void tables(void **state)
 	assert_int_equal(count_fdb(e, i).all, 1);
 }
 
+struct heard {
+	int index, count;
+};
+
+static void on_event(void *ctx, const struct nlk_event *ev)
+{
+	struct heard *h = ctx;
+
+	h->count += ev->type == NLK_LINK_NEW && ev->link.index == h->index;
+}
+
+/* The kernel tells of each setting, and the overlay sets what it hears of. */
+static void port_set_again_is_silent(void **state)
+{
+	struct nlk_port_flags flags = { .suppress = true };
+	struct nlk_env *e = *state;
+	struct heard h = { 0 };
+	int br;
+
+	NEED_NETNS();
+	br = env_bridge(e);
+	assert_int_equal(make(e, "v0", 7, "10.0.0.1"), 0);
+	h.index = env_link(e, "v0").index;
+	assert_int_equal(nlk_link_master(e->nlk, h.index, br, &e->err), 0);
+	/* of one that is down nothing is told */
+	assert_int_equal(nlk_vxlan_up(e->nlk, h.index, 4789, &e->err), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(nlk_port_set(e->nlk, h.index, &flags, &e->err),
+				 0);
+		assert_true(nlk_monitor_read(e->mon, on_event, &h, &e->err) >=
+			    0);
+		assert_true(h.count > 0);
+		h.count = 0;
+		assert_int_equal(nlk_port_set(e->nlk, h.index, &flags, &e->err),
+				 0);
+		assert_true(nlk_monitor_read(e->mon, on_event, &h, &e->err) >=
+			    0);
+		assert_int_equal(h.count, 0);
+		/* each of the three, once */
+		flags = (struct nlk_port_flags){ .learning = i != 1,
+						 .flood = i == 1,
+						 .suppress = i != 0 };
+	}
+}
+
 static void port_and_neighbours(void **state)
 {
 	const struct nlk_port_flags flags = { .suppress = true };
@@ -230,6 +275,7 @@ int main(void)
 		NLK_TEST(who_has_the_vni),
 		NLK_TEST(port_in_use),
 		NLK_TEST(tables),
+		NLK_TEST(port_set_again_is_silent),
 		NLK_TEST(port_and_neighbours),
 	};
 
