@@ -142,12 +142,16 @@ for h in b evil; do
 done
 passing() { # HOST SOURCE - what a rule of the test's saw behind ours
 	TO=192.0.2.9 forge "$1" "$2" udp
-	ns a nft -j list table ip behind | jq '[.nftables[].rule?.expr[]?.counter?.packets // empty] | add'
+	ns a nft -j list table ip behind | jq --arg from "$2" '[.nftables[].rule? |
+		select(.comment == $from) | .expr[].counter?.packets // empty] | add'
 }
 ns a nft 'add table ip behind; add chain ip behind f { type filter hook forward priority -140; };
-	add rule ip behind f udp dport 4789 counter'
+	add rule ip behind f ip saddr 192.0.2.2 udp dport 4789 counter comment "192.0.2.2";
+	add rule ip behind f ip saddr 192.0.2.3 udp dport 4789 counter comment "192.0.2.3"'
 same "$(passing evil 192.0.2.3)" 0 "a stranger's packet to a host of the network, by way of another"
-same "$(passing b 192.0.2.2)" 1 "a host's packet to another, by way of a third"
+# b's own wire floods that way as well: what its container says to groups
+passed=$(passing b 192.0.2.2)
+[ "$passed" -ge 1 ] || fail "a host's packet to another, by way of a third: did not pass"
 ns a nft delete table ip behind
 
 # The gateway of each host is its own; nobody asks for it over the wire.
