@@ -8,3 +8,5 @@ tools += cluster-scale
 cluster-scale-main := bench/cluster_scale.c
 tools += overlay-join
 overlay-join-main := bench/overlay_join.c
+tools += volplug
+volplug-main := bench/volplug.c

@@ -29,10 +29,13 @@ look() {
 	)
 }
 
-nothing_left() {
-	same "$(ls -A $V/.staging $V/.trash)" "$V/.staging:
+swept() { # what was empty goes in the background
+	[ -z "$(ls -A $V/.trash)" ]
+}
 
-$V/.trash:"
+nothing_left() {
+	wait_until 30 swept
+	same "$(ls -A $V/.staging)" ''
 	same "$(find $V -name '.backup-*' -o -name .new)" ''
 	same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]'
 	same "$(api Berth.Gc '{"DryRun":true}' berth-named | jq -c .Removed)" '[]'

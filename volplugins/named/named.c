@@ -192,7 +192,10 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	if (!later)
 		(void)tree_sync(h->volumes);
 	(void)FAILPOINT("named.remove.moved");
-	if (!bare || named_trash_delete_bare(&h->trash, heap, NAMED_DATA) < 0)
+	/* nobody waits for the room of two empty directories */
+	if (bare)
+		named_trash_later(&h->trash);
+	else
 		named_trash_delete(&h->trash, heap);
 	return later ? VOL_LATER : 0;
 }

@@ -54,10 +54,8 @@ int named_trash_put(struct named_trash *t, int fd, const char *name,
 		    char heap[static NAMED_HEAP_MAX], struct err *err);
 /* Delete what was put: for two seconds now, the rest in the background. */
 void named_trash_delete(struct named_trash *t, const char *heap);
-/* The same of one that has but the empty directory @name in it; -errno: it had
- * more, and what is left is for named_trash_delete(). */
-int named_trash_delete_bare(struct named_trash *t, const char *heap,
-			    const char *name);
+/* Have all that was put deleted in the background. */
+void named_trash_later(struct named_trash *t);
 /* Is the thread at it?  Then heaps are no sign of trouble. */
 bool named_trash_busy(struct named_trash *t);
 /* Each remaining heap: its number, and what is in the way.  @dry: only that it

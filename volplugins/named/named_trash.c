@@ -138,7 +138,7 @@ int named_trash_sweep(struct named_trash *t, bool dry,
 	return sweep(t, dry, &b, fn, ctx, err);
 }
 
-static void wake(struct named_trash *t)
+void named_trash_later(struct named_trash *t)
 {
 	pthread_mutex_lock(&t->lock);
 	t->work = true;
@@ -152,19 +152,7 @@ void named_trash_delete(struct named_trash *t, const char *heap)
 
 	/* what stays for another reason is told by /Berth.Check */
 	if (heap_delete(t, heap, &b, NULL) == -ETIME)
-		wake(t);
-}
-
-int named_trash_delete_bare(struct named_trash *t, const char *heap,
-			    const char *name)
-{
-	char path[NAMED_HEAP_MAX + NAME_MAX + 2];
-
-	snprintf(path, sizeof(path), "%s/%s", heap, name);
-	return unlinkat(t->fd, path, AT_REMOVEDIR) < 0 ||
-			       unlinkat(t->fd, heap, AT_REMOVEDIR) < 0
-		       ? -errno
-		       : 0;
+		named_trash_later(t);
 }
 
 bool named_trash_busy(struct named_trash *t)
