@@ -25,9 +25,9 @@
 #include "lib/loop.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
-#include "volplugins/named/grow.h"
+#include "volplugins/fs/grow.h"
+#include "volplugins/fs/mkfs.h"
 #include "volplugins/named/image.h"
-#include "volplugins/named/mkfs.h"
 #include "volplugins/named/named_priv.h"
 
 #define PROBE     ".probe"
@@ -144,7 +144,7 @@ static int image_format(const struct named_volume *v, int dir, struct err *err)
 	if (r == 0)
 		r = FAILPOINT("named.image.reserved");
 	if (r == 0)
-		r = mkfs_run(v->meta.fs, fd, err);
+		r = mkfs_run(v->meta.fs, fd, false, err);
 	if (r == 0) /* mkfs zeroes by making holes */
 		r = image_reserve(fd, v->meta.size, err);
 	if (r == 0 && fsync(fd) < 0)

@@ -18,7 +18,7 @@
 
 #include "lib/fail.h"
 #include "lib/tree.h"
-#include "volplugins/named/grow.h"
+#include "volplugins/fs/grow.h"
 #include "volplugins/named/image.h"
 
 #define NEW ".new" /* in snapshots/: one being made */

@@ -22,7 +22,7 @@
 #include "lib/loop.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
-#include "volplugins/named/mkfs.h"
+#include "volplugins/fs/mkfs.h"
 #include "volplugins/named/named_priv.h"
 
 /* ext4 grows for who may spend what is reserved for root. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* grow.h - making a mounted file system larger. */
-#ifndef VOLPLUGINS_NAMED_GROW_H
-#define VOLPLUGINS_NAMED_GROW_H
+#ifndef VOLPLUGINS_FS_GROW_H
+#define VOLPLUGINS_FS_GROW_H
 
 #include <stdint.h>
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mkfs.h - the one place where a program is run: making a file system. */
-#ifndef VOLPLUGINS_NAMED_MKFS_H
-#define VOLPLUGINS_NAMED_MKFS_H
+/* mkfs.h - making a file system. */
+#ifndef VOLPLUGINS_FS_MKFS_H
+#define VOLPLUGINS_FS_MKFS_H
+
+#include <stdbool.h>
 
 #include "lib/err.h"
 
@@ -11,11 +13,13 @@ int mkfs_probe(const char *fs, struct err *err);
 /*
  * mkfs_run() - an empty file system in the whole of the file @image.
  *
+ * @zeroed: it is known to read as zeros, and they need not be written.
+ *
  * Runs the program of a fixed path with an empty environment and no other
  * descriptor than the file's; the host's mke2fs.conf is not asked.
  *
  * Return: 0; -EOPNOTSUPP as mkfs_probe(); -EIO with the program's first line.
  */
-int mkfs_run(const char *fs, int image, struct err *err);
+int mkfs_run(const char *fs, int image, bool zeroed, struct err *err);
 
 #endif

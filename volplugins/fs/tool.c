@@ -1,73 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Running mkfs. */
-#include "volplugins/named/mkfs.h"
+/* Running a program of a fixed path. */
+#include "volplugins/fs/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base.h"
 
-#define IMAGE "/proc/self/fd/3"
-
-/* Blocks of 4096 bytes in both: that of the loop device, so that direct I/O
- * works on any disk.  Everything is written now and nothing is discarded: what
- * the kernel would zero later, it would by punching holes. */
-static const char ext4_features[] =
-	"none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,"
-	"64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,"
-	"extra_isize,metadata_csum";
-static const char *const ext4_argv[] = {
-	"/usr/sbin/mkfs.ext4",
-	"-q",
-	"-F",
-	"-b",
-	"4096",
-	"-m",
-	"0",
-	"-I",
-	"256",
-	"-O",
-	ext4_features,
-	"-E",
-	"nodiscard,lazy_itable_init=0,lazy_journal_init=0",
-	IMAGE,
-	NULL,
-};
-static const char *const xfs_argv[] = {
-	"/usr/sbin/mkfs.xfs", "-q", "-f",        "-K",  "-b",
-	"size=4096",          "-s", "size=4096", IMAGE, NULL,
-};
-
-static const struct tool {
-	const char *fs, *package;
-	const char *const *argv;
-} tools[] = {
-	{ "ext4", "e2fsprogs", ext4_argv },
-	{ "xfs", "xfsprogs", xfs_argv },
-};
-
-static const struct tool *tool_of(const char *fs)
+int tool_probe(const struct tool *t, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
-		if (strcmp(tools[i].fs, fs) == 0)
-			return &tools[i];
-	return NULL;
-}
-
-int mkfs_probe(const char *fs, struct err *err)
-{
-	const struct tool *t = tool_of(fs);
-
-	if (!t)
-		return err_set(err, -EINVAL, "option fs: not ext4 or xfs");
 	if (access(t->argv[0], X_OK) < 0)
 		return err_set(err, -EOPNOTSUPP,
 			       "%s: %s: install the package %s", t->argv[0],
@@ -75,7 +22,7 @@ int mkfs_probe(const char *fs, struct err *err)
 	return 0;
 }
 
-static int spawn(const struct tool *t, int image, int errors, pid_t *ret)
+static int spawn(const struct tool *t, int file, int errors, pid_t *ret)
 {
 	static char *const no_env[] = { NULL };
 	posix_spawn_file_actions_t files;
@@ -94,7 +41,7 @@ static int spawn(const struct tool *t, int image, int errors, pid_t *ret)
 	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&files, 0, 1);
 	posix_spawn_file_actions_adddup2(&files, errors, 2);
-	posix_spawn_file_actions_adddup2(&files, image, 3);
+	posix_spawn_file_actions_adddup2(&files, file, 3);
 	r = -posix_spawn(ret, t->argv[0], &files, &attr,
 			 (char *const *)(uintptr_t)t->argv, no_env);
 	posix_spawn_file_actions_destroy(&files);
@@ -117,18 +64,17 @@ static void first_line(int fd, char *line, size_t size)
 		; /* it must not wait for us, nor be killed by SIGPIPE */
 }
 
-int mkfs_run(const char *fs, int image, struct err *err)
+int tool_run(const struct tool *t, int file, struct err *err)
 {
-	const struct tool *t = tool_of(fs);
 	_cleanup_close_ int from = -EBADF, to = -EBADF, high = -EBADF;
-	int r = mkfs_probe(fs, err), status, pipes[2];
+	int r = tool_probe(t, err), status, pipes[2];
 	char line[200];
 	pid_t pid = -1;
 
-	if (r < 0 || !t)
-		return err_negative(r);
+	if (r < 0)
+		return r;
 	/* above 3, so that no dup2() of the child meets its own number */
-	high = fcntl(image, F_DUPFD_CLOEXEC, 10);
+	high = fcntl(file, F_DUPFD_CLOEXEC, 10);
 	if (high < 0 || pipe2(pipes, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "%s: %s", t->argv[0],
 			       strerror(errno));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Making a mounted file system larger, by its own ioctls. */
-#include "volplugins/named/grow.h"
+#include "volplugins/fs/grow.h"
 
 #include <errno.h>
 #include <linux/types.h>

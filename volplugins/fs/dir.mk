@@ -1,0 +1,3 @@
+ar-src += volplugins/fs/grow.c
+ar-src += volplugins/fs/mkfs.c
+ar-src += volplugins/fs/tool.c
