@@ -1,4 +1,6 @@
 ar-src += lib/backoff.c
+ar-src += lib/blkdev.c
+ar-src += lib/dmx.c
 ar-src += lib/err.c
 ar-src += lib/log.c
 ar-src += lib/fail.c
