@@ -54,6 +54,11 @@ struct vol_driver {
 	const char *name; /* "berth-named" */
 	const char *summary;
 
+	/* The daemon's own flags, ended by { 0 }, whose .set fill vol_config().
+	 * Optional. */
+	const struct plugd_flag *flags;
+	size_t config_size; /* at most VOL_CONFIG_MAX */
+
 	size_t volume_size, options_offset, options_size;
 	const struct opt_field *options;
 
@@ -169,5 +174,10 @@ struct vol_driver {
 };
 
 int vol_main(const struct vol_driver *driver, int argc, char **argv);
+
+/* vol_config() - what the flags of @d's driver say: .config_size bytes, zero where
+ * none was given. */
+#define VOL_CONFIG_MAX 256
+void *vol_config(const struct plugd *d);
 
 #endif

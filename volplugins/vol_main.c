@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A volume daemon: the skeleton, the core and one driver. */
+#include <assert.h>
+#include <stddef.h>
+
 #include "volplugins/vol_api.h"
 #include "volplugins/vol_core.h"
+
+#define FLAGS_MAX 8 /* with the { 0 } */
 
 /* What .start needs to know before there is a core. */
 struct config {
 	const struct vol_driver *driver;
 	uint32_t grace_s;
+	_Alignas(max_align_t) unsigned char own[VOL_CONFIG_MAX]; /* its */
 };
+
+void *vol_config(const struct plugd *d)
+{
+	struct config *config = d->prog->config;
+
+	return config->own;
+}
 
 static int set_grace(struct plugd *d, void *config, const char *value,
 		     struct err *err)
@@ -56,12 +69,11 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 		vol_api_methods, vol_api_berth_methods, vol_api_copy_methods,
 		NULL
 	};
-	static const struct plugd_flag flags[] = {
+	struct plugd_flag flags[FLAGS_MAX] = {
 		{ "gc-grace", "DURATION",
 		  "drop a volume's users when no container has it mounted "
 		  "for this long (10m)",
 		  set_grace },
-		{ 0 },
 	};
 	struct config config = { .driver = driver, .grace_s = 600 };
 	struct plugd_program prog = {
@@ -78,5 +90,10 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 		.tick = tick,
 	};
 
+	assert(driver->config_size <= sizeof(config.own));
+	for (size_t i = 0; driver->flags && driver->flags[i].name; i++) {
+		assert(i + 2 < FLAGS_MAX);
+		flags[i + 1] = driver->flags[i];
+	}
 	return plugd_main(&prog, argc, argv);
 }

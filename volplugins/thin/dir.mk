@@ -1,0 +1,17 @@
+ar-src += volplugins/thin/layout.c
+ar-src += volplugins/thin/lower.c
+ar-src += volplugins/thin/pool.c
+ar-src += volplugins/thin/pool_device.c
+ar-src += volplugins/thin/pool_record.c
+ar-src += volplugins/thin/pool_watch.c
+ar-src += volplugins/thin/record.c
+ar-src += volplugins/thin/thin.c
+ar-src += volplugins/thin/thin_fs.c
+ar-src += volplugins/thin/thin_host.c
+ar-src += volplugins/thin/thin_make.c
+ar-src += volplugins/thin/thin_snapshot.c
+bins += berth-thin
+berth-thin-main := volplugins/thin/main.c
+tests += volplugins/thin/test_layout.c
+tests += volplugins/thin/test_pool.c
+volplugins/thin/test_pool.c-ldflags := -Wl,--wrap=dmx_probe,--wrap=dmx_create,--wrap=dmx_remove,--wrap=dmx_reload,--wrap=dmx_resume,--wrap=dmx_find,--wrap=dmx_table,--wrap=dmx_each,--wrap=dmx_open,--wrap=dmx_status,--wrap=dmx_message,--wrap=tool_run

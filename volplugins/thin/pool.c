@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A thin pool: made, taken up at the start, let go. */
+#include "volplugins/thin/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sysmacros.h>
+
+#include "lib/base.h"
+#include "lib/blkdev.h"
+#include "lib/fail.h"
+#include "lib/log.h"
+#include "volplugins/fs/tool.h"
+#include "volplugins/thin/lower.h"
+
+#define SECTOR 512
+
+static void unlockp(pthread_mutex_t **m)
+{
+	if (*m)
+		pthread_mutex_unlock(*m);
+}
+
+/* ---- its devices ------------------------------------------------------------------ */
+
+enum part { META, DATA, POOL };
+static const char *const part_names[] = { "meta", "data", "pool" };
+
+static void part_name(const struct thin_pool *p, enum part part,
+		      char name[static DMX_NAME_MAX])
+{
+	snprintf(name, DMX_NAME_MAX, "%s-%s", p->prefix, part_names[part]);
+}
+
+static int part_make(const struct thin_pool *p, enum part part,
+		     const char *target, uint64_t sectors, const char *params,
+		     struct err *err)
+{
+	const struct dmx_table t = { .target = target,
+				     .sectors = sectors,
+				     .params = params };
+	char name[DMX_NAME_MAX], uuid[DMX_UUID_MAX];
+
+	part_name(p, part, name);
+	snprintf(uuid, sizeof(uuid), "BERTH-%s-%s", p->layout.uuid,
+		 part_names[part]);
+	return dmx_create(name, uuid, &t, err);
+}
+
+static void parts_drop(const struct thin_pool *p)
+{
+	char name[DMX_NAME_MAX];
+
+	for (int i = POOL; i >= META; i--) {
+		part_name(p, (enum part)i, name);
+		(void)dmx_remove(name, NULL);
+	}
+}
+
+/* thin_check is asked before the kernel is: nothing is ever repaired here. */
+static int meta_check(const struct thin_pool *p, struct err *err)
+{
+	static const char *const argv[] = { "/usr/sbin/thin_check", "-q",
+					    TOOL_FILE, NULL };
+	static const struct tool check = { "thin-provisioning-tools", argv };
+	char name[DMX_NAME_MAX], path[DMX_PATH_MAX];
+	_cleanup_close_ int fd = -EBADF;
+	struct err why = { 0 };
+	int r;
+
+	part_name(p, META, name);
+	fd = dmx_open(name, O_RDONLY, path, err);
+	if (fd < 0)
+		return fd;
+	r = tool_run(&check, fd, &why);
+	if (r == -EIO)
+		return err_set(err, -EUCLEAN,
+			       "the pool's metadata is damaged (%.150s); "
+			       "nothing was changed, it is /dev/mapper/%s. See "
+			       "\"A damaged pool\" in docs/volumes/thin.md "
+			       "(thin_repair), then restart berth-thin",
+			       why.msg, name);
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
+static void dev_of(const struct thin_pool *p, enum part part,
+		   char buf[static 24])
+{
+	char name[DMX_NAME_MAX];
+	struct dmx_info info = { 0 };
+
+	part_name(p, part, name);
+	(void)dmx_find(name, &info, NULL);
+	snprintf(buf, 24, "%u:%u", major(info.dev), minor(info.dev));
+}
+
+static void pool_line(const struct thin_pool *p, uint64_t data_sectors,
+		      char *buf, size_t size)
+{
+	char meta[24], data[24];
+
+	dev_of(p, META, meta);
+	dev_of(p, DATA, data);
+	thin_table_print(&p->layout, meta, data, data_sectors,
+			 p->config->device != NULL, buf, size);
+}
+
+static int part_linear(const struct thin_pool *p, const struct thin_lower *l,
+		       enum part part, uint64_t sectors, struct err *err)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %" PRIu64, l->dev,
+		 part == META ? (uint64_t)THIN_META_START
+			      : p->layout.data_start);
+	return part_make(p, part, "linear", sectors, line, err);
+}
+
+/* Not active: from what is on the device. */
+static int bring_up(struct thin_pool *p, const struct thin_lower *l, bool check,
+		    struct err *err)
+{
+	uint64_t data = thin_layout_data(&p->layout, l->bytes);
+	char line[DMX_PARAMS_MAX];
+	int r;
+
+	parts_drop(p); /* half of it, of a killed daemon */
+	r = part_linear(p, l, META, p->layout.meta_sectors, err);
+	if (r == 0)
+		r = FAILPOINT("thin.pool.lower");
+	if (r == 0 && check) {
+		r = meta_check(p, err);
+		if (r == -EUCLEAN)
+			return r; /* whoever repairs it needs the device */
+	}
+	if (r == 0)
+		r = part_linear(p, l, DATA, data, err);
+	if (r == 0) {
+		pool_line(p, data, line, sizeof(line));
+		r = part_make(p, POOL, "thin-pool", data, line, err);
+	}
+	if (r == 0)
+		r = FAILPOINT("thin.pool.up");
+	if (r < 0)
+		parts_drop(p);
+	return r < 0 ? err_wrap(err, r, "thin pool on %s", l->name) : 0;
+}
+
+/* It is: on what it should be? */
+static int same_lower(const struct thin_pool *p, const struct thin_lower *l,
+		      struct err *err)
+{
+	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
+	size_t n = strlen(l->dev);
+	int r;
+
+	part_name(p, META, name);
+	r = dmx_table(name, "linear", line, sizeof(line), NULL, err);
+	if (r < 0)
+		return r;
+	if (strncmp(line, l->dev, n) == 0 && line[n] == ' ')
+		return 0;
+	return err_set(err, -EUCLEAN,
+		       "the pool is active on device %.20s, not on %s (%s): "
+		       "stop what uses its volumes, then berth-thin, and start "
+		       "it again",
+		       line, l->name, l->dev);
+}
+
+/* Its data grew: the linear device first, then the pool. */
+static int grow(struct thin_pool *p, const struct thin_lower *l,
+		struct err *err)
+{
+	uint64_t data = thin_layout_data(&p->layout, l->bytes), have = 0;
+	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
+	struct dmx_table t = { .sectors = data, .params = line };
+	int r;
+
+	part_name(p, POOL, name);
+	r = dmx_table(name, "thin-pool", line, sizeof(line), &have, err);
+	if (r == 0)
+		r = dmx_resume(name, err); /* an earlier life's, killed */
+	if (r < 0 || data <= have)
+		return r;
+	part_name(p, DATA, name);
+	snprintf(line, sizeof(line), "%s %" PRIu64, l->dev,
+		 p->layout.data_start);
+	t.target = "linear";
+	r = dmx_reload(name, &t, err);
+	if (r == 0)
+		r = FAILPOINT("thin.pool.grown-data");
+	pool_line(p, data, line, sizeof(line));
+	part_name(p, POOL, name);
+	t.target = "thin-pool";
+	if (r == 0)
+		r = dmx_reload(name, &t, err);
+	return r < 0 ? err_wrap(err, r, "make the pool larger") : 0;
+}
+
+/* ---- records against the pool -------------------------------------------------------- */
+
+/* Numbers given since are at most as many as there were messages. */
+static int settle_transaction(struct thin_pool *p, struct err *err)
+{
+	uint64_t gap;
+
+	p->doubt.msg[0] = '\0';
+	if (p->transaction == p->recorded || p->transaction + 1 == p->recorded)
+		return 0;
+	if (!p->config->accept || p->config->transaction != p->transaction) {
+		err_set(&p->doubt, -EUCLEAN,
+			"the pool is at transaction %" PRIu64 ", the records "
+			"at %" PRIu64 ": they are of another moment (was "
+			"state.db put back?), so nothing is made or deleted. "
+			"To go on from here restart berth-thin with "
+			"--pool-transaction %" PRIu64,
+			p->transaction, p->recorded, p->transaction);
+		log_warn("op=thin.pool err=\"%s\"", p->doubt.msg);
+		return 0;
+	}
+	gap = p->transaction > p->recorded ? p->transaction - p->recorded : 0;
+	p->next += (uint32_t)gap;
+	p->recorded = p->transaction;
+	log_warn("op=thin.pool transaction=%" PRIu64 " msg=accepted",
+		 p->transaction);
+	return thin_record_put(p, true, err);
+}
+
+static int status_locked(struct thin_pool *p, struct thin_status *ret,
+			 struct err *err)
+{
+	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
+	int r;
+
+	part_name(p, POOL, name);
+	r = dmx_status(name, "thin-pool", line, sizeof(line), err);
+	return r < 0 ? r : thin_status_parse(line, ret, err);
+}
+
+/* What was suspended for a moment when an earlier life was killed. */
+static int resume_one(void *ctx, const char *name)
+{
+	struct dmx_info info;
+
+	(void)ctx;
+	if (dmx_find(name, &info, NULL) == 0 && info.suspended)
+		(void)dmx_resume(name, NULL);
+	return 0;
+}
+
+/* ---- from nothing to active ------------------------------------------------------------ */
+
+static void set_prefix(struct thin_pool *p)
+{
+	snprintf(p->prefix, sizeof(p->prefix), "berth-thin-%.8s",
+		 p->layout.uuid);
+}
+
+static int is_ours(struct thin_pool *p, const struct thin_lower *l,
+		   const char *uuid, struct err *err)
+{
+	int r = thin_header_read(l, &p->layout, err);
+
+	if (r < 0)
+		return err_wrap(err, r, "the pool on %s is not there any more",
+				l->name);
+	if (strcmp(uuid, p->layout.uuid) != 0)
+		return err_set(err, -EUCLEAN,
+			       "%s has another pool (%.8s) than the records "
+			       "(%.8s): give the right --pool-device",
+			       l->name, p->layout.uuid, uuid);
+	if (thin_layout_data(&p->layout, l->bytes) < p->data_sectors)
+		return err_set(
+			err, -EUCLEAN,
+			"%s was cut: %" PRIu64 " bytes, its pool needs %" PRIu64
+			". Nothing was changed",
+			l->name, l->bytes,
+			(p->layout.data_start + p->data_sectors) * SECTOR);
+	return 0;
+}
+
+static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
+		    struct err *err)
+{
+	char name[DMX_NAME_MAX];
+	struct thin_status s;
+	struct dmx_info info;
+	int r;
+
+	set_prefix(p);
+	part_name(p, POOL, name);
+	r = dmx_find(name, &info, NULL) == 0 ? same_lower(p, l, err)
+					     : bring_up(p, l, check, err);
+	if (r == 0)
+		r = grow(p, l, err);
+	if (r == 0)
+		r = dmx_each(p->prefix, resume_one, NULL, err);
+	if (r == 0)
+		r = status_locked(p, &s, err);
+	if (r < 0)
+		return r;
+	p->transaction = s.transaction;
+	return 0;
+}
+
+/* A record that is whole, whether the pool is or not. */
+static int take_up(struct thin_pool *p, const char *uuid, struct err *err)
+{
+	_cleanup_(thin_lower_closep) struct thin_lower l = { .fd = -EBADF };
+	uint64_t data;
+	int r = thin_lower_open(p, false, &l, err);
+
+	if (r == 0)
+		r = is_ours(p, &l, uuid, err);
+	if (r == 0)
+		r = activate(p, &l, true, err);
+	if (r == 0)
+		r = settle_transaction(p, err);
+	if (r < 0)
+		return r;
+	data = thin_layout_data(&p->layout, l.bytes);
+	if (data > p->data_sectors) {
+		p->data_sectors = data;
+		r = thin_record_put(p, true, err);
+	}
+	return r;
+}
+
+static int new_uuid(char uuid[static THIN_UUID_MAX], struct err *err)
+{
+	unsigned char raw[16];
+
+	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
+		return err_set(err, -EIO, "no random numbers");
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(uuid + 2 * i, 3, "%02x", raw[i]);
+	return 0;
+}
+
+/* What a killed daemon had begun bears the uuid of the record. */
+static int is_free(struct thin_pool *p, const struct thin_lower *l,
+		   const char *uuid, struct err *err)
+{
+	_cleanup_close_ int alone = -EBADF;
+	struct thin_layout found;
+	int r = thin_header_read(l, &found, NULL);
+
+	if (r == 0 && strcmp(found.uuid, uuid) == 0)
+		return 0;
+	if (r == 0)
+		return err_set(err, -EEXIST,
+			       "%s has a pool that is not in the records: put "
+			       "its state.db back, or wipe it",
+			       l->name);
+	if (p->config->device) {
+		alone = blkdev_open(p->config->device, true, err);
+		if (alone < 0)
+			return alone;
+	}
+	return blkdev_blank(l->fd, l->name, err);
+}
+
+static int make_on(struct thin_pool *p, const struct thin_lower *l,
+		   const char *uuid, struct err *err)
+{
+	int r = is_free(p, l, uuid, err);
+
+	if (r == 0)
+		r = thin_layout_plan(l->bytes, &p->layout, err);
+	if (r < 0)
+		return err_wrap(err, r, "%s", l->name);
+	snprintf(p->layout.uuid, sizeof(p->layout.uuid), "%s", uuid);
+	p->data_sectors = thin_layout_data(&p->layout, l->bytes);
+	p->recorded = 0;
+	p->next = 1;
+	r = thin_record_put(p, false, err);
+	if (r == 0)
+		r = FAILPOINT("thin.pool.recorded");
+	if (r == 0)
+		r = thin_header_write(p, l, err);
+	if (r == 0)
+		r = activate(p, l, false, err);
+	if (r == 0)
+		r = thin_record_put(p, true, err);
+	if (r == 0)
+		r = FAILPOINT("thin.pool.made");
+	return r;
+}
+
+/* @uuid: of one that was begun; "": none was. */
+static int make(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
+		struct err *err)
+{
+	_cleanup_(thin_lower_closep) struct thin_lower l = { .fd = -EBADF };
+	int r = dmx_probe(err);
+
+	if (r == 0 && !uuid[0])
+		r = new_uuid(uuid, err);
+	if (r == 0)
+		r = thin_lower_open(p, true, &l, err);
+	if (r == 0)
+		r = make_on(p, &l, uuid, err);
+	return r < 0 ? err_wrap(err, r, "make the thin pool") : 0;
+}
+
+/* ---- for the driver ---------------------------------------------------------------------- */
+
+static void begin(struct thin_pool *p)
+{
+	char uuid[THIN_UUID_MAX] = "";
+	struct err err = { 0 };
+	bool ready = false;
+	int r = thin_record_load(p, uuid, &ready, &err);
+
+	if (r == -ENOENT || (r == 0 && !ready))
+		return; /* at the first Create */
+	p->known = true;
+	if (r == 0)
+		r = dmx_probe(&err);
+	if (r == 0)
+		r = take_up(p, uuid, &err);
+	p->active = r == 0;
+	p->why = err;
+	if (r < 0)
+		log_error("op=thin.pool err=\"%s\"", err.msg);
+}
+
+int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
+		   const struct thin_config *config, struct err *err)
+{
+	*p = (struct thin_pool){ .dir = dir, .store = store, .config = config };
+	pthread_mutex_init(&p->lock, NULL);
+	begin(p);
+	if (p->active)
+		(void)thin_device_settle(p, NULL, NULL);
+	return p->active ? thin_watch_start(p, err) : 0;
+}
+
+static int is_in_use(void *ctx, const char *name)
+{
+	const char *kind = name + strlen(ctx) + 1;
+
+	return kind[0] >= '0' && kind[0] <= '9';
+}
+
+void thin_pool_close(struct thin_pool *p)
+{
+	thin_watch_stop(p);
+	if (p->active && dmx_each(p->prefix, is_in_use, p->prefix, NULL) == 0)
+		parts_drop(p);
+	pthread_mutex_destroy(&p->lock);
+}
+
+int thin_pool_use(struct thin_pool *p, bool make_it, struct err *err)
+{
+	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
+	char uuid[THIN_UUID_MAX] = "";
+	bool ready = false;
+	int r;
+
+	pthread_mutex_lock(held);
+	if (p->active)
+		return 0;
+	if (p->known)
+		return err_set(err, -EUCLEAN, "%s", p->why.msg);
+	if (!make_it)
+		return err_set(err, -ENOENT, "there is no thin pool");
+	(void)thin_record_load(p, uuid, &ready, NULL);
+	r = make(p, uuid, err);
+	if (r < 0)
+		return r;
+	p->known = p->active = true;
+	return thin_watch_start(p, err);
+}
+
+int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
+		     struct err *err)
+{
+	int r = thin_pool_use(p, false, err);
+
+	return r < 0 ? r : status_locked(p, ret, err);
+}
+
+const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
+{
+	struct thin_status s;
+	struct err why = { 0 };
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	r = p->known && !p->active ? -EUCLEAN : 0;
+	snprintf(buf, size, "%s", r < 0 ? p->why.msg : p->doubt.msg);
+	pthread_mutex_unlock(&p->lock);
+	if (r < 0 || buf[0])
+		return buf;
+	r = thin_pool_status(p, &s, &why);
+	if (r == -ENOENT)
+		return NULL;
+	if (r == 0)
+		return thin_status_trouble(&s, buf, size);
+	snprintf(buf, size, "%s", why.msg);
+	return buf;
+}
+
+int thin_pool_room(struct thin_pool *p, struct err *err)
+{
+	struct thin_status s;
+	int r = thin_pool_status(p, &s, err);
+
+	return r < 0 ? r : thin_status_room(&s, err);
+}

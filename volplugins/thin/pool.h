@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pool.h - the pool that thin volumes take their blocks from, and the devices
+ * (numbered, in the pool's metadata) that are in it.
+ *
+ * On a device that was given (--pool-device), else on pool.img in the state
+ * directory: laid out alike (layout.h).  It is made at the first Create.
+ *
+ * A crash between a message to the pool and our record of it, either way round,
+ * is settled by numbers that belong to nobody: before a device is made, and
+ * before one is to be deleted, its number is written down as doomed; what
+ * gives it to a volume takes that back in the same transaction.  At the next
+ * start every doomed number is deleted, be it there or not.  Numbers are never
+ * used twice.  The pool's transaction id grows by one with each message, and our
+ * record of it is at most one ahead: anything else means that records and pool
+ * are of different moments, and then nothing is changed.
+ */
+#ifndef VOLPLUGINS_THIN_POOL_H
+#define VOLPLUGINS_THIN_POOL_H
+
+#include <pthread.h>
+
+#include "lib/dmx.h"
+#include "lib/store.h"
+#include "volplugins/thin/layout.h"
+
+/* What the daemon's flags say. */
+struct thin_config {
+	const char *device;   /* NULL: pool.img */
+	uint64_t size;        /* of pool.img; 0: as it is, else the default */
+	uint64_t transaction; /* the pool's, where the records have another */
+	bool accept;          /* .transaction was given */
+};
+
+#define THIN_PREFIX_MAX 32
+
+struct thin_pool {
+	struct store *store;              /* borrowed */
+	const struct thin_config *config; /* borrowed */
+	int dir;                          /* borrowed: the daemon's own */
+	pthread_mutex_t lock;             /* of all below */
+	bool known;                       /* there is a record: it was made */
+	bool active;
+	struct err why;   /* of !active, .known: what is wrong */
+	struct err doubt; /* why nothing may be changed; "": it may */
+	struct thin_layout layout;
+	uint64_t data_sectors;
+	uint64_t transaction, recorded; /* the pool's, and our record of it */
+	uint32_t next;                  /* number of the next device */
+	char prefix[THIN_PREFIX_MAX];   /* of the names of its devices */
+	/* tells what becomes of it; pool_watch.c */
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool started, stop;
+};
+
+/*
+ * thin_pool_open() - take up what there is.  A pool that is there and can't be
+ * used is no failure: each use of it says why.
+ */
+int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
+		   const struct thin_config *config, struct err *err);
+/* With none of its volumes in use its devices go, else they stay. */
+void thin_pool_close(struct thin_pool *p);
+
+/* thin_pool_use() - it is there; @make: made where there is none yet.  -ENOENT:
+ * there is none. */
+int thin_pool_use(struct thin_pool *p, bool make, struct err *err);
+int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
+		     struct err *err);
+/* One line of what is wrong with it; NULL: nothing. */
+const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
+/* Room for something new?  -ENOSPC, -EROFS. */
+int thin_pool_room(struct thin_pool *p, struct err *err);
+
+/* May anything be made or deleted?  -EUCLEAN: the records are of another moment. */
+int thin_pool_changeable(struct thin_pool *p, struct err *err);
+
+/* ---- pool_device.c: its devices --------------------------------------------- */
+
+/* What is to be recorded at once; 0 and NULL: nothing of that. */
+struct thin_change {
+	uint32_t keep, doom; /* numbers: no more doomed; doomed */
+	const char *put, *put_parent, *json; /* a record */
+	const char *del;
+};
+
+#define THIN_KIND "thin" /* records of volumes and snapshots */
+
+/*
+ * thin_device_add() - a device of its own number; doomed until thin_change().
+ *
+ * @origin: 0: empty; else a copy of that one, which nobody may write to now.
+ */
+int thin_device_add(struct thin_pool *p, uint32_t origin, uint32_t *ret,
+		    struct err *err);
+/* thin_device_del() - one that is doomed.  A failure leaves it so. */
+int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err);
+int thin_change(struct thin_pool *p, const struct thin_change *c,
+		struct err *err);
+/* Delete all that is doomed; each that can't be is told.  Return: how many are
+ * left. */
+int thin_device_settle(struct thin_pool *p,
+		       void (*fn)(void *ctx, const char *line), void *ctx);
+
+/* The name of a device in the kernel. */
+void thin_device_name(const struct thin_pool *p, uint32_t number,
+		      char name[static DMX_NAME_MAX]);
+/*
+ * thin_device_open() - the block device of @number, of @bytes; it is there as
+ * long as somebody has it open, a mount included.  There already: the same.
+ *
+ * Return: fd; -ENODATA: the pool has no such device.
+ */
+int thin_device_open(struct thin_pool *p, uint32_t number, uint64_t bytes,
+		     char path[static DMX_PATH_MAX], struct err *err);
+/* thin_device_grow() - one that may be open. */
+int thin_device_grow(struct thin_pool *p, uint32_t number, uint64_t bytes,
+		     struct err *err);
+/* Nobody may write to it until thin_device_thaw().  Not open: 0. */
+int thin_device_freeze(struct thin_pool *p, uint32_t number, struct err *err);
+int thin_device_thaw(struct thin_pool *p, uint32_t number, struct err *err);
+/* Bytes of the pool it takes, shared ones included; while it is open.  -ENOENT. */
+int thin_device_mapped(struct thin_pool *p, uint32_t number, uint64_t *ret,
+		       struct err *err);
+
+/* ---- pool_priv: between pool.c, pool_record.c, pool_device.c, pool_watch.c --- */
+
+int thin_change_locked(struct thin_pool *p, const struct thin_change *c,
+		       struct err *err);
+int thin_record_load(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
+		     bool *ret_ready, struct err *err); /* -ENOENT */
+/* In a transaction of the caller's. */
+int thin_record_put(struct thin_pool *p, bool ready, struct err *err);
+/* All doomed numbers: owned, *@ret_count of them. */
+int thin_record_doomed(struct thin_pool *p, uint32_t **ret, size_t *ret_count,
+		       struct err *err);
+
+int thin_watch_start(struct thin_pool *p, struct err *err);
+void thin_watch_stop(struct thin_pool *p);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What thin volumes share: flags, directories, and what no volume owns. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/mnt.h"
+#include "lib/mounts.h"
+#include "lib/tree.h"
+#include "volplugins/thin/thin.h"
+
+/* ---- flags ------------------------------------------------------------------- */
+
+static int set_device(struct plugd *d, void *config, const char *value,
+		      struct err *err)
+{
+	struct thin_config *c = vol_config(d);
+
+	(void)config;
+	if (value[0] != '/')
+		return err_set(err, -EINVAL,
+			       "the path of a block device, as /dev/sdb1");
+	c->device = value;
+	return 0;
+}
+
+static int set_size(struct plugd *d, void *config, const char *value,
+		    struct err *err)
+{
+	struct thin_config *c = vol_config(d);
+
+	(void)config;
+	return opts_size(value, &c->size, err);
+}
+
+static int set_transaction(struct plugd *d, void *config, const char *value,
+			   struct err *err)
+{
+	struct thin_config *c = vol_config(d);
+	char rest;
+
+	(void)config;
+	if (sscanf(value, "%" SCNu64 "%c", &c->transaction, &rest) != 1)
+		return err_set(err, -EINVAL, "a number, as the error said it");
+	c->accept = true;
+	return 0;
+}
+
+const struct plugd_flag thin_flags[] = {
+	{ "pool-device", "PATH",
+	  "block device or partition the pool is on, all of it (default: "
+	  "pool.img in the state directory)",
+	  set_device },
+	{ "pool-size", "SIZE",
+	  "of pool.img; a larger one makes it grow (default: a quarter of "
+	  "what is free, at most 10g)",
+	  set_size },
+	{ "pool-transaction", "N",
+	  "go on with a pool of another moment than the records, which is at N",
+	  set_transaction },
+	{ 0 },
+};
+
+/* ---- directories ---------------------------------------------------------------- */
+
+static int own_dir(int fd, const char *name, struct err *err)
+{
+	_cleanup_close_ int dir = -EBADF;
+	struct stat st;
+
+	if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "make directory %s: %s", name,
+			       strerror(errno));
+	dir = tree_open(fd, name, err);
+	if (dir < 0)
+		return dir;
+	if (fstat(dir, &st) < 0 || st.st_uid != geteuid())
+		return err_set(err, -EPERM,
+			       "directory %s does not belong to this daemon's "
+			       "user",
+			       name);
+	if ((st.st_mode & 07777) != 0700 && fchmod(dir, 0700) < 0)
+		return err_set(err, -errno, "directory %s: %s", name,
+			       strerror(errno));
+	return take_fd(dir);
+}
+
+/* As containers' mounts need it. */
+static int path_of(int fd, char *buf, size_t size, struct err *err)
+{
+	char proc[64];
+	ssize_t n;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	n = readlink(proc, buf, size);
+	if (n < 0 || (size_t)n >= size || buf[0] != '/')
+		return err_set(err, n < 0 ? -errno : -ENAMETOOLONG,
+			       "the path of the state directory");
+	buf[n] = '\0';
+	return 0;
+}
+
+static void free_host(struct thin_host *h)
+{
+	if (!h)
+		return;
+	closep(&h->volumes);
+	closep(&h->own);
+	free(h);
+}
+DEFINE_CLEANUP(struct thin_host, free_host)
+
+static int open_dirs(struct thin_host *h, const char *state_dir,
+		     struct err *err)
+{
+	_cleanup_close_ int state =
+		open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (state < 0)
+		return err_set(err, -errno, "%s: %s", state_dir,
+			       strerror(errno));
+	h->own = own_dir(state, thin_driver.name, err);
+	if (h->own < 0)
+		return h->own;
+	h->volumes = own_dir(h->own, "volumes", err);
+	if (h->volumes < 0)
+		return h->volumes;
+	return path_of(h->volumes, h->root, sizeof(h->root), err);
+}
+
+int thin_host_open(const struct plugd *d, void **ret, struct err *err)
+{
+	_cleanup_(free_hostp) struct thin_host *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return err_set(err, -ENOMEM, "out of memory");
+	h->own = h->volumes = -EBADF;
+	r = open_dirs(h, d->dirs.state_dir, err);
+	if (r == 0)
+		r = thin_pool_open(&h->pool, h->own, d->state, vol_config(d),
+				   err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(h);
+	return 0;
+}
+
+void thin_host_close(void *host)
+{
+	struct thin_host *h = host;
+
+	thin_pool_close(&h->pool);
+	free_host(h);
+}
+
+/* ---- what no volume owns ----------------------------------------------------------- */
+
+struct left {
+	struct thin_host *h;
+	bool dry;
+	bool (*known)(void *ctx, const char *name);
+	void (*fn)(void *ctx, const char *line);
+	void *ctx;
+	int count;
+};
+
+static void tell(const struct left *l, const char *line)
+{
+	if (l->fn)
+		l->fn(l->ctx, line);
+}
+
+static int look_at_mount(void *ctx, const char *target)
+{
+	struct left *l = ctx;
+	const char *name = target + strlen(l->h->root) + 1;
+	char line[2048];
+	struct err why = { 0 };
+
+	if (strchr(name, '/') || l->known(l->ctx, name))
+		return 0;
+	if (!l->dry && mnt_detach(l->h->volumes, name, false, &why) < 0) {
+		snprintf(line, sizeof(line), "mount %s of no volume stays: %s",
+			 target, why.msg);
+	} else {
+		snprintf(line, sizeof(line), "mount %s of no volume", target);
+		l->count++;
+		if (!l->dry)
+			unlinkat(l->h->volumes, name, AT_REMOVEDIR);
+	}
+	tell(l, line);
+	return 0;
+}
+
+static int look_at_record(void *ctx, const char *name)
+{
+	const struct left *l = ctx;
+	char line[768];
+
+	if (l->known(l->ctx, name))
+		return 0;
+	snprintf(line, sizeof(line),
+		 "data of %s have no volume: docker volume create -d %s %s "
+		 "takes them up again",
+		 name, thin_driver.name, name);
+	tell(l, line);
+	return 0;
+}
+
+int thin_host_check(void *host, bool (*known)(void *ctx, const char *name),
+		    void (*fn)(void *ctx, const char *line), void *ctx,
+		    struct err *err)
+{
+	struct left l = {
+		.h = host, .dry = true, .known = known, .fn = fn, .ctx = ctx
+	};
+	char trouble[ERR_MSG_MAX];
+	int r = thin_each_name(l.h, look_at_record, &l, err);
+
+	if (r == 0)
+		r = mounts_below(l.h->root, look_at_mount, &l, err);
+	if (thin_pool_trouble(&l.h->pool, trouble, sizeof(trouble)))
+		tell(&l, trouble);
+	return r < 0 ? r : 0;
+}
+
+int thin_host_gc(void *host, bool dry,
+		 bool (*known)(void *ctx, const char *name),
+		 void (*fn)(void *ctx, const char *line), void *ctx,
+		 struct err *err)
+{
+	struct left l = {
+		.h = host, .dry = dry, .known = known, .fn = fn, .ctx = ctx
+	};
+	int r = mounts_below(l.h->root, look_at_mount, &l, err);
+
+	if (r < 0)
+		return r;
+	if (!dry && thin_pool_use(&l.h->pool, false, NULL) == 0)
+		(void)thin_device_settle(&l.h->pool, fn, ctx);
+	return l.count;
+}
