@@ -19,7 +19,7 @@ same "$(pid_named berth-bridge) $(pid_named berth-ipam) $(pid_named berth-named)
 "$NETCTL" down berth-named
 [ ! -e "$(sock berth-named)" ] || fail "the socket is left"
 same "$("$NETCTL" up --json | jq -r '.[] | .Driver + " " + .State')" \
-	$'berth-named ready\nberth-bridge was ready\nberth-dns was ready\nberth-ipam was ready\nberth-ipvlan was ready\nberth-macvlan was ready\nberth-overlay was ready\nberth-tmpfs was ready'
+	$'berth-named ready\nberth-bridge was ready\nberth-dns was ready\nberth-ipam was ready\nberth-ipvlan was ready\nberth-macvlan was ready\nberth-overlay was ready\nberth-thin was ready\nberth-tmpfs was ready'
 same "$(pid_named berth-bridge) $(supervisor)" "$bridge $sup"
 
 fails_with 'runs with other flags' "$NETCTL" up berth-bridge -- --gc-grace 9s

@@ -1,0 +1,72 @@
+#!/bin/bash
+# A thin volume is made, written to, snapshotted, rolled back, copied, made larger and
+# removed, on a device and on a file; nothing of it is left in the kernel.
+# vm
+# alone
+# time: 300
+. "${0%/*}/../lib/lib.sh"
+need docker curl jq dmsetup mkfs.ext4 mkfs.xfs findmnt
+
+call() { # METHOD JSON
+	api "$1" "$2" berth-thin
+}
+
+status() { # VOLUME FIELD
+	call VolumeDriver.Get "{\"Name\":\"$1\"}" | jq -r ".Volume.Status.$2"
+}
+
+done_with() { # METHOD JSON - and it has succeeded
+	local got
+	got=$(call "$1" "$2")
+	same "$(jq -r '.Err // ""' <<<"$got")" '' "$1 $2"
+}
+
+used() { # NAME - by a container, as dockerd does
+	call VolumeDriver.Mount "{\"Name\":\"$1\",\"ID\":\"x\"}" | jq -r .Mountpoint
+}
+
+unused() {
+	done_with VolumeDriver.Unmount "{\"Name\":\"$1\",\"ID\":\"x\"}"
+}
+
+life() { # FS SIZE LARGER
+	local at
+	done_with VolumeDriver.Create "{\"Name\":\"v\",\"Opts\":{\"size\":\"$2\",\"fs\":\"$1\"}}"
+	same "$(status v fs)" "$1"
+	at=$(used v)
+	same "$(findmnt -no FSTYPE "$at")" "$1"
+	same "$(ls -A "$at")" ''
+	echo one >"$at/file"
+	done_with Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}'
+	echo two >"$at/file"
+	done_with Berth.VolumeResize "{\"Name\":\"v\",\"Size\":\"$3\"}"
+	same "$(blockdev --getsize64 "$(findmnt -no SOURCE "$at")")" "$(numfmt --from=iec "${3^^}")"
+	at_most $(($(numfmt --from=iec "${3^^}") * 8 / 10)) "$(df -B1 --output=size "$at" | tail -1)" "size that df tells"
+	unused v
+	same "$(findmnt -no FSTYPE "$at" || :)" ''
+	done_with VolumeDriver.Create '{"Name":"c","Opts":{"from":"v@s"}}'
+	at=$(used c)
+	same "$(cat "$at/file")" one
+	unused c
+	done_with Berth.VolumeRollback '{"Name":"v","Snapshot":"s"}'
+	at=$(used v)
+	same "$(cat "$at/file")" one
+	unused v
+	same "$(call Berth.Check '{}' | jq -c .Problems)" '[]'
+	done_with VolumeDriver.Remove '{"Name":"c"}'
+	done_with Berth.VolumeSnapshotRemove '{"Name":"v","Snapshot":"s"}'
+	done_with VolumeDriver.Remove '{"Name":"v"}'
+	wait_until 5 sh -c '! dmsetup ls | grep "berth-thin-[0-9a-f]*-[0-9]"'
+}
+
+start_daemon berth-thin --pool-device "$BERTH_DISK"
+life ext4 64m 128m
+life xfs 300m 400m
+stop_daemon berth-thin
+same "$(dmsetup ls | grep berth || :)" '' 'devices'
+
+start_daemon berth-thin --state-dir "$DIR/file" --pool-size 256m
+life ext4 64m 128m
+stop_daemon berth-thin
+same "$(dmsetup ls | grep berth || :)" '' 'devices'
+same "$(losetup -ln -O BACK-FILE | grep -c pool.img || :)" 0 'loop devices'

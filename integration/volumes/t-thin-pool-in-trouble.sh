@@ -1,0 +1,83 @@
+#!/bin/bash
+# A pool that is full refuses what is new, fails writes instead of hanging, and has all
+# that was synced when it was made larger.  One whose metadata is damaged, whose file is
+# gone or whose device has data is left as it is, and the error says what to do.
+# vm
+# alone
+# time: 300
+. "${0%/*}/../lib/lib.sh"
+need curl jq dmsetup mkfs.ext4 thin_check
+
+IMAGE=/var/lib/berth/berth-thin/pool.img
+
+call() { # METHOD JSON -> what went wrong
+	api "$1" "$2" berth-thin | jq -r '.Err // ""'
+}
+
+mounted() {
+	api VolumeDriver.Mount '{"Name":"v","ID":"x"}' berth-thin | jq -r '.Mountpoint // .Err'
+}
+
+# Full.
+start_daemon berth-thin --pool-size 64m
+same "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"200m"}}')" ''
+at=$(mounted)
+dd if=/dev/urandom of="$at/kept" bs=1M count=16 conv=fsync 2>/dev/null
+sum=$(sha256sum <"$at/kept")
+fails timeout 120 dd if=/dev/zero of="$at/more" bs=1M count=100 conv=fsync
+contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'make it larger (--pool-size)'
+contains "$(call Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}')" 'make it larger (--pool-size)'
+contains "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" 'the pool is full'
+stop_daemon berth-thin
+start_daemon berth-thin --pool-size 256m
+same "$(sha256sum <"$at/kept")" "$sum"
+same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
+at=$(mounted)
+same "$(sha256sum <"$at/kept")" "$sum"
+rm -f "$at/more"
+dd if=/dev/zero of="$at/more" bs=1M count=100 conv=fsync 2>/dev/null
+same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
+same "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" '[]'
+stop_daemon berth-thin
+same "$(dmsetup ls | grep berth || :)" ''
+
+# Damaged: the first block of its metadata.
+dd if=$IMAGE of=saved bs=4096 skip=256 count=1 2>/dev/null
+dd if=/dev/urandom of=$IMAGE bs=4096 seek=256 count=1 conv=notrunc 2>/dev/null
+damaged=$(sha256sum <$IMAGE)
+start_daemon berth-thin
+contains "$(mounted)" 'thin_repair'
+contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'metadata is damaged'
+contains "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" 'metadata is damaged'
+dmsetup ls | grep -q 'berth-thin-[0-9a-f]*-meta' || fail 'no device to repair'
+stop_daemon berth-thin
+dmsetup ls | awk '/^berth-thin-.*-meta/ { print $1 }' | xargs -r dmsetup remove
+same "$(sha256sum <$IMAGE)" "$damaged"
+dd if=saved of=$IMAGE bs=4096 seek=256 conv=notrunc 2>/dev/null
+
+# Gone: nothing is made in its place.
+mv $IMAGE $IMAGE.aside
+start_daemon berth-thin
+contains "$(mounted)" 'pool.img of the pool: No such file'
+contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'No such file'
+[ ! -e $IMAGE ] || fail 'another pool was made'
+stop_daemon berth-thin
+mv $IMAGE.aside $IMAGE
+
+# And all is well again.
+start_daemon berth-thin
+at=$(mounted)
+same "$(sha256sum <"$at/kept")" "$sum"
+same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
+same "$(call VolumeDriver.Remove '{"Name":"v"}')" ''
+stop_daemon berth-thin
+
+# A device that somebody else uses.
+mkfs.ext4 -q "$BERTH_DISK"
+first=$(head -c 1M "$BERTH_DISK" | sha256sum)
+start_daemon berth-thin --pool-device "$BERTH_DISK" --state-dir "$DIR/other"
+contains "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"16m"}}')" 'has data on it (ext4)'
+same "$(head -c 1M "$BERTH_DISK" | sha256sum)" "$first"
+wipefs -qa "$BERTH_DISK"
+contains "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"16m"}}')" 'none of ours'
+stop_daemon berth-thin
