@@ -19,6 +19,7 @@ const struct driver drivers[] = {
 	{ "berth-macvlan", DRIVER_NETWORK },
 	{ "berth-named", DRIVER_VOLUME },
 	{ "berth-overlay", DRIVER_NETWORK },
+	{ "berth-thin", DRIVER_VOLUME },
 	{ "berth-tmpfs", DRIVER_VOLUME },
 	{ 0 },
 };
@@ -40,7 +41,7 @@ const struct driver *driver_find(const char *name, struct err *err)
 		     : "berth-bridge\", \"berth-dns\", \"berth-ipam\", "
 		       "\"berth-ipvlan\", "
 		       "\"berth-macvlan\", \"berth-named\", "
-		       "\"berth-overlay\" and \"berth-tmpfs",
+		       "\"berth-overlay\", \"berth-thin\" and \"berth-tmpfs",
 		near ? "?" : "");
 	return NULL;
 }
