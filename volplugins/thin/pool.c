@@ -419,6 +419,9 @@ static void begin(struct thin_pool *p)
 	if (r == -ENOENT || (r == 0 && !ready))
 		return; /* at the first Create */
 	p->known = true;
+	/* what is mounted can be let go even when the pool can't be read */
+	snprintf(p->layout.uuid, sizeof(p->layout.uuid), "%s", uuid);
+	set_prefix(p);
 	if (r == 0)
 		r = dmx_probe(&err);
 	if (r == 0)
