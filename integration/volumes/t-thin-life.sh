@@ -65,7 +65,8 @@ life xfs 300m 400m
 stop_daemon berth-thin
 same "$(dmsetup ls | grep berth || :)" '' 'devices'
 
-start_daemon berth-thin --state-dir "$DIR/file" --pool-size 256m
+mkdir /var/lib/berth/file
+start_daemon berth-thin --state-dir /var/lib/berth/file --pool-size 256m
 life ext4 64m 128m
 stop_daemon berth-thin
 same "$(dmsetup ls | grep berth || :)" '' 'devices'
