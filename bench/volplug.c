@@ -207,10 +207,10 @@ int main(int argc, char **argv)
 			fds[i--] = fds[--count];
 		}
 		if (fds[0].revents && count < 1 + CONNS_MAX)
-			fds[count++] = (struct pollfd){
-				accept4(fds[0].fd, NULL, NULL, SOCK_CLOEXEC),
-				POLLIN, 0
-			};
+			fds[count++] =
+				(struct pollfd){ accept4(fds[0].fd, NULL, NULL,
+							 SOCK_CLOEXEC),
+						 POLLIN, 0 };
 	}
 	return 1;
 }

@@ -80,12 +80,8 @@ DRIVERS = "local", "nothing", "least", "berth-named"
 for n in range(5):
     for d in DRIVERS:
         one(s, d, "w%d" % n)
-PAIRED = (("ours to local as is", "berth-named", "local as is"),
-          ("nothing to local", "nothing", "local"),
-          ("least to local", "least", "local"),
-          ("ours to nothing", "berth-named", "nothing"),
-          ("ours to least", "berth-named", "least"),
-          ("ours to local", "berth-named", "local"))
+PAIRED = {"nothing": ("local",), "least": ("local", "nothing"), "local as is": ("local",),
+          "berth-named": ("local", "local as is", "nothing", "least")}
 meds, ratios = {d: [] for d in DRIVERS}, {}
 for r in range(ROUNDS):
     times = {d: [] for d in DRIVERS}
@@ -96,18 +92,26 @@ for r in range(ROUNDS):
         meds[d].append([statistics.median(x) for x in zip(*times[d])])
     now = {d: sum(meds[d][r][:2]) for d in DRIVERS}
     now["local as is"] = sum(meds["local"][r][2:])
-    for what, a, b in PAIRED:
-        ratios.setdefault(what, []).append(now[a] / now[b])
-print("medians of %d rounds of %d pairs each" % (ROUNDS, PAIRS))
-for d in DRIVERS:
-    all4 = [statistics.median(x) for x in zip(*meds[d])]
-    for what, (c, m) in ("", all4[:2]), (" as is", all4[2:]):
-        if not what or d == "local":
-            print("%-12s create %6.2f ms  remove %6.2f ms  both %6.2f ms"
-                  % (d + what, c, m, c + m))
-for what, x in ratios.items():
-    print("ratio %-20s %.2f  [%.2f-%.2f]" % (what, statistics.median(x), min(x), max(x)))
+    for d, others in PAIRED.items():
+        for o in others:
+            ratios.setdefault((d, o), []).append(now[d] / now[o])
+medians = {d: [statistics.median(x) for x in zip(*meds[d])] for d in DRIVERS}
+medians["local as is"] = medians["local"][2:]
+print("| medians of %d rounds of %d pairs | create ms | remove ms | both ms "
+      "| both, to another [least–most] |\n|---|---|---|---|---|" % (ROUNDS, PAIRS))
+for d in "local", "local as is", "nothing", "least", "berth-named":
+    told = ["%s %.2f [%.2f–%.2f]" % (o, statistics.median(x), min(x), max(x))
+            for (what, o), x in ratios.items() if what == d]
+    c, m = medians[d][:2]
+    print("| %s | %.2f | %.2f | %.2f | %s |" % (d, c, m, c + m, ", ".join(told)))
+print("ratio %.2f" % statistics.median(ratios["berth-named", "local"]), file=sys.stderr)
 END
-python3 bench.py "$DOCKER_SOCK" "${ROUNDS:-8}" "${PAIRS:-40}" | tee "$DIR/times"
-at_most "$(sed -n 's/^ratio ours to local  *\([0-9.]*\) .*/\1/p' "$DIR/times")" 1.2 \
-	"times Docker's local, create and remove"
+{
+	python3 bench.py "$DOCKER_SOCK" "${ROUNDS:-8}" "${PAIRS:-40}"
+	echo
+	echo "Run of $(date -u +%F), ${BENCH_STATE:-state of the machine not known}."
+} 2>ratio >told || { cat ratio >&2; exit 1; }
+cat told
+mkdir -p "$BUILD/bench"
+[ -n "${QUICK-}" ] || cp told "$BUILD/bench/volumes.md"
+at_most "$(sed -n 's/^ratio //p' ratio)" 1.2 "times Docker's local, create and remove"
