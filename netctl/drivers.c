@@ -12,16 +12,11 @@
 #include "netctl/jget.h"
 
 const struct driver drivers[] = {
-	{ "berth-bridge", DRIVER_NETWORK },
-	{ "berth-dns", DRIVER_NAMES },
-	{ "berth-ipam", DRIVER_IPAM },
-	{ "berth-ipvlan", DRIVER_NETWORK },
-	{ "berth-macvlan", DRIVER_NETWORK },
-	{ "berth-named", DRIVER_VOLUME },
-	{ "berth-overlay", DRIVER_NETWORK },
-	{ "berth-thin", DRIVER_VOLUME },
-	{ "berth-tmpfs", DRIVER_VOLUME },
-	{ 0 },
+	{ "berth-bridge", DRIVER_NETWORK },  { "berth-dns", DRIVER_NAMES },
+	{ "berth-ipam", DRIVER_IPAM },       { "berth-ipvlan", DRIVER_NETWORK },
+	{ "berth-macvlan", DRIVER_NETWORK }, { "berth-named", DRIVER_VOLUME },
+	{ "berth-overlay", DRIVER_NETWORK }, { "berth-thin", DRIVER_VOLUME },
+	{ "berth-tmpfs", DRIVER_VOLUME },    { 0 },
 };
 
 const struct driver *driver_find(const char *name, struct err *err)
