@@ -5,7 +5,7 @@
 need systemd-socket-activate curl jq
 
 mkdir -p "$PLUGINS"
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	in_background "$d.activate.log" systemd-socket-activate \
 		-l "$(sock "$d")" "$BIN/$d"
 	activator=$PID

@@ -12,7 +12,7 @@ setting() { # UNIT KEY
 # The units themselves: systemd reads them without complaint, and how much they
 # leave open does not grow.
 mkdir -p root/usr/local/bin root/usr/local/lib/systemd/system
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	cp "$UNITS/$d".* root/usr/local/lib/systemd/system/
 	cp "$BIN/$d" root/usr/local/bin/
 done
@@ -22,7 +22,7 @@ done
 # What mounts for the host may see all of it, and talks to file servers.
 declare -A open=([berth-bridge]=40 [berth-dns]=40 [berth-ipam]=40 [berth-ipvlan]=45
 	[berth-macvlan]=45 [berth-named]=52 [berth-overlay]=40 [berth-thin]=52 [berth-tmpfs]=45)
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	out=$(systemd-analyze verify --man=no --root="$PWD/root" \
 		"$d.service" "$d.socket" 2>&1 || :)
 	same "$out" '' "what systemd says of $d"
@@ -47,7 +47,7 @@ fails grep -E '^(Protect(System|Home|Kernel|Control|Proc|Hostname)|Private(Tmp|D
 
 # The same by hand, for there is no systemd here.
 mkdir confined
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	caps=$(setting "$d" CapabilityBoundingSet | tr ' ' '\n' |
 		sed 's/^CAP_/+/' | tr 'A-Z\n' 'a-z,')
 	contains "$caps" + "capabilities of $d"
@@ -172,7 +172,7 @@ docker volume rm v1 v2 v3 v4 v5 v6 >/dev/null
 docker network rm n1 n2 >/dev/null
 no_address_left
 same "$(api Berth.Gc '{"DryRun":true}' berth-bridge | jq -c .Removed)" '[]' "left over"
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	may='+++\|socket(\|<... socket resumed>'
 	[ "$(setting "$d" RestrictNamespaces)" != net ] ||
 		may="$may\|setns([0-9]*, CLONE_NEWNET)"

@@ -4,7 +4,7 @@
 . "${0%/*}/../lib/lib.sh"
 need curl
 
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	start_daemon "$d"
 	anon=2047 all=10239
 	case $d in berth-overlay | berth-ipam | berth-dns) anon=3071 all=14335 ;; esac

@@ -14,7 +14,7 @@ kernel() {
 	grep -c . /proc/mounts
 }
 
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	start_daemon "$d"
 done
 # One network, endpoint, address and volume: there is something to be changed.
@@ -33,7 +33,7 @@ api IpamDriver.RequestPool '{"Pool":"10.78.0.0/24"}' berth-ipam
 api IpamDriver.RequestAddress '{"PoolID":"berth-local/10.78.0.0/24"}' berth-ipam
 
 kernel >kernel.before
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	"$TOOLS/badreq" "$(sock "$d")" || fail "$d treated some wrongly"
 	at_most "$(awk '/^RssAnon/ { print $2 }' "/proc/${DAEMON_PID[$d]}/status")" \
 		3072 "KiB anonymous afterwards, $d"
@@ -51,6 +51,6 @@ api NetworkDriver.DeleteEndpoint '{"NetworkID":"cc33","EndpointID":"dd44"}' \
 api NetworkDriver.DeleteNetwork '{"NetworkID":"cc33"}' berth-macvlan
 api VolumeDriver.Remove '{"Name":"keep"}' berth-named
 api IpamDriver.ReleasePool '{"PoolID":"berth-local/10.78.0.0/24"}' berth-ipam
-for d in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for d in "${DAEMONS[@]}"; do
 	stop_daemon "$d"
 done

@@ -30,6 +30,10 @@ TOOLS=$BUILD/tools
 export NETCTL=$BIN/netctl
 # DIR: this test's own directory; logs stay there, the rest is removed.
 PLUGINS=/run/docker/plugins
+# All of ours, in the order that netctl has them.
+# shellcheck disable=SC2034 # for the tests
+DAEMONS=(berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay
+	berth-thin berth-tmpfs)
 DOCKER_SOCK=/run/docker.sock
 DOCKER_DATA=/var/lib/docker
 DOCKER_EXEC=/run/dockerd

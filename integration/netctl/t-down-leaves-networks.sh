@@ -11,7 +11,7 @@ bridge=$("$NETCTL" network ls --json | jq -r '.[0].Bridge')
 before=$(nft list ruleset | grep -v '# handle' | sed 's/packets [0-9]* bytes [0-9]*//')
 
 "$NETCTL" down
-for name in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for name in "${DAEMONS[@]}"; do
 	[ ! -e "$(sock $name)" ] || fail "$name.sock is left"
 	fails pgrep -x "$name"
 done

@@ -8,7 +8,7 @@ need root curl jq
 lacks "$("$NETCTL" doctor)" 'bad '
 new_net "$(hex a)" 41
 # One after the other: who ran for long enough is started without delay again.
-for name in berth-bridge berth-dns berth-ipam berth-ipvlan berth-macvlan berth-named berth-overlay berth-thin berth-tmpfs; do
+for name in "${DAEMONS[@]}"; do
 	for i in 1 2 3; do
 		old=$(pid_named $name)
 		kill -9 "$old"
