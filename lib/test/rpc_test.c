@@ -180,34 +180,37 @@ void peer_put_text(int fd, const char *text)
 	peer_put(fd, text, strlen(text));
 }
 
+/* Where the answer that begins at @from ends, going by its head; 0: that is not whole. */
+static size_t answer_end(char *buf, size_t from)
+{
+	char *head = buf + from, *end = strstr(head, "\r\n\r\n"), *length;
+	size_t body = 0;
+
+	if (!end)
+		return 0;
+	*end = '\0';
+	length = strstr(head, "Content-Length: ");
+	if (length)
+		body = strtoul(length + 16, NULL, 10);
+	*end = '\r';
+	return (size_t)(end - buf) + 4 + body;
+}
+
 size_t peer_get(int fd, char *buf, size_t size, unsigned int want)
 {
-	size_t len = 0;
+	size_t len = 0, done = 0; /* bytes of answers that are whole */
+	unsigned int whole = 0;
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		unsigned int whole = 0;
+		size_t at;
 		ssize_t n;
 
 		buf[len] = '\0';
-		for (char *h = buf; (h = strstr(h, "\r\n\r\n"));) {
-			char *cl, *at = h + 4;
-			char keep = *h;
-
-			/* look for the length in this head only */
-			*h = '\0';
-			cl = strstr(buf, "Content-Length: ");
-			for (char *next = cl; next; cl = next)
-				if (!(next = strstr(cl + 1,
-						    "Content-Length: ")))
-					break;
-			*h = keep;
-			if (cl)
-				at += strtoul(cl + 16, NULL, 10);
-			if (at > buf + len)
-				break;
+		/* each once only: a thousand come at a time */
+		while ((at = answer_end(buf, done)) && at <= len) {
+			done = at;
 			whole++;
-			h = at;
 		}
 		if (whole >= want || poll(&p, 1, 5000) <= 0)
 			return len;
