@@ -326,6 +326,11 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 	struct vol_request q = { .opts = opts };
 	int r = vol_new(core, name, opts, &checked, err);
 
+	/* one that is on record may be so: a copy that was renamed to its origin */
+	if (r == 0 && strcmp(checked->from.name, name) == 0)
+		r = err_set(err, -EINVAL,
+			    "option from: volume %s cannot be made from itself",
+			    name);
 	/* what is refused may hold a secret: it never gets to the disk */
 	if (r < 0)
 		return r;

@@ -101,7 +101,7 @@ int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 	}
 	vol_entry_set(to, take_ptr(v), opts);
 	to->seen_free = seen_free;
-	to->recovered_seq = 0;
+	to->recovered_seq = e->recovered_seq = 0;
 	vol_entry_set(e, NULL, NULL);
 	return 0;
 }

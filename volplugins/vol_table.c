@@ -257,14 +257,7 @@ static int read_from(struct vol_volume *v, json_object *opts, struct err *err)
 			       "option from: volumes of %s cannot be copied",
 			       v->driver->name);
 	r = vol_ref_parse(json_object_get_string(from), &v->from, err);
-	if (r < 0)
-		return err_wrap(err, r, "option from");
-	if (strcmp(v->from.name, v->name) == 0)
-		return err_set(err, -EINVAL,
-			       "option from: volume %s cannot be made from "
-			       "itself",
-			       v->name);
-	return 0;
+	return r < 0 ? err_wrap(err, r, "option from") : 0;
 }
 
 int vol_new(struct vol_core *core, const char *name, json_object *opts,

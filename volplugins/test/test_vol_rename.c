@@ -56,6 +56,43 @@ static void asks(struct life *l, void *arg)
 	CHECK(problems(l) == 0);
 }
 
+/* A copy takes the place of what it was made of. */
+static void asks_for_its_origin(struct life *l, void *arg)
+{
+	struct err err = { 0 };
+	uint64_t seq = 0;
+
+	(void)arg;
+	CHECK(create(l, "v", NULL) == 0);
+	CHECK(vol_snapshot_add(l->core, "v", "s", &seq, &err) == 0);
+	CHECK(create(l, "c", "{\"size\":\"5\",\"from\":\"v@s\"}") == 0);
+	CHECK(vol_snapshot_del(l->core, "v", "s", &seq, &err) == 0);
+	CHECK(remove_it(l, "v") == 0);
+	CHECK(rename_it(l, "c", "v") == 0);
+	CHECK(users(l, "c") == -1);
+	CHECK(users(l, "v") == 0);
+}
+
+static void is_its_origin(struct life *l, void *arg)
+{
+	(void)arg;
+	CHECK(problems(l) == 0);
+	CHECK(users(l, "v") == 0);
+	CHECK(create(l, "v", "{\"from\":\"v@s\"}") == -EINVAL);
+	CHECK(mount_id(l, "v", "a") == 0);
+	CHECK(unmount_id(l, "v", "a") == 0);
+	CHECK(resize(l, "v", 6) == 0);
+	CHECK(rename_it(l, "v", "w") == 0);
+	CHECK(create(l, "w", "{\"size\":\"6\",\"from\":\"v@s\"}") == 0);
+}
+
+static void copy_takes_its_origins_name(void **state)
+{
+	(void)state;
+	assert_int_equal(live(asks_for_its_origin, NULL, NULL), 0);
+	assert_int_equal(live(is_its_origin, NULL, NULL), 0);
+}
+
 static void keeps(struct life *l, void *arg)
 {
 	(void)arg;
@@ -180,13 +217,15 @@ static void fault_row(void **state)
 	assert_int_equal(fake_teardown(NULL), 0);
 }
 
-#define FIRST 3
+#define FIRST 4
 
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + FIRST] = {
 		cmocka_unit_test_setup_teardown(record_follows, fake_setup,
 						fake_teardown),
+		cmocka_unit_test_setup_teardown(copy_takes_its_origins_name,
+						fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(another_is_not_taken_for_it,
 						fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(not_every_driver_can,
