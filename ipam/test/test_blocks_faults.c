@@ -7,10 +7,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -297,9 +299,32 @@ static void a_member_that_is_late(void **state)
 
 /* ---- etcd is away ------------------------------------------------------------- */
 
+/* Until one of its threads has seen the signal the others go on, and answer. */
 static void etcd_stops(void)
 {
-	kill(blocks_box.one.pid[0], SIGSTOP);
+	pid_t pid = blocks_box.one.pid[0];
+	int status = 0;
+
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
+/* Is there a request that it has not read? */
+static bool etcd_is_asked(void)
+{
+	FILE *f = fopen("/proc/self/net/tcp", "re");
+	unsigned int port, unread;
+	char line[256];
+	bool found = false;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		found |= sscanf(line, "%*u: %*x:%x %*x:%*x %*x %*x:%x", &port,
+				&unread) == 2 &&
+			 port == blocks_box.one.port && unread > 0;
+	fclose(f);
+	return found;
 }
 
 static void etcd_goes_on(void)
@@ -320,7 +345,8 @@ static void a_claim_stays_while_etcd_is_away(void **state)
 	OK(host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, &x));
 	etcd_stops();
 	OK(host_addr_put(&a, P, &x));
-	poll(NULL, 0, 100); /* until it is to be given back */
+	/* it is to be given back */
+	assert_true(TEST_WITHIN_S(30, etcd_is_asked()));
 	r = host_addr_get(&a, P, "10.1.200.5", IPAM_ENDPOINT, NULL);
 	etcd_goes_on();
 	OK(r);
