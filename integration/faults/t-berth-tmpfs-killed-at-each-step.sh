@@ -7,7 +7,7 @@
 need curl python3
 
 lan
-# Those of a backup are reached by volumes/t-tmpfs-backup.sh.
+# Those of a backup are reached by volumes/t-tmpfs-backup.sh; it renames nothing.
 # shellcheck disable=SC2046 # names are words
 "$IT/lib/killstep" "$BIN/berth-tmpfs" berth-tmpfs vol "$DIR" \
-	$("$BIN/berth-tmpfs" --list-failpoints | grep -Ev '^vol\.(view|restore|snapshot|unsnapshot|rollback|later)\.')
+	$("$BIN/berth-tmpfs" --list-failpoints | grep -Ev '^vol\.(view|restore|snapshot|unsnapshot|rollback|later|rename)\.')
