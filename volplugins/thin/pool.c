@@ -455,6 +455,7 @@ void thin_pool_close(struct thin_pool *p)
 	thin_watch_stop(p);
 	if (p->active && dmx_each(p->prefix, is_in_use, p->prefix, NULL) == 0)
 		parts_drop(p);
+	free(p->begun);
 	pthread_mutex_destroy(&p->lock);
 }
 

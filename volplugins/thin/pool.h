@@ -47,7 +47,10 @@ struct thin_pool {
 	uint64_t data_sectors;
 	uint64_t transaction, recorded; /* the pool's, and our record of it */
 	uint32_t next;                  /* number of the next device */
-	char prefix[THIN_PREFIX_MAX];   /* of the names of its devices */
+	uint32_t *
+		begun; /* doomed, but being made: not to be deleted by others */
+	size_t begun_count;
+	char prefix[THIN_PREFIX_MAX]; /* of the names of its devices */
 	/* tells what becomes of it; pool_watch.c */
 	pthread_t thread;
 	pthread_cond_t wake;
@@ -94,12 +97,13 @@ struct thin_change {
  */
 int thin_device_add(struct thin_pool *p, uint32_t origin, uint32_t *ret,
 		    struct err *err);
-/* thin_device_del() - one that is doomed.  A failure leaves it so. */
+/* thin_device_del() - one that is doomed, by who made or doomed it; one that is
+ * not: 0, and it stays.  A failure leaves it doomed. */
 int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err);
 int thin_change(struct thin_pool *p, const struct thin_change *c,
 		struct err *err);
-/* Delete all that is doomed; each that can't be is told.  Return: how many are
- * left. */
+/* Delete all that is doomed and not being made by another thread; each that can't
+ * be is told.  Return: how many are left. */
 int thin_device_settle(struct thin_pool *p,
 		       void (*fn)(void *ctx, const char *line), void *ctx);
 
@@ -128,10 +132,15 @@ int thin_device_mapped(struct thin_pool *p, uint32_t number, uint64_t *ret,
 
 int thin_change_locked(struct thin_pool *p, const struct thin_change *c,
 		       struct err *err);
+/* It is made. */
+void thin_device_begun_del(struct thin_pool *p, uint32_t number);
 int thin_record_load(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
 		     bool *ret_ready, struct err *err); /* -ENOENT */
 /* In a transaction of the caller's. */
 int thin_record_put(struct thin_pool *p, bool ready, struct err *err);
+/* Return: 1, 0. */
+int thin_record_is_doomed(struct thin_pool *p, uint32_t number,
+			  struct err *err);
 /* All doomed numbers: owned, *@ret_count of them. */
 int thin_record_doomed(struct thin_pool *p, uint32_t **ret, size_t *ret_count,
 		       struct err *err);

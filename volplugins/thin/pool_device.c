@@ -48,10 +48,16 @@ static void pool_name(const struct thin_pool *p, char name[static DMX_NAME_MAX])
  * number it is about was written down. */
 static int announce(struct thin_pool *p, struct err *err)
 {
-	if (p->recorded == p->transaction + 1)
+	uint64_t recorded = p->recorded;
+	int r;
+
+	if (recorded == p->transaction + 1)
 		return 0;
 	p->recorded = p->transaction + 1;
-	return thin_record_put(p, true, err);
+	r = thin_record_put(p, true, err);
+	if (r < 0)
+		p->recorded = recorded; /* still */
+	return r;
 }
 
 static int message(struct thin_pool *p, const char *text, struct err *err)
@@ -75,15 +81,54 @@ static int message(struct thin_pool *p, const char *text, struct err *err)
 	return FAILPOINT("thin.pool.transacted");
 }
 
-/* -EBUSY: it is open. */
+/* ---- numbers being made --------------------------------------------------------- */
+
+static int begun_find(const struct thin_pool *p, uint32_t number)
+{
+	for (size_t i = 0; i < p->begun_count; i++)
+		if (p->begun[i] == number)
+			return (int)i;
+	return -ENOENT;
+}
+
+static int begun_add(struct thin_pool *p, uint32_t number, struct err *err)
+{
+	uint32_t *more =
+		realloc(p->begun, (p->begun_count + 1) * sizeof(*more));
+
+	if (!more)
+		return err_set(err, -ENOMEM, "out of memory");
+	p->begun = more;
+	p->begun[p->begun_count++] = number;
+	return 0;
+}
+
+void thin_device_begun_del(struct thin_pool *p, uint32_t number)
+{
+	int i = begun_find(p, number);
+
+	if (i >= 0)
+		p->begun[i] = p->begun[--p->begun_count];
+}
+
+/* ---- made and deleted ------------------------------------------------------------ */
+
+/* -EBUSY: it is open.  What the records gave to a volume stays, whoever asks. */
 static int delete_locked(struct thin_pool *p, uint32_t number, struct err *err)
 {
 	const struct thin_change done = { .keep = number };
-	char text[40];
-	int r;
+	char text[DMX_NAME_MAX];
+	int r = thin_record_is_doomed(p, number, err);
 
+	if (r <= 0)
+		return r;
 	snprintf(text, sizeof(text), "delete %" PRIu32, number);
 	r = message(p, text, err);
+	if (r == -EBUSY) {
+		/* killed before it said so itself (thin_device_open()) */
+		thin_device_name(p, number, text);
+		(void)dmx_remove_last(text, NULL);
+	}
 	if (r == -ENODATA) /* it never came to be, or is gone */
 		r = 0;
 	return r == 0 ? thin_change_locked(p, &done, err) : r;
@@ -94,27 +139,41 @@ int thin_pool_changeable(struct thin_pool *p, struct err *err)
 	return p->doubt.msg[0] ? err_set(err, -EUCLEAN, "%s", p->doubt.msg) : 0;
 }
 
-static int delete_once(struct thin_pool *p, uint32_t number, struct err *err)
+/* @settle: not by who made it. */
+static int delete_once(struct thin_pool *p, uint32_t number, bool settle,
+		       struct err *err)
 {
 	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
 	int r;
 
 	pthread_mutex_lock(held);
+	if (settle && begun_find(p, number) >= 0)
+		return 0;
+	thin_device_begun_del(p, number);
 	r = thin_pool_changeable(p, err);
 	return r == 0 ? delete_locked(p, number, err) : r;
 }
 
-/* Open still, by somebody who is about to let go: the kernel takes a moment. */
-int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err)
+/* Open still, by somebody who is about to let go: the kernel takes a moment.
+ * @tries: what is left of them. */
+static int delete_within(struct thin_pool *p, uint32_t number, bool settle,
+			 int *tries, struct err *err)
 {
-	int r = -EBUSY;
+	int r = delete_once(p, number, settle, err);
 
-	for (int i = 0; r == -EBUSY && i < TRIES; i++) {
-		if (i)
-			pause_ms(TRY_MS);
-		r = delete_once(p, number, err);
+	while (r == -EBUSY && *tries > 0) {
+		--*tries;
+		pause_ms(TRY_MS);
+		r = delete_once(p, number, settle, err);
 	}
 	return r;
+}
+
+int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err)
+{
+	int tries = TRIES;
+
+	return delete_within(p, number, false, &tries, err);
 }
 
 static int add_locked(struct thin_pool *p, uint32_t origin, uint32_t *ret,
@@ -134,6 +193,9 @@ static int add_locked(struct thin_pool *p, uint32_t origin, uint32_t *ret,
 			 p->next, origin);
 	else
 		snprintf(text, sizeof(text), "create_thin %" PRIu32, p->next);
+	r = begun_add(p, p->next, err);
+	if (r < 0)
+		return r;
 	p->next++; /* in the record before the pool has it */
 	r = thin_change_locked(p, &doom, err);
 	if (r == 0)
@@ -147,7 +209,9 @@ static int add_locked(struct thin_pool *p, uint32_t origin, uint32_t *ret,
 	} else if (r < 0) {
 		(void)delete_locked(p, doom.doom, NULL);
 	}
-	if (r == 0)
+	if (r < 0)
+		thin_device_begun_del(p, p->next - 1);
+	else
 		*ret = doom.doom;
 	return r;
 }
@@ -169,14 +233,14 @@ int thin_device_settle(struct thin_pool *p,
 	_cleanup_free_ uint32_t *numbers = NULL;
 	size_t count = 0;
 	char line[ERR_MSG_MAX + 64];
-	int left = 0;
+	int left = 0, tries = TRIES; /* of all: the daemon's start waits */
 
 	if (thin_record_doomed(p, &numbers, &count, NULL) < 0)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		struct err err = { 0 };
 
-		if (thin_device_del(p, numbers[i], &err) == 0)
+		if (delete_within(p, numbers[i], true, &tries, &err) == 0)
 			continue;
 		left++;
 		snprintf(line, sizeof(line),

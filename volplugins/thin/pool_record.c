@@ -67,6 +67,17 @@ int thin_record_put(struct thin_pool *p, bool ready, struct err *err)
 			 json_object_to_json_string(obj), err);
 }
 
+int thin_record_is_doomed(struct thin_pool *p, uint32_t number, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char id[16];
+	int r;
+
+	snprintf(id, sizeof(id), "%" PRIu32, number);
+	r = store_get(p->store, KIND_DOOMED, id, &text, err);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
 struct doomed {
 	uint32_t *numbers;
 	size_t count;
@@ -139,13 +150,18 @@ int thin_change_locked(struct thin_pool *p, const struct thin_change *c,
 		       struct err *err)
 {
 	_cleanup_(rollbackp) struct store *s = NULL;
+	uint64_t recorded = p->recorded;
 	int r = store_begin(p->store, err);
 
 	if (r < 0)
 		return r;
 	s = p->store;
 	r = change(p, c, err);
-	return r == 0 ? store_commit(p->store, err) : r;
+	if (r == 0)
+		r = store_commit(p->store, err);
+	if (r < 0)
+		p->recorded = recorded; /* still */
+	return r;
 }
 
 int thin_change(struct thin_pool *p, const struct thin_change *c,
@@ -155,6 +171,8 @@ int thin_change(struct thin_pool *p, const struct thin_change *c,
 
 	pthread_mutex_lock(&p->lock);
 	r = thin_change_locked(p, c, err);
+	if (r == 0 && c->keep)
+		thin_device_begun_del(p, c->keep);
 	pthread_mutex_unlock(&p->lock);
 	return r;
 }

@@ -28,6 +28,8 @@ static struct {
 	uint64_t sectors[8];
 	unsigned int full;  /* per cent */
 	const char *refuse; /* a message that begins so fails */
+	unsigned int busy;  /* this number is open until it is let go */
+	bool disk_full;     /* of state.db */
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int slot(const char *name)
@@ -71,6 +73,17 @@ int __wrap_dmx_remove(const char *name, struct err *err)
 	(void)err;
 	if (i >= 0)
 		fake.names[i][0] = '\0';
+	return 0;
+}
+
+int __wrap_dmx_remove_last(const char *name, struct err *err);
+int __wrap_dmx_remove_last(const char *name, struct err *err)
+{
+	const char *number = strrchr(name, '-') + 1;
+
+	(void)err;
+	if (strtoul(number, NULL, 10) == fake.busy)
+		fake.busy = 0;
 	return 0;
 }
 
@@ -187,6 +200,8 @@ static int obey(const char *text)
 	} else if (sscanf(text, "delete %u", &n) == 1) {
 		if (!fake.there[n])
 			return -ENODATA;
+		if (fake.busy == n)
+			return -EBUSY;
 		fake.there[n] = false;
 		return 0;
 	} else if (sscanf(text, "create_thin %u", &n) != 1) {
@@ -209,6 +224,18 @@ int __wrap_dmx_message(const char *name, const char *text, struct err *err)
 	r = obey(text);
 	pthread_mutex_unlock(&fake.lock);
 	return r;
+}
+
+int __real_store_put(struct store *s, const char *kind, const char *id,
+		     const char *parent, const char *json, struct err *err);
+int __wrap_store_put(struct store *s, const char *kind, const char *id,
+		     const char *parent, const char *json, struct err *err);
+int __wrap_store_put(struct store *s, const char *kind, const char *id,
+		     const char *parent, const char *json, struct err *err)
+{
+	return fake.disk_full
+		       ? err_set(err, -ENOSPC, "full")
+		       : __real_store_put(s, kind, id, parent, json, err);
 }
 
 /* ---- a daemon's life -------------------------------------------------------------- */
@@ -249,6 +276,8 @@ static int setup(void **state)
 	fake.transaction = 0;
 	fake.full = 0;
 	fake.refuse = NULL;
+	fake.busy = 0;
+	fake.disk_full = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));
 	l->fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -363,6 +392,61 @@ static void deleted_at_the_next_start(void **state)
 	assert_false(fake.there[n]);
 }
 
+/* gc, while another request makes a volume. */
+static void gc_leaves_what_is_being_made(void **state)
+{
+	struct life *l = *state;
+	uint32_t n = device(l), dropped = device(l);
+
+	assert_int_equal(thin_device_settle(&l->pool, NULL, NULL), 0);
+	assert_true(fake.there[n] && fake.there[dropped]);
+	give(l, n);
+	/* it had read the list before */
+	assert_int_equal(thin_device_del(&l->pool, n, NULL), 0);
+	assert_true(fake.there[n]);
+
+	/* whoever made it gave it up, and could not delete it then */
+	fake.refuse = "delete";
+	assert_int_equal(thin_device_del(&l->pool, dropped, NULL), -EIO);
+	fake.refuse = NULL;
+	assert_int_equal(thin_device_settle(&l->pool, NULL, NULL), 0);
+	assert_false(fake.there[dropped]);
+	assert_true(fake.there[n]);
+}
+
+/* Killed between making its device in the kernel and saying that it goes with
+ * the last user. */
+static void deleted_though_its_device_stayed(void **state)
+{
+	struct life *l = *state;
+	uint32_t n = device(l);
+
+	fake.busy = n;
+	restart(l);
+	assert_false(fake.there[n]);
+}
+
+/* The host's disk is full: the pool must not get ahead of its record. */
+static void no_message_without_its_record(void **state)
+{
+	struct life *l = *state;
+	uint32_t n = device(l), dropped, m;
+	uint64_t transaction;
+
+	give(l, n);
+	dropped = device(l);
+	transaction = fake.transaction;
+	fake.disk_full = true;
+	assert_int_equal(thin_device_add(&l->pool, 0, &m, NULL), -ENOSPC);
+	assert_int_equal(thin_device_del(&l->pool, dropped, NULL), -ENOSPC);
+	assert_true(fake.transaction == transaction);
+	fake.disk_full = false;
+	restart(l);
+	assert_string_equal(l->pool.doubt.msg, "");
+	assert_false(fake.there[dropped]);
+	assert_true(fake.there[n]);
+}
+
 static void records_of_another_moment(void **state)
 {
 	struct life *l = *state;
@@ -470,6 +554,9 @@ int main(void)
 		TEST(written_down_but_not_made),
 		TEST(made_but_not_counted),
 		TEST(deleted_at_the_next_start),
+		TEST(gc_leaves_what_is_being_made),
+		TEST(deleted_though_its_device_stayed),
+		TEST(no_message_without_its_record),
 		TEST(records_of_another_moment),
 		TEST(nothing_new_in_a_full_pool),
 		TEST(not_without_its_image),
