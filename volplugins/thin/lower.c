@@ -14,6 +14,7 @@
 #include "lib/base.h"
 #include "lib/blkdev.h"
 #include "lib/fail.h"
+#include "lib/log.h"
 
 #define IMAGE        "pool.img"
 #define SIZE_DEFAULT (10ull << 30)
@@ -44,7 +45,7 @@ static uint64_t image_size(const struct thin_pool *p)
 
 /* All of its blocks are reserved: a full disk of the host can't make a write to a
  * volume fail. */
-static int image_reserve(int fd, uint64_t bytes, struct err *err)
+static int image_reserve(int fd, uint64_t now, uint64_t bytes, struct err *err)
 {
 	int r;
 
@@ -53,11 +54,27 @@ static int image_reserve(int fd, uint64_t bytes, struct err *err)
 	while (r == -EINTR);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	return r < 0 ? err_set(err, r,
-			       "reserve %" PRIu64 " bytes for the pool on this "
-			       "host's disk: %s",
-			       bytes, strerror(-r))
-		     : 0;
+	if (r == 0)
+		return 0;
+	/* what it got before it failed is all that the host had */
+	if (ftruncate(fd, (off_t)now) < 0)
+		log_warn("op=thin.pool file=" IMAGE " err=\"give its blocks "
+			 "back: %s\"",
+			 strerror(errno));
+	return err_set(err, r,
+		       "reserve %" PRIu64 " bytes for the pool on this host's "
+		       "disk: %s (--pool-size says how many)",
+		       bytes, strerror(-r));
+}
+
+/* One that was cut would be filled up with zeros. */
+static bool image_is_whole(const struct thin_pool *p, int fd, uint64_t bytes)
+{
+	const struct thin_lower l = { .fd = fd, .name = IMAGE };
+	struct thin_layout layout;
+
+	return thin_header_read(&l, &layout, NULL) == 0 &&
+	       thin_layout_data(&layout, bytes) >= p->data_sectors;
 }
 
 /* Larger, where the flags say so. */
@@ -66,10 +83,11 @@ static int image_fit(struct thin_pool *p, int fd, bool fresh, struct err *err)
 	uint64_t bytes = 0, want = fresh ? image_size(p) : p->config->size;
 	int r = blkdev_size(fd, &bytes, err);
 
-	if (r < 0)
+	if (r < 0 || want <= bytes)
 		return r;
-	return want > bytes ? image_reserve(fd, want & ~(uint64_t)4095, err)
-			    : 0;
+	if (!fresh && !image_is_whole(p, fd, bytes))
+		return 0; /* whoever reads it says what is wrong */
+	return image_reserve(fd, bytes, want & ~(uint64_t)4095, err);
 }
 
 static int image_open(struct thin_pool *p, bool fresh, struct thin_lower *ret,

@@ -30,6 +30,7 @@ static struct {
 	const char *refuse; /* a message that begins so fails */
 	unsigned int busy;  /* this number is open until it is let go */
 	bool disk_full;     /* of state.db */
+	bool little;        /* room for pool.img */
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int slot(const char *name)
@@ -238,6 +239,19 @@ int __wrap_store_put(struct store *s, const char *kind, const char *id,
 		       : __real_store_put(s, kind, id, parent, json, err);
 }
 
+int __real_fallocate(int fd, int mode, off_t at, off_t len);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
+{
+	int r = __real_fallocate(fd, mode, at,
+				 fake.little ? len - (4 << 20) : len);
+
+	if (r < 0 || !fake.little)
+		return r;
+	errno = ENOSPC; /* as ext4: what there was is taken */
+	return -1;
+}
+
 /* ---- a daemon's life -------------------------------------------------------------- */
 
 struct life {
@@ -277,7 +291,7 @@ static int setup(void **state)
 	fake.full = 0;
 	fake.refuse = NULL;
 	fake.busy = 0;
-	fake.disk_full = false;
+	fake.disk_full = fake.little = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));
 	l->fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -499,17 +513,43 @@ static void not_without_its_image(void **state)
 	assert_int_equal(faccessat(l->fd, "pool.img", F_OK, 0), -1);
 	stop(l);
 
-	/* cut: not for the kernel to find out */
+	/* cut: not for the kernel to find out, nor to be made as long again */
 	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
 	{
 		_cleanup_close_ int fd = openat(l->fd, "pool.img", O_RDWR);
 
 		assert_int_equal(ftruncate(fd, 32 << 20), 0);
 	}
+	start(l);
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "was cut"));
+	stop(l);
 	l->config.size = 0;
 	start(l);
 	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "was cut"));
+}
+
+/* The host's disk has less than was asked for: it is not left full. */
+static void no_room_for_its_image(void **state)
+{
+	struct life *l = *state;
+	struct err err = { 0 };
+	struct stat st;
+
+	fake.little = true;
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -ENOSPC);
+	assert_non_null(strstr(err.msg, "--pool-size"));
+	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
+	assert_int_equal(st.st_blocks, 0);
+
+	fake.little = false;
+	give(l, device(l));
+	fake.little = true;
+	l->config.size = 128 << 20;
+	restart(l);
+	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
+	assert_int_equal(st.st_size, 64 << 20);
 }
 
 static void another_pool_is_refused(void **state)
@@ -560,6 +600,7 @@ int main(void)
 		TEST(records_of_another_moment),
 		TEST(nothing_new_in_a_full_pool),
 		TEST(not_without_its_image),
+		TEST(no_room_for_its_image),
 		TEST(another_pool_is_refused),
 		TEST(grows_with_its_image),
 	};
