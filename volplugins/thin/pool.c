@@ -293,8 +293,10 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 
 	set_prefix(p);
 	part_name(p, POOL, name);
-	r = dmx_find(name, &info, NULL) == 0 ? same_lower(p, l, err)
-					     : bring_up(p, l, check, err);
+	/* without a table it is what a kill left of making it */
+	r = dmx_find(name, &info, NULL) == 0 && info.live
+		    ? same_lower(p, l, err)
+		    : bring_up(p, l, check, err);
 	if (r == 0)
 		r = grow(p, l, err);
 	if (r == 0)
@@ -364,6 +366,24 @@ static int is_free(struct thin_pool *p, const struct thin_lower *l,
 	return blkdev_blank(l->fd, l->name, err);
 }
 
+/* A killed daemon's: the kernel would never see what is written below it, and
+ * write its own there. */
+static int let_go_begun(struct thin_pool *p, struct err *err)
+{
+	char name[DMX_NAME_MAX];
+	struct dmx_info info;
+
+	set_prefix(p);
+	parts_drop(p);
+	part_name(p, POOL, name);
+	if (dmx_find(name, &info, NULL) < 0)
+		return 0;
+	return err_set(err, -EBUSY,
+		       "device %s of a pool that was begun is in use: see "
+		       "dmsetup info %s, and ask again",
+		       name, name);
+}
+
 static int make_on(struct thin_pool *p, const struct thin_lower *l,
 		   const char *uuid, struct err *err)
 {
@@ -377,7 +397,9 @@ static int make_on(struct thin_pool *p, const struct thin_lower *l,
 	p->data_sectors = thin_layout_data(&p->layout, l->bytes);
 	p->recorded = 0;
 	p->next = 1;
-	r = thin_record_put(p, false, err);
+	r = let_go_begun(p, err);
+	if (r == 0)
+		r = thin_record_put(p, false, err);
 	if (r == 0)
 		r = FAILPOINT("thin.pool.recorded");
 	if (r == 0)

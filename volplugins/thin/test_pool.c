@@ -26,11 +26,14 @@ static struct {
 	uint64_t transaction;
 	char names[8][DMX_NAME_MAX], tables[8][DMX_PARAMS_MAX];
 	uint64_t sectors[8];
+	bool live[8];
+	unsigned int made;  /* devices */
 	unsigned int full;  /* per cent */
 	const char *refuse; /* a message that begins so fails */
 	unsigned int busy;  /* this number is open until it is let go */
 	bool disk_full;     /* of state.db */
 	bool little;        /* room for pool.img */
+	bool late;          /* no record, once the pool's device is there */
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int slot(const char *name)
@@ -62,6 +65,8 @@ int __wrap_dmx_create(const char *name, const char *uuid,
 	snprintf(fake.names[i], DMX_NAME_MAX, "%s", name);
 	snprintf(fake.tables[i], DMX_PARAMS_MAX, "%s", t->params);
 	fake.sectors[i] = t->sectors;
+	fake.live[i] = true;
+	fake.made++;
 	pthread_mutex_unlock(&fake.lock);
 	return 0;
 }
@@ -112,7 +117,7 @@ int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 	(void)err;
 	if (slot(name) < 0)
 		return -ENOENT;
-	*ret = (struct dmx_info){ .live = true };
+	*ret = (struct dmx_info){ .live = fake.live[slot(name)] };
 	return 0;
 }
 
@@ -234,7 +239,7 @@ int __wrap_store_put(struct store *s, const char *kind, const char *id,
 int __wrap_store_put(struct store *s, const char *kind, const char *id,
 		     const char *parent, const char *json, struct err *err)
 {
-	return fake.disk_full
+	return fake.disk_full || (fake.late && fake.made == 3)
 		       ? err_set(err, -ENOSPC, "full")
 		       : __real_store_put(s, kind, id, parent, json, err);
 }
@@ -288,10 +293,11 @@ static int setup(void **state)
 	memset(fake.there, 0, sizeof(fake.there));
 	memset(fake.names, 0, sizeof(fake.names));
 	fake.transaction = 0;
+	fake.made = 0;
 	fake.full = 0;
 	fake.refuse = NULL;
 	fake.busy = 0;
-	fake.disk_full = fake.little = false;
+	fake.disk_full = fake.little = fake.late = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));
 	l->fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -461,6 +467,38 @@ static void no_message_without_its_record(void **state)
 	assert_true(fake.there[n]);
 }
 
+/* The pool is up, and that could not be written down: made anew, it is not to be
+ * below one that is up. */
+static void begun_again_from_nothing(void **state)
+{
+	struct life *l = *state;
+
+	fake.late = true; /* for the record that it is ready */
+	assert_int_equal(thin_pool_use(&l->pool, true, NULL), -ENOSPC);
+	fake.late = false;
+	assert_int_equal(fake.made, 3);
+	assert_int_equal(thin_pool_use(&l->pool, true, NULL), 0);
+	assert_int_equal(fake.made, 6);
+}
+
+/* Killed between the pool's name and its table. */
+static void without_a_table(void **state)
+{
+	struct life *l = *state;
+	struct err err = { 0 };
+	uint32_t n = device(l);
+	char name[DMX_NAME_MAX];
+
+	give(l, n);
+	stop(l);
+	snprintf(name, sizeof(name), "%s-pool", l->pool.prefix);
+	snprintf(fake.names[0], DMX_NAME_MAX, "%s", name);
+	fake.live[0] = false;
+	start(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
+	assert_true(slot(name) >= 0 && fake.live[slot(name)]);
+}
+
 static void records_of_another_moment(void **state)
 {
 	struct life *l = *state;
@@ -597,6 +635,8 @@ int main(void)
 		TEST(gc_leaves_what_is_being_made),
 		TEST(deleted_though_its_device_stayed),
 		TEST(no_message_without_its_record),
+		TEST(begun_again_from_nothing),
+		TEST(without_a_table),
 		TEST(records_of_another_moment),
 		TEST(nothing_new_in_a_full_pool),
 		TEST(not_without_its_image),
