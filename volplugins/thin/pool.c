@@ -450,8 +450,13 @@ static void begin(struct thin_pool *p)
 		r = take_up(p, uuid, &err);
 	p->active = r == 0;
 	p->why = err;
+	if (r < 0 && !strstr(err.msg, "restart berth-thin"))
+		err_set(&p->why, r,
+			"%.400s. It is looked at once, at the start: mend "
+			"that, then restart berth-thin",
+			err.msg);
 	if (r < 0)
-		log_error("op=thin.pool err=\"%s\"", err.msg);
+		log_error("op=thin.pool err=\"%s\"", p->why.msg);
 }
 
 int thin_pool_open(struct thin_pool *p, int dir, struct store *store,

@@ -548,6 +548,7 @@ static void not_without_its_image(void **state)
 	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
 	start(l);
 	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "restart berth-thin"));
 	assert_int_equal(faccessat(l->fd, "pool.img", F_OK, 0), -1);
 	stop(l);
 
