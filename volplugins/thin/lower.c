@@ -81,13 +81,21 @@ static bool image_is_whole(const struct thin_pool *p, int fd, uint64_t bytes)
 static int image_fit(struct thin_pool *p, int fd, bool fresh, struct err *err)
 {
 	uint64_t bytes = 0, want = fresh ? image_size(p) : p->config->size;
+	struct err why = { 0 };
 	int r = blkdev_size(fd, &bytes, err);
 
 	if (r < 0 || want <= bytes)
 		return r;
 	if (!fresh && !image_is_whole(p, fd, bytes))
 		return 0; /* whoever reads it says what is wrong */
-	return image_reserve(fd, bytes, want & ~(uint64_t)4095, err);
+	if (fresh)
+		return image_reserve(fd, bytes, want & ~(uint64_t)4095, err);
+	if (image_reserve(fd, bytes, want & ~(uint64_t)4095, &why) == 0)
+		return 0;
+	/* its volumes can be used as it is */
+	log_error("op=thin.pool err=\"%s: the pool stays as large as it was\"",
+		  why.msg);
+	return 0;
 }
 
 static int image_open(struct thin_pool *p, bool fresh, struct thin_lower *ret,

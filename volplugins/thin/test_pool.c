@@ -589,6 +589,7 @@ static void no_room_for_its_image(void **state)
 	restart(l);
 	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
 	assert_int_equal(st.st_size, 64 << 20);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
 }
 
 static void another_pool_is_refused(void **state)
