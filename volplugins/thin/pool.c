@@ -287,7 +287,7 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 		    struct err *err)
 {
 	char name[DMX_NAME_MAX];
-	struct thin_status s;
+	struct thin_status s = { 0 };
 	struct dmx_info info;
 	int r;
 

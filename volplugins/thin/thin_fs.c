@@ -65,7 +65,7 @@ static uint64_t used_of(const struct statfs *sf)
 static int own_root(const struct thin_options *o, int root, uint64_t *ret_used,
 		    struct err *err)
 {
-	struct statfs sf;
+	struct statfs sf = { 0 };
 	int r = 0;
 
 	if (unlinkat(root, "lost+found", AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -112,7 +112,7 @@ int thin_fit(struct thin_host *h, struct thin_record *rec, struct err *err)
 {
 	_cleanup_close_ int mount = thin_mount(h, rec, false, err),
 			    root = -EBADF;
-	struct statfs sf;
+	struct statfs sf = { 0 };
 	int r = mount < 0 ? mount : 0;
 
 	if (r == 0)
@@ -171,7 +171,7 @@ int thin_statfs(struct thin_volume *v, uint64_t *ret, struct err *err)
 {
 	_cleanup_close_ int root =
 		tree_open(thin_host_of(v)->volumes, v->base.name, err);
-	struct statfs sf;
+	struct statfs sf = { 0 };
 
 	if (root < 0)
 		return root;

@@ -234,7 +234,7 @@ int thin_stage(struct vol_volume *base, struct err *err)
 {
 	struct thin_volume *v = to_thin(base);
 	_cleanup_close_ int mount = -EBADF;
-	struct thin_record rec;
+	struct thin_record rec = { 0 };
 	int r = thin_know(v, err), fd;
 
 	if (r == 0)
