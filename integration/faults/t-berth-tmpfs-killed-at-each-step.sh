@@ -2,7 +2,7 @@
 # berth-tmpfs is killed, and fails, at every fail point it has: a client that retries as
 # dockerd does gets the same answers, what is in use or kept stays, and nothing is left.
 # waits
-# time: 600
+# time: 900
 . "${0%/*}/../lib/lib.sh"
 need curl python3
 
