@@ -62,8 +62,9 @@ static int ready(struct vol_entry *e, struct err *err)
 		return err_set(err, -EUCLEAN,
 			       "the record of volume %s can't be used: %s",
 			       e->name, e->broken);
-	if (!e->stale_seq)
-		return 0;
+	r = vol_rename_check(e, err);
+	if (r < 0 || !e->stale_seq)
+		return r;
 	r = journal_abort(e->stale_store, e->stale_seq, err);
 	if (r == 0)
 		e->stale_seq = 0;

@@ -114,7 +114,7 @@ static bool relay_known(void *ctx, const char *name)
 	int r = vol_entry_take_within(relay->core, name, 0, &e);
 
 	/* on doubt it is known: gc must not touch it */
-	return r < 0 || e->v || e->broken;
+	return r < 0 || e->v || e->broken || e->moving;
 }
 
 static void relay_line(void *ctx, const char *line)
@@ -136,7 +136,8 @@ static int verify_one(struct vol_core *core, const char *name, vol_line_fn *fn,
 		return err_set(err, r, "out of memory");
 	if (r == -EBUSY)
 		err_set(&why, r, "a request has it: not looked at");
-	else if (!e->v || core->driver->verify(e->v, &why) == 0)
+	else if (!e->v || (vol_rename_check(e, &why) == 0 &&
+			   core->driver->verify(e->v, &why) == 0))
 		return 0;
 	snprintf(line, sizeof(line), "volume %s: %s", name, why.msg);
 	fn(ctx, line);

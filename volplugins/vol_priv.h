@@ -37,6 +37,10 @@ struct vol_entry {
 	uint64_t stale_seq;
 	/* A Remove that deleted the volume but not yet its record. */
 	uint64_t removing_seq;
+	/* A Rename that could be neither ended nor undone: the other of the two
+	 * names, at both.  The old one has its intent. */
+	struct vol_entry *moving;
+	uint64_t moving_seq;
 	/* A Create rolled forward, whose answer nobody fetched yet. */
 	uint64_t recovered_seq;
 	/* CLOCK_BOOTTIME seconds: of the last Mount (or the load), and since
@@ -126,7 +130,7 @@ int vol_mount_add(struct vol_entry *e, const char *id, const char *since,
 		  uint64_t recovered);
 void vol_mount_drop(struct vol_entry *e, struct vol_mount *m);
 
-/* Present, of a good record, and not half removed?  -ENOENT, -EUCLEAN,
+/* Present, of a good record, and not half removed or renamed?  -ENOENT, -EUCLEAN,
  * -EBUSY. */
 int vol_usable(struct vol_entry *e, struct err *err);
 struct vol_request;
@@ -154,13 +158,16 @@ int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
 		      struct err *err);
 int vol_resize_apply(struct vol_entry *e, uint64_t size, uint64_t seq,
 		     struct err *err);
-/* @to: of the new name, locked and absent. */
+/* @to: of the new name, locked and absent.  What failed and could not be undone
+ * either has .moving_seq, and its intent is to stay. */
 int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 		     struct err *err);
 int vol_unsnapshot_apply(struct vol_entry *e, const char *snap, uint64_t seq,
 			 struct err *err);
 int vol_rollback_apply(struct vol_entry *e, const char *snap, uint64_t seq,
 		       struct err *err);
+/* -EBUSY: @e is one of the two names of a Rename that is half done. */
+int vol_rename_check(const struct vol_entry *e, struct err *err);
 /* vol_unmount() of a locked entry that has @id. */
 int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
 		       struct err *err);

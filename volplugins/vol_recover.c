@@ -338,9 +338,10 @@ static int recover_one(struct vol_core *core, struct store *s,
 		 log_quote(why, sizeof(why), err.msg));
 	if (r == 0)
 		return 0;
-	/* a volume that is half removed, or resized without record, keeps its
-	 * intent: the next start, or Remove, goes on with it */
-	if (e && (e->removing_seq == i->seq || e->stale_seq == i->seq))
+	/* a volume that is half removed or renamed, or resized without record,
+	 * keeps its intent: the next start, or the same request, goes on with it */
+	if (e && (e->removing_seq == i->seq || e->stale_seq == i->seq ||
+		  e->moving_seq == i->seq))
 		return 0;
 	if (e)
 		vol_abort(e, s, i->seq);

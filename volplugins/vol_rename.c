@@ -6,6 +6,10 @@
  * record goes from one name to the other in the transaction that ends the intent.
  * An open intent is carried out at the next start: .rename of what is moved
  * already is a success.
+ *
+ * What moved, could not be recorded and does not go back is under a name that no
+ * record has.  Its intent is the only thing that knows, so it stays, and both names
+ * are refused until the same request, or the next start, has carried it out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -63,15 +67,56 @@ static int rename_commit(struct vol_entry *e, const struct vol_entry *to,
 	return r < 0 ? r : store_commit(s, err);
 }
 
-/* Back under its old name.  Where not even that works, the next start carries the
- * rename out, if nobody asks for a change of the volume before. */
-static void rename_undo(struct vol_entry *e, struct vol_volume *moved,
-			uint64_t seq)
+int vol_rename_check(const struct vol_entry *e, struct err *err)
 {
-	if (e->core->driver->rename(moved, e->name, NULL) == 0)
-		return;
-	e->stale_store = e->core->d->state;
-	e->stale_seq = seq;
+	/* the old name's is the one that has the record */
+	const struct vol_entry *from = e->v ? e : e->moving;
+	const struct vol_entry *to = e->v ? e->moving : e;
+
+	return e->moving ? err_set(err, -EBUSY,
+				   "volume %s is half renamed to %s: netctl "
+				   "volume rename %s %s, or a restart of %s, "
+				   "goes "
+				   "on with it",
+				   from->name, to->name, from->name, to->name,
+				   e->core->driver->name)
+			 : 0;
+}
+
+static void set_moving(struct vol_entry *e, struct vol_entry *to, uint64_t seq)
+{
+	e->moving = seq ? to : NULL;
+	to->moving = seq ? e : NULL;
+	e->moving_seq = seq;
+}
+
+/* A driver that failed may have moved it nevertheless. */
+static bool has_moved(struct vol_entry *e, struct vol_volume *moved)
+{
+	const struct vol_driver *driver = e->core->driver;
+
+	return driver->verify(e->v, NULL) == -ENOENT &&
+	       driver->verify(moved, NULL) != -ENOENT;
+}
+
+/* Back under its old name, or both names wait.  Return: @r. */
+static int rename_undo(struct vol_entry *e, struct vol_entry *to,
+		       struct vol_volume *moved, uint64_t seq, int r,
+		       struct err *err)
+{
+	struct err why = { 0 };
+
+	if (!has_moved(e, moved) ||
+	    e->core->driver->rename(moved, e->name, &why) == 0) {
+		set_moving(e, to, 0);
+		return r;
+	}
+	set_moving(e, to, seq);
+	e->recovered_seq = 0; /* not to be taken back */
+	return err_wrap(err, r,
+			"volume %s can be renamed neither to %s nor back "
+			"(%.200s): repair what is wrong and repeat it",
+			e->name, to->name, why.msg);
 }
 
 int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
@@ -90,15 +135,13 @@ int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 	e->attached = false;
 	snprintf(v->created, sizeof(v->created), "%s", e->v->created);
 	r = driver->rename(e->v, to->name, err);
-	if (r < 0)
-		return r;
-	r = FAILPOINT("vol.rename.renamed");
+	if (r == 0)
+		r = FAILPOINT("vol.rename.renamed");
 	if (r == 0)
 		r = rename_commit(e, to, seq, err);
-	if (r < 0) {
-		rename_undo(e, v, seq);
-		return r;
-	}
+	if (r < 0)
+		return rename_undo(e, to, v, seq, r, err);
+	set_moving(e, to, 0);
 	vol_entry_set(to, take_ptr(v), opts);
 	to->seen_free = seen_free;
 	to->recovered_seq = e->recovered_seq = 0;
@@ -133,6 +176,8 @@ static int is_free(struct vol_entry *to, struct err *err)
 			       "the name %s is not free yet: a request of it "
 			       "could not be ended; restart %s",
 			       to->name, to->core->driver->name);
+	if (vol_rename_check(to, err) < 0)
+		return -EBUSY;
 	/* the one of that name may be gone in memory only */
 	return vol_later_settle(to, err);
 }
@@ -161,11 +206,29 @@ static int may_rename(struct vol_pair *p, struct err *err)
 	return r < 0 ? r : vol_later_settle(e, err);
 }
 
+/* The intent of this request, or of the same one before that is half done. */
+static int begin(struct vol_pair *p, uint64_t *ret_seq, struct err *err)
+{
+	struct vol_request q = { 0 };
+	int r;
+
+	if (p->e->moving_seq && p->e->moving == p->other) {
+		*ret_seq = p->e->moving_seq;
+		return 0;
+	}
+	r = may_rename(p, err);
+	if (r < 0)
+		return r;
+	snprintf(q.name, sizeof(q.name), "%s", p->e->name);
+	snprintf(q.to, sizeof(q.to), "%s", p->other->name);
+	return vol_begin(p->e, p->e->core->d->state, vol_method_rename, &q,
+			 ret_seq, err);
+}
+
 int vol_rename(struct vol_core *core, const char *name, const char *to,
 	       uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_pair_give) struct vol_pair pair = { 0 };
-	struct vol_request q = { 0 };
 	struct store *s = core->d->state;
 	uint64_t seq;
 	int r;
@@ -182,19 +245,14 @@ int vol_rename(struct vol_core *core, const char *name, const char *to,
 		return no_memory(err);
 	if (was_done(&pair))
 		return 0;
-	r = may_rename(&pair, err);
-	if (r < 0)
-		return r;
-	snprintf(q.name, sizeof(q.name), "%s", name);
-	snprintf(q.to, sizeof(q.to), "%s", to);
-	r = vol_begin(pair.e, s, vol_method_rename, &q, &seq, err);
+	r = begin(&pair, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.rename.intent");
 	if (r == 0)
 		r = vol_rename_apply(pair.e, pair.other, seq, err);
 	if (r < 0) {
-		if (pair.e->stale_seq != seq)
+		if (pair.e->moving_seq != seq)
 			vol_abort(pair.e, s, seq);
 		return r;
 	}

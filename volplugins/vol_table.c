@@ -84,7 +84,7 @@ static void entry_unref(struct vol_entry *e)
 
 	pthread_mutex_lock(&core->lock);
 	last = --e->refs == 0 && !e->v && !e->broken && !e->stale_seq &&
-	       !e->staged && !e->later;
+	       !e->staged && !e->later && !e->moving;
 	if (last)
 		tdelete(e, &core->names, by_name);
 	pthread_mutex_unlock(&core->lock);

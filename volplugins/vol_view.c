@@ -308,6 +308,9 @@ static int stage(struct vol_entry *e, struct vol_view *w, struct err *err)
 	if (e->staged)
 		return err_set(err, -EBUSY,
 			       "volume %s is being restored already", e->name);
+	r = vol_rename_check(e, err);
+	if (r < 0)
+		return r;
 	r = vol_new(e->core, e->name, w->opts, &w->v, err);
 	if (r == 0 && w->v->from.name[0])
 		r = err_set(err, -EINVAL,

@@ -162,6 +162,8 @@ static int fake_rename(struct vol_volume *v, const char *name, struct err *err)
 		    renameat(base, from, base, to) < 0)
 			return err_set(err, -errno, "rename");
 	}
+	if (fake_there("late", v->name))
+		return err_set(err, -EIO, "the disk is bad");
 	return fake_there("vol", name) ? 0 : err_set(err, -ENOENT, "gone");
 }
 

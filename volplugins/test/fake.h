@@ -16,7 +16,7 @@
 #include "volplugins/vol_core.h"
 
 /* Its "kernel": "vol-NAME" exists, "mnt-NAME" is mounted, "data-NAME" holds
- * data; "stuck-NAME" can't be removed, "busy-NAME" can't be unmounted,
+ * data; "stuck-NAME" can't be removed or renamed, "late-NAME" is and fails, "busy-NAME" can't be unmounted,
  * "unable-NAME" can't be snapshotted.  "snap-NAME@S" is a snapshot, "of-NAME" a
  * copy, "rolled-NAME" was rolled back, "staged-NAME" is being filled. */
 bool fake_there(const char *kind, const char *name);

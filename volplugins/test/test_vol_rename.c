@@ -147,6 +147,149 @@ static void not_every_driver_can(void **state)
 	fake_is_plain = false;
 }
 
+static void make(struct life *l, void *arg)
+{
+	(void)arg;
+	CHECK(create(l, "v", "{\"flavour\":\"3\"}") == 0);
+	CHECK(fake_set("data", "v", true) == 0);
+}
+
+static void has(struct life *l, void *arg)
+{
+	bool renamed = *(bool *)arg;
+	const char *now = renamed ? "w" : "v", *not = renamed ? "v" : "w";
+
+	CHECK(users(l, now) == 0);
+	CHECK(users(l, not ) == -1);
+	CHECK(fake_there("data", now));
+	CHECK(!fake_there("vol", not ));
+	CHECK(problems(l) == 0);
+	CHECK(create(l, now, "{\"flavour\":\"3\"}") == 0);
+}
+
+/* ---- neither there nor back ------------------------------------------------ */
+
+/* The data have the new name, and do not go back. */
+static void gets_stuck(struct life *l, void *arg)
+{
+	make(l, NULL);
+	CHECK(create(l, "x", NULL) == 0);
+	if (arg)
+		CHECK(fake_set(arg, "v", true) == 0);
+	CHECK(fake_set("stuck", "w", true) == 0);
+	CHECK(rename_it(l, "v", "w") == -EIO);
+	CHECK(fake_there("data", "w"));
+}
+
+static void is_refused_by_both_names(struct life *l)
+{
+	static const char want[] =
+		"volume v is half renamed to w: netctl volume rename v w, or a "
+		"restart of fake, goes on with it";
+	struct err err = { 0 };
+	uint64_t seq = 0;
+
+	CHECK(vol_create(l->core, "v", NULL, &seq, &err) == -EBUSY);
+	CHECK(strcmp(err.msg, want) == 0);
+	CHECK(vol_create(l->core, "w", NULL, &seq, &err) == -EBUSY);
+	CHECK(strcmp(err.msg, want) == 0);
+	CHECK(!fake_there("vol", "v"));
+	for (const char *const *n = (const char *const[]){ "v", "w", NULL }; *n;
+	     n++) {
+		struct vol_view_info view;
+
+		CHECK(remove_it(l, *n) == -EBUSY);
+		CHECK(mount_id(l, *n, "a") == -EBUSY);
+		CHECK(resize(l, *n, 7) == -EBUSY);
+		CHECK(rename_it(l, *n, "y") == -EBUSY);
+		CHECK(rename_it(l, "x", *n) < 0);
+		CHECK(vol_view_stage(l->core, *n, NULL, -1, 0, &view, &err) <
+		      0);
+	}
+	CHECK(users(l, "x") == 0);
+	CHECK(problems(l) == 1);
+	fake_expire(l);
+	CHECK(fake_there("data", "w"));
+}
+
+static void is_refused_again(struct life *l, void *arg)
+{
+	(void)arg;
+	is_refused_by_both_names(l);
+}
+
+static void goes_on(struct life *l, void *arg)
+{
+	bool renamed = true;
+
+	gets_stuck(l, arg);
+	is_refused_by_both_names(l);
+	CHECK(rename_it(l, "v", "w") == 0);
+	has(l, &renamed);
+}
+
+static void goes_on_at_the_start(struct life *l, void *arg)
+{
+	gets_stuck(l, arg);
+	is_refused_by_both_names(l);
+}
+
+static void goes_back(struct life *l, void *arg)
+{
+	bool renamed = false;
+	uint64_t seq = 0;
+
+	gets_stuck(l, arg);
+	CHECK(fake_set("stuck", "w", false) == 0);
+	CHECK(vol_rename(l->core, "v", "w", &seq, NULL) == -EIO);
+	has(l, &renamed);
+	CHECK(mount_id(l, "v", "a") == 0);
+	CHECK(unmount_id(l, "v", "a") == 0);
+}
+
+static void half_of_it_waits_for_the_rest(void **state)
+{
+	static const char once[] = "vol.rename.recorded:err=EIO:nth=1";
+	bool renamed = true;
+
+	(void)state;
+	assert_int_equal(live(goes_on, NULL, once), 0);
+	assert_int_equal(live(has, &renamed, NULL), 0);
+}
+
+static void half_of_it_is_ended_by_the_start(void **state)
+{
+	static const char always[] = "vol.rename.recorded:err=EIO";
+	bool renamed = true;
+
+	(void)state;
+	assert_int_equal(live(goes_on_at_the_start, NULL, always), 0);
+	/* which may be in vain as well */
+	assert_int_equal(live(is_refused_again, NULL, always), 0);
+	assert_int_equal(live(has, &renamed, NULL), 0);
+}
+
+static void half_of_it_is_undone_when_that_works(void **state)
+{
+	bool renamed = false;
+
+	(void)state;
+	assert_int_equal(live(goes_back, NULL, "vol.rename.recorded:err=EIO"),
+			 0);
+	assert_int_equal(live(has, &renamed, NULL), 0);
+}
+
+/* A driver that could not even say that it was done. */
+static void failed_after_it_moved(void **state)
+{
+	char kind[] = "late";
+	bool renamed = true;
+
+	(void)state;
+	assert_int_equal(live(goes_on, kind, NULL), 0);
+	assert_int_equal(live(has, &renamed, NULL), 0);
+}
+
 /* ---- killed, or failing, at each step ------------------------------------- */
 
 struct row {
@@ -165,13 +308,6 @@ static const struct row rows[] = {
 	{ "vol.rename.done:err=EIO", true },
 };
 
-static void make(struct life *l, void *arg)
-{
-	(void)arg;
-	CHECK(create(l, "v", "{\"flavour\":\"3\"}") == 0);
-	CHECK(fake_set("data", "v", true) == 0);
-}
-
 static void rename_only(struct life *l, void *arg)
 {
 	struct err err = { 0 };
@@ -179,19 +315,6 @@ static void rename_only(struct life *l, void *arg)
 
 	(void)arg;
 	CHECK(vol_rename(l->core, "v", "w", &seq, &err) == -EIO);
-}
-
-static void has(struct life *l, void *arg)
-{
-	bool renamed = *(bool *)arg;
-	const char *now = renamed ? "w" : "v", *not = renamed ? "v" : "w";
-
-	CHECK(users(l, now) == 0);
-	CHECK(users(l, not ) == -1);
-	CHECK(fake_there("data", now));
-	CHECK(!fake_there("vol", not ));
-	CHECK(problems(l) == 0);
-	CHECK(create(l, now, "{\"flavour\":\"3\"}") == 0);
 }
 
 /* Who asks again because the answer was lost gets it. */
@@ -217,7 +340,7 @@ static void fault_row(void **state)
 	assert_int_equal(fake_teardown(NULL), 0);
 }
 
-#define FIRST 4
+#define FIRST 8
 
 int main(void)
 {
@@ -229,6 +352,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_is_not_taken_for_it,
 						fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(not_every_driver_can,
+						fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(half_of_it_waits_for_the_rest,
+						fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(
+			half_of_it_is_ended_by_the_start, fake_setup,
+			fake_teardown),
+		cmocka_unit_test_setup_teardown(
+			half_of_it_is_undone_when_that_works, fake_setup,
+			fake_teardown),
+		cmocka_unit_test_setup_teardown(failed_after_it_moved,
 						fake_setup, fake_teardown),
 	};
 
