@@ -35,3 +35,5 @@ tests += volplugins/named/test_named_btrfs.c
 tests += volplugins/named/test_named_project.c
 tests += volplugins/named/test_freeze.c
 tests += volplugins/named/test_named_copy.c
+tests += volplugins/named/test_trash.c
+volplugins/named/test_trash.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=tree_sync

@@ -194,7 +194,7 @@ static int remove_volume(struct vol_volume *base, struct err *err)
 	(void)FAILPOINT("named.remove.moved");
 	/* nobody waits for the room of two empty directories */
 	if (bare)
-		named_trash_later(&h->trash);
+		named_trash_later(&h->trash, heap);
 	else
 		named_trash_delete(&h->trash, heap);
 	return later ? VOL_LATER : 0;

@@ -25,8 +25,10 @@ extern const struct vol_driver named_driver;
 
 /* What was removed and is still to be deleted, by a thread where it takes
  * long. */
+struct named_heap;
 struct named_trash {
-	int fd; /* of .trash */
+	int fd;      /* of .trash */
+	int volumes; /* borrowed: what .trash is in */
 	/* Let go what deleting a heap's files does not; again after a failure.
 	 * NULL: nothing. */
 	int (*purge)(void *ctx, int dir, struct err *err);
@@ -34,11 +36,14 @@ struct named_trash {
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
-	pthread_cond_t wake; /* work, or stop */
-	bool work, busy;     /* asked to sweep; sweeping */
+	pthread_cond_t wake;      /* more heaps, or stop */
+	struct named_heap *heaps; /* owned; what the thread was given */
+	bool busy;                /* it has something to try now */
 	bool stop; /* also read without the lock, so that a walk ends */
 };
 
+/* What an earlier life left is deleted in the background.  @volumes_fd: borrowed
+ * until named_trash_fini(). */
 int named_trash_init(struct named_trash *t, int volumes_fd,
 		     int (*purge)(void *ctx, int dir, struct err *err),
 		     void *ctx, struct err *err);
@@ -52,14 +57,24 @@ void named_trash_fini(struct named_trash *t);
 #define NAMED_HEAP_MAX 24
 int named_trash_put(struct named_trash *t, int fd, const char *name,
 		    char heap[static NAMED_HEAP_MAX], struct err *err);
-/* Delete what was put: for two seconds now, the rest in the background. */
+/*
+ * named_trash_delete() - delete what was put: for two seconds now, the rest in the
+ * background.
+ * named_trash_later()  - all of it in the background.
+ *
+ * The rename of @heap is on the disk, or there is nothing in it but files, and a
+ * record that has the volume removed once more.  What can't be deleted is tried
+ * again by the thread, not before half of NAMED_TRASH_MIN_MS, then less and less
+ * often, at least once an hour.
+ */
+#define NAMED_TRASH_MIN_MS 300000
 void named_trash_delete(struct named_trash *t, const char *heap);
-/* Have all that was put deleted in the background. */
-void named_trash_later(struct named_trash *t);
+void named_trash_later(struct named_trash *t, const char *heap);
 /* Is the thread at it?  Then heaps are no sign of trouble. */
 bool named_trash_busy(struct named_trash *t);
-/* Each remaining heap: its number, and what is in the way.  @dry: only that it
- * is there.  Return: how many were (or would be) removed. */
+/* Each remaining heap, whoever was given it, after a sync of their renames: its
+ * number, and what is in the way.  @dry: only that it is there.  Return: how many
+ * were (or would be) removed. */
 int named_trash_sweep(struct named_trash *t, bool dry,
 		      void (*fn)(void *ctx, const char *line), void *ctx,
 		      struct err *err);

@@ -332,9 +332,11 @@ static int unmake_copy(struct named_volume *v, int dir, struct err *err)
 			       "volume %s was written to since it was copied",
 			       v->base.name);
 	r = named_trash_put(&h->trash, h->volumes, v->base.name, heap, err);
-	if (r == 0)
-		named_trash_delete(&h->trash, heap);
-	return r;
+	if (r < 0)
+		return r;
+	(void)tree_sync(h->volumes); /* before its parts go: as a removal */
+	named_trash_delete(&h->trash, heap);
+	return 0;
 }
 
 int named_unmake(struct vol_volume *base, struct err *err)
