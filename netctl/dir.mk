@@ -40,6 +40,7 @@ ar-src += netctl/doc_host.c
 ar-src += netctl/doc_kernel.c
 ar-src += netctl/doc_route.c
 tests += netctl/test/test_cli.c
+tests += netctl/test/test_drivers.c
 tests += netctl/test/test_out.c
 tests += netctl/test/test_portspec.c
 tests += netctl/test/test_sup.c

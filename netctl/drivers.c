@@ -19,9 +19,23 @@ const struct driver drivers[] = {
 	{ "berth-tmpfs", DRIVER_VOLUME },    { 0 },
 };
 
+/* "a", "b" and "c": all there are. */
+static void list_names(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (const struct driver *d = drivers; d->name && n < size; d++)
+		n += (size_t)snprintf(buf + n, size - n, "%s\"%s\"",
+				      d == drivers ? ""
+				      : !d[1].name ? " and "
+						   : ", ",
+				      d->name);
+}
+
 const struct driver *driver_find(const char *name, struct err *err)
 {
 	struct opt_field names[ARRAY_SIZE(drivers)] = { 0 };
+	char all[ERR_MSG_MAX];
 	const char *near;
 
 	for (const struct driver *d = drivers; d->name; d++) {
@@ -30,14 +44,13 @@ const struct driver *driver_find(const char *name, struct err *err)
 			return d;
 	}
 	near = opts_nearest(name, names);
-	err_set(err, -EINVAL, "no driver \"%s\": %s \"%s\"%s", name,
-		near ? "did you mean" : "there are",
-		near ? near
-		     : "berth-bridge\", \"berth-dns\", \"berth-ipam\", "
-		       "\"berth-ipvlan\", "
-		       "\"berth-macvlan\", \"berth-named\", "
-		       "\"berth-overlay\", \"berth-thin\" and \"berth-tmpfs",
-		near ? "?" : "");
+	if (near) {
+		err_set(err, -EINVAL, "no driver \"%s\": did you mean \"%s\"?",
+			name, near);
+		return NULL;
+	}
+	list_names(all, sizeof(all));
+	err_set(err, -EINVAL, "no driver \"%s\": there are %s", name, all);
 	return NULL;
 }
 
