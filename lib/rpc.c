@@ -292,7 +292,8 @@ static void log_call(const struct rpc_conn *c, json_object *body, uint64_t us,
 	snprintf(cut, sizeof(cut), "%s", subject_of(body));
 	log_quote(id, sizeof(id), cut);
 	if (code < 0)
-		log_info("op=%s id=%s driver=%s ms=%llu.%llu err=%s",
+		log_line(c->usual ? LOG_LVL_DEBUG : LOG_LVL_INFO,
+			 "op=%s id=%s driver=%s ms=%llu.%llu err=%s",
 			 c->method->name, id, c->rpc->cfg.driver,
 			 (unsigned long long)(us / 1000),
 			 (unsigned long long)(us % 1000 / 100),
@@ -319,6 +320,7 @@ static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 	call.body = *ret_body;
 	r = c->method->handle(c->ctx, &call, ret, err);
 	c->seq = call.seq;
+	c->usual = call.usual;
 	if (r < 0 && !err->msg[0])
 		err_set(err, r, "%s", strerror(-r));
 	return r;

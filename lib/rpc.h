@@ -26,8 +26,10 @@ struct rpc_call {
 	json_object *body;  /* borrowed; NULL: the request had none */
 	uint64_t seq;       /* the journal's number, 0: nothing to settle; the
 			     * handler sets it, .delivered gets it back */
-	struct rpc *rpc;    /* for rpc_retry_alone(); NULL: nobody's */
-	int fd;             /* for rpc_peer(); borrowed */
+	bool usual;      /* set by the handler: an error that peers ask for, as
+		     * whether something is there; the log has it as debug */
+	struct rpc *rpc; /* for rpc_retry_alone(); NULL: nobody's */
+	int fd;          /* for rpc_peer(); borrowed */
 };
 
 struct rpc_method {

@@ -37,6 +37,7 @@ struct rpc_conn {
 	char *body;   /* owned */
 	size_t len, size;
 	uint64_t seq;
+	bool usual;                      /* of rpc_call */
 	const struct rpc_method *method; /* borrowed */
 	void *ctx;                       /* borrowed: for .handle */
 };

@@ -162,7 +162,11 @@ static int on_get(void *ctx, struct rpc_call *call, json_object **ret,
 	struct vol_request q = { 0 };
 	int r = vol_api_name(call, &q, err);
 
-	return r < 0 ? r : vol_get(ctx, q.name, true, put_volume, ret, err);
+	if (r == 0)
+		r = vol_get(ctx, q.name, true, put_volume, ret, err);
+	/* dockerd asks so before each Create */
+	call->usual = r == -ENOENT;
+	return r;
 }
 
 static int list_volume(void *ctx, const struct vol_info *v)

@@ -38,6 +38,7 @@ static int on_fail(void *ctx, struct rpc_call *call, json_object **ret,
 
 	(void)ctx;
 	*ret = json_object_new_object(); /* dropped: the call fails */
+	call->usual = json_object_object_get_ex(call->body, "Usual", &v);
 	json_object_object_get_ex(call->body, "Code", &v);
 	return err_set(err, -json_object_get_int(v), "it \"failed\"");
 }

@@ -31,7 +31,7 @@ struct server {
 	atomic_bool hold;
 };
 
-/* The one server.  Its methods: T.Echo; T.Fail {"Code"}; T.Seq, which has an
+/* The one server.  Its methods: T.Echo; T.Fail {"Code","Usual"}; T.Seq, which has an
  * answer to be told of; T.Hold, while .hold; Plugin.Own; VolumeDriver.Fail and .Get
  * are as T.Fail. */
 struct server *server(void);

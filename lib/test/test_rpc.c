@@ -2,8 +2,11 @@
 /* The plugin server: raw HTTP in, raw HTTP out. */
 #include "lib/test/rpc_test.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <time.h>
+
+#include "lib/log.h"
 
 /* ---- one request a row ------------------------------------------------- */
 
@@ -254,9 +257,45 @@ static void one_big_body_at_a_time(void **state)
 	assert_int_equal(atomic_load(&server()->inside_max), 1);
 }
 
+/* Ask with stderr on a temporary file; true: the log says that it failed. */
+static bool is_logged(const char *head, const char *body)
+{
+	_cleanup_close_ int old = dup(STDERR_FILENO);
+	_cleanup_close_ int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	char buf[1024];
+	ssize_t n;
+
+	assert_true(old >= 0 && fd >= 0);
+	fflush(stderr);
+	dup2(fd, STDERR_FILENO);
+	(void)peer_ask(head, body, buf, sizeof(buf));
+	dup2(old, STDERR_FILENO);
+	assert_non_null(strstr(buf, "ENOENT"));
+	n = pread(fd, buf, sizeof(buf) - 1, 0);
+	assert_true(n >= 0);
+	buf[n] = '\0';
+	return strstr(buf, "op=T.Fail");
+}
+
+/* What peers ask for is no news, whatever the answer. */
+static void usual_error_is_for_debugging(void **state)
+{
+	(void)state;
+	assert_int_equal(log_level_set("info", NULL), 0);
+	assert_true(is_logged("POST /T.Fail HTTP/1.1\r\n" LEN("10") END,
+			      "{\"Code\":2}"));
+	assert_false(is_logged("POST /T.Fail HTTP/1.1\r\n" LEN("23") END,
+			       "{\"Code\":2,\"Usual\":true}"));
+	assert_int_equal(log_level_set("debug", NULL), 0);
+	assert_true(is_logged("POST /T.Fail HTTP/1.1\r\n" LEN("23") END,
+			      "{\"Code\":2,\"Usual\":true}"));
+	assert_int_equal(log_level_set("error", NULL), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest by_hand[] = {
+		SERVED(usual_error_is_for_debugging),
 		SERVED(head_of_65_lines),
 		SERVED(head_above_8_kib),
 		SERVED(body_of_16_mib),
