@@ -251,7 +251,7 @@ int named_job_run(struct named_jobs *jobs, const struct named_job_spec *spec,
 	} else {
 		r = begin(jobs, spec, &j, err);
 	}
-	if (r < 0) {
+	if (!j) { /* begin() failed */
 		pthread_mutex_unlock(&jobs->lock);
 		return r;
 	}
