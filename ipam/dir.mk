@@ -32,7 +32,7 @@ tests += ipam/test/test_dhcp_keep.c
 ipam/test/test_dhcp_keep.c-ldflags := -Wl,--wrap=dhcp_give
 tests += ipam/test/test_blocks.c
 tests += ipam/test/test_blocks_faults.c
-ipam/test/test_blocks_faults.c-ldflags := -Wl,--wrap=clock_gettime
+ipam/test/test_blocks_faults.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=pthread_cond_timedwait
 test-src += ipam/test/blocks_test.c
 tests += ipam/test/test_dhcp_lease.c
 tests += ipam/test/test_dhcp_msg.c

@@ -408,6 +408,21 @@ static void what_makes_no_sense_is_refused(void **state)
 		r_;                                            \
 	})
 
+/* Has this process passed the failpoint @name? */
+static bool passed(const char *name)
+{
+	FILE *f = fopen(getenv("BERTH_FP_LOG"), "re");
+	char line[80];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strncmp(line, name, strlen(name)) == 0 &&
+			line[strlen(name)] == '\n';
+	if (f)
+		fclose(f);
+	return found;
+}
+
 /* A host's life as another process: "life" CLUSTER DIR PORT; what fails is asked once
  * more, as by Docker.  It ends with what it has, or without anything. */
 static int life(char **argv)
@@ -432,24 +447,30 @@ static int life(char **argv)
 	(void)AGAIN(host_addr_get(&a, D, "10.1.0.50", IPAM_ENDPOINT, &got[6]));
 	for (int i = 2; r == 0 && i < 7; i++)
 		r = host_addr_put(&a, D, &got[i]);
-	poll(NULL, 0, 500); /* the rest of its blocks go back */
-	if (getenv("LEAVE"))
+	if (r == 0 && !TEST_WITHIN_S(60, passed("blocks.given")))
+		r = 1; /* the rest of its blocks go back */
+	if (r == 0 && getenv("LEAVE")) {
 		r = host_pool_put(&a, D);
-	poll(NULL, 0, 100);
+		if (r == 0 && !TEST_WITHIN_S(60, passed("blocks.left")))
+			r = 1;
+	}
 	host_close(&a);
 	return r != 0;
 }
 
 static int life_of(const char *plan)
 {
-	char port[8];
+	char port[8], log[128];
 	int status = -1;
 	pid_t pid;
 
 	snprintf(port, sizeof(port), "%u", blocks_box.one.port);
+	snprintf(log, sizeof(log), "%s/passed", blocks_box.dir);
+	unlink(log);
 	pid = fork();
 	if (pid == 0) {
 		setenv("BERTH_FP", plan, 1);
+		setenv("BERTH_FP_LOG", log, 1);
 		if (strstr(plan, "leave") || strstr(plan, "left"))
 			setenv("LEAVE", "1", 1);
 		execl("/proc/self/exe", "test", "life", blocks_box.cluster,
