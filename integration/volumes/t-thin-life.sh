@@ -1,6 +1,7 @@
 #!/bin/bash
 # A thin volume is made, written to, snapshotted, rolled back, copied, made larger and
-# removed, on a device and on a file; nothing of it is left in the kernel.
+# removed, on a device and on a file; one that was made larger by half is as good as
+# before; nothing of it is left in the kernel.
 # vm
 # alone
 # time: 300
@@ -59,9 +60,42 @@ life() { # FS SIZE LARGER
 	wait_until 5 sh -c '! dmsetup ls | grep "berth-thin-[0-9a-f]*-[0-9]"'
 }
 
+# The host's disk was full when the file system had grown; with users, and without.
+half_grown() { # FS SIZE LARGER
+	local at size
+	size=$(numfmt --from=iec "${2^^}")
+	BERTH_FP=thin.resize.fs-grown:err=ENOSPC restart_daemon berth-thin
+	done_with VolumeDriver.Create "{\"Name\":\"v\",\"Opts\":{\"size\":\"$2\",\"fs\":\"$1\"}}"
+	at=$(used v)
+	echo one >"$at/file"
+	contains "$(call Berth.VolumeResize "{\"Name\":\"v\",\"Size\":\"$3\"}")" 'No space left'
+	done_with Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}'
+	unused v
+	at=$(used v)
+	same "$(cat "$at/file")" one
+	at_most "$size" "$(df -B1 --output=size "$at" | tail -1)" 'recorded size, and what df tells'
+	unused v
+	done_with VolumeDriver.Create '{"Name":"c","Opts":{"from":"v@s"}}'
+	at=$(used c)
+	same "$(cat "$at/file")" one
+	unused c
+	done_with Berth.VolumeRollback '{"Name":"v","Snapshot":"s"}'
+	at=$(used v)
+	same "$(cat "$at/file")" one
+	restart_daemon berth-thin
+	done_with Berth.VolumeResize "{\"Name\":\"v\",\"Size\":\"$3\"}"
+	same "$(status v size)" "$(numfmt --from=iec "${3^^}")"
+	unused v
+	done_with VolumeDriver.Remove '{"Name":"c"}'
+	done_with Berth.VolumeSnapshotRemove '{"Name":"v","Snapshot":"s"}'
+	done_with VolumeDriver.Remove '{"Name":"v"}'
+}
+
 start_daemon berth-thin --pool-device "$BERTH_DISK"
 life ext4 64m 128m
 life xfs 300m 400m
+half_grown ext4 64m 128m
+half_grown xfs 300m 400m
 stop_daemon berth-thin
 same "$(dmsetup ls | grep berth || :)" '' 'devices'
 

@@ -12,6 +12,7 @@ static const struct jdec_field fields[] = {
 	JDEC_FIELD("Number", JDEC_U32, struct thin_record, number,
 		   JDEC_REQUIRED),
 	JDEC_FIELD("Size", JDEC_U64, struct thin_record, size, JDEC_REQUIRED),
+	JDEC_FIELD("Device", JDEC_U64, struct thin_record, device, 0),
 	JDEC_FIELD("FS", JDEC_STR, struct thin_record, fs, JDEC_REQUIRED),
 	JDEC_FIELD("From", JDEC_STR, struct thin_record, from, 0),
 	JDEC_FIELD("Created", JDEC_STR, struct thin_record, created, 0),

@@ -13,7 +13,6 @@
 #include "lib/fail.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
-#include "volplugins/fs/grow.h"
 
 /* Its record and its pool. */
 static int usable(struct thin_volume *v, struct err *err)
@@ -103,35 +102,53 @@ static int refuse_smaller(struct thin_volume *v, uint64_t size, struct err *err)
 		       "one and copy");
 }
 
-/* Record last: until then the device is larger than the file system needs, which
- * harms nothing; again: 0. */
-static int grow(struct thin_volume *v, uint64_t size, struct err *err)
+static int record(struct thin_volume *v, const struct thin_record *rec,
+		  struct err *err)
+{
+	int r = thin_save(thin_host_of(v), v->base.name, "", rec, 0, err);
+
+	if (r == 0)
+		v->rec = *rec;
+	return r;
+}
+
+static int grow_mounted(struct thin_volume *v, const struct thin_record *rec,
+			struct err *err)
 {
 	struct thin_host *h = thin_host_of(v);
-	struct thin_record rec = v->rec;
-	_cleanup_close_ int root = -EBADF;
-	int r = thin_is_mounted(v, err);
+	_cleanup_close_ int root = tree_open(h->volumes, v->base.name, err);
+	int r = root < 0 ? root
+			 : thin_device_grow(&h->pool, rec->number,
+					    thin_device_size(rec), err);
 
-	rec.size = size;
-	if (r == 1) {
-		root = tree_open(h->volumes, v->base.name, err);
-		r = root < 0
-			    ? root
-			    : thin_device_grow(&h->pool, rec.number, size, err);
-		if (r == 0)
-			r = FAILPOINT("thin.resize.device-grown");
-		if (r == 0)
-			r = grow_fs(rec.fs, root, size, err);
-	} else if (r == 0) {
-		r = thin_fit(h, &rec, err);
+	if (r == 0)
+		r = FAILPOINT("thin.resize.device-grown");
+	return r == 0 ? thin_grow_fs(rec, root, err) : r;
+}
+
+/* What fails half way may leave a larger file system, so that the device is to be
+ * as large is written down first; that it is done, last.  Again: 0. */
+static int grow(struct thin_volume *v, uint64_t size, struct err *err)
+{
+	struct thin_record rec = v->rec;
+	int r = 0;
+
+	if (size > thin_device_size(&rec)) {
+		rec.device = size;
+		r = record(v, &rec, err);
 	}
 	if (r == 0)
+		r = FAILPOINT("thin.resize.announced");
+	if (r == 0)
+		r = thin_is_mounted(v, err);
+	rec.size = size;
+	if (r == 1)
+		r = grow_mounted(v, &rec, err);
+	else if (r == 0)
+		r = thin_fit(thin_host_of(v), &rec, err);
+	if (r == 0)
 		r = FAILPOINT("thin.resize.fs-grown");
-	if (r == 0)
-		r = thin_save(h, v->base.name, "", &rec, 0, err);
-	if (r == 0)
-		v->rec = rec;
-	return r;
+	return r == 0 ? record(v, &rec, err) : r;
 }
 
 static int resize(struct vol_volume *base, uint64_t size, struct err *err)

@@ -35,10 +35,20 @@ struct thin_host {
 struct thin_record {
 	uint32_t number;
 	uint64_t size; /* bytes, of the device and the file system */
+	/* Bytes that a resize made of both, or of one, or was about to; less than
+	 * .size: nothing of that. */
+	uint64_t device;
 	char fs[8], from[512], created[32];
 	uint64_t used; /* bytes in use when it was made */
 	bool touched;  /* mounted since it was made */
 };
+
+/* thin_device_size() - of its device: never smaller than its file system, which
+ * could not be mounted then. */
+static inline uint64_t thin_device_size(const struct thin_record *rec)
+{
+	return rec->device > rec->size ? rec->device : rec->size;
+}
 
 /* .base and .opts first: the core knows their places. */
 struct thin_volume {
@@ -100,6 +110,8 @@ int thin_root_of(int mount, struct err *err);
  * say.  rec->used. */
 int thin_format(struct thin_volume *v, struct thin_record *rec,
 		struct err *err);
+/* The file system mounted at @root to rec->size, if it is smaller. */
+int thin_grow_fs(const struct thin_record *rec, int root, struct err *err);
 /* The device of @rec and its file system to rec->size, if they are smaller. */
 int thin_fit(struct thin_host *h, struct thin_record *rec, struct err *err);
 /* Is its device mounted at volumes/NAME?  Return: 1, 0; -EBUSY: something else

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -25,7 +26,8 @@ int thin_mount(struct thin_host *h, const struct thin_record *rec,
 	_cleanup_close_ int dev = -EBADF, fs = -EBADF, fd = -EBADF;
 	int r;
 
-	dev = thin_device_open(&h->pool, rec->number, rec->size, path, err);
+	dev = thin_device_open(&h->pool, rec->number, thin_device_size(rec),
+			       path, err);
 	if (dev < 0)
 		return dev;
 	r = fs = mnt_open(rec->fs, err);
@@ -108,6 +110,26 @@ int thin_format(struct thin_volume *v, struct thin_record *rec, struct err *err)
 	return r == 0 ? FAILPOINT("thin.create.settled") : r;
 }
 
+/* ext4 can't be asked how large it is, and calls it an error to be made smaller. */
+int thin_grow_fs(const struct thin_record *rec, int root, struct err *err)
+{
+	struct statfs sf = { 0 };
+	bool half = rec->size < rec->device;
+	int r;
+
+	if (half && fstatfs(root, &sf) == 0 &&
+	    (uint64_t)sf.f_blocks * (uint64_t)sf.f_bsize > rec->size)
+		return 0;
+	r = grow_fs(rec->fs, root, rec->size, err);
+	if (r == -EINVAL && half)
+		return err_set(err, r,
+			       "a resize to %" PRIu64 " bytes ended half way, "
+			       "and the file system may be that large: ask for "
+			       "as much",
+			       rec->device);
+	return r;
+}
+
 int thin_fit(struct thin_host *h, struct thin_record *rec, struct err *err)
 {
 	_cleanup_close_ int mount = thin_mount(h, rec, false, err),
@@ -118,7 +140,7 @@ int thin_fit(struct thin_host *h, struct thin_record *rec, struct err *err)
 	if (r == 0)
 		r = root = thin_root_of(mount, err);
 	if (r >= 0)
-		r = grow_fs(rec->fs, root, rec->size, err);
+		r = thin_grow_fs(rec, root, err);
 	if (r == 0 && (syncfs(root) < 0 || fstatfs(root, &sf) < 0))
 		r = err_set(err, -errno, "settle the copy: %s",
 			    strerror(errno));

@@ -173,7 +173,8 @@ static int plan_copy(const struct thin_volume *v, const struct thin_record *src,
 			       "size=%" PRIu64 ": a thin volume can grow but "
 			       "not shrink, and %s has %" PRIu64 " bytes",
 			       o->size, o->from, src->size);
-	*rec = (struct thin_record){ .size = o->size ? o->size : src->size };
+	*rec = (struct thin_record){ .size = o->size ? o->size : src->size,
+				     .device = src->device };
 	memcpy(rec->fs, src->fs, sizeof(rec->fs));
 	memcpy(rec->from, o->from, sizeof(rec->from));
 	snprintf(rec->created, sizeof(rec->created), "%s", v->base.created);

@@ -182,6 +182,7 @@ static int exchange(struct thin_volume *v, const struct thin_record *snap,
 		r = thin_copy(h, snap->number, &rec.number, err);
 	if (r < 0)
 		return r;
+	rec.device = snap->device;
 	rec.used = snap->used;
 	rec.touched = true;
 	if (rec.size > snap->size)
