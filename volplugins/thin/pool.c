@@ -207,6 +207,7 @@ static int grow(struct thin_pool *p, const struct thin_lower *l,
 static int settle_transaction(struct thin_pool *p, struct err *err)
 {
 	uint64_t gap;
+	int r;
 
 	p->doubt.msg[0] = '\0';
 	if (p->transaction == p->recorded || p->transaction + 1 == p->recorded)
@@ -227,7 +228,8 @@ static int settle_transaction(struct thin_pool *p, struct err *err)
 	p->recorded = p->transaction;
 	log_warn("op=thin.pool transaction=%" PRIu64 " msg=accepted",
 		 p->transaction);
-	return thin_record_put(p, true, err);
+	r = thin_record_undoom(p, err);
+	return r == 0 ? thin_record_put(p, true, err) : r;
 }
 
 static int status_locked(struct thin_pool *p, struct thin_status *ret,
@@ -444,6 +446,9 @@ static void begin(struct thin_pool *p)
 	/* what is mounted can be let go even when the pool can't be read */
 	snprintf(p->layout.uuid, sizeof(p->layout.uuid), "%s", uuid);
 	set_prefix(p);
+	/* before anything else: the next start doesn't know of it */
+	if (r == 0 && store_was_restored(p->store))
+		r = thin_record_undoom(p, &err);
 	if (r == 0)
 		r = dmx_probe(&err);
 	if (r == 0)

@@ -13,7 +13,8 @@
  * start every doomed number is deleted, be it there or not.  Numbers are never
  * used twice.  The pool's transaction id grows by one with each message, and our
  * record of it is at most one ahead: anything else means that records and pool
- * are of different moments, and then nothing is changed.
+ * are of different moments, and then nothing is changed.  Nor is anything deleted
+ * that records of another moment call doomed.
  */
 #ifndef VOLPLUGINS_THIN_POOL_H
 #define VOLPLUGINS_THIN_POOL_H
@@ -149,3 +150,6 @@ int thin_watch_start(struct thin_pool *p, struct err *err);
 void thin_watch_stop(struct thin_pool *p);
 
 #endif
+/* thin_record_undoom() - the list is of another moment than the pool: what was
+ * doomed then may be a volume's since.  Nothing is; the log tells the numbers. */
+int thin_record_undoom(struct thin_pool *p, struct err *err);

@@ -7,6 +7,7 @@
 
 #include "lib/fail.h"
 #include "lib/jdec.h"
+#include "lib/log.h"
 #include "volplugins/thin/pool.h"
 
 #define KIND_POOL   "thin-pool"
@@ -112,6 +113,24 @@ int thin_record_doomed(struct thin_pool *p, uint32_t **ret, size_t *ret_count,
 	*ret = d.numbers;
 	*ret_count = d.count;
 	return 0;
+}
+
+int thin_record_undoom(struct thin_pool *p, struct err *err)
+{
+	_cleanup_free_ uint32_t *numbers = NULL;
+	struct thin_change c = { 0 };
+	size_t count = 0;
+	int r = thin_record_doomed(p, &numbers, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		c.keep = numbers[i];
+		log_warn("op=thin.pool device=%" PRIu32
+			 " msg=\"to be deleted, said records of another "
+			 "moment: it stays in the pool (thin_ls)\"",
+			 numbers[i]);
+		r = thin_change_locked(p, &c, err);
+	}
+	return r;
 }
 
 static int change(struct thin_pool *p, const struct thin_change *c,

@@ -34,6 +34,7 @@ static struct {
 	bool disk_full;     /* of state.db */
 	bool little;        /* room for pool.img */
 	bool late;          /* no record, once the pool's device is there */
+	bool restored;      /* state.db is its last copy */
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int slot(const char *name)
@@ -244,6 +245,13 @@ int __wrap_store_put(struct store *s, const char *kind, const char *id,
 		       : __real_store_put(s, kind, id, parent, json, err);
 }
 
+bool __wrap_store_was_restored(const struct store *s);
+bool __wrap_store_was_restored(const struct store *s)
+{
+	(void)s;
+	return fake.restored;
+}
+
 int __real_fallocate(int fd, int mode, off_t at, off_t len);
 int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
 int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
@@ -297,7 +305,7 @@ static int setup(void **state)
 	fake.full = 0;
 	fake.refuse = NULL;
 	fake.busy = 0;
-	fake.disk_full = fake.little = fake.late = false;
+	fake.disk_full = fake.little = fake.late = fake.restored = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));
 	l->fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -526,6 +534,37 @@ static void records_of_another_moment(void **state)
 	assert_true(fake.there[n + 1] && fake.there[n + 2]);
 }
 
+/* Doomed then, a volume now. */
+static void doomed_at_another_moment(void **state)
+{
+	struct life *l = *state;
+	uint32_t kept = device(l), then, again;
+
+	give(l, kept);
+	then = device(l);
+	fake.transaction += 2;
+	l->config.accept = true;
+	l->config.transaction = fake.transaction;
+	restart(l);
+	assert_string_equal(l->pool.doubt.msg, "");
+	restart(l);
+	assert_true(fake.there[kept] && fake.there[then]);
+
+	/* one that was given without a message: the transaction is the same; and the
+	 * pool can't be used in the life that knows of it */
+	again = device(l);
+	stop(l);
+	fake.restored = true;
+	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
+	start(l);
+	stop(l);
+	fake.restored = false;
+	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
+	start(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, NULL), 0);
+	assert_true(fake.there[again]);
+}
+
 static void nothing_new_in_a_full_pool(void **state)
 {
 	struct life *l = *state;
@@ -640,6 +679,7 @@ int main(void)
 		TEST(begun_again_from_nothing),
 		TEST(without_a_table),
 		TEST(records_of_another_moment),
+		TEST(doomed_at_another_moment),
 		TEST(nothing_new_in_a_full_pool),
 		TEST(not_without_its_image),
 		TEST(no_room_for_its_image),
