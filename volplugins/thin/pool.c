@@ -232,17 +232,6 @@ static int settle_transaction(struct thin_pool *p, struct err *err)
 	return r == 0 ? thin_record_put(p, true, err) : r;
 }
 
-static int status_locked(struct thin_pool *p, struct thin_status *ret,
-			 struct err *err)
-{
-	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
-	int r;
-
-	part_name(p, POOL, name);
-	r = dmx_status(name, "thin-pool", line, sizeof(line), err);
-	return r < 0 ? r : thin_status_parse(line, ret, err);
-}
-
 /* What was suspended for a moment when an earlier life was killed. */
 static int resume_one(void *ctx, const char *name)
 {
@@ -304,7 +293,7 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 	if (r == 0)
 		r = dmx_each(p->prefix, resume_one, NULL, err);
 	if (r == 0)
-		r = status_locked(p, &s, err);
+		r = thin_watch_ask(p, &s, err);
 	if (r < 0)
 		return r;
 	p->transaction = s.transaction;
@@ -454,14 +443,15 @@ static void begin(struct thin_pool *p)
 	if (r == 0)
 		r = take_up(p, uuid, &err);
 	p->active = r == 0;
+	if (r == 0)
+		return;
 	p->why = err;
-	if (r < 0 && !strstr(err.msg, "restart berth-thin"))
+	if (!strstr(err.msg, "restart berth-thin"))
 		err_set(&p->why, r,
 			"%.400s. It is looked at once, at the start: mend "
 			"that, then restart berth-thin",
 			err.msg);
-	if (r < 0)
-		log_error("op=thin.pool err=\"%s\"", p->why.msg);
+	log_error("op=thin.pool err=\"%s\"", p->why.msg);
 }
 
 int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
@@ -469,6 +459,7 @@ int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
 {
 	*p = (struct thin_pool){ .dir = dir, .store = store, .config = config };
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->seen.lock, NULL);
 	begin(p);
 	if (p->active)
 		(void)thin_device_settle(p, NULL, NULL);
@@ -488,6 +479,8 @@ void thin_pool_close(struct thin_pool *p)
 	if (p->active && dmx_each(p->prefix, is_in_use, p->prefix, NULL) == 0)
 		parts_drop(p);
 	free(p->begun);
+	free(p->seen.mapped);
+	pthread_mutex_destroy(&p->seen.lock);
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -518,28 +511,7 @@ int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
 {
 	int r = thin_pool_use(p, false, err);
 
-	return r < 0 ? r : status_locked(p, ret, err);
-}
-
-const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
-{
-	struct thin_status s;
-	struct err why = { 0 };
-	int r;
-
-	pthread_mutex_lock(&p->lock);
-	r = p->known && !p->active ? -EUCLEAN : 0;
-	snprintf(buf, size, "%s", r < 0 ? p->why.msg : p->doubt.msg);
-	pthread_mutex_unlock(&p->lock);
-	if (r < 0 || buf[0])
-		return buf;
-	r = thin_pool_status(p, &s, &why);
-	if (r == -ENOENT)
-		return NULL;
-	if (r == 0)
-		return thin_status_trouble(&s, buf, size);
-	snprintf(buf, size, "%s", why.msg);
-	return buf;
+	return r < 0 ? r : thin_watch_ask(p, ret, err);
 }
 
 int thin_pool_room(struct thin_pool *p, struct err *err)

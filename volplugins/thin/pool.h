@@ -34,15 +34,34 @@ struct thin_config {
 };
 
 #define THIN_PREFIX_MAX 32
+#define THIN_SILENT_S   30 /* so long without an answer is told */
+
+struct thin_mapped {
+	uint32_t number;
+	uint64_t bytes;
+};
+
+/* What was seen of it last, for those who must not wait when it hangs: the lock is
+ * held for no I/O, and with it no other is taken. */
+struct thin_seen {
+	pthread_mutex_t lock;
+	int64_t at; /* CLOCK_MONOTONIC seconds + 1; 0: never */
+	struct thin_status status;
+	struct err why; /* it could be asked but said nothing of use */
+	struct thin_mapped *mapped;
+	size_t mapped_count;
+};
 
 struct thin_pool {
 	struct store *store;              /* borrowed */
 	const struct thin_config *config; /* borrowed */
 	int dir;                          /* borrowed: the daemon's own */
-	pthread_mutex_t lock;             /* of all below */
-	bool known;                       /* there is a record: it was made */
+	pthread_mutex_t
+		lock; /* of all below; held while the pool is told things */
+	bool known;   /* there is a record: it was made */
 	bool active;
-	struct err why;   /* of !active, .known: what is wrong */
+	/* both only by thin_pool_open(), to be read without the lock */
+	struct err why;   /* of !active, .known: what is wrong; else "" */
 	struct err doubt; /* why nothing may be changed; "": it may */
 	struct thin_layout layout;
 	uint64_t data_sectors;
@@ -52,7 +71,8 @@ struct thin_pool {
 		begun; /* doomed, but being made: not to be deleted by others */
 	size_t begun_count;
 	char prefix[THIN_PREFIX_MAX]; /* of the names of its devices */
-	/* tells what becomes of it; pool_watch.c */
+	/* pool_watch.c: tells what becomes of it */
+	struct thin_seen seen;
 	pthread_t thread;
 	pthread_cond_t wake;
 	bool started, stop;
@@ -72,7 +92,11 @@ void thin_pool_close(struct thin_pool *p);
 int thin_pool_use(struct thin_pool *p, bool make, struct err *err);
 int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
 		     struct err *err);
-/* One line of what is wrong with it; NULL: nothing. */
+/* thin_pool_seen() - the same as of a few seconds ago; waits for nothing.
+ * @ret_age: seconds.  -ENOENT: it was never seen. */
+int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
+		   uint64_t *ret_age, struct err *err);
+/* One line of what is wrong with it, by what was seen; NULL: nothing. */
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
 /* Room for something new?  -ENOSPC, -EROFS. */
 int thin_pool_room(struct thin_pool *p, struct err *err);
@@ -125,7 +149,8 @@ int thin_device_grow(struct thin_pool *p, uint32_t number, uint64_t bytes,
 /* Nobody may write to it until thin_device_thaw().  Not open: 0. */
 int thin_device_freeze(struct thin_pool *p, uint32_t number, struct err *err);
 int thin_device_thaw(struct thin_pool *p, uint32_t number, struct err *err);
-/* Bytes of the pool it takes, shared ones included; while it is open.  -ENOENT. */
+/* Bytes of the pool it takes, shared ones included; while it is open, by what was
+ * seen a few seconds ago.  -ENOENT. */
 int thin_device_mapped(struct thin_pool *p, uint32_t number, uint64_t *ret,
 		       struct err *err);
 
@@ -142,14 +167,17 @@ int thin_record_put(struct thin_pool *p, bool ready, struct err *err);
 /* Return: 1, 0. */
 int thin_record_is_doomed(struct thin_pool *p, uint32_t number,
 			  struct err *err);
+/* thin_record_undoom() - the list is of another moment than the pool: what was
+ * doomed then may be a volume's since.  Nothing is; the log tells the numbers. */
+int thin_record_undoom(struct thin_pool *p, struct err *err);
 /* All doomed numbers: owned, *@ret_count of them. */
 int thin_record_doomed(struct thin_pool *p, uint32_t **ret, size_t *ret_count,
 		       struct err *err);
 
+/* What the kernel says of it now, and that this was seen. */
+int thin_watch_ask(struct thin_pool *p, struct thin_status *ret,
+		   struct err *err);
 int thin_watch_start(struct thin_pool *p, struct err *err);
 void thin_watch_stop(struct thin_pool *p);
 
 #endif
-/* thin_record_undoom() - the list is of another moment than the pool: what was
- * doomed then may be a volume's since.  Nothing is; the log tells the numbers. */
-int thin_record_undoom(struct thin_pool *p, struct err *err);

@@ -369,21 +369,3 @@ int thin_device_thaw(struct thin_pool *p, uint32_t number, struct err *err)
 	r = dmx_resume(name, err);
 	return r == -ENOENT ? 0 : r;
 }
-
-int thin_device_mapped(struct thin_pool *p, uint32_t number, uint64_t *ret,
-		       struct err *err)
-{
-	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
-	uint64_t sectors = 0;
-	int r;
-
-	thin_device_name(p, number, name);
-	r = dmx_status(name, "thin", line, sizeof(line), err);
-	if (r < 0)
-		return r;
-	if (sscanf(line, "%" SCNu64, &sectors) != 1)
-		return err_set(err, -EUCLEAN, "state of device %s: \"%.50s\"",
-			       name, line);
-	*ret = sectors * 512;
-	return 0;
-}

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looks at the pool every few seconds, and tells the log what became of it. */
+/*
+ * Looks at the pool every few seconds, and tells the log what became of it.
+ *
+ * What asks the kernel of a pool waits for a commit of its metadata, and so for as
+ * long as its disk hangs: only who needs the pool anyway does that, and the thread
+ * here.  All others have what it saw last.
+ */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +16,146 @@
 #include "volplugins/thin/pool.h"
 
 #define EVERY_S 5
+
+static int64_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + 1; /* 0 is never */
+}
+
+/* ---- what was seen ---------------------------------------------------------------- */
+
+int thin_watch_ask(struct thin_pool *p, struct thin_status *ret,
+		   struct err *err)
+{
+	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
+	struct err why = { 0 };
+	int r;
+
+	snprintf(name, sizeof(name), "%s-pool", p->prefix);
+	r = dmx_status(name, "thin-pool", line, sizeof(line), &why);
+	if (r == 0)
+		r = thin_status_parse(line, ret, &why);
+	pthread_mutex_lock(&p->seen.lock);
+	p->seen.at = now_s();
+	p->seen.why = why;
+	if (r == 0) {
+		p->seen.status = *ret;
+		p->seen.why.msg[0] = '\0';
+	}
+	pthread_mutex_unlock(&p->seen.lock);
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
+int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
+		   uint64_t *ret_age, struct err *err)
+{
+	struct thin_seen *s = &p->seen;
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	*ret = s->status;
+	*ret_age = (uint64_t)(now_s() - s->at);
+	if (!s->at)
+		r = err_set(err, -ENOENT, "there is no thin pool");
+	else if (s->why.msg[0])
+		r = err_set(err, -EIO, "%s", s->why.msg);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
+{
+	const char *once = p->why.msg[0] ? p->why.msg : p->doubt.msg;
+	struct err why = { 0 };
+	struct thin_status s;
+	uint64_t age;
+	int r;
+
+	if (*once) {
+		snprintf(buf, size, "%s", once);
+		return buf;
+	}
+	r = thin_pool_seen(p, &s, &age, &why);
+	if (r == -ENOENT)
+		return NULL;
+	if (r < 0) {
+		snprintf(buf, size, "%s", why.msg);
+		return buf;
+	}
+	if (age < THIN_SILENT_S)
+		return thin_status_trouble(&s, buf, size);
+	snprintf(buf, size,
+		 "the pool has not answered for %" PRIu64
+		 " s: its disk hangs, or is very slow (dmesg, dmsetup info "
+		 "%s-pool)",
+		 age, p->prefix);
+	return buf;
+}
+
+int thin_device_mapped(struct thin_pool *p, uint32_t number, uint64_t *ret,
+		       struct err *err)
+{
+	struct thin_seen *s = &p->seen;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; r < 0 && i < s->mapped_count; i++) {
+		if (s->mapped[i].number != number)
+			continue;
+		*ret = s->mapped[i].bytes;
+		r = 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r < 0 ? err_set(err, r, "device %" PRIu32 " was not seen",
+			       number)
+		     : 0;
+}
+
+struct mapping {
+	const char *prefix;
+	struct thin_mapped *all;
+	size_t count;
+};
+
+static int add_mapped(void *ctx, const char *name)
+{
+	struct mapping *m = ctx;
+	char line[DMX_PARAMS_MAX];
+	uint64_t sectors;
+	uint32_t number;
+	struct thin_mapped *more;
+
+	if (sscanf(name + strlen(m->prefix), "-%" SCNu32, &number) != 1 ||
+	    dmx_status(name, "thin", line, sizeof(line), NULL) < 0 ||
+	    sscanf(line, "%" SCNu64, &sectors) != 1)
+		return 0;
+	more = realloc(m->all, (m->count + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	m->all = more;
+	m->all[m->count++] = (struct thin_mapped){ .number = number,
+						   .bytes = sectors * 512 };
+	return 0;
+}
+
+static void look_at_devices(struct thin_pool *p)
+{
+	struct mapping m = { .prefix = p->prefix };
+	struct thin_mapped *old;
+
+	(void)dmx_each(p->prefix, add_mapped, &m, NULL);
+	pthread_mutex_lock(&p->seen.lock);
+	old = p->seen.mapped;
+	p->seen.mapped = m.all;
+	p->seen.mapped_count = m.count;
+	pthread_mutex_unlock(&p->seen.lock);
+	free(old);
+}
+
+/* ---- what is told ----------------------------------------------------------------- */
 
 enum level { FINE, LOW, TROUBLE };
 
@@ -34,7 +181,7 @@ static void look(struct thin_pool *p, enum level *last)
 	char why[256];
 	enum level now;
 
-	if (thin_pool_status(p, &s, NULL) < 0)
+	if (thin_watch_ask(p, &s, NULL) < 0)
 		return;
 	now = level_of(&s, why, sizeof(why));
 	if (now > *last)
@@ -56,6 +203,7 @@ static void *watch(void *arg)
 		struct timespec until;
 
 		look(p, &last);
+		look_at_devices(p);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += EVERY_S;
 		pthread_mutex_lock(&p->lock);

@@ -35,7 +35,11 @@ static struct {
 	bool little;        /* room for pool.img */
 	bool late;          /* no record, once the pool's device is there */
 	bool restored;      /* state.db is its last copy */
-} fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	bool hangs;         /* the pool's disk */
+	unsigned int waits; /* for that */
+	pthread_cond_t goes_on;
+} fake = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .goes_on = PTHREAD_COND_INITIALIZER };
 
 static int slot(const char *name)
 {
@@ -170,6 +174,14 @@ int __wrap_tool_run(const struct tool *t, int file, struct err *err)
 	return 0;
 }
 
+static void wait_for_disk(void)
+{
+	fake.waits++;
+	while (fake.hangs)
+		pthread_cond_wait(&fake.goes_on, &fake.lock);
+	fake.waits--;
+}
+
 int __wrap_dmx_status(const char *name, const char *target, char *buf,
 		      size_t size, struct err *err);
 int __wrap_dmx_status(const char *name, const char *target, char *buf,
@@ -179,6 +191,7 @@ int __wrap_dmx_status(const char *name, const char *target, char *buf,
 	(void)target;
 	(void)err;
 	pthread_mutex_lock(&fake.lock);
+	wait_for_disk();
 	snprintf(buf, size,
 		 "%" PRIu64 " 1/1024 %u/100 - rw no_discard_passdown "
 		 "error_if_no_space - 20",
@@ -228,6 +241,7 @@ int __wrap_dmx_message(const char *name, const char *text, struct err *err)
 	(void)name;
 	(void)err;
 	pthread_mutex_lock(&fake.lock);
+	wait_for_disk();
 	r = obey(text);
 	pthread_mutex_unlock(&fake.lock);
 	return r;
@@ -577,6 +591,82 @@ static void nothing_new_in_a_full_pool(void **state)
 	assert_int_equal(thin_pool_room(&l->pool, &err), -ENOSPC);
 }
 
+static void disk_hangs(bool hangs)
+{
+	pthread_mutex_lock(&fake.lock);
+	fake.hangs = hangs;
+	pthread_cond_broadcast(&fake.goes_on);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+static void *make_one(void *arg)
+{
+	uint32_t n;
+
+	return (void *)(intptr_t)thin_device_add(arg, 0, &n, NULL);
+}
+
+/* As Get does. */
+static void *tell(void *arg)
+{
+	char why[ERR_MSG_MAX];
+	struct thin_status s;
+	uint64_t n;
+
+	assert_null(thin_pool_trouble(arg, why, sizeof(why)));
+	assert_int_equal(thin_device_mapped(arg, 1, &n, NULL), -ENOENT);
+	return (void *)(intptr_t)thin_pool_seen(arg, &s, &n, NULL);
+}
+
+/* @waits: threads that wait for the disk. */
+static bool is_waited(unsigned int waits)
+{
+	bool r = false;
+
+	for (int i = 0; !r && i < 2000; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+		pthread_mutex_lock(&fake.lock);
+		r = fake.waits >= waits;
+		pthread_mutex_unlock(&fake.lock);
+	}
+	return r;
+}
+
+static void told_while_the_pool_hangs(void **state)
+{
+	struct life *l = *state;
+	pthread_t maker, asker;
+	struct timespec until;
+	char why[ERR_MSG_MAX] = "";
+	void *made, *told;
+	int r;
+
+	give(l, device(l));
+	disk_hangs(true);
+	assert_int_equal(pthread_create(&maker, NULL, make_one, &l->pool), 0);
+	assert_true(is_waited(1));
+	assert_int_equal(pthread_create(&asker, NULL, tell, &l->pool), 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 20;
+	r = pthread_timedjoin_np(asker, &told, &until);
+	/* the thread that looks may write down an answer of before */
+	for (int i = 0; r == 0 && !*why && i < 2000; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+		pthread_mutex_lock(&l->pool.seen.lock);
+		l->pool.seen.at -= THIN_SILENT_S;
+		pthread_mutex_unlock(&l->pool.seen.lock);
+		(void)thin_pool_trouble(&l->pool, why, sizeof(why));
+	}
+	disk_hangs(false);
+	pthread_join(maker, &made);
+	if (r != 0)
+		pthread_join(asker, &told);
+	assert_int_equal(r, 0);
+	assert_non_null(strstr(why, "has not answered for "));
+	assert_null(told);
+	assert_null(made);
+}
+
 static void not_without_its_image(void **state)
 {
 	struct life *l = *state;
@@ -681,6 +771,7 @@ int main(void)
 		TEST(records_of_another_moment),
 		TEST(doomed_at_another_moment),
 		TEST(nothing_new_in_a_full_pool),
+		TEST(told_while_the_pool_hangs),
 		TEST(not_without_its_image),
 		TEST(no_room_for_its_image),
 		TEST(another_pool_is_refused),

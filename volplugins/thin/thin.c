@@ -225,13 +225,17 @@ static int pool_status(struct thin_host *h, json_object *to, struct err *err)
 	char why[ERR_MSG_MAX], full[8];
 	const char *trouble = thin_pool_trouble(&h->pool, why, sizeof(why));
 	struct thin_status s;
+	uint64_t age;
 	int r = add(to, "pool", json_object_new_string(trouble ? why : "ok"),
 		    err);
 
-	if (r < 0 || thin_pool_status(&h->pool, &s, NULL) < 0)
+	if (r < 0 || thin_pool_seen(&h->pool, &s, &age, NULL) < 0)
 		return r;
 	snprintf(full, sizeof(full), "%u%%", thin_status_full(&s));
-	return add(to, "pool_full", json_object_new_string(full), err);
+	r = add(to, "pool_full", json_object_new_string(full), err);
+	return r == 0 ? add(to, "pool_age", json_object_new_int64((int64_t)age),
+			    err)
+		      : r;
 }
 
 static int status(struct vol_volume *base, json_object *to, struct err *err)
