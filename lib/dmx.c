@@ -129,106 +129,17 @@ int dmx_probe(struct err *err)
 		       said[0] ? said : "no answer");
 }
 
-/* ---- making, changing, removing -------------------------------------------- */
-
-static int fill(struct dm_task *t, const struct dmx_table *table)
+static int check_ours(const char *name, struct dm_task *t, struct err *err)
 {
-	return dm_task_add_target(t, 0, table->sectors, table->target,
-				  table->params) &&
-	       (!table->readonly || dm_task_set_ro(t));
+	const char *uuid = dm_task_get_uuid(t);
+
+	if (strncmp(uuid, DMX_UUID_OURS, strlen(DMX_UUID_OURS)) == 0)
+		return 0;
+	return err_set(err, -EPERM,
+		       "device %s is somebody else's (its uuid is \"%s\"): "
+		       "rename it (dmsetup rename), or remove it",
+		       name, uuid);
 }
-
-int dmx_create(const char *name, const char *uuid, const struct dmx_table *t,
-	       struct err *err)
-{
-	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_CREATE, name);
-	struct dmx_info info;
-	int r;
-
-	if (!d || !dm_task_set_uuid(d, uuid) || !fill(d, t))
-		return no_task(err);
-	r = run_nodes(d, "make", name, err);
-	/* the kernel calls a name that is taken busy */
-	if (r == -EBUSY && dmx_find(name, &info, NULL) == 0)
-		return err_set(err, -EEXIST, "make device %s: there is one",
-			       name);
-	if (r < 0 && said[0])
-		return err_set(err, r, "make device %s (%s): %s", name,
-			       t->target, strerror(-r));
-	return r;
-}
-
-static int simple(int type, const char *what, const char *name, struct err *err)
-{
-	_cleanup_(taskp) struct dm_task *d = task(type, name);
-
-	return d ? run_nodes(d, what, name, err) : no_task(err);
-}
-
-int dmx_reload(const char *name, const struct dmx_table *t, struct err *err)
-{
-	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_RELOAD, name);
-	int r;
-
-	if (!d || !fill(d, t))
-		return no_task(err);
-	r = run(d, "load a table into", name, err);
-	if (r < 0)
-		return r;
-	r = dmx_suspend(name, err);
-	if (r < 0) {
-		(void)simple(DM_DEVICE_CLEAR, "clear", name, NULL);
-		return r;
-	}
-	return dmx_resume(name, err);
-}
-
-int dmx_suspend(const char *name, struct err *err)
-{
-	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_SUSPEND, name);
-
-	return d ? run(d, "suspend", name, err) : no_task(err);
-}
-
-int dmx_resume(const char *name, struct err *err)
-{
-	return simple(DM_DEVICE_RESUME, "resume", name, err);
-}
-
-int dmx_remove(const char *name, struct err *err)
-{
-	static const struct timespec pause = { .tv_nsec = REMOVE_MS * 1000000 };
-	int r = -EBUSY;
-
-	for (int i = 0; r == -EBUSY && i < REMOVE_TRIES; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
-		r = simple(DM_DEVICE_REMOVE, "remove", name, err);
-	}
-	return r == -ENOENT ? 0 : r;
-}
-
-int dmx_remove_last(const char *name, struct err *err)
-{
-	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_REMOVE, name);
-	int r;
-
-	if (!d || !dm_task_deferred_remove(d))
-		return no_task(err);
-	r = run_nodes(d, "let go", name, err);
-	return r == -ENOENT ? 0 : r;
-}
-
-int dmx_message(const char *name, const char *text, struct err *err)
-{
-	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_TARGET_MSG, name);
-
-	if (!d || !dm_task_set_sector(d, 0) || !dm_task_set_message(d, text))
-		return no_task(err);
-	return run(d, text, name, err);
-}
-
-/* ---- looking ---------------------------------------------------------------- */
 
 static int look(struct dm_task *d, const char *name, struct dm_info *info,
 		struct err *err)
@@ -243,10 +154,170 @@ static int look(struct dm_task *d, const char *name, struct dm_info *info,
 		return r;
 	if (!dm_task_get_info(d, info))
 		return err_set(err, -EIO, "look at device %s: %s", name, said);
-	return info->exists ? 0
+	return info->exists ? check_ours(name, d, err)
 			    : err_set(err, -ENOENT,
 				      "look at device %s: there is none", name);
 }
+
+/* Of a table that is in use: one line. */
+struct line {
+	char target[32], params[DMX_PARAMS_MAX];
+	struct dmx_table t; /* .sectors 0: there is none */
+};
+
+static int line_of(int type, const char *name, struct line *ret,
+		   struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = task(type, name);
+	char *kind = NULL, *params = NULL;
+	uint64_t start = 0, length = 0;
+	struct dm_info info = { 0 };
+	int r = look(d, name, &info, err);
+
+	if (r < 0)
+		return r;
+	dm_get_next_target(d, NULL, &start, &length, &kind, &params);
+	snprintf(ret->target, sizeof(ret->target), "%s", kind ? kind : "");
+	snprintf(ret->params, sizeof(ret->params), "%s", params ? params : "");
+	ret->t = (struct dmx_table){ .target = ret->target,
+				     .sectors = kind ? length : 0,
+				     .params = ret->params,
+				     .readonly = info.read_only };
+	return 0;
+}
+
+/* ---- making, changing, removing -------------------------------------------- */
+
+static int fill(struct dm_task *t, const struct dmx_table *table)
+{
+	return dm_task_add_target(t, 0, table->sectors, table->target,
+				  table->params) &&
+	       (!table->readonly || dm_task_set_ro(t));
+}
+
+int dmx_create(const char *name, const char *uuid, const struct dmx_table *t,
+	       struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_CREATE, name);
+	struct dmx_info info;
+	struct err why = { 0 };
+	int r, there = -ENOENT;
+
+	if (!d || !dm_task_set_uuid(d, uuid) || !fill(d, t))
+		return no_task(err);
+	r = run_nodes(d, "make", name, err);
+	/* the kernel calls a name that is taken busy */
+	if (r == -EBUSY)
+		there = dmx_find(name, &info, &why);
+	if (there == 0)
+		return err_set(err, -EEXIST, "make device %s: there is one",
+			       name);
+	if (there == -EPERM)
+		return err_set(err, there, "%s", why.msg);
+	if (r < 0 && said[0])
+		return err_set(err, r, "make device %s (%s): %s", name,
+			       t->target, strerror(-r));
+	return r;
+}
+
+static int simple(int type, const char *what, const char *name, struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = task(type, name);
+
+	return d ? run_nodes(d, what, name, err) : no_task(err);
+}
+
+static int load(const char *name, const struct dmx_table *t, struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = task(DM_DEVICE_RELOAD, name);
+
+	return d && fill(d, t) ? run(d, "load a table into", name, err)
+			       : no_task(err);
+}
+
+int dmx_reload(const char *name, const struct dmx_table *t, struct err *err)
+{
+	struct dmx_info info;
+	int r = dmx_find(name, &info, err);
+
+	if (r == 0)
+		r = load(name, t, err);
+	if (r < 0)
+		return r;
+	r = dmx_suspend(name, err);
+	if (r < 0) {
+		(void)simple(DM_DEVICE_CLEAR, "clear", name, NULL);
+		return r;
+	}
+	return dmx_resume(name, err);
+}
+
+int dmx_suspend(const char *name, struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = NULL;
+	struct dmx_info info;
+	int r = dmx_find(name, &info, err);
+
+	if (r < 0)
+		return r;
+	d = task(DM_DEVICE_SUSPEND, name);
+	return d ? run(d, "suspend", name, err) : no_task(err);
+}
+
+int dmx_resume(const char *name, struct err *err)
+{
+	struct dmx_info info;
+	int r = dmx_find(name, &info, err);
+
+	return r < 0 ? r : simple(DM_DEVICE_RESUME, "resume", name, err);
+}
+
+int dmx_remove(const char *name, struct err *err)
+{
+	static const struct timespec pause = { .tv_nsec = REMOVE_MS * 1000000 };
+	struct dmx_info info;
+	int r = dmx_find(name, &info, err);
+
+	if (r == 0)
+		r = -EBUSY;
+	for (int i = 0; r == -EBUSY && i < REMOVE_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		r = simple(DM_DEVICE_REMOVE, "remove", name, err);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+int dmx_remove_last(const char *name, struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = NULL;
+	struct dmx_info info;
+	int r = dmx_find(name, &info, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	d = task(DM_DEVICE_REMOVE, name);
+	if (!d || !dm_task_deferred_remove(d))
+		return no_task(err);
+	r = run_nodes(d, "let go", name, err);
+	return r == -ENOENT ? 0 : r;
+}
+
+int dmx_message(const char *name, const char *text, struct err *err)
+{
+	_cleanup_(taskp) struct dm_task *d = NULL;
+	struct dmx_info info;
+	int r = dmx_find(name, &info, err);
+
+	if (r < 0)
+		return r;
+	d = task(DM_DEVICE_TARGET_MSG, name);
+	if (!d || !dm_task_set_sector(d, 0) || !dm_task_set_message(d, text))
+		return no_task(err);
+	return run(d, text, name, err);
+}
+
+/* ---- looking ---------------------------------------------------------------- */
 
 int dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 {
@@ -261,6 +332,9 @@ int dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 	if (!info.exists)
 		return err_set(err, -ENOENT, "look at device %s: there is none",
 			       name);
+	r = check_ours(name, d, err);
+	if (r < 0)
+		return r;
 	*ret = (struct dmx_info){
 		.dev = makedev(info.major, info.minor),
 		.users = info.open_count,
@@ -271,39 +345,37 @@ int dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 	return 0;
 }
 
-static int line_of(int type, const char *name, const char *target, char *buf,
-		   size_t size, uint64_t *ret_sectors, struct err *err)
+/* One of @target: what comes after that. */
+static int params_of(int type, const char *name, const char *target, char *buf,
+		     size_t size, uint64_t *ret_sectors, struct err *err)
 {
-	_cleanup_(taskp) struct dm_task *d = task(type, name);
-	char *kind = NULL, *params = NULL;
-	uint64_t start = 0, length = 0;
-	struct dm_info info = { 0 };
-	int r = look(d, name, &info, err);
+	struct line l;
+	int r = line_of(type, name, &l, err);
 
 	if (r < 0)
 		return r;
-	dm_get_next_target(d, NULL, &start, &length, &kind, &params);
-	if (!kind || strcmp(kind, target) != 0)
-		return err_set(err, -EUCLEAN, "device %s is a %s, not a %s",
-			       name, kind ? kind : "device without a table",
-			       target);
-	snprintf(buf, size, "%s", params ? params : "");
+	if (strcmp(l.target, target) != 0)
+		return err_set(
+			err, -EUCLEAN, "device %s is a %s, not a %s", name,
+			l.target[0] ? l.target : "device without a table",
+			target);
+	snprintf(buf, size, "%s", l.params);
 	if (ret_sectors)
-		*ret_sectors = length;
+		*ret_sectors = l.t.sectors;
 	return 0;
 }
 
 int dmx_status(const char *name, const char *target, char *buf, size_t size,
 	       struct err *err)
 {
-	return line_of(DM_DEVICE_STATUS, name, target, buf, size, NULL, err);
+	return params_of(DM_DEVICE_STATUS, name, target, buf, size, NULL, err);
 }
 
 int dmx_table(const char *name, const char *target, char *buf, size_t size,
 	      uint64_t *ret_sectors, struct err *err)
 {
-	return line_of(DM_DEVICE_TABLE, name, target, buf, size, ret_sectors,
-		       err);
+	return params_of(DM_DEVICE_TABLE, name, target, buf, size, ret_sectors,
+			 err);
 }
 
 int dmx_each(const char *prefix, int (*fn)(void *ctx, const char *name),

@@ -3,8 +3,9 @@
  * dmx.h - block devices made by the kernel's device-mapper.  The only user of
  * libdevmapper.
  *
- * A device has a name, the caller's, and a uuid that says whose it is; a name
- * without our uuid is somebody else's.  Nothing here waits for udev: devices are
+ * A device has a name, the caller's, and a uuid that says whose it is: ours begin
+ * with DMX_UUID_OURS.  One of that name without it is somebody else's: -EPERM from
+ * all functions, which says so, and nothing is done to it.  Nothing here waits for udev: devices are
  * opened as /dev/dm-N, which the kernel makes.  Sizes are in sectors of 512
  * bytes.  Thread-safe.
  */
@@ -18,6 +19,7 @@
 
 #include "lib/err.h"
 
+#define DMX_UUID_OURS  "BERTH-"
 #define DMX_NAME_MAX   128 /* with the NUL, as in the kernel */
 #define DMX_UUID_MAX   129
 #define DMX_PARAMS_MAX 512 /* of a table's line */

@@ -285,9 +285,11 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 	set_prefix(p);
 	part_name(p, POOL, name);
 	/* without a table it is what a kill left of making it */
-	r = dmx_find(name, &info, NULL) == 0 && info.live
-		    ? same_lower(p, l, err)
-		    : bring_up(p, l, check, err);
+	r = dmx_find(name, &info, err);
+	if (r == 0 && info.live)
+		r = same_lower(p, l, err);
+	else if (r == 0 || r == -ENOENT)
+		r = bring_up(p, l, check, err);
 	if (r == 0)
 		r = grow(p, l, err);
 	if (r == 0)
@@ -363,12 +365,14 @@ static int let_go_begun(struct thin_pool *p, struct err *err)
 {
 	char name[DMX_NAME_MAX];
 	struct dmx_info info;
+	int r;
 
 	set_prefix(p);
 	parts_drop(p);
 	part_name(p, POOL, name);
-	if (dmx_find(name, &info, NULL) < 0)
-		return 0;
+	r = dmx_find(name, &info, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	return err_set(err, -EBUSY,
 		       "device %s of a pool that was begun is in use: see "
 		       "dmsetup info %s, and ask again",

@@ -26,7 +26,7 @@ static struct {
 	uint64_t transaction;
 	char names[8][DMX_NAME_MAX], tables[8][DMX_PARAMS_MAX];
 	uint64_t sectors[8];
-	bool live[8];
+	bool live[8], foreign[8];
 	unsigned int made;  /* devices */
 	unsigned int full;  /* per cent */
 	const char *refuse; /* a message that begins so fails */
@@ -82,7 +82,7 @@ int __wrap_dmx_remove(const char *name, struct err *err)
 	int i = slot(name);
 
 	(void)err;
-	if (i >= 0)
+	if (i >= 0 && !fake.foreign[i])
 		fake.names[i][0] = '\0';
 	return 0;
 }
@@ -119,9 +119,10 @@ int __wrap_dmx_resume(const char *name, struct err *err)
 int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err);
 int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 {
-	(void)err;
 	if (slot(name) < 0)
 		return -ENOENT;
+	if (fake.foreign[slot(name)])
+		return err_set(err, -EPERM, "%s is somebody else's", name);
 	*ret = (struct dmx_info){ .live = fake.live[slot(name)] };
 	return 0;
 }
@@ -314,6 +315,7 @@ static int setup(void **state)
 	}
 	memset(fake.there, 0, sizeof(fake.there));
 	memset(fake.names, 0, sizeof(fake.names));
+	memset(fake.foreign, 0, sizeof(fake.foreign));
 	fake.transaction = 0;
 	fake.made = 0;
 	fake.full = 0;
@@ -519,6 +521,24 @@ static void without_a_table(void **state)
 	start(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
 	assert_true(slot(name) >= 0 && fake.live[slot(name)]);
+}
+
+static void not_with_somebody_elses_device(void **state)
+{
+	struct life *l = *state;
+	struct err err = { 0 };
+	char name[DMX_NAME_MAX];
+
+	give(l, device(l));
+	stop(l);
+	snprintf(name, sizeof(name), "%s-pool", l->pool.prefix);
+	snprintf(fake.names[7], DMX_NAME_MAX, "%s", name);
+	fake.live[7] = fake.foreign[7] = true;
+	start(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, name));
+	assert_non_null(strstr(err.msg, "somebody else's"));
+	assert_int_equal(slot(name), 7);
 }
 
 static void records_of_another_moment(void **state)
@@ -768,6 +788,7 @@ int main(void)
 		TEST(no_message_without_its_record),
 		TEST(begun_again_from_nothing),
 		TEST(without_a_table),
+		TEST(not_with_somebody_elses_device),
 		TEST(records_of_another_moment),
 		TEST(doomed_at_another_moment),
 		TEST(nothing_new_in_a_full_pool),
