@@ -235,10 +235,20 @@ static int load(const char *name, const struct dmx_table *t, struct err *err)
 			       : no_task(err);
 }
 
+/* It is suspended, with the new table in use or still the old one. */
+static void go_back(const char *name, const struct line *old)
+{
+	if (old->t.sectors && load(name, &old->t, NULL) == 0 &&
+	    dmx_resume(name, NULL) == 0)
+		return;
+	(void)simple(DM_DEVICE_CLEAR, "clear", name, NULL);
+	(void)dmx_resume(name, NULL);
+}
+
 int dmx_reload(const char *name, const struct dmx_table *t, struct err *err)
 {
-	struct dmx_info info;
-	int r = dmx_find(name, &info, err);
+	struct line old;
+	int r = line_of(DM_DEVICE_TABLE, name, &old, err);
 
 	if (r == 0)
 		r = load(name, t, err);
@@ -249,7 +259,10 @@ int dmx_reload(const char *name, const struct dmx_table *t, struct err *err)
 		(void)simple(DM_DEVICE_CLEAR, "clear", name, NULL);
 		return r;
 	}
-	return dmx_resume(name, err);
+	r = dmx_resume(name, err);
+	if (r < 0)
+		go_back(name, &old);
+	return r;
 }
 
 int dmx_suspend(const char *name, struct err *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A device of somebody else: libdevmapper is played by this test, which has one
- * device. */
+/* A table that can't be put in use, and a device of somebody else: libdevmapper is
+ * played by this test, which has one device. */
 #include "lib/test/test.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base.h"
 #include "lib/dmx.h"
 
 #define NAME "berth-test"
@@ -241,6 +242,26 @@ static void reloaded(void **state)
 	assert_false(dev.suspended);
 }
 
+static void refused_it_keeps_its_table(void **state)
+{
+	static const enum refusal when[] = { BEFORE, AFTER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(when); i++) {
+		struct err err = { 0 };
+
+		setup(state);
+		dev.live.readonly = true;
+		dev.refusal = when[i];
+		assert_int_equal(dmx_reload(NAME, &larger, &err), -EINVAL);
+		assert_non_null(strstr(err.msg, NAME));
+		assert_false(dev.suspended);
+		assert_int_equal(dev.live.sectors, first.sectors);
+		assert_string_equal(dev.live.params, first.params);
+		assert_true(dev.live.readonly);
+		assert_int_equal(dev.next.sectors, 0);
+	}
+}
+
 /* Each of the functions says whose it is, and does nothing. */
 static void somebody_elses(void **state)
 {
@@ -288,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reloaded, setup),
+		cmocka_unit_test_setup(refused_it_keeps_its_table, setup),
 		cmocka_unit_test_setup(somebody_elses, setup),
 		cmocka_unit_test_setup(ours_or_none, setup),
 	};
