@@ -3,7 +3,7 @@
 # is left, in the kernel or in the pool.
 # vm
 # alone
-# time: 600
+# time: 300
 . "${0%/*}/../lib/lib.sh"
 need curl python3 dmsetup mkfs.ext4 thin_check
 
