@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pool that is made or taken up: what it is on, and what is there of that name. */
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base.h"
+#include "volplugins/thin/fake_pool.h"
+
+/* The pool is up, and that could not be written down: made anew, it is not to be
+ * below one that is up. */
+static void begun_again_from_nothing(void **state)
+{
+	struct pool_life *l = *state;
+
+	fake.late = true; /* for the record that it is ready */
+	assert_int_equal(thin_pool_use(&l->pool, true, NULL), -ENOSPC);
+	fake.late = false;
+	assert_int_equal(fake.made, 3);
+	assert_int_equal(thin_pool_use(&l->pool, true, NULL), 0);
+	assert_int_equal(fake.made, 6);
+}
+
+/* Killed between the pool's name and its table. */
+static void without_a_table(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+	uint32_t n = fake_pool_device(l);
+	char name[DMX_NAME_MAX];
+
+	fake_pool_give(l, n);
+	fake_pool_stop(l);
+	snprintf(name, sizeof(name), "%s-pool", l->pool.prefix);
+	snprintf(fake.names[0], DMX_NAME_MAX, "%s", name);
+	fake.live[0] = false;
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
+	assert_true(fake_slot(name) >= 0 && fake.live[fake_slot(name)]);
+}
+
+static void not_with_somebody_elses_device(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+	char name[DMX_NAME_MAX];
+
+	fake_pool_give(l, fake_pool_device(l));
+	fake_pool_stop(l);
+	snprintf(name, sizeof(name), "%s-pool", l->pool.prefix);
+	snprintf(fake.names[7], DMX_NAME_MAX, "%s", name);
+	fake.live[7] = fake.foreign[7] = true;
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, name));
+	assert_non_null(strstr(err.msg, "somebody else's"));
+	assert_int_equal(fake_slot(name), 7);
+}
+
+static void not_without_its_image(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+
+	fake_pool_give(l, fake_pool_device(l));
+	fake_pool_stop(l);
+	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "restart berth-thin"));
+	assert_int_equal(faccessat(l->fd, "pool.img", F_OK, 0), -1);
+	fake_pool_stop(l);
+
+	/* cut: not for the kernel to find out, nor to be made as long again */
+	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
+	{
+		_cleanup_close_ int fd = openat(l->fd, "pool.img", O_RDWR);
+
+		assert_int_equal(ftruncate(fd, 32 << 20), 0);
+	}
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "was cut"));
+	fake_pool_stop(l);
+	l->config.size = 0;
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "was cut"));
+}
+
+/* The host's disk has less than was asked for: it is not left full. */
+static void no_room_for_its_image(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+	struct stat st;
+
+	fake.little = true;
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -ENOSPC);
+	assert_non_null(strstr(err.msg, "--pool-size"));
+	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
+	assert_int_equal(st.st_blocks, 0);
+
+	fake.little = false;
+	fake_pool_give(l, fake_pool_device(l));
+	fake.little = true;
+	l->config.size = 128 << 20;
+	fake_pool_restart(l);
+	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
+	assert_int_equal(st.st_size, 64 << 20);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
+}
+
+static void another_pool_is_refused(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+	char c;
+
+	fake_pool_give(l, fake_pool_device(l));
+	fake_pool_stop(l);
+	{
+		_cleanup_close_ int fd = openat(l->fd, "pool.img", O_RDWR);
+
+		assert_int_equal(pread(fd, &c, 1, 24), 1);
+		c = c == '0' ? '1' : '0';
+		assert_int_equal(pwrite(fd, &c, 1, 24), 1);
+	}
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "another pool"));
+}
+
+static void grows_with_its_image(void **state)
+{
+	struct pool_life *l = *state;
+	uint64_t before;
+
+	fake_pool_give(l, fake_pool_device(l));
+	before = l->pool.data_sectors;
+	l->config.size = 128 << 20;
+	fake_pool_restart(l);
+	assert_int_equal(l->pool.data_sectors - before, 128 << 10);
+	assert_int_equal(thin_pool_use(&l->pool, false, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		POOL_TEST(begun_again_from_nothing),
+		POOL_TEST(without_a_table),
+		POOL_TEST(not_with_somebody_elses_device),
+		POOL_TEST(not_without_its_image),
+		POOL_TEST(no_room_for_its_image),
+		POOL_TEST(another_pool_is_refused),
+		POOL_TEST(grows_with_its_image),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
