@@ -1,7 +1,8 @@
 #!/bin/bash
 # A pool that is full refuses what is new, fails writes instead of hanging, and has all
-# that was synced when it was made larger.  One whose metadata is damaged, whose file is
-# gone or whose device has data is left as it is, and the error says what to do.
+# that was synced when it was made larger.  One whose disk hangs holds up nobody who only
+# asks.  One whose metadata is damaged, whose file is gone or whose device has data is left
+# as it is, and the error says what to do.
 # vm
 # alone
 # time: 300
@@ -24,6 +25,22 @@ same "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"200m"}}')" ''
 at=$(mounted)
 dd if=/dev/urandom of="$at/kept" bs=1M count=16 conv=fsync 2>/dev/null
 sum=$(sha256sum <"$at/kept")
+
+# Its disk hangs: who makes a volume waits, who only asks does not.
+meta=$(dmsetup ls | awk '/^berth-thin-.*-meta/ { print $1 }')
+dmsetup suspend --noflush --nolockfs "$meta"
+call VolumeDriver.Create '{"Name":"late","Opts":{"size":"16m"}}' >late &
+late=$!
+wait_until 20 sh -c "grep -qs '^State:.D' /proc/${DAEMON_PID[berth-thin]}/task/*/status"
+before=$SECONDS
+same "$(api VolumeDriver.Get '{"Name":"v"}' berth-thin | jq -r .Volume.Status.pool)" ok
+same "$(api VolumeDriver.List '{}' berth-thin | jq -r '.Volumes[].Name' | sort | head -1)" v
+at_most $((SECONDS - before)) 50 'seconds to answer' # the call itself gives up after 60
+[ -d /proc/$late ] || fail 'the pool did not hang'
+dmsetup resume "$meta"
+wait $late
+same "$(cat late)" ''
+same "$(call VolumeDriver.Remove '{"Name":"late"}')" ''
 fails timeout 120 dd if=/dev/zero of="$at/more" bs=1M count=100 conv=fsync
 contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'make it larger (--pool-size)'
 contains "$(call Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}')" 'make it larger (--pool-size)'
