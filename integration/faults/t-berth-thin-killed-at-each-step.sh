@@ -8,13 +8,9 @@
 need curl python3 dmsetup mkfs.ext4 thin_check
 
 lan
-# A guest takes a quarter of an hour for all of them (SOAK=1); those between the pool's
-# message and our record are never left out.
-points=$("$BIN/berth-thin" --list-failpoints | grep '^thin\.' | grep -v '^thin\.pool\.grown')
-[ "$SOAK" = 1 ] || points=$(grep -E '\.(doomed|messaged|transacted|settled|taken|exchanged)$' \
-	<<<"$points")
-# shellcheck disable=SC2086 # names are words
-"$IT/lib/killstep" "$BIN/berth-thin" berth-thin thin "$DIR" $points
+# shellcheck disable=SC2046 # names are words
+"$IT/lib/killstep" "$BIN/berth-thin" berth-thin thin "$DIR" \
+	$("$BIN/berth-thin" --list-failpoints | grep '^thin\.' | grep -v '^thin\.pool\.grown')
 same "$(dmsetup ls | grep berth || :)" '' 'devices'
 
 # What is used of the pool with no volume in it, by the kernel.
