@@ -110,14 +110,9 @@ int bl_net_add(struct blocks *b, const struct ip_prefix *pool,
 	return r;
 }
 
-static void rollbackp(struct store **s)
-{
-	store_rollback(*s);
-}
-
 static int shut_records(struct blocks *b, struct bl_net *n, struct err *err)
 {
-	_cleanup_(rollbackp) struct store *s = b->state;
+	_cleanup_(store_rollbackp) struct store *s = b->state;
 	char id[IP_STR_MAX];
 	int r = store_begin(s, err);
 

@@ -125,7 +125,7 @@ static int commit(struct ipam_hold *h, const struct ipam_lease *l,
 {
 	struct ip_prefix prefix = answer_of(h->net, &l->addr);
 	_cleanup_(json_putp) json_object *answer = ipam_addr_answer(&prefix);
-	_cleanup_(ipam_rollbackp) struct store *s = i->store;
+	_cleanup_(store_rollbackp) struct store *s = i->store;
 	struct ipam_record rec = record_of(l);
 	int r = store_begin(s, err);
 
@@ -436,7 +436,7 @@ static int release_commit(struct ipam_hold *h, const struct ipam_lease *l,
 			  const struct ip_addr *freed, uint64_t seq,
 			  struct err *err)
 {
-	_cleanup_(ipam_rollbackp) struct store *s =
+	_cleanup_(store_rollbackp) struct store *s =
 		ipam_store_of(h->net->core, l->use);
 	char id[IP_STR_MAX];
 	int r = store_begin(s, err);

@@ -74,7 +74,7 @@ int ipam_intent_done(const struct ipam_intent *i, const struct ipam_record *rec,
 int ipam_intent_idle(const struct ipam_intent *i, json_object *answer,
 		     struct err *err)
 {
-	_cleanup_(ipam_rollbackp) struct store *s = i->store;
+	_cleanup_(store_rollbackp) struct store *s = i->store;
 	const char *text = answer ? json_object_to_json_string(answer) : "{}";
 	int r;
 

@@ -60,7 +60,7 @@ static int pool_commit(struct ipam_range *range, uint32_t refs,
 {
 	_cleanup_(json_putp) json_object *answer =
 		ipam_pool_answer(range->id, &range->net->prefix, gateway);
-	_cleanup_(ipam_rollbackp) struct store *s = range->net->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = range->net->core->d->state;
 	struct ipam_record rec = record_of(range, refs);
 	int r = store_begin(s, err);
 
@@ -382,7 +382,7 @@ static int inherit(void *ctx, struct ipam_lease *l)
 static int release_commit(struct ipam_range *range, struct bequest *b,
 			  uint64_t seq, struct err *err)
 {
-	_cleanup_(ipam_rollbackp) struct store *s = range->net->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = range->net->core->d->state;
 	struct ipam_record rec = record_of(range, range->refs - 1);
 	int r = store_begin(s, err);
 

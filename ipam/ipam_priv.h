@@ -99,7 +99,6 @@ struct ipam_core {
 };
 
 int ipam_no_memory(struct err *err);
-void ipam_rollbackp(struct store **s);
 void ipam_unlockp(pthread_mutex_t **lock);
 
 /* ---- ipam_table.c -------------------------------------------------------- */

@@ -12,11 +12,6 @@ int ipam_no_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-void ipam_rollbackp(struct store **s)
-{
-	store_rollback(*s);
-}
-
 void ipam_unlockp(pthread_mutex_t **lock)
 {
 	pthread_mutex_unlock(*lock);

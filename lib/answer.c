@@ -29,11 +29,6 @@ int answer_bool(json_object *to, const char *key, bool yes)
 	return answer_put(to, key, json_object_new_boolean(yes));
 }
 
-int answer_no_memory(struct err *err)
-{
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
 int answer_list(json_object **ret, const char *key, json_object **list,
 		struct err *err)
 {

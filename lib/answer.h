@@ -8,6 +8,7 @@
 #ifndef LIB_ANSWER_H
 #define LIB_ANSWER_H
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +23,10 @@ int answer_uint(json_object *to, const char *key, uint64_t n);
 int answer_bool(json_object *to, const char *key, bool yes);
 
 /* -ENOMEM, with the text for it. */
-int answer_no_memory(struct err *err);
+static inline int answer_no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
 
 /* answer_list() - {@key: []}.  @list: borrowed from @ret, which the caller frees
  * also where this fails. */

@@ -256,7 +256,7 @@ void store_rollback(struct store *s)
 	sqlite3_stmt *st;
 	int r;
 
-	if (!store_in_txn(s))
+	if (!s || !store_in_txn(s))
 		return;
 	/* Some failures have rolled back already. */
 	if (s->db && !sqlite3_get_autocommit(s->db)) {

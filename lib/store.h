@@ -56,7 +56,7 @@ int store_copy_if_due(struct store *s, struct err *err);
 /*
  * A transaction: everything until commit happens or does not.  Holds the
  * store's mutex; not recursive.  store_put() and others outside of one make
- * their own.  rollback after commit is a no-op, so it serves as a cleanup.
+ * their own.  rollback after commit, and of NULL, is a no-op, so it serves as a cleanup.
  */
 int store_begin(struct store *s, struct err *err);
 /* store_begin_unsynced() - the commit survives the process, but of a power cut
@@ -65,6 +65,7 @@ int store_begin(struct store *s, struct err *err);
 int store_begin_unsynced(struct store *s, struct err *err);
 int store_commit(struct store *s, struct err *err); /* -ENOSPC, -EIO, -EROFS */
 void store_rollback(struct store *s);
+DEFINE_CLEANUP(struct store, store_rollback)
 
 /* Insert or replace.  @parent "" for none.  All text is copied. */
 int store_put(struct store *s, const char *kind, const char *id,

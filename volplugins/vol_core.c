@@ -20,8 +20,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/answer.h"
 #include "lib/fail.h"
 #include "lib/mounts.h"
+#include "volplugins/vol_intent.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -43,18 +45,12 @@ void vol_core_delivered(struct vol_core *core, uint64_t seq)
 	journal_settle(core->d->run, seq);
 }
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
 static int no_volume(const char *name, struct err *err)
 {
 	return err_set(err, -ENOENT, "no volume %s here", name);
 }
 
-/* May this volume be changed now? */
-static int ready(struct vol_entry *e, struct err *err)
+int vol_ready(struct vol_entry *e, struct err *err)
 {
 	int r;
 
@@ -73,7 +69,7 @@ static int ready(struct vol_entry *e, struct err *err)
 
 int vol_usable(struct vol_entry *e, struct err *err)
 {
-	int r = ready(e, err);
+	int r = vol_ready(e, err);
 
 	if (r < 0)
 		return r;
@@ -87,105 +83,6 @@ int vol_usable(struct vol_entry *e, struct err *err)
 	return 0;
 }
 
-int vol_begin(struct vol_entry *e, struct store *s, const char *method,
-	      const struct vol_request *q, uint64_t *ret, struct err *err)
-{
-	_cleanup_free_ char *body = vol_request_print(q);
-	char key[160];
-	int r = FAILPOINT("vol.request");
-
-	if (r < 0)
-		return r;
-	if (!body)
-		return no_memory(err);
-	snprintf(key, sizeof(key), "%.159s", e->name);
-	return journal_begin(s, method, key, body, ret, err);
-}
-
-void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq)
-{
-	if (journal_abort(s, seq, NULL) == 0)
-		return;
-	e->stale_store = s;
-	e->stale_seq = seq;
-}
-
-/*
- * The intent of a request that is here and has to wait, for its volume or for
- * something slow: if we are killed meanwhile, it is one of those that come again
- * without a body.  Who need not wait begins at once.
- */
-struct announced {
-	struct vol_entry *e; /* borrowed; NULL: not locked yet */
-	struct store *s;
-	const char *method;
-	uint64_t seq; /* 0: begun, not announced, or could not be written */
-};
-
-static void announce(struct announced *a, const struct vol_request *q)
-{
-	_cleanup_free_ char *body = vol_request_print(q);
-	char key[160];
-
-	snprintf(key, sizeof(key), "%.159s", q->name);
-	if (body)
-		a->seq = journal_announce(a->s, a->method, key, body);
-}
-
-/* The locked entry of @q; announced when it had to be waited for.  NULL: out of
- * memory. */
-static struct vol_entry *announce_taken(struct announced *a,
-					struct vol_core *core,
-					const struct vol_request *q)
-{
-	if (vol_entry_take_within(core, q->name, 0, &a->e) == 0)
-		return a->e;
-	announce(a, q);
-	a->e = vol_entry_take(core, q->name);
-	return a->e;
-}
-
-/* It came to nothing. */
-static void announced_fini(struct announced *a)
-{
-	if (!a->seq)
-		return;
-	if (a->e && !a->e->stale_seq)
-		vol_abort(a->e, a->s, a->seq);
-	else
-		(void)journal_abort(a->s, a->seq, NULL);
-}
-
-/* vol_begin() of what was announced. */
-static int begin_announced(struct announced *a, const struct vol_request *q,
-			   uint64_t *ret, struct err *err)
-{
-	int r;
-
-	if (!a->seq)
-		return vol_begin(a->e, a->s, a->method, q, ret, err);
-	r = FAILPOINT("vol.announced");
-	if (r == 0)
-		r = journal_start(a->s, a->seq, err);
-	if (r < 0)
-		return r;
-	*ret = a->seq;
-	a->seq = 0;
-	return 0;
-}
-
-/* Somebody knows of the volume: a Create rolled forward is to stay.  Its kept
- * answer stays, too: the one who asked may still come for it. */
-static void acknowledge(struct vol_entry *e)
-{
-	e->recovered_seq = 0;
-}
-
-static void roll_backp(struct store **s)
-{
-	store_rollback(*s);
-}
-
 /* ---- create ------------------------------------------------------------ */
 
 static int create_commit(struct vol_entry *e, struct vol_volume *v,
@@ -194,14 +91,14 @@ static int create_commit(struct vol_entry *e, struct vol_volume *v,
 {
 	struct vol_request q = { .opts = opts };
 	_cleanup_free_ char *text = NULL;
-	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = e->core->d->state;
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	snprintf(q.time, sizeof(q.time), "%s", v->created);
 	text = vol_request_print(&q);
 	if (!text)
-		return no_memory(err);
+		return answer_no_memory(err);
 	r = store_begin_unsynced(s, err);
 	if (r == 0)
 		r = store_put(s, VOL_KIND, e->name, "", text, err);
@@ -225,7 +122,7 @@ static int make(struct vol_entry *src, struct vol_volume *v, struct err *err)
 		r = vol_usable(src, err);
 	if (r < 0)
 		return r;
-	acknowledge(src);
+	vol_acknowledge(src);
 	return v->driver->clone(v, src->v, v->from.snap, err);
 }
 
@@ -248,7 +145,7 @@ int vol_create_apply(struct vol_entry *e, struct vol_entry *src,
 	return 0;
 }
 
-static int create_absent(struct announced *a, struct vol_entry *src,
+static int create_absent(struct vol_announced *a, struct vol_entry *src,
 			 const struct vol_request *q, uint64_t *ret_seq,
 			 struct err *err)
 {
@@ -269,7 +166,7 @@ static int create_absent(struct announced *a, struct vol_entry *src,
 	r = vol_later_settle(e, err);
 	if (r < 0)
 		return r;
-	r = begin_announced(a, q, &seq, err);
+	r = vol_announced_begin(a, q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.create.intent");
@@ -312,7 +209,7 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 				  (const char *const[]){ e->name, NULL }, err);
 	if (r < 0)
 		return r;
-	acknowledge(e);
+	vol_acknowledge(e);
 	return 0;
 }
 
@@ -320,7 +217,7 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 	       uint64_t *ret_seq, struct err *err)
 {
 	_cleanup_(vol_pair_give) struct vol_pair pair = { 0 };
-	_cleanup_(announced_fini) struct announced a = {
+	_cleanup_(vol_announced_fini) struct vol_announced a = {
 		.s = core->d->state, .method = vol_method_create
 	};
 	_cleanup_free_ struct vol_volume *checked = NULL;
@@ -338,13 +235,13 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	vol_now(q.time);
 	if (checked->from.name[0]) {
-		announce(&a, &q);
+		vol_announce(&a, &q);
 		vol_pair_take(core, name, checked->from.name, &pair);
 		a.e = pair.e;
 	} else {
-		pair.e = announce_taken(&a, core, &q);
+		pair.e = vol_announce_taken(&a, core, &q);
 	}
-	r = a.e ? ready(a.e, err) : no_memory(err);
+	r = a.e ? vol_ready(a.e, err) : answer_no_memory(err);
 	if (r < 0)
 		return r;
 	return a.e->v ? create_again(a.e, opts, err)
@@ -356,7 +253,7 @@ int vol_create(struct vol_core *core, const char *name, json_object *opts,
 static int remove_commit(struct vol_entry *e, bool later, uint64_t seq,
 			 struct err *err)
 {
-	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = e->core->d->state;
 	int r = store_begin_unsynced(s, err);
 
 	if (r == 0)
@@ -436,7 +333,7 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 {
 	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
 	struct store *s = core->d->state;
-	_cleanup_(announced_fini) struct announced a = {
+	_cleanup_(vol_announced_fini) struct vol_announced a = {
 		.s = s, .method = vol_method_remove
 	};
 	struct vol_request q = { 0 };
@@ -444,8 +341,8 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", name);
-	e = announce_taken(&a, core, &q);
-	r = e ? ready(e, err) : no_memory(err);
+	e = vol_announce_taken(&a, core, &q);
+	r = e ? vol_ready(e, err) : answer_no_memory(err);
 	if (r < 0 || !e->v)
 		return r;
 	if (e->v->users)
@@ -454,14 +351,14 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 		r = vol_check_kept(e, err);
 	if (r == 0 && !e->attached && !e->removing_seq && !e->seen_free) {
 		if (!a.seq)
-			announce(&a, &q); /* it reads all of /proc */
+			vol_announce(&a, &q); /* it reads all of /proc */
 		r = vol_check_unseen(e, err);
 	}
 	if (r < 0)
 		return r;
 	seq = e->removing_seq;
 	if (!seq)
-		r = begin_announced(&a, &q, &seq, err);
+		r = vol_announced_begin(&a, &q, &seq, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("vol.remove.intent");
@@ -474,234 +371,6 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 	}
 	*ret_seq = seq;
 	return FAILPOINT("vol.remove.done");
-}
-
-/* ---- mount ------------------------------------------------------------- */
-
-static int mount_commit(struct vol_entry *e, const char *id, const char *since,
-			const char *path, uint64_t seq, struct err *err)
-{
-	_cleanup_(json_putp) json_object *answer = vol_mount_answer(path);
-	_cleanup_(roll_backp) struct store *s = e->core->d->run;
-	struct vol_request q = { 0 };
-	_cleanup_free_ char *text = NULL;
-	char key[MOUNT_KEY_MAX];
-	int r;
-
-	snprintf(q.name, sizeof(q.name), "%s", e->name);
-	snprintf(q.id, sizeof(q.id), "%s", id);
-	snprintf(q.time, sizeof(q.time), "%s", since);
-	text = vol_request_print(&q);
-	if (!text || !answer)
-		return no_memory(err);
-	r = store_begin(s, err);
-	if (r == 0)
-		r = store_put(s, MOUNT_KIND, vol_mount_key(key, e->name, id),
-			      e->name, text, err);
-	if (r == 0)
-		r = journal_commit(s, seq, json_object_to_json_string(answer),
-				   err);
-	if (r == 0)
-		r = FAILPOINT("vol.mount.recorded");
-	return r < 0 ? r : store_commit(s, err);
-}
-
-static int get_path(struct vol_entry *e, char path[static VOL_PATH_MAX],
-		    struct err *err)
-{
-	int r = e->core->driver->path(e->v, path, VOL_PATH_MAX, err);
-
-	/* dockerd would take "" and start the container on its own files */
-	if (r == 0 && path[0] != '/')
-		r = err_set(err, -EIO, "volume %s has no path", e->name);
-	return r;
-}
-
-int vol_mount_apply(struct vol_entry *e, const char *id, uint64_t seq,
-		    struct err *err)
-{
-	const struct vol_driver *driver = e->core->driver;
-	char path[VOL_PATH_MAX], since[32];
-	int r;
-
-	e->seen_free = false;
-	/* what is synced in it is to be found again */
-	r = vol_later_settle(e, err);
-	if (r == 0)
-		r = driver->mount(e->v, err);
-	if (r < 0)
-		return r;
-	e->attached = true;
-	r = FAILPOINT("vol.mount.mounted");
-	if (r == 0)
-		r = get_path(e, path, err);
-	vol_now(since);
-	if (r == 0)
-		r = vol_mount_add(e, id, since, 0);
-	if (r < 0)
-		return r;
-	r = mount_commit(e, id, since, path, seq, err);
-	if (r < 0)
-		vol_mount_drop(e, vol_mount_find(e, id));
-	return r;
-}
-
-static void mount_undo(struct vol_entry *e)
-{
-	if (e->v->users == 0 && e->attached &&
-	    e->core->driver->unmount(e->v, NULL) == 0)
-		e->attached = false;
-}
-
-static int mount_new(struct announced *a, const struct vol_request *q,
-		     uint64_t *ret_seq, struct err *err)
-{
-	struct vol_entry *e = a->e;
-	struct store *s = e->core->d->run;
-	uint64_t seq;
-	int r = begin_announced(a, q, &seq, err);
-
-	if (r < 0)
-		return r;
-	r = FAILPOINT("vol.mount.intent");
-	if (r == 0)
-		r = vol_mount_apply(e, q->id, seq, err);
-	if (r < 0) {
-		mount_undo(e);
-		vol_abort(e, s, seq);
-		return r;
-	}
-	*ret_seq = seq;
-	return FAILPOINT("vol.mount.done");
-}
-
-int vol_mount(struct vol_core *core, const char *name, const char *id,
-	      char path[static VOL_PATH_MAX], uint64_t *ret_seq,
-	      struct err *err)
-{
-	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	_cleanup_(announced_fini) struct announced a = {
-		.s = core->d->run, .method = vol_method_mount
-	};
-	struct vol_request q = { 0 };
-	struct vol_mount *m;
-	int r;
-
-	snprintf(q.name, sizeof(q.name), "%s", name);
-	snprintf(q.id, sizeof(q.id), "%s", id);
-	e = announce_taken(&a, core, &q);
-	r = e ? vol_usable(e, err) : no_memory(err);
-	if (r == 0)
-		r = get_path(e, path, err);
-	if (r < 0)
-		return r;
-	acknowledge(e);
-	e->last_mount = vol_clock();
-	e->mount_calls++;
-	e->idle_since = 0;
-	m = vol_mount_find(e, id);
-	if (!m) {
-		r = mount_new(&a, &q, ret_seq, err);
-	} else {
-		/* its answer was lost, or dockerd lost count: same answer */
-		r = core->driver->mount(e->v, err);
-		m->recovered = 0;
-	}
-	return r;
-}
-
-/* ---- unmount ----------------------------------------------------------- */
-
-static int unmount_commit(struct vol_entry *e, const char *id, uint64_t seq,
-			  struct err *err)
-{
-	_cleanup_(roll_backp) struct store *s = e->core->d->run;
-	char key[MOUNT_KEY_MAX];
-	int r = store_begin(s, err);
-
-	if (r == 0)
-		r = store_del(s, MOUNT_KIND, vol_mount_key(key, e->name, id),
-			      err);
-	if (r == 0)
-		r = journal_commit(s, seq, "{}", err);
-	if (r == 0)
-		r = FAILPOINT("vol.unmount.recorded");
-	return r < 0 ? r : store_commit(s, err);
-}
-
-/* A driver that cannot unmount does not keep the ID: the peer is gone and
- * won't ask again.  The volume stays attached, and Remove tries again. */
-int vol_unmount_apply(struct vol_entry *e, const char *id, uint64_t seq,
-		      struct err *err)
-{
-	struct vol_mount *m = vol_mount_find(e, id);
-	int r, stuck = 0;
-
-	if (m && e->v->users == 1)
-		stuck = e->core->driver->unmount(e->v, err);
-	r = FAILPOINT("vol.unmount.unmounted");
-	if (r == 0)
-		r = unmount_commit(e, id, seq, stuck < 0 ? NULL : err);
-	if (r < 0) {
-		if (stuck == 0 && m && e->v->users == 1)
-			e->attached = e->core->driver->mount(e->v, NULL) == 0;
-		return r;
-	}
-	if (m && e->v->users == 1)
-		e->attached = stuck < 0;
-	if (m)
-		vol_mount_drop(e, m);
-	return 0;
-}
-
-static int unmount_begun(struct vol_entry *e, const char *id, uint64_t seq,
-			 uint64_t *ret_seq, struct err *err)
-{
-	struct store *s = e->core->d->run;
-	int r = FAILPOINT("vol.unmount.intent");
-
-	if (r == 0)
-		r = vol_unmount_apply(e, id, seq, err);
-	if (r < 0) {
-		vol_abort(e, s, seq);
-		return r;
-	}
-	*ret_seq = seq;
-	return FAILPOINT("vol.unmount.done");
-}
-
-int vol_unmount_locked(struct vol_entry *e, const char *id, uint64_t *ret_seq,
-		       struct err *err)
-{
-	struct vol_request q = { 0 };
-	uint64_t seq;
-	int r;
-
-	snprintf(q.name, sizeof(q.name), "%s", e->name);
-	snprintf(q.id, sizeof(q.id), "%s", id);
-	r = vol_begin(e, e->core->d->run, vol_method_unmount, &q, &seq, err);
-	return r < 0 ? r : unmount_begun(e, q.id, seq, ret_seq, err);
-}
-
-int vol_unmount(struct vol_core *core, const char *name, const char *id,
-		uint64_t *ret_seq, struct err *err)
-{
-	_cleanup_(vol_entry_givep) struct vol_entry *e = NULL;
-	_cleanup_(announced_fini) struct announced a = {
-		.s = core->d->run, .method = vol_method_unmount
-	};
-	struct vol_request q = { 0 };
-	uint64_t seq;
-	int r;
-
-	snprintf(q.name, sizeof(q.name), "%s", name);
-	snprintf(q.id, sizeof(q.id), "%s", id);
-	e = announce_taken(&a, core, &q);
-	r = e ? ready(e, err) : no_memory(err);
-	if (r < 0 || !vol_mount_find(e, id))
-		return r;
-	r = begin_announced(&a, &q, &seq, err);
-	return r < 0 ? r : unmount_begun(e, id, seq, ret_seq, err);
 }
 
 /* ---- get --------------------------------------------------------------- */
@@ -724,9 +393,9 @@ int vol_get(struct vol_core *core, const char *name, bool seen,
 			return r;
 		e = vol_entry_take(core, name);
 	}
-	r = e && status ? vol_usable(e, err) : no_memory(err);
+	r = e && status ? vol_usable(e, err) : answer_no_memory(err);
 	if (r == 0)
-		r = get_path(e, path, err);
+		r = vol_path(e, path, err);
 	if (r < 0)
 		return r;
 	info = (struct vol_info){
@@ -745,6 +414,6 @@ int vol_get(struct vol_core *core, const char *name, bool seen,
 	if (r < 0)
 		return r;
 	if (seen)
-		acknowledge(e);
+		vol_acknowledge(e);
 	return fn(ctx, &info);
 }

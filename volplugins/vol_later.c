@@ -25,11 +25,6 @@
 /* Locked while the disk works: who wants one of them waits for all. */
 #define BATCH 16
 
-static void roll_backp(struct store **s)
-{
-	store_rollback(*s);
-}
-
 int vol_later_note(struct vol_entry *e, const char *method, bool later,
 		   struct err *err)
 {
@@ -62,7 +57,7 @@ void vol_later_noted(struct vol_entry *e, bool later)
 static int flush(struct vol_core *core, struct vol_entry *const *held, size_t n,
 		 struct err *err)
 {
-	_cleanup_(roll_backp) struct store *s = core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = core->d->state;
 	const char *names[BATCH + 1] = { NULL };
 	int r;
 

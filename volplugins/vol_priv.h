@@ -133,12 +133,10 @@ void vol_mount_drop(struct vol_entry *e, struct vol_mount *m);
 /* Present, of a good record, and not half removed or renamed?  -ENOENT, -EUCLEAN,
  * -EBUSY. */
 int vol_usable(struct vol_entry *e, struct err *err);
-struct vol_request;
-/* Write the intent of @q, which is @e's. */
-int vol_begin(struct vol_entry *e, struct store *s, const char *method,
-	      const struct vol_request *q, uint64_t *ret, struct err *err);
+/* vol_ready() - may it be changed now, present or absent?  -EUCLEAN, -EBUSY. */
+int vol_ready(struct vol_entry *e, struct err *err);
 
-/* ---- vol_core.c: a request's effect, with its intent written ------------ */
+/* ---- vol_core.c, vol_use.c: a request's effect, with its intent written - */
 
 extern const char vol_method_create[], vol_method_remove[], vol_method_mount[],
 	vol_method_unmount[], vol_method_resize[], vol_method_snapshot[],
@@ -176,8 +174,15 @@ int vol_check_unseen(struct vol_entry *e, struct err *err);
 /* vol_check_kept() - may it be removed, for all that was made of it?
  * -ENOTEMPTY: it has snapshots; -EBUSY: it is being read. */
 int vol_check_kept(struct vol_entry *e, struct err *err);
-/* End the intent @seq of a request that came to nothing. */
-void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
+/* Where containers find it; from .path, and absolute.  -EIO. */
+int vol_path(struct vol_entry *e, char path[static VOL_PATH_MAX],
+	     struct err *err);
+/* Somebody knows of the volume: a Create rolled forward is to stay.  Its kept answer
+ * stays, too: the one who asked may still come for it. */
+static inline void vol_acknowledge(struct vol_entry *e)
+{
+	e->recovered_seq = 0;
+}
 
 /* ---- vol_info.c -------------------------------------------------------- */
 

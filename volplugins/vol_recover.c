@@ -11,6 +11,7 @@
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/netns.h"
+#include "volplugins/vol_intent.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -19,11 +20,6 @@
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static void roll_backp(struct store **s)
-{
-	store_rollback(*s);
 }
 
 /* ---- loading ----------------------------------------------------------- */
@@ -384,7 +380,7 @@ int vol_recover(struct vol_core *core, struct err *err)
 /* Its record, and what was to be done once more. */
 static int forget_volume(struct vol_entry *e, struct err *err)
 {
-	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = e->core->d->state;
 	int r = store_begin(s, err);
 
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib/fail.h"
+#include "volplugins/vol_intent.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -24,11 +25,6 @@ const char vol_method_rename[] = "Berth.VolumeRename";
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static void roll_backp(struct store **s)
-{
-	store_rollback(*s);
 }
 
 /* The answer that is kept, also for telling whose it is. */
@@ -47,7 +43,7 @@ static int rename_commit(struct vol_entry *e, const struct vol_entry *to,
 	struct vol_request q = { .opts = e->opts };
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ char *answer = answer_of(e->name, to->name);
-	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = e->core->d->state;
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", to->name);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/fail.h"
+#include "volplugins/vol_intent.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -19,11 +20,6 @@ const char vol_method_resize[] = "Berth.VolumeResize";
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static void roll_backp(struct store **s)
-{
-	store_rollback(*s);
 }
 
 /* The options of @e with another size.  Owned; NULL: out of memory. */
@@ -54,7 +50,7 @@ static int resize_commit(struct vol_entry *e, json_object *opts, uint64_t seq,
 {
 	struct vol_request q = { .opts = opts };
 	_cleanup_free_ char *text = NULL;
-	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = e->core->d->state;
 	int r;
 
 	snprintf(q.name, sizeof(q.name), "%s", e->name);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib/fail.h"
+#include "volplugins/vol_intent.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -26,11 +27,6 @@ const char vol_method_snapshot[] = "Berth.VolumeSnapshot",
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static void roll_backp(struct store **s)
-{
-	store_rollback(*s);
 }
 
 static int no_snapshot(const struct vol_entry *e, const char *snap,
@@ -152,7 +148,7 @@ static int commit(struct vol_entry *e, const char *snap, uint64_t seq,
 		  struct err *err)
 {
 	_cleanup_free_ char *answer = answer_of(e->name, snap);
-	_cleanup_(roll_backp) struct store *s = e->core->d->state;
+	_cleanup_(store_rollbackp) struct store *s = e->core->d->state;
 	int r = answer ? store_begin(s, err) : no_memory(err);
 
 	if (r == 0)

@@ -21,6 +21,7 @@
 #include "lib/fail.h"
 #include "lib/jdec.h"
 #include "lib/log.h"
+#include "volplugins/vol_intent.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 

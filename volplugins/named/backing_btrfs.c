@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/answer.h"
 #include "lib/btrfs.h"
 #include "lib/fail.h"
 #include "lib/log.h"
@@ -362,17 +363,6 @@ static int btrfs_resize(struct named_volume *v, int dir, uint64_t size,
 	return r;
 }
 
-static int add_number(json_object *to, const char *key, uint64_t number,
-		      struct err *err)
-{
-	json_object *n = json_object_new_uint64(number);
-
-	if (n && json_object_object_add(to, key, n) == 0)
-		return 0;
-	json_object_put(n);
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
 /* "exclusive": what of "used" no snapshot and no copy shares. */
 static int btrfs_status(struct named_volume *v, int dir, json_object *to,
 			struct err *err)
@@ -385,10 +375,10 @@ static int btrfs_status(struct named_volume *v, int dir, json_object *to,
 	(void)v;
 	if (data < 0)
 		return 0;
-	r = add_number(to, "subvolume", id, err);
+	r = answer_uint(to, "subvolume", id);
 	if (r == 0 && sum_up(dir, &sum, NULL) == 0)
-		r = add_number(to, "exclusive", sum.exclusive, err);
-	return r;
+		r = answer_uint(to, "exclusive", sum.exclusive);
+	return r < 0 ? answer_no_memory(err) : 0;
 }
 
 const struct named_backing named_btrfs = {

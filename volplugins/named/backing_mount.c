@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "lib/answer.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/mnt.h"
@@ -333,27 +334,17 @@ static int mount_usage(struct named_volume *v, int dir, struct vol_usage *ret,
 	return 0;
 }
 
-static int add(json_object *to, const char *key, json_object *val,
-	       struct err *err)
-{
-	if (val && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
 static int mount_status(struct named_volume *v, int dir, json_object *to,
 			struct err *err)
 {
 	bool mounted = mnt_is_mounted(dir, NAMED_DATA, NULL) > 0;
-	int r = add(to, "type", json_object_new_string(v->opts.type), err);
+	int r = answer_text(to, "type", v->opts.type);
 
 	if (r == 0)
-		r = add(to, "device", json_object_new_string(v->opts.device),
-			err);
-	return r < 0 ? r
-		     : add(to, "mounted", json_object_new_boolean(mounted),
-			   err);
+		r = answer_text(to, "device", v->opts.device);
+	if (r == 0)
+		r = answer_bool(to, "mounted", mounted);
+	return r < 0 ? answer_no_memory(err) : 0;
 }
 
 const struct named_backing named_mount = {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "lib/answer.h"
 #include "lib/fail.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
@@ -338,32 +339,21 @@ static int usage(struct vol_volume *base, struct vol_usage *ret,
 	return dir < 0 ? 0 : named_usage(v, dir, ret, err);
 }
 
-static int add_text(json_object *to, const char *key, const char *text,
-		    struct err *err)
-{
-	json_object *val = json_object_new_string(text);
-
-	if (val && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
 static int status(struct vol_volume *base, json_object *to, struct err *err)
 {
 	struct named_volume *v = to_named(base);
 	_cleanup_close_ int dir = named_open(v, NULL);
 	int r;
 
-	if (dir < 0)
-		return add_text(to, "backing",
-				v->backing ? v->backing->name : "missing", err);
-	r = add_text(to, "backing", v->backing->name, err);
-	if (r == 0 && v->meta.fs[0])
-		r = add_text(to, "fs", v->meta.fs, err);
-	if (r == 0 && v->backing->status)
-		r = v->backing->status(v, dir, to, err);
-	return r;
+	r = answer_text(to, "backing",
+			v->backing ? v->backing->name : "missing");
+	if (r == 0 && dir >= 0 && v->meta.fs[0])
+		r = answer_text(to, "fs", v->meta.fs);
+	if (r < 0)
+		return answer_no_memory(err);
+	return dir >= 0 && v->backing->status
+		       ? v->backing->status(v, dir, to, err)
+		       : 0;
 }
 
 const struct vol_driver named_driver = {

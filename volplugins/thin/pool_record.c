@@ -159,16 +159,10 @@ static int change(struct thin_pool *p, const struct thin_change *c,
 	return r;
 }
 
-static void rollbackp(struct store **s)
-{
-	if (*s)
-		store_rollback(*s);
-}
-
 int thin_change_locked(struct thin_pool *p, const struct thin_change *c,
 		       struct err *err)
 {
-	_cleanup_(rollbackp) struct store *s = NULL;
+	_cleanup_(store_rollbackp) struct store *s = NULL;
 	uint64_t recorded = p->recorded;
 	int r = store_begin(p->store, err);
 

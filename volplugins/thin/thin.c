@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <time.h>
 
+#include "lib/answer.h"
 #include "lib/fail.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
@@ -210,32 +211,20 @@ static int usage(struct vol_volume *base, struct vol_usage *ret,
 	return 0;
 }
 
-static int add(json_object *to, const char *key, json_object *val,
-	       struct err *err)
-{
-	if (val && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
 /* Of the pool, which all share. */
-static int pool_status(struct thin_host *h, json_object *to, struct err *err)
+static int pool_status(struct thin_host *h, json_object *to)
 {
 	char why[ERR_MSG_MAX], full[8];
 	const char *trouble = thin_pool_trouble(&h->pool, why, sizeof(why));
 	struct thin_status s;
 	uint64_t age;
-	int r = add(to, "pool", json_object_new_string(trouble ? why : "ok"),
-		    err);
+	int r = answer_text(to, "pool", trouble ? why : "ok");
 
 	if (r < 0 || thin_pool_seen(&h->pool, &s, &age, NULL) < 0)
 		return r;
 	snprintf(full, sizeof(full), "%u%%", thin_status_full(&s));
-	r = add(to, "pool_full", json_object_new_string(full), err);
-	return r == 0 ? add(to, "pool_age", json_object_new_int64((int64_t)age),
-			    err)
-		      : r;
+	r = answer_text(to, "pool_full", full);
+	return r == 0 ? answer_uint(to, "pool_age", age) : r;
 }
 
 static int status(struct vol_volume *base, json_object *to, struct err *err)
@@ -244,21 +233,22 @@ static int status(struct vol_volume *base, json_object *to, struct err *err)
 	struct thin_host *h = thin_host_of(v);
 	char name[DMX_NAME_MAX];
 	uint64_t mapped;
-	int r = add(to, "backing", json_object_new_string("thin"), err);
+	int r = answer_text(to, "backing", "thin");
 
 	if (r == 0)
-		r = pool_status(h, to, err);
-	if (r < 0 || thin_know(v, NULL) < 0)
-		return r;
-	r = add(to, "fs", json_object_new_string(v->rec.fs), err);
+		r = pool_status(h, to);
+	if (r < 0)
+		return answer_no_memory(err);
+	if (thin_know(v, NULL) < 0)
+		return 0;
+	r = answer_text(to, "fs", v->rec.fs);
 	thin_device_name(&h->pool, v->rec.number, name);
 	if (r == 0)
-		r = add(to, "device", json_object_new_string(name), err);
+		r = answer_text(to, "device", name);
 	if (r == 0 &&
 	    thin_device_mapped(&h->pool, v->rec.number, &mapped, NULL) == 0)
-		r = add(to, "mapped", json_object_new_int64((int64_t)mapped),
-			err);
-	return r;
+		r = answer_uint(to, "mapped", mapped);
+	return r < 0 ? answer_no_memory(err) : 0;
 }
 
 static int verify(struct vol_volume *base, struct err *err)

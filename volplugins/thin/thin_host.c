@@ -5,12 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/mnt.h"
 #include "lib/mounts.h"
 #include "lib/tree.h"
 #include "volplugins/thin/thin.h"
+#include "volplugins/vol_dir.h"
 
 /* ---- flags ------------------------------------------------------------------- */
 
@@ -64,45 +64,6 @@ const struct plugd_flag thin_flags[] = {
 	{ 0 },
 };
 
-/* ---- directories ---------------------------------------------------------------- */
-
-static int own_dir(int fd, const char *name, struct err *err)
-{
-	_cleanup_close_ int dir = -EBADF;
-	struct stat st;
-
-	if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "make directory %s: %s", name,
-			       strerror(errno));
-	dir = tree_open(fd, name, err);
-	if (dir < 0)
-		return dir;
-	if (fstat(dir, &st) < 0 || st.st_uid != geteuid())
-		return err_set(err, -EPERM,
-			       "directory %s does not belong to this daemon's "
-			       "user",
-			       name);
-	if ((st.st_mode & 07777) != 0700 && fchmod(dir, 0700) < 0)
-		return err_set(err, -errno, "directory %s: %s", name,
-			       strerror(errno));
-	return take_fd(dir);
-}
-
-/* As containers' mounts need it. */
-static int path_of(int fd, char *buf, size_t size, struct err *err)
-{
-	char proc[64];
-	ssize_t n;
-
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	n = readlink(proc, buf, size);
-	if (n < 0 || (size_t)n >= size || buf[0] != '/')
-		return err_set(err, n < 0 ? -errno : -ENAMETOOLONG,
-			       "the path of the state directory");
-	buf[n] = '\0';
-	return 0;
-}
-
 static void free_host(struct thin_host *h)
 {
 	if (!h)
@@ -122,13 +83,13 @@ static int open_dirs(struct thin_host *h, const char *state_dir,
 	if (state < 0)
 		return err_set(err, -errno, "%s: %s", state_dir,
 			       strerror(errno));
-	h->own = own_dir(state, thin_driver.name, err);
+	h->own = vol_dir_own(state, thin_driver.name, err);
 	if (h->own < 0)
 		return h->own;
-	h->volumes = own_dir(h->own, "volumes", err);
+	h->volumes = vol_dir_own(h->own, "volumes", err);
 	if (h->volumes < 0)
 		return h->volumes;
-	return path_of(h->volumes, h->root, sizeof(h->root), err);
+	return vol_dir_path(h->volumes, h->root, sizeof(h->root), err);
 }
 
 int thin_host_open(const struct plugd *d, void **ret, struct err *err)

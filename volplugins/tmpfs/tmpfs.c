@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/answer.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "volplugins/tmpfs/tmpfs_priv.h"
@@ -191,43 +192,30 @@ static int usage(struct vol_volume *base, struct vol_usage *ret,
 	return 0;
 }
 
-static int add(json_object *to, const char *key, json_object *val,
-	       struct err *err)
-{
-	if (val && json_object_object_add(to, key, val) == 0)
-		return 0;
-	json_object_put(val);
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static int add_inodes(const struct tmpfs_volume *v, json_object *to,
-		      struct err *err)
+static int add_inodes(const struct tmpfs_volume *v, json_object *to)
 {
 	struct tmpfs_figures f;
 	int r;
 
 	if (tmpfs_figures(v, &f, NULL) < 0)
 		return 0;
-	r = add(to, "inodes", json_object_new_uint64(f.inodes), err);
-	return r < 0 ? r
-		     : add(to, "inodes_used",
-			   json_object_new_uint64(f.used_inodes), err);
+	r = answer_uint(to, "inodes", f.inodes);
+	return r < 0 ? r : answer_uint(to, "inodes_used", f.used_inodes);
 }
 
 static int status(struct vol_volume *base, json_object *to, struct err *err)
 {
 	const struct tmpfs_volume *v = to_tmpfs(base);
 	bool mounted = tmpfs_mounted(v, NULL) > 0;
-	int r = add(to, "mounted", json_object_new_boolean(mounted), err);
+	int r = answer_bool(to, "mounted", mounted);
 
 	if (r == 0)
-		r = add(to, "keep", json_object_new_boolean(v->opts.keep != 0),
-			err);
+		r = answer_bool(to, "keep", v->opts.keep != 0);
 	if (r == 0 && v->opts.huge)
-		r = add(to, "huge",
-			json_object_new_string(tmpfs_huge[v->opts.huge - 1]),
-			err);
-	return r == 0 && mounted ? add_inodes(v, to, err) : r;
+		r = answer_text(to, "huge", tmpfs_huge[v->opts.huge - 1]);
+	if (r == 0 && mounted)
+		r = add_inodes(v, to);
+	return r < 0 ? answer_no_memory(err) : 0;
 }
 
 /* ---- filling ------------------------------------------------------------------ */
