@@ -72,9 +72,15 @@ static int h0(void)
 	return (int)if_nametoindex("h0");
 }
 
+/* A loaded machine answers late; a packet that is dropped never comes. */
 static bool reaches(void)
 {
-	return system("ping -c1 -W1 -q " HOST_C4 " >/dev/null 2>&1") == 0;
+	return system("ping -c1 -W10 -q " HOST_C4 " >/dev/null 2>&1") == 0;
+}
+
+static bool is_cut(void)
+{
+	return system("ping -c1 -W1 -q " HOST_C4 " >/dev/null 2>&1") != 0;
 }
 
 static bool has_pin(const char *fmt, int ifindex)
@@ -109,7 +115,7 @@ static void runs_in_both_directions(void **state)
 	assert_true(reaches());
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		attach(tc, h0(), hooks[i], drop);
-		assert_false(reaches());
+		assert_true(is_cut());
 		assert_int_equal(
 			tc_is_attached(tc, "t", h0(), hooks[i], drop, NULL), 1);
 		assert_int_equal(
@@ -141,7 +147,7 @@ static void replaces_in_place(void **state)
 	assert_true(reaches());
 	assert_int_equal(tc_is_attached(tc, "t", h0(), TC_IN, drop, NULL), 0);
 	attach(later, h0(), TC_IN, drop);
-	assert_false(reaches());
+	assert_true(is_cut());
 	assert_int_equal(tc_is_attached(tc, "t", h0(), TC_IN, drop, NULL), 1);
 	if (!*state) /* tcx: bpftool 7.1 does not know it */
 		host_sh("test $(tc filter show dev h0 ingress | "
@@ -155,7 +161,7 @@ static void outlives_the_handle(void **state)
 	OPEN_TC(tc);
 	attach(tc, h0(), TC_OUT, drop);
 	tc_close(take_ptr(tc));
-	assert_false(reaches());
+	assert_true(is_cut());
 	tc = open_tc(state);
 	detach(tc, h0(), TC_OUT);
 	assert_true(reaches());
@@ -181,12 +187,12 @@ static void detached_by_somebody(void **state)
 	assert_int_equal(tc_is_attached(tc, "t", h0(), TC_IN, drop, NULL), 0);
 	assert_true(reaches());
 	attach(tc, h0(), TC_IN, drop);
-	assert_false(reaches());
+	assert_true(is_cut());
 	/* the pin removed: with tcx that detaches */
 	assert_int_equal(unlink(pin_path(&pins, name, path)), 0);
 	attach(tc, h0(), TC_IN, drop);
 	assert_true(has_pin("t_in", h0()));
-	assert_false(reaches());
+	assert_true(is_cut());
 	detach(tc, h0(), TC_IN);
 	assert_true(reaches());
 }
@@ -203,7 +209,7 @@ static void leaves_others_alone(void **state)
 	host_sh("tc filter show dev h0 ingress | grep -q 'handle 0x1 '");
 	if (*state) {
 		attach(tc, h0(), TC_IN, pass);
-		assert_false(reaches());
+		assert_true(is_cut());
 		detach(tc, h0(), TC_IN);
 	}
 	host_sh("tc qdisc del dev h0 clsact");
@@ -278,7 +284,7 @@ static void sweep_removes_what_is_not_kept(void **state)
 	if (*state) /* with clsact there is room for one */
 		assert_int_equal(tc_attach(tc, "u", index, TC_OUT, pass, NULL),
 				 0);
-	assert_false(reaches());
+	assert_true(is_cut());
 	assert_int_equal(tc_sweep(tc, "t", keep_in, &index, NULL), 1);
 	if (*state)
 		assert_int_equal(
@@ -303,7 +309,7 @@ static void the_other_way_is_cleaned_up(void **state)
 	attach(cls, h0(), TC_IN, drop);
 	tc_close(take_ptr(cls));
 	assert_int_equal(tc_open(&pins, true, &cls, NULL), 0);
-	assert_false(reaches());
+	assert_true(is_cut());
 	detach(cls, h0(), TC_IN);
 	assert_true(reaches());
 	host_sh("! tc qdisc show dev h0 | grep -q clsact");
