@@ -5,7 +5,7 @@
 
 need docker curl jq
 lan
-start_daemon berth-bridge --gc-grace 4s
+start_daemon berth-bridge --gc-grace 8s
 start_dockerd
 endpoints() {
 	api Berth.Networks '{}' berth-bridge | jq '[.Networks[].Endpoints] | add'
@@ -17,9 +17,9 @@ same "$(endpoints)" 2
 # dockerd tries for 45 s, then forgets.
 kill9_daemon berth-bridge
 docker rm -f goes >/dev/null
-start_daemon berth-bridge --gc-grace 4s
+start_daemon berth-bridge --gc-grace 8s
 same "$(endpoints)" 2 "within the grace"
-wait_until 12 sh -c "curl -sS --unix-socket $(sock berth-bridge) -d '{}' \
+wait_until 30 sh -c "curl -sS --unix-socket $(sock berth-bridge) -d '{}' \
 	http://x/Berth.Networks | jq -e '.Networks[0].Endpoints == 1'"
 same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8081/)" stays
 fails ns lan curl -s --max-time 1 http://192.0.2.1:8080/
