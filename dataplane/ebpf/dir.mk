@@ -8,6 +8,7 @@ ar-src += dataplane/ebpf/sock_addr.c
 tests += dataplane/ebpf/test/test_sock.c
 tests += dataplane/ebpf/test/test_sock_entry.c
 test-src += dataplane/ebpf/test/host.c
+test-src += dataplane/ebpf/test/nat_env.c
 ar-src += dataplane/ebpf/nat.c
 ar-src += dataplane/ebpf/nat_ep.c
 ar-src += dataplane/ebpf/nat_policy.c

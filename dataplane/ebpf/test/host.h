@@ -22,6 +22,15 @@ struct host {
 	bool usable;        /* else: print SKIP */
 };
 
+/* In a test whose file has its struct host by that name. */
+#define NEED_HOST()                 \
+	do {                        \
+		if (!host.usable) { \
+			skip();     \
+			return;     \
+		}                   \
+	} while (0)
+
 /* host_make() - the calling process is then on the host, in the cgroup. */
 void host_make(struct host *h);
 void host_remove(struct host *h);

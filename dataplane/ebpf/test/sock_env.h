@@ -16,14 +16,6 @@ struct env {
 	int fds[8];
 };
 
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
 /* cmocka's setup and teardown: the handle is open, and detached at the end. */
 int env_setup(void **state);
 int env_teardown(void **state);

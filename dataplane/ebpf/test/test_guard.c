@@ -22,14 +22,6 @@ static struct host host;
 static struct pin_dir pins = { .lock = -EBADF };
 static struct guard *guard;
 
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
 /* ---- frames, in hex ------------------------------------------------------- */
 
 /* clang-format off */

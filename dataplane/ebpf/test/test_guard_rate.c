@@ -26,14 +26,6 @@ static struct host host;
 static struct pin_dir pins = { .lock = -EBADF };
 static struct guard *guard;
 
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
 enum way { OUT, IN };
 enum kind { TCP4, ECT4, TCP6, ECT6, ARP, NS, RA, ECHO6 };
 

@@ -15,32 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dataplane/ebpf/guard.h"
 #include "dataplane/ebpf/nat_priv.h"
-#include "dataplane/ebpf/sock.h"
-#include "dataplane/ebpf/tc.h"
-#include "dataplane/ebpf/test/host.h"
+#include "dataplane/ebpf/test/nat_env.h"
 #include "lib/test/test.h"
 
 static struct host host;
-
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
-struct env {
-	struct sock *sock;
-	struct guard *guard;
-	struct tc *tc;
-	struct nlk *nlk;
-	struct nat *nat;
-	struct err err;
-	bool dropped;
-};
 
 static void ok_(int r, const struct err *err, int line)
 {
@@ -49,78 +28,27 @@ static void ok_(int r, const struct err *err, int line)
 }
 #define ok(r) ok_(r, &e->err, __LINE__)
 
-static void open_nat(struct env *e)
-{
-	const struct sock_config sock = { .driver = "test",
-					  .bpf_dir = host.bpffs,
-					  .cgroup = host.cgroup };
-	struct nat_config cfg = { .new_max = 1024, .est_max = 4096 };
-
-	ok(sock_open(&sock, &e->sock, &e->err));
-	cfg.pins = sock_pins(e->sock);
-	ok(guard_open(sock_pins(e->sock), &e->guard, &e->err));
-	ok(tc_open(cfg.pins, true, &e->tc, &e->err));
-	ok(nlk_open(&e->nlk, &e->err));
-	cfg.tc = e->tc;
-	cfg.nlk = e->nlk;
-	ok(nat_open(&cfg, &e->nat, &e->dropped, &e->err));
-}
-
-static void attach_nat(struct env *e)
-{
-	ok(sock_attach(e->sock, &e->err));
-	ok(guard_start(e->guard, &e->err)); /* the programs share its maps */
-	ok(nat_attach(e->nat, &e->err));
-}
-
-static void close_nat(struct env *e)
-{
-	nat_close(take_ptr(e->nat));
-	tc_close(take_ptr(e->tc));
-	nlk_close(take_ptr(e->nlk));
-	guard_close(take_ptr(e->guard));
-	sock_close(take_ptr(e->sock));
-}
-
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
+	struct nat_env *e = calloc(1, sizeof(*e));
 
 	*state = e;
 	if (!e || !host.usable)
 		return e ? 0 : -1;
 	host_enter(&host, host.net);
-	open_nat(e);
-	attach_nat(e);
+	nat_env_open(e, &host, 4096);
+	nat_env_attach(e);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
-	if (host.usable) {
-		host_enter(&host, host.net);
-		ok(nat_detach(e->nat, &e->err));
-		ok(guard_stop(e->guard, &e->err));
-		ok(sock_detach(e->sock, &e->err));
-		close_nat(e);
-		host_sh("test ! -e %s/berth", host.bpffs);
-	}
+	if (host.usable)
+		nat_env_leave(e, &host);
 	free(e);
 	return 0;
-}
-
-static int map_fd(const char *name)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/berth/v1/test/%s", host.bpffs, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		fail_msg("%s: %s", path, strerror(errno));
-	return fd;
 }
 
 static void addr16(const char *text, __u32 ret[4])
@@ -217,7 +145,7 @@ static const struct addr_row addr_rows[] = {
 static void source_row(void **state)
 {
 	const struct addr_row *row = *state;
-	struct env *e = NULL;
+	struct nat_env *e = NULL;
 	struct nat_link got;
 	__u32 want[4] = { 0 }, key;
 	int fd, back = 0;
@@ -227,7 +155,7 @@ static void source_row(void **state)
 	host_sh("ip link add x0 type bridge && ip link set x0 up && (%s)",
 		row->made);
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
-	fd = map_fd("nat_link");
+	fd = nat_env_map(&host, "nat_link");
 	key = if_nametoindex("x0");
 	assert_int_equal(bpf_map_lookup_elem(fd, &key, &got), 0);
 	if (row->ip6)
@@ -290,7 +218,7 @@ static int attached(const char *link)
 /* -1: not there. */
 static int local_bridge(const char *addr)
 {
-	int fd = map_fd("nat_local"), r;
+	int fd = nat_env_map(&host, "nat_local"), r;
 	struct nat_local l = { 0 };
 	__u32 key[4];
 
@@ -302,7 +230,7 @@ static int local_bridge(const char *addr)
 
 static unsigned int link_flags(const char *name)
 {
-	int fd = map_fd("nat_link"), r;
+	int fd = nat_env_map(&host, "nat_link"), r;
 	__u32 key = if_nametoindex(name);
 	struct nat_link l;
 
@@ -313,7 +241,7 @@ static unsigned int link_flags(const char *name)
 
 static void links_by_kind(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back;
 
 	NEED_HOST();
@@ -364,7 +292,7 @@ static void links_by_kind(void **state)
 
 static void nothing_changes_twice(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back;
 
 	NEED_HOST();
@@ -381,7 +309,7 @@ static void count_line(void *ctx, const char *line)
 
 static void what_others_detach_comes_back(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back, n = 0;
 
 	NEED_HOST();
@@ -457,7 +385,7 @@ static void both_ways(const struct flow *f, struct nat_tuple key[2],
 /* @age: seconds of the first and the second direction. */
 static void put_flow(const struct flow *f, const uint32_t age[2])
 {
-	int fd = map_fd("nat_flows");
+	int fd = nat_env_map(&host, "nat_flows");
 	struct nat_tuple key[2];
 	struct nat_flow value[2];
 
@@ -475,7 +403,7 @@ static void put_flow(const struct flow *f, const uint32_t age[2])
 static int count_flow(const struct flow *f)
 {
 	struct nat_tuple key[2];
-	int fd = map_fd("nat_flows"), n = 0;
+	int fd = nat_env_map(&host, "nat_flows"), n = 0;
 	struct nat_flow value[2];
 
 	both_ways(f, key, value);
@@ -489,7 +417,7 @@ static int count_flow(const struct flow *f)
 
 static bool ep_leads_to(const char *addr, int ifindex)
 {
-	int fd = map_fd("nat_ep"), r;
+	int fd = nat_env_map(&host, "nat_ep"), r;
 	struct nat_ep ep;
 	__u32 key[4];
 
@@ -505,7 +433,7 @@ static void an_address_given_out_again(void **state)
 		{ .ip4 = ip("10.88.0.2"), .ip6 = ip("fd88::2"), .ifindex = 20 },
 		{ .ip4 = ip("10.88.0.2"), .ifindex = 7 },
 	};
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	NEED_HOST();
 	ok(nat_ep_add(e->nat, &list[1], &e->err));
@@ -568,7 +496,7 @@ static void idle_row(void **state)
 {
 	const struct idle_row *row = *state;
 	struct flow f = published;
-	struct env *e = NULL;
+	struct nat_env *e = NULL;
 	int r;
 
 	NEED_HOST();
@@ -595,7 +523,7 @@ static void standing_aside_ends_flows(void **state)
 	const struct nat_filter filter = { .proto = IPPROTO_TCP,
 					   .first = 8080,
 					   .count = 1 };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int fd;
 	__u32 zero = 0, value = 9;
 
@@ -612,12 +540,12 @@ static void standing_aside_ends_flows(void **state)
 	assert_int_equal(count_flow(&masqueraded), 0);
 	/* nor does what was to be forgotten heap up */
 	assert_int_equal(e->nat->again_count, 0);
-	close_nat(e);
-	fd = map_fd("nat_aside");
+	nat_env_close(e);
+	fd = nat_env_map(&host, "nat_aside");
 	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &value), 0);
 	assert_int_equal(value, 1);
-	open_nat(e);
-	attach_nat(e);
+	nat_env_open(e, &host, 4096);
+	nat_env_attach(e);
 	ok(nat_stand_aside(e->nat, false, &e->err));
 	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &value), 0);
 	assert_int_equal(value, 0);
@@ -629,7 +557,7 @@ static void standing_aside_ends_flows(void **state)
 
 static long long share_of_0(long long put)
 {
-	int fd = map_fd("nat_share");
+	int fd = nat_env_map(&host, "nat_share");
 	__u32 slot = 0; /* of interface 0, as in put_flow() */
 	__s64 n = put;
 
@@ -646,7 +574,7 @@ static void removed_flows_count_no_more(void **state)
 {
 	struct nat_filter all = { .container = ip("10.88.0.2") };
 	struct flow inside = published;
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	NEED_HOST();
 	inside.flags = NAT_PEER; /* both entries: between containers */
@@ -663,9 +591,9 @@ static void removed_flows_count_no_more(void **state)
 	ok(nat_flow_forget(e->nat, &all, 1, &e->err));
 	assert_int_equal(share_of_0(-1), 0);
 	share_of_0(7);
-	close_nat(e);
-	open_nat(e);
-	attach_nat(e);
+	nat_env_close(e);
+	nat_env_open(e, &host, 4096);
+	nat_env_attach(e);
 	assert_int_equal(share_of_0(-1), 7);
 }
 
@@ -756,7 +684,7 @@ static void forget_row(void **state)
 {
 	const struct forget_row *row = *state;
 	struct nat_filter filter = row->filter;
-	struct env *e = NULL;
+	struct nat_env *e = NULL;
 	int r;
 
 	NEED_HOST();
@@ -791,7 +719,7 @@ static struct flow numbered(int i)
 
 static void a_tick_is_bounded(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	const uint32_t age[] = { 125, 125 };
 	int left = 0, ticks = 0, gone = 0;
 
@@ -825,18 +753,18 @@ static void a_tick_is_bounded(void **state)
 
 static void flows_outlive_the_daemon(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back;
 
 	NEED_HOST();
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
 	put_flow(&published, (uint32_t[]){ 0, 0 });
-	close_nat(e);
+	nat_env_close(e);
 	assert_int_equal(count_flow(&published), 2);
 	assert_int_equal(attached("h0"), 1);
-	open_nat(e);
+	nat_env_open(e, &host, 4096);
 	assert_false(e->dropped);
-	attach_nat(e);
+	nat_env_attach(e);
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
 	assert_int_equal(attached("h0"), 1);
 	assert_int_equal(count_flow(&published), 2);
@@ -851,7 +779,7 @@ static void lost_ports_end_their_flows_after_a_restart(void **state)
 				.count = 1 };
 	const struct portmap m = { &r, 1 };
 	struct flow gone = published;
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	NEED_HOST();
 	gone.dport = 8081;
@@ -875,27 +803,27 @@ static void lost_ports_end_their_flows_after_a_restart(void **state)
 
 static void another_layout_is_dropped(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back;
 
 	NEED_HOST();
 	ok(nat_host_sync(e->nat, &view, &back, &e->err));
 	put_flow(&published, (uint32_t[]){ 0, 0 });
-	close_nat(e);
+	nat_env_close(e);
 	host_sh("bpftool map update pinned %s/berth/v1/test/nat_meta key 0 0 0 "
 		"0 value 0 0 0 0 0 0 0 0 99 0 0 0 0 0 0 0",
 		host.bpffs);
-	open_nat(e);
+	nat_env_open(e, &host, 4096);
 	assert_true(e->dropped);
 	assert_int_equal(attached("h0"), 0);
-	attach_nat(e);
+	nat_env_attach(e);
 	assert_int_equal(count_flow(&published), 0);
 }
 
 static void another_size_is_dropped(void **state)
 {
 	struct nat_config cfg = { .new_max = 2048 };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	bool dropped;
 
 	NEED_HOST();
@@ -906,7 +834,7 @@ static void another_size_is_dropped(void **state)
 	cfg.nlk = e->nlk;
 	ok(nat_open(&cfg, &e->nat, &dropped, &e->err));
 	assert_false(dropped);
-	attach_nat(e);
+	nat_env_attach(e);
 	assert_int_equal(count_flow(&published), 0);
 }
 
@@ -914,7 +842,7 @@ static void another_size_is_dropped(void **state)
 static void room_is_rounded_up(void **state)
 {
 	struct nat_config cfg = { .new_max = 1026, .est_max = 4096 };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	bool dropped;
 
 	NEED_HOST();
@@ -923,7 +851,7 @@ static void room_is_rounded_up(void **state)
 	cfg.tc = e->tc;
 	cfg.nlk = e->nlk;
 	ok(nat_open(&cfg, &e->nat, &dropped, &e->err));
-	attach_nat(e);
+	nat_env_attach(e);
 	assert_int_equal(nat_flow_room(e->nat), 4096);
 	host_sh("bpftool map show pinned %s/berth/v1/test/nat_ring | "
 		"grep -q 'max_entries 1024 '",
@@ -932,26 +860,26 @@ static void room_is_rounded_up(void **state)
 
 static void of_a_gone_namespace_nothing_is_left(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	NEED_HOST();
 	put_flow(&published, (uint32_t[]){ 0, 0 });
-	close_nat(e);
+	nat_env_close(e);
 	host_enter(&host, host.container);
-	open_nat(e);
-	attach_nat(e);
+	nat_env_open(e, &host, 4096);
+	nat_env_attach(e);
 	assert_int_equal(count_flow(&published), 0);
 	ok(nat_detach(e->nat, &e->err));
 	ok(guard_stop(e->guard, &e->err));
 	ok(sock_detach(e->sock, &e->err));
-	close_nat(e);
+	nat_env_close(e);
 	host_enter(&host, host.net);
-	open_nat(e);
+	nat_env_open(e, &host, 4096);
 }
 
 static void counters_have_names(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	uint64_t n[NAT_COUNT_MAX];
 
 	NEED_HOST();

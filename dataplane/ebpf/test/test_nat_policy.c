@@ -14,81 +14,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dataplane/ebpf/guard.h"
-#include "dataplane/ebpf/sock.h"
-#include "dataplane/ebpf/tc.h"
-#include "dataplane/ebpf/test/host.h"
+#include "dataplane/ebpf/test/nat_env.h"
 #include "lib/test/test.h"
 
 static struct host host;
 
-struct env {
-	struct sock *sock;
-	struct guard *guard;
-	struct tc *tc;
-	struct nlk *nlk;
-	struct nat *nat;
-	struct err err;
-};
-
-#define CHECK(r)                                            \
-	do {                                                \
-		if ((r) < 0)                                \
-			fail_msg("%s: %s", #r, e->err.msg); \
-	} while (0)
-
-static void open_nat(struct env *e)
-{
-	const struct sock_config sock = { .driver = "test",
-					  .bpf_dir = host.bpffs,
-					  .cgroup = host.cgroup };
-	struct nat_config cfg = { .new_max = 1024, .est_max = 1024 };
-	bool dropped;
-
-	CHECK(sock_open(&sock, &e->sock, &e->err));
-	cfg.pins = sock_pins(e->sock);
-	CHECK(guard_open(cfg.pins, &e->guard, &e->err));
-	CHECK(tc_open(cfg.pins, true, &e->tc, &e->err));
-	CHECK(nlk_open(&e->nlk, &e->err));
-	cfg.tc = e->tc;
-	cfg.nlk = e->nlk;
-	CHECK(nat_open(&cfg, &e->nat, &dropped, &e->err));
-	CHECK(sock_attach(e->sock, &e->err));
-	CHECK(guard_start(e->guard, &e->err));
-	CHECK(nat_attach(e->nat, &e->err));
-}
-
-static void close_nat(struct env *e)
-{
-	nat_close(take_ptr(e->nat));
-	tc_close(take_ptr(e->tc));
-	nlk_close(take_ptr(e->nlk));
-	guard_close(take_ptr(e->guard));
-	sock_close(take_ptr(e->sock));
-}
+#define CHECK(r) NAT_CHECK(e, r)
 
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
+	struct nat_env *e = calloc(1, sizeof(*e));
 
 	*state = e;
 	if (!e || !host.usable)
 		return e ? 0 : -1;
 	host_enter(&host, host.net);
-	open_nat(e);
+	nat_env_open(e, &host, 1024);
+	nat_env_attach(e);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
-	if (host.usable) {
-		CHECK(nat_detach(e->nat, &e->err));
-		CHECK(guard_stop(e->guard, &e->err));
-		CHECK(sock_detach(e->sock, &e->err));
-		close_nat(e);
-	}
+	if (host.usable)
+		nat_env_leave(e, &host);
 	free(e);
 	return 0;
 }
@@ -203,7 +154,7 @@ static void list_row(void **state)
 	const struct row *row = *state;
 	struct dp_policy p = policy(row->list), other = policy("+1.2.3.4/32");
 	const struct nat_policy_list lists[] = { { 7, &p }, { 8, &other } };
-	struct env *e;
+	struct nat_env *e;
 
 	if (!host.usable)
 		skip();
@@ -228,7 +179,7 @@ static void a_list_changes_and_goes(void **state)
 	struct dp_policy a = policy("+10.0.0.0/8 -10.1.0.0/16"),
 			 b = policy("-10.0.0.0/8 -10.2.0.0/16");
 	struct nat_policy_list list = { 7, &a };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	if (!host.usable)
 		skip();
@@ -249,14 +200,15 @@ static void a_list_outlives_the_daemon(void **state)
 {
 	struct dp_policy a = policy("+10.0.0.0/8");
 	const struct nat_policy_list list = { 7, &a };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	if (!host.usable)
 		skip();
 	CHECK(nat_policy_sync(e->nat, &list, 1, &e->err));
-	close_nat(e);
+	nat_env_close(e);
 	assert_true(may(7, "10.0.0.1"));
-	open_nat(e);
+	nat_env_open(e, &host, 1024);
+	nat_env_attach(e);
 	assert_int_equal(nat_policy_differ(e->nat, &list, 1, &e->err), 0);
 	assert_int_equal(nat_policy_differ(e->nat, NULL, 0, &e->err), 3);
 }
@@ -269,7 +221,7 @@ static int fail_at(int nth)
 	struct nat_policy_list list = { 7, &a };
 	char text[64];
 	void *state;
-	struct env *e;
+	struct nat_env *e;
 
 	/* 4 passes for the first list */
 	snprintf(text, sizeof(text), "nat.policy.put:err=ENOSPC:nth=%d",

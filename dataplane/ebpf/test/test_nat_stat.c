@@ -17,122 +17,43 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dataplane/ebpf/guard.h"
 #include "dataplane/ebpf/nat.h"
-#include "dataplane/ebpf/sock.h"
-#include "dataplane/ebpf/tc.h"
-#include "dataplane/ebpf/test/host.h"
+#include "dataplane/ebpf/test/nat_env.h"
 #include "lib/test/test.h"
 
 static struct host host;
 
-#define EST_MAX 1000u
+#define EST_MAX  1000u
 
-struct env {
-	struct sock *sock;
-	struct guard *guard;
-	struct tc *tc;
-	struct nlk *nlk;
-	struct nat *nat;
-	struct nat_stats *stats;
-	bool dropped;
-	struct err err;
-};
-
-#define CHECK(r)                                            \
-	do {                                                \
-		if ((r) < 0)                                \
-			fail_msg("%s: %s", #r, e->err.msg); \
-	} while (0)
-
-static void open_nat(struct env *e, uint32_t est_max)
-{
-	const struct sock_config sock = { .driver = "test",
-					  .bpf_dir = host.bpffs,
-					  .cgroup = host.cgroup };
-	struct nat_config cfg = { .new_max = 1024, .est_max = est_max };
-
-	CHECK(sock_open(&sock, &e->sock, &e->err));
-	cfg.pins = sock_pins(e->sock);
-	CHECK(guard_open(cfg.pins, &e->guard, &e->err));
-	CHECK(tc_open(cfg.pins, true, &e->tc, &e->err));
-	CHECK(nlk_open(&e->nlk, &e->err));
-	cfg.tc = e->tc;
-	cfg.nlk = e->nlk;
-	cfg.others = sock_is_other(e->sock) || guard_is_other(e->guard);
-	CHECK(nat_open(&cfg, &e->nat, &e->dropped, &e->err));
-	CHECK(nat_stats_open(cfg.pins, &e->stats, &e->err));
-}
-
-static void attach_nat(struct env *e)
-{
-	CHECK(sock_attach(e->sock, &e->err));
-	CHECK(guard_start(e->guard, &e->err));
-	CHECK(nat_attach(e->nat, &e->err));
-}
-
-static void close_nat(struct env *e)
-{
-	nat_stats_close(take_ptr(e->stats));
-	nat_close(take_ptr(e->nat));
-	tc_close(take_ptr(e->tc));
-	nlk_close(take_ptr(e->nlk));
-	guard_close(take_ptr(e->guard));
-	sock_close(take_ptr(e->sock));
-}
+#define CHECK(r) NAT_CHECK(e, r)
 
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
+	struct nat_env *e = calloc(1, sizeof(*e));
 
 	*state = e;
 	if (!e || !host.usable)
 		return e ? 0 : -1;
 	host_enter(&host, host.net);
-	open_nat(e, EST_MAX);
+	nat_env_open(e, &host, EST_MAX);
 	assert_false(e->dropped);
-	attach_nat(e);
+	nat_env_attach(e);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
-	if (host.usable) {
-		CHECK(nat_detach(e->nat, &e->err));
-		CHECK(guard_stop(e->guard, &e->err));
-		CHECK(sock_detach(e->sock, &e->err));
-		close_nat(e);
-		host_sh("test ! -e %s/berth", host.bpffs);
-	}
+	if (host.usable)
+		nat_env_leave(e, &host);
 	free(e);
 	return 0;
 }
 
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
-static int map_fd(const char *name)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/berth/v1/test/%s", host.bpffs, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		fail_msg("%s: %s", path, strerror(errno));
-	return fd;
-}
-
 static uint32_t map_id(const char *name)
 {
-	_cleanup_close_ int fd = map_fd(name);
+	_cleanup_close_ int fd = nat_env_map(&host, name);
 	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
 
@@ -153,7 +74,7 @@ static void have_counted(uint32_t index, uint64_t n)
 {
 	int cpus = libbpf_num_possible_cpus();
 	struct nat_stat *each = calloc((size_t)cpus, sizeof(*each));
-	_cleanup_close_ int fd = map_fd("nat_stat");
+	_cleanup_close_ int fd = nat_env_map(&host, "nat_stat");
 
 	assert_non_null(each);
 	each[cpus - 1].packets_in = 2 * n;
@@ -162,7 +83,7 @@ static void have_counted(uint32_t index, uint64_t n)
 	free(each);
 }
 
-static uint64_t counted(struct env *e, uint32_t index)
+static uint64_t counted(struct nat_env *e, uint32_t index)
 {
 	struct nat_stat st;
 
@@ -172,7 +93,7 @@ static uint64_t counted(struct env *e, uint32_t index)
 
 /* ---- counters ------------------------------------------------------------ */
 
-static uint32_t take(struct env *e)
+static uint32_t take(struct nat_env *e)
 {
 	uint32_t index;
 
@@ -182,7 +103,7 @@ static uint32_t take(struct env *e)
 
 static void a_counter_begins_at_zero(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	struct nat_stat st;
 	uint32_t a;
 
@@ -201,7 +122,7 @@ static void many_at_once(void **state)
 {
 	const uint32_t size = nat_stats_size(libbpf_num_possible_cpus());
 	uint32_t *got = calloc(size + 10, sizeof(*got)), n = 0;
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	if (!host.usable) {
 		free(got);
@@ -237,7 +158,7 @@ static void a_failure_counts_nothing(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		uint32_t got[3] = { 9, 9, 9 };
-		struct env *e;
+		struct nat_env *e;
 
 		setenv("BERTH_FP", "nat.stat.clear:err=ENOSPC:nth=1", 1);
 		if (setup(state) < 0)
@@ -269,7 +190,7 @@ static void each_finds_its_own_again(void **state)
 	const struct ip_addr ip4 = ip("10.88.0.2"), ip6 = ip("fd88::2"),
 			     other = ip("10.88.0.3"), none = { 0 };
 	struct nat_endpoint ep = { .ip4 = ip4, .ip6 = ip6, .ifindex = 7 };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	NEED_HOST();
 	ports[0].count = ports[2].count = 1;
@@ -282,9 +203,9 @@ static void each_finds_its_own_again(void **state)
 	have_counted(ep.stat, 20);
 	CHECK(sock_publish_add(e->sock, &m, &ip4, &ip6, &e->err));
 	CHECK(nat_ep_add(e->nat, &ep, &e->err));
-	close_nat(e);
+	nat_env_close(e);
 
-	open_nat(e, EST_MAX);
+	nat_env_open(e, &host, EST_MAX);
 	CHECK(nat_stats_recall(e->stats, &e->err));
 	/* what is new meanwhile gets nobody's */
 	for (int i = 0; i < 3; i++) {
@@ -319,12 +240,12 @@ static void each_finds_its_own_again(void **state)
 	assert_int_equal(counted(e, ep.stat), 60);
 	nat_stats_recalled(e->stats);
 	assert_int_equal(nat_stats_of_endpoint(e->stats, &ip4, &ip6, 7), 0);
-	attach_nat(e);
+	nat_env_attach(e);
 }
 
 static void of_another_layout_nothing_is_recalled(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	struct nat_endpoint ep = { .ip4 = ip("10.88.0.2"), .ifindex = 7 };
 	const struct ip_addr none = { 0 };
 
@@ -343,9 +264,9 @@ static void of_another_layout_nothing_is_recalled(void **state)
 /* ---- what is shared with the hooks and the guard --------------------------- */
 
 /* Does the program at endpoints have the map that is pinned as @name? */
-static bool shares(struct env *e, const char *name)
+static bool shares(struct nat_env *e, const char *name)
 {
-	_cleanup_close_ int fd = map_fd(name);
+	_cleanup_close_ int fd = nat_env_map(&host, name);
 	__u32 ids[64] = { 0 }, len;
 	struct bpf_prog_info prog = { .nr_map_ids = ARRAY_SIZE(ids),
 				      .map_ids = (uintptr_t)ids };
@@ -384,22 +305,22 @@ static void dropped_with_what_it_shares(void **state)
 {
 	static const char *const metas[] = { "sock_meta", "guard_meta" };
 	const struct nat_view view = { NULL, any_uplink, no_gateway };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back;
 
 	NEED_HOST();
 	for (size_t i = 0; i < ARRAY_SIZE(metas); i++) {
 		CHECK(nat_host_sync(e->nat, &view, &back, &e->err));
-		close_nat(e);
+		nat_env_close(e);
 		host_sh("cd %s/berth/v1/test && ls publish_in_* >/dev/null && "
 			"bpftool map update pinned %s key 0 0 0 0 value 0 0 0 "
 			"0 0 0 0 0 99 0 0 0 0 0 0 0",
 			host.bpffs, metas[i]);
-		open_nat(e, EST_MAX);
+		nat_env_open(e, &host, EST_MAX);
 		assert_true(e->dropped);
 		host_sh("cd %s/berth/v1/test && ! ls | grep -E 'nat|publish'",
 			host.bpffs);
-		attach_nat(e);
+		nat_env_attach(e);
 		assert_true(shares(e, "sock_pub") && shares(e, "guard_port") &&
 			    shares(e, "nat_local") && shares(e, "nat_stat"));
 	}
@@ -437,7 +358,7 @@ static void crowd_row(void **state)
 
 static void put_flows(unsigned int first, unsigned int count)
 {
-	_cleanup_close_ int fd = map_fd("nat_flows");
+	_cleanup_close_ int fd = nat_env_map(&host, "nat_flows");
 	struct nat_tuple key = { .proto = IPPROTO_TCP };
 	struct nat_flow f = { .state = NAT_OPEN };
 	struct timespec ts;
@@ -452,16 +373,16 @@ static void put_flows(unsigned int first, unsigned int count)
 
 static void a_walk_sees_the_crowd(void **state)
 {
-	struct env *e = *state;
+	struct nat_env *e = *state;
 
 	NEED_HOST();
 	assert_int_equal(nat_flow_room(e->nat), EST_MAX);
 	put_flows(1, 790);
 	CHECK(nat_flow_tick(e->nat, 100000, &e->err));
 	assert_false(nat_flow_crowded(e->nat));
-	close_nat(e);
-	open_nat(e, EST_MAX);
-	attach_nat(e);
+	nat_env_close(e);
+	nat_env_open(e, &host, EST_MAX);
+	nat_env_attach(e);
 	put_flows(1000, 20);
 	CHECK(nat_flow_tick(e->nat, 100000, &e->err));
 	assert_true(nat_flow_crowded(e->nat));
@@ -476,7 +397,7 @@ static void another_size_costs_the_flows_alone(void **state)
 	const struct nat_endpoint ep = { .ip4 = ip("10.88.0.2"), .ifindex = 7 };
 	const struct nat_view view = { NULL, any_uplink, no_gateway };
 	uint32_t local, stat, endpoints, est;
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	int back;
 
 	NEED_HOST();
@@ -488,9 +409,9 @@ static void another_size_costs_the_flows_alone(void **state)
 	stat = map_id("nat_stat");
 	endpoints = map_id("nat_ep");
 	est = map_id("nat_flows");
-	close_nat(e);
-	open_nat(e, 2 * EST_MAX);
-	attach_nat(e);
+	nat_env_close(e);
+	nat_env_open(e, &host, 2 * EST_MAX);
+	nat_env_attach(e);
 	assert_true(nat_resized(e->nat));
 	assert_true(nat_is_attached(e->nat));
 	assert_int_equal(nat_flow_room(e->nat), 2 * EST_MAX);
@@ -498,9 +419,9 @@ static void another_size_costs_the_flows_alone(void **state)
 	assert_int_equal(map_id("nat_local"), local);
 	assert_int_equal(map_id("nat_stat"), stat);
 	assert_int_equal(map_id("nat_ep"), endpoints);
-	close_nat(e);
-	open_nat(e, 2 * EST_MAX);
-	attach_nat(e);
+	nat_env_close(e);
+	nat_env_open(e, &host, 2 * EST_MAX);
+	nat_env_attach(e);
 	assert_false(nat_resized(e->nat));
 }
 
@@ -509,14 +430,14 @@ static void hooks_and_programs_share_after_a_detach(void **state)
 {
 	__u32 key[4] = { 0, 0, 0, 1 };
 	struct nat_local l = { 0 };
-	struct env *e = *state;
+	struct nat_env *e = *state;
 	uint32_t local, stat;
 	int fd;
 
 	NEED_HOST();
 	local = map_id("nat_local");
 	stat = map_id("nat_stat");
-	fd = map_fd("nat_local");
+	fd = nat_env_map(&host, "nat_local");
 	assert_int_equal(bpf_map_update_elem(fd, key, &l, BPF_ANY), 0);
 	CHECK(nat_detach(e->nat, &e->err));
 	/* nobody follows the host's addresses now */

@@ -28,14 +28,6 @@ static struct host host;
 static int client = -EBADF; /* namespace */
 static struct nlk *nlk;
 
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
 /* Port 8080 of both protocols leads to the container's port 80. */
 #define OURS                                                                  \
 	"table inet ours {\n"                                                 \

@@ -20,14 +20,6 @@ static struct host host;
 static struct pin_dir pins = { .lock = -EBADF };
 static int pass = -EBADF, drop = -EBADF; /* programs */
 
-#define NEED_HOST()                 \
-	do {                        \
-		if (!host.usable) { \
-			skip();     \
-			return;     \
-		}                   \
-	} while (0)
-
 static int make_prog(int verdict)
 {
 	const struct bpf_insn code[] = {
