@@ -168,6 +168,12 @@ static int taken(const struct ipam_lease *l, struct err *err)
 	ip_str(&l->addr, a);
 	mac_str(&l->mac, mac);
 	ipam_time(since, l->since);
+	if (l->damaged)
+		return err_set(err, -EADDRINUSE,
+			       "Address already in use: the record of %s of "
+			       "pool %s is damaged, so nobody can say by whom; "
+			       "remove its container, or see netctl ipam check",
+			       a, l->range->id);
 	if (l->use == IPAM_GATEWAY)
 		return err_set(err, -EADDRINUSE,
 			       "Address already in use: %s is the gateway of "
@@ -303,13 +309,34 @@ static int reserve_again(struct ipam_hold *h, struct ipam_intent *i,
 	return r;
 }
 
+/* Reserved, and its record damaged: who reserves it says what it is. */
+static int mend(struct ipam_hold *h, struct ipam_intent *i,
+		const struct ipam_record *rec, struct ipam_lease *l,
+		enum ipam_use use, struct err *err)
+{
+	enum ipam_use before = l->use;
+	int r = ipam_begin(i, rec, err);
+
+	if (r < 0)
+		return r;
+	l->use = use;
+	r = commit(h, l, i, err);
+	if (r < 0)
+		l->use = before;
+	else
+		l->damaged = false;
+	return r;
+}
+
 static int take_again(struct ipam_hold *h, struct ipam_intent *i,
 		      struct ipam_record *rec, struct ipam_lease *l,
-		      struct err *err)
+		      enum ipam_use use, struct err *err)
 {
 	ipam_known(&l->unsure, l->refs);
+	if (l->damaged && l->use != IPAM_ENDPOINT && use != IPAM_ENDPOINT)
+		return mend(h, i, rec, l, use, err);
 	/* not asked for by name: a DHCP server leased it twice */
-	if (strcmp(ipam_use_to_string(l->use), rec->use) != 0 || !rec->fixed)
+	if (l->use != use || !rec->fixed)
 		return taken(l, err);
 	if (l->use != IPAM_ENDPOINT)
 		return reserve_again(h, i, rec, l, err);
@@ -336,7 +363,7 @@ static int take_any(struct ipam_hold *h, struct ipam_intent *i,
 	if (!ip_is_none(&rec->addr))
 		l = ipam_lease_find(h->net, &rec->addr);
 	if (l)
-		return take_again(h, i, rec, l, err);
+		return take_again(h, i, rec, l, use, err);
 	r = ipam_dhcp_leased(h->range, rec, asked, err);
 	return r < 0 ? r : take_new(h, i, rec, use, err);
 }

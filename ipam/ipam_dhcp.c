@@ -279,10 +279,14 @@ static bool used(void *ctx, const struct dhcp_kept *e)
 	const struct ipam_lease *l;
 
 	pthread_mutex_lock(lock);
+	if (ipam_in_doubt(core, e->pool_id))
+		return true;
 	range = ipam_range_peek(core, e->pool_id);
 	if (!range || range->born != e->born)
 		return false;
 	l = ipam_lease_find(range->net, &e->lease.addr);
+	if (l && l->damaged)
+		return true; /* its container may run */
 	return l && l->use == IPAM_ENDPOINT && l->range == range &&
 	       mac_equal(&l->mac, &e->lease.mac);
 }
@@ -393,7 +397,8 @@ static int tell_bare(void *ctx, struct ipam_lease *l)
 	if (l->use != IPAM_ENDPOINT || !*l->range->dhcp)
 		return 0;
 	if (dhcp_keep_find(t->core->dhcp, &l->addr, &kept) &&
-	    kept.born == l->range->born && mac_equal(&kept.lease.mac, &l->mac))
+	    kept.born == l->range->born &&
+	    (l->damaged || mac_equal(&kept.lease.mac, &l->mac)))
 		return 0;
 	snprintf(line, sizeof(line),
 		 "address %s of pool %s is in use without a DHCP lease on "

@@ -173,6 +173,8 @@ static int verify_lease(void *ctx, struct ipam_lease *l)
 			 addr, l->range->id);
 		t->line(t->ctx, line);
 	}
+	if (l->damaged) /* told since the start */
+		return 0;
 	if (store_get(ipam_store_of(t->core, l->use),
 		      lease ? LEASE_KIND : RESERVED_KIND, addr, &text,
 		      NULL) == 0 &&
@@ -258,7 +260,7 @@ static int collect_leftover(void *ctx, const char *id, const char *parent,
 	/* what can't be read stays, for who can */
 	if (strlen(id) >= IP_STR_MAX || ipam_record_parse(json, &rec, NULL) < 0)
 		return 0;
-	if (ipam_record_lives(l->core, &rec))
+	if (ipam_record_lives(l->core, &rec) || ipam_in_doubt(l->core, rec.id))
 		return 0;
 	grew = reallocarray(l->ids, l->count + 1, sizeof(*grew));
 	if (!grew)

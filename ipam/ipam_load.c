@@ -72,6 +72,60 @@ static int unusable(struct ipam_core *core, const char *kind, const char *id,
 	return 0;
 }
 
+/* ---- pools whose record can't be used --------------------------------------- */
+
+static int pool_unusable(struct loading *l, const char *id, const char *why)
+{
+	struct ipam_doubt *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return ipam_no_memory(l->err);
+	snprintf(d->id, sizeof(d->id), "%s", id);
+	d->next = l->core->doubt;
+	l->core->doubt = d;
+	return unusable(l->core, POOL_KIND, id, why);
+}
+
+bool ipam_in_doubt(const struct ipam_core *core, const char *id)
+{
+	for (const struct ipam_doubt *d = core->doubt; d; d = d->next)
+		if (strcmp(d->id, id) == 0)
+			return true;
+	return false;
+}
+
+int ipam_doubt_end(struct ipam_core *core, const char *id, struct err *err)
+{
+	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->lock;
+	struct ipam_doubt **at = &core->doubt, *d;
+	int r;
+
+	pthread_mutex_lock(lock);
+	while (*at && strcmp((*at)->id, id) != 0)
+		at = &(*at)->next;
+	d = *at;
+	if (!d)
+		return 0;
+	r = store_del(core->d->state, POOL_KIND, id, err);
+	if (r < 0)
+		return r;
+	*at = d->next;
+	free(d);
+	return 0;
+}
+
+void ipam_doubts_free(struct ipam_core *core)
+{
+	while (core->doubt) {
+		struct ipam_doubt *d = core->doubt;
+
+		core->doubt = d->next;
+		free(d);
+	}
+}
+
+/* ---- kinds ------------------------------------------------------------------ */
+
 static int load_pool(void *ctx, const char *id, const char *parent,
 		     const char *json)
 {
@@ -84,13 +138,12 @@ static int load_pool(void *ctx, const char *id, const char *parent,
 
 	(void)parent;
 	if (r < 0 || ip_is_none(&rec.pool.addr) || !rec.refs)
-		return unusable(l->core, POOL_KIND, id,
-				r < 0 ? err.msg : "it is not whole");
+		return pool_unusable(l, id,
+				     r < 0 ? err.msg : "it is not whole");
 	net = ipam_net_find(l->core, &rec.pool);
 	if (net && (net->prefix.len != rec.pool.len ||
 		    strcmp(net->space, rec.space) != 0))
-		return unusable(l->core, POOL_KIND, id,
-				"it overlaps another pool");
+		return pool_unusable(l, id, "it overlaps another pool");
 	if (!net)
 		net = ipam_net_add(l->core, rec.space, &rec.pool);
 	range = net ? ipam_range_add(net, &rec) : NULL;
@@ -118,6 +171,46 @@ static int load_taken(struct ipam_range *range, const struct ipam_record *rec,
 	return ipam_lease_add(range->net, rec, use, range) ? 0 : -ENOMEM;
 }
 
+/* Whose is an address of which the record says nothing?  That of the narrowest PoolID
+ * it is in. */
+static struct ipam_range *narrowest(struct ipam_core *core,
+				    const struct ip_addr *a)
+{
+	struct ip_prefix one = { .addr = *a,
+				 .len = (uint8_t)(ip_bytes(a) * 8) };
+	struct ipam_net *net = ipam_net_find(core, &one);
+	struct ipam_range *best = NULL;
+
+	for (struct ipam_range *r = net ? net->ranges : NULL; r; r = r->next)
+		if (!best || (ip_prefix_contains(&r->at.prefix, a) &&
+			      r->at.prefix.len >= best->at.prefix.len))
+			best = r;
+	return best;
+}
+
+/* The key still says which address it is of: nobody else gets that. */
+static int load_damaged(struct loading *l, const char *kind, const char *id,
+			enum ipam_use use, const char *why)
+{
+	struct ipam_record rec = { .refs = 1, .fixed = true };
+	struct ipam_range *range;
+	char text[ERR_MSG_MAX];
+	int r;
+
+	if (ip_parse(id, &rec.addr, NULL) < 0)
+		return unusable(l->core, kind, id, why);
+	range = narrowest(l->core, &rec.addr);
+	r = load_taken(range, &rec, use);
+	if (r == -ENOMEM)
+		return ipam_no_memory(l->err);
+	if (r < 0)
+		return unusable(l->core, kind, id, why);
+	ipam_lease_find(range->net, &rec.addr)->damaged = true;
+	snprintf(text, sizeof(text),
+		 "%.200s; the address stays taken until it is released", why);
+	return unusable(l->core, kind, id, text);
+}
+
 static int load_reserved(void *ctx, const char *id, const char *parent,
 			 const char *json)
 {
@@ -130,11 +223,11 @@ static int load_reserved(void *ctx, const char *id, const char *parent,
 	(void)parent;
 	if (r == 0)
 		r = ipam_use_parse(rec.use, &use, &err);
-	if (r == 0) {
-		r = load_taken(ipam_range_of(l->core, &rec), &rec, use);
-		if (r < 0)
-			err_set(&err, r, "pool %s: %s", rec.id, strerror(-r));
-	}
+	if (r < 0)
+		return load_damaged(l, RESERVED_KIND, id, IPAM_AUX, err.msg);
+	r = load_taken(ipam_range_of(l->core, &rec), &rec, use);
+	if (r < 0)
+		err_set(&err, r, "pool %s: %s", rec.id, strerror(-r));
 	if (r == -ENOMEM)
 		return ipam_no_memory(l->err);
 	return r < 0 ? unusable(l->core, RESERVED_KIND, id, err.msg) : 0;
@@ -150,7 +243,9 @@ static int load_lease(void *ctx, const char *id, const char *parent,
 
 	(void)parent;
 	if (r < 0)
-		return unusable(l->core, LEASE_KIND, id, err.msg);
+		return load_damaged(l, LEASE_KIND, id, IPAM_ENDPOINT, err.msg);
+	if (!rec.rest && ipam_in_doubt(l->core, rec.id))
+		return 0; /* told with its pool; it comes back with it */
 	if (!ipam_record_lives(l->core, &rec))
 		r = later_dead(l->later, id);
 	else if (rec.rest)

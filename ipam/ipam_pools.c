@@ -433,7 +433,9 @@ static int release_locked(struct ipam_core *core, struct ipam_intent *i,
 		return r;
 	ipam_hold_take(core, rec->id, &h);
 	if (!h.range)
-		return ipam_intent_idle(i, NULL, err);
+		r = ipam_doubt_end(core, rec->id, err);
+	if (!h.range)
+		return r < 0 ? r : ipam_intent_idle(i, NULL, err);
 	r = ipam_ready(&h.net->stale, err);
 	if (r == 0)
 		r = ipam_begin(i, rec, err);

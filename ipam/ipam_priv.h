@@ -51,6 +51,7 @@ struct ipam_lease {
 	struct mac_addr mac;
 	enum ipam_use use;
 	bool fixed;
+	bool damaged;    /* its record can't be read: who has it is not known */
 	uint32_t refs;   /* of a reserved one: by how many networks */
 	uint32_t unsure; /* as a range's */
 	struct ipam_range *range;
@@ -79,6 +80,12 @@ struct ipam_net {
 	struct ipam_stale stale;
 };
 
+/* A PoolID whose record can't be used: what is handed out of it may be in use. */
+struct ipam_doubt {
+	struct ipam_doubt *next;
+	char id[IPAM_ID_MAX];
+};
+
 struct ipam_core {
 	const struct plugd *d;
 	struct ipam_config config;
@@ -94,6 +101,7 @@ struct ipam_core {
 	uint64_t
 		dhcp_until; /* at the start: when no server is asked any more */
 	struct problems problems;
+	struct ipam_doubt *doubt; /* owned; by lock */
 	unsigned int ticks;
 	struct timespec started; /* CLOCK_BOOTTIME */
 };
@@ -306,6 +314,13 @@ void ipam_cluster_done(struct ipam_core *core, const struct ipam_more *more);
 
 /* At the start: all records of both stores. */
 int ipam_load(struct ipam_core *core, struct err *err);
+/* ipam_in_doubt() - could the record of @id's pool not be used at the start, and was it
+ * not released since?  Under the core's lock, or at the start. */
+bool ipam_in_doubt(const struct ipam_core *core, const char *id);
+/* ipam_doubt_end() - it is released: with its record, or what the disk says.  0 as well
+ * where there is no doubt. */
+int ipam_doubt_end(struct ipam_core *core, const char *id, struct err *err);
+void ipam_doubts_free(struct ipam_core *core);
 /* The PoolID that @rec speaks of, if it is still that one; not locked. */
 struct ipam_range *ipam_range_of(struct ipam_core *core,
 				 const struct ipam_record *rec);

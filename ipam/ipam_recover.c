@@ -292,6 +292,7 @@ void ipam_core_close(struct ipam_core *core)
 	dhcp_keep_close(core->dhcp);
 	blocks_close(core->blocks); /* its thread looks at the table */
 	ipam_table_free(core);
+	ipam_doubts_free(core);
 	nlk_close(core->nlk);
 	problems_fini(&core->problems);
 	pthread_mutex_destroy(&core->lock);

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "ipam/ipam_record.h"
 #include "ipam/test/lives.h"
 
 #define P   "berth-local/10.1.0.0/16"
@@ -412,6 +413,75 @@ static void a_new_pool_is_empty(void **state)
 	assert_int_equal(lives_run(is_empty, NULL, NULL), 0);
 }
 
+/* ---- damaged records ----------------------------------------------------------------- */
+
+static void count_line(void *ctx, const char *line)
+{
+	if (strstr(line, "can't be used"))
+		++*(int *)ctx;
+}
+
+/* What a check tells, all of which is of records. */
+static int damaged(struct ipam_life *l)
+{
+	int n = 0;
+
+	CHECK(ipam_check(l->core, count_line, &n, NULL) == 0);
+	return n;
+}
+
+static void two_in_use(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(pool_get(l, "10.1.0.0/29", NULL, NULL) == 0);
+#define D "berth-local/10.1.0.0/29"
+	CHECK(addr_get(l, D, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	CHECK(addr_get(l, D, "10.1.0.2", IPAM_ENDPOINT, 2, NULL) == 0);
+	CHECK(addr_get(l, D, "10.1.0.3", IPAM_ENDPOINT, 3, NULL) == 0);
+	CHECK(store_put(l->d.state, RESERVED_KIND, "10.1.0.1", "", "?", NULL) ==
+	      0);
+	CHECK(store_put(l->d.run, LEASE_KIND, "10.1.0.2", "", "?", NULL) == 0);
+}
+
+/* Whose they are nobody knows, but somebody's. */
+static void are_given_to_nobody_else(struct ipam_life *l, void *arg)
+{
+	char a[TEXT_MAX];
+
+	(void)arg;
+	CHECK(damaged(l) == 2);
+	for (unsigned int i = 4; i <= 6; i++)
+		CHECK(addr_get(l, D, NULL, IPAM_ENDPOINT, i, a) == 0);
+	is(a, "10.1.0.6/29");
+	says(addr_get(l, D, NULL, IPAM_ENDPOINT, 7, NULL), -ENOSPC, "full");
+	says(addr_get(l, D, "10.1.0.2", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "the record of 10.1.0.2 of pool " D " is damaged");
+	says(addr_get(l, D, "10.1.0.1", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "the record of 10.1.0.1 of pool " D " is damaged");
+	/* its network, which is started again, or its container's end */
+	CHECK(addr_get(l, D, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	CHECK(addr_put(l, D, "10.1.0.2") == 0);
+	CHECK(addr_get(l, D, NULL, IPAM_ENDPOINT, 7, a) == 0);
+	is(a, "10.1.0.2/29");
+}
+
+static void are_whole_again(struct ipam_life *l, void *arg)
+{
+	_cleanup_free_ char *all = all_of(l);
+
+	(void)arg;
+	CHECK(lives_problems(l) == 0);
+	CHECK(strstr(all, "10.1.0.1") && strstr(all, "gateway"));
+}
+
+static void damaged_addresses_stay_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(two_in_use, NULL, NULL), 0);
+	assert_int_equal(lives_run(are_given_to_nobody_else, NULL, NULL), 0);
+	assert_int_equal(lives_run(are_whole_again, NULL, NULL), 0);
+}
+
 /* ---- the list ---------------------------------------------------------------------- */
 
 struct claim {
@@ -449,12 +519,13 @@ static void claim_row(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[6 + ARRAY_SIZE(claims)] = {
+	struct CMUnitTest tests[7 + ARRAY_SIZE(claims)] = {
 		TEST(a_restart_goes_on_where_it_was),
 		TEST(a_restart_forgets_nothing),
 		TEST(a_reboot_ends_leases),
 		TEST(what_rests_keeps_its_order),
 		TEST(a_new_pool_is_empty),
+		TEST(damaged_addresses_stay_taken),
 		cmocka_unit_test(default_lists_are_checked),
 	};
 
@@ -464,7 +535,7 @@ int main(void)
 	}
 	lives_init();
 	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
-		tests[6 + i] = (struct CMUnitTest){
+		tests[7 + i] = (struct CMUnitTest){
 			.name = claims[i].name,
 			.test_func = claim_row,
 			.initial_state = (void *)(uintptr_t)&claims[i],

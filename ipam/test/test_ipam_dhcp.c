@@ -223,6 +223,101 @@ static void without_a_lease(void **state)
 	assert_int_equal(lives_run(tells_of_it, NULL, NULL), 0);
 }
 
+/* ---- damaged records ---------------------------------------------------------------- */
+
+static void count_line(void *ctx, const char *line)
+{
+	if (strstr(line, "can't be used"))
+		++*(int *)ctx;
+}
+
+/* What a check tells, all of which is of records. */
+static int damaged(struct ipam_life *l)
+{
+	int n = 0;
+
+	CHECK(ipam_check(l->core, count_line, &n, NULL) == 0);
+	return n;
+}
+
+static void damage_lease(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(store_put(l->d.run, LEASE_KIND, "10.9.0.5", POOL, "{\"Pool",
+			NULL) == 0);
+}
+
+static void damage_pool(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(store_put(l->d.state, POOL_KIND, ID, "", "{\"Pool", NULL) == 0);
+}
+
+/* Its container runs: nothing is given back but by its release. */
+static void keeps_5_till_released(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(given == 0);
+	lives_expire(l);
+	CHECK(given == 0);
+	says(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "the record of 10.9.0.5 of pool " ID " is damaged");
+	CHECK(damaged(l) == 1);
+	put_5(l);
+	CHECK(given == 1);
+}
+
+static void a_damaged_lease_is_not_given_back(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(has_5, NULL, NULL), 0);
+	assert_int_equal(lives_run(damage_lease, NULL, NULL), 0);
+	assert_int_equal(lives_run(keeps_5_till_released, NULL, NULL), 0);
+}
+
+static void keeps_all_till_released(struct ipam_life *l, void *arg)
+{
+	int n = 0;
+
+	(void)arg;
+	lives_expire(l);
+	CHECK(given == 0);
+	CHECK(damaged(l) == 1);
+	CHECK(ipam_gc(l->core, false, find_bare, &n, NULL) == 0);
+	CHECK(addr_put(l, ID, "10.9.0.5") == 0);
+	CHECK(given == 0);
+}
+
+static void ends_with_its_network(struct ipam_life *l, void *arg)
+{
+	_cleanup_free_ char *text = NULL;
+
+	(void)arg;
+	CHECK(store_get(l->d.run, LEASE_KIND, "10.9.0.5", &text, NULL) == 0);
+	CHECK(pool_put(l, ID) == 0);
+	CHECK(given == 1);
+}
+
+static void nothing_is_left(struct ipam_life *l, void *arg)
+{
+	_cleanup_free_ char *text = NULL;
+
+	(void)arg;
+	CHECK(lives_problems(l) == 0);
+	CHECK(store_get(l->d.run, LEASE_KIND, "10.9.0.5", &text, NULL) ==
+	      -ENOENT);
+}
+
+static void leases_of_a_damaged_pool_stay(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(has_5, NULL, NULL), 0);
+	assert_int_equal(lives_run(damage_pool, NULL, NULL), 0);
+	assert_int_equal(lives_run(keeps_all_till_released, NULL, NULL), 0);
+	assert_int_equal(lives_run(ends_with_its_network, NULL, NULL), 0);
+	assert_int_equal(lives_run(nothing_is_left, NULL, NULL), 0);
+}
+
 /* ---- the LAN's pool ------------------------------------------------------------------ */
 
 #define NO_HOST "which no host can have"
@@ -292,6 +387,8 @@ int main(void)
 		cmocka_unit_test(pool_made_anew_lives),
 		cmocka_unit_test(not_settled_under_a_request_lives),
 		cmocka_unit_test(without_a_lease),
+		cmocka_unit_test(a_damaged_lease_is_not_given_back),
+		cmocka_unit_test(leases_of_a_damaged_pool_stay),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(plain) + ARRAY_SIZE(offer_rows)];
 	size_t n = ARRAY_SIZE(plain);
