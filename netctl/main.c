@@ -37,6 +37,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_ipam_check,
 	&cmd_ipam_gc,
 	&cmd_overlay_adopt,
+	&cmd_overlay_gc,
 	&cmd_doctor,
 	&cmd_gc,
 	&cmd_trace,

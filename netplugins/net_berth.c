@@ -547,6 +547,27 @@ static int on_check(void *ctx, struct rpc_call *call, json_object **ret,
 	return r < 0 ? r : answer_lines(l, "Problems", ret, err);
 }
 
+/* What all hosts share; what this one has is on_gc()'s. */
+static int on_reap(void *ctx, struct rpc_call *call, json_object **ret,
+		   struct err *err)
+{
+	struct net_core *core = ctx;
+	_cleanup_(gc_fini) struct gc gc = { .core = ctx, .lines = lines_new() };
+	struct net_req_gc req = { 0 };
+	int r = call->body ? jdec_object(call->body, net_gc_fields, &req, err)
+			   : 0;
+
+	if (r == 0 && !core->driver->reap)
+		r = err_set(err, -EOPNOTSUPP,
+			    "%s shares nothing with other hosts",
+			    core->driver->name);
+	if (r == 0 && !gc.lines.list)
+		r = err_set(err, -ENOMEM, "answer");
+	if (r == 0)
+		r = core->driver->reap(core->host, req.dry, gc_line, &gc, err);
+	return r < 0 ? r : answer_lines(&gc.lines, "Removed", ret, err);
+}
+
 static int on_gc(void *ctx, struct rpc_call *call, json_object **ret,
 		 struct err *err)
 {
@@ -578,5 +599,6 @@ const struct rpc_method net_berth_methods[] = {
 	{ "Berth.Trace", net_on_trace },
 	{ "Berth.Check", on_check },
 	{ "Berth.Gc", on_gc },
+	{ "Berth.Reap", on_reap },
 	{ 0 },
 };

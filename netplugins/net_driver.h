@@ -182,6 +182,13 @@ struct net_driver {
 	 * this host shares nothing. */
 	int (*adopt)(void *host, struct err *err);
 
+	/* Networks that the hosts share and none is in any more: take them away, with
+	 * @dry only tell.  Optional.  Return: 0; -EOPNOTSUPP: this host shares
+	 * nothing. */
+	int (*reap)(void *host, bool dry,
+		    void (*fn)(void *ctx, const char *line), void *ctx,
+		    struct err *err);
+
 	/* What was counted of packets, by name.  Optional. */
 	int (*counters)(void *host,
 			void (*fn)(void *ctx, const char *name, uint64_t value),

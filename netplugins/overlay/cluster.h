@@ -58,4 +58,21 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
  */
 int cluster_adopt(struct ov_dir *dir, struct err *err);
 
+/*
+ * cluster_reap() - networks that no host is in: those whose hosts all died without
+ * leaving them.  A host that is only cut off from etcd for longer than its lease is in
+ * none, either: so this is for who knows that it is gone.
+ *
+ * Not those that this host is in.  Each is removed by a transaction that demands that
+ * still no host is in it; where one has come in between it stays.
+ *
+ * @dry: remove nothing.
+ * @fn:  called for each that is (or would be) removed: its name, subnets, VNI, and who
+ *       made it; and for one that can't be read, which stays.
+ * Return: 0; -errno: etcd could not be asked, @fn was called for what was done before.
+ */
+int cluster_reap(struct ov_dir *dir, bool dry,
+		 void (*fn)(void *ctx, const char *line), void *ctx,
+		 struct err *err);
+
 #endif

@@ -387,22 +387,42 @@ static int member_del(struct cluster *c, const struct cl_net *n,
 	return r < 0 ? r : done;
 }
 
-/* Return: 1: it is left; 0: look again. */
-static int leave_once(struct cluster *c, const struct cl_net *n,
-		      struct err *err)
+/* Take all of it.  Return: 1: done; 0: not: @res has its record as it is, if there is one;
+ * the caller's to clear. */
+static int remove_all(struct cluster *c, const struct cl_net *n,
+		      struct etcd_result *res, struct err *err)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
-	struct etcd_result res = { 0 };
-	const struct etcd_kv *kv = NULL;
 	int r;
 
 	if (!t)
 		return err_set(err, -ENOMEM, "network %s", n->key);
 	all_of(c, n, t);
-	r = cl_txn(c, c->rw, t, &res, err);
+	r = cl_txn(c, c->rw, t, res, err);
+	return r < 0 ? r : res->done;
+}
+
+int cl_net_remove(struct cluster *c, const struct cl_net *n, struct err *err)
+{
+	struct etcd_result res = { 0 };
+	int r = remove_all(c, n, &res, err);
+
+	if (r >= 0)
+		etcd_result_clear(&res);
+	return r;
+}
+
+/* Return: 1: it is left; 0: look again. */
+static int leave_once(struct cluster *c, const struct cl_net *n,
+		      struct err *err)
+{
+	struct etcd_result res = { 0 };
+	const struct etcd_kv *kv = NULL;
+	int r = remove_all(c, n, &res, err);
+
 	if (r < 0)
 		return r;
-	if (res.done) {
+	if (r == 1) {
 		etcd_result_clear(&res);
 		return 1;
 	}

@@ -183,6 +183,9 @@ int cl_net_tell(struct cluster *c, struct cl_net *n, struct err *err);
 int cl_net_untell(struct cluster *c, struct cl_net *n, struct err *err);
 /* The same of a network that this host has told in an earlier life. */
 int cl_net_untell_key(struct cluster *c, const char *net_key, struct err *err);
+/* All of a network that @n describes (.key, .create_rev, .net): 1: it is gone; 0: some host
+ * is in it, or it is another by now. */
+int cl_net_remove(struct cluster *c, const struct cl_net *n, struct err *err);
 
 /* cluster_claim.c; under ->write. */
 /* Return: 0; -EADDRINUSE; -ENONET: the network is another or gone. */

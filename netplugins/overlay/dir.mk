@@ -9,6 +9,7 @@ ar-src += netplugins/overlay/cluster_lease.c
 ar-src += netplugins/overlay/cluster_net.c
 ar-src += netplugins/overlay/cluster_own.c
 ar-src += netplugins/overlay/cluster_read.c
+ar-src += netplugins/overlay/cluster_reap.c
 ar-src += netplugins/overlay/cluster_thread.c
 ar-src += netplugins/overlay/cluster_view.c
 tests += netplugins/overlay/test_cluster.c

@@ -427,3 +427,15 @@ int overlay_adopt(void *ctx, struct err *err)
 			       "nothing to adopt");
 	return cluster_adopt(host->cluster, err);
 }
+
+int overlay_reap(void *ctx, bool dry, void (*fn)(void *ctx, const char *line),
+		 void *arg, struct err *err)
+{
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+
+	if (!host->cluster)
+		return err_set(err, -EOPNOTSUPP,
+			       "this daemon runs without --store: it shares no "
+			       "networks");
+	return cluster_reap(host->cluster, dry, fn, arg, err);
+}

@@ -130,6 +130,7 @@ const struct net_driver overlay_driver = {
 	.check = overlay_check,
 	.key = overlay_key,
 	.adopt = overlay_adopt,
+	.reap = overlay_reap,
 	.network_lost = overlay_network_lost,
 	.network_init = network_init,
 	.network_fini = overlay_network_fini,

@@ -248,5 +248,7 @@ int overlay_event(void *ctx, struct err *err);
 int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 		  struct err *err);
 int overlay_adopt(void *ctx, struct err *err);
+int overlay_reap(void *ctx, bool dry, void (*fn)(void *ctx, const char *line),
+		 void *arg, struct err *err);
 
 #endif

@@ -392,6 +392,93 @@ static void step_row(void **state)
 	box_host_close(b);
 }
 
+/* ---- networks of the dead ---------------------------------------------------- */
+
+struct reaped {
+	char text[1024];
+};
+
+static void note_reaped(void *ctx, const char *line)
+{
+	struct reaped *w = ctx;
+
+	strncat(w->text, line, sizeof(w->text) - strlen(w->text) - 1);
+}
+
+static void reap_is(struct ov_dir *d, bool dry, const char *want)
+{
+	struct reaped w = { "" };
+	struct err err = { 0 };
+
+	if (cluster_reap(d, dry, note_reaped, &w, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(w.text, want);
+}
+
+#define GONE "network n.gone: subnet 10.2.0.0/16, VNI 4711, made by host b"
+
+/* F087: what nobody is in goes when it is said, and nothing else. */
+static void networks_of_the_dead_are_reaped(void **state)
+{
+	struct ov_network ours = box_network("n1", "ours", "10.1.0.0/16");
+	struct ov_network gone = box_network("n2", "gone", "10.2.0.0/16");
+	struct ov_network both = box_network("n3", "both", "10.3.0.0/16");
+	struct ov_network next = box_network("n4", "next", "10.2.8.0/24");
+	struct err err = { 0 };
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, ours);
+	box_joined(a, both);
+	box_joined(b, both);
+	gone.vni = 4711;
+	box_joined(b, gone);
+	box_has_put(b, "n2", box_endpoint("e1", "10.2.0.2"));
+	reap_is(a, false, ""); /* somebody is in each */
+	box_host_close(b);
+	assert_int_equal(etcd_lease_revoke(box()->raw, box_lease_of("b"), NULL),
+			 0);
+	reap_is(a, true, GONE);
+	assert_int_equal(box_keys("net/"), 3);
+	assert_int_equal(a->ops->join(a, &next, &err), -EEXIST);
+	reap_is(a, false, GONE);
+	reap_is(a, false, "");
+	assert_int_equal(box_keys("net/"), 2);
+	assert_int_equal(box_keys("vni/"), 2);
+	assert_int_equal(box_keys("sub4/"), 2);
+	assert_int_equal(box_keys("addr/n.gone/"), 0);
+	next.vni = 4711;
+	assert_int_equal(box_joined(a, next), 4711);
+	box_host_close(a);
+}
+
+/* A host that was only cut off comes back: it has its network again. */
+static void who_was_only_cut_off_makes_it_again(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct reaped w = { "" };
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	net.vni = 77;
+	box_joined(b, net);
+	box_has_put(b, "n1", box_endpoint("e1", "10.1.0.2"));
+	assert_int_equal(etcd_lease_revoke(box()->raw, box_lease_of("b"), NULL),
+			 0);
+	/* either it was faster, or it makes it anew */
+	assert_int_equal(cluster_reap(a, false, note_reaped, &w, NULL), 0);
+	box_keys_get("node/b/ep/", 1);
+	box_keys_get("addr/n.shop/", 1);
+	assert_int_equal(box_joined(a, net), 77);
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_host_close(a);
+	box_host_close(b);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest by_hand[] = {
@@ -403,6 +490,8 @@ int main(int argc, char **argv)
 		BY_HAND(what_an_earlier_life_left_is_taken_back),
 		BY_HAND(an_address_is_told_without_waiting),
 		BY_HAND(two_machines_of_one_name),
+		BY_HAND(networks_of_the_dead_are_reaped),
+		BY_HAND(who_was_only_cut_off_makes_it_again),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(step_rows) + ARRAY_SIZE(by_hand)];
 	size_t n = 0;
