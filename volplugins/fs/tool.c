@@ -93,6 +93,12 @@ int tool_run(const struct tool *t, int file, struct err *err)
 				       strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
+	if (WIFSIGNALED(status))
+		return err_set(err, -ECANCELED,
+			       "%s was ended by signal %d (%s) before it was "
+			       "done",
+			       t->argv[0], WTERMSIG(status),
+			       strsignal(WTERMSIG(status)));
 	return err_set(err, -EIO, "%s: %.160s", t->argv[0],
 		       line[0] ? line : "failed and said nothing");
 }

@@ -20,7 +20,8 @@ int tool_probe(const struct tool *t, struct err *err);
  * descriptor than @file.
  *
  * Return: 0; -EOPNOTSUPP as tool_probe(); -EIO with the first line of what it
- *         said on stderr; -errno.
+ *         said on stderr; -ECANCELED: it was killed, and so says nothing;
+ *         -errno.
  */
 int tool_run(const struct tool *t, int file, struct err *err);
 

@@ -146,8 +146,8 @@ int __wrap_tool_run(const struct tool *t, int file, struct err *err)
 {
 	(void)t;
 	(void)file;
-	(void)err;
-	return 0;
+	return fake.check < 0 ? err_set(err, fake.check, "thin_check said so")
+			      : 0;
 }
 
 static void wait_for_disk(void)
@@ -310,6 +310,7 @@ int fake_pool_setup(void **state)
 	fake.full = 0;
 	fake.refuse = NULL;
 	fake.busy = 0;
+	fake.check = 0;
 	fake.disk_full = fake.little = fake.late = fake.restored = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));

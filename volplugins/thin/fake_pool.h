@@ -28,6 +28,7 @@ struct fake_pool {
 	bool little;        /* room for pool.img */
 	bool late;          /* no record, once the pool's device is there */
 	bool restored;      /* state.db is its last copy */
+	int check;          /* what thin_check comes to */
 	bool hangs;         /* the pool's disk */
 	unsigned int waits; /* for that */
 	pthread_cond_t goes_on;

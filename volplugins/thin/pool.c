@@ -77,14 +77,18 @@ static int meta_check(const struct thin_pool *p, struct err *err)
 	if (fd < 0)
 		return fd;
 	r = tool_run(&check, fd, &why);
-	if (r == -EIO)
+	if (r == -EIO) /* it ended, and found something */
 		return err_set(err, -EUCLEAN,
 			       "the pool's metadata is damaged (%.150s); "
 			       "nothing was changed, it is /dev/mapper/%s. See "
 			       "\"A damaged pool\" in docs/volumes/thin.md "
 			       "(thin_repair), then restart berth-thin",
 			       why.msg, name);
-	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+	return r < 0 ? err_set(err, r,
+			       "the pool's metadata was not checked (%.200s), "
+			       "so the pool is not used",
+			       why.msg)
+		     : 0;
 }
 
 static void dev_of(const struct thin_pool *p, enum part part,
@@ -201,26 +205,35 @@ static int grow(struct thin_pool *p, const struct thin_lower *l,
 	return r < 0 ? err_wrap(err, r, "make the pool larger") : 0;
 }
 
+/* To be read by those who must not wait for the pool. */
+static void tell(struct thin_pool *p, struct err *to, const struct err *what)
+{
+	pthread_mutex_lock(&p->seen.lock);
+	*to = *what;
+	pthread_mutex_unlock(&p->seen.lock);
+}
+
 /* ---- records against the pool -------------------------------------------------------- */
 
 /* Numbers given since are at most as many as there were messages. */
 static int settle_transaction(struct thin_pool *p, struct err *err)
 {
+	struct err doubt = { 0 };
 	uint64_t gap;
 	int r;
 
-	p->doubt.msg[0] = '\0';
 	if (p->transaction == p->recorded || p->transaction + 1 == p->recorded)
 		return 0;
 	if (!p->config->accept || p->config->transaction != p->transaction) {
-		err_set(&p->doubt, -EUCLEAN,
+		err_set(&doubt, -EUCLEAN,
 			"the pool is at transaction %" PRIu64 ", the records "
 			"at %" PRIu64 ": they are of another moment (was "
 			"state.db put back?), so nothing is made or deleted. "
 			"To go on from here restart berth-thin with "
 			"--pool-transaction %" PRIu64,
 			p->transaction, p->recorded, p->transaction);
-		log_warn("op=thin.pool err=\"%s\"", p->doubt.msg);
+		log_warn("op=thin.pool err=\"%s\"", doubt.msg);
+		tell(p, &p->doubt, &doubt);
 		return 0;
 	}
 	gap = p->transaction > p->recorded ? p->transaction - p->recorded : 0;
@@ -282,7 +295,6 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 	struct dmx_info info;
 	int r;
 
-	set_prefix(p);
 	part_name(p, POOL, name);
 	/* without a table it is what a kill left of making it */
 	r = dmx_find(name, &info, err);
@@ -426,6 +438,55 @@ static int make(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
 
 /* ---- for the driver ---------------------------------------------------------------------- */
 
+/* Not what is wrong with the pool itself: that is for people to look at. */
+static bool may_pass(int r)
+{
+	return r != -EUCLEAN && r != -ENODATA && r != -EPERM;
+}
+
+static int take_up_known(struct thin_pool *p, const char *uuid, struct err *err)
+{
+	struct err why = { 0 };
+	int r = dmx_probe(&why);
+
+	if (r == 0)
+		r = take_up(p, uuid, &why);
+	if (r == 0) /* what was not there was made */
+		why.msg[0] = '\0';
+	p->active = r == 0;
+	p->again = r < 0 && may_pass(r);
+	if (r < 0 && !strstr(why.msg, "restart berth-thin")) {
+		struct err said = why;
+
+		err_set(&why, r, "%.400s. %s", said.msg,
+			p->again ? "It is tried again every few seconds"
+				 : "It is looked at once, at the start: mend "
+				   "that, then restart berth-thin");
+	}
+	if (r < 0 && strcmp(why.msg, p->why.msg) != 0)
+		log_error("op=thin.pool err=\"%s\"", why.msg);
+	tell(p, &p->why, &why);
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
+int thin_pool_retry(struct thin_pool *p, struct err *err)
+{
+	char uuid[THIN_UUID_MAX] = "";
+	bool ready;
+	int r;
+
+	if (p->active || !p->again)
+		return 0;
+	r = thin_record_load(p, uuid, &ready, err);
+	if (r == 0)
+		r = take_up_known(p, uuid, err);
+	if (r < 0)
+		return r;
+	p->unsettled = true;
+	log_info("op=thin.pool msg=\"it is there now\"");
+	return 0;
+}
+
 static void begin(struct thin_pool *p)
 {
 	char uuid[THIN_UUID_MAX] = "";
@@ -442,19 +503,12 @@ static void begin(struct thin_pool *p)
 	/* before anything else: the next start doesn't know of it */
 	if (r == 0 && store_was_restored(p->store))
 		r = thin_record_undoom(p, &err);
-	if (r == 0)
-		r = dmx_probe(&err);
-	if (r == 0)
-		r = take_up(p, uuid, &err);
-	p->active = r == 0;
-	if (r == 0)
+	if (r == 0) {
+		(void)take_up_known(p, uuid, NULL);
 		return;
-	p->why = err;
-	if (!strstr(err.msg, "restart berth-thin"))
-		err_set(&p->why, r,
-			"%.400s. It is looked at once, at the start: mend "
-			"that, then restart berth-thin",
-			err.msg);
+	}
+	err_set(&p->why, r, "%.400s: mend that, then restart berth-thin",
+		err.msg);
 	log_error("op=thin.pool err=\"%s\"", p->why.msg);
 }
 
@@ -467,7 +521,7 @@ int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
 	begin(p);
 	if (p->active)
 		(void)thin_device_settle(p, NULL, NULL);
-	return p->active ? thin_watch_start(p, err) : 0;
+	return p->active || p->again ? thin_watch_start(p, err) : 0;
 }
 
 static int is_in_use(void *ctx, const char *name)
@@ -496,8 +550,9 @@ int thin_pool_use(struct thin_pool *p, bool make_it, struct err *err)
 	int r;
 
 	pthread_mutex_lock(held);
-	if (p->active)
-		return 0;
+	r = thin_pool_retry(p, err);
+	if (r < 0 || p->active)
+		return r;
 	if (p->known)
 		return err_set(err, -EUCLEAN, "%s", p->why.msg);
 	if (!make_it)

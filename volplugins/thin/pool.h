@@ -60,7 +60,9 @@ struct thin_pool {
 		lock; /* of all below; held while the pool is told things */
 	bool known;   /* there is a record: it was made */
 	bool active;
-	/* both only by thin_pool_open(), to be read without the lock */
+	bool again; /* of !active, .known: what is wrong may pass by itself */
+	bool unsettled; /* it passed: doomed numbers are still to be deleted */
+	/* written with .seen.lock as well, which is enough to read them */
 	struct err why;   /* of !active, .known: what is wrong; else "" */
 	struct err doubt; /* why nothing may be changed; "": it may */
 	struct thin_layout layout;
@@ -80,7 +82,9 @@ struct thin_pool {
 
 /*
  * thin_pool_open() - take up what there is.  A pool that is there and can't be
- * used is no failure: each use of it says why.
+ * used is no failure: each use of it says why.  One whose device is not there yet,
+ * or that could not be looked at for another reason that may pass, is taken up as
+ * soon as that is over: at a use of it, or within a few seconds.
  */
 int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
 		   const struct thin_config *config, struct err *err);
@@ -162,6 +166,9 @@ int thin_change_locked(struct thin_pool *p, const struct thin_change *c,
 void thin_device_begun_del(struct thin_pool *p, uint32_t number);
 int thin_record_load(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
 		     bool *ret_ready, struct err *err); /* -ENOENT */
+/* thin_pool_retry() - take it up, where that failed for what may pass.  Its lock is
+ * held.  0: also where there is nothing to do. */
+int thin_pool_retry(struct thin_pool *p, struct err *err);
 /* In a transaction of the caller's. */
 int thin_record_put(struct thin_pool *p, bool ready, struct err *err);
 /* Return: 1, 0. */

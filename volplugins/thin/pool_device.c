@@ -136,7 +136,12 @@ static int delete_locked(struct thin_pool *p, uint32_t number, struct err *err)
 
 int thin_pool_changeable(struct thin_pool *p, struct err *err)
 {
-	return p->doubt.msg[0] ? err_set(err, -EUCLEAN, "%s", p->doubt.msg) : 0;
+	struct err doubt;
+
+	pthread_mutex_lock(&p->seen.lock);
+	doubt = p->doubt;
+	pthread_mutex_unlock(&p->seen.lock);
+	return doubt.msg[0] ? err_set(err, -EUCLEAN, "%s", doubt.msg) : 0;
 }
 
 /* @settle: not by who made it. */

@@ -68,16 +68,16 @@ int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
 
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
 {
-	const char *once = p->why.msg[0] ? p->why.msg : p->doubt.msg;
 	struct err why = { 0 };
 	struct thin_status s;
 	uint64_t age;
 	int r;
 
-	if (*once) {
-		snprintf(buf, size, "%s", once);
+	pthread_mutex_lock(&p->seen.lock);
+	snprintf(buf, size, "%s", p->why.msg[0] ? p->why.msg : p->doubt.msg);
+	pthread_mutex_unlock(&p->seen.lock);
+	if (*buf)
 		return buf;
-	}
 	r = thin_pool_seen(p, &s, &age, &why);
 	if (r == -ENOENT)
 		return NULL;
@@ -193,6 +193,22 @@ static void look(struct thin_pool *p, enum level *last)
 	*last = now;
 }
 
+/* Is there a pool to look at?  One that could not be taken up may be now. */
+static bool is_there(struct thin_pool *p)
+{
+	bool active, unsettled;
+
+	pthread_mutex_lock(&p->lock);
+	(void)thin_pool_retry(p, NULL);
+	active = p->active;
+	unsettled = p->unsettled;
+	p->unsettled = false;
+	pthread_mutex_unlock(&p->lock);
+	if (unsettled)
+		(void)thin_device_settle(p, NULL, NULL);
+	return active;
+}
+
 static void *watch(void *arg)
 {
 	struct thin_pool *p = arg;
@@ -202,8 +218,10 @@ static void *watch(void *arg)
 	while (!stop) {
 		struct timespec until;
 
-		look(p, &last);
-		look_at_devices(p);
+		if (is_there(p)) {
+			look(p, &last);
+			look_at_devices(p);
+		}
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += EVERY_S;
 		pthread_mutex_lock(&p->lock);

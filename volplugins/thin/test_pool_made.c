@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "lib/base.h"
 #include "volplugins/thin/fake_pool.h"
@@ -70,8 +71,8 @@ static void not_without_its_image(void **state)
 	fake_pool_stop(l);
 	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
 	fake_pool_start(l);
-	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
-	assert_non_null(strstr(err.msg, "restart berth-thin"));
+	assert_int_equal(thin_pool_use(&l->pool, true, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "tried again"));
 	assert_int_equal(faccessat(l->fd, "pool.img", F_OK, 0), -1);
 	fake_pool_stop(l);
 
@@ -90,6 +91,68 @@ static void not_without_its_image(void **state)
 	fake_pool_start(l);
 	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "was cut"));
+}
+
+/* Its disk comes after the daemon: who uses it has it then, and who only asks within
+ * seconds. */
+static void taken_up_when_it_is_there(void **state)
+{
+	struct pool_life *l = *state;
+	uint32_t kept = fake_pool_device(l), lost;
+	char why[ERR_MSG_MAX];
+	struct err err = { 0 };
+
+	fake_pool_give(l, kept);
+	lost = fake_pool_device(l);
+	fake_pool_stop(l);
+	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
+	fake_pool_start(l);
+	assert_non_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), -ENOENT);
+	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
+	assert_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
+	/* and what an earlier life had begun is taken back */
+	for (int i = 0; fake.there[lost] && i < 2000; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	assert_true(fake.there[kept] && !fake.there[lost]);
+	assert_int_not_equal(fake_pool_device(l), lost);
+
+	/* nobody uses it */
+	fake_pool_stop(l);
+	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
+	fake_pool_start(l);
+	assert_non_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
+	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
+	for (int i = 0;
+	     thin_pool_trouble(&l->pool, why, sizeof(why)) && i < 2000; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	assert_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
+}
+
+/* That thin_check did not come to an end says nothing of the pool. */
+static void a_check_that_did_not_end(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+
+	fake_pool_give(l, fake_pool_device(l));
+	fake.check = -ECANCELED;
+	fake_pool_restart(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), -ECANCELED);
+	assert_non_null(strstr(err.msg, "was not checked"));
+	assert_null(strstr(err.msg, "damaged"));
+	fake.check = 0;
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
+
+	fake.check = -EIO;
+	fake_pool_restart(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "damaged"));
+	/* which does not pass: whoever repairs it has the device to himself */
+	fake.check = 0;
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
+	assert_non_null(strstr(err.msg, "restart berth-thin"));
 }
 
 /* The host's disk has less than was asked for: it is not left full. */
@@ -155,6 +218,8 @@ int main(void)
 		POOL_TEST(without_a_table),
 		POOL_TEST(not_with_somebody_elses_device),
 		POOL_TEST(not_without_its_image),
+		POOL_TEST(taken_up_when_it_is_there),
+		POOL_TEST(a_check_that_did_not_end),
 		POOL_TEST(no_room_for_its_image),
 		POOL_TEST(another_pool_is_refused),
 		POOL_TEST(grows_with_its_image),
