@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libdevmapper.h>
+#include <linux/dm-ioctl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -353,6 +355,7 @@ int dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 		.users = info.open_count,
 		.suspended = info.suspended,
 		.live = info.live_table,
+		.events = info.event_nr,
 	};
 	snprintf(ret->uuid, sizeof(ret->uuid), "%s", dm_task_get_uuid(d));
 	return 0;
@@ -431,4 +434,35 @@ int dmx_open(const char *name, int flags, char path[static DMX_PATH_MAX],
 	    st.st_rdev != info.dev)
 		return err_set(err, -ENOENT, "%s is not device %s", path, name);
 	return take_fd(fd);
+}
+
+/* ---- events ----------------------------------------------------------------- */
+
+/* libdevmapper arms a descriptor that it gives to nobody. */
+int dmx_events_arm(int fd, struct err *err)
+{
+	struct dm_ioctl arm = {
+		.version = { 4, 37, 0 },
+		.data_size = sizeof(arm),
+	};
+
+	if (ioctl(fd, DM_DEV_ARM_POLL, &arm) == 0)
+		return 0;
+	return err_set(err, errno == ENOTTY ? -EOPNOTSUPP : -errno,
+		       "events of device-mapper: %s", strerror(errno));
+}
+
+int dmx_events_open(struct err *err)
+{
+	_cleanup_close_ int fd =
+		open("/dev/mapper/control", O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_set(err,
+			       errno == ENOENT || errno == ENODEV ? -EOPNOTSUPP
+								  : -errno,
+			       "/dev/mapper/control: %s", strerror(errno));
+	r = dmx_events_arm(fd, err);
+	return r < 0 ? r : take_fd(fd);
 }

@@ -38,6 +38,7 @@ struct dmx_info {
 	dev_t dev;
 	int users;            /* who has it open, other devices included */
 	bool suspended, live; /* .live: it has a table */
+	uint32_t events;      /* how many it had: grows with each */
 };
 
 /* dmx_probe() - is there a device-mapper?  -EOPNOTSUPP: why not. */
@@ -79,6 +80,17 @@ int dmx_table(const char *name, const char *target, char *buf, size_t size,
 /* dmx_each() - the names that begin with @prefix; @fn may call into here. */
 int dmx_each(const char *prefix, int (*fn)(void *ctx, const char *name),
 	     void *ctx, struct err *err);
+
+/*
+ * dmx_events_open() - a descriptor that poll() finds readable (POLLIN) once a device,
+ * any device, had an event after the last dmx_events_arm(): it was made, removed or
+ * resumed, or its target has something to tell (a thin pool gets full).  .events of
+ * dmx_find() tells whose it was.
+ *
+ * Return: fd, armed; -EOPNOTSUPP: this kernel can't (before 4.13).
+ */
+int dmx_events_open(struct err *err);
+int dmx_events_arm(int fd, struct err *err);
 
 /*
  * dmx_open() - open the device; it can't go while that is open.

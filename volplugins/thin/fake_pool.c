@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "lib/base.h"
@@ -98,7 +99,8 @@ int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 		return -ENOENT;
 	if (fake.foreign[fake_slot(name)])
 		return err_set(err, -EPERM, "%s is somebody else's", name);
-	*ret = (struct dmx_info){ .live = fake.live[fake_slot(name)] };
+	*ret = (struct dmx_info){ .live = fake.live[fake_slot(name)],
+				  .events = fake.events };
 	return 0;
 }
 
@@ -140,6 +142,50 @@ int __wrap_dmx_open(const char *name, int flags, char *path, struct err *err)
 	return open("/dev/null", flags | O_CLOEXEC);
 }
 
+/* Armed: it has no event of before. */
+int __wrap_dmx_events_arm(int fd, struct err *err);
+int __wrap_dmx_events_arm(int fd, struct err *err)
+{
+	eventfd_t count;
+
+	(void)err;
+	pthread_mutex_lock(&fake.lock);
+	(void)eventfd_read(fd, &count);
+	fake.told = true;
+	pthread_mutex_unlock(&fake.lock);
+	return 0;
+}
+
+int __wrap_dmx_events_open(struct err *err);
+int __wrap_dmx_events_open(struct err *err)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	pthread_mutex_lock(&fake.lock);
+	fake.bell = fd;
+	pthread_mutex_unlock(&fake.lock);
+	(void)__wrap_dmx_events_arm(fd, err);
+	return fd;
+}
+
+bool fake_event(bool of_pool)
+{
+	bool told = false;
+
+	for (int i = 0; !told && i < 2000; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+		pthread_mutex_lock(&fake.lock);
+		told = fake.told;
+		if (told) {
+			fake.told = false;
+			fake.events += of_pool;
+			eventfd_write(fake.bell, 1);
+		}
+		pthread_mutex_unlock(&fake.lock);
+	}
+	return told;
+}
+
 struct tool;
 int __wrap_tool_run(const struct tool *t, int file, struct err *err);
 int __wrap_tool_run(const struct tool *t, int file, struct err *err)
@@ -168,6 +214,7 @@ int __wrap_dmx_status(const char *name, const char *target, char *buf,
 	(void)err;
 	pthread_mutex_lock(&fake.lock);
 	wait_for_disk();
+	fake.looks++;
 	snprintf(buf, size,
 		 "%" PRIu64 " 1/1024 %u/100 - rw no_discard_passdown "
 		 "error_if_no_space - 20",
@@ -311,6 +358,8 @@ int fake_pool_setup(void **state)
 	fake.refuse = NULL;
 	fake.busy = 0;
 	fake.check = 0;
+	fake.events = 0;
+	fake.told = false;
 	fake.disk_full = fake.little = fake.late = fake.restored = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));

@@ -29,6 +29,10 @@ struct fake_pool {
 	bool late;          /* no record, once the pool's device is there */
 	bool restored;      /* state.db is its last copy */
 	int check;          /* what thin_check comes to */
+	uint32_t events;    /* of the pool */
+	unsigned int looks; /* at its status */
+	bool told;          /* somebody waits for events */
+	int bell;           /* where; an eventfd */
 	bool hangs;         /* the pool's disk */
 	unsigned int waits; /* for that */
 	pthread_cond_t goes_on;
@@ -37,6 +41,9 @@ extern struct fake_pool fake;
 
 /* Which of fake.names; -ENOENT. */
 int fake_slot(const char *name);
+/* An event of the pool, or of another device: once somebody waits for them.  False:
+ * nobody did in 20 s. */
+bool fake_event(bool of_pool);
 /* Messages to the pool, and its status, wait until it does no more. */
 void fake_disk_hangs(bool hangs);
 /* @waits: threads that do.  False: not in 20 s. */

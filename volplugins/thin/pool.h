@@ -76,8 +76,8 @@ struct thin_pool {
 	/* pool_watch.c: tells what becomes of it */
 	struct thin_seen seen;
 	pthread_t thread;
-	pthread_cond_t wake;
-	bool started, stop;
+	int stop; /* eventfd, while it is started */
+	bool started;
 };
 
 /*

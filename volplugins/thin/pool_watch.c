@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looks at the pool every few seconds, and tells the log what became of it.
+ * Looks at the pool when the kernel has something to tell of it (that it gets full, or
+ * read-only), and every few seconds, and tells the log what became of it.  The kernel
+ * does not tell that a disk hangs, nor each per cent; and an old one tells nothing.
  *
  * What asks the kernel of a pool waits for a commit of its metadata, and so for as
  * long as its disk hangs: only who needs the pool anyway does that, and the thread
@@ -8,10 +10,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
+#include "lib/base.h"
 #include "lib/log.h"
 #include "volplugins/thin/pool.h"
 
@@ -209,43 +214,81 @@ static bool is_there(struct thin_pool *p)
 	return active;
 }
 
+/* ---- when to look ------------------------------------------------------------------ */
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* How many events the pool had; 0: there is none. */
+static uint32_t events_of(const struct thin_pool *p)
+{
+	struct dmx_info info = { 0 };
+	char name[DMX_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s-pool", p->prefix);
+	return dmx_find(name, &info, NULL) == 0 ? info.events : 0;
+}
+
+/* Events of other devices come here, too.  @seen: the pool's, before the last look.
+ * False: it is to end. */
+static bool wait_for_more(struct thin_pool *p, int *events, uint32_t seen)
+{
+	int64_t until = now_ms() + EVERY_S * 1000;
+	struct err err = { 0 };
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = p->stop, .events = POLLIN },
+			{ .fd = *events, .events = POLLIN },
+		};
+		int64_t left = until - now_ms();
+
+		if (left <= 0 || events_of(p) != seen)
+			return true;
+		if (poll(fds, ARRAY_SIZE(fds), (int)left) <= 0)
+			continue; /* it is time, or a signal came */
+		if (fds[0].revents)
+			return false;
+		if (dmx_events_arm(*events, &err) < 0) {
+			log_warn("op=thin.pool err=\"%s\"", err.msg);
+			closep(events);
+			*events = -EBADF;
+		}
+	}
+}
+
 static void *watch(void *arg)
 {
 	struct thin_pool *p = arg;
+	_cleanup_close_ int events = dmx_events_open(NULL); /* or none */
 	enum level last = FINE;
-	bool stop = false;
+	uint32_t seen;
 
-	while (!stop) {
-		struct timespec until;
-
+	do {
+		seen = events_of(p);
 		if (is_there(p)) {
 			look(p, &last);
 			look_at_devices(p);
 		}
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += EVERY_S;
-		pthread_mutex_lock(&p->lock);
-		while (!p->stop &&
-		       pthread_cond_timedwait(&p->wake, &p->lock, &until) == 0)
-			;
-		stop = p->stop;
-		pthread_mutex_unlock(&p->lock);
-	}
+	} while (wait_for_more(p, &events, seen));
 	return NULL;
 }
 
 int thin_watch_start(struct thin_pool *p, struct err *err)
 {
-	pthread_condattr_t attr;
 	int r;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	p->stop = eventfd(0, EFD_CLOEXEC);
+	if (p->stop < 0)
+		return err_set(err, -errno, "eventfd: %s", strerror(errno));
 	r = -pthread_create(&p->thread, NULL, watch, p);
 	if (r < 0) {
-		pthread_cond_destroy(&p->wake);
+		closep(&p->stop);
 		return err_set(err, r, "start a thread: %s", strerror(-r));
 	}
 	p->started = true;
@@ -256,11 +299,8 @@ void thin_watch_stop(struct thin_pool *p)
 {
 	if (!p->started)
 		return;
-	pthread_mutex_lock(&p->lock);
-	p->stop = true;
-	pthread_cond_signal(&p->wake);
-	pthread_mutex_unlock(&p->lock);
+	(void)eventfd_write(p->stop, 1);
 	pthread_join(p->thread, NULL);
-	pthread_cond_destroy(&p->wake);
+	closep(&p->stop);
 	p->started = false;
 }

@@ -260,6 +260,45 @@ static void told_while_the_pool_hangs(void **state)
 	assert_null(made);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* What the kernel tells of the pool is looked at before the five seconds are over; what
+ * it tells of others is not. */
+static void looked_at_by_an_event(void **state)
+{
+	struct pool_life *l = *state;
+	struct thin_status s;
+	unsigned int looks;
+	uint64_t age;
+	int64_t begun;
+
+	fake_pool_give(l, fake_pool_device(l));
+	/* the look of the start is over when the next event is waited for */
+	assert_true(fake_event(true) && fake_event(false));
+	looks = fake.looks;
+	begun = now_ms();
+	for (int i = 0; i < 20; i++)
+		assert_true(fake_event(false));
+	/* one more each five seconds, however slow this machine is */
+	assert_true(fake.looks - looks <= (now_ms() - begun) / 5000 + 1);
+
+	fake.full = 85;
+	begun = now_ms();
+	assert_true(fake_event(true));
+	do
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	while (thin_pool_seen(&l->pool, &s, &age, NULL) == 0 &&
+	       s.used_data < 85 && now_ms() - begun < 20000);
+	assert_int_equal(s.used_data, 85);
+	assert_true(now_ms() - begun < 3000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +313,7 @@ int main(void)
 		POOL_TEST(doomed_at_another_moment),
 		POOL_TEST(nothing_new_in_a_full_pool),
 		POOL_TEST(told_while_the_pool_hangs),
+		POOL_TEST(looked_at_by_an_event),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
