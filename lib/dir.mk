@@ -110,9 +110,11 @@ test-src += lib/test/local6.c
 ar-src += lib/mnt.c
 tests += lib/test/test_mnt.c
 ar-src += lib/loop.c
+ar-src += lib/luks.c
 tests += lib/test/test_loop.c
 tests += lib/test/test_dmx.c
-lib/test/test_dmx.c-ldflags := -Wl,--wrap=dm_task_create,--wrap=dm_task_destroy,--wrap=dm_task_set_name,--wrap=dm_task_set_uuid,--wrap=dm_task_add_target,--wrap=dm_task_set_ro,--wrap=dm_task_run,--wrap=dm_task_get_errno,--wrap=dm_task_get_info,--wrap=dm_task_get_uuid,--wrap=dm_get_next_target,--wrap=dm_task_no_open_count,--wrap=dm_task_no_flush,--wrap=dm_task_deferred_remove,--wrap=dm_task_set_sector,--wrap=dm_task_set_message,--wrap=dm_task_update_nodes
+tests += lib/test/test_luks.c
+lib/test/test_dmx.c-ldflags := -Wl,--wrap=dm_task_create,--wrap=dm_task_destroy,--wrap=dm_task_set_name,--wrap=dm_task_set_uuid,--wrap=dm_task_add_target,--wrap=dm_task_set_ro,--wrap=dm_task_secure_data,--wrap=dm_task_run,--wrap=dm_task_get_errno,--wrap=dm_task_get_info,--wrap=dm_task_get_uuid,--wrap=dm_get_next_target,--wrap=dm_task_no_open_count,--wrap=dm_task_no_flush,--wrap=dm_task_deferred_remove,--wrap=dm_task_set_sector,--wrap=dm_task_set_message,--wrap=dm_task_update_nodes
 ar-src += lib/btrfs.c
 test-src += lib/test/loopfs.c
 tests += lib/test/test_btrfs.c

@@ -64,6 +64,12 @@ static void setup(void)
 	dm_udev_set_sync_support(0);
 }
 
+void dmx_listen(void)
+{
+	pthread_once(&once, setup);
+	dm_log_with_errno_init(note);
+}
+
 /* ---- one ioctl ------------------------------------------------------------ */
 
 /* @name: NULL: none. */
@@ -167,6 +173,11 @@ struct line {
 	struct dmx_table t; /* .sectors 0: there is none */
 };
 
+static void wipep(struct line *l)
+{
+	explicit_bzero(l->params, sizeof(l->params));
+}
+
 static int line_of(int type, const char *name, struct line *ret,
 		   struct err *err)
 {
@@ -174,8 +185,12 @@ static int line_of(int type, const char *name, struct line *ret,
 	char *kind = NULL, *params = NULL;
 	uint64_t start = 0, length = 0;
 	struct dm_info info = { 0 };
-	int r = look(d, name, &info, err);
+	int r;
 
+	/* the answer may have a key in it */
+	if (d && !dm_task_secure_data(d))
+		return no_task(err);
+	r = look(d, name, &info, err);
 	if (r < 0)
 		return r;
 	dm_get_next_target(d, NULL, &start, &length, &kind, &params);
@@ -184,7 +199,8 @@ static int line_of(int type, const char *name, struct line *ret,
 	ret->t = (struct dmx_table){ .target = ret->target,
 				     .sectors = kind ? length : 0,
 				     .params = ret->params,
-				     .readonly = info.read_only };
+				     .readonly = info.read_only,
+				     .secret = true };
 	return 0;
 }
 
@@ -194,7 +210,8 @@ static int fill(struct dm_task *t, const struct dmx_table *table)
 {
 	return dm_task_add_target(t, 0, table->sectors, table->target,
 				  table->params) &&
-	       (!table->readonly || dm_task_set_ro(t));
+	       (!table->readonly || dm_task_set_ro(t)) &&
+	       (!table->secret || dm_task_secure_data(t));
 }
 
 int dmx_create(const char *name, const char *uuid, const struct dmx_table *t,
@@ -249,7 +266,7 @@ static void go_back(const char *name, const struct line *old)
 
 int dmx_reload(const char *name, const struct dmx_table *t, struct err *err)
 {
-	struct line old;
+	_cleanup_(wipep) struct line old;
 	int r = line_of(DM_DEVICE_TABLE, name, &old, err);
 
 	if (r == 0)
@@ -365,7 +382,7 @@ int dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 static int params_of(int type, const char *name, const char *target, char *buf,
 		     size_t size, uint64_t *ret_sectors, struct err *err)
 {
-	struct line l;
+	_cleanup_(wipep) struct line l;
 	int r = line_of(type, name, &l, err);
 
 	if (r < 0)

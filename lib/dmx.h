@@ -27,10 +27,11 @@
 
 /* One line of a table, which is all of it. */
 struct dmx_table {
-	const char *target; /* "linear", "thin-pool", "thin" */
+	const char *target; /* "linear", "thin-pool", "thin", "crypt" */
 	uint64_t sectors;
 	const char *params;
 	bool readonly;
+	bool secret; /* .params has a key: no copy of them stays behind */
 };
 
 struct dmx_info {
@@ -43,6 +44,10 @@ struct dmx_info {
 
 /* dmx_probe() - is there a device-mapper?  -EOPNOTSUPP: why not. */
 int dmx_probe(struct err *err);
+
+/* dmx_listen() - another library took libdevmapper's log for itself: to be called
+ * after.  Calls that are under way in other threads may say less. */
+void dmx_listen(void);
 
 /* dmx_create() - with its table, ready for use.  -EEXIST: the name is taken. */
 int dmx_create(const char *name, const char *uuid, const struct dmx_table *t,
@@ -71,8 +76,8 @@ int dmx_message(const char *name, const char *text, struct err *err);
 
 /* dmx_find() - -ENOENT: there is no such device. */
 int dmx_find(const char *name, struct dmx_info *ret, struct err *err);
-/* dmx_status(), dmx_table() - what follows the target's name.  -ENOENT;
- * -EUCLEAN: it is not a @target. */
+/* dmx_status(), dmx_table() - what follows the target's name, a key included: then
+ * @buf is the caller's to wipe.  -ENOENT; -EUCLEAN: it is not a @target. */
 int dmx_status(const char *name, const char *target, char *buf, size_t size,
 	       struct err *err);
 int dmx_table(const char *name, const char *target, char *buf, size_t size,

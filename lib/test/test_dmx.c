@@ -22,6 +22,7 @@ struct table {
 
 struct dm_task {
 	int type, error;
+	bool secure;
 	char name[DMX_NAME_MAX];
 	struct table t;
 };
@@ -52,6 +53,9 @@ struct dm_task *__wrap_dm_task_create(int type)
 void __wrap_dm_task_destroy(struct dm_task *t);
 void __wrap_dm_task_destroy(struct dm_task *t)
 {
+	/* a copy of a key is wiped by who is told to */
+	if (strcmp(t->t.target, "crypt") == 0 || t->type == DM_DEVICE_TABLE)
+		assert_true(t->secure);
 	free(t);
 }
 
@@ -85,6 +89,13 @@ int __wrap_dm_task_set_ro(struct dm_task *t);
 int __wrap_dm_task_set_ro(struct dm_task *t)
 {
 	t->t.readonly = true;
+	return 1;
+}
+
+int __wrap_dm_task_secure_data(struct dm_task *t);
+int __wrap_dm_task_secure_data(struct dm_task *t)
+{
+	t->secure = true;
 	return 1;
 }
 
@@ -242,6 +253,22 @@ static void reloaded(void **state)
 	assert_false(dev.suspended);
 }
 
+static void key_leaves_no_copies(void **state)
+{
+	static const struct dmx_table t = { .target = "crypt",
+					    .sectors = 200,
+					    .params = "aes 00 0 8:0 0",
+					    .secret = true };
+
+	(void)state;
+	assert_int_equal(dmx_reload(NAME, &t, NULL), 0);
+	dev.refusal = BEFORE;
+	assert_int_equal(dmx_reload(NAME, &larger, NULL), -EINVAL);
+	assert_string_equal(dev.live.params, t.params);
+	dev.there = false;
+	assert_int_equal(dmx_create(NAME, "BERTH-2", &t, NULL), 0);
+}
+
 static void refused_it_keeps_its_table(void **state)
 {
 	static const enum refusal when[] = { BEFORE, AFTER };
@@ -309,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reloaded, setup),
+		cmocka_unit_test_setup(key_leaves_no_copies, setup),
 		cmocka_unit_test_setup(refused_it_keeps_its_table, setup),
 		cmocka_unit_test_setup(somebody_elses, setup),
 		cmocka_unit_test_setup(ours_or_none, setup),
