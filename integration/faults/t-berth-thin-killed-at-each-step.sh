@@ -10,7 +10,7 @@ need curl python3 dmsetup mkfs.ext4 thin_check
 lan
 # shellcheck disable=SC2046 # names are words
 "$IT/lib/killstep" "$BIN/berth-thin" berth-thin thin "$DIR" \
-	$("$BIN/berth-thin" --list-failpoints | grep '^thin\.' | grep -v '^thin\.pool\.grown')
+	$("$BIN/berth-thin" --list-failpoints | grep '^thin\.' | grep -vE '^thin\.(pool\.grown|crypt\.)')
 same "$(dmsetup ls | grep berth || :)" '' 'devices'
 
 # What is used of the pool with no volume in it, by the kernel.

@@ -18,7 +18,7 @@ status() { # VOLUME FIELD
 start_daemon berth-thin --pool-device "$BERTH_DISK"
 start_dockerd
 docker volume create -d berth-thin -o size=64m src >/dev/null
-fails_with 'unknown option "encrypt"' docker volume create -d berth-thin -o encrypt=on x
+fails_with 'by which key' docker volume create -d berth-thin -o encrypt=on x
 fails_with 'has at least 16m' docker volume create -d berth-thin -o size=1m x
 same "$(run src 'df -k /d | awk "END { print (\$2 > 40000 && \$2 < 65537) }"; ls /d')" 1
 same "$(status src size)" 67108864

@@ -1,3 +1,5 @@
+ar-src += volplugins/thin/crypt.c
+ar-src += volplugins/thin/keys.c
 ar-src += volplugins/thin/layout.c
 ar-src += volplugins/thin/lower.c
 ar-src += volplugins/thin/pool.c
@@ -12,6 +14,7 @@ ar-src += volplugins/thin/thin_make.c
 ar-src += volplugins/thin/thin_snapshot.c
 bins += berth-thin
 berth-thin-main := volplugins/thin/main.c
+tests += volplugins/thin/test_keys.c
 tests += volplugins/thin/test_layout.c
 tests += volplugins/thin/test_pool.c
 tests += volplugins/thin/test_pool_made.c

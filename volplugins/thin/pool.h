@@ -23,6 +23,7 @@
 
 #include "lib/dmx.h"
 #include "lib/store.h"
+#include "volplugins/thin/keys.h"
 #include "volplugins/thin/layout.h"
 
 /* What the daemon's flags say. */
@@ -31,6 +32,7 @@ struct thin_config {
 	uint64_t size;        /* of pool.img; 0: as it is, else the default */
 	uint64_t transaction; /* the pool's, where the records have another */
 	bool accept;          /* .transaction was given */
+	struct thin_keys keys;
 };
 
 #define THIN_PREFIX_MAX 32
@@ -139,6 +141,9 @@ int thin_device_settle(struct thin_pool *p,
 /* The name of a device in the kernel. */
 void thin_device_name(const struct thin_pool *p, uint32_t number,
 		      char name[static DMX_NAME_MAX]);
+/* crypt.c: of the one above that, which deciphers it. */
+void thin_crypt_name(const struct thin_pool *p, uint32_t number,
+		     char name[static DMX_NAME_MAX]);
 /*
  * thin_device_open() - the block device of @number, of @bytes; it is there as
  * long as somebody has it open, a mount included.  There already: the same.

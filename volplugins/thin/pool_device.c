@@ -125,7 +125,10 @@ static int delete_locked(struct thin_pool *p, uint32_t number, struct err *err)
 	snprintf(text, sizeof(text), "delete %" PRIu32, number);
 	r = message(p, text, err);
 	if (r == -EBUSY) {
-		/* killed before it said so itself (thin_device_open()) */
+		/* killed before it said so itself (thin_device_open(),
+		 * thin_block_open()) */
+		thin_crypt_name(p, number, text);
+		(void)dmx_remove_last(text, NULL);
 		thin_device_name(p, number, text);
 		(void)dmx_remove_last(text, NULL);
 	}

@@ -17,6 +17,7 @@ static const struct jdec_field fields[] = {
 	JDEC_FIELD("From", JDEC_STR, struct thin_record, from, 0),
 	JDEC_FIELD("Created", JDEC_STR, struct thin_record, created, 0),
 	JDEC_FIELD("Used", JDEC_U64, struct thin_record, used, 0),
+	JDEC_FIELD("Key", JDEC_STR, struct thin_record, key, 0),
 	JDEC_FIELD("Touched", JDEC_BOOL, struct thin_record, touched, 0),
 	{ 0 },
 };

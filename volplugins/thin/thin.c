@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Thin volumes in use: mounting, growing, telling; thin.h shows what they are. */
-#include "volplugins/thin/thin.h"
+#include "volplugins/thin/crypt.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,9 +118,7 @@ static int grow_mounted(struct thin_volume *v, const struct thin_record *rec,
 {
 	struct thin_host *h = thin_host_of(v);
 	_cleanup_close_ int root = tree_open(h->volumes, v->base.name, err);
-	int r = root < 0 ? root
-			 : thin_device_grow(&h->pool, rec->number,
-					    thin_device_size(rec), err);
+	int r = root < 0 ? root : thin_block_grow(h, rec, err);
 
 	if (r == 0)
 		r = FAILPOINT("thin.resize.device-grown");
@@ -242,6 +240,10 @@ static int status(struct vol_volume *base, json_object *to, struct err *err)
 	if (thin_know(v, NULL) < 0)
 		return 0;
 	r = answer_text(to, "fs", v->rec.fs);
+	if (r == 0 && v->rec.key[0])
+		r = answer_text(to, "encrypt", "on");
+	if (r == 0 && v->rec.key[0])
+		r = answer_text(to, "keyfile", v->rec.key);
 	thin_device_name(&h->pool, v->rec.number, name);
 	if (r == 0)
 		r = answer_text(to, "device", name);
@@ -262,6 +264,8 @@ static int verify(struct vol_volume *base, struct err *err)
 			       " bytes, its record says %" PRIu64
 			       ": resize it again",
 			       v->rec.size, v->opts.size);
+	if (r == 0)
+		r = thin_crypt_check(thin_host_of(v), &v->rec, err);
 	if (r == 0)
 		r = thin_is_mounted(v, err);
 	if (r == 1 && !base->users)

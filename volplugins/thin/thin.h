@@ -23,12 +23,17 @@ struct thin_options {
 	char fs[8];
 	uint32_t uid, gid, mode;
 	char from[512];
+	int encrypt;                 /* enum thin_encrypt */
+	char key[THIN_KEY_NAME_MAX]; /* "": none given */
 };
+
+enum thin_encrypt { THIN_ENCRYPT_OFF, THIN_ENCRYPT_ON, THIN_ENCRYPT_UNSAID };
 
 struct thin_host {
 	int own, volumes; /* directories */
 	char root[2048];  /* path of volumes */
 	struct thin_pool pool;
+	struct thin_keys *keys; /* borrowed, of the flags */
 };
 
 /* What state.db has of a volume or a snapshot. */
@@ -39,12 +44,13 @@ struct thin_record {
 	 * .size: nothing of that. */
 	uint64_t device;
 	char fs[8], from[512], created[32];
-	uint64_t used; /* bytes in use when it was made */
-	bool touched;  /* mounted since it was made */
+	uint64_t used;               /* bytes in use when it was made */
+	bool touched;                /* mounted since it was made */
+	char key[THIN_KEY_NAME_MAX]; /* the key's name; "": not encrypted */
 };
 
-/* thin_device_size() - of its device: never smaller than its file system, which
- * could not be mounted then. */
+/* thin_device_size() - of the device its file system is on: never smaller than that,
+ * which could not be mounted then. */
 static inline uint64_t thin_device_size(const struct thin_record *rec)
 {
 	return rec->device > rec->size ? rec->device : rec->size;

@@ -17,7 +17,7 @@
 #include "lib/tree.h"
 #include "volplugins/fs/grow.h"
 #include "volplugins/fs/mkfs.h"
-#include "volplugins/thin/thin.h"
+#include "volplugins/thin/crypt.h"
 
 int thin_mount(struct thin_host *h, const struct thin_record *rec,
 	       bool readonly, struct err *err)
@@ -26,8 +26,7 @@ int thin_mount(struct thin_host *h, const struct thin_record *rec,
 	_cleanup_close_ int dev = -EBADF, fs = -EBADF, fd = -EBADF;
 	int r;
 
-	dev = thin_device_open(&h->pool, rec->number, thin_device_size(rec),
-			       path, err);
+	dev = thin_block_open(h, rec, path, err);
 	if (dev < 0)
 		return dev;
 	r = fs = mnt_open(rec->fs, err);
@@ -92,10 +91,14 @@ int thin_format(struct thin_volume *v, struct thin_record *rec, struct err *err)
 	char path[DMX_PATH_MAX];
 	int r;
 
-	dev = thin_device_open(&h->pool, rec->number, rec->size, path, err);
+	r = thin_crypt_format(h, rec, err);
+	if (r < 0)
+		return r;
+	dev = thin_block_open(h, rec, path, err);
 	if (dev < 0)
 		return dev;
-	r = mkfs_run(rec->fs, dev, true, err);
+	/* what was never written is no zeros when it is deciphered */
+	r = mkfs_run(rec->fs, dev, !rec->key[0], err);
 	if (r == 0 && fsync(dev) < 0)
 		r = err_set(err, -errno, "write the file system: %s",
 			    strerror(errno));
@@ -165,7 +168,7 @@ int thin_is_mounted(struct thin_volume *v, struct err *err)
 	root = tree_open(h->volumes, v->base.name, err);
 	if (root < 0)
 		return root;
-	thin_device_name(&h->pool, v->rec.number, name);
+	thin_block_name(&h->pool, &v->rec, name);
 	if (fstat(root, &st) == 0 && dmx_find(name, &info, NULL) == 0 &&
 	    info.dev == st.st_dev)
 		return 1;

@@ -9,7 +9,7 @@
 #include "lib/mnt.h"
 #include "lib/mounts.h"
 #include "lib/tree.h"
-#include "volplugins/thin/thin.h"
+#include "volplugins/thin/crypt.h"
 #include "volplugins/vol_dir.h"
 
 /* ---- flags ------------------------------------------------------------------- */
@@ -49,6 +49,27 @@ static int set_transaction(struct plugd *d, void *config, const char *value,
 	return 0;
 }
 
+static int set_key_dir(struct plugd *d, void *config, const char *value,
+		       struct err *err)
+{
+	struct thin_config *c = vol_config(d);
+
+	(void)config;
+	if (value[0] != '/')
+		return err_set(err, -EINVAL, "an absolute path");
+	c->keys.dir = value;
+	return 0;
+}
+
+static int set_key_fd(struct plugd *d, void *config, const char *value,
+		      struct err *err)
+{
+	struct thin_config *c = vol_config(d);
+
+	(void)config;
+	return thin_keys_flag(&c->keys, value, err);
+}
+
 const struct plugd_flag thin_flags[] = {
 	{ "pool-device", "PATH",
 	  "block device or partition the pool is on, all of it (default: "
@@ -61,6 +82,14 @@ const struct plugd_flag thin_flags[] = {
 	{ "pool-transaction", "N",
 	  "go on with a pool of another moment than the records, which is at N",
 	  set_transaction },
+	{ "key-dir", "DIR",
+	  "where the keys of encrypted volumes are, as files "
+	  "(default: " THIN_KEY_DIR ")",
+	  set_key_dir },
+	{ "key-fd", "NAME=FD",
+	  "read the key NAME from this open descriptor, to its end; may be "
+	  "said more than once",
+	  set_key_fd },
 	{ 0 },
 };
 
@@ -68,6 +97,8 @@ static void free_host(struct thin_host *h)
 {
 	if (!h)
 		return;
+	if (h->keys)
+		thin_keys_close(h->keys);
 	closep(&h->volumes);
 	closep(&h->own);
 	free(h);
@@ -95,17 +126,20 @@ static int open_dirs(struct thin_host *h, const char *state_dir,
 int thin_host_open(const struct plugd *d, void **ret, struct err *err)
 {
 	_cleanup_(free_hostp) struct thin_host *h = calloc(1, sizeof(*h));
+	struct thin_config *config = vol_config(d);
 	int r;
 
 	if (!h)
 		return err_set(err, -ENOMEM, "out of memory");
 	h->own = h->volumes = -EBADF;
+	h->keys = &config->keys;
+	thin_keys_open(h->keys, getenv("CREDENTIALS_DIRECTORY"));
 	r = open_dirs(h, d->dirs.state_dir, err);
 	if (r == 0)
-		r = thin_pool_open(&h->pool, h->own, d->state, vol_config(d),
-				   err);
+		r = thin_pool_open(&h->pool, h->own, d->state, config, err);
 	if (r < 0)
 		return r;
+	thin_crypt_resume(&h->pool);
 	*ret = take_ptr(h);
 	return 0;
 }

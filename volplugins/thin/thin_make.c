@@ -14,13 +14,17 @@
 
 #include "lib/fail.h"
 #include "volplugins/fs/mkfs.h"
-#include "volplugins/thin/thin.h"
+#include "volplugins/thin/crypt.h"
 
 #define SIZE_LARGEST (256ull << 40)
 #define SIZE_DEFAULT (10ull << 30)
 #define MIN_EXT4     (16ull << 20) /* below, nothing is left beside the journal */
 #define MIN_XFS      (300ull << 20) /* what mkfs.xfs asks for */
 #define MODE_DEFAULT 0755
+
+static const char *const on_off[] = {
+	[THIN_ENCRYPT_OFF] = "off", [THIN_ENCRYPT_ON] = "on", NULL
+};
 
 const struct opt_field thin_option_fields[] = {
 	OPT_FIELD("size", OPT_SIZE, struct thin_options, size,
@@ -43,12 +47,22 @@ const struct opt_field thin_option_fields[] = {
 		  "permissions of the volume's root directory; default 0755"),
 	OPT_FIELD("from", OPT_STR, struct thin_options, from,
 		  "make it as a copy of VOLUME or VOLUME@SNAPSHOT"),
+	{ .key = "encrypt",
+	  .type = OPT_ENUM,
+	  .offset = offsetof(struct thin_options, encrypt),
+	  .size = sizeof(int),
+	  .names = on_off,
+	  .doc = "on: what is in it is enciphered in the pool; default off" },
+	OPT_FIELD("keyfile", OPT_STR, struct thin_options, key,
+		  "name of the key it is enciphered with, a file in the "
+		  "directory of keys"),
 	{ 0 },
 };
 
 void thin_defaults(struct vol_volume *base)
 {
 	to_thin(base)->opts.mode = MODE_DEFAULT;
+	to_thin(base)->opts.encrypt = THIN_ENCRYPT_UNSAID;
 }
 
 int thin_size_round(uint64_t *size, struct err *err)
@@ -64,6 +78,7 @@ int thin_init(struct vol_volume *base, struct err *err)
 	struct thin_options *o = &to_thin(base)->opts;
 	bool xfs = strcmp(o->fs, "xfs") == 0;
 	uint64_t min = xfs ? MIN_XFS : MIN_EXT4;
+	int r;
 
 	if (o->fs[0] && !xfs && strcmp(o->fs, "ext4") != 0)
 		return err_set(err, -EINVAL, "option fs: not ext4 or xfs");
@@ -76,7 +91,8 @@ int thin_init(struct vol_volume *base, struct err *err)
 			       "option size: a volume with %s has at least "
 			       "%" PRIu64 "m",
 			       xfs ? "xfs" : "ext4", min >> 20);
-	return thin_size_round(&o->size, err);
+	r = thin_crypt_options(o, err);
+	return r < 0 ? r : thin_size_round(&o->size, err);
 }
 
 /* ---- empty ------------------------------------------------------------------------ */
@@ -89,13 +105,17 @@ static int fits(const struct thin_volume *v, struct err *err)
 
 	if ((!o->fs[0] || strcmp(o->fs, rec->fs) == 0) &&
 	    (!o->size || o->size == rec->size) &&
-	    (!o->from[0] || strcmp(o->from, rec->from) == 0))
+	    (!o->from[0] || strcmp(o->from, rec->from) == 0) &&
+	    (o->encrypt == THIN_ENCRYPT_UNSAID ||
+	     (o->encrypt == THIN_ENCRYPT_ON) == (rec->key[0] != '\0')) &&
+	    (!o->key[0] || strcmp(o->key, rec->key) == 0))
 		return VOL_FOUND;
 	return err_set(err, -EEXIST,
 		       "volume %s is there already, with size=%" PRIu64
-		       " fs=%s%s%s: ask for that, or remove it first",
+		       " fs=%s%s%s%s%s: ask for that, or remove it first",
 		       v->base.name, rec->size, rec->fs,
-		       rec->from[0] ? " from=" : "", rec->from);
+		       rec->from[0] ? " from=" : "", rec->from,
+		       rec->key[0] ? " encrypt=on keyfile=" : "", rec->key);
 }
 
 /* A new device with a file system, of @v's options; its number is doomed. */
@@ -110,7 +130,10 @@ static int make(struct thin_volume *v, struct thin_record *rec, struct err *err)
 	snprintf(rec->fs, sizeof(rec->fs), "%s",
 		 v->opts.fs[0] ? v->opts.fs : "ext4");
 	snprintf(rec->created, sizeof(rec->created), "%s", v->base.created);
+	memcpy(rec->key, v->opts.key, sizeof(rec->key));
 	r = mkfs_probe(rec->fs, err);
+	if (r == 0)
+		r = thin_crypt_check(h, rec, err);
 	if (r == 0)
 		r = thin_pool_use(&h->pool, true, err);
 	if (r == 0)
@@ -162,6 +185,7 @@ static int plan_copy(const struct thin_volume *v, const struct thin_record *src,
 		     struct thin_record *rec, struct err *err)
 {
 	const struct thin_options *o = &v->opts;
+	int r;
 
 	if (o->fs[0] && strcmp(o->fs, src->fs) != 0)
 		return err_set(err, -EINVAL,
@@ -173,9 +197,13 @@ static int plan_copy(const struct thin_volume *v, const struct thin_record *src,
 			       "size=%" PRIu64 ": a thin volume can grow but "
 			       "not shrink, and %s has %" PRIu64 " bytes",
 			       o->size, o->from, src->size);
+	r = thin_crypt_copy(o, src, err);
+	if (r < 0)
+		return r;
 	*rec = (struct thin_record){ .size = o->size ? o->size : src->size,
 				     .device = src->device };
 	memcpy(rec->fs, src->fs, sizeof(rec->fs));
+	memcpy(rec->key, src->key, sizeof(rec->key));
 	memcpy(rec->from, o->from, sizeof(rec->from));
 	snprintf(rec->created, sizeof(rec->created), "%s", v->base.created);
 	return 0;

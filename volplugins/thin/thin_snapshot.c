@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "lib/fail.h"
-#include "volplugins/thin/thin.h"
+#include "volplugins/thin/crypt.h"
 
 int thin_copy(struct thin_host *h, uint32_t origin, uint32_t *ret,
 	      struct err *err)
@@ -24,13 +24,13 @@ int thin_copy(struct thin_host *h, uint32_t origin, uint32_t *ret,
 	if (r == 0)
 		r = thin_pool_room(&h->pool, err);
 	if (r == 0)
-		r = thin_device_freeze(&h->pool, origin, err);
+		r = thin_block_freeze(&h->pool, origin, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("thin.copy.frozen");
 	if (r == 0)
 		r = thin_device_add(&h->pool, origin, &number, err);
-	thawed = thin_device_thaw(&h->pool, origin, r < 0 ? NULL : err);
+	thawed = thin_block_thaw(&h->pool, origin, r < 0 ? NULL : err);
 	if (r == 0 && thawed < 0) {
 		(void)thin_device_del(&h->pool, number, NULL);
 		r = thawed;
