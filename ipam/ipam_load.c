@@ -216,7 +216,7 @@ static int load_reserved(void *ctx, const char *id, const char *parent,
 {
 	struct loading *l = ctx;
 	struct ipam_record rec;
-	enum ipam_use use;
+	enum ipam_use use = IPAM_AUX; /* where nobody can say */
 	struct err err = { 0 };
 	int r = ipam_record_parse(json, &rec, &err);
 
@@ -224,7 +224,7 @@ static int load_reserved(void *ctx, const char *id, const char *parent,
 	if (r == 0)
 		r = ipam_use_parse(rec.use, &use, &err);
 	if (r < 0)
-		return load_damaged(l, RESERVED_KIND, id, IPAM_AUX, err.msg);
+		return load_damaged(l, RESERVED_KIND, id, use, err.msg);
 	r = load_taken(ipam_range_of(l->core, &rec), &rec, use);
 	if (r < 0)
 		err_set(&err, r, "pool %s: %s", rec.id, strerror(-r));
