@@ -123,14 +123,14 @@ static int dec_addr(json_object *val, const struct jdec_field *f, void *to,
 
 /* json-c clamps what does not fit, so that its own maximum is not told from
  * what lies above it: the largest value we take is one less. */
-static int dec_uint(json_object *val, uint64_t max, uint64_t *ret,
+static int dec_uint(json_object *val, uint64_t max, bool to_max, uint64_t *ret,
 		    const struct where *w, struct err *err)
 {
 	char why[64];
 
 	if (!json_object_is_type(val, json_type_int))
 		return bad(err, w, "not a whole number");
-	if (max == UINT64_MAX)
+	if (max == UINT64_MAX && !to_max)
 		max--;
 	if (json_object_get_int64(val) < 0 ||
 	    json_object_get_uint64(val) > max) {
@@ -149,7 +149,7 @@ static int dec_number(json_object *val, const struct jdec_field *f, void *to,
 			      : f->type == JDEC_U16 ? UINT16_MAX
 			      : f->type == JDEC_U32 ? UINT32_MAX
 						    : UINT64_MAX;
-	int r = dec_uint(val, max, &n, w, err);
+	int r = dec_uint(val, max, f->flags & JDEC_TO_MAX, &n, w, err);
 
 	if (r < 0)
 		return r;
@@ -164,8 +164,59 @@ static int dec_number(json_object *val, const struct jdec_field *f, void *to,
 	return 0;
 }
 
+static int dec_int(json_object *val, const struct jdec_field *f, void *to,
+		   const struct where *w, struct err *err)
+{
+	int64_t low = INT64_MIN + 1, high = INT64_MAX - 1, n;
+	char why[64];
+
+	if (!json_object_is_type(val, json_type_int))
+		return bad(err, w, "not a whole number");
+	if (f->type == JDEC_I32) {
+		low = INT32_MIN;
+		high = INT32_MAX;
+	}
+	n = json_object_get_int64(val);
+	if (n < low || n > high) {
+		snprintf(why, sizeof(why), "not in %lld..%lld", (long long)low,
+			 (long long)high);
+		return bad(err, w, why);
+	}
+	if (f->type == JDEC_I32)
+		*(int32_t *)to = (int32_t)n;
+	else
+		*(int64_t *)to = n;
+	return 0;
+}
+
 static int dec_object(json_object *obj, const struct jdec_field *fields,
 		      void *out, const struct where *up, struct err *err);
+
+static int dec_elem(json_object *elem, const struct jdec_field *f, void *to,
+		    const struct where *at, struct err *err)
+{
+	uint64_t n = 0;
+	int r;
+
+	if (f->type == JDEC_TEXTS)
+		return get_text(elem, to, at, err);
+	if (f->type == JDEC_U32S) {
+		r = dec_uint(elem, UINT32_MAX, false, &n, at, err);
+		if (r == 0)
+			*(uint32_t *)to = (uint32_t)n;
+		return r;
+	}
+	if (!json_object_is_type(elem, json_type_object))
+		return bad(err, at, "not an object");
+	return dec_object(elem, f->sub, to, at, err);
+}
+
+static size_t elem_size(const struct jdec_field *f)
+{
+	if (f->type == JDEC_TEXTS)
+		return sizeof(const char *);
+	return f->type == JDEC_U32S ? sizeof(uint32_t) : f->elem_size;
+}
 
 static int dec_array(json_object *val, const struct jdec_field *f, void *to,
 		     const struct where *w, struct err *err)
@@ -184,18 +235,15 @@ static int dec_array(json_object *val, const struct jdec_field *f, void *to,
 	}
 	if (n == 0)
 		return 0;
-	arr->items = calloc(n, f->elem_size);
+	arr->items = calloc(n, elem_size(f));
 	if (!arr->items)
 		return err_set(err, -ENOMEM, "%s: out of memory", f->key);
 	arr->count = n; /* so that jdec_free() finds half of it, too */
 	for (size_t i = 0; i < n; i++) {
 		struct where at = { .up = w, .index = i };
-		json_object *elem = json_object_array_get_idx(val, i);
 
-		if (!json_object_is_type(elem, json_type_object))
-			return bad(err, &at, "not an object");
-		r = dec_object(elem, f->sub,
-			       (char *)arr->items + i * f->elem_size, &at, err);
+		r = dec_elem(json_object_array_get_idx(val, i), f,
+			     (char *)arr->items + i * elem_size(f), &at, err);
 		if (r < 0)
 			return r;
 	}
@@ -228,7 +276,14 @@ static int dec_field(json_object *val, const struct jdec_field *f, void *to,
 			return bad(err, w, "not an object");
 		return dec_object(val, f->sub, to, w, err);
 	case JDEC_ARRAY:
+	case JDEC_TEXTS:
+	case JDEC_U32S:
 		return dec_array(val, f, to, w, err);
+	case JDEC_TEXT:
+		return get_text(val, to, w, err);
+	case JDEC_I32:
+	case JDEC_I64:
+		return dec_int(val, f, to, w, err);
 	case JDEC_MAP:
 		if (!json_object_is_type(val, json_type_object))
 			return bad(err, w, "not an object");
@@ -275,7 +330,7 @@ int jdec_object(json_object *obj, const struct jdec_field *fields, void *out,
 
 static void free_array(const struct jdec_field *f, struct jdec_array *arr)
 {
-	for (size_t i = 0; i < arr->count; i++)
+	for (size_t i = 0; f->sub && i < arr->count; i++)
 		jdec_free(f->sub, (char *)arr->items + i * f->elem_size);
 	free(arr->items);
 	*arr = (struct jdec_array){ 0 };
@@ -284,7 +339,8 @@ static void free_array(const struct jdec_field *f, struct jdec_array *arr)
 void jdec_free(const struct jdec_field *fields, void *out)
 {
 	for (const struct jdec_field *f = fields; f->key; f++)
-		if (f->type == JDEC_ARRAY)
+		if (f->type == JDEC_ARRAY || f->type == JDEC_TEXTS ||
+		    f->type == JDEC_U32S)
 			free_array(f, member(f, out));
 		else if (f->type == JDEC_OBJ)
 			jdec_free(f->sub, member(f, out));

@@ -31,10 +31,17 @@ enum jdec_type {
 	JDEC_OBJ,    /* a struct in place, by .sub */
 	JDEC_ARRAY,  /* struct jdec_array of structs, by .sub and .elem_size */
 	JDEC_MAP,    /* json_object *, borrowed from the body: an object */
+	JDEC_TEXT, /* const char *, borrowed from the body: any length; no NUL */
+	JDEC_TEXTS, /* struct jdec_array of const char *, borrowed likewise */
+	JDEC_U32S,  /* struct jdec_array of uint32_t */
+	JDEC_I32,   /* int32_t */
+	JDEC_I64,   /* int64_t; the two ends are not taken */
 };
 
 enum {
 	JDEC_REQUIRED = 1 << 0, /* missing, null or "" is an error */
+	JDEC_TO_MAX = 1 << 1,   /* JDEC_U64: 2^64-1 is a value ("no limit"), and
+				 * so is what json-c makes it of, all above */
 };
 
 struct jdec_field {
@@ -43,7 +50,7 @@ struct jdec_field {
 	size_t offset, size;
 	unsigned int flags;
 	const struct jdec_field *sub; /* JDEC_OBJ, JDEC_ARRAY */
-	size_t elem_size, elem_max;   /* JDEC_ARRAY; elem_max 0: 65536 */
+	size_t elem_size, elem_max;   /* JDEC_ARRAY, ...S; elem_max 0: 65536 */
 };
 
 struct jdec_array {
@@ -102,7 +109,8 @@ int jdec_parse(const char *text, size_t len, json_object **ret,
 /*
  * jdec_to_json() - the inverse of jdec_object(): @in as an object, by the
  * same table.  Empty strings, none addresses, false, 0 and empty arrays are
- * left out; JDEC_MAP members are shared (a reference is taken).
+ * left out; JDEC_MAP members are shared (a reference is taken).  A negative
+ * JDEC_I32 or JDEC_I64 is written.
  *
  * Return: owned; NULL when out of memory.
  */

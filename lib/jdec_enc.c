@@ -26,6 +26,8 @@ static uint64_t get_uint(const struct jdec_field *f, const void *p)
 static const char *get_text(const struct jdec_field *f, const void *p,
 			    char buf[static PREFIX_STR_MAX])
 {
+	if (f->type == JDEC_TEXT)
+		return *(const char *const *)p;
 	if (f->type == JDEC_IP)
 		return ip_str(p, buf);
 	if (f->type == JDEC_PREFIX)
@@ -33,6 +35,18 @@ static const char *get_text(const struct jdec_field *f, const void *p,
 	if (f->type == JDEC_MAC)
 		return mac_str(p, buf);
 	return p;
+}
+
+static json_object *enc_elem(const struct jdec_field *f,
+			     const struct jdec_array *arr, size_t i)
+{
+	if (f->type == JDEC_TEXTS)
+		return json_object_new_string(((const char **)arr->items)[i]);
+	if (f->type == JDEC_U32S)
+		return json_object_new_uint64(
+			((const uint32_t *)arr->items)[i]);
+	return jdec_to_json(f->sub,
+			    (const char *)arr->items + i * f->elem_size);
 }
 
 static json_object *enc_array(const struct jdec_field *f,
@@ -44,8 +58,7 @@ static json_object *enc_array(const struct jdec_field *f,
 	if (!list)
 		return NULL;
 	for (size_t i = 0; i < arr->count; i++) {
-		json_object *elem = jdec_to_json(
-			f->sub, (const char *)arr->items + i * f->elem_size);
+		json_object *elem = enc_elem(f, arr, i);
 
 		if (!elem)
 			return NULL;
@@ -64,15 +77,17 @@ static int enc_field(const struct jdec_field *f, const void *p,
 	char buf[PREFIX_STR_MAX];
 	const char *s;
 	uint64_t n;
+	int64_t i;
 
 	switch (f->type) {
 	case JDEC_STR:
 	case JDEC_ID:
+	case JDEC_TEXT:
 	case JDEC_IP:
 	case JDEC_PREFIX:
 	case JDEC_MAC:
 		s = get_text(f, p, buf);
-		if (!*s)
+		if (!s || !*s)
 			return 0;
 		*ret = json_object_new_string(s);
 		break;
@@ -90,6 +105,14 @@ static int enc_field(const struct jdec_field *f, const void *p,
 			return 0;
 		*ret = json_object_new_uint64(n);
 		break;
+	case JDEC_I32:
+	case JDEC_I64:
+		i = f->type == JDEC_I32 ? *(const int32_t *)p
+					: *(const int64_t *)p;
+		if (!i)
+			return 0;
+		*ret = json_object_new_int64(i);
+		break;
 	case JDEC_OBJ:
 		*ret = jdec_to_json(f->sub, p);
 		if (*ret && json_object_object_length(*ret) == 0) {
@@ -98,6 +121,8 @@ static int enc_field(const struct jdec_field *f, const void *p,
 		}
 		break;
 	case JDEC_ARRAY:
+	case JDEC_TEXTS:
+	case JDEC_U32S:
 		if (((const struct jdec_array *)p)->count == 0)
 			return 0;
 		*ret = enc_array(f, p);

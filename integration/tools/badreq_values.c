@@ -17,13 +17,14 @@ bool value_is_text(const struct jdec_field *f)
 {
 	return f->type == JDEC_STR || f->type == JDEC_ID ||
 	       f->type == JDEC_IP || f->type == JDEC_PREFIX ||
-	       f->type == JDEC_MAC;
+	       f->type == JDEC_MAC || f->type == JDEC_TEXT;
 }
 
 bool value_is_number(const struct jdec_field *f)
 {
 	return f->type == JDEC_U8 || f->type == JDEC_U16 ||
-	       f->type == JDEC_U32 || f->type == JDEC_U64;
+	       f->type == JDEC_U32 || f->type == JDEC_U64 ||
+	       f->type == JDEC_I32 || f->type == JDEC_I64;
 }
 
 /* Would a right decoder take it? */
@@ -36,7 +37,8 @@ bool value_kind_fits(const struct jdec_field *f, enum kind k)
 	if (k == KIND_EMPTY)
 		return value_is_text(f) && !required;
 	if (k == KIND_STRING)
-		return f->type == JDEC_STR || f->type == JDEC_ID;
+		return f->type == JDEC_STR || f->type == JDEC_ID ||
+		       f->type == JDEC_TEXT;
 	if (k == KIND_FALSE || k == KIND_TRUE)
 		return f->type == JDEC_BOOL;
 	if (k == KIND_INT)
@@ -116,6 +118,8 @@ const char *value_sample(const struct jdec_field *f)
 	case JDEC_U16:
 	case JDEC_U32:
 	case JDEC_U64:
+	case JDEC_I32:
+	case JDEC_I64:
 		return "1";
 	case JDEC_IP:
 		return "\"192.0.2.1\"";
@@ -124,12 +128,15 @@ const char *value_sample(const struct jdec_field *f)
 	case JDEC_MAC:
 		return "\"02:42:c0:00:02:01\"";
 	case JDEC_ARRAY:
+	case JDEC_TEXTS:
+	case JDEC_U32S:
 		return "[]";
 	case JDEC_OBJ:
 	case JDEC_MAP:
 		return "{}";
 	case JDEC_STR:
 	case JDEC_ID:
+	case JDEC_TEXT:
 		break;
 	}
 	return "\"badreq\"";

@@ -32,6 +32,11 @@ struct out {
 	struct inner obj;
 	struct jdec_array list;
 	json_object *map;
+	const char *text;
+	struct jdec_array texts, u32s;
+	int32_t i32;
+	int64_t i64;
+	uint64_t top;
 };
 
 static const struct jdec_field inner_fields[] = {
@@ -67,6 +72,12 @@ static const struct jdec_field fields[] = {
 	  .elem_size = sizeof(struct elem),
 	  .elem_max = 3 },
 	JDEC_FIELD("Map", JDEC_MAP, struct out, map, 0),
+	JDEC_FIELD("Text", JDEC_TEXT, struct out, text, 0),
+	JDEC_FIELD("Texts", JDEC_TEXTS, struct out, texts, 0),
+	JDEC_FIELD("U32s", JDEC_U32S, struct out, u32s, 0),
+	JDEC_FIELD("I32", JDEC_I32, struct out, i32, 0),
+	JDEC_FIELD("I64", JDEC_I64, struct out, i64, 0),
+	JDEC_FIELD("Top", JDEC_U64, struct out, top, JDEC_TO_MAX),
 	{ 0 },
 };
 
@@ -186,6 +197,28 @@ static const struct row rows[] = {
 	  "Obj.N: not in 0..255", NULL },
 	{ "object as array", ROW("\"Obj\":[]"), "Obj: not an object", NULL },
 	{ "object null", ROW("\"Obj\":null"), NULL, "{ \"ID\": \"a\" }" },
+	{ "text of any length", ROW("\"Text\": \"longer than all others\""),
+	  NULL, NULL },
+	{ "text number", ROW("\"Text\":1"), "Text: not a string", NULL },
+	{ "texts", ROW("\"Texts\": [ \"a\", \"\" ]"), NULL, NULL },
+	{ "texts with a number", ROW("\"Texts\":[\"a\",1]"),
+	  "Texts[1]: not a string", NULL },
+	{ "texts with null", ROW("\"Texts\":[null]"), "Texts[0]: not a string",
+	  NULL },
+	{ "texts no array", ROW("\"Texts\":\"a\""), "Texts: not an array",
+	  NULL },
+	{ "numbers", ROW("\"U32s\": [ 0, 4294967295 ]"), NULL, NULL },
+	{ "numbers above", ROW("\"U32s\":[4294967296]"),
+	  "U32s[0]: not in 0..4294967295", NULL },
+	{ "i32 smallest", ROW("\"I32\": -2147483648"), NULL, NULL },
+	{ "i32 below", ROW("\"I32\":-2147483649"),
+	  "I32: not in -2147483648..2147483647", NULL },
+	{ "i32 text", ROW("\"I32\":\"1\""), "I32: not a whole number", NULL },
+	{ "i64 negative", ROW("\"I64\": -1"), NULL, NULL },
+	{ "i64 above", ROW("\"I64\":9223372036854775808"),
+	  "I64: not in -9223372036854775807..9223372036854775806", NULL },
+	{ "u64 that may be the largest", ROW("\"Top\": 18446744073709551615"),
+	  NULL, NULL },
 	{ "map", ROW("\"Map\": { \"k\": 1, \"l\": { } }"), NULL, NULL },
 	{ "map as text", ROW("\"Map\":\"x\""), "Map: not an object", NULL },
 
