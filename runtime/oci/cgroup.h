@@ -58,7 +58,7 @@ DEFINE_CLEANUP(struct cgroup, cgroup_free)
 
 /*
  * cgroup_save(), cgroup_load() - as JSON for the state file: an object of
- * "controller[,controller]" (v2: "") to the absolute directory.
+ * "controller[,controller]" (v2: "") to [mount point, directory].
  *
  * @ret: owned.
  * Return: 0; -ENOMEM; load: -EBADMSG when it is not what save wrote.

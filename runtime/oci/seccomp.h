@@ -104,7 +104,8 @@ int sec_notify_send(const struct sec_profile *profile, int fd, pid_t pid,
 
 /* For 'features': names of what this libseccomp and kernel can, NULL at the
  * end; static. */
-extern const char *const sec_action_names[], *const sec_operator_names[],
-	*const sec_arch_names[], *const sec_flag_names[];
+extern const char *const sec_action_names[],
+	*const sec_operator_names[], *const sec_arch_names[],
+					     *const sec_flag_names[];
 
 #endif

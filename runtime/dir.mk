@@ -1,0 +1,13 @@
+ar-src += runtime/oci/cgroup_bpf.c
+ar-src += runtime/oci/cgroup_decode.c
+ar-src += runtime/oci/cgroup_devices.c
+ar-src += runtime/oci/cgroup_dir.c
+ar-src += runtime/oci/cgroup_file.c
+ar-src += runtime/oci/cgroup_host.c
+ar-src += runtime/oci/cgroup_limit.c
+ar-src += runtime/oci/cgroup_procs.c
+ar-src += runtime/oci/cgroup_stat.c
+ar-src += runtime/oci/cgroup_v1.c
+ar-src += runtime/oci/cgroup_v2.c
+tests += runtime/oci/test/test_cgroup.c
+tests += runtime/oci/test/test_cgroup_limits.c

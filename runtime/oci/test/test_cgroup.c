@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Real cgroups of this host: made, filled, stopped, killed, removed. */
+#include "lib/test/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/oci/cgroup_priv.h"
+
+#define WAIT_MS 10000
+
+static char name[64];
+
+static struct cgroup *resolve(const char *path)
+{
+	struct cgroup *cg = NULL;
+	struct err err = { 0 };
+
+	if (geteuid() != 0) {
+		print_message("SKIP: not root\n");
+		skip();
+	}
+	if (cgroup_resolve(path, "x", &cg, &err) < 0)
+		fail_msg("%s", err.msg);
+	return cg;
+}
+
+#define OK(call)                                         \
+	do {                                             \
+		struct err err = { 0 };                  \
+		if ((call) < 0)                          \
+			fail_msg(#call ": %s", err.msg); \
+	} while (0)
+
+static struct cgroup *made(const char *json)
+{
+	_cleanup_(cgroup_resources_freep) struct cgroup_resources *res = NULL;
+	_cleanup_(json_putp) json_object *o = json_tokener_parse(json);
+	struct cgroup *cg = resolve(name);
+
+	OK(cgroup_resources_decode(o, &res, &err));
+	OK(cgroup_make(cg, &err));
+	OK(cgroup_apply(cg, res, &err));
+	return cg;
+}
+
+static void gone(struct cgroup *cg)
+{
+	struct cgroup_part part;
+
+	OK(cgroup_kill(cg, SIGKILL, &err));
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	OK(cgroup_remove(cg, WAIT_MS, &err));
+	for (size_t i = 0; cgroup_part(cg, i, &part); i++)
+		assert_int_equal(access(part.dir, F_OK), -1);
+	OK(cgroup_remove(cg, 0, &err)); /* once more is nothing */
+	cgroup_free(cg);
+}
+
+/* A process in @cg that runs @fn once it is in, and exits with what it says. */
+static pid_t inside(struct cgroup *cg, int (*fn)(void))
+{
+	char byte = 0;
+	int ready[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) != 1)
+			_exit(99);
+		_exit(fn());
+	}
+	close(ready[0]);
+	OK(cgroup_join(cg, pid, &err));
+	assert_int_equal(write(ready[1], &byte, 1), 1);
+	close(ready[1]);
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static int sleeps(void)
+{
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+static void lies_in_every_hierarchy(void **state)
+{
+	struct cgroup *cg = made("{}"), *again = NULL;
+	_cleanup_(json_putp) json_object *saved = NULL;
+	struct cgroup_part part;
+	size_t n = 0, i;
+	pid_t pid, *pids = NULL;
+
+	(void)state;
+	pid = inside(cg, sleeps);
+	assert_int_equal(cgroup_save(cg, &saved), 0);
+	OK(cgroup_load(saved, &again, &err));
+	for (i = 0; cgroup_part(again, i, &part); i++) {
+		char path[512], text[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s/cgroup.procs", part.dir);
+		f = fopen(path, "re");
+		assert_non_null(f);
+		assert_non_null(fgets(text, sizeof(text), f));
+		assert_int_equal(atoi(text), pid);
+		fclose(f);
+	}
+	assert_true(i > 0);
+	OK(cgroup_pids(again, &pids, &n, &err));
+	assert_int_equal(n, 1);
+	assert_int_equal(pids[0], pid);
+	free(pids);
+	cgroup_free(again);
+	gone(cg);
+}
+
+static void another_ones_is_refused(void **state)
+{
+	struct cgroup *cg = made("{}"), *other = resolve(name);
+	struct cgroup_part part;
+	struct err err = { 0 };
+
+	(void)state;
+	inside(cg, sleeps);
+	assert_int_equal(cgroup_make(other, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "has 1 process already"));
+	assert_true(cgroup_part(cg, 0, &part));
+	assert_int_equal(access(part.dir, F_OK), 0);
+	cgroup_free(other);
+	gone(cg);
+}
+
+/* First, while nothing has passed a fail point: it is read once. */
+static void half_made_leaves_nothing(void **state)
+{
+	struct cgroup *cg = resolve("/berth-test-none/a/b");
+	struct cgroup_part part;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (pid == 0) {
+		char at[64];
+
+		snprintf(at, sizeof(at), "oci.cgroup.make:err=EIO:nth=%zu",
+			 cg->count);
+		setenv("BERTH_FP", at, 1);
+		_exit(cgroup_make(cg, NULL) == -EIO ? 0 : 1);
+	}
+	assert_int_equal(wait_for(pid), 0);
+	for (size_t i = 0; cgroup_part(cg, i, &part); i++) {
+		_cleanup_free_ char *top =
+			strndup(part.dir, strlen(part.dir) - strlen("/a/b"));
+
+		assert_int_equal(access(top, F_OK), -1);
+	}
+	cgroup_free(cg);
+}
+
+static char proc_state(pid_t pid)
+{
+	char path[64], c = '?';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%*d (%*[^)]) %c", &c) != 1)
+			c = '?';
+		fclose(f);
+	}
+	return c;
+}
+
+static int spins(void)
+{
+	for (volatile bool on = true; on;)
+		;
+	return 0;
+}
+
+static void freezes_and_thaws(void **state)
+{
+	struct cgroup *cg = made("{}");
+	pid_t pid = inside(cg, spins);
+
+	(void)state;
+	assert_int_equal(cgroup_frozen(cg, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		OK(cgroup_freeze(cg, true, WAIT_MS, &err));
+		OK(cgroup_freeze(cg, true, WAIT_MS, &err));
+		assert_int_equal(cgroup_frozen(cg, NULL), 1);
+		assert_int_not_equal(proc_state(pid), 'R');
+		OK(cgroup_freeze(cg, false, WAIT_MS, &err));
+		assert_int_equal(cgroup_frozen(cg, NULL), 0);
+		assert_true(TEST_WITHIN_S(5, proc_state(pid) == 'R'));
+	}
+	gone(cg);
+}
+
+static void kills_what_is_frozen(void **state)
+{
+	struct cgroup *cg = made("{}");
+	pid_t pid = inside(cg, sleeps);
+
+	(void)state;
+	OK(cgroup_freeze(cg, true, WAIT_MS, &err));
+	OK(cgroup_kill(cg, SIGKILL, &err));
+	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+	gone(cg);
+}
+
+/* Forks all the time, each generation in a cgroup below if it can. */
+static int breeds(void)
+{
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid > 0)
+			_exit(0);
+		if (pid < 0)
+			test_pause_ms(1);
+	}
+}
+
+static void kills_what_forks_away(void **state)
+{
+	struct cgroup *cg = made("{\"pids\":{\"limit\":20}}");
+	size_t n = 1;
+
+	(void)state;
+	wait_for(inside(cg, breeds));
+	OK(cgroup_kill(cg, SIGKILL, &err));
+	assert_true(TEST_WITHIN_S(10, ({
+					  pid_t *pids = NULL;
+
+					  n = 1;
+					  OK(cgroup_pids(cg, &pids, &n, &err));
+					  free(pids);
+					  n == 0;
+				  })));
+	gone(cg);
+}
+
+static void signals_all(void **state)
+{
+	struct cgroup *cg = made("{}");
+	pid_t a = inside(cg, sleeps), b = inside(cg, spins);
+
+	(void)state;
+	OK(cgroup_kill(cg, SIGUSR1, &err));
+	assert_int_equal(WTERMSIG(wait_for(a)), SIGUSR1);
+	assert_int_equal(WTERMSIG(wait_for(b)), SIGUSR1);
+	gone(cg);
+}
+
+static int eats(void)
+{
+	size_t size = 64 << 20;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? 1 : 0;
+}
+
+static void too_much_memory_is_killed_and_counted(void **state)
+{
+	struct cgroup *cg = made("{\"memory\":{\"limit\":8388608,"
+				 "\"swap\":8388608}}");
+	struct cgroup_stat stat = { 0 };
+	uint64_t kills = 9;
+
+	(void)state;
+	OK(cgroup_oom_kills(cg, &kills, &err));
+	assert_int_equal(kills, 0);
+	assert_int_equal(WTERMSIG(wait_for(inside(cg, eats))), SIGKILL);
+	OK(cgroup_oom_kills(cg, &kills, &err));
+	assert_int_equal(kills, 1);
+	OK(cgroup_stat(cg, &stat, &err));
+	assert_int_equal(stat.memory_limit, 8388608);
+	assert_int_equal(stat.swap_limit, 0);
+	assert_true(stat.memory_peak >= 8000000);
+	assert_true(stat.memory_peak <= 8388608);
+	assert_int_equal(stat.oom_kills, 1);
+	gone(cg);
+}
+
+static int forks_five(void)
+{
+	int made_pids = 0;
+
+	for (int i = 0; i < 5; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			sleeps();
+		made_pids += pid > 0;
+	}
+	return made_pids;
+}
+
+static void limits_processes_and_is_updated(void **state)
+{
+	_cleanup_(cgroup_resources_freep) struct cgroup_resources *res = NULL;
+	_cleanup_(json_putp) json_object *o =
+		json_tokener_parse("{\"pids\":{\"limit\":6}}");
+	struct cgroup *cg = made("{\"pids\":{\"limit\":3}}");
+	struct cgroup_stat stat = { 0 };
+
+	(void)state;
+	assert_int_equal(WEXITSTATUS(wait_for(inside(cg, forks_five))), 2);
+	OK(cgroup_stat(cg, &stat, &err));
+	assert_int_equal(stat.pids, 2);
+	assert_int_equal(stat.pids_limit, 3);
+	OK(cgroup_resources_decode(o, &res, &err));
+	OK(cgroup_update(cg, res, &err));
+	assert_int_equal(WEXITSTATUS(wait_for(inside(cg, forks_five))), 3);
+	gone(cg);
+}
+
+/* Which devices open, as bits: null, kmsg, loop-control by mknod. */
+static int opens(void)
+{
+	char path[64];
+	int got = 0, fd;
+
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	got |= (fd >= 0) << 0;
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	got |= (fd >= 0) << 1;
+	snprintf(path, sizeof(path), "/tmp/berth-test-dev-%d", getpid());
+	if (mknod(path, S_IFCHR | 0600, makedev(1, 11)) == 0) {
+		got |= 1 << 2;
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		got |= (fd >= 0) << 3;
+		unlink(path);
+	}
+	return got;
+}
+
+#define RULES_KMSG                                                        \
+	"{\"devices\":[{\"allow\":false},{\"allow\":true,\"type\":\"c\"," \
+	"\"major\":1,\"minor\":11,\"access\":\"w\"}]}"
+
+static void devices_of(struct cgroup *cg)
+{
+	static const struct {
+		const char *json;
+		int opens;
+	} is[] = {
+		{ "{}", 1 | 4 },
+		{ RULES_KMSG, 1 | 2 | 4 },
+		{ "{\"devices\":[{\"allow\":true}]}", 1 | 2 | 4 | 8 },
+		{ "{\"devices\":[{\"allow\":true},{\"allow\":false,\"type\":"
+		  "\"c\",\"major\":1,\"minor\":11,\"access\":\"r\"}]}",
+		  1 | 2 | 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(is); i++) {
+		_cleanup_(json_putp) json_object *o =
+			json_tokener_parse(is[i].json);
+		_cleanup_(cgroup_resources_freep) struct cgroup_resources *res =
+			NULL;
+
+		OK(cgroup_resources_decode(o, &res, &err));
+		OK(cgroup_make(cg, &err));
+		OK(cgroup_apply(cg, res, &err));
+		assert_int_equal(WEXITSTATUS(wait_for(inside(cg, opens))),
+				 is[i].opens);
+		OK(cgroup_remove(cg, WAIT_MS, &err));
+	}
+	cgroup_free(cg);
+}
+
+static void denies_devices(void **state)
+{
+	(void)state;
+	devices_of(resolve(name));
+}
+
+/* The same where there is v2 alone: its directory, and no other. */
+static void denies_devices_by_bpf(void **state)
+{
+	struct cgroup *cg = resolve(name), *only = calloc(1, sizeof(*only));
+	struct cg_part *v2 = cg_v2(cg);
+
+	(void)state;
+	if (!v2) {
+		cgroup_free(cg);
+		free(only);
+		print_message("SKIP: no cgroup v2\n");
+		skip();
+	}
+	assert_int_equal(cg_part_add(only, "", v2->mount, v2->dir, true), 0);
+	cgroup_free(cg);
+	devices_of(only);
+}
+
+static void freezes_and_kills_by_v2(void **state)
+{
+	struct cgroup *cg = resolve(name), *only = calloc(1, sizeof(*only));
+	struct cg_part *v2 = cg_v2(cg);
+	pid_t pid;
+
+	(void)state;
+	if (!v2) {
+		cgroup_free(cg);
+		free(only);
+		print_message("SKIP: no cgroup v2\n");
+		skip();
+	}
+	assert_int_equal(cg_part_add(only, "", v2->mount, v2->dir, true), 0);
+	cgroup_free(cg);
+	OK(cgroup_make(only, &err));
+	pid = inside(only, spins);
+	OK(cgroup_freeze(only, true, WAIT_MS, &err));
+	assert_int_equal(cgroup_frozen(only, NULL), 1);
+	assert_int_not_equal(proc_state(pid), 'R');
+	OK(cgroup_freeze(only, false, WAIT_MS, &err));
+	OK(cgroup_freeze(only, true, WAIT_MS, &err));
+	OK(cgroup_kill(only, SIGKILL, &err));
+	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+	gone(only);
+}
+
+static void gone_is_no_failure(void **state)
+{
+	struct cgroup *cg = resolve("/berth-test-never");
+	pid_t *pids = NULL;
+	size_t n = 1;
+
+	(void)state;
+	OK(cgroup_pids(cg, &pids, &n, &err));
+	assert_int_equal(n, 0);
+	OK(cgroup_kill(cg, SIGKILL, &err));
+	OK(cgroup_kill(cg, SIGTERM, &err));
+	assert_int_equal(cgroup_frozen(cg, NULL), 0);
+	OK(cgroup_remove(cg, 0, &err));
+	assert_int_equal(cgroup_freeze(cg, true, 10, NULL), -ENOENT);
+	cgroup_free(cg);
+}
+
+static void names_that_are_refused(void **state)
+{
+	struct cgroup *cg = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+		cgroup_resolve("system.slice:docker:1", "x", &cg, &err),
+		-EOPNOTSUPP);
+	assert_int_equal(cgroup_resolve("/a/..", "x", &cg, &err), -EINVAL);
+	assert_null(cg);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(half_made_leaves_nothing),
+		cmocka_unit_test(lies_in_every_hierarchy),
+		cmocka_unit_test(another_ones_is_refused),
+		cmocka_unit_test(freezes_and_thaws),
+		cmocka_unit_test(kills_what_is_frozen),
+		cmocka_unit_test(kills_what_forks_away),
+		cmocka_unit_test(signals_all),
+		cmocka_unit_test(too_much_memory_is_killed_and_counted),
+		cmocka_unit_test(limits_processes_and_is_updated),
+		cmocka_unit_test(denies_devices),
+		cmocka_unit_test(denies_devices_by_bpf),
+		cmocka_unit_test(freezes_and_kills_by_v2),
+		cmocka_unit_test(gone_is_no_failure),
+		cmocka_unit_test(names_that_are_refused),
+	};
+
+	snprintf(name, sizeof(name), "berth-test-%d", getpid());
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
