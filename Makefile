@@ -16,7 +16,8 @@ CC     := gcc
 endif
 PREFIX ?= /usr/local
 PKGS   := libnl-route-3.0 libnl-genl-3.0 libnl-3.0 libmnl libnftnl libbpf json-c libmicrohttpd \
-	libcurl sqlite3 libnetfilter_conntrack smartcols mount libsystemd libarchive nettle ldns devmapper blkid libcryptsetup
+	libcurl sqlite3 libnetfilter_conntrack smartcols mount libsystemd libarchive nettle ldns devmapper blkid \
+	libcryptsetup libseccomp
 PKGCFG := $(if $(filter clean demo test soak deps,$(MAKECMDGOALS)),true,pkg-config)
 
 CPPFLAGS := -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -I. -I$O \
