@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* create.h - a container from a bundle, up to waiting for 'start'. */
+#ifndef RUNTIME_OCI_CREATE_H
+#define RUNTIME_OCI_CREATE_H
+
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "runtime/oci/oci.h"
+#include "runtime/oci/state.h"
+
+/* Compiled filters, by content. */
+#define CREATE_SECCOMP_CACHE "/run/berth-oci-seccomp"
+
+struct create {
+	const char *id, *bundle, *pid_file, *console_socket;
+	unsigned int preserve; /* descriptors after 2 */
+	bool new_keyring;
+	bool foreground; /* the terminal is ours: its master in ret_master */
+	int ret_master;  /* owned by the caller; -EBADF: none */
+};
+
+/*
+ * create_container() - all of 'create'.
+ *
+ * On failure nothing is left: no process, cgroup, directory.
+ *
+ * @ret: owned, locked; its process is our child.
+ */
+int create_container(struct oci *oci, struct create *req, struct state **ret,
+		     struct err *err);
+/* create_start() - 'start' of a created container, with its hooks. */
+int create_start(struct state *st, struct err *err);
+/*
+ * create_destroy() - end what runs, remove cgroup and directory, run poststop
+ * hooks (a failure of these is logged only).  Twice is harmless.
+ */
+int create_destroy(struct oci *oci, struct state *st, struct err *err);
+
+/* create_pid_file() - replaced whole: nobody reads half a number. */
+int create_pid_file(const char *path, pid_t pid, struct err *err);
+/* create_preserved() - @count given by --preserve-fds, and LISTEN_FDS; each
+ * must be open.  -EBADF. */
+int create_preserved(const char *count, unsigned int *ret, struct err *err);
+
+#endif

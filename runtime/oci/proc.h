@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * proc.h - a process becomes what config.json's "process" says.
+ *
+ * Called in the process itself, whose root is the container's; what only the
+ * host's root may do (limits, oom_score_adj) the runtime does to it by pid.
+ */
+#ifndef RUNTIME_OCI_PROC_H
+#define RUNTIME_OCI_PROC_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "runtime/oci/seccomp.h"
+#include "runtime/oci/spec.h"
+
+struct proc {
+	const struct spec_process *p;    /* borrowed */
+	const struct sec_filter *filter; /* borrowed; NULL: none */
+	int sync;                        /* for SYNC_NOTIFY */
+	int console;                     /* -EBADF: none */
+	bool init;                       /* the container's first process */
+	unsigned int preserve;           /* descriptors after 2 to keep */
+	char path[PATH_MAX];             /* found by proc_become() */
+	char **argv, **env;              /* owned */
+};
+
+/* proc_limits() - in the runtime: rlimits and oom_score_adj of child @pid. */
+int proc_limits(pid_t pid, const struct spec_process *p, struct err *err);
+
+/* proc_enter() - terminal and working directory, which may have to be made. */
+int proc_enter(struct proc *proc, struct err *err);
+/*
+ * proc_become() - user, capabilities, filter; every
+ * descriptor above those to be kept is close-on-exec after it.
+ *
+ * Return: 0; -ENOENT, -EACCES for a program that can't be run, in runc's words.
+ */
+int proc_become(struct proc *proc, struct err *err);
+/* proc_exec() - the program; returns only when that fails: -errno. */
+int proc_exec(struct proc *proc, struct err *err);
+void proc_fini(struct proc *proc);
+
+/* proc_reset() - in a child just made: signals as a program expects them, its
+ * end with its parent's, nothing to be read by others. */
+void proc_reset(void);
+
+#endif
