@@ -2,6 +2,7 @@
 # alone
 # time: 300
 # docker run --runtime berth-oci: exec, a terminal, logs, stop, restart, exit status.
+# shellcheck disable=SC2016,SC2028 # scripts of the container
 . "${0%/*}/../lib/lib.sh"
 need root docker
 
@@ -29,7 +30,7 @@ same "$(docker exec web hostname)" h1
 rc=0
 docker exec web sh -c 'exit 9' || rc=$?
 same "$rc" 9 'status of exec'
-same "$(docker exec -t web sh -c 'tty; echo done' | tr -d '\r' | tail -1)" done
+same "$(docker exec -t web sh -c 'tty; echo end' | tr -d '\r' | tail -1)" end
 same "$(docker exec web grep Seccomp: /proc/self/status | tr -d '\t')" Seccomp:2
 docker pause web >/dev/null
 same "$(docker inspect -f '{{.State.Status}}' web)" paused
