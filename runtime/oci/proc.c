@@ -245,12 +245,19 @@ static int find_program(struct proc *proc, struct err *err)
 	return cannot_run(name, found, err);
 }
 
-/* A directory outside the root is one that getcwd(2) can't name. */
-static int go_to(const char *cwd, struct err *err)
+/* No magic link of /proc leads there, and a directory outside the root is one
+ * that getcwd(2) can't name. */
+static int go_to(int root, const char *cwd, struct err *err)
 {
+	_cleanup_close_ int fd = inroot_open(root, cwd, O_PATH | O_DIRECTORY);
 	char buf[PATH_MAX];
 
-	if (chdir(cwd) < 0)
+	if (fd == -ENOENT)
+		fd = inroot_dir(root, cwd, err);
+	if (fd < 0)
+		return err_set(err, fd, "process.cwd: %.200s: %s", cwd,
+			       strerror(-fd));
+	if (fchdir(fd) < 0)
 		return err_set(err, -errno, "process.cwd: %.200s: %s", cwd,
 			       strerror(errno));
 	if (syscall(SYS_getcwd, buf, sizeof(buf)) < 0 || buf[0] != '/')
@@ -258,17 +265,6 @@ static int go_to(const char *cwd, struct err *err)
 			       "process.cwd: %.200s is not in the container",
 			       cwd);
 	return 0;
-}
-
-static int make_cwd(int root, const char *cwd, struct err *err)
-{
-	int fd = inroot_open(root, cwd, O_PATH | O_DIRECTORY);
-
-	if (fd == -ENOENT)
-		fd = inroot_dir(root, cwd, err);
-	if (fd >= 0)
-		close(fd);
-	return 0; /* go_to() tells */
 }
 
 static int set_user(const struct spec_user *u, struct err *err)
@@ -343,9 +339,7 @@ int proc_enter(struct proc *proc, struct err *err)
 	if (r == 0 && p->terminal)
 		r = tty_setup(root, proc->console, p->rows, p->cols,
 			      p->user.uid, proc->init, err);
-	if (r == 0)
-		r = make_cwd(root, p->cwd, err);
-	return r == 0 ? go_to(p->cwd, err) : r;
+	return r == 0 ? go_to(root, p->cwd, err) : r;
 }
 
 int proc_become(struct proc *proc, struct err *err)
