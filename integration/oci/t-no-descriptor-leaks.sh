@@ -1,0 +1,23 @@
+#!/bin/bash
+# alone
+# time: 300
+# No descriptor of the runtime's or its caller's gets into a container (CVE-2024-21626).
+# shellcheck disable=SC2016 # scripts of the container
+. "${0%/*}/../lib/lib.sh"
+. "$IT/oci/lib.sh"
+need root busybox jq
+
+bundle
+note 'descriptors: 1,000 leaked ones and a directory of the host'
+exec 9</
+fds=$(for ((i = 10; i < 1000; i++)); do eval "exec $i</dev/null"; done
+	runs 'ls /proc/self/fd | wc -l')
+same "$fds" 4 '0 to 2, and that of ls'
+exec 9<&-
+fails_with 'to be kept and is not open' oci run --preserve-fds 5 --bundle "$BUNDLE" fds
+same "$(LISTEN_FDS=1 runs 'ls -l /proc/self/fd | grep -c passwd' 3</etc/passwd)" 1 'a descriptor that is kept'
+
+note 'CVE-2024-21626: a working directory by descriptor'
+for fd in 3 4 5 6 7 8 9 10; do
+	refused 'process.cwd' ".process.cwd = \"/proc/self/fd/$fd\""
+done
