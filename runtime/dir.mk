@@ -17,3 +17,5 @@ ar-src += runtime/oci/seccomp_decode.c
 ar-src += runtime/oci/seccomp_load.c
 ar-src += runtime/oci/seccomp_stub.c
 tests += runtime/oci/test/test_seccomp.c
+tools += secdump
+secdump-main := integration/tools/secdump.c
