@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* arc_priv.h - what arc_write.c and arc_read.c share: the line at the end. */
+/* arc_priv.h - what writing and reading share: the line and the frame at the end. */
 #ifndef LIB_ARC_PRIV_H
 #define LIB_ARC_PRIV_H
 
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "lib/arc.h"
+#include "lib/arc_index.h"
 #include "lib/base.h"
 #include "lib/digest.h"
 
@@ -20,6 +21,20 @@ void arc_end_make(uint8_t end[static ARC_END_SIZE], const char *sha256);
 /* Return: the digest it tells, in @sha256; -EBADMSG: it is no such frame. */
 int arc_end_parse(const uint8_t end[static ARC_END_SIZE],
 		  char sha256[static DIGEST_HEX_MAX]);
+
+#define ARC_NO_END                                                      \
+	"the archive has no checksum at its end: it was cut, or is no " \
+	"backup of netctl"
+
+/* The frame of the index (arc_index.h): how it begins, what is in it first, and
+ * the text at its end, with a NUL behind. */
+#define ARC_INDEX_MAGIC                \
+	{                              \
+		0x5c, 0x2a, 0x4d, 0x18 \
+	}
+#define ARC_INDEX_HEAD "berth-index 1"
+void arc_index_text(char text[static ARC_INDEX_TEXT + 1], uint64_t bytes,
+		    const char *sha256);
 
 /*
  * Names are bytes; libarchive converts them between character sets.  In this

@@ -79,9 +79,6 @@ static la_ssize_t on_read(struct archive *a, void *ctx, const void **buf)
 	return r->failed ? -1 : (la_ssize_t)n;
 }
 
-static const char no_end[] = "the archive has no checksum at its end: it was "
-			     "cut, or is no backup of netctl";
-
 /* Is what is held back the line at the end? */
 static bool has_end(const struct reader *r, char sha256[static DIGEST_HEX_MAX])
 {
@@ -100,7 +97,7 @@ static int check_end(struct reader *r)
 			       strerror(-r->failed));
 	digest_end(r->digest, r->sum.sha256);
 	if (!has_end(r, want))
-		return err_set(r->err, -EBADMSG, "%s", no_end);
+		return err_set(r->err, -EBADMSG, ARC_NO_END);
 	r->sum.size += ARC_END_SIZE;
 	if (strcmp(want, r->sum.sha256) != 0)
 		return err_set(r->err, -EBADMSG,
@@ -116,7 +113,7 @@ static int fail(struct reader *r, struct archive *a, int code, const char *what)
 
 	/* libarchive says what it misses, and not why */
 	if (a == r->a && r->eof && !r->failed && !has_end(r, sha256))
-		return err_set(r->err, -EBADMSG, "%s", no_end);
+		return err_set(r->err, -EBADMSG, ARC_NO_END);
 	if (r->failed)
 		return err_set(r->err, r->failed, "read the archive: %s",
 			       strerror(-r->failed));

@@ -29,11 +29,17 @@ void digest_add(struct digest *d, const void *data, size_t size)
 	sha256_update(&d->ctx, size, data);
 }
 
+void digest_end_raw(struct digest *d, uint8_t raw[static DIGEST_SIZE])
+{
+	_Static_assert(DIGEST_SIZE == SHA256_DIGEST_SIZE, "it is SHA-256");
+	sha256_digest(&d->ctx, DIGEST_SIZE, raw);
+}
+
 void digest_end(struct digest *d, char hex[static DIGEST_HEX_MAX])
 {
-	uint8_t raw[SHA256_DIGEST_SIZE];
+	uint8_t raw[DIGEST_SIZE];
 
-	sha256_digest(&d->ctx, sizeof(raw), raw);
+	digest_end_raw(d, raw);
 	for (size_t i = 0; i < sizeof(raw); i++)
 		snprintf(hex + 2 * i, 3, "%02x", raw[i]);
 }
