@@ -36,6 +36,11 @@ int arc_end_parse(const uint8_t end[static ARC_END_SIZE],
 		       : -EBADMSG;
 }
 
+void arc_since_make(char text[static ARC_SINCE_SIZE + 1], const char *sha256)
+{
+	snprintf(text, ARC_SINCE_SIZE + 1, "%s%.64s\n", ARC_SINCE_HEAD, sha256);
+}
+
 int arc_locale_enter(struct arc_locale *l, struct err *err)
 {
 	l->own = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);

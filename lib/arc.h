@@ -20,43 +20,60 @@ struct arc_hooks {
 	/* So many bytes of files so far.  Not 0: ends it, and is returned.
 	 * May be NULL. */
 	int (*progress)(void *ctx, uint64_t bytes);
+	/* How many there will be, when that is known before.  May be NULL. */
+	void (*total)(void *ctx, uint64_t bytes);
 	/* Not in the archive, and why.  May be NULL. */
 	void (*left_out)(void *ctx, const char *path, const char *why);
 };
 
 struct arc_sum {
-	uint64_t files; /* of any kind, the root directory among them */
-	uint64_t bytes; /* in regular files */
-	uint64_t size;  /* of the archive */
+	uint64_t files;   /* of any kind, the root directory among them */
+	uint64_t bytes;   /* in regular files */
+	uint64_t size;    /* of the archive */
+	uint64_t deleted; /* of an increment: files, or trees as one */
 	char sha256[65];
 };
 
+struct arc_index; /* lib/arc_index.h */
+
 /*
  * arc_write() - all that is below the directory @root, without leaving it,
- * following a link or opening a device.
+ * following a link or opening a device; or an increment, of what is other than the
+ * archive before and those before that make it.
+ *
+ * An increment begins with two members of its own: ARC_SINCE is a line with the
+ * SHA-256 of the archive before, ARC_DELETED the paths to delete before the rest is
+ * made, each with a NUL.
  *
  * Left out, by .left_out: sockets, and what is another file system.  A file
  * that is changed meanwhile has the size it had when it was met.  A descriptor a
  * level is open.
  *
- * @out: written from where it stands; not synced.
+ * @since: of the archive before; NULL: all.
+ * @out:   written from where it stands; not synced.
  * Return: 0; -errno, @out half written.
  */
-int arc_write(int root, int out, const struct arc_hooks *hooks,
-	      struct arc_sum *ret, struct err *err);
+int arc_write(int root, const struct arc_index *since, int out,
+	      const struct arc_hooks *hooks, struct arc_sum *ret,
+	      struct err *err);
+#define ARC_SINCE   "./.berth-since"
+#define ARC_DELETED "./.berth-deleted"
 
 /*
- * arc_read() - make in the directory @root what arc_write() has read.
+ * arc_read() - make in the directory @root what arc_write() has read; or of what the
+ * archive before has made there, what it had read.
  *
  * Nothing outside of @root is touched, whatever the archive says, as long as
  * nobody else changes @root meanwhile.  The working directory is changed for the
  * time of the call, so no other thread may need it.
  *
- * @in: read to its end.
+ * @in:    read to its end.
+ * @after: the SHA-256 of the archive before, as its .sha256; NULL: this is the first.
  * Return: 0; -EBADMSG: no archive of ours, cut, changed, or with a path that
- *         leads out; -errno.  After a failure @root holds a part.
+ *         leads out; -EINVAL: an increment, but not of @after, or none and there is
+ *         one; -errno.  After a failure @root holds a part.
  */
-int arc_read(int in, int root, const struct arc_hooks *hooks,
+int arc_read(int in, int root, const char *after, const struct arc_hooks *hooks,
 	     struct arc_sum *ret, struct err *err);
 
 #endif

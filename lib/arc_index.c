@@ -186,7 +186,7 @@ static int record(struct arc_index *x, char *text)
 	    !hex(&s, e.data) || !is_path(s))
 		return -EBADMSG;
 	e.doubt = doubt;
-	e.path = text + (s - text);
+	e.path = text + (s - text); /* it is copied */
 	return arc_index_add(x, &e);
 }
 

@@ -27,12 +27,13 @@
 #define ARC_INDEX_TEXT 120
 
 struct arc_entry {
-	char *path; /* owned by the index */
+	char *path; /* owned by the index; read only */
 	uint32_t mode, uid, gid, links;
 	uint64_t size, ino, rdev;
 	struct timespec mtime, ctime;
 	uint8_t meta[ARC_DIGEST], data[ARC_DIGEST];
 	bool doubt; /* the same times may hide a change */
+	bool same;  /* arc_plan.h's; not in an archive */
 };
 
 struct arc_index {

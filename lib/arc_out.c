@@ -91,7 +91,7 @@ static int fail(struct arc_out *o, struct archive *a)
 /*
  * Here every change of a file, its attributes or names gives it a new change time,
  * writing through a mapping included once what was dirty is written back.  In
- * memory (tmpfs) such writing changes no time at all.
+ * memory (tmpfs) that never happens, and later writing changes no time.
  */
 static bool times_tell(int root)
 {

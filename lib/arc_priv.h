@@ -36,6 +36,11 @@ int arc_end_parse(const uint8_t end[static ARC_END_SIZE],
 void arc_index_text(char text[static ARC_INDEX_TEXT + 1], uint64_t bytes,
 		    const char *sha256);
 
+/* The text of ARC_SINCE, with a NUL behind. */
+#define ARC_SINCE_HEAD "berth-increment 1 after sha256 "
+#define ARC_SINCE_SIZE (sizeof(ARC_SINCE_HEAD) + 64)
+void arc_since_make(char text[static ARC_SINCE_SIZE + 1], const char *sha256);
+
 /*
  * Names are bytes; libarchive converts them between character sets.  In this
  * locale there is nothing to convert, so that no converter is loaded.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An archive into an empty directory.
+ * An archive into a directory: an empty one, or that which the archive before has
+ * filled.
  *
  * The bytes at the end that may be the line with the digest are held back from
  * libarchive until more come.  Whether they are is known when all is read, so a
@@ -18,14 +19,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/arc_beneath.h"
 #include "lib/arc_priv.h"
 
-#define BUFFER (1u << 20)
+#define BUFFER   (1u << 20)
+#define PATH_LEN (1u << 20) /* of a path to delete, at most */
+
+/* libarchive sets the times of a directory that was there at once, and then what is
+ * made in it changes them. */
+struct dir_time {
+	char *path; /* owned */
+	struct timespec mtime;
+};
 
 struct reader {
 	struct archive *a, *disk;
 	struct digest *digest;
 	int in, failed; /* -errno of .in */
+	int root;
+	const char *after;     /* NULL: the first of its chain */
+	struct dir_time *dirs; /* owned */
+	size_t dir_count, dir_room;
 	bool eof;
 	uint8_t *buf;      /* owned; BUFFER + ARC_END_SIZE */
 	size_t have, gave; /* bytes in it; at its start, given out */
@@ -40,6 +54,9 @@ static void reader_fini(struct reader *r)
 	archive_write_free(r->disk);
 	digest_free(r->digest);
 	free(r->buf);
+	while (r->dir_count)
+		free(r->dirs[--r->dir_count].path);
+	free(r->dirs);
 }
 
 /* ---- the stream -------------------------------------------------------------- */
@@ -175,6 +192,80 @@ static int get_data(struct reader *r, const char *path)
 	return t;
 }
 
+/*
+ * A directory that is there gets its attributes anew.  libarchive keeps a default ACL
+ * for the end, when it no longer knows that this is a directory unless it has a mode
+ * to set as well; so it gets one.
+ */
+static int clear_dir(struct reader *r, const char *path, mode_t mode)
+{
+	_cleanup_close_ int fd = arc_beneath_dir(r->root, path, r->err);
+
+	/* it is new, or what is wrong with it libarchive says */
+	if (fd == -ENOENT || fd == -EBADMSG)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (fchmod(fd, (mode & 0777) == 0700 ? 0500 : 0700) < 0)
+		return err_set(r->err, -errno, "%.300s: %s", path,
+			       strerror(errno));
+	return arc_meta_clear(fd, path, r->err);
+}
+
+static int keep_time(struct reader *r, const char *path,
+		     struct archive_entry *e)
+{
+	struct dir_time *d;
+
+	if (r->dir_count == r->dir_room) {
+		size_t room = r->dir_room ? r->dir_room * 2 : 32;
+		struct dir_time *grew = reallocarray(r->dirs, room, sizeof(*d));
+
+		if (!grew)
+			return err_set(r->err, -ENOMEM, "out of memory");
+		r->dirs = grew;
+		r->dir_room = room;
+	}
+	d = &r->dirs[r->dir_count];
+	d->mtime.tv_sec = archive_entry_mtime(e);
+	d->mtime.tv_nsec = archive_entry_mtime_nsec(e);
+	d->path = strdup(path);
+	if (!d->path)
+		return err_set(r->err, -ENOMEM, "out of memory");
+	r->dir_count++;
+	return 0;
+}
+
+static int set_times(struct reader *r)
+{
+	for (size_t i = 0; i < r->dir_count; i++) {
+		const struct dir_time *d = &r->dirs[i];
+		const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+						   d->mtime };
+		_cleanup_close_ int fd =
+			arc_beneath_dir(r->root, d->path, r->err);
+
+		if (fd == -ENOENT || fd == -EBADMSG) /* forged: no more one */
+			continue;
+		if (fd < 0 || futimens(fd, times) < 0)
+			return err_set(r->err, fd < 0 ? fd : -errno,
+				       "%.300s: set its time: %s", d->path,
+				       strerror(fd < 0 ? -fd : errno));
+	}
+	return 0;
+}
+
+/* One that is there stays what it is, with the attributes that it had. */
+static int get_dir(struct reader *r, const char *path, struct archive_entry *e)
+{
+	bool root = strcmp(path, "./") == 0;
+	int t = 0;
+
+	if (r->after)
+		t = clear_dir(r, path, archive_entry_perm(e));
+	return t == 0 && (root || r->after) ? keep_time(r, path, e) : t;
+}
+
 static int get_entry(struct reader *r, struct archive_entry *e)
 {
 	const char *path = archive_entry_pathname(e);
@@ -184,6 +275,10 @@ static int get_entry(struct reader *r, struct archive_entry *e)
 		return err_set(r->err, -EBADMSG,
 			       "the archive: a file without "
 			       "a name");
+	if (archive_entry_filetype(e) == AE_IFDIR)
+		t = get_dir(r, path, e);
+	if (t < 0)
+		return t;
 	/* a link leads nowhere yet, and says so by its own error */
 	if (archive_write_header(r->disk, e) != ARCHIVE_OK)
 		return fail(r, r->disk, 0, path);
@@ -197,9 +292,118 @@ static int get_entry(struct reader *r, struct archive_entry *e)
 	return told(r);
 }
 
+/* ---- what an increment begins with ------------------------------------------------ */
+
+static bool is_member(struct archive_entry *e, const char *path)
+{
+	const char *name = archive_entry_pathname(e);
+
+	return name && strcmp(name, path) == 0 &&
+	       archive_entry_filetype(e) == AE_IFREG;
+}
+
+static int no_increment(struct reader *r)
+{
+	return err_set(r->err, -EBADMSG,
+		       "the archive: an increment that does not begin as one");
+}
+
+/* Is it of the archive that was restored before? */
+static int check_since(struct reader *r)
+{
+	char text[ARC_SINCE_SIZE + 1] = "", want[ARC_SINCE_SIZE + 1];
+	const char *sha256 = text + strlen(ARC_SINCE_HEAD);
+	la_ssize_t n = archive_read_data(r->a, text, ARC_SINCE_SIZE);
+
+	if (n < 0)
+		return fail(r, r->a, -EBADMSG, ARC_SINCE);
+	arc_since_make(want, sha256);
+	if (strcmp(text, want) != 0 || strspn(sha256, "0123456789abcdef") != 64)
+		return no_increment(r);
+	if (!r->after)
+		return err_set(r->err, -EINVAL,
+			       "it is an increment: name the whole backup "
+			       "first, then each increment in order (it "
+			       "follows the archive with sha256 %.16s...)",
+			       sha256);
+	if (strncmp(sha256, r->after, 64) != 0)
+		return err_set(r->err, -EINVAL,
+			       "it follows the archive with sha256 %.16s..., "
+			       "not the one before, which has %.16s...: one "
+			       "is missing, or the order is another",
+			       sha256, r->after);
+	return 0;
+}
+
+/* @path, @used: what is no whole path yet. */
+static int delete_some(struct reader *r, const char *data, size_t size,
+		       char *path, size_t *used)
+{
+	int t = 0;
+
+	for (size_t i = 0; t == 0 && i < size; i++) {
+		if (*used == PATH_LEN)
+			return no_increment(r);
+		path[(*used)++] = data[i];
+		if (data[i])
+			continue;
+		t = arc_beneath_delete(r->root, path, r->err);
+		*used = 0;
+		r->sum.deleted++;
+		if (t == 0)
+			t = told(r);
+	}
+	return t;
+}
+
+static int get_deleted(struct reader *r)
+{
+	_cleanup_free_ char *path = malloc(PATH_LEN);
+	char data[4096];
+	size_t used = 0;
+	la_ssize_t n = 0;
+	int t = path ? 0 : err_set(r->err, -ENOMEM, "out of memory");
+
+	while (t == 0) {
+		n = archive_read_data(r->a, data, sizeof(data));
+		if (n < 0)
+			return fail(r, r->a, -EBADMSG, ARC_DELETED);
+		if (n == 0)
+			break;
+		t = delete_some(r, data, (size_t)n, path, &used);
+	}
+	return t == 0 && used ? no_increment(r) : t;
+}
+
+static int get_since(struct reader *r)
+{
+	struct archive_entry *e;
+	int t = check_since(r);
+
+	if (t < 0)
+		return t;
+	if (archive_read_next_header(r->a, &e) != ARCHIVE_OK)
+		return fail(r, r->a, -EBADMSG, "the archive");
+	return is_member(e, ARC_DELETED) ? get_deleted(r) : no_increment(r);
+}
+
+/* What is called so further on is a file of the volume. */
+static int get_first(struct reader *r, struct archive_entry *e)
+{
+	if (is_member(e, ARC_SINCE))
+		return get_since(r);
+	if (r->after)
+		return err_set(r->err, -EINVAL,
+			       "it is no increment, and can only be the first");
+	return get_entry(r, e);
+}
+
+/* ---- all ------------------------------------------------------------------------- */
+
 static int get_all(struct reader *r)
 {
 	struct archive_entry *e;
+	bool first = true;
 	int rc, t = stream_open(r);
 
 	while (t == 0) {
@@ -208,21 +412,30 @@ static int get_all(struct reader *r)
 			break;
 		if (rc != ARCHIVE_OK)
 			return fail(r, r->a, -EBADMSG, "the archive");
-		t = get_entry(r, e);
+		t = first ? get_first(r, e) : get_entry(r, e);
+		first = false;
 	}
+	if (t == 0 && first && r->after)
+		t = no_increment(r);
 	/* modes and times of directories, that were kept for the end */
 	if (t == 0 && archive_write_close(r->disk) != ARCHIVE_OK)
 		t = fail(r, r->disk, 0, "directories");
+	if (t == 0)
+		t = set_times(r);
 	return t == 0 ? check_end(r) : t;
 }
 
-int arc_read(int in, int root, const struct arc_hooks *hooks,
+int arc_read(int in, int root, const char *after, const struct arc_hooks *hooks,
 	     struct arc_sum *ret, struct err *err)
 {
 	_cleanup_(arc_locale_leave) struct arc_locale l = { 0 };
 	_cleanup_close_ int before =
 		open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct reader r = { .in = in, .hooks = hooks, .err = err };
+	struct reader r = { .in = in,
+			    .root = root,
+			    .after = after,
+			    .hooks = hooks,
+			    .err = err };
 	int t = arc_locale_enter(&l, err);
 
 	if (t < 0)

@@ -12,7 +12,7 @@
 struct arc_place {
 	int dir;          /* the directory it is in */
 	const char *name; /* there */
-	const char *path; /* "./a/b"; "." */
+	char *path;       /* "./a/b"; "."; read only */
 	struct stat st;
 	int fd; /* after arc_place_open(); else -EBADF */
 };

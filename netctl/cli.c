@@ -70,6 +70,8 @@ static const struct flag flags[] = {
 	  FLAG_PATH, CLI_NODE, IN(node), false },
 	{ "output", "FILE|DIR|-", "or -o: where to (default: here)", FLAG_PATH,
 	  CLI_OUTPUT, IN(output), false },
+	{ "since", "ARCHIVE", "only what was changed since that backup",
+	  FLAG_PATH, CLI_SINCE, IN(since), false },
 	{ "timeout", "TIME", "give up after that (default: 60s)", FLAG_DURATION,
 	  CLI_TIMEOUT, IN(timeout_ms), false },
 	{ "plugin-dir", "DIR", "sockets (default: /run/docker/plugins)",

@@ -42,6 +42,7 @@ enum {
 	CLI_BACKENDS = 1 << 16,  /* --backend, any number; --service */
 	CLI_STATS = 1 << 17,     /* --stats */
 	CLI_NODE = 1 << 18,      /* --node */
+	CLI_SINCE = 1 << 19,     /* --since */
 };
 
 #define CLI_OPTS_MAX     32
@@ -56,7 +57,7 @@ struct ctl {
 	unsigned int timeout_ms;
 	unsigned int for_ms; /* 0: until it is interrupted */
 	bool foreground, dry_run, quiet, force, all, live, snapshots, stats;
-	const char *output, *driver, *node; /* NULL: not said */
+	const char *output, *driver, *node, *since; /* NULL: not said */
 	const char *opts[CLI_OPTS_MAX];
 	size_t opt_count;
 	const char *backends[CLI_BACKENDS_MAX];

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/arc.h"
+#include "lib/arc_index.h"
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "netctl/cmds.h"
@@ -82,6 +83,13 @@ static int on_progress(void *ctx, uint64_t bytes)
 	return progress_tell(ctx, bytes);
 }
 
+static void on_total(void *ctx, uint64_t bytes)
+{
+	struct progress *p = ctx;
+
+	p->total = bytes;
+}
+
 static void on_left_out(void *ctx, const char *path, const char *why)
 {
 	struct progress *p = ctx;
@@ -110,18 +118,22 @@ static void many_descriptors(void)
 }
 
 /* To where the archive itself is not. */
-static void tell_sum(const struct ctl *ctl, const char *what,
-		     const struct arc_sum *sum, bool to_stderr)
+static void tell_sum(const char *what, const struct arc_sum *sum,
+		     bool to_stderr)
 {
 	json_object *n = json_object_new_uint64(sum->size);
 	_cleanup_free_ char *size = out_value(OUT_SIZE, n);
 	_cleanup_free_ char *safe = out_escape(what);
+	char deleted[48] = "";
 
-	(void)ctl;
 	json_object_put(n);
-	fprintf(to_stderr ? stderr : stdout, "%s: %llu files, %s, sha256 %s\n",
-		safe ? safe : "?", (unsigned long long)sum->files,
-		size ? size : "?", sum->sha256);
+	if (sum->deleted)
+		snprintf(deleted, sizeof(deleted), "%llu deleted, ",
+			 (unsigned long long)sum->deleted);
+	fprintf(to_stderr ? stderr : stdout,
+		"%s: %llu files, %s%s, sha256 %s\n", safe ? safe : "?",
+		(unsigned long long)sum->files, deleted, size ? size : "?",
+		sum->sha256);
 }
 
 /* ---- backup ------------------------------------------------------------------- */
@@ -146,31 +158,36 @@ static char *target_of(const struct ctl *ctl, const struct volumes_ref *ref)
 		return strdup(ctl->output);
 	if (gmtime_r(&now, &tm))
 		strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
-	return asprintf(&path, "%s/%s%s%s-%s.tar.zst", dir, ref->name,
-			ref->snap[0] ? "@" : "", ref->snap, stamp) < 0
+	return asprintf(&path, "%s/%s%s%s-%s%s.tar.zst", dir, ref->name,
+			ref->snap[0] ? "@" : "", ref->snap, stamp,
+			ctl->since ? ".inc" : "") < 0
 		       ? NULL
 		       : path;
 }
 
-static int write_archive(struct view *v, const struct volumes_ref *ref, int out,
+static int write_archive(struct view *v, const struct volumes_ref *ref,
+			 const struct arc_index *since, int out,
 			 struct arc_sum *sum, struct err *err)
 {
 	struct progress p;
 	const struct arc_hooks hooks = { .ctx = &p,
 					 .progress = on_progress,
+					 .total = on_total,
 					 .left_out = on_left_out };
 	char what[300];
 	int r;
 
 	snprintf(what, sizeof(what), "backup of %s", ref->name);
-	progress_begin(&p, what, (uint64_t)jget_int(v->answer, "UsedBytes"));
-	r = arc_write(v->fd, out, &hooks, sum, err);
+	progress_begin(&p, what,
+		       since ? 0 : (uint64_t)jget_int(v->answer, "UsedBytes"));
+	r = arc_write(v->fd, since, out, &hooks, sum, err);
 	progress_end(&p);
 	return stopped(r, err);
 }
 
 static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
-		     struct newfile *f, struct arc_sum *sum, struct err *err)
+		     const struct arc_index *since, struct newfile *f,
+		     struct arc_sum *sum, struct err *err)
 {
 	_cleanup_(view_fini) struct view v = { .ctl = ctl,
 					       .driver = ref->driver,
@@ -186,7 +203,7 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 			 "be no snapshot of it",
 			 ref->name);
 	if (r == 0)
-		r = write_archive(&v, ref, f->fd, sum, err);
+		r = write_archive(&v, ref, since, f->fd, sum, err);
 	if (r == 0)
 		r = view_close(&v, false, &shared, err);
 	if (r == 0 && shared && !ctl->live)
@@ -198,15 +215,35 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 	return r == 0 ? newfile_commit(f, err) : r;
 }
 
+/* The index of the archive before.  @ret: owned; NULL: all is to be backed up. */
+static int open_since(const struct ctl *ctl, struct arc_index **ret,
+		      struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (!ctl->since)
+		return 0;
+	fd = open(ctl->since, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "%s: %s", ctl->since,
+			       strerror(errno));
+	r = arc_index_load(fd, ret, err);
+	return r < 0 ? err_wrap(err, r, "%s", ctl->since) : 0;
+}
+
 static int backup_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(newfile_close) struct newfile f = { .dir = -EBADF,
 						      .fd = -EBADF };
+	_cleanup_(arc_index_freep) struct arc_index *since = NULL;
 	_cleanup_free_ char *path = NULL;
 	struct volumes_ref ref = { 0 };
 	struct arc_sum sum;
-	int r = volumes_ref(ctl, ctl->args[0], false, &ref, err);
+	int r = open_since(ctl, &since, err);
 
+	if (r == 0)
+		r = volumes_ref(ctl, ctl->args[0], false, &ref, err);
 	if (r < 0)
 		return r;
 	path = target_of(ctl, &ref);
@@ -215,20 +252,19 @@ static int backup_run(struct ctl *ctl, struct err *err)
 	many_descriptors();
 	r = newfile_open(path, &f, err);
 	if (r == 0)
-		r = backup_to(ctl, &ref, &f, &sum, err);
+		r = backup_to(ctl, &ref, since, &f, &sum, err);
 	if (r == 0)
-		tell_sum(ctl, f.is_stdout ? ref.name : path, &sum, f.is_stdout);
+		tell_sum(f.is_stdout ? ref.name : path, &sum, f.is_stdout);
 	return r;
 }
 
 /* ---- restore ------------------------------------------------------------------ */
 
-static int open_archive(const char *path, uint64_t *ret_size, struct err *err)
+static int open_archive(const char *path, struct err *err)
 {
 	struct stat st;
 	int fd;
 
-	*ret_size = 0;
 	if (strcmp(path, "-") == 0)
 		return isatty(STDIN_FILENO)
 			       ? err_set(err, -EINVAL,
@@ -241,12 +277,70 @@ static int open_archive(const char *path, uint64_t *ret_size, struct err *err)
 		closep(&fd);
 		return err_set(err, -EISDIR, "%s is a directory", path);
 	}
-	*ret_size = (uint64_t)st.st_size;
 	return fd;
 }
 
-static int read_archive(struct view *v, const char *name, int in,
-			struct arc_sum *sum, struct err *err)
+/* A chain of archives; the last argument is the volume. */
+struct chain {
+	char **paths; /* borrowed */
+	int *fds;     /* owned */
+	int count;
+};
+
+static void chain_close(struct chain *c)
+{
+	for (int i = 0; c->fds && i < c->count; i++)
+		closep(&c->fds[i]);
+	free(c->fds);
+}
+
+/* All of them, so that one that is not there is told before anything is made. */
+static int chain_open(const struct ctl *ctl, struct chain *c, struct err *err)
+{
+	c->paths = ctl->args;
+	c->count = ctl->arg_count - 1;
+	c->fds = calloc((size_t)c->count, sizeof(*c->fds));
+	if (!c->fds)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (int i = 0; i < c->count; i++)
+		c->fds[i] = -EBADF;
+	for (int i = 0; i < c->count; i++) {
+		c->fds[i] = open_archive(c->paths[i], err);
+		if (c->fds[i] < 0)
+			return c->fds[i];
+	}
+	return 0;
+}
+
+/* @sum: of all; the digest is the last one's. */
+static int chain_read(const struct chain *c, int root,
+		      const struct arc_hooks *hooks, struct arc_sum *sum,
+		      struct err *err)
+{
+	char after[65] = "";
+	int r = 0;
+
+	*sum = (struct arc_sum){ 0 };
+	for (int i = 0; r == 0 && i < c->count; i++) {
+		struct arc_sum one = { 0 };
+
+		r = arc_read(c->fds[i], root, i ? after : NULL, hooks, &one,
+			     err);
+		if (r < 0 && c->count > 1)
+			(void)err_wrap(err, r, "%s", c->paths[i]);
+		sum->files += one.files;
+		sum->bytes += one.bytes;
+		sum->size += one.size;
+		sum->deleted += one.deleted;
+		snprintf(sum->sha256, sizeof(sum->sha256), "%s", one.sha256);
+		snprintf(after, sizeof(after), "%s", one.sha256);
+	}
+	return r;
+}
+
+static int read_archives(struct view *v, const char *name,
+			 const struct chain *c, struct arc_sum *sum,
+			 struct err *err)
 {
 	struct progress p;
 	const struct arc_hooks hooks = { .ctx = &p, .progress = on_progress };
@@ -255,28 +349,27 @@ static int read_archive(struct view *v, const char *name, int in,
 
 	snprintf(what, sizeof(what), "restore of %s", name);
 	progress_begin(&p, what, 0);
-	r = arc_read(in, v->fd, &hooks, sum, err);
+	r = chain_read(c, v->fd, &hooks, sum, err);
 	progress_end(&p);
 	return stopped(r, err);
 }
 
 static int restore_run(struct ctl *ctl, struct err *err)
 {
-	const char *name = ctl->args[1];
+	const char *name = ctl->args[ctl->arg_count - 1];
 	_cleanup_(view_fini) struct view v = {
 		.ctl = ctl,
 		.driver = ctl->driver ? ctl->driver : "berth-named",
 		.fd = -EBADF,
 	};
-	_cleanup_close_ int in = -EBADF;
+	_cleanup_(chain_close) struct chain c = { 0 };
 	json_object *body;
 	struct arc_sum sum;
-	uint64_t size;
 	int r;
 
 	if (!driver_find(v.driver, err))
 		return -ENOENT;
-	r = in = open_archive(ctl->args[0], &size, err);
+	r = chain_open(ctl, &c, err);
 	if (r < 0)
 		return r;
 	body = json_object_new_object();
@@ -284,11 +377,11 @@ static int restore_run(struct ctl *ctl, struct err *err)
 	jset(body, "Opts", volumes_opts(ctl));
 	r = view_open(&v, "Berth.VolumeStage", body, err);
 	if (r == 0)
-		r = read_archive(&v, name, in, &sum, err);
+		r = read_archives(&v, name, &c, &sum, err);
 	if (r == 0)
 		r = view_close(&v, true, NULL, err);
 	if (r == 0)
-		tell_sum(ctl, name, &sum, false);
+		tell_sum(name, &sum, false);
 	return r;
 }
 
@@ -305,10 +398,16 @@ const struct cmd cmd_volume_backup = {
 		"was interrupted\nleaves nothing.  In a directory (or here, "
 		"without -o) it is called by volume and\ntime.\n"
 		"\n"
+		"--since makes an increment: what was changed since another "
+		"backup, whole or an\nincrement itself.  A restore needs that "
+		"one as well, and those before it.\n"
+		"\n"
 		"  netctl volume backup -o /backup data\n"
+		"  netctl volume backup -o /backup --since "
+		"/backup/data-20261126-184500.tar.zst data\n"
 		"  netctl volume backup -o - data@monday | ssh host netctl "
 		"volume restore - data\n",
-	.takes = CLI_DIRS | CLI_OUTPUT | CLI_LIVE,
+	.takes = CLI_DIRS | CLI_OUTPUT | CLI_LIVE | CLI_SINCE,
 	.min_args = 1,
 	.max_args = 1,
 	.run = backup_run,
@@ -316,17 +415,19 @@ const struct cmd cmd_volume_backup = {
 
 const struct cmd cmd_volume_restore = {
 	.name = "volume restore",
-	.args = "FILE|- NEW",
-	.summary = "make a volume of an archive",
+	.args = "FILE|- [INCREMENT...] NEW",
+	.summary = "make a volume of an archive, or of several",
 	.help = "\n"
 		"NEW appears when all is in it and the checksum is right, or "
 		"not at all.  A volume that\nexists is never touched.\n"
 		"\n"
 		"  netctl volume restore /backup/data-20261126-184500.tar.zst "
 		"data2\n"
+		"  netctl volume restore full.tar.zst mon.inc.tar.zst "
+		"tue.inc.tar.zst data2\n"
 		"  netctl volume restore -o size=10g - data2 <archive\n",
 	.takes = CLI_DIRS | CLI_OPT | CLI_DRIVER,
 	.min_args = 2,
-	.max_args = 2,
+	.max_args = -1,
 	.run = restore_run,
 };

@@ -89,7 +89,7 @@ static int write_it(const char *dir, const char *file, struct heard *h,
 	_cleanup_close_ int out = open_at(file, O_WRONLY | O_CREAT | O_TRUNC);
 
 	*h = (struct heard){ .stop = h->stop };
-	return arc_write(root, out, &hooks, sum, err);
+	return arc_write(root, NULL, out, &hooks, sum, err);
 }
 
 static int read_it(const char *file, const char *dir, struct arc_sum *sum,
@@ -99,7 +99,7 @@ static int read_it(const char *file, const char *dir, struct arc_sum *sum,
 	_cleanup_close_ int root = open_at(dir, O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int in = open_at(file, O_RDONLY);
 
-	return arc_read(in, root, &hooks, sum, err);
+	return arc_read(in, root, NULL, &hooks, sum, err);
 }
 
 /* One of everything. */

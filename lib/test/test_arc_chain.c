@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Increments: change by change, a tree is made again from a chain of archives, by us
+ * and by tar(1); and chains that are no chain. */
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/arc_priv.h"
+#include "lib/test/loopfs.h"
+
+static struct loopfs fs;
+static bool usable;
+
+static const struct kind {
+	const char *name, *mkfs;
+} kinds[] = {
+	{ "ext4", "mkfs.ext4 -q" },
+	{ "btrfs", "mkfs.btrfs -q" },
+	{ "xfs", "mkfs.xfs -q" },
+};
+
+static void shell(const char *command)
+{
+	if (loopfs_run(&fs, command) != 0)
+		fail_msg("failed: %s", command);
+}
+
+static int open_at(const char *name, int flags)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", fs.dir, name);
+	fd = open(path, flags | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* @since: NULL: whole. */
+static struct arc_sum write_it(const char *dir, const char *since,
+			       const char *file)
+{
+	static const struct arc_hooks hooks;
+	_cleanup_close_ int root = open_at(dir, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int out = open_at(file, O_WRONLY | O_CREAT | O_TRUNC);
+	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
+	struct arc_sum sum = { 0 };
+	struct err err = { 0 };
+
+	if (since) {
+		_cleanup_close_ int in = open_at(since, O_RDONLY);
+
+		assert_int_equal(arc_index_load(in, &x, &err), 0);
+	}
+	if (arc_write(root, x, out, &hooks, &sum, &err) < 0)
+		fail_msg("%s", err.msg);
+	return sum;
+}
+
+static int read_it(const char *file, const char *dir, const char *after,
+		   struct arc_sum *sum, struct err *err)
+{
+	static const struct arc_hooks hooks;
+	_cleanup_close_ int root = open_at(dir, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int in = open_at(file, O_RDONLY);
+
+	return arc_read(in, root, after, &hooks, sum, err);
+}
+
+/* "0.z", "1.z" ... in order into @dir. */
+static void read_chain(const char *dir, unsigned int count)
+{
+	struct arc_sum sum = { 0 };
+	struct err err = { 0 };
+	char after[65] = "", file[16];
+
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(file, sizeof(file), "%u.z", i);
+		if (read_it(file, dir, i ? after : NULL, &sum, &err) < 0)
+			fail_msg("%s: %s", file, err.msg);
+		snprintf(after, sizeof(after), "%s", sum.sha256);
+	}
+}
+
+/* ---- change by change ---------------------------------------------------------------- */
+
+static const char first[] =
+	"rm -rf t; mkdir t; cd t; echo hello >file; mkdir -p d/e/f g; "
+	"ln file d/hard; ln -s nowhere soft; mknod null c 1 3; mkfifo fifo; "
+	"truncate -s 8M sparse; printf end >>sparse; "
+	"head -c 300000 /dev/urandom >random; cp random same; "
+	"for i in 1 2 3 4 5 6 7 8 9; do echo $i >d/e/$i; ln d/e/$i g/$i; done; "
+	"setfattr -n user.colour -v blue file; setfattr -n user.x -v 1 g d; "
+	"setfacl -m u:4242:rw file; setfacl -d -m g:77:rx d; "
+	"setfacl -m u:7:rx g; chmod 2755 .; "
+	"touch -d '2001-02-03 04:05:06.7' d/e/1 d/e";
+
+/* Each is one increment. */
+static const struct step {
+	const char *name, *how;
+	int files; /* put; -1: not counted */
+	int deleted;
+} steps[] = {
+	{ "nothing", ":", 0, 0 },
+	{ "a file written to", "echo more >>d/e/2", 4, 0 },
+	{ "of the same size", "printf J | dd of=file conv=notrunc 2>/dev/null",
+	  4, 0 },
+	{ "mtime put back",
+	  "touch -r random ref; printf XYZ | dd of=random seek=50000 bs=1 "
+	  "conv=notrunc 2>/dev/null; touch -r ref random; rm ref",
+	  2, 0 },
+	{ "a new link", "ln same g/same", 2, 0 },
+	{ "a link gone", "rm d/hard", 1, 1 },
+	{ "a link cut", "cp -p d/e/3 x; mv x d/e/3", 4, 0 },
+	{ "links of what is new", "echo n >n1; ln n1 d/n2; ln n1 n3", 5, 0 },
+	{ "two files to one", "echo eq >q1; cp -p q1 q2; ln -f q1 q2", -1, 0 },
+	{ "file to directory", "rm n1; mkdir n1; echo in >n1/in", 3, 1 },
+	{ "directory to file", "rm -r n1; echo out >n1", 2, 1 },
+	{ "directory to link", "rm -r d/e/f; ln -s ../.. d/e/f", 2, 1 },
+	{ "link to directory", "rm d/e/f; mkdir d/e/f; echo x >d/e/f/x", 3, 1 },
+	{ "link to elsewhere",
+	  "ln -sfn else soft; touch -h -d '2001-01-01' soft", 2, 0 },
+	{ "file to fifo", "rm n3; mkfifo n3", 2, 1 },
+	{ "device to another", "rm null; mknod null c 1 5", 2, 0 },
+	{ "renamed file", "mv same other", -1, 1 },
+	{ "renamed tree", "mv d moved", -1, 1 },
+	{ "two exchanged", "mv random y; mv other random; mv y other", 3, 0 },
+	{ "attributes",
+	  "setfattr -n user.colour -v red file; "
+	  "setfattr -n trusted.more -v 0x00ff file",
+	  2, 0 },
+	{ "attribute taken away", "setfattr -x user.colour file", 2, 0 },
+	{ "ACL taken away", "setfacl -b file", 2, 0 },
+	{ "directory's attribute and ACL taken away",
+	  "setfattr -x user.x g; setfacl -b g; setfacl -k moved", 2, 0 },
+	{ "directory's mode and owner", "chmod 1700 g; chown 5:6 g", 1, 0 },
+	{ "directory's time", "touch -d '1999-09-09 09:09:09.9' moved/e", 1,
+	  0 },
+	{ "a file in it, its time put back",
+	  "echo y >moved/e/y; touch -d '1999-09-09 09:09:09.9' moved/e", 2, 0 },
+	{ "mode of a file", "chmod 4711 moved/e/5", 4, 0 },
+	{ "a hole more", "truncate -s 16M sparse", 2, 0 },
+	{ "written into a hole",
+	  "printf mid | dd of=sparse seek=3M bs=1 oflag=seek_bytes "
+	  "conv=notrunc "
+	  "2>/dev/null",
+	  2, 0 },
+	{ "shorter", "truncate -s 100 other", 2, 0 },
+	{ "odd names",
+	  "touch \"$(printf 'a\\377b')\" 'new\nline' '\303\244' ' -rf *'; "
+	  "mkdir 'd ir'; echo z >'d ir/z\n'",
+	  -1, 0 },
+	{ "odd names gone",
+	  "rm -- \"$(printf 'a\\377b')\" 'new\nline' ' -rf *'; rm -r 'd ir'", 1,
+	  4 },
+	{ "our own names", "echo mine >.berth-since; echo too >.berth-deleted",
+	  3, 0 },
+	{ "our own names gone", "rm .berth-since .berth-deleted", 1, 2 },
+	{ "all of it", "rm -rf * .??*", 1, -1 },
+	{ "something again", "mkdir -p a/b/c; echo d >a/b/c/d", 5, 0 },
+};
+
+#define BY_TAR 22 /* the step "ACL taken away" */
+
+/* What stat, getfacl, getfattr and diff see. */
+static const char look[] =
+	"look() { cd $1; find . -printf '%p %y %m %U %G %l %n %T@ ' "
+	"\\( -type d -printf '\\n' -o -printf '%s\\n' \\) | sort; "
+	"find . -type c | sort | xargs -r stat -c '%n %t:%T'; "
+	"find . '(' -type d -o -type f ')' -print0 | sort -z | "
+	"xargs -0r getfacl -np; "
+	"getfattr -Rdhm - -e hex . 2>/dev/null | sort; "
+	"find . -type f -print0 | sort -z | xargs -0r sha256sum; "
+	"find . -type f -links +1 -printf '%i %p\\n' | sort -k2 | "
+	"awk '{ if (!($1 in n)) n[$1] = ++k; print n[$1], $2 }'; cd ..; }; "
+	"look $1 >A; look $2 >B; diff A B >&2";
+
+static void same_trees(const char *a, const char *b, const char *after)
+{
+	char line[2048];
+
+	snprintf(line, sizeof(line), "set -- %s %s; %s", a, b, look);
+	if (loopfs_run(&fs, line) != 0)
+		fail_msg("after: %s", after);
+}
+
+/* As docs/volumes/backup.md says it.  Attributes and ACLs that a directory had stay. */
+static const char by_tar[] =
+	"rm -rf p; mkdir p; n=0; while [ -e $n.z ]; do "
+	"tar --zstd -xOf $n.z --occurrence=1 ./.berth-deleted 2>/dev/null | "
+	"(cd p && xargs -0r rm -rf --); "
+	"tar --zstd --exclude=./.berth-since --exclude=./.berth-deleted "
+	"--xattrs --xattrs-include='*' --acls --numeric-owner -xpf $n.z -C p "
+	"2>tar.log || { cat tar.log >&2; exit 1; }; n=$((n + 1)); done";
+
+static void change(const struct step *s, unsigned int n, bool counted)
+{
+	char line[600], was[16], file[16];
+	struct arc_sum sum;
+
+	snprintf(line, sizeof(line), "cd t; %s", s->how);
+	shell(line);
+	snprintf(was, sizeof(was), "%u.z", n - 1);
+	snprintf(file, sizeof(file), "%u.z", n);
+	sum = write_it("t", was, file);
+	if (counted && s->files >= 0 && sum.files != (uint64_t)s->files)
+		fail_msg("%s: %llu files put", s->name,
+			 (unsigned long long)sum.files);
+	if (counted && s->deleted >= 0 && sum.deleted != (uint64_t)s->deleted)
+		fail_msg("%s: %llu deleted", s->name,
+			 (unsigned long long)sum.deleted);
+}
+
+/* After each change one more archive, and the tree it makes. */
+static void change_by_change(bool counted)
+{
+	struct arc_sum sum = { 0 };
+	struct err err = { 0 };
+	char after[65] = "", file[16];
+
+	shell("rm -rf *.z u v p; mkdir u v");
+	shell(first);
+	(void)write_it("t", NULL, "0.z");
+	for (unsigned int n = 0; n <= ARRAY_SIZE(steps); n++) {
+		if (n > 0)
+			change(&steps[n - 1], n, counted);
+		snprintf(file, sizeof(file), "%u.z", n);
+		if (read_it(file, "u", n ? after : NULL, &sum, &err) < 0)
+			fail_msg("%s: %s", steps[n - 1].name, err.msg);
+		snprintf(after, sizeof(after), "%s", sum.sha256);
+		same_trees("t", "u", n ? steps[n - 1].name : "the whole");
+		if (n == BY_TAR) { /* until a directory loses something */
+			shell(by_tar);
+			same_trees("t", "p", "by tar");
+			read_chain("v", n + 1);
+			same_trees("t", "v", "at once");
+		}
+	}
+	shell(by_tar);
+	shell("diff -r t p");
+}
+
+static void kind_row(void **state)
+{
+	const struct kind *kind = *state;
+
+	if (loopfs_open(&fs, kind->mkfs, "loop") != 0)
+		skip();
+	change_by_change(true);
+	assert_int_equal(loopfs_close(&fs), 0);
+}
+
+static void in_memory(void **state)
+{
+	(void)state;
+	if (!usable)
+		skip();
+	shell("mkdir -p m; mount -t tmpfs -o size=200m none m");
+	strcat(fs.dir, "/m");
+	change_by_change(true);
+	fs.dir[strlen(fs.dir) - 2] = '\0';
+	shell("umount m; rmdir m");
+}
+
+/* ---- in doubt -------------------------------------------------------------------------- */
+
+/* In memory what is mapped and was written to is written to again unseen. */
+static void written_through_a_mapping(void **state)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct arc_sum sum;
+	char *map;
+
+	(void)state;
+	if (!usable)
+		skip();
+	shell("mkdir -p m; mount -t tmpfs none m; mkdir m/t; "
+	      "head -c 4096 /dev/zero >m/t/f");
+	fd = open_at("m/t/f", O_RDWR);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	map[0] = 1;
+	test_pause_ms(3100); /* it is neither young nor among the newest */
+	shell("touch m/t/new; stat -c %z m/t/f >A");
+	(void)write_it("m/t", NULL, "0.z");
+	map[1] = 1;
+	shell("stat -c %z m/t/f | cmp - A");
+	sum = write_it("m/t", "0.z", "1.z");
+	assert_int_equal(sum.files, 2);
+	munmap(map, 4096);
+	close(take_fd(fd));
+	shell("umount m; rmdir m");
+}
+
+/* Another host, other inodes and change times: only what is other is put. */
+static void of_a_restored_one(void **state)
+{
+	struct arc_sum sum;
+
+	(void)state;
+	if (!usable)
+		skip();
+	shell("rm -rf *.z");
+	shell(first);
+	(void)write_it("t", NULL, "0.z");
+	shell("rm -rf u; mkdir u");
+	read_chain("u", 1);
+	shell("printf J | dd of=u/g/4 conv=notrunc 2>/dev/null");
+	sum = write_it("u", "0.z", "1.z");
+	assert_int_equal(sum.files, 4); /* two names, two directories */
+	shell("rm -rf v; mkdir v");
+	read_chain("v", 2);
+	same_trees("u", "v", "a change of what was restored");
+}
+
+/* ---- no chain -------------------------------------------------------------------------- */
+
+struct wrong {
+	const char *name, *how; /* makes x.z, to come after y.z */
+	const char *msg;
+	int want;
+};
+
+static const struct wrong wrongs[] = {
+	{ "one left out", "cp 2.z x.z; cp 0.z y.z", "one is missing", -EINVAL },
+	{ "twice", "cp 1.z x.z; cp 1.z y.z", "the order is another", -EINVAL },
+	{ "of another chain", "cp o1.z x.z; cp 0.z y.z", "one is missing",
+	  -EINVAL },
+	{ "two whole ones", "cp 0.z x.z; cp 0.z y.z", "can only be the first",
+	  -EINVAL },
+	{ "an increment alone", "cp 1.z x.z; rm -f y.z",
+	  "name the whole backup first", -EINVAL },
+	{ "cut", "head -c -200 1.z >x.z; cp 0.z y.z", "no checksum", -EBADMSG },
+	{ "cut early", "head -c 100 1.z >x.z; cp 0.z y.z", NULL, -EBADMSG },
+	{ "its checksum is another's",
+	  "{ head -c -98 1.z; tail -c 98 2.z; } >x.z; cp 0.z y.z",
+	  "was changed since", -EBADMSG },
+	{ "its index is another's",
+	  "i() { n=$(tail -c 218 $1 | head -c 60 | cut -d' ' -f4); "
+	  "echo $((n + 226)); }; { head -c -$(i 1.z) 1.z; "
+	  "tail -c $(i 2.z) 2.z | head -c -98; tail -c 98 1.z; } >x.z; "
+	  "cp 0.z y.z",
+	  "was changed since", -EBADMSG },
+	{ "empty", ": >x.z; cp 0.z y.z", NULL, -EBADMSG },
+};
+
+static void wrong_row(void **state)
+{
+	const struct wrong *row = *state;
+	struct arc_sum before = { 0 }, sum = { 0 };
+	struct err err = { 0 };
+	bool alone;
+
+	if (!usable)
+		skip();
+	shell("rm -rf *.z t o u; mkdir t o u; echo a >t/f; echo b >o/f");
+	(void)write_it("t", NULL, "0.z");
+	(void)write_it("o", NULL, "o0.z");
+	shell("echo aa >t/f; echo bb >o/f");
+	(void)write_it("t", "0.z", "1.z");
+	(void)write_it("o", "o0.z", "o1.z");
+	shell("echo aaa >t/g");
+	(void)write_it("t", "1.z", "2.z");
+	shell(row->how);
+	alone = loopfs_run(&fs, "test -e y.z") != 0;
+	if (strcmp(row->name, "twice") == 0) {
+		struct arc_sum whole = { 0 };
+
+		assert_int_equal(read_it("0.z", "u", NULL, &whole, NULL), 0);
+		assert_int_equal(
+			read_it("y.z", "u", whole.sha256, &before, NULL), 0);
+	} else if (!alone) {
+		assert_int_equal(read_it("y.z", "u", NULL, &before, NULL), 0);
+	}
+	assert_int_equal(
+		read_it("x.z", "u", alone ? NULL : before.sha256, &sum, &err),
+		row->want);
+	if (row->msg && !strstr(err.msg, row->msg))
+		fail_msg("says: %s", err.msg);
+	assert_true(err.msg[0]);
+}
+
+/* ---- forged ------------------------------------------------------------------------------ */
+
+struct forgery {
+	const char *name, *deleted;
+	size_t size;
+	bool fine;
+};
+
+#define TEXT(s) s, sizeof(s)
+
+static const struct forgery forgeries[] = {
+	{ "nothing to delete", "", 0, true },
+	{ "what is not there", TEXT("./nix\0./nix/nix"), true },
+	{ "above", TEXT("./../secret"), false },
+	{ "above, plainly", TEXT("../secret"), false },
+	{ "absolute", TEXT("/secret"), false },
+	{ "through a link", TEXT("./up/secret"), false },
+	{ "above, later on", TEXT("./d/../../secret"), false },
+	{ "itself", TEXT("./"), false },
+	{ "itself, by a dot", TEXT("./."), false },
+	{ "itself, by nothing", TEXT("."), false },
+	{ "an empty path", TEXT(""), false },
+	{ "no end", "./d", 3, false },
+	{ "the link itself", TEXT("./up"), true },
+	{ "a full directory", TEXT("./d"), true },
+};
+
+static void put(struct archive *a, const char *path, const void *data,
+		size_t size)
+{
+	struct archive_entry *e = archive_entry_new();
+
+	archive_entry_set_pathname(e, path);
+	archive_entry_set_mode(e, S_IFREG | 0600);
+	archive_entry_set_size(e, (la_int64_t)size);
+	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+	if (size)
+		assert_int_equal(archive_write_data(a, data, size), size);
+	archive_entry_free(e);
+}
+
+static void forge(const struct forgery *row, const char *after)
+{
+	static char buf[1 << 16];
+	struct archive *a = archive_write_new();
+	_cleanup_close_ int fd = open_at("f.z", O_WRONLY | O_CREAT | O_TRUNC);
+	struct digest *d = digest_new();
+	char hex[DIGEST_HEX_MAX], since[ARC_SINCE_SIZE + 1];
+	uint8_t end[ARC_END_SIZE];
+	size_t used = 0;
+
+	archive_write_set_format_pax(a);
+	archive_write_add_filter_zstd(a);
+	archive_write_set_bytes_in_last_block(a, 1);
+	archive_write_open_memory(a, buf, sizeof(buf), &used);
+	arc_since_make(since, after);
+	put(a, ARC_SINCE, since, strlen(since));
+	put(a, ARC_DELETED, row->deleted, row->size);
+	archive_write_close(a);
+	archive_write_free(a);
+	digest_add(d, buf, used);
+	digest_end(d, hex);
+	digest_free(d);
+	arc_end_make(end, hex);
+	assert_int_equal(write(fd, buf, used), used);
+	assert_int_equal(write(fd, end, sizeof(end)), sizeof(end));
+}
+
+static void forgery_row(void **state)
+{
+	const struct forgery *row = *state;
+	struct arc_sum sum = { 0 };
+	struct err err = { 0 };
+	int r;
+
+	if (!usable)
+		skip();
+	shell("rm -rf *.z t u; mkdir -p t/d u; echo x >t/d/x; ln -s .. t/up; "
+	      "echo secret >secret");
+	(void)write_it("t", NULL, "0.z");
+	assert_int_equal(read_it("0.z", "u", NULL, &sum, NULL), 0);
+	forge(row, sum.sha256);
+	r = read_it("f.z", "u", sum.sha256, &sum, &err);
+	assert_int_equal(r, row->fine ? 0 : -EBADMSG);
+	assert_true(row->fine || err.msg[0]);
+	shell("grep -q secret secret; test -d t/d; test -d u");
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	usable = loopfs_open(&fs, "mkfs.ext4 -q", "loop") == 0;
+	return 0;
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[64];
+	size_t n = TEST_ROWS(tests, kinds, kind_row), first_ext4 = n;
+
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(in_memory);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(written_through_a_mapping);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(of_a_restored_one);
+	tests[first_ext4].setup_func = setup;
+	n += TEST_ROWS(tests + n, wrongs, wrong_row);
+	n += TEST_ROWS(tests + n, forgeries, forgery_row);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	n = (size_t)_cmocka_run_group_tests("arc_chain", tests, n, NULL, NULL);
+	return usable && loopfs_close(&fs) != 0 ? 1 : (int)n;
+}
