@@ -1,0 +1,22 @@
+#!/bin/bash
+# As t-berth-thin-killed-at-each-step.sh, for encrypted volumes: at the end no device is
+# left, in the kernel or in the pool.
+# vm
+# alone
+# time: 300
+. "${0%/*}/../lib/lib.sh"
+need curl python3 dmsetup mkfs.ext4 thin_check
+
+lan
+mkdir -m 700 "$DIR/keys"
+(umask 077 && head -c 64 /dev/urandom >"$DIR/keys/k")
+# shellcheck disable=SC2046 # names are words
+"$IT/lib/killstep" "$BIN/berth-thin" berth-thin cipher "$DIR" \
+	$("$BIN/berth-thin" --list-failpoints | grep '^thin\.' | grep -v '^thin\.pool\.')
+same "$(dmsetup ls | grep berth || :)" '' 'devices'
+
+# What is used of the pool with no volume in it, by the kernel.
+start_daemon berth-thin --pool-size 256m
+same "$(dmsetup status --target thin-pool | awk '{ split($7, d, "/"); print d[1] }')" 0 \
+	'blocks in use'
+stop_daemon berth-thin
