@@ -163,7 +163,7 @@ with_device shut read_by_hand
 
 # Neither key is in a file of ours.
 at=$(used shut)
-python3 - "$KEYS/db" "$(dmsetup table --showkeys --target crypt | awk '{ print $5 }')" <<'EOF'
+python3 - "$KEYS/db" "$(dmsetup table --showkeys --target crypt | awk '{ print $6 }')" <<'EOF'
 import os, sys
 key = open(sys.argv[1], "rb").read()
 data = bytes.fromhex(sys.argv[2])
