@@ -10,7 +10,7 @@
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "runtime/oci/caps.h"
-#include "runtime/oci/mntopt.h"
+#include "runtime/oci/mount_opts.h"
 #include "runtime/oci/oci.h"
 #include "runtime/oci/seccomp.h"
 
@@ -160,7 +160,7 @@ static json_object *mount_names(void)
 	json_object *list = json_object_new_array();
 	const char *name;
 
-	for (size_t i = 0; (name = mntopt_name(i)); i++)
+	for (size_t i = 0; (name = mount_opts_name(i)); i++)
 		add_text(list, name);
 	return list;
 }

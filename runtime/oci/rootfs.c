@@ -18,7 +18,7 @@
 #include "lib/base.h"
 #include "lib/mnt.h"
 #include "runtime/oci/inroot.h"
-#include "runtime/oci/mntopt.h"
+#include "runtime/oci/mount_opts.h"
 
 static int propagation_of(const struct spec *spec, uint64_t *ret, bool *ret_rec,
 			  struct err *err)
@@ -27,7 +27,7 @@ static int propagation_of(const struct spec *spec, uint64_t *ret, bool *ret_rec,
 
 	*ret = MS_SLAVE;
 	*ret_rec = true;
-	if (!name || !*name || mntopt_propagation(name, ret, ret_rec))
+	if (!name || !*name || mount_opts_propagation(name, ret, ret_rec))
 		return 0;
 	return err_set(err, -EINVAL,
 		       "linux.rootfsPropagation: \"%.32s\" is not shared, "

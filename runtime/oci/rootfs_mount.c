@@ -19,7 +19,7 @@
 #include "lib/base.h"
 #include "lib/mnt.h"
 #include "runtime/oci/inroot.h"
-#include "runtime/oci/mntopt.h"
+#include "runtime/oci/mount_opts.h"
 #include "runtime/oci/rootfs.h"
 
 #ifndef PROC_SUPER_MAGIC
@@ -103,7 +103,8 @@ static int target_of(const struct rootfs *fs, const struct spec_mount *m,
 
 /* Attributes, propagation, and the mount is there. */
 static int finish(const struct rootfs *fs, const struct spec_mount *m,
-		  const struct mntopt *o, int mount, bool dir, struct err *err)
+		  const struct mount_opts *o, int mount, bool dir,
+		  struct err *err)
 {
 	_cleanup_close_ int target = target_of(fs, m, dir, err);
 	int r = target < 0 ? target : check_over_proc(m, target, mount, err);
@@ -121,7 +122,7 @@ static int finish(const struct rootfs *fs, const struct spec_mount *m,
 }
 
 static int source_of(const struct rootfs *fs, const struct spec_mount *m,
-		     const struct mntopt *o, struct err *err)
+		     const struct mount_opts *o, struct err *err)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -143,7 +144,7 @@ static int source_of(const struct rootfs *fs, const struct spec_mount *m,
 }
 
 static int mount_bind(const struct rootfs *fs, const struct spec_mount *m,
-		      const struct mntopt *o, struct err *err)
+		      const struct mount_opts *o, struct err *err)
 {
 	_cleanup_close_ int mount = source_of(fs, m, o, err);
 	struct stat st;
@@ -153,7 +154,7 @@ static int mount_bind(const struct rootfs *fs, const struct spec_mount *m,
 	if (fstat(mount, &st) < 0)
 		return err_set(err, -errno, "source: %s", strerror(errno));
 	for (size_t i = 0; i < o->data_count; i++)
-		if (!mntopt_is_sb(o->data[i]))
+		if (!mount_opts_is_sb(o->data[i]))
 			return err_set(err, -EINVAL,
 				       "option \"%.64s\" is not one of a bind "
 				       "mount",
@@ -177,7 +178,7 @@ static int set_option(int ctx, const char *option, struct err *err)
 
 /* A tmpfs over a directory of the image keeps its mode. */
 static int keep_mode(const struct rootfs *fs, const struct spec_mount *m,
-		     const struct mntopt *o, int ctx, struct err *err)
+		     const struct mount_opts *o, int ctx, struct err *err)
 {
 	_cleanup_close_ int fd = inroot_open(fs->root, m->destination, O_PATH);
 	struct stat st;
@@ -193,7 +194,8 @@ static int keep_mode(const struct rootfs *fs, const struct spec_mount *m,
 }
 
 static int mount_new(const struct rootfs *fs, const struct spec_mount *m,
-		     const char *type, const struct mntopt *o, struct err *err)
+		     const char *type, const struct mount_opts *o,
+		     struct err *err)
 {
 	_cleanup_close_ int ctx = mnt_open(type, err);
 	_cleanup_close_ int mount = -EBADF;
@@ -214,7 +216,8 @@ static int mount_new(const struct rootfs *fs, const struct spec_mount *m,
 
 /* One hierarchy below the tmpfs, or the one there is. */
 static int mount_part(const struct rootfs *fs, const struct cgroup_part *part,
-		      const char *dest, const struct mntopt *o, struct err *err)
+		      const char *dest, const struct mount_opts *o,
+		      struct err *err)
 {
 	_cleanup_close_ int mount = mnt_clone(AT_FDCWD, part->dir, false, err);
 	_cleanup_close_ int target = -EBADF;
@@ -253,13 +256,13 @@ static int link_controllers(const struct rootfs *fs, const char *dest,
 }
 
 static int mount_cgroups(const struct rootfs *fs, const struct spec_mount *m,
-			 struct mntopt *o, struct err *err)
+			 struct mount_opts *o, struct err *err)
 {
 	static const char *const data[] = { "mode=755" };
-	struct mntopt top = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				     MOUNT_ATTR_NOEXEC,
-			      .data = (const char **)(uintptr_t)data,
-			      .data_count = 1 };
+	struct mount_opts top = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					 MOUNT_ATTR_NOEXEC,
+				  .data = (const char **)(uintptr_t)data,
+				  .data_count = 1 };
 	const struct spec_mount tmp = { .destination = m->destination,
 					.source = "tmpfs" };
 	struct cgroup_part part;
@@ -296,8 +299,8 @@ static int mount_cgroups(const struct rootfs *fs, const struct spec_mount *m,
 static int mount_one(const struct rootfs *fs, const struct spec_mount *m,
 		     struct err *err)
 {
-	_cleanup_(mntopt_fini) struct mntopt o = { 0 };
-	int r = mntopt_parse(&m->options, &o, err);
+	_cleanup_(mount_opts_fini) struct mount_opts o = { 0 };
+	int r = mount_opts_parse(&m->options, &o, err);
 
 	if (r < 0)
 		return r;

@@ -8,7 +8,7 @@
 
 #include "lib/base.h"
 #include "runtime/oci/caps.h"
-#include "runtime/oci/mntopt.h"
+#include "runtime/oci/mount_opts.h"
 #include "runtime/oci/signame.h"
 #include "runtime/oci/spec.h"
 
@@ -157,10 +157,10 @@ static void mount_options(void **state)
 				       "rnosuid", "rslave", "size=1m",
 				       "rw" };
 	const struct jdec_array arr = { texts, ARRAY_SIZE(texts) };
-	_cleanup_(mntopt_fini) struct mntopt o = { 0 };
+	_cleanup_(mount_opts_fini) struct mount_opts o = { 0 };
 
 	(void)state;
-	assert_int_equal(mntopt_parse(&arr, &o, NULL), 0);
+	assert_int_equal(mount_opts_parse(&arr, &o, NULL), 0);
 	assert_true(o.bind && o.bind_rec);
 	/* the last of ro and rw counts */
 	assert_int_equal(o.set, MOUNT_ATTR_NOATIME);
@@ -176,10 +176,10 @@ static void mount_option_refused(void **state)
 {
 	static const char *texts[] = { "tmpcopyup" };
 	const struct jdec_array arr = { texts, 1 };
-	_cleanup_(mntopt_fini) struct mntopt o = { 0 };
+	_cleanup_(mount_opts_fini) struct mount_opts o = { 0 };
 
 	(void)state;
-	assert_int_equal(mntopt_parse(&arr, &o, NULL), -EOPNOTSUPP);
+	assert_int_equal(mount_opts_parse(&arr, &o, NULL), -EOPNOTSUPP);
 }
 
 static void cap_names(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Mount options to attributes, propagation and what the file system gets. */
-#include "runtime/oci/mntopt.h"
+#include "runtime/oci/mount_opts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static const char *const sb_flags[] = { "sync",     "async",      "dirsync",
 					"silent",   "loud" };
 static const char *const others[] = { "bind", "rbind", "defaults" };
 
-bool mntopt_is_sb(const char *option)
+bool mount_opts_is_sb(const char *option)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sb_flags); i++)
 		if (strcmp(option, sb_flags[i]) == 0)
@@ -60,7 +60,7 @@ bool mntopt_is_sb(const char *option)
 	return false;
 }
 
-bool mntopt_propagation(const char *name, uint64_t *ret, bool *ret_rec)
+bool mount_opts_propagation(const char *name, uint64_t *ret, bool *ret_rec)
 {
 	bool rec = name[0] == 'r';
 
@@ -79,7 +79,7 @@ static void change(uint64_t *set, uint64_t *clear, uint64_t on, uint64_t off)
 	*clear = (*clear & ~on) | off;
 }
 
-static bool is_attr(const char *name, struct mntopt *o)
+static bool is_attr(const char *name, struct mount_opts *o)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(attrs); i++) {
 		if (strcmp(name, attrs[i].name) == 0) {
@@ -96,7 +96,7 @@ static bool is_attr(const char *name, struct mntopt *o)
 	return false;
 }
 
-static bool is_bind(const char *name, struct mntopt *o)
+static bool is_bind(const char *name, struct mount_opts *o)
 {
 	if (strcmp(name, "bind") == 0 || strcmp(name, "rbind") == 0) {
 		o->bind = true;
@@ -106,12 +106,12 @@ static bool is_bind(const char *name, struct mntopt *o)
 	return false;
 }
 
-static int parse_one(const char *name, struct mntopt *o, struct err *err)
+static int parse_one(const char *name, struct mount_opts *o, struct err *err)
 {
 	if (!*name || strcmp(name, "defaults") == 0)
 		return 0;
 	if (is_bind(name, o) || is_attr(name, o) ||
-	    mntopt_propagation(name, &o->propagation, &o->propagation_rec))
+	    mount_opts_propagation(name, &o->propagation, &o->propagation_rec))
 		return 0;
 	if (strcmp(name, "tmpcopyup") == 0)
 		return err_set(err, -EOPNOTSUPP,
@@ -123,8 +123,8 @@ static int parse_one(const char *name, struct mntopt *o, struct err *err)
 	return 0;
 }
 
-int mntopt_parse(const struct jdec_array *options, struct mntopt *ret,
-		 struct err *err)
+int mount_opts_parse(const struct jdec_array *options, struct mount_opts *ret,
+		     struct err *err)
 {
 	int r = 0;
 
@@ -136,13 +136,13 @@ int mntopt_parse(const struct jdec_array *options, struct mntopt *ret,
 	return r;
 }
 
-void mntopt_fini(struct mntopt *o)
+void mount_opts_fini(struct mount_opts *o)
 {
 	free(o->data);
-	*o = (struct mntopt){ 0 };
+	*o = (struct mount_opts){ 0 };
 }
 
-const char *mntopt_name(size_t i)
+const char *mount_opts_name(size_t i)
 {
 	if (i < ARRAY_SIZE(attrs))
 		return attrs[i].name;
