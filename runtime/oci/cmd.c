@@ -122,7 +122,7 @@ static int open_only(struct oci *oci, int argc, char **argv, struct state **ret,
 		     struct err *err)
 {
 	static const struct option none[] = { { 0 } };
-	const char *id;
+	const char *id = NULL;
 	int r = oci_option(argc, argv, "+:", none, err);
 
 	if (r == 0)
@@ -198,8 +198,8 @@ int cmd_delete(struct oci *oci, int argc, char **argv, struct err *err)
 	};
 	_cleanup_(state_freep) struct state *st = NULL;
 	bool force = false;
-	enum status status;
-	const char *id;
+	enum status status = STATUS_CREATING;
+	const char *id = NULL;
 	int c, r;
 
 	while ((c = oci_option(argc, argv, "+:f", options, err)) > 0)
@@ -226,7 +226,7 @@ static int freeze(struct oci *oci, int argc, char **argv, bool frozen,
 {
 	_cleanup_(state_freep) struct state *st = NULL;
 	_cleanup_(cgroup_freep) struct cgroup *cg = NULL;
-	enum status status;
+	enum status status = STATUS_CREATING;
 	int r = open_only(oci, argc, argv, &st, err);
 
 	if (r == 0)

@@ -28,8 +28,8 @@ int cmd_state(struct oci *oci, int argc, char **argv, struct err *err)
 	static const struct option none[] = { { 0 } };
 	_cleanup_(state_freep) struct state *st = NULL;
 	_cleanup_(json_putp) json_object *obj = NULL;
-	enum status status;
-	const char *id;
+	enum status status = STATUS_CREATING;
+	const char *id = NULL;
 	int r = oci_option(argc, argv, "+:", none, err);
 
 	if (r == 0)
@@ -49,7 +49,7 @@ static int list_one(struct oci *oci, const char *id, json_object *all,
 {
 	_cleanup_(state_freep) struct state *st = NULL;
 	json_object *obj;
-	enum status status;
+	enum status status = STATUS_CREATING;
 	int r = state_open(oci->root, id, &st, err);
 
 	if (r == -ENOENT) /* deleted meanwhile */
@@ -186,7 +186,7 @@ int cmd_ps(struct oci *oci, int argc, char **argv, struct err *err)
 	_cleanup_(cgroup_freep) struct cgroup *cg = NULL;
 	_cleanup_(json_putp) json_object *list = json_object_new_array();
 	_cleanup_free_ pid_t *pids = NULL;
-	const char *id;
+	const char *id = NULL;
 	size_t count = 0;
 	int c, r, json = 0;
 
