@@ -135,5 +135,6 @@ ar-src += lib/arc_walk.c
 ar-src += lib/arc_write.c
 tests += lib/test/test_arc.c
 tests += lib/test/test_arc_chain.c
+one-thread += lib/test/test_arc_chain.c
 tests += lib/test/test_arc_index.c
 tests += lib/test/test_arc_plan.c
