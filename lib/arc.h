@@ -12,6 +12,7 @@
 #define LIB_ARC_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "lib/err.h"
 
@@ -49,11 +50,16 @@ struct arc_index; /* lib/arc_index.h */
  * that is changed meanwhile has the size it had when it was met.  A descriptor a
  * level is open.
  *
+ * What is changed while it is read may not be in it.  Such files are marked in the
+ * index, and the next increment compares their content.
+ *
+ * @begun: a time before @root was as it is read: before a snapshot was begun, or
+ *         this call, where it is the tree itself.
  * @since: of the archive before; NULL: all.
  * @out:   written from where it stands; not synced.
  * Return: 0; -errno, @out half written.
  */
-int arc_write(int root, const struct arc_index *since, int out,
+int arc_write(int root, time_t begun, const struct arc_index *since, int out,
 	      const struct arc_hooks *hooks, struct arc_sum *ret,
 	      struct err *err);
 #define ARC_SINCE   "./.berth-since"

@@ -362,15 +362,17 @@ static int unpack(const uint8_t *bytes, size_t size, struct arc_index *x,
 	return r;
 }
 
+/* A clock that was wrong once left times to come: those are no newest. */
 static void doubt_newest(struct arc_index *x)
 {
-	time_t newest = 0;
+	time_t newest = 0, now = time(NULL);
 
 	for (size_t i = 0; i < x->count; i++)
-		if (x->entries[i].ctime.tv_sec > newest)
+		if (x->entries[i].ctime.tv_sec > newest &&
+		    x->entries[i].ctime.tv_sec <= now)
 			newest = x->entries[i].ctime.tv_sec;
 	for (size_t i = 0; i < x->count; i++)
-		x->entries[i].doubt |= x->entries[i].ctime.tv_sec + 1 >= newest;
+		x->entries[i].doubt |= x->entries[i].ctime.tv_sec >= newest - 1;
 }
 
 static int load(int fd, off_t size, struct arc_index *x, struct err *err)

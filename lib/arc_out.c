@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define XFS_MAGIC 0x58465342
-#define YOUNG_S   2
+#define TICK_S    2 /* the kernel may stamp with a time so long past */
 
 static int no_memory(struct err *err)
 {
@@ -90,8 +90,10 @@ static int fail(struct arc_out *o, struct archive *a)
 
 /*
  * Here every change of a file, its attributes or names gives it a new change time,
- * writing through a mapping included once what was dirty is written back.  In
- * memory (tmpfs) that never happens, and later writing changes no time.
+ * writing through a mapping included once what was dirty is written back: that of
+ * before @begun is, by the sync here or by the snapshot.  What is written to a
+ * mapping afterwards may be written to again, and keep its time.  In memory (tmpfs)
+ * nothing is written back.
  */
 static bool times_tell(int root)
 {
@@ -103,13 +105,14 @@ static bool times_tell(int root)
 	       syncfs(root) == 0;
 }
 
-int arc_out_open(struct arc_out *o, int root, int out,
+int arc_out_open(struct arc_out *o, int root, time_t begun, int out,
 		 const struct arc_hooks *hooks, struct err *err)
 {
 	*o = (struct arc_out){ .out = out,
 			       .hooks = hooks,
 			       .path = "the archive",
 			       .trust = times_tell(root),
+			       .begun = begun,
 			       .err = err };
 	o->a = archive_write_new();
 	o->disk = archive_read_disk_new();
@@ -232,11 +235,8 @@ static int put_content(struct arc_out *o, struct arc_place *p,
 void arc_out_times(const struct arc_out *o, struct arc_entry *e,
 		   const struct stat *st)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
 	arc_entry_set(e, st);
-	e->doubt = !o->trust || st->st_ctim.tv_sec + YOUNG_S >= now.tv_sec;
+	e->doubt = !o->trust || st->st_ctim.tv_sec >= o->begun - TICK_S;
 }
 
 static int put_header(struct arc_out *o, struct arc_place *p, const char *link)

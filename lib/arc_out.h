@@ -16,14 +16,15 @@ struct arc_out {
 	char *buf;
 	int out, failed; /* -errno of .out */
 	bool trust;      /* an equal change time proves an equal file */
+	time_t begun;    /* if it is of before */
 	const struct arc_hooks *hooks;
 	struct arc_sum sum;
 	const char *path; /* borrowed; what is at work */
 	struct err *err;
 };
 
-/* @root: the tree that will be read.  arc_out_fini() it in any case. */
-int arc_out_open(struct arc_out *o, int root, int out,
+/* @root, @begun: as arc_write()'s.  arc_out_fini() it in any case. */
+int arc_out_open(struct arc_out *o, int root, time_t begun, int out,
 		 const struct arc_hooks *hooks, struct err *err);
 void arc_out_fini(struct arc_out *o);
 
@@ -38,7 +39,7 @@ int arc_out_data(struct arc_out *o, const void *data, size_t size);
  * Return: 0; -ENOENT: gone meanwhile, and nothing was put; -errno.
  */
 int arc_out_put(struct arc_out *o, struct arc_place *p, struct arc_entry *e);
-/* Its times, and whether they are too young to tell a change right after. */
+/* Its times, and whether a change from now on may leave them as they are. */
 void arc_out_times(const struct arc_out *o, struct arc_entry *e,
 		   const struct stat *st);
 int arc_out_index(struct arc_out *o, const struct arc_entry *e);

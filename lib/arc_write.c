@@ -249,7 +249,7 @@ static int write_changed(struct arc_out *o, int root,
 	return r == 0 ? put_index(o, &i.plan) : r;
 }
 
-int arc_write(int root, const struct arc_index *since, int out,
+int arc_write(int root, time_t begun, const struct arc_index *since, int out,
 	      const struct arc_hooks *hooks, struct arc_sum *ret,
 	      struct err *err)
 {
@@ -258,7 +258,7 @@ int arc_write(int root, const struct arc_index *since, int out,
 	int r = arc_locale_enter(&l, err);
 
 	if (r == 0)
-		r = arc_out_open(&o, root, out, hooks, err);
+		r = arc_out_open(&o, root, begun, out, hooks, err);
 	if (r == 0)
 		r = since ? write_changed(&o, root, since)
 			  : write_all(&o, root);

@@ -166,7 +166,7 @@ static char *target_of(const struct ctl *ctl, const struct volumes_ref *ref)
 }
 
 static int write_archive(struct view *v, const struct volumes_ref *ref,
-			 const struct arc_index *since, int out,
+			 time_t begun, const struct arc_index *since, int out,
 			 struct arc_sum *sum, struct err *err)
 {
 	struct progress p;
@@ -180,7 +180,7 @@ static int write_archive(struct view *v, const struct volumes_ref *ref,
 	snprintf(what, sizeof(what), "backup of %s", ref->name);
 	progress_begin(&p, what,
 		       since ? 0 : (uint64_t)jget_int(v->answer, "UsedBytes"));
-	r = arc_write(v->fd, since, out, &hooks, sum, err);
+	r = arc_write(v->fd, begun, since, out, &hooks, sum, err);
 	progress_end(&p);
 	return stopped(r, err);
 }
@@ -193,6 +193,7 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 					       .driver = ref->driver,
 					       .fd = -EBADF };
 	json_object *body = volumes_body(ref);
+	time_t begun = time(NULL);
 	bool shared = false;
 	int r;
 
@@ -203,7 +204,7 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 			 "be no snapshot of it",
 			 ref->name);
 	if (r == 0)
-		r = write_archive(&v, ref, since, f->fd, sum, err);
+		r = write_archive(&v, ref, begun, since, f->fd, sum, err);
 	if (r == 0)
 		r = view_close(&v, false, &shared, err);
 	if (r == 0 && shared && !ctl->live)

@@ -89,7 +89,7 @@ static int write_it(const char *dir, const char *file, struct heard *h,
 	_cleanup_close_ int out = open_at(file, O_WRONLY | O_CREAT | O_TRUNC);
 
 	*h = (struct heard){ .stop = h->stop };
-	return arc_write(root, NULL, out, &hooks, sum, err);
+	return arc_write(root, time(NULL), NULL, out, &hooks, sum, err);
 }
 
 static int read_it(const char *file, const char *dir, struct arc_sum *sum,

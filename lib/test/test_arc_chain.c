@@ -42,10 +42,10 @@ static int open_at(const char *name, int flags)
 }
 
 /* @since: NULL: whole. */
-static struct arc_sum write_it(const char *dir, const char *since,
-			       const char *file)
+static struct arc_sum write_while(const char *dir, const char *since,
+				  const char *file,
+				  const struct arc_hooks *hooks)
 {
-	static const struct arc_hooks hooks;
 	_cleanup_close_ int root = open_at(dir, O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int out = open_at(file, O_WRONLY | O_CREAT | O_TRUNC);
 	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
@@ -57,9 +57,17 @@ static struct arc_sum write_it(const char *dir, const char *since,
 
 		assert_int_equal(arc_index_load(in, &x, &err), 0);
 	}
-	if (arc_write(root, x, out, &hooks, &sum, &err) < 0)
+	if (arc_write(root, time(NULL), x, out, hooks, &sum, &err) < 0)
 		fail_msg("%s", err.msg);
 	return sum;
+}
+
+static struct arc_sum write_it(const char *dir, const char *since,
+			       const char *file)
+{
+	static const struct arc_hooks hooks;
+
+	return write_while(dir, since, file, &hooks);
 }
 
 static int read_it(const char *file, const char *dir, const char *after,
@@ -297,6 +305,55 @@ static void written_through_a_mapping(void **state)
 	shell("umount m; rmdir m");
 }
 
+/* ---- changed while it is read -------------------------------------------------------- */
+
+/* What somebody else does as soon as @after files were told. */
+struct meddler {
+	const char *how; /* in a shell; NULL: write to .map */
+	char *map;
+	unsigned int after, told;
+};
+
+static int meddle(void *ctx, uint64_t bytes)
+{
+	struct meddler *m = ctx;
+
+	(void)bytes;
+	if (m->told++ != m->after)
+		return 0;
+	if (m->how)
+		shell(m->how);
+	else
+		m->map[0] = 1;
+	test_pause_ms(3100); /* it is no longer young when it is read */
+	shell("touch t/new");
+	return 0;
+}
+
+/* Its page stays dirty, so that the second writing leaves the time of the first. */
+static void mapped_while_it_is_read(void **state)
+{
+	struct meddler m = { 0 };
+	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
+	_cleanup_close_ int fd = -EBADF;
+
+	(void)state;
+	if (!usable)
+		skip();
+	shell("rm -rf *.z t u; mkdir t u; touch t/new; "
+	      "head -c 4096 /dev/zero >t/f");
+	fd = open_at("t/f", O_RDWR);
+	m.map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(m.map != MAP_FAILED);
+	test_pause_ms(3100);
+	(void)write_while("t", NULL, "0.z", &hooks);
+	m.map[1] = 1;
+	(void)write_it("t", "0.z", "1.z");
+	read_chain("u", 2);
+	same_trees("t", "u", "written to again");
+	munmap(m.map, 4096);
+}
+
 /* Another host, other inodes and change times: only what is other is put. */
 static void of_a_restored_one(void **state)
 {
@@ -488,6 +545,8 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(in_memory);
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test(written_through_a_mapping);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(mapped_while_it_is_read);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(of_a_restored_one);
 	tests[first_ext4].setup_func = setup;
 	n += TEST_ROWS(tests + n, wrongs, wrong_row);

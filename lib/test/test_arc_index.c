@@ -35,8 +35,8 @@ static const struct arc_entry samples[] = {
 	{ .path = (char[]){ "./b" }, .mode = S_IFDIR, .ctime = { 1999, 5 } },
 };
 
-/* An archive that is nothing but index and digest. */
-static int archive(void)
+/* An archive that is nothing but index and digest.  @more: an entry, or NULL. */
+static int archive(const struct arc_entry *more)
 {
 	struct arc_index_out *o = arc_index_out_new();
 	struct digest *d = digest_new();
@@ -49,6 +49,8 @@ static int archive(void)
 	assert_non_null(o);
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		assert_int_equal(arc_index_out_add(o, &samples[i], NULL), 0);
+	if (more)
+		assert_int_equal(arc_index_out_add(o, more, NULL), 0);
 	assert_int_equal(arc_index_out_end(o, &frame, &size, NULL), 0);
 	digest_add(d, frame, size);
 	digest_end(d, sha256);
@@ -87,7 +89,7 @@ static void same_entry(const struct arc_entry *got,
 
 static void there_and_back(void **state)
 {
-	_cleanup_close_ int fd = archive();
+	_cleanup_close_ int fd = archive(NULL);
 	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
 
 	(void)state;
@@ -105,7 +107,7 @@ static void there_and_back(void **state)
 /* The newest of them may have been changed again at the same time. */
 static void the_newest_are_in_doubt(void **state)
 {
-	_cleanup_close_ int fd = archive();
+	_cleanup_close_ int fd = archive(NULL);
 	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
 
 	(void)state;
@@ -113,6 +115,23 @@ static void the_newest_are_in_doubt(void **state)
 	assert_true(find(x, ".")->doubt);
 	assert_true(find(x, "./b")->doubt);
 	assert_true(find(x, "./a\n \377")->doubt);
+	assert_false(find(x, "./b/c")->doubt);
+}
+
+/* A clock that was wrong once must not make all others old. */
+static void a_time_to_come_is_no_newest(void **state)
+{
+	const struct arc_entry to_come = { .path = (char[]){ "./later" },
+					   .mode = S_IFREG,
+					   .ctime = { INT64_MAX, 0 } };
+	_cleanup_close_ int fd = archive(&to_come);
+	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
+
+	(void)state;
+	assert_int_equal(arc_index_load(fd, &x, NULL), 0);
+	assert_true(find(x, "./later")->doubt);
+	assert_true(find(x, ".")->doubt);
+	assert_true(find(x, "./b")->doubt);
 	assert_false(find(x, "./b/c")->doubt);
 }
 
@@ -159,7 +178,7 @@ static const struct damage damages[] = {
 static void damage_row(void **state)
 {
 	const struct damage *row = *state;
-	_cleanup_close_ int fd = archive();
+	_cleanup_close_ int fd = archive(NULL);
 	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
 	off_t size = lseek(fd, 0, SEEK_END);
 	struct err err = { 0 };
@@ -270,11 +289,12 @@ int main(void)
 	struct CMUnitTest tests[64] = {
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(the_newest_are_in_doubt),
+		cmocka_unit_test(a_time_to_come_is_no_newest),
 		cmocka_unit_test(a_pipe_has_no_end),
 		cmocka_unit_test(another_head),
 		cmocka_unit_test(endless_record),
 	};
-	size_t n = 5;
+	size_t n = 6;
 
 	n += TEST_ROWS(tests + n, damages, damage_row);
 	n += TEST_ROWS(tests + n, texts, text_row);
