@@ -19,7 +19,7 @@ static void inode_free(void *p)
 	struct arc_inode *i = p;
 
 	if (i)
-		free(i->path);
+		free(i->made.path);
 	free(i);
 }
 
@@ -43,7 +43,7 @@ struct arc_inode *arc_inodes_find(const struct arc_inodes *n, uint64_t ino)
 }
 
 struct arc_inode *arc_inodes_add(struct arc_inodes *n, uint64_t ino,
-				 const char *path)
+				 const struct arc_entry *made)
 {
 	struct arc_inode *there = arc_inodes_find(n, ino);
 	_cleanup_(inode_freep) struct arc_inode *i =
@@ -52,8 +52,11 @@ struct arc_inode *arc_inodes_add(struct arc_inodes *n, uint64_t ino,
 	if (there || !i)
 		return there;
 	i->ino = ino;
-	i->path = path ? strdup(path) : NULL;
-	if ((path && !i->path) || !tsearch(i, &n->tree, by_ino))
+	if (made) {
+		i->made = *made;
+		i->made.path = strdup(made->path);
+	}
+	if ((made && !i->made.path) || !tsearch(i, &n->tree, by_ino))
 		return NULL;
 	return take_ptr(i);
 }

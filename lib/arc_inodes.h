@@ -5,13 +5,13 @@
 
 #include <stdint.h>
 
-#include "lib/arc_data.h"
+#include "lib/arc_index.h"
 
 struct arc_inode {
 	uint64_t ino;
-	uint64_t as;              /* an inode of the other tree */
-	char *path;               /* owned; one of its names, or NULL */
-	uint8_t data[ARC_DIGEST]; /* of its content */
+	uint64_t as;           /* an inode of the other tree */
+	struct arc_entry made; /* as one of its names was met; .path is
+				* owned, or NULL */
 };
 
 struct arc_inodes {
@@ -21,9 +21,9 @@ struct arc_inodes {
 void arc_inodes_fini(struct arc_inodes *n);
 /* Borrowed; NULL: none. */
 struct arc_inode *arc_inodes_find(const struct arc_inodes *n, uint64_t ino);
-/* The one that is there already, or a new one.  @path is copied; may be NULL.
- * Borrowed; NULL: out of memory. */
+/* The one that is there already, or a new one.  @made and its path are copied; may
+ * be NULL.  Borrowed; NULL: out of memory. */
 struct arc_inode *arc_inodes_add(struct arc_inodes *n, uint64_t ino,
-				 const char *path);
+				 const struct arc_entry *made);
 
 #endif

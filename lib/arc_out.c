@@ -263,9 +263,33 @@ static int put_header(struct arc_out *o, struct arc_place *p, const char *link)
 	return r == ARCHIVE_OK ? 0 : fail(o, o->a);
 }
 
+static int put_link(struct arc_out *o, struct arc_place *p,
+		    const struct arc_entry *made, struct arc_entry *e)
+{
+	char *path = e->path;
+	int r = put_header(o, p, made->path);
+
+	*e = *made;
+	e->path = path;
+	return r;
+}
+
+static int put_file(struct arc_out *o, struct arc_place *p, struct arc_entry *e)
+{
+	int r;
+
+	arc_out_times(o, e, &p->st);
+	r = put_header(o, p, NULL);
+	if (r == 0 && S_ISREG(p->st.st_mode))
+		r = put_content(o, p, e);
+	if (r == 0 && e->links > 1 && !S_ISDIR(e->mode) &&
+	    !arc_inodes_add(&o->links, e->ino, e))
+		r = no_memory(o->err);
+	return r;
+}
+
 int arc_out_put(struct arc_out *o, struct arc_place *p, struct arc_entry *e)
 {
-	bool many = p->st.st_nlink > 1 && !S_ISDIR(p->st.st_mode);
 	struct arc_inode *link = NULL;
 	int r = 0;
 
@@ -276,24 +300,13 @@ int arc_out_put(struct arc_out *o, struct arc_place *p, struct arc_entry *e)
 		r = arc_meta(p, e->meta, o->err);
 	if (r < 0)
 		return r;
-	arc_out_times(o, e, &p->st);
-	if (many)
+	if (p->st.st_nlink > 1 && !S_ISDIR(p->st.st_mode))
 		link = arc_inodes_find(&o->links, p->st.st_ino);
-	r = put_header(o, p, link ? link->path : NULL);
-	if (r < 0)
+	r = link ? put_link(o, p, &link->made, e) : put_file(o, p, e);
+	if (r != 0)
 		return r;
 	o->sum.files++;
-	if (link)
-		memcpy(e->data, link->data, ARC_DIGEST);
-	else if (S_ISREG(p->st.st_mode))
-		r = put_content(o, p, e);
-	if (r == 0 && many && !link) {
-		link = arc_inodes_add(&o->links, p->st.st_ino, p->path);
-		if (!link)
-			return no_memory(o->err);
-		memcpy(link->data, e->data, ARC_DIGEST);
-	}
-	return r == 0 ? arc_out_told(o) : r;
+	return arc_out_told(o);
 }
 
 int arc_out_index(struct arc_out *o, const struct arc_entry *e)

@@ -35,7 +35,8 @@ int arc_out_data(struct arc_out *o, const void *data, size_t size);
 /*
  * arc_out_put() - the file @p, or its further name where it was put before.
  *
- * @e: all but its path is set, as put.  Not yet in the index.
+ * @e: all but its path is set, as put: a further name is what the first one was,
+ *     whatever it has become meanwhile.  Not yet in the index.
  * Return: 0; -ENOENT: gone meanwhile, and nothing was put; -errno.
  */
 int arc_out_put(struct arc_out *o, struct arc_place *p, struct arc_entry *e);

@@ -18,10 +18,14 @@ static bool alike(const struct arc_entry *a, const struct arc_entry *b)
 	       same_time(&a->mtime, &b->mtime);
 }
 
+bool arc_same_time(const struct arc_entry *was, const struct arc_entry *now)
+{
+	return was->ino == now->ino && same_time(&was->ctime, &now->ctime);
+}
+
 static bool proven(const struct arc_entry *was, const struct arc_entry *now)
 {
-	return !was->doubt && was->ino == now->ino &&
-	       same_time(&was->ctime, &now->ctime);
+	return !was->doubt && arc_same_time(was, now);
 }
 
 enum arc_look arc_look(const struct arc_entry *was, const struct arc_entry *now,
@@ -101,23 +105,35 @@ static void touch_parents(struct arc_plan *p, const char *path, bool first)
 	}
 }
 
-/* A kept name must be of the same file as the others of its file, before and now. */
+/*
+ * A kept name must be of the same file as the others of its file, before and now.
+ * One that was met without others is a file of its own in the archive, even if
+ * others of its inode were met later.
+ */
 static int keep_link(struct arc_inodes *was_now, struct arc_inodes *now_was,
-		     uint64_t was, uint64_t now, enum arc_todo *todo)
+		     const struct arc_entry *was, uint64_t now,
+		     enum arc_todo *todo)
 {
-	struct arc_inode *there = arc_inodes_find(was_now, was);
+	bool alone = was->links < 2;
+	struct arc_inode *there =
+		alone ? NULL : arc_inodes_find(was_now, was->ino);
 	struct arc_inode *back = arc_inodes_find(now_was, now);
 
 	if (!there && !back) {
-		there = arc_inodes_add(was_now, was, NULL);
 		back = arc_inodes_add(now_was, now, NULL);
-		if (!there || !back)
+		if (!alone)
+			there = arc_inodes_add(was_now, was->ino, NULL);
+		if (!back || (!alone && !there))
 			return -ENOMEM;
-		there->as = now;
-		back->as = was;
+		back->as = was->ino;
+		if (there)
+			there->as = now;
+		*todo = ARC_KEEP;
+		return 0;
 	}
-	*todo = there && back && there->as == now && back->as == was ? ARC_KEEP
-								     : ARC_PUT;
+	*todo = there && back && there->as == now && back->as == was->ino
+			? ARC_KEEP
+			: ARC_PUT;
 	return 0;
 }
 
@@ -130,19 +146,14 @@ static int settle_links(struct arc_plan *p, struct arc_inodes *kept)
 	for (size_t i = 0; r == 0 && i < p->now.count; i++) {
 		const struct arc_entry *e = &p->now.entries[i];
 		struct arc_step *s = &p->steps[i];
-		struct arc_inode *name;
 
 		if (s->todo != ARC_KEEP || S_ISDIR(e->mode) ||
 		    (e->links < 2 && s->was->links < 2))
 			continue;
-		r = keep_link(&was_now, &now_was, s->was->ino, e->ino,
-			      &s->todo);
-		if (r < 0 || s->todo != ARC_KEEP)
-			continue;
-		name = arc_inodes_add(kept, e->ino, e->path);
-		if (!name)
-			return -ENOMEM;
-		memcpy(name->data, e->data, ARC_DIGEST);
+		r = keep_link(&was_now, &now_was, s->was, e->ino, &s->todo);
+		if (r == 0 && s->todo == ARC_KEEP &&
+		    !arc_inodes_add(kept, e->ino, e))
+			r = -ENOMEM;
 	}
 	return r;
 }

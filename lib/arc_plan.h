@@ -21,6 +21,9 @@ enum arc_look {
 	ARC_LOOK_DATA, /* and that of the content */
 };
 
+/* Was it changed since?  Of one file, which may have several names. */
+bool arc_same_time(const struct arc_entry *was, const struct arc_entry *now);
+
 /*
  * arc_look() - is @now what @was describes?
  *
@@ -64,7 +67,7 @@ int arc_plan_add(struct arc_plan *p, const struct arc_entry *now, bool same);
  * Names of one file are kept only as far as the archives before make them one
  * file, too.
  *
- * @kept: gets a kept name of each file that has several.
+ * @kept: gets a kept name of each file that has several, and what is made of it.
  * Return: 0; -ENOMEM.
  */
 int arc_plan_settle(struct arc_plan *p, struct arc_inodes *kept);

@@ -50,7 +50,7 @@ static int write_all(struct arc_out *o, int root)
 struct increment {
 	struct arc_out *o;
 	struct arc_plan plan;
-	struct arc_inodes read; /* with several names: digests of content */
+	struct arc_inodes read; /* with several names, and digest of content */
 };
 
 static void increment_fini(struct increment *i)
@@ -89,18 +89,14 @@ static int read_data(struct increment *i, struct arc_place *p,
 	if (r < 0)
 		return r;
 	arc_out_times(o, e, &p->st);
-	if (known && e->links > 1) {
-		memcpy(e->data, known->data, ARC_DIGEST);
+	if (known && e->links > 1 && arc_same_time(&known->made, e)) {
+		memcpy(e->data, known->made.data, ARC_DIGEST);
 		return 0;
 	}
 	r = arc_data_read(p, p->st.st_size, o->buf, &sink, o->err);
 	arc_hash_end(&o->hash, e->data);
-	if (r == 0 && e->links > 1) {
-		known = arc_inodes_add(&i->read, e->ino, NULL);
-		if (!known)
-			return err_set(o->err, -ENOMEM, "out of memory");
-		memcpy(known->data, e->data, ARC_DIGEST);
-	}
+	if (r == 0 && e->links > 1 && !arc_inodes_add(&i->read, e->ino, e))
+		r = err_set(o->err, -ENOMEM, "out of memory");
 	return r;
 }
 

@@ -307,11 +307,14 @@ static void written_through_a_mapping(void **state)
 
 /* ---- changed while it is read -------------------------------------------------------- */
 
+#define OLD_MS 3100 /* so much later a time is neither young nor the newest */
+
 /* What somebody else does as soon as @after files were told. */
 struct meddler {
 	const char *how; /* in a shell; NULL: write to .map */
 	char *map;
 	unsigned int after, told;
+	unsigned int pause_ms;
 };
 
 static int meddle(void *ctx, uint64_t bytes)
@@ -325,7 +328,7 @@ static int meddle(void *ctx, uint64_t bytes)
 		shell(m->how);
 	else
 		m->map[0] = 1;
-	test_pause_ms(3100); /* it is no longer young when it is read */
+	test_pause_ms(m->pause_ms);
 	shell("touch t/new");
 	return 0;
 }
@@ -333,7 +336,7 @@ static int meddle(void *ctx, uint64_t bytes)
 /* Its page stays dirty, so that the second writing leaves the time of the first. */
 static void mapped_while_it_is_read(void **state)
 {
-	struct meddler m = { 0 };
+	struct meddler m = { .pause_ms = OLD_MS };
 	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
 	_cleanup_close_ int fd = -EBADF;
 
@@ -345,13 +348,75 @@ static void mapped_while_it_is_read(void **state)
 	fd = open_at("t/f", O_RDWR);
 	m.map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_true(m.map != MAP_FAILED);
-	test_pause_ms(3100);
+	test_pause_ms(OLD_MS);
 	(void)write_while("t", NULL, "0.z", &hooks);
 	m.map[1] = 1;
 	(void)write_it("t", "0.z", "1.z");
 	read_chain("u", 2);
 	same_trees("t", "u", "written to again");
 	munmap(m.map, 4096);
+}
+
+/* What happens while 0.z, or 1.z, is made.  The next one must make up for it. */
+struct between {
+	const char *name, *made;
+	const char *before; /* 1.z is made after this; NULL: it is 0.z */
+	unsigned int after; /* files, or parts of them, told */
+	const char *how;
+	bool old; /* times prove what was there, and what is there next */
+};
+
+/* One of the names is read before, and one after; which, the directory decides. */
+#define NAMES    "mkdir t/a t/b; echo one >t/a/f; ln t/a/f t/b/f"
+#define PUT_BACK "touch -r t/a/f ref; echo two >t/a/f; touch -r ref t/a/f"
+
+static const struct between betweens[] = {
+	{ "a file of two names", NAMES, NULL, 3, "echo two >t/a/f", false },
+	{ "a file of two names, time put back", NAMES, NULL, 3, PUT_BACK,
+	  true },
+	{ "a file of two names, only compared", NAMES, ":", 3, PUT_BACK, true },
+	{ "a file of two names, read to compare it", NAMES, ":", 3, PUT_BACK,
+	  false },
+	{ "a second name", "mkdir t/a t/b; echo x | tee t/a/f >t/b/f", NULL, 3,
+	  "if find t -printf '%y %h\\n' | grep -m1 ^f | grep -q a; then "
+	  "ln -f t/a/f t/b/f; else ln -f t/b/f t/a/f; fi",
+	  false },
+	{ "a name made a file of its own", NAMES, NULL, 3,
+	  "cp -p t/a/f x; mv x t/a/f", false },
+	{ "a directory renamed", NAMES, NULL, 3, "mv t/a t/c", false },
+	{ "a file that grows", NAMES, ":", 2, "echo more >>t/b/f", false },
+	{ "one that comes", NAMES, ":", 3, "echo new >t/a/new", false },
+	{ "one that goes", NAMES, "echo two >t/a/f", 6, "rm t/a/f", false },
+	{ "another kind", NAMES, "echo two >t/a/f", 6,
+	  "rm t/a/f; mkdir t/a/f; echo x >t/a/f/x", false },
+};
+
+static void between_row(void **state)
+{
+	const struct between *row = *state;
+	struct meddler m = { .how = row->how,
+			     .after = row->after,
+			     .pause_ms = row->old ? OLD_MS : 20 };
+	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
+	bool second = row->before;
+
+	if (!usable)
+		skip();
+	shell("rm -rf *.z t u ref; mkdir t u");
+	shell(row->made);
+	if (row->old)
+		test_pause_ms(OLD_MS);
+	shell("chmod 700 t");
+	if (second) {
+		(void)write_it("t", NULL, "0.z");
+		shell(row->before);
+	}
+	(void)write_while("t", second ? "0.z" : NULL, second ? "1.z" : "0.z",
+			  &hooks);
+	assert_true(m.told > m.after);
+	(void)write_it("t", second ? "1.z" : "0.z", second ? "2.z" : "1.z");
+	read_chain("u", second ? 3 : 2);
+	same_trees("t", "u", row->name);
 }
 
 /* Another host, other inodes and change times: only what is other is put. */
@@ -549,6 +614,7 @@ int main(void)
 		(struct CMUnitTest)cmocka_unit_test(mapped_while_it_is_read);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(of_a_restored_one);
 	tests[first_ext4].setup_func = setup;
+	n += TEST_ROWS(tests + n, betweens, between_row);
 	n += TEST_ROWS(tests + n, wrongs, wrong_row);
 	n += TEST_ROWS(tests + n, forgeries, forgery_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -274,6 +274,30 @@ static const struct tree trees[] = {
 	  .put = ". ./b",
 	  .deleted = "",
 	  .kept = "./a" },
+	{ .name = "one file, the first name met when it had no other",
+	  .was = { { DIR_(".") },
+		   { .path = "./a", .ino = 5 },
+		   { .path = "./b", .ino = 5, .links = 2 },
+		   { .path = "./c", .ino = 5, .links = 3 } },
+	  .now = { { DIR_(".") },
+		   { .path = "./a", .ino = 5, .links = 3 },
+		   { .path = "./b", .ino = 5, .links = 3 },
+		   { .path = "./c", .ino = 5, .links = 3 } },
+	  .put = ". ./b ./c",
+	  .deleted = "",
+	  .kept = "./a" },
+	{ .name = "one file, the second name met when it had no other",
+	  .was = { { DIR_(".") },
+		   { .path = "./a", .ino = 5, .links = 2 },
+		   { .path = "./b", .ino = 5 },
+		   { .path = "./c", .ino = 5, .links = 2 } },
+	  .now = { { DIR_(".") },
+		   { .path = "./a", .ino = 5, .links = 3 },
+		   { .path = "./b", .ino = 5, .links = 3 },
+		   { .path = "./c", .ino = 5, .links = 3 } },
+	  .put = ". ./b",
+	  .deleted = "",
+	  .kept = "./a" },
 	{ .name = "one file became two, of the same content",
 	  .was = { { DIR_(".") },
 		   { .path = "./a", .ino = 5, .links = 2 },
@@ -363,7 +387,7 @@ static void tree_row(void **state)
 
 		if (p.steps[i].todo == ARC_PUT)
 			join(put, sizeof(put), e->path);
-		if (l && strcmp(l->path, e->path) == 0)
+		if (l && strcmp(l->made.path, e->path) == 0)
 			join(kept, sizeof(kept), e->path);
 		if (p.steps[i].todo == ARC_PUT && strrchr(e->path, '/'))
 			assert_true(p.steps[0].below);
