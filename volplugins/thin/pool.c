@@ -444,13 +444,19 @@ static bool may_pass(int r)
 	return r != -EUCLEAN && r != -ENODATA && r != -EPERM;
 }
 
+/* -ENOENT is that there is no pool, and so nothing that is in it. */
+static int not_gone(int r)
+{
+	return r == -ENOENT || r == -ENXIO ? -ENODEV : r;
+}
+
 static int take_up_known(struct thin_pool *p, const char *uuid, struct err *err)
 {
 	struct err why = { 0 };
 	int r = dmx_probe(&why);
 
 	if (r == 0)
-		r = take_up(p, uuid, &why);
+		r = not_gone(take_up(p, uuid, &why));
 	if (r == 0) /* what was not there was made */
 		why.msg[0] = '\0';
 	p->active = r == 0;

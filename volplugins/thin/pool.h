@@ -94,7 +94,8 @@ int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
 void thin_pool_close(struct thin_pool *p);
 
 /* thin_pool_use() - it is there; @make: made where there is none yet.  -ENOENT:
- * there is none. */
+ * none was ever made.  One that was and can't be used is another error, -ENODEV
+ * where its device or its image is not there: what is in it is not gone. */
 int thin_pool_use(struct thin_pool *p, bool make, struct err *err);
 int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
 		     struct err *err);
