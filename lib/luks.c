@@ -15,12 +15,14 @@
 #include <stdio.h>
 
 #include "lib/base.h"
+#include "lib/jdec.h"
 
 #define SECTOR     512
 #define METADATA   16384 /* bytes, twice */
 #define VOLUME_KEY 64    /* bytes: AES-256, twice for XTS */
 #define CIPHER     "aes"
 #define MODE       "xts-plain64"
+#define STRETCH    50000000u /* iterations, of all: some ten seconds */
 
 /* A key of random bytes can't be guessed, however fast a guess is. */
 static const struct crypt_pbkdf_type pbkdf = {
@@ -124,6 +126,136 @@ int luks_format(const char *path, const struct luks_key *key, struct err *err)
 	return r < 0 ? failed(r, "make a LUKS header on", path, err) : 0;
 }
 
+/* ---- its key slots ---------------------------------------------------------------- */
+
+/*
+ * Each says itself how the key of the data is enciphered in it, and how long the
+ * key that opens it is stretched.  Whoever can write to the disk can say: not at
+ * all, which every key opens; or so long that it never ends.
+ */
+struct area {
+	char encryption[64];
+	uint32_t key_size;
+};
+
+struct stretch {
+	char type[16], hash[16];
+	uint32_t iterations;
+};
+
+struct slot {
+	char type[16];
+	struct area area;
+	struct stretch kdf;
+};
+
+static const struct jdec_field area_fields[] = {
+	JDEC_FIELD("encryption", JDEC_STR, struct area, encryption,
+		   JDEC_REQUIRED),
+	JDEC_FIELD("key_size", JDEC_U32, struct area, key_size, 0),
+	{ 0 },
+};
+
+/* A digest, which tells the right key of the data, is one as well. */
+static const struct jdec_field stretch_fields[] = {
+	JDEC_FIELD("type", JDEC_STR, struct stretch, type, JDEC_REQUIRED),
+	JDEC_FIELD("hash", JDEC_STR, struct stretch, hash, 0),
+	JDEC_FIELD("iterations", JDEC_U32, struct stretch, iterations, 0),
+	{ 0 },
+};
+
+static const struct jdec_field slot_fields[] = {
+	JDEC_FIELD("type", JDEC_STR, struct slot, type, JDEC_REQUIRED),
+	JDEC_FIELD_OBJ("area", struct slot, area, area_fields, JDEC_REQUIRED),
+	JDEC_FIELD_OBJ("kdf", struct slot, kdf, stretch_fields, JDEC_REQUIRED),
+	{ 0 },
+};
+
+static bool is_plain(const struct stretch *s, uint64_t *cost)
+{
+	*cost += s->iterations;
+	return strcmp(s->type, CRYPT_KDF_PBKDF2) == 0 &&
+	       (strcmp(s->hash, "sha256") == 0 ||
+		strcmp(s->hash, "sha512") == 0) &&
+	       *cost <= STRETCH;
+}
+
+static int check_slot(const char *number, json_object *obj, uint64_t *cost,
+		      struct err *err)
+{
+	struct slot s = { 0 };
+	int r = jdec_object(obj, slot_fields, &s, err);
+
+	if (r < 0)
+		return err_wrap(err, r, "key slot %.8s", number);
+	if (strcmp(s.type, "luks2") != 0 ||
+	    strcmp(s.area.encryption, CIPHER "-" MODE) != 0 ||
+	    s.area.key_size != VOLUME_KEY)
+		return err_set(err, -EUCLEAN,
+			       "key slot %.8s is enciphered with %s, %u bytes",
+			       number, s.area.encryption, s.area.key_size);
+	if (!is_plain(&s.kdf, cost))
+		return err_set(err, -EUCLEAN,
+			       "the key of slot %.8s is stretched by %s, hash "
+			       "%s, %u times (cryptsetup luksAddKey --pbkdf "
+			       "pbkdf2 --pbkdf-force-iterations 1000)",
+			       number, s.kdf.type, s.kdf.hash,
+			       s.kdf.iterations);
+	return 0;
+}
+
+static int check_digest(const char *number, json_object *obj, uint64_t *cost,
+			struct err *err)
+{
+	struct stretch s = { 0 };
+	int r = jdec_object(obj, stretch_fields, &s, err);
+
+	if (r < 0)
+		return err_wrap(err, r, "digest %.8s", number);
+	return is_plain(&s, cost)
+		       ? 0
+		       : err_set(err, -EUCLEAN,
+				 "digest %.8s is by %s, hash %s, %u times",
+				 number, s.type, s.hash, s.iterations);
+}
+
+static int each(json_object *header, const char *what,
+		int (*check)(const char *number, json_object *obj,
+			     uint64_t *cost, struct err *err),
+		uint64_t *cost, struct err *err)
+{
+	json_object *all = NULL;
+	int r = 0;
+
+	if (!json_object_object_get_ex(header, what, &all) ||
+	    !json_object_is_type(all, json_type_object))
+		return err_set(err, -EUCLEAN, "it has no %s", what);
+	json_object_object_foreach(all, number, obj)
+	{
+		if (r == 0)
+			r = check(number, obj, cost, err);
+	}
+	return r;
+}
+
+/* What it costs to try all of them is bounded, too. */
+static int check_slots(struct crypt_device *cd, struct err *err)
+{
+	_cleanup_(json_putp) json_object *header = NULL;
+	const char *text = NULL;
+	uint64_t cost = 0;
+	int r = crypt_dump_json(cd, &text, 0);
+
+	if (r < 0 || !text)
+		return err_set(err, -EUCLEAN, "it can't be read");
+	r = jdec_parse(text, strlen(text), &header, err);
+	if (r == 0)
+		r = each(header, "digests", check_digest, &cost, err);
+	if (r == 0)
+		r = each(header, "keyslots", check_slot, &cost, err);
+	return r;
+}
+
 /* ---- opened ----------------------------------------------------------------------- */
 
 static bool is_ours(struct crypt_device *cd)
@@ -160,6 +292,7 @@ int luks_open(const char *path, const char *below, const struct luks_key *key,
 	_cleanup_(cryptp) struct crypt_device *cd = NULL;
 	unsigned char volume_key[VOLUME_KEY];
 	size_t size = sizeof(volume_key);
+	struct err why = { 0 };
 	int r;
 
 	pthread_mutex_lock(held);
@@ -176,6 +309,11 @@ int luks_open(const char *path, const char *below, const struct luks_key *key,
 			       "%s has a LUKS2 header of another make (look at "
 			       "it with cryptsetup luksDump)",
 			       path);
+	r = check_slots(cd, &why);
+	if (r < 0)
+		return err_set(err, -EUCLEAN,
+			       "%s has a LUKS2 header of another make: %.300s",
+			       path, why.msg);
 	r = crypt_volume_key_get(cd, CRYPT_ANY_SLOT, (char *)volume_key, &size,
 				 (const char *)key->bytes, key->size);
 	if (r == -EPERM || r == -ENOENT)

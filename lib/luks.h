@@ -56,7 +56,9 @@ int luks_format(const char *path, const struct luks_key *key, struct err *err);
  * luks_open() - the key of the data, and where they are.
  *
  * Only what luks_format() makes: a header that says another cipher (none, as
- * who can write to the disk would like it) is refused.
+ * who can write to the disk would like it), for the data or in any of its key
+ * slots, is refused.  So is a key slot that is stretched by anything but PBKDF2,
+ * or so long that to try it would hold up all others.
  *
  * @below: the device @path, as tables name it: "253:4".
  * Return: 0; -EKEYREJECTED: @key is not its; -EUCLEAN: no such header.
