@@ -47,8 +47,9 @@ void thin_block_name(const struct thin_pool *p, const struct thin_record *rec,
 void thin_crypt_name(const struct thin_pool *p, uint32_t number,
 		     char name[static DMX_NAME_MAX])
 {
-	snprintf(name, DMX_NAME_MAX, "berth-crypt-%.8s-%" PRIu32,
-		 p->layout.uuid, number);
+	/* as .prefix: of our pool, whatever is on the device now */
+	snprintf(name, DMX_NAME_MAX, "berth-crypt%s-%" PRIu32,
+		 p->prefix + strlen(THIN_PREFIX), number);
 }
 
 static int below_open(struct thin_host *h, const struct thin_record *rec,
@@ -254,9 +255,10 @@ void thin_crypt_resume(struct thin_pool *p)
 {
 	char prefix[DMX_NAME_MAX];
 
-	if (!p->layout.uuid[0])
+	if (!p->prefix[0])
 		return;
-	snprintf(prefix, sizeof(prefix), "berth-crypt-%.8s-", p->layout.uuid);
+	snprintf(prefix, sizeof(prefix), "berth-crypt%s-",
+		 p->prefix + strlen(THIN_PREFIX));
 	(void)dmx_each(prefix, resume_one, NULL, NULL);
 }
 

@@ -260,23 +260,25 @@ static int resume_one(void *ctx, const char *name)
 
 static void set_prefix(struct thin_pool *p)
 {
-	snprintf(p->prefix, sizeof(p->prefix), "berth-thin-%.8s",
+	snprintf(p->prefix, sizeof(p->prefix), THIN_PREFIX "-%.8s",
 		 p->layout.uuid);
 }
 
 static int is_ours(struct thin_pool *p, const struct thin_lower *l,
 		   const char *uuid, struct err *err)
 {
-	int r = thin_header_read(l, &p->layout, err);
+	struct thin_layout found;
+	int r = thin_header_read(l, &found, err);
 
 	if (r < 0)
 		return err_wrap(err, r, "the pool on %s is not there any more",
 				l->name);
-	if (strcmp(uuid, p->layout.uuid) != 0)
+	if (strcmp(uuid, found.uuid) != 0)
 		return err_set(err, -EUCLEAN,
 			       "%s has another pool (%.8s) than the records "
 			       "(%.8s): give the right --pool-device",
-			       l->name, p->layout.uuid, uuid);
+			       l->name, found.uuid, uuid);
+	p->layout = found;
 	if (thin_layout_data(&p->layout, l->bytes) < p->data_sectors)
 		return err_set(
 			err, -EUCLEAN,

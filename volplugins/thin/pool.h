@@ -35,6 +35,7 @@ struct thin_config {
 	struct thin_keys keys;
 };
 
+#define THIN_PREFIX     "berth-thin"
 #define THIN_PREFIX_MAX 32
 #define THIN_SILENT_S   30 /* so long without an answer is told */
 
@@ -67,14 +68,15 @@ struct thin_pool {
 	/* written with .seen.lock as well, which is enough to read them */
 	struct err why;   /* of !active, .known: what is wrong; else "" */
 	struct err doubt; /* why nothing may be changed; "": it may */
-	struct thin_layout layout;
+	struct thin_layout layout; /* .uuid: as recorded, once .known */
 	uint64_t data_sectors;
 	uint64_t transaction, recorded; /* the pool's, and our record of it */
 	uint32_t next;                  /* number of the next device */
 	uint32_t *
 		begun; /* doomed, but being made: not to be deleted by others */
 	size_t begun_count;
-	char prefix[THIN_PREFIX_MAX]; /* of the names of its devices */
+	char prefix
+		[THIN_PREFIX_MAX]; /* of its devices' names: THIN_PREFIX-UUID */
 	/* pool_watch.c: tells what becomes of it */
 	struct thin_seen seen;
 	pthread_t thread;

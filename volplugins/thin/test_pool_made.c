@@ -183,9 +183,10 @@ static void another_pool_is_refused(void **state)
 {
 	struct pool_life *l = *state;
 	struct err err = { 0 };
-	char c;
+	char c, before[DMX_NAME_MAX], name[DMX_NAME_MAX];
 
 	fake_pool_give(l, fake_pool_device(l));
+	thin_crypt_name(&l->pool, 1, before);
 	fake_pool_stop(l);
 	{
 		_cleanup_close_ int fd = openat(l->fd, "pool.img", O_RDWR);
@@ -197,6 +198,9 @@ static void another_pool_is_refused(void **state)
 	fake_pool_start(l);
 	assert_int_equal(thin_pool_use(&l->pool, true, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "another pool"));
+	/* what of ours is mounted is still found, to be unmounted */
+	thin_crypt_name(&l->pool, 1, name);
+	assert_string_equal(name, before);
 }
 
 static void grows_with_its_image(void **state)
