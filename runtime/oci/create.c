@@ -422,9 +422,11 @@ int create_container(struct oci *oci, struct create *req, struct state **ret,
 						   .ours = -EBADF,
 						   .theirs = -EBADF,
 						   .master_sock = -EBADF };
-	int r = decide(&m, req, err);
+	int r = state_id_valid(req->id, err);
 
 	req->ret_master = -EBADF;
+	if (r == 0)
+		r = decide(&m, req, err);
 	if (r == 0)
 		r = state_new(oci->root, req->id, &m.state, err);
 	if (r == 0)

@@ -83,12 +83,34 @@ int tty_receive(int sock, struct err *err)
 	return fd >= 0 ? fd : err_set(err, -EPROTO, "no terminal came");
 }
 
-/* Over a file of the image: what it is, is looked at by descriptor. */
+/* The file to mount over, which may be the image's: no link is followed, it
+ * might lead below /proc (CVE-2025-52565). */
+static int open_console(int root, struct err *err)
+{
+	const char *name;
+	_cleanup_close_ int dir =
+		inroot_parent(root, "/dev/console", &name, err);
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		fd = openat(dir, name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			    0600);
+		if (fd >= 0)
+			close(fd);
+		fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	}
+	return fd >= 0 ? fd
+		       : err_set(err, -errno, "/dev/console: %s",
+				 strerror(errno));
+}
+
 static int show_console(int root, int slave, struct err *err)
 {
 	_cleanup_close_ int mount = -EBADF;
-	_cleanup_close_ int target =
-		inroot_target(root, "/dev/console", false, err);
+	_cleanup_close_ int target = open_console(root, err);
 	struct stat st;
 
 	if (target < 0)
