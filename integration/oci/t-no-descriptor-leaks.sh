@@ -21,3 +21,27 @@ note 'CVE-2024-21626: a working directory by descriptor'
 for fd in 3 4 5 6 7 8 9 10; do
 	refused 'process.cwd' ".process.cwd = \"/proc/self/fd/$fd\""
 done
+
+note 'a program by descriptor: the kernel opens it before it closes what is close-on-exec'
+host=../../../../../../../../usr/bin/busybox
+fds='3 4 5 6 7 8 9 10'
+for fd in $fds; do
+	printf '#!/proc/self/fd/%d/%s sh\necho host\n' "$fd" "$host" >"$BUNDLE/rootfs/bin/evil$fd"
+	chmod 755 "$BUNDLE/rootfs/bin/evil$fd"
+done
+exec 9</
+for fd in $fds; do
+	config ".linux.resources.pids.limit = 20 |
+		.process.args = [\"/proc/self/fd/$fd/$host\", \"echo\", \"host\"]"
+	fails_with 'exec: "/proc/self/fd/' oci run --bundle "$BUNDLE" "prog$fd" </dev/null
+done
+config '.process.args = ["evil9"]'
+same "$(oci run --bundle "$BUNDLE" evil </dev/null 2>&1 | grep -x host || :)" '' 'the interpreter of a script'
+config '.process.args = ["sleep", "300"]'
+oci run --detach --bundle "$BUNDLE" there </dev/null >/dev/null 2>&1
+for fd in $fds; do
+	fails_with 'exec: "/proc/self/fd/' oci exec there "/proc/self/fd/$fd/$host" true
+	same "$(oci exec there "evil$fd" 2>&1 | grep -x host || :)" '' "exec: the interpreter of a script, $fd"
+done
+exec 9<&-
+oci delete --force there

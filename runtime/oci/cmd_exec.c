@@ -277,6 +277,7 @@ static _Noreturn void run_process(const struct joined *j)
 
 	proc_reset();
 	close(j->state->lock); /* or it would be held by the program's side, too */
+	close(j->state->dir); /* the host's: nothing in here may reach it */
 	r = sync_expect(j->proc->sync, SYNC_GO, &err);
 	if (r == 0 && spec_ns_find(j->spec, CLONE_NEWUSER) &&
 	    (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
@@ -495,7 +496,7 @@ static int exec_in(struct state *st, const struct request *rq, struct err *err)
 	_cleanup_(spec_freep) struct spec *spec = NULL;
 	_cleanup_(spec_process_fini) struct spec_process given = { 0 };
 	_cleanup_(json_putp) json_object *doc = NULL;
-	struct proc proc = { .p = &given };
+	struct proc proc = { .p = &given, .fifo = -EBADF };
 	int r = create_preserved(rq->preserve, &proc.preserve, err);
 
 	if (r == 0)

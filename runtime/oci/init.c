@@ -174,6 +174,7 @@ _Noreturn void init_run(const struct init *in)
 	struct proc proc = { .p = &in->spec->process,
 			     .filter = in->filter,
 			     .sync = in->sync,
+			     .fifo = in->fifo,
 			     .console = in->console,
 			     .init = true,
 			     .preserve = in->preserve };

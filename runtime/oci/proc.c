@@ -342,13 +342,36 @@ int proc_enter(struct proc *proc, struct err *err)
 	return r == 0 ? go_to(root, p->cwd, err) : r;
 }
 
+/*
+ * Closed, not marked: execve opens the program first, and by a directory of the
+ * host that is still open then it may be the host's.  The socket and the FIFO
+ * stay: no path leads on from them.
+ */
+static int close_rest(const struct proc *proc, struct err *err)
+{
+	bool first = proc->sync < proc->fifo;
+	const int keep[] = { first ? proc->sync : proc->fifo,
+			     first ? proc->fifo : proc->sync, INT_MAX };
+	int from = 3 + (int)proc->preserve, r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keep); i++) {
+		if (keep[i] < from)
+			continue;
+		if (keep[i] > from)
+			r = close_range((unsigned int)from,
+					(unsigned int)keep[i] - 1, 0);
+		from = keep[i] < INT_MAX ? keep[i] + 1 : from;
+	}
+	return r < 0 ? err_set(err, -errno, "close_range: %s", strerror(errno))
+		     : 0;
+}
+
 int proc_become(struct proc *proc, struct err *err)
 {
-	int r;
+	int r = close_rest(proc, err);
 
-	if (close_range(3 + proc->preserve, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_set(err, -errno, "close_range: %s", strerror(errno));
-	r = set_privileges(proc, err);
+	if (r == 0)
+		r = set_privileges(proc, err);
 	if (r == 0)
 		r = find_program(proc, err);
 	if (r == 0 && proc->p->no_new_privs)

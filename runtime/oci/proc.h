@@ -19,6 +19,7 @@ struct proc {
 	const struct spec_process *p;    /* borrowed */
 	const struct sec_filter *filter; /* borrowed; NULL: none */
 	int sync;                        /* for SYNC_NOTIFY */
+	int fifo;                        /* that is waited at; -EBADF: none */
 	int console;                     /* -EBADF: none */
 	bool init;                       /* the container's first process */
 	unsigned int preserve;           /* descriptors after 2 to keep */
@@ -33,7 +34,7 @@ int proc_limits(pid_t pid, const struct spec_process *p, struct err *err);
 int proc_enter(struct proc *proc, struct err *err);
 /*
  * proc_become() - user, capabilities, filter; every
- * descriptor above those to be kept is close-on-exec after it.
+ * descriptor above those to be kept is closed, but for sync and fifo.
  *
  * Return: 0; -ENOENT, -EACCES for a program that can't be run, in runc's words.
  */
