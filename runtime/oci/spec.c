@@ -290,6 +290,27 @@ static int check_uts(const struct spec *spec, struct err *err)
 	return 0;
 }
 
+/* setresuid(2) and setresgid(2) take it for "as it was": root's. */
+static int check_id(const char *field, uint32_t id, struct err *err)
+{
+	return id == UINT32_MAX
+		       ? err_set(err, -EINVAL, "process.user.%s: %u is no id",
+				 field, id)
+		       : 0;
+}
+
+static int check_user(const struct spec_user *u, struct err *err)
+{
+	int r = check_id("uid", u->uid, err);
+
+	if (r == 0)
+		r = check_id("gid", u->gid, err);
+	for (size_t i = 0; r == 0 && i < u->groups.count; i++)
+		r = check_id("additionalGids",
+			     *SPEC_ELEM(uint32_t, u->groups, i), err);
+	return r;
+}
+
 int spec_process_check(const struct spec_process *p, struct err *err)
 {
 	if (!p->args.count || !*SPEC_TEXT(p->args, 0))
@@ -313,7 +334,7 @@ int spec_process_check(const struct spec_process *p, struct err *err)
 			       p->io_priority ? "ioPriority"
 			       : p->scheduler ? "scheduler"
 					      : "execCPUAffinity");
-	return 0;
+	return check_user(&p->user, err);
 }
 
 static int check_linux(const struct spec_linux *l, struct err *err)
