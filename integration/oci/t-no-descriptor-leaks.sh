@@ -8,6 +8,19 @@
 need root busybox jq
 
 bundle
+kept='echo $(ls -l /proc/self/fd | grep -c passwd) "$LISTEN_FDS" "$LISTEN_PID"'
+# keeps [OPTION...] - run: is /etc/passwd still open, and what is said of it.
+keeps() {
+	sh_config "$kept"
+	oci run "$@" --bundle "$BUNDLE" keeps </dev/null
+}
+# as systemd would start us
+activated() {
+	sh_config "$kept"
+	timeout 60 sh -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' sh "$BIN/berth-oci" --root "$OCI_ROOT" \
+		run --bundle "$BUNDLE" activated </dev/null
+}
+
 note 'descriptors: 1,000 leaked ones and a directory of the host'
 exec 9</
 fds=$(for ((i = 10; i < 1000; i++)); do eval "exec $i</dev/null"; done
@@ -15,7 +28,19 @@ fds=$(for ((i = 10; i < 1000; i++)); do eval "exec $i</dev/null"; done
 same "$fds" 4 '0 to 2, and that of ls'
 exec 9<&-
 fails_with 'to be kept and is not open' oci run --preserve-fds 5 --bundle "$BUNDLE" fds
-same "$(LISTEN_FDS=1 runs 'ls -l /proc/self/fd | grep -c passwd' 3</etc/passwd)" 1 'a descriptor that is kept'
+fails_with 'to be kept and is not open' oci --log "$DIR/log" run --preserve-fds 1 --bundle "$BUNDLE" fds
+same "$(keeps --preserve-fds 1 3</etc/passwd)" '1  ' 'a descriptor that is kept'
+
+note 'socket activation'
+# shellcheck disable=SC2094 # only read
+same "$(activated 3</etc/passwd)" '1 1 1' 'descriptors that are meant for us'
+fails_with 'descriptor 3 is to be kept and is not open' activated
+export LISTEN_FDS=1 LISTEN_PID=1
+same "$(keeps 3</etc/passwd)" '0  ' 'those of another process'
+same "$(keeps)" '0  ' 'those of another process, which are not open'
+unset LISTEN_PID
+same "$(keeps 3</etc/passwd)" '0  ' 'those of nobody'
+unset LISTEN_FDS
 
 note 'CVE-2024-21626: a working directory by descriptor'
 for fd in 3 4 5 6 7 8 9 10; do

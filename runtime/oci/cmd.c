@@ -69,7 +69,8 @@ static int create_request(int argc, char **argv, struct run *ret,
 	if (r == 0)
 		r = oci_one_id(argc, argv, &ret->create.id, err);
 	if (r == 0)
-		r = create_preserved(preserve, &ret->create.preserve, err);
+		r = create_preserved(preserve, &ret->create.preserve,
+				     &ret->create.listen, err);
 	return r;
 }
 

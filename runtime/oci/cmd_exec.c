@@ -497,7 +497,7 @@ static int exec_in(struct state *st, const struct request *rq, struct err *err)
 	_cleanup_(spec_process_fini) struct spec_process given = { 0 };
 	_cleanup_(json_putp) json_object *doc = NULL;
 	struct proc proc = { .p = &given, .fifo = -EBADF };
-	int r = create_preserved(rq->preserve, &proc.preserve, err);
+	int r = create_preserved(rq->preserve, &proc.preserve, NULL, err);
 
 	if (r == 0)
 		r = spec_load(st->dir, STATE_CONFIG, &spec, err);

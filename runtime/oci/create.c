@@ -91,36 +91,45 @@ int create_pid_file(const char *path, pid_t pid, struct err *err)
 	return r;
 }
 
-int create_preserved(const char *count, unsigned int *ret, struct err *err)
+static int count_of(const char *what, const char *text, unsigned int *ret,
+		    struct err *err)
 {
-	const char *listen = getenv("LISTEN_FDS");
-	unsigned long n = 0, more = 0;
 	char *end = NULL;
+	unsigned long n = strtoul(text, &end, 10);
 
-	if (count) {
-		n = strtoul(count, &end, 10);
-		if (end == count || *end || n > 1024 || count[0] == '-')
-			return err_set(err, -EINVAL,
-				       "--preserve-fds: \"%.16s\" is not in "
-				       "0..1024",
-				       count);
-	}
-	if (listen) {
-		more = strtoul(listen, &end, 10);
-		if (end == listen || *end || more > 1024 || listen[0] == '-')
-			return err_set(err, -EINVAL,
-				       "LISTEN_FDS: \"%.16s\" is not in "
-				       "0..1024",
-				       listen);
-	}
-	/* one that is closed would become one of ours */
-	for (unsigned long i = 0; i < n + more; i++)
-		if (fcntl(3 + (int)i, F_GETFD) < 0)
+	if (end == text || *end || n > 1024 || text[0] == '-')
+		return err_set(err, -EINVAL, "%s: \"%.16s\" is not in 0..1024",
+			       what, text);
+	*ret = (unsigned int)n;
+	return 0;
+}
+
+int create_preserved(const char *count, unsigned int *ret,
+		     unsigned int *ret_listen, struct err *err)
+{
+	const char *listen = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	unsigned int n = 0, more = 0;
+	int r = count ? count_of("--preserve-fds", count, &n, err) : 0;
+
+	/* sd_listen_fds(3): those of another process are not for us */
+	if (r == 0 && ret_listen && listen && pid &&
+	    strtol(pid, NULL, 10) == (long)getpid())
+		r = count_of("LISTEN_FDS", listen, &more, err);
+	if (r < 0)
+		return r;
+	/* one that was closed is one of ours now, or would become one */
+	for (unsigned int i = 0; i < n + more; i++) {
+		int flags = fcntl(3 + (int)i, F_GETFD);
+
+		if (flags < 0 || (flags & FD_CLOEXEC))
 			return err_set(err, -EBADF,
-				       "descriptor %lu is to be kept and is "
+				       "descriptor %u is to be kept and is "
 				       "not open",
 				       3 + i);
-	*ret = (unsigned int)(n + more);
+	}
+	*ret = n + more;
+	if (ret_listen)
+		*ret_listen = more;
 	return 0;
 }
 
@@ -388,6 +397,7 @@ static int make_process(struct making *m, const struct create *req,
 			   .fifo = m->fifo,
 			   .console = m->console,
 			   .preserve = req->preserve,
+			   .listen = req->listen,
 			   .new_keyring = req->new_keyring };
 
 	if (r < 0)

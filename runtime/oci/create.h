@@ -15,6 +15,7 @@
 struct create {
 	const char *id, *bundle, *pid_file, *console_socket;
 	unsigned int preserve; /* descriptors after 2 */
+	unsigned int listen;   /* so many of these by socket activation */
 	bool new_keyring;
 	bool foreground; /* the terminal is ours: its master in ret_master */
 	int ret_master;  /* owned by the caller; -EBADF: none */
@@ -39,8 +40,15 @@ int create_destroy(struct oci *oci, struct state *st, struct err *err);
 
 /* create_pid_file() - replaced whole: nobody reads half a number. */
 int create_pid_file(const char *path, pid_t pid, struct err *err);
-/* create_preserved() - @count given by --preserve-fds, and LISTEN_FDS; each
- * must be open.  -EBADF. */
-int create_preserved(const char *count, unsigned int *ret, struct err *err);
+/*
+ * create_preserved() - how many descriptors after 2 to keep: @count given by
+ * --preserve-fds (NULL: none), and those of LISTEN_FDS where LISTEN_PID is us.
+ * Each must be the caller's and open.
+ *
+ * @ret_listen: how many of @ret by LISTEN_FDS; NULL: these don't count.
+ * Return: 0; -EINVAL; -EBADF.
+ */
+int create_preserved(const char *count, unsigned int *ret,
+		     unsigned int *ret_listen, struct err *err);
 
 #endif

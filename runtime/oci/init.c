@@ -177,7 +177,8 @@ _Noreturn void init_run(const struct init *in)
 			     .fifo = in->fifo,
 			     .console = in->console,
 			     .init = true,
-			     .preserve = in->preserve };
+			     .preserve = in->preserve,
+			     .listen = in->listen };
 	struct err err = { 0 };
 	int pid = 0, r;
 

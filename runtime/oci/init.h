@@ -29,7 +29,7 @@ struct init {
 	const struct cgroup *cg;
 	const struct sec_filter *filter;
 	int sync, fifo, console;
-	unsigned int preserve;
+	unsigned int preserve, listen;
 	bool new_keyring;
 };
 

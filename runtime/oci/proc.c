@@ -169,21 +169,26 @@ static const char *env_of(const struct spec_process *p, const char *name)
 static int make_texts(struct proc *proc, int root, struct err *err)
 {
 	const struct spec_process *p = proc->p;
-	char home[PATH_MAX], *add = NULL;
+	size_t n = p->env.count;
+	char home[PATH_MAX];
 
 	proc->argv = calloc(p->args.count + 1, sizeof(char *));
-	proc->env = calloc(p->env.count + 2, sizeof(char *));
+	proc->env = calloc(p->env.count + 4, sizeof(char *));
 	if (!proc->argv || !proc->env)
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(proc->argv, p->args.items, p->args.count * sizeof(char *));
 	if (p->env.count)
 		memcpy(proc->env, p->env.items, p->env.count * sizeof(char *));
+	/* what is added goes with the process */
+	if (proc->listen &&
+	    (asprintf(&proc->env[n++], "LISTEN_FDS=%u", proc->listen) < 0 ||
+	     asprintf(&proc->env[n++], "LISTEN_PID=%d", (int)getpid()) < 0))
+		return err_set(err, -ENOMEM, "out of memory");
 	if (env_of(p, "HOME"))
 		return 0;
 	find_home(root, p->user.uid, home, sizeof(home));
-	if (asprintf(&add, "HOME=%s", home) < 0)
+	if (asprintf(&proc->env[n], "HOME=%s", home) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	proc->env[p->env.count] = add; /* goes with the process */
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct proc {
 	int console;                     /* -EBADF: none */
 	bool init;                       /* the container's first process */
 	unsigned int preserve;           /* descriptors after 2 to keep */
+	unsigned int listen;             /* of these: told by LISTEN_FDS */
 	char path[PATH_MAX];             /* found by proc_become() */
 	char **argv, **env;              /* owned */
 };
