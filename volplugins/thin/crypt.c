@@ -241,17 +241,20 @@ int thin_block_thaw(struct thin_pool *p, uint32_t number, struct err *err)
 	return r < 0 ? r : upper == -ENOENT ? 0 : upper;
 }
 
-static int resume_one(void *ctx, const char *name)
+static int wake_one(void *ctx, const char *name)
 {
 	struct dmx_info info;
 
 	(void)ctx;
-	if (dmx_find(name, &info, NULL) == 0 && info.suspended)
+	if (dmx_find(name, &info, NULL) < 0)
+		return 0;
+	if (info.suspended)
 		(void)dmx_resume(name, NULL);
+	(void)dmx_remove_last(name, NULL);
 	return 0;
 }
 
-void thin_crypt_resume(struct thin_pool *p)
+void thin_crypt_wake(struct thin_pool *p)
 {
 	char prefix[DMX_NAME_MAX];
 
@@ -259,7 +262,7 @@ void thin_crypt_resume(struct thin_pool *p)
 		return;
 	snprintf(prefix, sizeof(prefix), "berth-crypt%s-",
 		 p->prefix + strlen(THIN_PREFIX));
-	(void)dmx_each(prefix, resume_one, NULL, NULL);
+	(void)dmx_each(prefix, wake_one, NULL, NULL);
 }
 
 /* ---- options ------------------------------------------------------------------------- */

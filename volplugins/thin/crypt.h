@@ -27,8 +27,6 @@ int thin_block_thaw(struct thin_pool *p, uint32_t number, struct err *err);
 /* thin_crypt_format() - a header on the new device of @rec; not encrypted: 0. */
 int thin_crypt_format(struct thin_host *h, const struct thin_record *rec,
 		      struct err *err);
-/* What was suspended when an earlier life was killed; those below are resumed. */
-void thin_crypt_resume(struct thin_pool *p);
 /* Can its key be had?  Not encrypted: 0. */
 int thin_crypt_check(struct thin_host *h, const struct thin_record *rec,
 		     struct err *err);

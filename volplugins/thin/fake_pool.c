@@ -69,6 +69,8 @@ int __wrap_dmx_remove_last(const char *name, struct err *err)
 	const char *number = strrchr(name, '-') + 1;
 
 	(void)err;
+	if (fake_slot(name) >= 0)
+		fake.last[fake_slot(name)] = true;
 	if (strtoul(number, NULL, 10) == fake.busy)
 		fake.busy = 0;
 	return 0;
@@ -87,8 +89,14 @@ int __wrap_dmx_reload(const char *name, const struct dmx_table *t,
 int __wrap_dmx_resume(const char *name, struct err *err);
 int __wrap_dmx_resume(const char *name, struct err *err)
 {
-	(void)name;
+	size_t n = strlen(fake.resumed);
+	int i = fake_slot(name);
+
 	(void)err;
+	if (i < 0 || !fake.suspended[i])
+		return 0;
+	fake.suspended[i] = false;
+	snprintf(fake.resumed + n, sizeof(fake.resumed) - n, "%s ", name);
 	return 0;
 }
 
@@ -100,6 +108,7 @@ int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 	if (fake.foreign[fake_slot(name)])
 		return err_set(err, -EPERM, "%s is somebody else's", name);
 	*ret = (struct dmx_info){ .live = fake.live[fake_slot(name)],
+				  .suspended = fake.suspended[fake_slot(name)],
 				  .events = fake.events };
 	return 0;
 }
@@ -126,11 +135,16 @@ int __wrap_dmx_each(const char *prefix, int (*fn)(void *ctx, const char *name),
 int __wrap_dmx_each(const char *prefix, int (*fn)(void *ctx, const char *name),
 		    void *ctx, struct err *err)
 {
-	(void)prefix;
-	(void)fn;
-	(void)ctx;
+	char name[DMX_NAME_MAX];
+	int r = 0;
+
 	(void)err;
-	return 0;
+	for (int i = 0; r == 0 && i < 8; i++) {
+		snprintf(name, sizeof(name), "%s", fake.names[i]);
+		if (name[0] && strncmp(name, prefix, strlen(prefix)) == 0)
+			r = fn(ctx, name);
+	}
+	return r;
 }
 
 int __wrap_dmx_open(const char *name, int flags, char *path, struct err *err);
@@ -352,6 +366,9 @@ int fake_pool_setup(void **state)
 	memset(fake.there, 0, sizeof(fake.there));
 	memset(fake.names, 0, sizeof(fake.names));
 	memset(fake.foreign, 0, sizeof(fake.foreign));
+	memset(fake.suspended, 0, sizeof(fake.suspended));
+	memset(fake.last, 0, sizeof(fake.last));
+	fake.resumed[0] = '\0';
 	fake.transaction = 0;
 	fake.made = 0;
 	fake.full = 0;

@@ -19,7 +19,9 @@ struct fake_pool {
 	uint64_t transaction;
 	char names[8][DMX_NAME_MAX], tables[8][DMX_PARAMS_MAX];
 	uint64_t sectors[8];
-	bool live[8], foreign[8];
+	bool live[8], foreign[8], suspended[8];
+	char resumed[8 * DMX_NAME_MAX]; /* in that order, each with " " */
+	bool last[8];       /* goes with its last user, who is there still */
 	unsigned int made;  /* devices */
 	unsigned int full;  /* per cent */
 	const char *refuse; /* a message that begins so fails */

@@ -508,6 +508,8 @@ static void begin(struct thin_pool *p)
 	/* what is mounted can be let go even when the pool can't be read */
 	snprintf(p->layout.uuid, sizeof(p->layout.uuid), "%s", uuid);
 	set_prefix(p);
+	if (uuid[0])
+		thin_device_wake(p);
 	/* before anything else: the next start doesn't know of it */
 	if (r == 0 && store_was_restored(p->store))
 		r = thin_record_undoom(p, &err);

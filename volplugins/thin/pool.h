@@ -147,6 +147,15 @@ void thin_device_name(const struct thin_pool *p, uint32_t number,
 /* crypt.c: of the one above that, which deciphers it. */
 void thin_crypt_name(const struct thin_pool *p, uint32_t number,
 		     char name[static DMX_NAME_MAX]);
+/* crypt.c: thin_device_wake() of those. */
+void thin_crypt_wake(struct thin_pool *p);
+/*
+ * thin_device_wake() - at the start: what an earlier life was killed with goes on,
+ * suspended for a moment then, from the pool up, for what is above writes to what is
+ * below when it does; and goes with its last user, open or not.  Needs no pool that
+ * can be used.
+ */
+void thin_device_wake(struct thin_pool *p);
 /*
  * thin_device_open() - the block device of @number, of @bytes; it is there as
  * long as somebody has it open, a mount included.  There already: the same.

@@ -358,6 +358,34 @@ int thin_device_open(struct thin_pool *p, uint32_t number, uint64_t bytes,
 			    : r;
 }
 
+static int wake_one(void *ctx, const char *name)
+{
+	const struct thin_pool *p = ctx;
+	const char *kind = name + strlen(p->prefix) + 1;
+	struct dmx_info info;
+
+	if (dmx_find(name, &info, NULL) < 0)
+		return 0;
+	if (info.suspended)
+		(void)dmx_resume(name, NULL);
+	if (kind[0] >= '0' && kind[0] <= '9')
+		(void)dmx_remove_last(name, NULL);
+	return 0;
+}
+
+void thin_device_wake(struct thin_pool *p)
+{
+	static const char *const below[] = { "meta", "data", "pool" };
+	char name[DMX_NAME_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+		snprintf(name, sizeof(name), "%s-%s", p->prefix, below[i]);
+		(void)wake_one(p, name);
+	}
+	(void)dmx_each(p->prefix, wake_one, p, NULL);
+	thin_crypt_wake(p);
+}
+
 int thin_device_freeze(struct thin_pool *p, uint32_t number, struct err *err)
 {
 	char name[DMX_NAME_MAX];

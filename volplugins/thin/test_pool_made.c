@@ -131,6 +131,42 @@ static void taken_up_when_it_is_there(void **state)
 	assert_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
 }
 
+static void put_suspended(int i, const char *name)
+{
+	snprintf(fake.names[i], DMX_NAME_MAX, "%s", name);
+	fake.suspended[i] = fake.live[i] = true;
+	fake.last[i] = false;
+}
+
+/* Killed while an encrypted volume was copied.  What is above waits for what is below,
+ * and the start for that: be the pool's device there or not. */
+static void goes_on_from_the_pool_up(void **state)
+{
+	struct pool_life *l = *state;
+	char pool[DMX_NAME_MAX], below[DMX_NAME_MAX], above[DMX_NAME_MAX];
+	char want[3 * DMX_NAME_MAX + 3];
+
+	fake_pool_give(l, fake_pool_device(l));
+	snprintf(pool, sizeof(pool), "%s-pool", l->pool.prefix);
+	thin_device_name(&l->pool, 1, below);
+	thin_crypt_name(&l->pool, 1, above);
+	fake_pool_stop(l);
+	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
+	put_suspended(3, above);
+	put_suspended(4, below);
+	put_suspended(5, pool);
+	fake_pool_start(l);
+	assert_int_equal(thin_pool_use(&l->pool, false, NULL), -ENODEV);
+	snprintf(want, sizeof(want), "%s %s %s ", pool, below, above);
+	assert_string_equal(fake.resumed, want);
+	/* nor does a device stay that was killed before it was used */
+	assert_true(fake.last[3] && fake.last[4] && !fake.last[5]);
+	fake_pool_stop(l);
+	memset(fake.names, 0, sizeof(fake.names));
+	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
+	fake_pool_start(l);
+}
+
 /* That thin_check did not come to an end says nothing of the pool. */
 static void a_check_that_did_not_end(void **state)
 {
@@ -224,6 +260,7 @@ int main(void)
 		POOL_TEST(not_with_somebody_elses_device),
 		POOL_TEST(not_without_its_image),
 		POOL_TEST(taken_up_when_it_is_there),
+		POOL_TEST(goes_on_from_the_pool_up),
 		POOL_TEST(a_check_that_did_not_end),
 		POOL_TEST(no_room_for_its_image),
 		POOL_TEST(another_pool_is_refused),

@@ -139,7 +139,6 @@ int thin_host_open(const struct plugd *d, void **ret, struct err *err)
 		r = thin_pool_open(&h->pool, h->own, d->state, config, err);
 	if (r < 0)
 		return r;
-	thin_crypt_resume(&h->pool);
 	*ret = take_ptr(h);
 	return 0;
 }
