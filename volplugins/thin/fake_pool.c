@@ -173,8 +173,16 @@ int __wrap_dmx_events_arm(int fd, struct err *err)
 int __wrap_dmx_events_open(struct err *err);
 int __wrap_dmx_events_open(struct err *err)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = -EBADF;
+	bool deaf;
 
+	pthread_mutex_lock(&fake.lock);
+	deaf = fake.deaf > 0;
+	fake.deaf -= deaf;
+	pthread_mutex_unlock(&fake.lock);
+	if (deaf)
+		return err_set(err, -EOPNOTSUPP, "no device-mapper yet");
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_lock(&fake.lock);
 	fake.bell = fd;
 	pthread_mutex_unlock(&fake.lock);
@@ -377,6 +385,7 @@ int fake_pool_setup(void **state)
 	fake.check = 0;
 	fake.events = 0;
 	fake.told = false;
+	fake.deaf = 0;
 	fake.disk_full = fake.little = fake.late = fake.restored = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));

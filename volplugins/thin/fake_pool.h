@@ -35,6 +35,7 @@ struct fake_pool {
 	unsigned int looks; /* at its status */
 	bool told;          /* somebody waits for events */
 	int bell;           /* where; an eventfd */
+	unsigned int deaf;  /* times that events can't be had */
 	bool hangs;         /* the pool's disk */
 	unsigned int waits; /* for that */
 	pthread_cond_t goes_on;

@@ -234,6 +234,14 @@ static uint32_t events_of(const struct thin_pool *p)
 	return dmx_find(name, &info, NULL) == 0 ? info.events : 0;
 }
 
+/* There may be no device-mapper yet when the thread starts, or no poll() on it, which
+ * then is told by the five seconds only. */
+static void listen_again(int *events)
+{
+	if (*events < 0)
+		*events = dmx_events_open(NULL);
+}
+
 /* Events of other devices come here, too.  @seen: the pool's, before the last look.
  * False: it is to end. */
 static bool wait_for_more(struct thin_pool *p, int *events, uint32_t seen)
@@ -248,8 +256,9 @@ static bool wait_for_more(struct thin_pool *p, int *events, uint32_t seen)
 		};
 		int64_t left = until - now_ms();
 
+		/* to look at once is no reason not to end */
 		if (left <= 0 || events_of(p) != seen)
-			return true;
+			return poll(fds, 1, 0) <= 0;
 		if (poll(fds, ARRAY_SIZE(fds), (int)left) <= 0)
 			continue; /* it is time, or a signal came */
 		if (fds[0].revents)
@@ -265,11 +274,12 @@ static bool wait_for_more(struct thin_pool *p, int *events, uint32_t seen)
 static void *watch(void *arg)
 {
 	struct thin_pool *p = arg;
-	_cleanup_close_ int events = dmx_events_open(NULL); /* or none */
+	_cleanup_close_ int events = -EBADF;
 	enum level last = FINE;
 	uint32_t seen;
 
 	do {
+		listen_again(&events);
 		seen = events_of(p);
 		if (is_there(p)) {
 			look(p, &last);

@@ -299,6 +299,20 @@ static void looked_at_by_an_event(void **state)
 	assert_true(now_ms() - begun < 3000);
 }
 
+/* The thread was there before device-mapper was. */
+static void events_that_come_later(void **state)
+{
+	struct pool_life *l = *state;
+
+	fake_pool_give(l, fake_pool_device(l));
+	fake_pool_stop(l);
+	fake.told = false;
+	fake.deaf = 1;
+	fake_pool_start(l);
+	assert_true(fake_event(true));
+	assert_int_equal(fake.deaf, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +328,7 @@ int main(void)
 		POOL_TEST(nothing_new_in_a_full_pool),
 		POOL_TEST(told_while_the_pool_hangs),
 		POOL_TEST(looked_at_by_an_event),
+		POOL_TEST(events_that_come_later),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
