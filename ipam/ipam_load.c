@@ -172,7 +172,8 @@ static int load_taken(struct ipam_range *range, const struct ipam_record *rec,
 }
 
 /* Whose is an address of which the record says nothing?  That of the narrowest PoolID
- * it is in. */
+ * it is in; of any where it is in none, as a gateway may be.  A guess: it outlives that
+ * PoolID (ipam_range_drop()). */
 static struct ipam_range *narrowest(struct ipam_core *core,
 				    const struct ip_addr *a)
 {
@@ -182,10 +183,10 @@ static struct ipam_range *narrowest(struct ipam_core *core,
 	struct ipam_range *best = NULL;
 
 	for (struct ipam_range *r = net ? net->ranges : NULL; r; r = r->next)
-		if (!best || (ip_prefix_contains(&r->at.prefix, a) &&
-			      r->at.prefix.len >= best->at.prefix.len))
+		if (ip_prefix_contains(&r->at.prefix, a) &&
+		    (!best || r->at.prefix.len >= best->at.prefix.len))
 			best = r;
-	return best;
+	return best || !net ? best : net->ranges;
 }
 
 /* The key still says which address it is of: nobody else gets that. */

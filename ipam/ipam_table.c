@@ -195,7 +195,9 @@ static int collect_lease(void *ctx, struct ipam_lease *l)
 }
 
 /* A range that goes, of a pool that stays: what it handed out is free.  Without
- * memory for that it is not used again. */
+ * memory for that it is not used again.  Where the record is damaged nobody can say that
+ * it was this range, and Docker has released what its containers had: so it is
+ * another's. */
 static void range_empty(struct ipam_net *net, struct ipam_range *range)
 {
 	struct of_range of = { .range = range };
@@ -206,6 +208,10 @@ static void range_empty(struct ipam_net *net, struct ipam_range *range)
 		struct ipam_lease *l = of.found;
 
 		of.found = l->next;
+		if (l->damaged && l->use == IPAM_ENDPOINT) {
+			l->range = net->ranges;
+			continue;
+		}
 		if (pool_room(net->pool, &freed) == 0)
 			(void)pool_drop(net->pool, &l->addr);
 		ipam_lease_drop(net, l);

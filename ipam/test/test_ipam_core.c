@@ -482,6 +482,45 @@ static void damaged_addresses_stay_taken(void **state)
 	assert_int_equal(lives_run(are_whole_again, NULL, NULL), 0);
 }
 
+/* The range was made last.  One of the addresses is outside of it, and the other is in
+ * it but was asked for by name through the whole pool. */
+static void two_outside_the_range(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(pool_get(l, "10.1.0.0/16", NULL, NULL) == 0);
+	CHECK(pool_get(l, "10.1.0.0/16", "10.1.4.0/24", NULL) == 0);
+	CHECK(addr_get(l, P, "10.1.9.9", IPAM_ENDPOINT, 2, NULL) == 0);
+	CHECK(addr_get(l, P, "10.1.4.9", IPAM_ENDPOINT, 3, NULL) == 0);
+	CHECK(store_put(l->d.run, LEASE_KIND, "10.1.9.9", "", "?", NULL) == 0);
+	CHECK(store_put(l->d.run, LEASE_KIND, "10.1.4.9", "", "?", NULL) == 0);
+}
+
+static void outlive_the_range(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(damaged(l) == 2);
+	says(addr_get(l, SUB, "10.1.9.9", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "the record of 10.1.9.9 of pool " P " is damaged");
+	says(addr_get(l, SUB, "10.1.4.9", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
+	     "the record of 10.1.4.9 of pool " SUB " is damaged");
+	CHECK(pool_put(l, SUB) == 0);
+	says(addr_get(l, P, "10.1.9.9", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
+	     "the record of 10.1.9.9 of pool " P " is damaged");
+	says(addr_get(l, P, "10.1.4.9", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
+	     "the record of 10.1.4.9 of pool " P " is damaged");
+	CHECK(addr_put(l, P, "10.1.9.9") == 0);
+	CHECK(addr_put(l, P, "10.1.4.9") == 0);
+	CHECK(addr_get(l, P, "10.1.9.9", IPAM_ENDPOINT, 7, NULL) == 0);
+	CHECK(addr_get(l, P, "10.1.4.9", IPAM_ENDPOINT, 7, NULL) == 0);
+}
+
+static void damaged_addresses_outlive_a_range(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(two_outside_the_range, NULL, NULL), 0);
+	assert_int_equal(lives_run(outlive_the_range, NULL, NULL), 0);
+}
+
 /* ---- the list ---------------------------------------------------------------------- */
 
 struct claim {
@@ -519,13 +558,14 @@ static void claim_row(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[7 + ARRAY_SIZE(claims)] = {
+	struct CMUnitTest tests[8 + ARRAY_SIZE(claims)] = {
 		TEST(a_restart_goes_on_where_it_was),
 		TEST(a_restart_forgets_nothing),
 		TEST(a_reboot_ends_leases),
 		TEST(what_rests_keeps_its_order),
 		TEST(a_new_pool_is_empty),
 		TEST(damaged_addresses_stay_taken),
+		TEST(damaged_addresses_outlive_a_range),
 		cmocka_unit_test(default_lists_are_checked),
 	};
 
@@ -535,7 +575,7 @@ int main(void)
 	}
 	lives_init();
 	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
-		tests[7 + i] = (struct CMUnitTest){
+		tests[8 + i] = (struct CMUnitTest){
 			.name = claims[i].name,
 			.test_func = claim_row,
 			.initial_state = (void *)(uintptr_t)&claims[i],
