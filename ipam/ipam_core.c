@@ -267,15 +267,6 @@ static int take_new(struct ipam_hold *h, struct ipam_intent *i,
 	return 0;
 }
 
-static uint32_t users_of(const struct ipam_net *net)
-{
-	uint32_t n = 0;
-
-	for (const struct ipam_range *r = net->ranges; r; r = r->next)
-		n += r->refs;
-	return n;
-}
-
 /* It has it already, and its answer was lost. */
 static int take_none(struct ipam_hold *h, const struct ipam_intent *i,
 		     const struct ip_addr *a, struct err *err)
@@ -295,7 +286,7 @@ static int reserve_again(struct ipam_hold *h, struct ipam_intent *i,
 {
 	int r;
 
-	if (l->refs >= users_of(h->net))
+	if (l->refs >= ipam_net_users(h->net))
 		return take_none(h, i, &l->addr, err);
 	r = ipam_begin(i, rec, err);
 	if (r < 0)
@@ -447,12 +438,14 @@ int ipam_addr_request(struct ipam_core *core, const struct ipam_addr_req *q,
 /* ---- release ------------------------------------------------------------- */
 
 /* What becomes of the record: a reserved one is counted down or gone, a lease
- * is kept as one that rests. */
+ * is kept as one that rests.  A damaged one would only seem to know what it is. */
 static int put_released(struct store *s, const struct ipam_lease *l,
 			const struct ipam_record *rec, struct err *err)
 {
 	char id[IP_STR_MAX];
 
+	if (l->damaged && l->use != IPAM_ENDPOINT && rec->refs)
+		return 0;
 	if (l->use == IPAM_ENDPOINT || rec->refs)
 		return put_address(s, l->range->net, l->use, rec, err);
 	return store_del(s, RESERVED_KIND, ip_str(&l->addr, id), err);

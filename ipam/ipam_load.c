@@ -189,7 +189,8 @@ static struct ipam_range *narrowest(struct ipam_core *core,
 	return best || !net ? best : net->ranges;
 }
 
-/* The key still says which address it is of: nobody else gets that. */
+/* The key still says which address it is of: nobody else gets that.  What is reserved may
+ * be so by every network.  Known since now, so that netctl ipam gc has a time to judge by. */
 static int load_damaged(struct loading *l, const char *kind, const char *id,
 			enum ipam_use use, const char *why)
 {
@@ -200,7 +201,10 @@ static int load_damaged(struct loading *l, const char *kind, const char *id,
 
 	if (ip_parse(id, &rec.addr, NULL) < 0)
 		return unusable(l->core, kind, id, why);
+	ipam_now(rec.time);
 	range = narrowest(l->core, &rec.addr);
+	if (range && use != IPAM_ENDPOINT)
+		rec.refs = ipam_net_users(range->net);
 	r = load_taken(range, &rec, use);
 	if (r == -ENOMEM)
 		return ipam_no_memory(l->err);

@@ -359,6 +359,8 @@ static int bequeath(void *ctx, struct ipam_lease *l)
 	ip_str(&l->addr, id);
 	if (!b->to || l->refs < 2)
 		return store_del(s, RESERVED_KIND, id, b->err);
+	if (l->damaged) /* stays so until somebody says what it is */
+		return 0;
 	snprintf(rec.id, sizeof(rec.id), "%s", b->to->id);
 	snprintf(rec.use, sizeof(rec.use), "%s", ipam_use_to_string(l->use));
 	rec.fixed = l->fixed;

@@ -147,6 +147,9 @@ struct ipam_net *ipam_net_add(struct ipam_core *core, const char *space,
 int ipam_nets_each(struct ipam_core *core,
 		   int (*fn)(void *ctx, struct ipam_net *net), void *ctx);
 
+/* A taken net's networks. */
+uint32_t ipam_net_users(const struct ipam_net *net);
+
 /* A taken net's range.  find: NULL for none.  add: NULL: out of memory.  drop:
  * with what was handed out by it; without a range left the net is gone. */
 struct ipam_range *ipam_range_find(struct ipam_net *net, const char *id);

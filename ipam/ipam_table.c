@@ -237,6 +237,15 @@ void ipam_range_drop(struct ipam_net *net, struct ipam_range *range)
 	free(range);
 }
 
+uint32_t ipam_net_users(const struct ipam_net *net)
+{
+	uint32_t n = 0;
+
+	for (const struct ipam_range *r = net->ranges; r; r = r->next)
+		n += r->refs;
+	return n;
+}
+
 struct ipam_range *ipam_range_peek(struct ipam_core *core, const char *id)
 {
 	struct ipam_range key = { 0 }, **at;

@@ -514,11 +514,114 @@ static void outlive_the_range(struct ipam_life *l, void *arg)
 	CHECK(addr_get(l, P, "10.1.4.9", IPAM_ENDPOINT, 7, NULL) == 0);
 }
 
+static void is_empty_of_damage(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(lives_problems(l) == 0);
+	CHECK(pool_put(l, SUB) == 0);
+}
+
 static void damaged_addresses_outlive_a_range(void **state)
 {
 	(void)state;
 	assert_int_equal(lives_run(two_outside_the_range, NULL, NULL), 0);
 	assert_int_equal(lives_run(outlive_the_range, NULL, NULL), 0);
+}
+
+/* Two networks have the router; how many do the record doesn't say any more. */
+static void one_router(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(pool_get(l, "10.1.0.0/16", NULL, NULL) == 0);
+	CHECK(addr_get(l, P, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	CHECK(pool_get(l, "10.1.0.0/16", "10.1.4.0/24", NULL) == 0);
+	CHECK(addr_get(l, SUB, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	CHECK(store_put(l->d.state, RESERVED_KIND, "10.1.0.1", "", "?", NULL) ==
+	      0);
+}
+
+static void is_not_the_others(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(damaged(l) == 1);
+	if (arg)
+		CHECK(addr_put(l, P, "10.1.0.1") == 0);
+	CHECK(pool_put(l, P) == 0);
+	says(addr_get(l, SUB, "10.1.0.1", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
+	     "the record of 10.1.0.1 of pool " SUB " is damaged");
+}
+
+/* What it was is still not known, so it is whatever it is asked for as. */
+static void is_a_gateway_again(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(damaged(l) == 1);
+	CHECK(addr_get(l, SUB, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	says(addr_get(l, SUB, "10.1.0.1", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
+	     "10.1.0.1 is the gateway of pool " SUB);
+	CHECK(addr_put(l, SUB, "10.1.0.1") == 0);
+	CHECK(addr_get(l, SUB, "10.1.0.1", IPAM_ENDPOINT, 7, NULL) == 0);
+}
+
+static void shared_is_shared(const char *given)
+{
+	assert_int_equal(lives_run(one_router, NULL, NULL), 0);
+	assert_int_equal(
+		lives_run(is_not_the_others, (void *)(uintptr_t)given, NULL),
+		0);
+	assert_int_equal(lives_run(is_a_gateway_again, NULL, NULL), 0);
+	assert_int_equal(lives_run(is_empty_of_damage, NULL, NULL), 0);
+}
+
+static void a_damaged_gateway_is_every_networks(void **state)
+{
+	(void)state;
+	shared_is_shared(NULL);
+}
+
+static void a_damaged_gateway_is_given_back_once(void **state)
+{
+	(void)state;
+	shared_is_shared("by its network");
+}
+
+static void resting(struct ipam_life *l, void *arg)
+{
+	two_in_use(l, arg);
+	CHECK(addr_put(l, D, "10.1.0.3") == 0);
+	CHECK(store_put(l->d.run, LEASE_KIND, "10.1.0.3", "", "?", NULL) == 0);
+}
+
+static int count_since(void *ctx, const struct ipam_lease_info *i)
+{
+	if (i->use == IPAM_ENDPOINT && *i->since)
+		++*(int *)ctx;
+	return 0;
+}
+
+/* What nobody has can be told from what somebody has by its time and by who is there: as
+ * netctl ipam gc does. */
+static void have_a_time(struct ipam_life *l, void *arg)
+{
+	struct mac_addr none = { 0 };
+	struct ip_addr a;
+	uint64_t seq = 0;
+	int n = 0;
+
+	(void)arg;
+	CHECK(damaged(l) == 3);
+	CHECK(ipam_leases_each(l->core, D, count_since, &n, NULL) == 0);
+	CHECK(n == 2);
+	CHECK(ip_parse("10.1.0.3", &a, NULL) == 0);
+	CHECK(ipam_addr_forget(l->core, D, &a, &none, &seq, NULL) == 0);
+	CHECK(addr_get(l, D, "10.1.0.3", IPAM_ENDPOINT, 7, NULL) == 0);
+}
+
+static void a_damaged_lease_can_be_forgotten(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(resting, NULL, NULL), 0);
+	assert_int_equal(lives_run(have_a_time, NULL, NULL), 0);
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
@@ -558,7 +661,7 @@ static void claim_row(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[8 + ARRAY_SIZE(claims)] = {
+	struct CMUnitTest tests[11 + ARRAY_SIZE(claims)] = {
 		TEST(a_restart_goes_on_where_it_was),
 		TEST(a_restart_forgets_nothing),
 		TEST(a_reboot_ends_leases),
@@ -566,6 +669,9 @@ int main(void)
 		TEST(a_new_pool_is_empty),
 		TEST(damaged_addresses_stay_taken),
 		TEST(damaged_addresses_outlive_a_range),
+		TEST(a_damaged_gateway_is_every_networks),
+		TEST(a_damaged_gateway_is_given_back_once),
+		TEST(a_damaged_lease_can_be_forgotten),
 		cmocka_unit_test(default_lists_are_checked),
 	};
 
@@ -575,7 +681,7 @@ int main(void)
 	}
 	lives_init();
 	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
-		tests[8 + i] = (struct CMUnitTest){
+		tests[11 + i] = (struct CMUnitTest){
 			.name = claims[i].name,
 			.test_func = claim_row,
 			.initial_state = (void *)(uintptr_t)&claims[i],
