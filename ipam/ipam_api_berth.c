@@ -102,6 +102,7 @@ static int list_pool(void *ctx, const struct ipam_pool_info *p)
 	    answer_put(o, "Size", size_of(p->usable)) ||
 	    answer_text(o, "Created", p->created) ||
 	    answer_bool(o, "Cluster", p->cluster) ||
+	    answer_bool(o, "Damaged", p->damaged) ||
 	    (p->cluster && add_blocks(to, o, p)) ||
 	    json_object_array_add(to->list, o) < 0) {
 		json_object_put(o);

@@ -206,9 +206,12 @@ static const struct ip_prefix *in_the_way(struct ipam_core *core,
 					  const struct ip_prefix *p)
 {
 	const struct ipam_net *net = ipam_net_find(core, p);
+	const struct ipam_doubt *doubt = ipam_doubt_find(core, p);
 
 	if (net)
 		return &net->prefix;
+	if (doubt)
+		return &doubt->pool;
 	for (size_t i = 0; i < b->count; i++)
 		if (ip_prefix_overlaps(p, &b->items[i]))
 			return &b->items[i];

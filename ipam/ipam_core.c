@@ -359,6 +359,22 @@ static int take_any(struct ipam_hold *h, struct ipam_intent *i,
 	return r < 0 ? r : take_new(h, i, rec, use, err);
 }
 
+static int no_pool(struct ipam_core *core, const char *id, struct err *err)
+{
+	bool damaged;
+
+	pthread_mutex_lock(&core->lock);
+	damaged = ipam_in_doubt(core, id);
+	pthread_mutex_unlock(&core->lock);
+	if (damaged)
+		return err_set(err, -ENOENT,
+			       "the record of pool %.100s is damaged: remove "
+			       "its network and make it anew",
+			       id);
+	return err_set(err, -ENOENT, "there is no pool %.100s: it was released",
+		       id);
+}
+
 static int run_locked(struct ipam_core *core, struct ipam_intent *i,
 		      struct ipam_record *rec, const struct ipam_asked *asked,
 		      struct err *err)
@@ -368,9 +384,7 @@ static int run_locked(struct ipam_core *core, struct ipam_intent *i,
 
 	ipam_hold_take(core, rec->id, &h);
 	r = h.range ? take_any(&h, i, rec, asked, err)
-		    : err_set(err, -ENOENT,
-			      "there is no pool %.100s: it was released",
-			      rec->id);
+		    : no_pool(core, rec->id, err);
 	if (r < 0 && r != -EXFULL)
 		ipam_abort(h.net ? &h.net->stale : NULL, i);
 	else if (r == 0)

@@ -98,7 +98,8 @@ struct ipam_pool_req {
  * @ret_id:   its PoolID.
  * @ret_pool: without host bits.
  * @ret_gateway: the LAN's router where its pool was asked for; or none.
- * Return: 0; -EEXIST when another pool overlaps, which @err names; -EINVAL;
+ * Return: 0; -EEXIST when another pool overlaps, or one whose record is damaged, which
+ *         @err names; -EINVAL;
  *         -ENOSPC when there is no automatic one left.
  */
 int ipam_pool_request(struct ipam_core *core, const struct ipam_pool_req *q,
@@ -169,6 +170,8 @@ struct ipam_pool_info {
 	struct ip_prefix pool, sub;       /* sub none: all of it */
 	const char *dhcp;                 /* "": no DHCP */
 	bool automatic, cluster;
+	bool damaged; /* only .id and .pool are known; .refs is 1, and .created when that
+		       * was found */
 	uint32_t refs;
 	unsigned int leases, reserved; /* by way of this PoolID */
 	uint64_t resting;              /* in the whole pool */
@@ -185,7 +188,7 @@ struct ipam_lease_info {
 	const struct dhcp_kept *dhcp; /* NULL: not a DHCP server's */
 };
 
-/* By pool; @fn must be quick.  A negative return ends the walk and is returned. */
+/* By pool, the damaged last; @fn must be quick.  A negative return ends the walk and is returned. */
 int ipam_pools_each(struct ipam_core *core,
 		    int (*fn)(void *ctx, const struct ipam_pool_info *p),
 		    void *ctx, struct err *err);

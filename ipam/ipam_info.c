@@ -68,6 +68,22 @@ static int tell_net(void *ctx, struct ipam_net *net)
 	return r;
 }
 
+/* Not whose it was, only that it is there. */
+static int tell_doubt(struct telling *t, const struct ipam_doubt *d)
+{
+	struct ipam_pool_info info = {
+		.id = d->id,
+		.space = "",
+		.created = d->found,
+		.pool = d->pool,
+		.dhcp = "",
+		.damaged = true,
+		.refs = 1,
+	};
+
+	return t->pool(t->ctx, &info);
+}
+
 int ipam_pools_each(struct ipam_core *core,
 		    int (*fn)(void *ctx, const struct ipam_pool_info *p),
 		    void *ctx, struct err *err)
@@ -78,6 +94,8 @@ int ipam_pools_each(struct ipam_core *core,
 
 	pthread_mutex_lock(lock);
 	r = ipam_nets_each(core, tell_net, &t);
+	for (const struct ipam_doubt *d = core->doubt; d && r >= 0; d = d->next)
+		r = tell_doubt(&t, d);
 	return r == -ENOMEM ? ipam_no_memory(err) : r;
 }
 

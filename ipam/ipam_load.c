@@ -24,6 +24,18 @@ static void later_fini(struct later *l)
 	free(l->dead);
 }
 
+/* Records of the PoolID .id; with .all of what rests in its pool, too. */
+struct sweeping {
+	struct later later;
+	const char *id;
+	bool all;
+};
+
+static void sweeping_fini(struct sweeping *s)
+{
+	later_fini(&s->later);
+}
+
 struct loading {
 	struct ipam_core *core;
 	struct later *later;
@@ -81,36 +93,103 @@ static int pool_unusable(struct loading *l, const char *id, const char *why)
 	if (!d)
 		return ipam_no_memory(l->err);
 	snprintf(d->id, sizeof(d->id), "%s", id);
+	d->pool = ipam_id_pool(id);
+	ipam_now(d->found);
 	d->next = l->core->doubt;
 	l->core->doubt = d;
 	return unusable(l->core, POOL_KIND, id, why);
 }
 
+static int collect_of(void *ctx, const char *id, const char *parent,
+		      const char *json)
+{
+	struct sweeping *s = ctx;
+	struct ipam_record rec;
+
+	(void)parent;
+	if (ipam_record_parse(json, &rec, NULL) < 0 ||
+	    strcmp(rec.id, s->id) != 0)
+		return 0;
+	return later_dead(&s->later, id);
+}
+
+/* The record of the pool, and where it is @alone what was reserved through it. */
+static int doubt_unrecord(struct ipam_core *core, const char *id, bool alone,
+			  struct err *err)
+{
+	_cleanup_(sweeping_fini) struct sweeping of = { .id = id };
+	_cleanup_(store_rollbackp) struct store *s = core->d->state;
+	int r = store_begin(s, err);
+
+	if (r == 0)
+		r = store_del(s, POOL_KIND, id, err);
+	if (r == 0 && alone)
+		r = store_each(s, RESERVED_KIND, NULL, collect_of, &of, err);
+	for (size_t i = 0; r == 0 && i < of.later.dead_count; i++)
+		r = store_del(s, RESERVED_KIND, of.later.dead[i], err);
+	if (r == -ENOMEM)
+		return ipam_no_memory(err);
+	return r < 0 ? r : store_commit(s, err);
+}
+
+static struct ipam_doubt *doubt_of(const struct ipam_core *core, const char *id)
+{
+	struct ipam_doubt *d = core->doubt;
+
+	while (d && strcmp(d->id, id) != 0)
+		d = d->next;
+	return d;
+}
+
 bool ipam_in_doubt(const struct ipam_core *core, const char *id)
 {
+	return doubt_of(core, id);
+}
+
+const struct ipam_doubt *ipam_doubt_find(const struct ipam_core *core,
+					 const struct ip_prefix *p)
+{
 	for (const struct ipam_doubt *d = core->doubt; d; d = d->next)
-		if (strcmp(d->id, id) == 0)
-			return true;
-	return false;
+		if (!ip_is_none(&d->pool.addr) &&
+		    ip_prefix_overlaps(&d->pool, p))
+			return d;
+	return NULL;
+}
+
+static void doubt_drop(struct ipam_core *core, struct ipam_doubt *d)
+{
+	struct ipam_doubt **at = &core->doubt;
+
+	pthread_mutex_lock(&core->lock);
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+	pthread_mutex_unlock(&core->lock);
+	free(d);
 }
 
 int ipam_doubt_end(struct ipam_core *core, const char *id, struct err *err)
 {
-	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->lock;
-	struct ipam_doubt **at = &core->doubt, *d;
+	struct ipam_doubt *d = doubt_of(core, id);
+	struct ipam_net *net;
+	struct err why = { 0 };
 	int r;
 
-	pthread_mutex_lock(lock);
-	while (*at && strcmp((*at)->id, id) != 0)
-		at = &(*at)->next;
-	d = *at;
 	if (!d)
 		return 0;
-	r = store_del(core->d->state, POOL_KIND, id, err);
+	net = ip_is_none(&d->pool.addr) ? NULL : ipam_net_find(core, &d->pool);
+	r = doubt_unrecord(core, id, !net, err);
 	if (r < 0)
 		return r;
-	*at = d->next;
-	free(d);
+	/* the next start does it where this fails */
+	if (ipam_sweep(core, &d->pool, id, !net, &why) < 0)
+		log_warn("op=sweep pool=%s err=\"%s\"", id, why.msg);
+	if (net) {
+		ipam_net_take(net);
+		ipam_doubt_empty(net, d);
+		ipam_net_give(net);
+	}
+	doubt_drop(core, d);
 	return 0;
 }
 
@@ -216,6 +295,30 @@ static int load_damaged(struct loading *l, const char *kind, const char *id,
 	return unusable(l->core, kind, id, text);
 }
 
+/* Its pool is in doubt.  Other PoolIDs of the same prefix are not to hand it out; where
+ * there is none, nobody can: it comes back with its pool's release. */
+static int load_doubted(struct loading *l, const struct ipam_record *rec,
+			enum ipam_use use)
+{
+	struct ipam_record known = *rec;
+	struct ipam_range *range = narrowest(l->core, &rec->addr);
+	struct ipam_lease *lease;
+	int r;
+
+	if (!range)
+		return 0;
+	if (use != IPAM_ENDPOINT && known.refs < ipam_net_users(range->net))
+		known.refs = ipam_net_users(range->net);
+	r = load_taken(range, &known, use);
+	if (r < 0)
+		return r;
+	lease = ipam_lease_find(range->net, &rec->addr);
+	lease->damaged = true;
+	if (use == IPAM_ENDPOINT)
+		lease->doubt = doubt_of(l->core, rec->id);
+	return 0;
+}
+
 static int load_reserved(void *ctx, const char *id, const char *parent,
 			 const char *json)
 {
@@ -230,7 +333,10 @@ static int load_reserved(void *ctx, const char *id, const char *parent,
 		r = ipam_use_parse(rec.use, &use, &err);
 	if (r < 0)
 		return load_damaged(l, RESERVED_KIND, id, use, err.msg);
-	r = load_taken(ipam_range_of(l->core, &rec), &rec, use);
+	if (ipam_in_doubt(l->core, rec.id))
+		r = load_doubted(l, &rec, use);
+	else
+		r = load_taken(ipam_range_of(l->core, &rec), &rec, use);
 	if (r < 0)
 		err_set(&err, r, "pool %s: %s", rec.id, strerror(-r));
 	if (r == -ENOMEM)
@@ -250,8 +356,8 @@ static int load_lease(void *ctx, const char *id, const char *parent,
 	if (r < 0)
 		return load_damaged(l, LEASE_KIND, id, IPAM_ENDPOINT, err.msg);
 	if (!rec.rest && ipam_in_doubt(l->core, rec.id))
-		return 0; /* told with its pool; it comes back with it */
-	if (!ipam_record_lives(l->core, &rec))
+		r = load_doubted(l, &rec, IPAM_ENDPOINT);
+	else if (!ipam_record_lives(l->core, &rec))
 		r = later_dead(l->later, id);
 	else if (rec.rest)
 		r = later_rest(l->later, &rec);
@@ -342,12 +448,6 @@ int ipam_load(struct ipam_core *core, struct err *err)
 }
 
 /* ---- records of a pool that is gone ---------------------------------------- */
-
-struct sweeping {
-	struct later later;
-	const char *id;
-	bool all;
-};
 
 static int collect_dead(void *ctx, const char *id, const char *parent,
 			const char *json)

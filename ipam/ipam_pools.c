@@ -121,6 +121,22 @@ static int check_space(const char *space, struct err *err)
 		       space, IPAM_SPACE_LOCAL, IPAM_SPACE_GLOBAL);
 }
 
+/* Its networks may have containers, whose addresses are known by the damaged PoolID
+ * only. */
+static int check_doubt(struct ipam_core *core, const struct ipam_record *rec,
+		       struct err *err)
+{
+	const struct ipam_doubt *d = ipam_doubt_find(core, &rec->pool);
+
+	if (!d)
+		return 0;
+	return err_set(err, -EEXIST,
+		       "the record of pool %s is damaged, so what is in use of "
+		       "it is not known: remove its networks first, or see "
+		       "netctl ipam gc",
+		       d->id);
+}
+
 static int check_overlap(struct ipam_core *core, const struct ipam_record *rec,
 			 struct err *err)
 {
@@ -252,7 +268,9 @@ static int fill(struct ipam_core *core, struct ipam_record *rec,
 	ipam_id(rec->id, rec->space, &rec->pool, &rec->sub);
 	rec->born = ipam_born();
 	ipam_now(rec->time);
-	r = check_same(core, rec, err);
+	r = check_doubt(core, rec, err);
+	if (r == 0)
+		r = check_same(core, rec, err);
 	if (r == 0)
 		r = check_overlap(core, rec, err);
 	return r < 0 ? r : check_cluster(core, rec, err);

@@ -55,6 +55,7 @@ struct ipam_lease {
 	uint32_t refs;   /* of a reserved one: by how many networks */
 	uint32_t unsure; /* as a range's */
 	struct ipam_range *range;
+	const struct ipam_doubt *doubt; /* whose it is instead; or NULL */
 	time_t since;
 };
 
@@ -80,9 +81,12 @@ struct ipam_net {
 	struct ipam_stale stale;
 };
 
-/* A PoolID whose record can't be used: what is handed out of it may be in use. */
+/* A PoolID whose record can't be used: what is handed out of it may be in use, so
+ * nothing of its pool is before it is released. */
 struct ipam_doubt {
 	struct ipam_doubt *next;
+	struct ip_prefix pool; /* as the PoolID says; or none */
+	char found[32];
 	char id[IPAM_ID_MAX];
 };
 
@@ -101,7 +105,7 @@ struct ipam_core {
 	uint64_t
 		dhcp_until; /* at the start: when no server is asked any more */
 	struct problems problems;
-	struct ipam_doubt *doubt; /* owned; by lock */
+	struct ipam_doubt *doubt; /* owned; changed under both locks */
 	unsigned int ticks;
 	struct timespec started; /* CLOCK_BOOTTIME */
 };
@@ -156,6 +160,8 @@ struct ipam_range *ipam_range_find(struct ipam_net *net, const char *id);
 struct ipam_range *ipam_range_add(struct ipam_net *net,
 				  const struct ipam_record *rec);
 void ipam_range_drop(struct ipam_net *net, struct ipam_range *range);
+/* A taken net: what @doubt has of it is free. */
+void ipam_doubt_empty(struct ipam_net *net, const struct ipam_doubt *doubt);
 
 struct ipam_lease *ipam_lease_find(struct ipam_net *net,
 				   const struct ip_addr *a);
@@ -318,10 +324,13 @@ void ipam_cluster_done(struct ipam_core *core, const struct ipam_more *more);
 /* At the start: all records of both stores. */
 int ipam_load(struct ipam_core *core, struct err *err);
 /* ipam_in_doubt() - could the record of @id's pool not be used at the start, and was it
- * not released since?  Under the core's lock, or at the start. */
+ * not released since?  Under pools_lock or the core's lock, or at the start. */
 bool ipam_in_doubt(const struct ipam_core *core, const char *id);
-/* ipam_doubt_end() - it is released: with its record, or what the disk says.  0 as well
- * where there is no doubt. */
+/* As that, of a pool that overlaps @p; NULL: of none. */
+const struct ipam_doubt *ipam_doubt_find(const struct ipam_core *core,
+					 const struct ip_prefix *p);
+/* ipam_doubt_end() - it is released: with its records, or what the disk says.  0 as well
+ * where there is no doubt.  Under pools_lock. */
 int ipam_doubt_end(struct ipam_core *core, const char *id, struct err *err);
 void ipam_doubts_free(struct ipam_core *core);
 /* The PoolID that @rec speaks of, if it is still that one; not locked. */

@@ -113,6 +113,25 @@ void ipam_id(char buf[static IPAM_ID_MAX], const char *space,
 	snprintf(buf, IPAM_ID_MAX, "%.15s/%s%s%s", space, p, *s ? "/" : "", s);
 }
 
+struct ip_prefix ipam_id_pool(const char *id)
+{
+	const char *pool = strchr(id, '/');
+	const char *slash = pool ? strchr(++pool, '/') : NULL;
+	struct ip_prefix ret = { 0 };
+	char text[PREFIX_STR_MAX];
+	size_t size;
+
+	if (!slash)
+		return ret;
+	size = (size_t)(slash - pool) + 1 + strcspn(slash + 1, "/");
+	if (size >= sizeof(text))
+		return ret;
+	memcpy(text, pool, size);
+	text[size] = '\0';
+	(void)ip_prefix_parse(text, &ret, NULL); /* or none */
+	return ret;
+}
+
 void ipam_time(char buf[static 32], time_t when)
 {
 	struct tm tm;

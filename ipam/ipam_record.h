@@ -53,6 +53,8 @@ json_object *ipam_addr_answer(const struct ip_prefix *addr);
 /* "space/pool[/subpool]" */
 void ipam_id(char buf[static IPAM_ID_MAX], const char *space,
 	     const struct ip_prefix *pool, const struct ip_prefix *sub);
+/* The pool of a PoolID, as ipam_id() made it; none where it is none. */
+struct ip_prefix ipam_id_pool(const char *id);
 /* As RFC 3339 in UTC, "" for 0; now; a number that no other pool is born with. */
 void ipam_time(char buf[static 32], time_t when);
 void ipam_now(char buf[static 32]);

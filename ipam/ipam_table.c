@@ -179,7 +179,8 @@ struct ipam_range *ipam_range_add(struct ipam_net *net,
 }
 
 struct of_range {
-	struct ipam_range *range;
+	const struct ipam_range *range; /* or */
+	const struct ipam_doubt *doubt;
 	struct ipam_lease *found;
 };
 
@@ -187,34 +188,52 @@ static int collect_lease(void *ctx, struct ipam_lease *l)
 {
 	struct of_range *of = ctx;
 
-	if (l->range == of->range) {
+	if (of->doubt ? l->doubt == of->doubt : l->range == of->range) {
 		l->next = of->found;
 		of->found = l;
 	}
 	return 0;
 }
 
-/* A range that goes, of a pool that stays: what it handed out is free.  Without
- * memory for that it is not used again.  Where the record is damaged nobody can say that
- * it was this range, and Docker has released what its containers had: so it is
- * another's. */
-static void range_empty(struct ipam_net *net, struct ipam_range *range)
+/* Without memory for that it is not used again. */
+static void set_free(struct ipam_net *net, struct ipam_lease *l)
+{
+	struct ip_addr freed;
+
+	if (pool_room(net->pool, &freed) == 0)
+		(void)pool_drop(net->pool, &l->addr);
+	ipam_lease_drop(net, l);
+}
+
+/* A range that goes, of a pool that stays: what it handed out is free.  Where the
+ * record is damaged nobody can say that it was this range, and Docker has released what
+ * its containers had: so it is another's. */
+static void range_empty(struct ipam_net *net, const struct ipam_range *range)
 {
 	struct of_range of = { .range = range };
-	struct ip_addr freed;
 
 	(void)ipam_lease_each(net, collect_lease, &of);
 	while (of.found) {
 		struct ipam_lease *l = of.found;
 
 		of.found = l->next;
-		if (l->damaged && l->use == IPAM_ENDPOINT) {
+		if (l->damaged && l->use == IPAM_ENDPOINT)
 			l->range = net->ranges;
-			continue;
-		}
-		if (pool_room(net->pool, &freed) == 0)
-			(void)pool_drop(net->pool, &l->addr);
-		ipam_lease_drop(net, l);
+		else
+			set_free(net, l);
+	}
+}
+
+void ipam_doubt_empty(struct ipam_net *net, const struct ipam_doubt *doubt)
+{
+	struct of_range of = { .doubt = doubt };
+
+	(void)ipam_lease_each(net, collect_lease, &of);
+	while (of.found) {
+		struct ipam_lease *l = of.found;
+
+		of.found = l->next;
+		set_free(net, l);
 	}
 }
 

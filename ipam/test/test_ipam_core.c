@@ -624,6 +624,114 @@ static void a_damaged_lease_can_be_forgotten(void **state)
 	assert_int_equal(lives_run(have_a_time, NULL, NULL), 0);
 }
 
+/* The first of the default pools. */
+#define A "berth-local/172.17.0.0/16"
+
+static void pool_in_use(struct ipam_life *l, void *arg)
+{
+	char id[TEXT_MAX];
+
+	(void)arg;
+	CHECK(pool_get(l, NULL, NULL, id) == 0);
+	is(id, A);
+	CHECK(addr_get(l, A, "172.17.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	CHECK(addr_get(l, A, "172.17.0.2", IPAM_ENDPOINT, 2, NULL) == 0);
+	CHECK(store_put(l->d.state, POOL_KIND, A, "", "?", NULL) == 0);
+}
+
+static void pool_is_nobody_elses(struct ipam_life *l, void *arg)
+{
+	char id[TEXT_MAX];
+
+	(void)arg;
+	CHECK(damaged(l) == 1);
+	says(pool_get(l, "172.17.0.0/16", NULL, NULL), -EEXIST,
+	     "the record of pool " A " is damaged");
+	says(pool_get(l, "172.17.0.0/16", "172.17.4.0/24", NULL), -EEXIST,
+	     "is damaged");
+	says(pool_get(l, "172.16.0.0/12", NULL, NULL), -EEXIST, "is damaged");
+	says(pool_get(l, "172.17.9.0/24", NULL, NULL), -EEXIST, "is damaged");
+	CHECK(pool_get(l, NULL, NULL, id) == 0);
+	is(id, "berth-local/172.18.0.0/16");
+	CHECK(pool_put(l, id) == 0);
+	says(addr_get(l, A, NULL, IPAM_ENDPOINT, 7, NULL), -ENOENT,
+	     "the record of pool " A " is damaged");
+	CHECK(addr_put(l, A, "172.17.0.9") == 0);
+}
+
+static void pool_can_be_released(struct ipam_life *l, void *arg)
+{
+	_cleanup_free_ char *all = all_of(l);
+
+	(void)arg;
+	is(all, A " networks=1 leases=0 reserved=0 resting=0\n");
+	CHECK(pool_put(l, A) == 0);
+	CHECK(pool_get(l, "172.17.0.0/16", NULL, NULL) == 0);
+	CHECK(addr_get(l, A, "172.17.0.2", IPAM_ENDPOINT, 7, NULL) == 0);
+}
+
+static void pool_is_new(struct ipam_life *l, void *arg)
+{
+	_cleanup_free_ char *all = all_of(l);
+
+	(void)arg;
+	CHECK(lives_problems(l) == 0);
+	is(all, A " networks=1 leases=1 reserved=0 resting=0\n"
+		  "172.17.0.2/16 endpoint 02:00:00:00:00:07 " A
+		  " networks=1 fixed\n");
+}
+
+static void a_damaged_pool_is_nobody_elses(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(pool_in_use, NULL, NULL), 0);
+	assert_int_equal(lives_run(pool_is_nobody_elses, NULL, NULL), 0);
+	assert_int_equal(lives_run(pool_can_be_released, NULL, NULL), 0);
+	assert_int_equal(lives_run(pool_is_new, NULL, NULL), 0);
+}
+
+/* Only the range's record is damaged; its pool goes on. */
+static void range_in_use(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(pool_get(l, "10.1.0.0/16", NULL, NULL) == 0);
+	CHECK(pool_get(l, "10.1.0.0/16", "10.1.4.0/24", NULL) == 0);
+	CHECK(addr_get(l, SUB, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+	CHECK(addr_get(l, SUB, "10.1.4.2", IPAM_ENDPOINT, 2, NULL) == 0);
+	CHECK(addr_get(l, SUB, "10.1.4.3", IPAM_ENDPOINT, 3, NULL) == 0);
+	CHECK(addr_put(l, SUB, "10.1.4.3") == 0);
+	CHECK(store_put(l->d.state, POOL_KIND, SUB, "", "?", NULL) == 0);
+}
+
+static void range_stays_taken(struct ipam_life *l, void *arg)
+{
+	(void)arg;
+	CHECK(damaged(l) == 1);
+	says(addr_get(l, P, "10.1.4.2", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
+	     "the record of 10.1.4.2 of pool " P " is damaged");
+	says(addr_get(l, P, "10.1.0.1", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
+	     "the record of 10.1.0.1 of pool " P " is damaged");
+	CHECK(addr_get(l, P, "10.1.4.3", IPAM_ENDPOINT, 3, NULL) == 0);
+}
+
+static void range_ends(struct ipam_life *l, void *arg)
+{
+	range_stays_taken(l, arg);
+	CHECK(pool_put(l, SUB) == 0);
+	CHECK(addr_get(l, P, "10.1.4.2", IPAM_ENDPOINT, 7, NULL) == 0);
+	CHECK(pool_get(l, "10.1.0.0/16", "10.1.4.0/24", NULL) == 0);
+	CHECK(addr_get(l, SUB, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
+}
+
+static void a_damaged_range_is_nobody_elses(void **state)
+{
+	(void)state;
+	assert_int_equal(lives_run(range_in_use, NULL, NULL), 0);
+	assert_int_equal(lives_run(range_stays_taken, NULL, NULL), 0);
+	assert_int_equal(lives_run(range_ends, NULL, NULL), 0);
+	assert_int_equal(lives_run(are_whole_again, NULL, NULL), 0);
+}
+
 /* ---- the list ---------------------------------------------------------------------- */
 
 struct claim {
@@ -661,7 +769,7 @@ static void claim_row(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[11 + ARRAY_SIZE(claims)] = {
+	struct CMUnitTest tests[13 + ARRAY_SIZE(claims)] = {
 		TEST(a_restart_goes_on_where_it_was),
 		TEST(a_restart_forgets_nothing),
 		TEST(a_reboot_ends_leases),
@@ -672,6 +780,8 @@ int main(void)
 		TEST(a_damaged_gateway_is_every_networks),
 		TEST(a_damaged_gateway_is_given_back_once),
 		TEST(a_damaged_lease_can_be_forgotten),
+		TEST(a_damaged_pool_is_nobody_elses),
+		TEST(a_damaged_range_is_nobody_elses),
 		cmocka_unit_test(default_lists_are_checked),
 	};
 
@@ -681,7 +791,7 @@ int main(void)
 	}
 	lives_init();
 	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
-		tests[11 + i] = (struct CMUnitTest){
+		tests[13 + i] = (struct CMUnitTest){
 			.name = claims[i].name,
 			.test_func = claim_row,
 			.initial_state = (void *)(uintptr_t)&claims[i],
