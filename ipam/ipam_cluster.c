@@ -36,7 +36,7 @@ static bool has_pool(void *ctx, const struct ip_prefix *pool)
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 
 	pthread_mutex_lock(lock);
-	return net_of(core, pool);
+	return net_of(core, pool) || ipam_doubt_find(core, pool);
 }
 
 static int find_endpoint(void *ctx, struct ipam_lease *l)
@@ -57,13 +57,15 @@ static bool unused(void *ctx, const struct ip_prefix *pool,
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 	struct ip_prefix p = *part;
 	struct ipam_net *net;
-	bool used = false;
+	bool used;
 
 	pthread_mutex_lock(lock);
+	/* whose endpoints are not all known */
+	used = ipam_doubt_find(core, pool);
 	net = net_of(core, pool);
 	if (net)
 		ipam_net_take(net);
-	if (net)
+	if (net && !used)
 		used = ipam_lease_each(net, find_endpoint, &p) < 0;
 	if (!used)
 		fn(arg);

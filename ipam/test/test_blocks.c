@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "ipam/ipam_record.h"
 #include "lib/fail.h"
 
 /* ---- tests ---------------------------------------------------------------------------- */
@@ -308,6 +309,37 @@ static void an_unused_block_goes_back_but_one(void **state)
 	host_close(&a);
 }
 
+/* Joins another pool and has left it: what it had to settle is settled. */
+static void settles(struct host *h)
+{
+	OK(host_pool_get(h, "10.2.0.0/16", NULL, NULL));
+	OK(host_pool_put(h, "berth-global/10.2.0.0/16"));
+	assert_true(TEST_WITHIN_S(30, keys_of("pool4/") == 1));
+}
+
+/* Its containers may run: another host would hand out their addresses. */
+static void a_damaged_pool_keeps_its_blocks(void **state)
+{
+	struct host a;
+
+	UP();
+	host_open(&a, "a");
+	OK(host_pool_get(&a, "10.1.0.0/16", NULL, NULL));
+	take_n(&a, P, 70);
+	assert_int_equal(keys_of("block/"), 2);
+	assert_int_equal(store_put(a.d.state, POOL_KIND, P, "", "?", NULL), 0);
+	host_close(&a);
+	host_open(&a, "a");
+	for (int i = 0; i < 3; i++)
+		settles(&a);
+	assert_int_equal(keys_of("block/"), 2);
+	assert_int_equal(host_pool_get(&a, "10.1.0.0/16", NULL, NULL), -EEXIST);
+	assert_true(says_error("is damaged"));
+	OK(host_pool_put(&a, P));
+	assert_true(TEST_WITHIN_S(30, keys_of("") == 0));
+	host_close(&a);
+}
+
 static void a_host_that_is_gone_for_ever(void **state)
 {
 	struct host a, c;
@@ -547,6 +579,7 @@ int main(int argc, char **argv)
 		BY_HAND(without_etcd_it_goes_on_in_its_blocks),
 		BY_HAND(a_small_pool_is_used_up),
 		BY_HAND(an_unused_block_goes_back_but_one),
+		BY_HAND(a_damaged_pool_keeps_its_blocks),
 		BY_HAND(a_host_that_is_gone_for_ever),
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(what_makes_no_sense_is_refused),
