@@ -549,6 +549,8 @@ static void step_row(void **state)
 	UP();
 	host_open(&b, "b");
 	OK(host_pool_get(&b, "10.1.0.0/26", NULL, NULL));
+	/* as its network does; its first block would soon have the address */
+	OK(AGAIN(host_addr_get(&b, D, "10.1.0.1", IPAM_GATEWAY, NULL)));
 	assert_int_equal(life_of(row->plan), row->end);
 	/* The other takes all it gets while this one is away. */
 	while (AGAIN(host_addr_get(&b, D, NULL, IPAM_ENDPOINT, &x)) == 0)
