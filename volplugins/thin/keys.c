@@ -8,6 +8,8 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -53,7 +55,9 @@ static int read_key(int fd, const char *name, struct luks_key *ret,
 			n = 1;
 	}
 	if (n > 0)
-		n = read(fd, &more, 1); /* too long, if there is one */
+		do /* too long, if there is one */
+			n = read(fd, &more, 1);
+		while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_set(err, -errno, "key %s: read: %s", name,
 			       strerror(errno));
@@ -78,6 +82,12 @@ static const struct luks_key *find_held(const struct thin_keys *k,
 	return NULL;
 }
 
+/* No key is in a core dump, whoever starts us and wherever that goes. */
+static void hide(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 static int take(struct thin_keys *k, const char *name, size_t size, int from,
 		struct err *err)
 {
@@ -87,6 +97,8 @@ static int take(struct thin_keys *k, const char *name, size_t size, int from,
 
 	if (!key)
 		return err_set(err, -ENOMEM, "out of memory");
+	/* held as long as the daemon lives: not in swap, where that is allowed */
+	(void)mlock(key, sizeof(*key));
 	memcpy(key->name, name, size);
 	if (find_held(k, key->name))
 		return err_set(err, -EINVAL, "key %s is given twice",
@@ -111,11 +123,13 @@ int thin_keys_flag(struct thin_keys *k, const char *spec, struct err *err)
 		return err_set(err, -EINVAL,
 			       "NAME=FD: a key's name and an open descriptor "
 			       "from 3 on");
+	hide();
 	return take(k, spec, (size_t)(equals - spec), (int)fd, err);
 }
 
 void thin_keys_open(struct thin_keys *k, const char *credentials)
 {
+	hide();
 	if (!k->dir)
 		k->dir = THIN_KEY_DIR;
 	k->credentials = credentials;

@@ -29,9 +29,10 @@ struct thin_keys {
 /* thin_key_name_ok() - one that can be a key's: [a-zA-Z0-9][a-zA-Z0-9_.-]*. */
 bool thin_key_name_ok(const char *name, size_t size);
 /* thin_keys_flag() - "NAME=FD": read at once, to its end, and closed, before this
- * process opens anything that could have its number.  -EINVAL: it is no key. */
+ * process opens anything that could have its number; kept out of swap.  -EINVAL: it is no key. */
 int thin_keys_flag(struct thin_keys *k, const char *spec, struct err *err);
-/* @credentials: a directory, or NULL. */
+/* From here on, or from the first thin_keys_flag(), this process leaves no core dump.
+ * @credentials: a directory, or NULL. */
 void thin_keys_open(struct thin_keys *k, const char *credentials);
 /* Wiped. */
 void thin_keys_close(struct thin_keys *k);

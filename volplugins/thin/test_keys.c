@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -212,6 +213,43 @@ static void a_credential_comes_first(void **state)
 
 /* ---- descriptors --------------------------------------------------------------------- */
 
+static unsigned long locked_kib(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	unsigned long n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmLck: %lu", &n) == 1)
+			break;
+	fclose(f);
+	return n;
+}
+
+static void not_in_swap_nor_in_a_core_dump(void **state)
+{
+	struct place *p = *state;
+	unsigned long before = locked_kib();
+	char spec[32], fill[64] = "random";
+	int fds[2];
+
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(write(fds[1], fill, sizeof(fill)), sizeof(fill));
+	close(fds[1]);
+	snprintf(spec, sizeof(spec), "db=%d", fds[0]);
+	assert_int_equal(thin_keys_flag(&p->k, spec, NULL), 0);
+	assert_true(locked_kib() >= before + sizeof(struct luks_key) / 1024);
+	assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+	thin_keys_close(&p->k);
+
+	/* those that are read when they are needed */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	thin_keys_open(&p->k, NULL);
+	assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+}
+
 static void by_descriptor(void **state)
 {
 	struct place *p = *state;
@@ -366,7 +404,7 @@ static void copy_row(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[8 + ARRAY_SIZE(files) + ARRAY_SIZE(specs) +
+	struct CMUnitTest tests[9 + ARRAY_SIZE(files) + ARRAY_SIZE(specs) +
 				ARRAY_SIZE(options) + ARRAY_SIZE(copies)] = {
 		PLACE_TEST(a_file_is_read),
 		PLACE_TEST(none_says_where_to_put_it),
@@ -374,10 +412,11 @@ int main(void)
 		PLACE_TEST(no_link_leads_out),
 		PLACE_TEST(only_files_are_read),
 		PLACE_TEST(a_credential_comes_first),
+		PLACE_TEST(not_in_swap_nor_in_a_core_dump),
 		PLACE_TEST(by_descriptor),
 		cmocka_unit_test(a_bad_descriptor_is_refused),
 	};
-	size_t n = 8;
+	size_t n = 9;
 
 	n += TEST_ROWS(tests + n, files, file_row);
 	n += TEST_ROWS(tests + n, specs, spec_row);
