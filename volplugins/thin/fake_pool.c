@@ -214,6 +214,7 @@ int __wrap_tool_run(const struct tool *t, int file, struct err *err)
 {
 	(void)t;
 	(void)file;
+	fake.checks++;
 	return fake.check < 0 ? err_set(err, fake.check, "thin_check said so")
 			      : 0;
 }
@@ -383,6 +384,7 @@ int fake_pool_setup(void **state)
 	fake.refuse = NULL;
 	fake.busy = 0;
 	fake.check = 0;
+	fake.checks = 0;
 	fake.events = 0;
 	fake.told = false;
 	fake.deaf = 0;

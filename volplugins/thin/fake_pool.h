@@ -31,6 +31,7 @@ struct fake_pool {
 	bool late;          /* no record, once the pool's device is there */
 	bool restored;      /* state.db is its last copy */
 	int check;          /* what thin_check comes to */
+	unsigned int checks;
 	uint32_t events;    /* of the pool */
 	unsigned int looks; /* at its status */
 	bool told;          /* somebody waits for events */

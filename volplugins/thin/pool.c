@@ -62,7 +62,7 @@ static void parts_drop(const struct thin_pool *p)
 }
 
 /* thin_check is asked before the kernel is: nothing is ever repaired here. */
-static int meta_check(const struct thin_pool *p, struct err *err)
+static int meta_check(struct thin_pool *p, struct err *err)
 {
 	static const char *const argv[] = { "/usr/sbin/thin_check", "-q",
 					    TOOL_FILE, NULL };
@@ -84,6 +84,8 @@ static int meta_check(const struct thin_pool *p, struct err *err)
 			       "\"A damaged pool\" in docs/volumes/thin.md "
 			       "(thin_repair), then restart berth-thin",
 			       why.msg, name);
+	if (r < 0)
+		thin_watch_later(p);
 	return r < 0 ? err_set(err, r,
 			       "the pool's metadata was not checked (%.200s), "
 			       "so the pool is not used",
@@ -454,6 +456,7 @@ static int not_gone(int r)
 
 static int take_up_known(struct thin_pool *p, const char *uuid, struct err *err)
 {
+	char when[64] = "It is tried again every few seconds";
 	struct err why = { 0 };
 	int r = dmx_probe(&why);
 
@@ -463,11 +466,17 @@ static int take_up_known(struct thin_pool *p, const char *uuid, struct err *err)
 		why.msg[0] = '\0';
 	p->active = r == 0;
 	p->again = r < 0 && may_pass(r);
+	p->failed = r;
+	if (thin_watch_due(p))
+		p->wait_s = 0; /* it was not the check */
+	if (p->again && p->wait_s)
+		snprintf(when, sizeof(when), "It is tried again in %u s",
+			 p->wait_s);
 	if (r < 0 && !strstr(why.msg, "restart berth-thin")) {
 		struct err said = why;
 
 		err_set(&why, r, "%.400s. %s", said.msg,
-			p->again ? "It is tried again every few seconds"
+			p->again ? when
 				 : "It is looked at once, at the start: mend "
 				   "that, then restart berth-thin");
 	}
@@ -485,6 +494,8 @@ int thin_pool_retry(struct thin_pool *p, struct err *err)
 
 	if (p->active || !p->again)
 		return 0;
+	if (!thin_watch_due(p))
+		return err_set(err, p->failed, "%s", p->why.msg);
 	r = thin_record_load(p, uuid, &ready, err);
 	if (r == 0)
 		r = take_up_known(p, uuid, err);

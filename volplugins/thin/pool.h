@@ -64,6 +64,11 @@ struct thin_pool {
 	bool known;   /* there is a record: it was made */
 	bool active;
 	bool again; /* of !active, .known: what is wrong may pass by itself */
+	/* of .again: thin_check did not come to an end, and is left alone until
+	 * then, CLOCK_MONOTONIC seconds; what it came to */
+	unsigned int wait_s; /* 0: nothing of that */
+	int64_t not_before;
+	int failed;
 	bool unsettled; /* it passed: doomed numbers are still to be deleted */
 	/* written with .seen.lock as well, which is enough to read them */
 	struct err why;   /* of !active, .known: what is wrong; else "" */
@@ -201,6 +206,9 @@ int thin_record_doomed(struct thin_pool *p, uint32_t **ret, size_t *ret_count,
 /* What the kernel says of it now, and that this was seen. */
 int thin_watch_ask(struct thin_pool *p, struct thin_status *ret,
 		   struct err *err);
+/* thin_check did not come to an end: .not_before, later each time. */
+void thin_watch_later(struct thin_pool *p);
+bool thin_watch_due(const struct thin_pool *p);
 int thin_watch_start(struct thin_pool *p, struct err *err);
 void thin_watch_stop(struct thin_pool *p);
 

@@ -21,6 +21,7 @@
 #include "volplugins/thin/pool.h"
 
 #define EVERY_S 5
+#define LATER_S 300 /* at most */
 
 static int64_t now_s(void)
 {
@@ -28,6 +29,21 @@ static int64_t now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec + 1; /* 0 is never */
+}
+
+/* A check reads all of the metadata, and others wait for it: one that is killed again
+ * and again is not begun again at once. */
+void thin_watch_later(struct thin_pool *p)
+{
+	unsigned int s = p->wait_s ? 2 * p->wait_s : EVERY_S;
+
+	p->wait_s = s < LATER_S ? s : LATER_S;
+	p->not_before = now_s() + p->wait_s;
+}
+
+bool thin_watch_due(const struct thin_pool *p)
+{
+	return now_s() >= p->not_before;
 }
 
 /* ---- what was seen ---------------------------------------------------------------- */

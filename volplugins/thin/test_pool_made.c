@@ -171,15 +171,28 @@ static void goes_on_from_the_pool_up(void **state)
 static void a_check_that_did_not_end(void **state)
 {
 	struct pool_life *l = *state;
+	unsigned int checks;
+	time_t begun;
 	struct err err = { 0 };
 
 	fake_pool_give(l, fake_pool_device(l));
 	fake.check = -ECANCELED;
+	checks = fake.checks;
+	begun = time(NULL);
 	fake_pool_restart(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), -ECANCELED);
 	assert_non_null(strstr(err.msg, "was not checked"));
 	assert_null(strstr(err.msg, "damaged"));
+	/* it is not begun again at once, whoever asks */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(thin_pool_use(&l->pool, false, &err),
+				 -ECANCELED);
+	assert_non_null(strstr(err.msg, "tried again in "));
+	assert_true(fake.checks - checks <= 1 + (time(NULL) - begun) / 5);
 	fake.check = 0;
+	for (int i = 0; thin_pool_use(&l->pool, false, &err) < 0 && i < 2000;
+	     i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
 
 	fake.check = -EIO;
