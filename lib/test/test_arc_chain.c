@@ -312,6 +312,7 @@ static void written_through_a_mapping(void **state)
 /* What somebody else does as soon as @after files were told. */
 struct meddler {
 	const char *how; /* in a shell; NULL: write to .map */
+	const char *then;
 	char *map;
 	unsigned int after, told;
 	unsigned int pause_ms;
@@ -329,14 +330,14 @@ static int meddle(void *ctx, uint64_t bytes)
 	else
 		m->map[0] = 1;
 	test_pause_ms(m->pause_ms);
-	shell("touch t/new");
+	shell(m->then);
 	return 0;
 }
 
 /* Its page stays dirty, so that the second writing leaves the time of the first. */
 static void mapped_while_it_is_read(void **state)
 {
-	struct meddler m = { .pause_ms = OLD_MS };
+	struct meddler m = { .pause_ms = OLD_MS, .then = "touch t/new" };
 	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
 	_cleanup_close_ int fd = -EBADF;
 
@@ -395,6 +396,7 @@ static void between_row(void **state)
 {
 	const struct between *row = *state;
 	struct meddler m = { .how = row->how,
+			     .then = "touch t/*", /* one is read later */
 			     .after = row->after,
 			     .pause_ms = row->old ? OLD_MS : 20 };
 	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
