@@ -10,6 +10,10 @@
 #include "lib/arc_priv.h"
 
 #define RECORD_MAX (1u << 20) /* bytes: a path of that length is none */
+/* An index unpacks to at most so many times its bytes, and these more: what there is
+ * reaches a tenth, but for very deep directories full of empty files. */
+#define UNPACK_TIMES 512
+#define UNPACK_MORE  (64u << 20)
 
 static int no_memory(struct err *err)
 {
@@ -318,8 +322,10 @@ static int check_bytes(const uint8_t *bytes, size_t size, const char *sha256,
 	return strcmp(is, sha256) == 0 ? 0 : changed(err);
 }
 
-static int parse_all(struct archive *a, struct arc_index *x, struct err *err)
+static int parse_all(struct archive *a, uint64_t packed, struct arc_index *x,
+		     struct err *err)
 {
+	uint64_t left = packed * UNPACK_TIMES + UNPACK_MORE;
 	struct arc_index_rest rest = { 0 };
 	int r = 0;
 
@@ -331,6 +337,15 @@ static int parse_all(struct archive *a, struct arc_index *x, struct err *err)
 
 		if (rc == ARCHIVE_EOF)
 			break;
+		if (rc == ARCHIVE_OK && size > left) {
+			free(rest.bytes);
+			return err_set(err, -EBADMSG,
+				       "its index unpacks to more than %d "
+				       "times its size, as if it was forged: "
+				       "make a whole backup",
+				       UNPACK_TIMES);
+		}
+		left -= rc == ARCHIVE_OK ? size : 0;
 		r = rc == ARCHIVE_OK ? arc_index_parse(x, &rest, data, size)
 				     : arc_fail(a, -EBADMSG, "the index", err);
 	}
@@ -357,7 +372,7 @@ static int unpack(const uint8_t *bytes, size_t size, struct arc_index *x,
 	    archive_read_next_header(a, &e) != ARCHIVE_OK)
 		r = arc_fail(a, -EBADMSG, "the index", err);
 	else
-		r = parse_all(a, x, err);
+		r = parse_all(a, size, x, err);
 	archive_read_free(a);
 	return r;
 }

@@ -20,10 +20,12 @@
 #include <unistd.h>
 
 #include "lib/arc_beneath.h"
+#include "lib/arc_inodes.h"
 #include "lib/arc_priv.h"
 
 #define BUFFER   (1u << 20)
 #define PATH_LEN (1u << 20) /* of a path to delete, at most */
+#define AGAIN    10000u     /* directories met again: a live tree has few */
 
 /* libarchive sets the times of a directory that was there at once, and then what is
  * made in it changes them. */
@@ -40,6 +42,8 @@ struct reader {
 	const char *after;     /* NULL: the first of its chain */
 	struct dir_time *dirs; /* owned */
 	size_t dir_count, dir_room;
+	struct arc_inodes made; /* directories that were in the archive */
+	unsigned int again;
 	bool eof;
 	uint8_t *buf;      /* owned; BUFFER + ARC_END_SIZE */
 	size_t have, gave; /* bytes in it; at its start, given out */
@@ -57,6 +61,7 @@ static void reader_fini(struct reader *r)
 	while (r->dir_count)
 		free(r->dirs[--r->dir_count].path);
 	free(r->dirs);
+	arc_inodes_fini(&r->made);
 }
 
 /* ---- the stream -------------------------------------------------------------- */
@@ -255,6 +260,25 @@ static int set_times(struct reader *r)
 	return 0;
 }
 
+/* A directory takes memory until the end, here and in libarchive, so one that is on
+ * the disk once must not be in the archive without end.  @path was made. */
+static int count_dir(struct reader *r, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(r->root, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    arc_inodes_find(&r->made, st.st_ino))
+		return r->again++ < AGAIN
+			       ? 0
+			       : err_set(r->err, -EBADMSG,
+					 "the archive: %.300s and others "
+					 "again and again",
+					 path);
+	return arc_inodes_add(&r->made, st.st_ino, NULL)
+		       ? 0
+		       : err_set(r->err, -ENOMEM, "out of memory");
+}
+
 /* One that is there stays what it is, with the attributes that it had. */
 static int get_dir(struct reader *r, const char *path, struct archive_entry *e)
 {
@@ -283,7 +307,9 @@ static int get_entry(struct reader *r, struct archive_entry *e)
 	if (archive_write_header(r->disk, e) != ARCHIVE_OK)
 		return fail(r, r->disk, 0, path);
 	r->sum.files++;
-	if (archive_entry_size(e) > 0)
+	if (archive_entry_filetype(e) == AE_IFDIR)
+		t = count_dir(r, path);
+	if (t == 0 && archive_entry_size(e) > 0)
 		t = get_data(r, path);
 	if (t != 0)
 		return t;

@@ -11,6 +11,8 @@
 
 #include "lib/arc_priv.h"
 
+#define RECORD_MAX (1u << 20) /* of a record */
+
 static const struct arc_entry samples[] = {
 	{ .path = (char[]){ "./b/c" },
 	  .mode = S_IFREG | 0644,
@@ -35,8 +37,9 @@ static const struct arc_entry samples[] = {
 	{ .path = (char[]){ "./b" }, .mode = S_IFDIR, .ctime = { 1999, 5 } },
 };
 
-/* An archive that is nothing but index and digest.  @more: an entry, or NULL. */
-static int archive(const struct arc_entry *more)
+/* An archive that is nothing but index and digest.  @more: an entry, which is there
+ * @times, each with another inode; or NULL. */
+static int archive_of(const struct arc_entry *more, unsigned int times)
 {
 	struct arc_index_out *o = arc_index_out_new();
 	struct digest *d = digest_new();
@@ -49,8 +52,12 @@ static int archive(const struct arc_entry *more)
 	assert_non_null(o);
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		assert_int_equal(arc_index_out_add(o, &samples[i], NULL), 0);
-	if (more)
-		assert_int_equal(arc_index_out_add(o, more, NULL), 0);
+	for (unsigned int i = 0; i < times; i++) {
+		struct arc_entry e = *more;
+
+		e.ino += i;
+		assert_int_equal(arc_index_out_add(o, &e, NULL), 0);
+	}
 	assert_int_equal(arc_index_out_end(o, &frame, &size, NULL), 0);
 	digest_add(d, frame, size);
 	digest_end(d, sha256);
@@ -60,6 +67,11 @@ static int archive(const struct arc_entry *more)
 	digest_free(d);
 	arc_index_out_free(o);
 	return fd;
+}
+
+static int archive(const struct arc_entry *more)
+{
+	return archive_of(more, more ? 1 : 0);
 }
 
 static struct arc_entry *find(const struct arc_index *x, const char *path)
@@ -133,6 +145,26 @@ static void a_time_to_come_is_no_newest(void **state)
 	assert_true(find(x, ".")->doubt);
 	assert_true(find(x, "./b")->doubt);
 	assert_false(find(x, "./b/c")->doubt);
+}
+
+/* Zeros that are some bytes in zstd must not be all of the memory. */
+static void it_unpacks_to_no_multiple(void **state)
+{
+	static char path[RECORD_MAX / 2] = "./";
+	const struct arc_entry large = { .path = path, .mode = S_IFREG };
+	_cleanup_close_ int forged = -EBADF, deep = -EBADF;
+	_cleanup_(arc_index_freep) struct arc_index *x = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	memset(path + 2, 'x', sizeof(path) - 3);
+	forged = archive_of(&large, 200); /* 100 MiB */
+	assert_int_equal(arc_index_load(forged, &x, &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "unpacks to more than"));
+	path[4000] = '\0'; /* as deep as can be, one beside the other */
+	deep = archive_of(&large, 4000);
+	assert_int_equal(arc_index_load(deep, &x, NULL), 0);
+	assert_int_equal(x->count, 4000 + ARRAY_SIZE(samples));
 }
 
 static void a_pipe_has_no_end(void **state)
@@ -290,11 +322,12 @@ int main(void)
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(the_newest_are_in_doubt),
 		cmocka_unit_test(a_time_to_come_is_no_newest),
+		cmocka_unit_test(it_unpacks_to_no_multiple),
 		cmocka_unit_test(a_pipe_has_no_end),
 		cmocka_unit_test(another_head),
 		cmocka_unit_test(endless_record),
 	};
-	size_t n = 6;
+	size_t n = 7;
 
 	n += TEST_ROWS(tests + n, damages, damage_row);
 	n += TEST_ROWS(tests + n, texts, text_row);
