@@ -42,6 +42,16 @@ unset LISTEN_PID
 same "$(keeps 3</etc/passwd)" '0  ' 'those of nobody'
 unset LISTEN_FDS
 
+note 'standard streams that are closed'
+mkdir "$DIR/vol"
+sh_config 'x=$(for i in 0 1 2; do stat -L -c %t:%T /proc/$$/fd/$i; done); echo $x >/vol/out' \
+	".mounts += [{destination: \"/vol\", source: \"$DIR/vol\", options: [\"bind\"]}] |
+	.hooks.createRuntime = [{path: \"/bin/sh\", args: [\"sh\", \"-c\",
+		\"x=\$(stat -L -c %t:%T /proc/\$\$/fd/1 /proc/\$\$/fd/2); echo \$x >$DIR/hook\"]}]"
+oci run --bundle "$BUNDLE" closed <&- >&- 2>&-
+same "$(cat "$DIR/vol/out")" '1:3 1:3 1:3' 'streams of the process'
+same "$(cat "$DIR/hook")" '1:3 1:3' 'streams of a hook'
+
 note 'CVE-2024-21626: a working directory by descriptor'
 for fd in 3 4 5 6 7 8 9 10; do
 	refused 'process.cwd' ".process.cwd = \"/proc/self/fd/$fd\""

@@ -218,17 +218,30 @@ static int run_command(struct oci *oci, int argc, char **argv, char **all,
 	return cmd->run(oci, argc, argv, err);
 }
 
+/* One of 0 to 2 that is closed would become ours, to be read and written by the
+ * container and by hooks. */
+static int fill_stdio(struct err *err)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd < 0)
+		return err_set(err, -errno, "/dev/null: %s", strerror(errno));
+	close(fd);
+	return 0;
+}
+
 int oci_main(int argc, char **argv)
 {
 	struct oci oci = { .root = OCI_ROOT_DEFAULT, .log_fd = -EBADF };
 	struct err err = { 0 };
-	int r = 0, c;
+	int r = fill_stdio(&err), c = 0;
 
-	while ((c = oci_option(argc, argv, "+:vh", global_options, &err)) > 0) {
+	while (r == 0 &&
+	       (c = oci_option(argc, argv, "+:vh", global_options, &err)) > 0)
 		r = global_option(&oci, c, &err);
-		if (r != 0)
-			break;
-	}
 	if (c < 0)
 		r = c;
 	if (r == 1)
