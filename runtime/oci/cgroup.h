@@ -76,6 +76,8 @@ int cgroup_load(json_object *paths, struct cgroup **ret, struct err *err);
  * Return: 0; -EBUSY when one holds a process or is frozen; else the kernel's.
  */
 int cgroup_make(struct cgroup *cg, struct err *err);
+/* cgroup_found() - did cgroup_make() find a directory that it took? */
+bool cgroup_found(const struct cgroup *cg);
 
 /*
  * cgroup_apply() - set all limits of @res on a cgroup just made, and devices:

@@ -179,11 +179,18 @@ int cgroup_make(struct cgroup *cg, struct err *err)
 		r = make_part(&cg->parts[i], &made[i], err);
 	for (size_t k = 0; k < cg->count && r == 0; k++)
 		if (made[k] != strlen(cg->parts[k].dir) &&
-		    (made[k] == 0 || made[k] > strlen(cg->parts[k].dir)))
+		    (made[k] == 0 || made[k] > strlen(cg->parts[k].dir))) {
+			cg->found = true;
 			r = check_unused(cg, &cg->parts[k], err);
+		}
 	while (r < 0 && i-- > 0)
 		unmake_part(&cg->parts[i], made[i]);
 	return r;
+}
+
+bool cgroup_found(const struct cgroup *cg)
+{
+	return cg->found;
 }
 
 static int join_part(struct cg_part *part, const char *pid)

@@ -20,6 +20,7 @@ struct cg_part {
 struct cgroup {
 	struct cg_part parts[CG_PARTS_MAX];
 	size_t count;
+	bool found; /* by cgroup_make(): one was there already */
 };
 
 /* ---- limits as decoded: CG_UNSET where left out ---- */

@@ -175,6 +175,17 @@ static int set_paths(struct making *m, const char *bundle, struct err *err)
 	return set_times(st) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
+/* One that is there and empty may be that of a container that has stopped: its
+ * 'delete' would end what runs there then. */
+static int claim_cgroup(struct making *m, struct err *err)
+{
+	int r = cgroup_make(m->cg, err);
+
+	if (r == 0 && cgroup_found(m->cg))
+		r = state_cgroup_unused(m->oci->root, m->state, err);
+	return r;
+}
+
 /* What is decided now stays so, whatever becomes of the bundle. */
 static int keep_config(struct making *m, struct err *err)
 {
@@ -250,7 +261,7 @@ static int make_cgroup(struct making *m, struct err *err)
 	r = state_save(m->state, err);
 	if (r < 0)
 		return r;
-	r = cgroup_make(m->cg, err);
+	r = claim_cgroup(m, err);
 	if (r < 0) {
 		/* it is somebody else's: not ours to remove */
 		json_object_put(take_ptr(m->state->cgroups));

@@ -377,6 +377,44 @@ int state_status(const struct state *st, enum status *ret, struct err *err)
 	return 0;
 }
 
+static int other_cgroup(const char *root, const char *id,
+			const struct state *st, struct err *err)
+{
+	_cleanup_(state_freep) struct state *other = alloc_state(id);
+	int r = other ? open_dir(root, other) : -ENOMEM;
+
+	if (r == -ENOENT) /* deleted meanwhile */
+		return 0;
+	if (r == 0)
+		r = load(other, err); /* replaced whole: no lock is needed */
+	if (r < 0)
+		return err_wrap(err, r, "container %s", id);
+	if (other->cgroups && json_object_equal(other->cgroups, st->cgroups))
+		return err_set(err, -EBUSY,
+			       "it is container %s's: delete that one, or "
+			       "choose another cgroupsPath",
+			       id);
+	return 0;
+}
+
+int state_cgroup_unused(const char *root, const struct state *st,
+			struct err *err)
+{
+	DIR *dir = opendir(root);
+	struct dirent *e;
+	int r = 0;
+
+	if (!dir)
+		return err_set(err, -errno, "--root %s: %s", root,
+			       strerror(errno));
+	while (r == 0 && (e = readdir(dir)))
+		if (state_id_valid(e->d_name, NULL) == 0 &&
+		    strcmp(e->d_name, st->id) != 0)
+			r = other_cgroup(root, e->d_name, st, err);
+	closedir(dir);
+	return r;
+}
+
 const char *state_status_name(enum status status)
 {
 	static const char *const names[] = {

@@ -82,6 +82,15 @@ const char *state_status_name(enum status status);
 int state_cgroup(const struct state *st, struct cgroup **ret, struct err *err);
 
 /*
+ * state_cgroup_unused() - no other container below @root, running or not, has
+ * the cgroups that @st names.  Saved first: of two that begin, one sees it.
+ *
+ * Return: 0; -EBUSY naming the other; -errno.
+ */
+int state_cgroup_unused(const char *root, const struct state *st,
+			struct err *err);
+
+/*
  * state_json() - the state as the runtime spec has it, for hooks; with @full
  * what runc's 'state' prints besides.
  *
