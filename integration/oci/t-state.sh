@@ -33,3 +33,30 @@ detached second
 is second running
 oci delete --force second
 same "$(find /sys/fs/cgroup -name ocisame)" '' 'cgroups left'
+
+note 'list at any moment: nothing is left of a deleted one'
+config '.process.args = ["true"]'
+(while [ ! -e "$DIR/enough" ]; do oci list >/dev/null 2>>"$DIR/listed" || :; done) &
+lister=$!
+for ((i = 0; i < 40; i++)); do
+	oci run --bundle "$BUNDLE" busy </dev/null || fail "run $i"
+	[ ! -e "$OCI_ROOT/busy" ] || fail "run $i has left: $(ls "$OCI_ROOT/busy")"
+done
+touch "$DIR/enough"
+wait "$lister"
+same "$(cat "$DIR/listed")" '' 'what list says'
+
+note 'a waiting run does not delete another of its id'
+config '.process.args = ["sleep", "300"]'
+oci run --bundle "$BUNDLE" web </dev/null >/dev/null 2>&1 &
+waiting=$!
+wait_until 20 is web running
+kill -STOP "$(pgrep -P "$waiting" | head -1)"
+oci delete --force web
+detached web
+kill -CONT "$(pgrep -P "$waiting" | head -1)"
+rc=0
+wait "$waiting" || rc=$?
+same "$rc" 137 'status of the first'
+is web running || fail 'the second is gone'
+oci delete --force web

@@ -111,8 +111,7 @@ int cmd_run(struct oci *oci, int argc, char **argv, struct err *err)
 	if (status < 0 || run.keep)
 		return status;
 	/* somebody else may have deleted it meanwhile */
-	state_free(take_ptr(st));
-	r = state_open(oci->root, run.create.id, &st, NULL);
+	r = state_lock(st, err);
 	if (r == 0)
 		r = create_destroy(oci, st, err);
 	return r < 0 && r != -ENOENT ? r : status;

@@ -276,8 +276,8 @@ static _Noreturn void run_process(const struct joined *j)
 	int r;
 
 	proc_reset();
-	close(j->state->lock); /* or it would be held by the program's side, too */
-	close(j->state->dir); /* the host's: nothing in here may reach it */
+	/* the host's: nothing in here may reach it, nor hold the lock on it */
+	close(j->state->dir);
 	r = sync_expect(j->proc->sync, SYNC_GO, &err);
 	if (r == 0 && spec_ns_find(j->spec, CLONE_NEWUSER) &&
 	    (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))

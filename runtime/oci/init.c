@@ -184,7 +184,6 @@ _Noreturn void init_run(const struct init *in)
 
 	proc_reset();
 	/* the runtime's lock would be held until the program runs */
-	close(in->state->lock);
 	close(in->state->dir);
 	r = prepare(in, &proc, &pid, &err);
 	if (r == 0)

@@ -58,19 +58,23 @@ int state_id_valid(const char *id, struct err *err)
 	return 0;
 }
 
-static int take_lock(struct state *st, struct err *err)
+int state_lock(struct state *st, struct err *err)
 {
-	st->lock = openat(st->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (st->lock < 0 || flock(st->lock, LOCK_EX) < 0)
+	struct stat now;
+
+	if (flock(st->dir, LOCK_EX) < 0 || fstat(st->dir, &now) < 0)
 		return err_set(err, -errno, "container %s: lock: %s", st->id,
 			       strerror(errno));
-	return 0;
+	/* "does not exist" is what containerd and podman look for */
+	return now.st_nlink == 0
+		       ? err_set(err, -ENOENT,
+				 "container \"%s\" does not exist", st->id)
+		       : 0;
 }
 
 void state_unlock(struct state *st)
 {
-	if (st->lock >= 0)
-		close(take_fd(st->lock));
+	(void)flock(st->dir, LOCK_UN);
 }
 
 static struct state *alloc_state(const char *id)
@@ -79,7 +83,7 @@ static struct state *alloc_state(const char *id)
 
 	if (!st)
 		return NULL;
-	st->dir = st->lock = -EBADF;
+	st->dir = -EBADF;
 	st->id = strdup(id);
 	return st->id ? take_ptr(st) : NULL;
 }
@@ -142,7 +146,7 @@ int state_new(const char *root, const char *id, struct state **ret,
 	r = open_dir(root, st);
 	if (r < 0)
 		return err_set(err, r, "container %s: %s", id, strerror(-r));
-	r = take_lock(st, err);
+	r = state_lock(st, err); /* 'delete' may have come before it */
 	if (r < 0)
 		return r;
 	*ret = take_ptr(st);
@@ -207,12 +211,11 @@ int state_open(const char *root, const char *id, struct state **ret,
 	if (r < 0)
 		return r;
 	r = open_dir(root, st);
-	/* "does not exist" is what containerd and podman look for */
 	if (r == -ENOENT)
 		return err_set(err, r, "container \"%s\" does not exist", id);
 	if (r < 0)
 		return err_set(err, r, "container %s: %s", id, strerror(-r));
-	r = take_lock(st, err);
+	r = state_lock(st, err);
 	if (r < 0)
 		return r;
 	r = load(st, err);
@@ -226,7 +229,6 @@ void state_free(struct state *st)
 {
 	if (!st)
 		return;
-	closep(&st->lock);
 	closep(&st->dir);
 	json_object_put(st->cgroups);
 	json_object_put(st->annotations);
@@ -295,7 +297,7 @@ int state_save(struct state *st, struct err *err)
 int state_remove(const char *root, struct state *st, struct err *err)
 {
 	static const char *const files[] = { STATE_FIFO, STATE_CONFIG,
-					     STATE_TEMP, STATE_FILE, "lock" };
+					     STATE_TEMP, STATE_FILE };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)

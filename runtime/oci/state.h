@@ -2,9 +2,9 @@
 /*
  * state.h - what is known of a container between two commands.
  *
- * <root>/<id>/ holds: lock (flock: one command at a time), config.json (as it
- * was at create: later changes of the bundle do not count), state.json
- * (replaced whole, by rename), exec.fifo (there until 'start').  What
+ * <root>/<id>/, itself the lock (flock: one command at a time), holds:
+ * config.json (as it was at create: later changes of the bundle do not count),
+ * state.json (replaced whole, by rename), exec.fifo (there until 'start').  What
  * 'delete --force' needs to clean up is written before it is made.
  */
 #ifndef RUNTIME_OCI_STATE_H
@@ -35,8 +35,7 @@ enum status {
 
 struct state {
 	char *id, *bundle, *rootfs, *created, *owner; /* owned */
-	int dir;                                      /* owned: <root>/<id> */
-	int lock;                 /* owned: held till state_free() */
+	int dir;                  /* owned: <root>/<id>; the lock is on it */
 	pid_t pid;                /* 0: none yet */
 	uint64_t start;           /* of pid, field 22 of /proc/PID/stat */
 	json_object *cgroups;     /* owned; NULL: none yet */
@@ -65,6 +64,9 @@ int state_save(struct state *st, struct err *err);
 int state_remove(const char *root, struct state *st, struct err *err);
 /* state_unlock() - let other commands in while this one waits. */
 void state_unlock(struct state *st);
+/* state_lock() - again.  -ENOENT when it was removed meanwhile, also where
+ * another has its id since. */
+int state_lock(struct state *st, struct err *err);
 
 /*
  * state_pidfd() - the container's first process, if it lives and is the one it
