@@ -60,3 +60,14 @@ wait "$waiting" || rc=$?
 same "$rc" 137 'status of the first'
 is web running || fail 'the second is gone'
 oci delete --force web
+
+note 'annotations of 3 MiB, and a config.json that is mostly slashes'
+config '.annotations.a = ("x" * 3000000) | .process.args = ["sleep", "300"]'
+detached large
+is large running
+oci delete --force large
+config '.annotations.a = ("/" * 12000000) | .process.args = ["sleep", "300"]'
+detached slashes
+oci exec slashes true
+oci delete --force slashes
+[ ! -e "$OCI_ROOT/slashes" ] || fail 'a directory is left'

@@ -190,7 +190,8 @@ static int claim_cgroup(struct making *m, struct err *err)
 static int keep_config(struct making *m, struct err *err)
 {
 	const char *text = json_object_to_json_string_ext(
-		m->spec->doc, JSON_C_TO_STRING_PLAIN);
+		m->spec->doc,
+		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	_cleanup_close_ int fd =
 		openat(m->state->dir, STATE_CONFIG,
 		       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -18,7 +18,8 @@
 
 #define STATE_FILE "state.json"
 #define STATE_TEMP "state.json.new"
-#define FILE_MAX   (1u << 20)
+/* the annotations are config.json's; 1 MiB for the rest */
+#define FILE_MAX (SPEC_SIZE_MAX + (1u << 20))
 
 /* state.json, decoded; the texts lie in the document */
 struct saved {
@@ -179,14 +180,20 @@ static int load(struct state *st, struct err *err)
 	_cleanup_(json_putp) json_object *doc = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct saved in = { 0 };
+	struct stat is;
 	ssize_t n;
 	int r;
 
 	/* killed before the first state was written: a container all the same */
 	if (fd < 0 && errno == ENOENT)
 		return from_saved(st, &in);
-	text = malloc(FILE_MAX);
-	n = fd < 0 || !text ? -1 : read(fd, text, FILE_MAX);
+	if (fd < 0 || fstat(fd, &is) < 0)
+		return err_set(err, -errno, "%s", strerror(errno));
+	if (is.st_size > FILE_MAX)
+		return err_set(err, -EFBIG, "larger than %u MiB",
+			       FILE_MAX >> 20);
+	text = malloc((size_t)is.st_size + 1);
+	n = text ? read(fd, text, (size_t)is.st_size) : -1;
 	if (n < 0)
 		return err_set(err, -errno, "%s", strerror(errno));
 	r = jdec_parse(text, (size_t)n, &doc, err);
@@ -277,15 +284,21 @@ int state_save(struct state *st, struct err *err)
 	_cleanup_close_ int fd = openat(
 		st->dir, STATE_TEMP,
 		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const char *text =
+		doc ? json_object_to_json_string_ext(
+			      doc, JSON_C_TO_STRING_PLAIN |
+					   JSON_C_TO_STRING_NOSLASHESCAPE)
+		    : NULL;
 	int r = FAILPOINT("oci.state");
 
-	if (!doc)
+	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (strlen(text) > FILE_MAX) /* or it could never be read again */
+		r = -EFBIG;
 	if (r == 0 && fd < 0)
 		r = -errno;
 	if (r == 0)
-		r = write_all(fd, json_object_to_json_string_ext(
-					  doc, JSON_C_TO_STRING_PLAIN));
+		r = write_all(fd, text);
 	if (r == 0 && renameat(st->dir, STATE_TEMP, st->dir, STATE_FILE) < 0)
 		r = -errno;
 	if (r < 0)
