@@ -5,7 +5,7 @@
 # shellcheck disable=SC2016,SC2028 # scripts of the container
 . "${0%/*}/../lib/lib.sh"
 . "$IT/oci/lib.sh"
-need root busybox jq
+need root busybox jq setpriv
 
 bundle
 N=0
@@ -59,6 +59,19 @@ check 'unknown is left out' "$caps" \
 	'0000000000000000 0000000000000001 0000000000000001 0000000000000001 0000000000000000 ' \
 	'.process.capabilities = (["bounding", "effective", "permitted"] |
 	map({(.): ["CAP_CHOWN", "CAP_NO_SUCH"]}) | add)'
+# 'runc spec' of before 1.2 gives ambient ones that are not inheritable: not raised
+check 'ambient, not inheritable' "$caps" \
+	'0000000000000000 0000000000000020 0000000000000020 0000000000000020 0000000000000000 ' \
+	'.process.capabilities = (["bounding", "effective", "permitted", "ambient"] |
+	map({(.): ["CAP_KILL"]}) | add)'
+# what the host withholds
+sh_config "$caps" '.process.capabilities = (["bounding", "effective", "permitted", "inheritable"] |
+	map({(.): ["CAP_CHOWN", "CAP_SYS_TIME"]}) | add)'
+same "$(timeout 60 setpriv --bounding-set=-sys_time "$BIN/berth-oci" --root "$OCI_ROOT" --log "$DIR/log" \
+	run --bundle "$BUNDLE" withheld </dev/null)" \
+	'0000000000000001 0000000000000001 0000000000000001 0000000000000001 0000000000000000 '
+contains "$(cat "$DIR/log")" 'process.capabilities: CAP_SYS_TIME: berth-oci does not hold it itself: left out'
+N=$((N + 1))
 
 # namespaces
 check 'host name' 'hostname' 'h1' '.hostname = "h1"'
@@ -155,6 +168,20 @@ same "$(sed -n 's/^poststop //p' "$log" | jq -r .status)" stopped 'state that po
 same "$(sed -n 's/^createRuntime //p' "$log" | jq -r '.status, (.pid > 1)' | tr '\n' ' ')" 'creating true ' \
 	'state that createRuntime gets'
 refuse 'a hook that fails' 'exit status 3' '.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "exit 3"]}]'
+# those of the container: the first still sees the host's files, the other the container's
+check 'createContainer hook' true '' ".hostname = \"h1\" |
+	.hooks.createContainer = $(hook createContainer 'hostname; cat')"
+same "$(sed -n 's/^createContainer h1//p' "$log" | jq -r '.status, (.pid > 1)' | tr '\n' ' ')" 'creating true ' \
+	'state that createContainer gets, in the namespaces of the container'
+start() {
+	jq -nc --arg s "$1" '.startContainer = [{path: "/bin/sh", args: ["sh", "-c", $s]}]'
+}
+check 'startContainer hook' 'echo program' $'hook h1 created\nprogram' ".hostname = \"h1\" |
+	.hooks = $(start 'echo "hook $(hostname) $(sed "s/.*status\":\"\([a-z]*\).*/\1/")"')"
+check 'startContainer hook that fails' 'echo program' $'berth-oci: hook /bin/sh: exit status 3\nstatus 126' \
+	".hooks = $(start 'exit 3')"
+refuse 'a createContainer hook that fails' 'exit status 3' \
+	'.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "exit 3"]}]'
 refuse 'a hook that hangs' 'not done after 1 s' \
 	'.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
 

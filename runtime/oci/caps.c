@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -97,6 +98,49 @@ void caps_decode(const struct spec_caps *in, struct caps *ret,
 	ret->ambient = set_of(&in->ambient, ret_unknown);
 }
 
+int caps_own(uint64_t *ret)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -errno;
+	*ret = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	return 0;
+}
+
+static uint64_t keep(uint64_t *set, uint64_t allowed)
+{
+	uint64_t gone = *set & ~allowed;
+
+	*set &= allowed;
+	return gone;
+}
+
+uint64_t caps_fit(struct caps *c, uint64_t own)
+{
+	return keep(&c->effective, own) | keep(&c->permitted, own) |
+	       keep(&c->inheritable, own) | keep(&c->ambient, own);
+}
+
+uint64_t caps_fit_ambient(struct caps *c)
+{
+	return keep(&c->ambient, c->permitted & c->inheritable);
+}
+
+void caps_text(uint64_t set, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	*buf = '\0';
+	for (unsigned int i = 0; i < ARRAY_SIZE(names) && n < size; i++)
+		if (set & (1ull << i))
+			n += (size_t)snprintf(buf + n, size - n, "%s%s",
+					      n ? " " : "", names[i]);
+}
+
 int caps_drop_bounding(const struct caps *c, struct err *err)
 {
 	/* those that came after this program, too */
@@ -131,8 +175,7 @@ int caps_apply(const struct caps *c, struct err *err)
 		if ((c->ambient & (1ull << i)) &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
 			return err_set(err, -errno,
-				       "capabilities.ambient: %s: %s (it must "
-				       "be permitted and inheritable)",
-				       names[i], strerror(errno));
+				       "capabilities.ambient: %s: %s", names[i],
+				       strerror(errno));
 	return 0;
 }

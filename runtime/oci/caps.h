@@ -3,6 +3,7 @@
 #ifndef RUNTIME_OCI_CAPS_H
 #define RUNTIME_OCI_CAPS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/err.h"
@@ -26,9 +27,24 @@ const char *caps_name(unsigned int number);
  */
 void caps_decode(const struct spec_caps *in, struct caps *ret,
 		 const char **ret_unknown);
+/* caps_own() - what the calling thread may hold at most: its permitted set.
+ * -errno. */
+int caps_own(uint64_t *ret);
+/*
+ * caps_fit(), caps_fit_ambient() - leave out what the kernel would refuse: of
+ * all sets but bounding what @own doesn't hold; of ambient what isn't permitted
+ * and inheritable as well.
+ *
+ * Return: those that were in a set and are not any more.
+ */
+uint64_t caps_fit(struct caps *c, uint64_t own);
+uint64_t caps_fit_ambient(struct caps *c);
+/* caps_text() - "CAP_CHOWN CAP_KILL"; cut where @buf ends. */
+void caps_text(uint64_t set, char *buf, size_t size);
 /* caps_drop_bounding() - what isn't in @c->bounding; needs CAP_SETPCAP. */
 int caps_drop_bounding(const struct caps *c, struct err *err);
-/* caps_apply() - the other four; after setuid, with PR_SET_KEEPCAPS before it. */
+/* caps_apply() - the other four, fitted; after setuid, with PR_SET_KEEPCAPS
+ * before it. */
 int caps_apply(const struct caps *c, struct err *err);
 
 #endif

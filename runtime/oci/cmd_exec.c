@@ -485,7 +485,8 @@ static int finish(struct running *x, const struct request *rq, struct err *err)
 	return rq->detach ? 0 : tty_wait(pid, x->master, err);
 }
 
-static int exec_in(struct state *st, const struct request *rq, struct err *err)
+static int exec_in(struct oci *oci, struct state *st, const struct request *rq,
+		   struct err *err)
 {
 	_cleanup_(running_fini) struct running x = { .ours = -EBADF,
 						     .theirs = -EBADF,
@@ -519,6 +520,7 @@ static int exec_in(struct state *st, const struct request *rq, struct err *err)
 		r = open_console(&x, rq, err);
 	if (r < 0)
 		return r;
+	proc_warn(oci, proc.p, spec_ns_find(spec, CLONE_NEWUSER));
 	proc.console = x.console;
 	proc.filter = x.filter;
 	r = spawn(&x, st, spec, &proc, err);
@@ -545,5 +547,5 @@ int cmd_exec(struct oci *oci, int argc, char **argv, struct err *err)
 		return r;
 	if (!rq->detach)
 		tty_block();
-	return exec_in(st, rq, err);
+	return exec_in(oci, st, rq, err);
 }

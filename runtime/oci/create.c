@@ -20,7 +20,6 @@
 
 #include "lib/base.h"
 #include "lib/fail.h"
-#include "runtime/oci/caps.h"
 #include "runtime/oci/hook.h"
 #include "runtime/oci/init.h"
 #include "runtime/oci/inroot.h"
@@ -213,8 +212,6 @@ static int decide(struct making *m, const struct create *req, struct err *err)
 {
 	_cleanup_close_ int dir =
 		open(req->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *unknown;
-	struct caps caps;
 	int r;
 
 	if (dir < 0)
@@ -230,12 +227,8 @@ static int decide(struct making *m, const struct create *req, struct err *err)
 	if (!m->spec->process.terminal && req->console_socket)
 		return err_set(err, -EINVAL,
 			       "--console-socket needs process.terminal");
-	caps_decode(&m->spec->process.caps, &caps, &unknown);
-	if (unknown)
-		oci_log(m->oci, "warning",
-			"process.capabilities: %.64s is not known here: left "
-			"out",
-			unknown);
+	proc_warn(m->oci, &m->spec->process,
+		  spec_ns_find(m->spec, CLONE_NEWUSER));
 	if (!m->spec->linux_.seccomp)
 		return 0;
 	r = sec_decode(m->spec->linux_.seccomp, &m->profile, err);

@@ -307,14 +307,50 @@ static int load_filter(struct proc *proc, struct err *err)
 	return r < 0 ? err_wrap(err, r, "linux.seccomp: notify") : 0;
 }
 
+static void warn_left_out(const struct oci *oci, const char *set, uint64_t gone,
+			  const char *why)
+{
+	char text[1024];
+
+	if (!gone)
+		return;
+	caps_text(gone, text, sizeof(text));
+	oci_log(oci, "warning", "process.capabilities%s: %s: %s: left out", set,
+		text, why);
+}
+
+void proc_warn(const struct oci *oci, const struct spec_process *p, bool userns)
+{
+	const char *unknown;
+	uint64_t own = 0;
+	struct caps caps;
+
+	caps_decode(&p->caps, &caps, &unknown);
+	if (unknown)
+		oci_log(oci, "warning",
+			"process.capabilities: %.64s is not known here: left "
+			"out",
+			unknown);
+	if (!userns && caps_own(&own) == 0)
+		warn_left_out(oci, "", caps_fit(&caps, own),
+			      "berth-oci does not hold it itself");
+	warn_left_out(oci, ".ambient", caps_fit_ambient(&caps),
+		      "not permitted and inheritable as well");
+}
+
 static int set_privileges(struct proc *proc, struct err *err)
 {
 	const struct spec_process *p = proc->p;
 	const char *unknown;
 	struct caps caps;
-	int r;
+	uint64_t own;
+	int r = caps_own(&own);
 
+	if (r < 0)
+		return err_set(err, r, "capabilities: %s", strerror(-r));
 	caps_decode(&p->caps, &caps, &unknown);
+	(void)caps_fit(&caps, own); /* the runtime has warned */
+	(void)caps_fit_ambient(&caps);
 	/* without no_new_privs only the privileged may load a filter */
 	r = p->no_new_privs ? 0 : load_filter(proc, err);
 	if (r == 0)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "lib/err.h"
+#include "runtime/oci/oci.h"
 #include "runtime/oci/seccomp.h"
 #include "runtime/oci/spec.h"
 
@@ -28,6 +29,10 @@ struct proc {
 	char **argv, **env;              /* owned */
 };
 
+/* proc_warn() - in the runtime: a line of the log for the capabilities that the
+ * process will not get.  @userns: in its namespace it holds all there are. */
+void proc_warn(const struct oci *oci, const struct spec_process *p,
+	       bool userns);
 /* proc_limits() - in the runtime: rlimits and oom_score_adj of child @pid. */
 int proc_limits(pid_t pid, const struct spec_process *p, struct err *err);
 

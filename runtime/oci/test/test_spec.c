@@ -201,6 +201,33 @@ static void cap_names(void **state)
 	assert_null(caps_name(41));
 }
 
+static void cap_fit(void **state)
+{
+	struct caps c = { .bounding = 0xff,
+			  .effective = 0x0f,
+			  .permitted = 0x0f,
+			  .inheritable = 0x3c,
+			  .ambient = 0x3f };
+	char text[64];
+
+	(void)state;
+	assert_true(caps_fit(&c, 0x17) == 0x28);
+	assert_true(c.bounding == 0xff);
+	assert_true(c.effective == 0x07);
+	assert_true(c.permitted == 0x07);
+	assert_true(c.inheritable == 0x14);
+	assert_true(c.ambient == 0x17);
+	assert_true(caps_fit_ambient(&c) == 0x13);
+	assert_true(c.ambient == 0x04);
+	assert_true(caps_fit(&c, UINT64_MAX) == 0);
+	caps_text(0x21, text, sizeof(text));
+	assert_string_equal(text, "CAP_CHOWN CAP_KILL");
+	caps_text(0x21, text, 8);
+	assert_string_equal(text, "CAP_CHO");
+	caps_text(0, text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
 static void signal_names(void **state)
 {
 	(void)state;
@@ -217,13 +244,14 @@ static void signal_names(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 6];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 7];
 	const struct CMUnitTest more[] = {
 		cmocka_unit_test(spec_version),
 		cmocka_unit_test(spec_values),
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(mount_option_refused),
 		cmocka_unit_test(cap_names),
+		cmocka_unit_test(cap_fit),
 		cmocka_unit_test(signal_names),
 	};
 	size_t n = TEST_ROWS(tests, rows, spec_row);
