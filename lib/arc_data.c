@@ -137,6 +137,8 @@ static int names_read(const char *proc, int fd, struct names *n)
 		return (int)size;
 	for (ssize_t c = 0; c < size; c++)
 		n->count += n->list[c] == '\0';
+	if (n->count == 0)
+		return 0;
 	n->at = calloc(n->count, sizeof(*n->at));
 	if (!n->at)
 		return -ENOMEM;

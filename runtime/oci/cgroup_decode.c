@@ -116,7 +116,7 @@ static int dec_rule(json_object *obj, void *out, struct err *err)
 			       "-1..4294967295");
 	*rule = (struct cg_device_rule){
 		.allow = t.allow,
-		.type = *t.type == 'u' ? 'c' : *t.type,
+		.type = (char)(*t.type == 'u' ? 'c' : *t.type),
 		.major = t.major,
 		.minor = t.minor,
 		.read = strchr(t.access, 'r') || !*t.access,

@@ -9,7 +9,7 @@
 
 #include "runtime/oci/cgroup_priv.h"
 
-#define ANY -1
+#define ANY (-1)
 
 /* Allowed to every container, after what its configuration says, as by runc. */
 #define ALLOW(t, maj, min, rw)                                              \

@@ -257,10 +257,10 @@ static int set_sysctl(const struct rootfs *fs, const char *key,
 	for (size_t i = 0; i <= len; i++) {
 		char c = key[i];
 
-		dotted[i] = slashes && (c == '/' || c == '.')
-				    ? (c == '/' ? '.' : '/')
-				    : c;
-		path[4 + i] = !slashes && c == '.' ? '/' : c;
+		dotted[i] = c;
+		if (slashes && (c == '/' || c == '.'))
+			dotted[i] = (char)(c == '/' ? '.' : '/');
+		path[4 + i] = (char)(!slashes && c == '.' ? '/' : c);
 	}
 	r = check_sysctl(fs->spec, dotted, err);
 	if (r < 0)

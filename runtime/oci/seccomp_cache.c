@@ -114,8 +114,7 @@ int sec_cache_get(const char *path, const char *key, struct sec_prog *ret)
 	    read_all(fd, &head, sizeof(head)) < 0)
 		return -ENOENT;
 	if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 ||
-	    head.pad != 0 || head.pad != 0 || head.count == 0 ||
-	    head.count > BPF_MAXINSNS ||
+	    head.pad != 0 || head.count == 0 || head.count > BPF_MAXINSNS ||
 	    (size_t)st.st_size != sizeof(head) + head.count * sizeof(*insns))
 		return -ENOENT;
 	insns = calloc(head.count, sizeof(*insns));
