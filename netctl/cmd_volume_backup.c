@@ -24,6 +24,7 @@
 #include "netctl/jget.h"
 #include "netctl/newfile.h"
 #include "netctl/progress.h"
+#include "netctl/snap_time.h"
 #include "netctl/volumes.h"
 
 /* What the daemon has opened for us. */
@@ -185,6 +186,24 @@ static int write_archive(struct view *v, const struct volumes_ref *ref,
 	return stopped(r, err);
 }
 
+/* arc_write()'s @begun, before the view is opened. */
+static int begun_at(const struct ctl *ctl, const struct volumes_ref *ref,
+		    time_t *ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *answer = NULL;
+	int r;
+
+	*ret = time(NULL);
+	if (!ref->snap[0])
+		return 0;
+	r = volumes_call(ctl, ref->driver, "Berth.VolumeSnapshots",
+			 volumes_body(ref), &answer, err);
+	if (r == 0)
+		*ret = snap_time_begun(jget_array(answer, "Snapshots"),
+				       ref->snap);
+	return r;
+}
+
 static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 		     const struct arc_index *since, struct newfile *f,
 		     struct arc_sum *sum, struct err *err)
@@ -193,10 +212,14 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 					       .driver = ref->driver,
 					       .fd = -EBADF };
 	json_object *body = volumes_body(ref);
-	time_t begun = time(NULL);
 	bool shared = false;
-	int r;
+	time_t begun = 0;
+	int r = begun_at(ctl, ref, &begun, err);
 
+	if (r < 0) {
+		json_object_put(body);
+		return r;
+	}
 	jset(body, "Live", json_object_new_boolean(ctl->live));
 	r = view_open(&v, "Berth.VolumeOpen", body, err);
 	if (r == 0 && ctl->live && jget_bool(v.answer, "Live"))
