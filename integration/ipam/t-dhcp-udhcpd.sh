@@ -129,7 +129,8 @@ for points in leased:release recorded:released; do
 	(docker run --rm --network n1 bb:1 true; echo $? >rc) >run.log 2>&1 &
 	wait_until 10 gone "${DAEMON_PID[berth-ipam]}"
 	BERTH_FP=dhcp.${points#*:}:kill start_daemon berth-ipam
-	wait_until 15 gone "${DAEMON_PID[berth-ipam]}"
+	# dockerd asks again after 1, 3, 7, 15 and 31 s.
+	wait_until 45 gone "${DAEMON_PID[berth-ipam]}"
 	start_daemon berth-ipam
 	wait_until 30 test -s rc
 	same "$(cat rc)" 0 "a run beside kills at $points: $(cat run.log)"
