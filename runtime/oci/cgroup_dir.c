@@ -91,8 +91,11 @@ static int enable_below(const char *dir)
 	return r;
 }
 
-/* mkdir -p.  @ret_made: length of the first path made; 0: it was all there. */
-static int make_part(struct cg_part *part, size_t *ret_made, struct err *err)
+/* mkdir -p.  @ret_made: length of the first path made; 0: it was all there.
+ * @hand_down: v2's controllers.  Beside v1 they are the host's to hand down: what
+ * they are changes for all, and crun refuses a host that has any there. */
+static int make_part(struct cg_part *part, bool hand_down, size_t *ret_made,
+		     struct err *err)
 {
 	_cleanup_free_ char *path = strdup(part->dir);
 	bool cpuset = !part->v2 && strstr(part->controllers, "cpuset");
@@ -103,7 +106,7 @@ static int make_part(struct cg_part *part, size_t *ret_made, struct err *err)
 	if (!path)
 		return err_set(err, -ENOMEM, "cgroup: out of memory");
 	for (char *p = path + base; p && r == 0;) {
-		if (part->v2) {
+		if (part->v2 && hand_down) {
 			*p = '\0';
 			r = enable_below(path);
 			*p = '/';
@@ -173,10 +176,13 @@ static int check_unused(struct cgroup *cg, struct cg_part *part,
 int cgroup_make(struct cgroup *cg, struct err *err)
 {
 	size_t made[CG_PARTS_MAX] = { 0 }, i;
+	bool v1 = false;
 	int r = 0;
 
+	for (i = 0; i < cg->count; i++)
+		v1 = v1 || !cg->parts[i].v2;
 	for (i = 0; i < cg->count && r == 0; i++)
-		r = make_part(&cg->parts[i], &made[i], err);
+		r = make_part(&cg->parts[i], !v1, &made[i], err);
 	for (size_t k = 0; k < cg->count && r == 0; k++)
 		if (made[k] != strlen(cg->parts[k].dir) &&
 		    (made[k] == 0 || made[k] > strlen(cg->parts[k].dir))) {
