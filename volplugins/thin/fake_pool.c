@@ -107,9 +107,11 @@ int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 		return -ENOENT;
 	if (fake.foreign[fake_slot(name)])
 		return err_set(err, -EPERM, "%s is somebody else's", name);
+	pthread_mutex_lock(&fake.lock);
 	*ret = (struct dmx_info){ .live = fake.live[fake_slot(name)],
 				  .suspended = fake.suspended[fake_slot(name)],
 				  .events = fake.events };
+	pthread_mutex_unlock(&fake.lock);
 	return 0;
 }
 

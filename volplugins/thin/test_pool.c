@@ -142,8 +142,10 @@ static void records_of_another_moment(void **state)
 	uint32_t n = fake_pool_device(l), m;
 
 	fake_pool_give(l, n);
+	pthread_mutex_lock(&fake.lock); /* the pool is looked at meanwhile */
 	fake.transaction += 3; /* made by those who are not in this state.db */
 	fake.there[n + 1] = fake.there[n + 2] = true;
+	pthread_mutex_unlock(&fake.lock);
 	fake_pool_restart(l);
 	assert_int_equal(thin_device_add(&l->pool, 0, &m, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "--pool-transaction 4"));
