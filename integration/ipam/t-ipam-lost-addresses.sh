@@ -29,6 +29,7 @@ checked() {
 	grep -q "$1" checked
 }
 wait_until 90 checked 10.75.0.0
+wait_until 30 checked 10.74.0.0
 out=$("$NETCTL" ipam check) && fail "check says that all is well"
 contains "$out" 'address 10.73.0.9/24 of berth-local/10.73.0.0/24'
 contains "$out" 'pool berth-local/10.74.0.0/24, which no network has'
