@@ -65,7 +65,8 @@ endif
 #   test-src  objects for a second one, of what several unit tests share
 #   bins      programs; <name>-main: its file with main()
 #   tests     unit tests, each one file with main(); <file>-ldflags: extra
-#   one-thread  of these those that take long and make no thread: not built with SAN=thread
+#   one-thread  of these those that make no thread, and take long or fail for the
+#             sanitizer itself: not built with SAN=thread
 #   tools     programs for the integration tests only
 #   bpf-src   *.bpf.c, each gives $O/bpf/<name>.skel.h
 ar-src  :=

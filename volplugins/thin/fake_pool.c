@@ -14,11 +14,28 @@
 #include "lib/base.h"
 #include "lib/loop.h"
 
-struct fake_pool fake = { .lock = PTHREAD_MUTEX_INITIALIZER,
-			  .goes_on = PTHREAD_COND_INITIALIZER };
+struct fake_pool fake = { .lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP,
+			  .goes_on = PTHREAD_COND_INITIALIZER,
+			  .bell = -EBADF };
+
+static pthread_mutex_t *hold(void)
+{
+	pthread_mutex_lock(&fake.lock);
+	return &fake.lock;
+}
+
+static void let_go(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+/* To the end of the block: the pool's watcher is another thread. */
+#define HOLD() \
+	_cleanup_(let_go) pthread_mutex_t *held __attribute__((unused)) = hold()
 
 int fake_slot(const char *name)
 {
+	HOLD();
 	for (int i = 0; i < 8; i++)
 		if (strcmp(fake.names[i], name) == 0)
 			return i;
@@ -37,24 +54,24 @@ int __wrap_dmx_create(const char *name, const char *uuid,
 int __wrap_dmx_create(const char *name, const char *uuid,
 		      const struct dmx_table *t, struct err *err)
 {
+	HOLD();
 	int i = fake_slot("");
 
 	(void)uuid;
 	(void)err;
 	assert_true(fake_slot(name) < 0 && i >= 0);
-	pthread_mutex_lock(&fake.lock);
 	snprintf(fake.names[i], DMX_NAME_MAX, "%s", name);
 	snprintf(fake.tables[i], DMX_PARAMS_MAX, "%s", t->params);
 	fake.sectors[i] = t->sectors;
 	fake.live[i] = true;
 	fake.made++;
-	pthread_mutex_unlock(&fake.lock);
 	return 0;
 }
 
 int __wrap_dmx_remove(const char *name, struct err *err);
 int __wrap_dmx_remove(const char *name, struct err *err)
 {
+	HOLD();
 	int i = fake_slot(name);
 
 	(void)err;
@@ -66,6 +83,7 @@ int __wrap_dmx_remove(const char *name, struct err *err)
 int __wrap_dmx_remove_last(const char *name, struct err *err);
 int __wrap_dmx_remove_last(const char *name, struct err *err)
 {
+	HOLD();
 	const char *number = strrchr(name, '-') + 1;
 
 	(void)err;
@@ -81,6 +99,7 @@ int __wrap_dmx_reload(const char *name, const struct dmx_table *t,
 int __wrap_dmx_reload(const char *name, const struct dmx_table *t,
 		      struct err *err)
 {
+	HOLD();
 	(void)err;
 	fake.sectors[fake_slot(name)] = t->sectors;
 	return 0;
@@ -89,6 +108,7 @@ int __wrap_dmx_reload(const char *name, const struct dmx_table *t,
 int __wrap_dmx_resume(const char *name, struct err *err);
 int __wrap_dmx_resume(const char *name, struct err *err)
 {
+	HOLD();
 	size_t n = strlen(fake.resumed);
 	int i = fake_slot(name);
 
@@ -103,15 +123,14 @@ int __wrap_dmx_resume(const char *name, struct err *err)
 int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err);
 int __wrap_dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 {
+	HOLD();
 	if (fake_slot(name) < 0)
 		return -ENOENT;
 	if (fake.foreign[fake_slot(name)])
 		return err_set(err, -EPERM, "%s is somebody else's", name);
-	pthread_mutex_lock(&fake.lock);
 	*ret = (struct dmx_info){ .live = fake.live[fake_slot(name)],
 				  .suspended = fake.suspended[fake_slot(name)],
 				  .events = fake.events };
-	pthread_mutex_unlock(&fake.lock);
 	return 0;
 }
 
@@ -120,6 +139,7 @@ int __wrap_dmx_table(const char *name, const char *target, char *buf,
 int __wrap_dmx_table(const char *name, const char *target, char *buf,
 		     size_t size, uint64_t *ret, struct err *err)
 {
+	HOLD();
 	int i = fake_slot(name);
 
 	(void)target;
@@ -142,7 +162,9 @@ int __wrap_dmx_each(const char *prefix, int (*fn)(void *ctx, const char *name),
 
 	(void)err;
 	for (int i = 0; r == 0 && i < 8; i++) {
+		pthread_mutex_lock(&fake.lock);
 		snprintf(name, sizeof(name), "%s", fake.names[i]);
+		pthread_mutex_unlock(&fake.lock);
 		if (name[0] && strncmp(name, prefix, strlen(prefix)) == 0)
 			r = fn(ctx, name);
 	}
@@ -162,13 +184,12 @@ int __wrap_dmx_open(const char *name, int flags, char *path, struct err *err)
 int __wrap_dmx_events_arm(int fd, struct err *err);
 int __wrap_dmx_events_arm(int fd, struct err *err)
 {
+	HOLD();
 	eventfd_t count;
 
 	(void)err;
-	pthread_mutex_lock(&fake.lock);
 	(void)eventfd_read(fd, &count);
 	fake.told = true;
-	pthread_mutex_unlock(&fake.lock);
 	return 0;
 }
 
@@ -185,9 +206,7 @@ int __wrap_dmx_events_open(struct err *err)
 	if (deaf)
 		return err_set(err, -EOPNOTSUPP, "no device-mapper yet");
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_mutex_lock(&fake.lock);
-	fake.bell = fd;
-	pthread_mutex_unlock(&fake.lock);
+	FAKE(closep(&fake.bell); fake.bell = fcntl(fd, F_DUPFD_CLOEXEC, 0));
 	(void)__wrap_dmx_events_arm(fd, err);
 	return fd;
 }
@@ -214,6 +233,7 @@ struct tool;
 int __wrap_tool_run(const struct tool *t, int file, struct err *err);
 int __wrap_tool_run(const struct tool *t, int file, struct err *err)
 {
+	HOLD();
 	(void)t;
 	(void)file;
 	fake.checks++;
@@ -234,17 +254,16 @@ int __wrap_dmx_status(const char *name, const char *target, char *buf,
 int __wrap_dmx_status(const char *name, const char *target, char *buf,
 		      size_t size, struct err *err)
 {
+	HOLD();
 	(void)name;
 	(void)target;
 	(void)err;
-	pthread_mutex_lock(&fake.lock);
 	wait_for_disk();
 	fake.looks++;
 	snprintf(buf, size,
 		 "%" PRIu64 " 1/1024 %u/100 - rw no_discard_passdown "
 		 "error_if_no_space - 20",
 		 fake.transaction, fake.full);
-	pthread_mutex_unlock(&fake.lock);
 	return 0;
 }
 
@@ -284,14 +303,13 @@ static int obey(const char *text)
 int __wrap_dmx_message(const char *name, const char *text, struct err *err);
 int __wrap_dmx_message(const char *name, const char *text, struct err *err)
 {
+	HOLD();
 	int r;
 
 	(void)name;
 	(void)err;
-	pthread_mutex_lock(&fake.lock);
 	wait_for_disk();
 	r = obey(text);
-	pthread_mutex_unlock(&fake.lock);
 	return r;
 }
 
@@ -302,9 +320,11 @@ int __wrap_store_put(struct store *s, const char *kind, const char *id,
 int __wrap_store_put(struct store *s, const char *kind, const char *id,
 		     const char *parent, const char *json, struct err *err)
 {
-	return fake.disk_full || (fake.late && fake.made == 3)
-		       ? err_set(err, -ENOSPC, "full")
-		       : __real_store_put(s, kind, id, parent, json, err);
+	bool full;
+
+	FAKE(full = fake.disk_full || (fake.late && fake.made == 3));
+	return full ? err_set(err, -ENOSPC, "full")
+		    : __real_store_put(s, kind, id, parent, json, err);
 }
 
 bool __wrap_store_was_restored(const struct store *s);

@@ -14,7 +14,7 @@
 /* The numbers in the pool, its transaction id, the kernel's devices, and what goes
  * wrong; as new after fake_pool_setup(). */
 struct fake_pool {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* recursive */
 	bool there[FAKE_NUMBERS];
 	uint64_t transaction;
 	char names[8][DMX_NAME_MAX], tables[8][DMX_PARAMS_MAX];
@@ -35,13 +35,31 @@ struct fake_pool {
 	uint32_t events;    /* of the pool */
 	unsigned int looks; /* at its status */
 	bool told;          /* somebody waits for events */
-	int bell;           /* where; an eventfd */
+	int bell;           /* where: a duplicate of its eventfd */
 	unsigned int deaf;  /* times that events can't be had */
 	bool hangs;         /* the pool's disk */
 	unsigned int waits; /* for that */
 	pthread_cond_t goes_on;
 };
 extern struct fake_pool fake;
+
+/* FAKE(fake.full = 90); - while a daemon runs: its thread looks at the pool. */
+#define FAKE(set)                                 \
+	do {                                      \
+		pthread_mutex_lock(&fake.lock);   \
+		set;                              \
+		pthread_mutex_unlock(&fake.lock); \
+	} while (0)
+
+/* fake_is(fake.full) - the same, to read. */
+#define fake_is(get)                              \
+	({                                        \
+		__typeof__(get) got_;             \
+		pthread_mutex_lock(&fake.lock);   \
+		got_ = (get);                     \
+		pthread_mutex_unlock(&fake.lock); \
+		got_;                             \
+	})
 
 /* Which of fake.names; -ENOENT. */
 int fake_slot(const char *name);

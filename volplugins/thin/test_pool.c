@@ -18,10 +18,10 @@ static void undone_unless_given(void **state)
 
 	fake_pool_give(l, kept);
 	lost = fake_pool_device(l);
-	assert_true(fake.there[kept] && fake.there[lost]);
+	assert_true(fake_is(fake.there[kept]) && fake_is(fake.there[lost]));
 	fake_pool_restart(l);
-	assert_true(fake.there[kept]);
-	assert_false(fake.there[lost]);
+	assert_true(fake_is(fake.there[kept]));
+	assert_false(fake_is(fake.there[lost]));
 	assert_string_equal(l->pool.doubt.msg, "");
 	/* a number is never used twice */
 	assert_int_equal(fake_pool_device(l), lost + 1);
@@ -35,9 +35,9 @@ static void written_down_but_not_made(void **state)
 	size_t count = 1;
 
 	fake_pool_give(l, n);
-	fake.refuse = "create_thin";
+	FAKE(fake.refuse = "create_thin");
 	assert_int_equal(thin_device_add(&l->pool, 0, &n, NULL), -EIO);
-	fake.refuse = NULL;
+	FAKE(fake.refuse = NULL);
 	fake_pool_restart(l);
 	assert_string_equal(l->pool.doubt.msg, "");
 	assert_int_equal(thin_record_doomed(&l->pool, &left, &count, NULL), 0);
@@ -52,13 +52,13 @@ static void made_but_not_counted(void **state)
 	uint32_t n = fake_pool_device(l), next = n + 1;
 
 	fake_pool_give(l, n);
-	fake.refuse = "set_transaction_id";
+	FAKE(fake.refuse = "set_transaction_id");
 	assert_int_equal(thin_device_add(&l->pool, 0, &n, NULL), -EIO);
-	fake.there[next] = true; /* taking it back was cut off, too */
+	FAKE(fake.there[next] = true); /* taking it back was cut off, too */
 	fake_pool_restart(l);
-	fake.refuse = NULL;
+	FAKE(fake.refuse = NULL);
 	fake_pool_restart(l);
-	assert_false(fake.there[next]);
+	assert_false(fake_is(fake.there[next]));
 	assert_string_equal(l->pool.doubt.msg, "");
 	assert_int_equal(fake_pool_device(l), next + 1);
 }
@@ -71,13 +71,13 @@ static void deleted_at_the_next_start(void **state)
 	const struct thin_change c = { .doom = n, .del = "v" };
 
 	fake_pool_give(l, n);
-	fake.refuse = "delete";
+	FAKE(fake.refuse = "delete");
 	assert_int_equal(thin_change(&l->pool, &c, NULL), 0);
 	assert_int_equal(thin_device_del(&l->pool, n, NULL), -EIO);
-	assert_true(fake.there[n]);
-	fake.refuse = NULL;
+	assert_true(fake_is(fake.there[n]));
+	FAKE(fake.refuse = NULL);
 	fake_pool_restart(l);
-	assert_false(fake.there[n]);
+	assert_false(fake_is(fake.there[n]));
 }
 
 /* gc, while another request makes a volume. */
@@ -87,19 +87,19 @@ static void gc_leaves_what_is_being_made(void **state)
 	uint32_t n = fake_pool_device(l), dropped = fake_pool_device(l);
 
 	assert_int_equal(thin_device_settle(&l->pool, NULL, NULL), 0);
-	assert_true(fake.there[n] && fake.there[dropped]);
+	assert_true(fake_is(fake.there[n]) && fake_is(fake.there[dropped]));
 	fake_pool_give(l, n);
 	/* it had read the list before */
 	assert_int_equal(thin_device_del(&l->pool, n, NULL), 0);
-	assert_true(fake.there[n]);
+	assert_true(fake_is(fake.there[n]));
 
 	/* whoever made it gave it up, and could not delete it then */
-	fake.refuse = "delete";
+	FAKE(fake.refuse = "delete");
 	assert_int_equal(thin_device_del(&l->pool, dropped, NULL), -EIO);
-	fake.refuse = NULL;
+	FAKE(fake.refuse = NULL);
 	assert_int_equal(thin_device_settle(&l->pool, NULL, NULL), 0);
-	assert_false(fake.there[dropped]);
-	assert_true(fake.there[n]);
+	assert_false(fake_is(fake.there[dropped]));
+	assert_true(fake_is(fake.there[n]));
 }
 
 /* Killed between making its device in the kernel and saying that it goes with
@@ -109,9 +109,9 @@ static void deleted_though_its_device_stayed(void **state)
 	struct pool_life *l = *state;
 	uint32_t n = fake_pool_device(l);
 
-	fake.busy = n;
+	FAKE(fake.busy = n);
 	fake_pool_restart(l);
-	assert_false(fake.there[n]);
+	assert_false(fake_is(fake.there[n]));
 }
 
 /* The host's disk is full: the pool must not get ahead of its record. */
@@ -123,16 +123,16 @@ static void no_message_without_its_record(void **state)
 
 	fake_pool_give(l, n);
 	dropped = fake_pool_device(l);
-	transaction = fake.transaction;
-	fake.disk_full = true;
+	transaction = fake_is(fake.transaction);
+	FAKE(fake.disk_full = true);
 	assert_int_equal(thin_device_add(&l->pool, 0, &m, NULL), -ENOSPC);
 	assert_int_equal(thin_device_del(&l->pool, dropped, NULL), -ENOSPC);
-	assert_true(fake.transaction == transaction);
-	fake.disk_full = false;
+	assert_true(fake_is(fake.transaction) == transaction);
+	FAKE(fake.disk_full = false);
 	fake_pool_restart(l);
 	assert_string_equal(l->pool.doubt.msg, "");
-	assert_false(fake.there[dropped]);
-	assert_true(fake.there[n]);
+	assert_false(fake_is(fake.there[dropped]));
+	assert_true(fake_is(fake.there[n]));
 }
 
 static void records_of_another_moment(void **state)
@@ -142,15 +142,14 @@ static void records_of_another_moment(void **state)
 	uint32_t n = fake_pool_device(l), m;
 
 	fake_pool_give(l, n);
-	pthread_mutex_lock(&fake.lock); /* the pool is looked at meanwhile */
-	fake.transaction += 3; /* made by those who are not in this state.db */
-	fake.there[n + 1] = fake.there[n + 2] = true;
-	pthread_mutex_unlock(&fake.lock);
+	/* made by those who are not in this state.db */
+	FAKE(fake.transaction += 3);
+	FAKE(fake.there[n + 1] = fake.there[n + 2] = true);
 	fake_pool_restart(l);
 	assert_int_equal(thin_device_add(&l->pool, 0, &m, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "--pool-transaction 4"));
 	assert_int_equal(thin_device_del(&l->pool, n, NULL), -EUCLEAN);
-	assert_true(fake.there[n]);
+	assert_true(fake_is(fake.there[n]));
 
 	/* the wrong number is no word either */
 	l->config.accept = true;
@@ -161,7 +160,7 @@ static void records_of_another_moment(void **state)
 	fake_pool_restart(l);
 	assert_int_equal(thin_device_add(&l->pool, 0, &m, &err), 0);
 	assert_true(m > n + 2);
-	assert_true(fake.there[n + 1] && fake.there[n + 2]);
+	assert_true(fake_is(fake.there[n + 1]) && fake_is(fake.there[n + 2]));
 }
 
 /* Doomed then, a volume now. */
@@ -172,27 +171,27 @@ static void doomed_at_another_moment(void **state)
 
 	fake_pool_give(l, kept);
 	then = fake_pool_device(l);
-	fake.transaction += 2;
+	FAKE(fake.transaction += 2);
 	l->config.accept = true;
-	l->config.transaction = fake.transaction;
+	l->config.transaction = fake_is(fake.transaction);
 	fake_pool_restart(l);
 	assert_string_equal(l->pool.doubt.msg, "");
 	fake_pool_restart(l);
-	assert_true(fake.there[kept] && fake.there[then]);
+	assert_true(fake_is(fake.there[kept]) && fake_is(fake.there[then]));
 
 	/* one that was given without a message: the transaction is the same; and the
 	 * pool can't be used in the life that knows of it */
 	again = fake_pool_device(l);
 	fake_pool_stop(l);
-	fake.restored = true;
+	FAKE(fake.restored = true);
 	assert_int_equal(renameat(l->fd, "pool.img", l->fd, "moved"), 0);
 	fake_pool_start(l);
 	fake_pool_stop(l);
-	fake.restored = false;
+	FAKE(fake.restored = false);
 	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
 	fake_pool_start(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, NULL), 0);
-	assert_true(fake.there[again]);
+	assert_true(fake_is(fake.there[again]));
 }
 
 static void nothing_new_in_a_full_pool(void **state)
@@ -201,9 +200,9 @@ static void nothing_new_in_a_full_pool(void **state)
 	struct err err = { 0 };
 
 	fake_pool_give(l, fake_pool_device(l));
-	fake.full = 89;
+	FAKE(fake.full = 89);
 	assert_int_equal(thin_pool_room(&l->pool, &err), 0);
-	fake.full = 90;
+	FAKE(fake.full = 90);
 	assert_int_equal(thin_pool_room(&l->pool, &err), -ENOSPC);
 }
 
@@ -283,14 +282,15 @@ static void looked_at_by_an_event(void **state)
 	fake_pool_give(l, fake_pool_device(l));
 	/* the look of the start is over when the next event is waited for */
 	assert_true(fake_event(true) && fake_event(false));
-	looks = fake.looks;
+	looks = fake_is(fake.looks);
 	begun = now_ms();
 	for (int i = 0; i < 20; i++)
 		assert_true(fake_event(false));
 	/* one more each five seconds, however slow this machine is */
-	assert_true(fake.looks - looks <= (now_ms() - begun) / 5000 + 1);
+	assert_true(fake_is(fake.looks) - looks <=
+		    (now_ms() - begun) / 5000 + 1);
 
-	fake.full = 85;
+	FAKE(fake.full = 85);
 	begun = now_ms();
 	assert_true(fake_event(true));
 	do
@@ -308,11 +308,11 @@ static void events_that_come_later(void **state)
 
 	fake_pool_give(l, fake_pool_device(l));
 	fake_pool_stop(l);
-	fake.told = false;
-	fake.deaf = 1;
+	FAKE(fake.told = false);
+	FAKE(fake.deaf = 1);
 	fake_pool_start(l);
 	assert_true(fake_event(true));
-	assert_int_equal(fake.deaf, 0);
+	assert_int_equal(fake_is(fake.deaf), 0);
 }
 
 int main(void)

@@ -18,12 +18,12 @@ static void begun_again_from_nothing(void **state)
 {
 	struct pool_life *l = *state;
 
-	fake.late = true; /* for the record that it is ready */
+	FAKE(fake.late = true); /* for the record that it is ready */
 	assert_int_equal(thin_pool_use(&l->pool, true, NULL), -ENOSPC);
-	fake.late = false;
-	assert_int_equal(fake.made, 3);
+	FAKE(fake.late = false);
+	assert_int_equal(fake_is(fake.made), 3);
 	assert_int_equal(thin_pool_use(&l->pool, true, NULL), 0);
-	assert_int_equal(fake.made, 6);
+	assert_int_equal(fake_is(fake.made), 6);
 }
 
 /* Killed between the pool's name and its table. */
@@ -37,11 +37,12 @@ static void without_a_table(void **state)
 	fake_pool_give(l, n);
 	fake_pool_stop(l);
 	snprintf(name, sizeof(name), "%s-pool", l->pool.prefix);
-	snprintf(fake.names[0], DMX_NAME_MAX, "%s", name);
-	fake.live[0] = false;
+	FAKE(snprintf(fake.names[0], DMX_NAME_MAX, "%s", name));
+	FAKE(fake.live[0] = false);
 	fake_pool_start(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
-	assert_true(fake_slot(name) >= 0 && fake.live[fake_slot(name)]);
+	assert_true(fake_slot(name) >= 0 &&
+		    fake_is(fake.live[fake_slot(name)]));
 }
 
 static void not_with_somebody_elses_device(void **state)
@@ -53,8 +54,8 @@ static void not_with_somebody_elses_device(void **state)
 	fake_pool_give(l, fake_pool_device(l));
 	fake_pool_stop(l);
 	snprintf(name, sizeof(name), "%s-pool", l->pool.prefix);
-	snprintf(fake.names[7], DMX_NAME_MAX, "%s", name);
-	fake.live[7] = fake.foreign[7] = true;
+	FAKE(snprintf(fake.names[7], DMX_NAME_MAX, "%s", name));
+	FAKE(fake.live[7] = fake.foreign[7] = true);
 	fake_pool_start(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, name));
@@ -114,9 +115,9 @@ static void taken_up_when_it_is_there(void **state)
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
 	assert_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
 	/* and what an earlier life had begun is taken back */
-	for (int i = 0; fake.there[lost] && i < 2000; i++)
+	for (int i = 0; fake_is(fake.there[lost]) && i < 2000; i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	assert_true(fake.there[kept] && !fake.there[lost]);
+	assert_true(fake_is(fake.there[kept]) && !fake_is(fake.there[lost]));
 	assert_int_not_equal(fake_pool_device(l), lost);
 
 	/* nobody uses it */
@@ -133,9 +134,9 @@ static void taken_up_when_it_is_there(void **state)
 
 static void put_suspended(int i, const char *name)
 {
-	snprintf(fake.names[i], DMX_NAME_MAX, "%s", name);
-	fake.suspended[i] = fake.live[i] = true;
-	fake.last[i] = false;
+	FAKE(snprintf(fake.names[i], DMX_NAME_MAX, "%s", name));
+	FAKE(fake.suspended[i] = fake.live[i] = true);
+	FAKE(fake.last[i] = false);
 }
 
 /* Killed while an encrypted volume was copied.  What is above waits for what is below,
@@ -160,9 +161,10 @@ static void goes_on_from_the_pool_up(void **state)
 	snprintf(want, sizeof(want), "%s %s %s ", pool, below, above);
 	assert_string_equal(fake.resumed, want);
 	/* nor does a device stay that was killed before it was used */
-	assert_true(fake.last[3] && fake.last[4] && !fake.last[5]);
+	assert_true(fake_is(fake.last[3]) && fake_is(fake.last[4]) &&
+		    !fake_is(fake.last[5]));
 	fake_pool_stop(l);
-	memset(fake.names, 0, sizeof(fake.names));
+	FAKE(memset(fake.names, 0, sizeof(fake.names)));
 	assert_int_equal(renameat(l->fd, "moved", l->fd, "pool.img"), 0);
 	fake_pool_start(l);
 }
@@ -176,8 +178,8 @@ static void a_check_that_did_not_end(void **state)
 	struct err err = { 0 };
 
 	fake_pool_give(l, fake_pool_device(l));
-	fake.check = -ECANCELED;
-	checks = fake.checks;
+	FAKE(fake.check = -ECANCELED);
+	checks = fake_is(fake.checks);
 	begun = time(NULL);
 	fake_pool_restart(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), -ECANCELED);
@@ -188,19 +190,20 @@ static void a_check_that_did_not_end(void **state)
 		assert_int_equal(thin_pool_use(&l->pool, false, &err),
 				 -ECANCELED);
 	assert_non_null(strstr(err.msg, "tried again in "));
-	assert_true(fake.checks - checks <= 1 + (time(NULL) - begun) / 5);
-	fake.check = 0;
+	assert_true(fake_is(fake.checks) - checks <=
+		    1 + (time(NULL) - begun) / 5);
+	FAKE(fake.check = 0);
 	for (int i = 0; thin_pool_use(&l->pool, false, &err) < 0 && i < 2000;
 	     i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
 
-	fake.check = -EIO;
+	FAKE(fake.check = -EIO);
 	fake_pool_restart(l);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "damaged"));
 	/* which does not pass: whoever repairs it has the device to himself */
-	fake.check = 0;
+	FAKE(fake.check = 0);
 	assert_int_equal(thin_pool_use(&l->pool, false, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "restart berth-thin"));
 }
@@ -212,15 +215,15 @@ static void no_room_for_its_image(void **state)
 	struct err err = { 0 };
 	struct stat st;
 
-	fake.little = true;
+	FAKE(fake.little = true);
 	assert_int_equal(thin_pool_use(&l->pool, true, &err), -ENOSPC);
 	assert_non_null(strstr(err.msg, "--pool-size"));
 	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
 	assert_int_equal(st.st_blocks, 0);
 
-	fake.little = false;
+	FAKE(fake.little = false);
 	fake_pool_give(l, fake_pool_device(l));
-	fake.little = true;
+	FAKE(fake.little = true);
 	l->config.size = 128 << 20;
 	fake_pool_restart(l);
 	assert_int_equal(fstatat(l->fd, "pool.img", &st, 0), 0);
