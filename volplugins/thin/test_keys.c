@@ -227,6 +227,13 @@ static unsigned long locked_kib(void)
 	return n;
 }
 
+/* mlock() of the sanitizers does nothing. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MLOCK_WORKS false
+#else
+#define MLOCK_WORKS true
+#endif
+
 static void not_in_swap_nor_in_a_core_dump(void **state)
 {
 	struct place *p = *state;
@@ -240,7 +247,8 @@ static void not_in_swap_nor_in_a_core_dump(void **state)
 	close(fds[1]);
 	snprintf(spec, sizeof(spec), "db=%d", fds[0]);
 	assert_int_equal(thin_keys_flag(&p->k, spec, NULL), 0);
-	assert_true(locked_kib() >= before + sizeof(struct luks_key) / 1024);
+	assert_true(!MLOCK_WORKS ||
+		    locked_kib() >= before + sizeof(struct luks_key) / 1024);
 	assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
 	thin_keys_close(&p->k);
 
