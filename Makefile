@@ -67,6 +67,8 @@ endif
 #   tests     unit tests, each one file with main(); <file>-ldflags: extra
 #   one-thread  of these those that make no thread, and take long or fail for the
 #             sanitizer itself: not built with SAN=thread
+#   as-built  of these those that say more without a sanitizer: they measure, or look
+#             at what it changes.  AS_BUILT=1: no others
 #   tools     programs for the integration tests only
 #   bpf-src   *.bpf.c, each gives $O/bpf/<name>.skel.h
 ar-src  :=
@@ -74,12 +76,16 @@ test-src :=
 bins    :=
 tests   :=
 one-thread :=
+as-built :=
 tools   :=
 bpf-src :=
 include $(sort $(wildcard */dir.mk */*/dir.mk))
 
 ifneq ($(findstring thread,$(SAN)),)
 tests := $(filter-out $(one-thread),$(tests))
+endif
+ifeq ($(AS_BUILT),1)
+tests := $(as-built)
 endif
 
 obj  = $(patsubst %.c,$O/%.o,$1)

@@ -41,6 +41,7 @@ ipam/test/test_dhcp_talk.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=poll
 ipam/test/test_dhcp_talk.c-ldflags += -Wl,--wrap=dhcp_sock_open,--wrap=dhcp_sock_send
 ipam/test/test_dhcp_talk.c-ldflags += -Wl,--wrap=dhcp_sock_recv
 tests += ipam/test/test_pool.c
+one-thread += ipam/test/test_pool.c
 test-src += ipam/test/lives.c
 tests += ipam/test/test_ipam_faults.c
 ipam/test/test_ipam_faults.c-ldflags := -Wl,--wrap=clock_gettime

@@ -18,5 +18,6 @@ test-src += netplugins/test/fake.c
 test-src += netplugins/test/life.c
 tests += netplugins/test/test_net_core.c
 tests += netplugins/test/test_net_faults.c
+one-thread += netplugins/test/test_net_faults.c
 tests += netplugins/test/test_net_api.c
 tests += netplugins/test/test_net_table.c

@@ -1,7 +1,7 @@
 #!/bin/bash
 # As t-berth-named-killed-at-each-step.sh, with a volume of a limited size on btrfs, its
 # snapshots and copies: none of their subvolumes and quota groups is left.
-# alone
+# in turn
 # time: 900
 . "${0%/*}/../lib/lib.sh"
 need curl python3 btrfs mkfs.btrfs

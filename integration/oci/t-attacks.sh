@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # Known ways out of a runtime (CVE-2016-9962 to CVE-2025-52881) and hostile bundles stay inside, or are refused.
 . "${0%/*}/../lib/lib.sh"

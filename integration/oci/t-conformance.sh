@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 400
 # A container is what its config.json says, by the topics of the runtime spec.
 # shellcheck disable=SC2016,SC2028 # scripts of the container

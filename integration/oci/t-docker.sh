@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # docker run --runtime berth-oci: exec, a terminal, logs, stop, restart, exit status.
 # shellcheck disable=SC2016,SC2028 # scripts of the container

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # No descriptor of the runtime's or its caller's gets into a container (CVE-2024-21626).
 # shellcheck disable=SC2016 # scripts of the container

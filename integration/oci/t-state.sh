@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # What is kept of a container between two commands: not another's, never unreadable.
 . "${0%/*}/../lib/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A volume on btrfs is backed up while it is used, and restored, with all that tar,
 # getfattr and getfacl see; interrupted at any point neither leaves anything.
-# alone
+# in turn
 # time: 300
 . "${0%/*}/../lib/lib.sh"
 need curl jq btrfs mkfs.btrfs getfattr getfacl zstd python3

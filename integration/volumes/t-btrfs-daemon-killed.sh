@@ -1,6 +1,6 @@
 #!/bin/bash
 # On btrfs too: what t-volume-daemon-killed.sh says.
-# alone
+# in turn
 # time: 400
 . "${0%/*}/../lib/lib.sh"
 need btrfs mkfs.btrfs

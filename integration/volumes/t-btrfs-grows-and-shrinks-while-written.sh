@@ -1,7 +1,7 @@
 #!/bin/bash
 # On btrfs a volume gets another size while a container writes: the writer that was full
 # goes on, what it wrote is whole; smaller than what is used is refused with the figures.
-# alone
+# in turn
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq btrfs mkfs.btrfs
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # On btrfs a volume is a subvolume; size= is kept, told in Status, kept again after rm
 # and create, changed while a container writes; nested subvolumes go with the volume.
-# alone
+# in turn
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq btrfs mkfs.btrfs
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # On btrfs too: what t-volume-shared.sh says.
-# alone
+# in turn
 . "${0%/*}/../lib/lib.sh"
 need btrfs mkfs.btrfs
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # On btrfs a volume is snapshotted, copied and rolled back, by Docker's from= and by
 # netctl, while it is used; a copy and its source are independent both ways.
-# alone
+# in turn
 # time: 300
 # shellcheck disable=SC2034 # the included part uses them
 . "${0%/*}/../lib/lib.sh"

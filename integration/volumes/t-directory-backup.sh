@@ -1,7 +1,7 @@
 #!/bin/bash
 # A volume that cannot be snapshotted is backed up while nobody uses it, in use only with
 # --live; a container that comes in between is told; a forged archive leaves nothing outside.
-# alone
+# in turn
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq python3 zstd script
 

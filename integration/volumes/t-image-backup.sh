@@ -1,6 +1,6 @@
 #!/bin/bash
 # The same as t-btrfs-backup.sh for an image on a file system that cannot share blocks.
-# alone
+# in turn
 # time: 300
 . "${0%/*}/../lib/lib.sh"
 need curl jq getfattr getfacl zstd python3

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The same as t-image-snapshots.sh where the host's file system can share blocks.
-# alone
+# in turn
 # time: 400
 # shellcheck disable=SC2034 # the included part uses it
 FS=xfs

@@ -1,7 +1,7 @@
 #!/bin/bash
 # An image is snapshotted, copied and rolled back, while it is used; on a host file system
 # that shares blocks and on one that does not; a copy and its source are independent.
-# alone
+# in turn
 # time: 400
 # shellcheck disable=SC2034 # the included part uses them
 . "${0%/*}/../lib/lib.sh"

@@ -2,7 +2,7 @@
 # Increments of volumes of each kind: they hold what was changed only, a chain of them makes
 # the volume again, by netctl and by tar; one that is missing, cut, changed or in another
 # order, and a restore that was killed, leaves nothing.
-# alone
+# in turn
 # time: 600
 . "${0%/*}/../lib/lib.sh"
 need curl jq btrfs mkfs.btrfs mkfs.ext4 getfattr getfacl zstd

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What Create and Remove have answered is so after a power cut: the disk as it is at that
 # moment, copied, is one on which the volume is there, or gone.
-# alone
+# in turn
 # time: 240
 . "${0%/*}/../lib/lib.sh"
 need jq python3 mkfs.ext4 e2fsck

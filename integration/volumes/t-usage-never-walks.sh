@@ -1,7 +1,7 @@
 #!/bin/bash
 # How much is in a directory volume is told at once, however many files it has: the
 # figure is that of du, taken in the background, and told with its age.
-# alone
+# in turn
 . "${0%/*}/../lib/lib.sh"
 need curl jq python3
 

@@ -15,6 +15,7 @@ ar-src += volplugins/thin/thin_snapshot.c
 bins += berth-thin
 berth-thin-main := volplugins/thin/main.c
 tests += volplugins/thin/test_keys.c
+as-built += volplugins/thin/test_keys.c
 tests += volplugins/thin/test_layout.c
 tests += volplugins/thin/test_pool.c
 tests += volplugins/thin/test_pool_made.c
