@@ -156,6 +156,10 @@ int cgroup_kill(struct cgroup *cg, int sig, struct err *err);
  */
 int cgroup_remove(struct cgroup *cg, unsigned int timeout_ms, struct err *err);
 
+/* cgroup_drop() - remove it where it has no process and no cgroup below; what has
+ * stays as it is. */
+void cgroup_drop(struct cgroup *cg);
+
 /*
  * cgroup_oom_kills() - how many processes the kernel has killed here for want
  * of memory.  Return: 0; -EOPNOTSUPP without a memory controller.

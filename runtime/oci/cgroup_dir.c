@@ -304,3 +304,9 @@ int cgroup_remove(struct cgroup *cg, unsigned int timeout_ms, struct err *err)
 	}
 	return ret;
 }
+
+void cgroup_drop(struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->count; i++)
+		(void)rmdir(cg->parts[i].dir);
+}

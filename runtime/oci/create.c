@@ -238,7 +238,8 @@ static int decide(struct making *m, const struct create *req, struct err *err)
 	return r < 0 ? err_wrap(err, r, "linux.seccomp") : 0;
 }
 
-/* The cgroup; where it is, is written down before it is made. */
+/* The cgroup; where it is, is written down before it is made, and that it is
+ * ours once it was seen to be nobody else's. */
 static int make_cgroup(struct making *m, struct err *err)
 {
 	_cleanup_(cgroup_resources_freep) struct cgroup_resources *res = NULL;
@@ -252,6 +253,7 @@ static int make_cgroup(struct making *m, struct err *err)
 		return err_wrap(err, r, "linux.cgroupsPath");
 	if (cgroup_save(m->cg, &m->state->cgroups) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
+	m->state->unclaimed = true;
 	r = state_save(m->state, err);
 	if (r < 0)
 		return r;
@@ -262,7 +264,10 @@ static int make_cgroup(struct making *m, struct err *err)
 		return err_wrap(err, r, "cgroup");
 	}
 	m->cg_made = true;
-	r = FAILPOINT("oci.create.cgroup");
+	m->state->unclaimed = false;
+	r = state_save(m->state, err);
+	if (r == 0)
+		r = FAILPOINT("oci.create.cgroup");
 	if (r == 0)
 		r = cgroup_apply(m->cg, res, err);
 	return r < 0 ? err_wrap(err, r, "linux.resources") : 0;
@@ -550,6 +555,8 @@ int create_destroy(struct oci *oci, struct state *st, struct err *err)
 		r = end_process(st, err);
 	if (r == 0 && cg)
 		r = cgroup_remove(cg, CGROUP_WAIT_MS, err);
+	if (r == 0)
+		r = state_drop_unclaimed(st, err);
 	if (r == 0)
 		r = FAILPOINT("oci.delete.cgroup");
 	if (r < 0)

@@ -27,6 +27,7 @@ struct saved {
 	uint32_t pid;
 	uint64_t start;
 	json_object *cgroups, *annotations;
+	bool unclaimed;
 };
 
 static const struct jdec_field saved_fields[] = {
@@ -38,6 +39,7 @@ static const struct jdec_field saved_fields[] = {
 	JDEC_FIELD("pid", JDEC_U32, struct saved, pid, 0),
 	JDEC_FIELD("start", JDEC_U64, struct saved, start, 0),
 	JDEC_FIELD("cgroups", JDEC_MAP, struct saved, cgroups, 0),
+	JDEC_FIELD("cgroupsUnclaimed", JDEC_BOOL, struct saved, unclaimed, 0),
 	JDEC_FIELD("annotations", JDEC_MAP, struct saved, annotations, 0),
 	{ 0 },
 };
@@ -168,6 +170,7 @@ static int from_saved(struct state *st, const struct saved *in)
 	st->pid = (pid_t)in->pid;
 	st->start = in->start;
 	st->cgroups = json_object_get(in->cgroups);
+	st->unclaimed = in->unclaimed;
 	st->annotations = json_object_get(in->annotations);
 	return st->bundle && st->rootfs && st->created && st->owner ? 0
 								    : -ENOMEM;
@@ -277,6 +280,7 @@ int state_save(struct state *st, struct err *err)
 		.pid = (uint32_t)st->pid,
 		.start = st->start,
 		.cgroups = st->cgroups,
+		.unclaimed = st->unclaimed,
 		.annotations = st->annotations,
 	};
 	_cleanup_(json_putp) json_object *doc =
@@ -366,7 +370,22 @@ int state_pidfd(const struct state *st)
 int state_cgroup(const struct state *st, struct cgroup **ret, struct err *err)
 {
 	*ret = NULL;
-	return st->cgroups ? cgroup_load(st->cgroups, ret, err) : 0;
+	return st->cgroups && !st->unclaimed
+		       ? cgroup_load(st->cgroups, ret, err)
+		       : 0;
+}
+
+int state_drop_unclaimed(const struct state *st, struct err *err)
+{
+	_cleanup_(cgroup_freep) struct cgroup *cg = NULL;
+	int r;
+
+	if (!st->cgroups || !st->unclaimed)
+		return 0;
+	r = cgroup_load(st->cgroups, &cg, err);
+	if (r == 0)
+		cgroup_drop(cg);
+	return r;
 }
 
 int state_status(const struct state *st, enum status *ret, struct err *err)

@@ -39,6 +39,7 @@ struct state {
 	pid_t pid;                /* 0: none yet */
 	uint64_t start;           /* of pid, field 22 of /proc/PID/stat */
 	json_object *cgroups;     /* owned; NULL: none yet */
+	bool unclaimed;           /* may be another's: see state_cgroup() */
 	json_object *annotations; /* owned; may be NULL */
 };
 
@@ -80,8 +81,12 @@ uint64_t state_start_of(pid_t pid);
 
 int state_status(const struct state *st, enum status *ret, struct err *err);
 const char *state_status_name(enum status status);
-/* state_cgroup() - @ret owned; *@ret NULL where none was made. */
+/* state_cgroup() - @ret owned; *@ret NULL where none was made, or where it was
+ * not yet seen that it is nobody else's. */
 int state_cgroup(const struct state *st, struct cgroup **ret, struct err *err);
+/* state_drop_unclaimed() - remove those that were written down, but not seen to
+ * be ours, where they are empty; what is in use stays. */
+int state_drop_unclaimed(const struct state *st, struct err *err);
 
 /*
  * state_cgroup_unused() - no other container below @root, running or not, has
