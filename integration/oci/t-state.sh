@@ -71,3 +71,15 @@ detached slashes
 oci exec slashes true
 oci delete --force slashes
 [ ! -e "$OCI_ROOT/slashes" ] || fail 'a directory is left'
+
+note 'SIGCHLD ignored by the caller'
+ignoring() {
+	timeout 20 env --ignore-signal=CHLD "$BIN/berth-oci" --root "$OCI_ROOT" \
+		run --bundle "$BUNDLE" ignoring </dev/null
+}
+sh_config 'exit 7'
+rc=0
+ignoring || rc=$?
+same "$rc" 7 'exit status'
+sh_config 'exit 7' '.hooks.createRuntime = [{path: "/bin/false"}]'
+fails_with 'hook /bin/false: exit status 1' ignoring

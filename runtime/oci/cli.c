@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -238,6 +239,9 @@ int oci_main(int argc, char **argv)
 	struct oci oci = { .root = OCI_ROOT_DEFAULT, .log_fd = -EBADF };
 	struct err err = { 0 };
 	int r = fill_stdio(&err), c = 0;
+
+	/* ignored by our caller, a child's end could not be waited for */
+	(void)signal(SIGCHLD, SIG_DFL);
 
 	while (r == 0 &&
 	       (c = oci_option(argc, argv, "+:vh", global_options, &err)) > 0)

@@ -64,8 +64,10 @@ static int ended(const struct spec_hook *h, pid_t pid, struct err *err)
 {
 	int status = 0;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_set(err, -errno, "hook %s: wait: %s",
+				       h->path, strerror(errno));
 	if (WIFSIGNALED(status))
 		return err_set(err, -EIO, "hook %s: ended by signal %d",
 			       h->path, WTERMSIG(status));
