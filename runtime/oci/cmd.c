@@ -99,7 +99,7 @@ int cmd_run(struct oci *oci, int argc, char **argv, struct err *err)
 	master = run.create.ret_master;
 	if (r < 0)
 		return r;
-	r = create_start(st, err);
+	r = create_start(oci, st, err);
 	if (r < 0) {
 		(void)create_destroy(oci, st, NULL);
 		return r;
@@ -135,7 +135,7 @@ int cmd_start(struct oci *oci, int argc, char **argv, struct err *err)
 	_cleanup_(state_freep) struct state *st = NULL;
 	int r = open_only(oci, argc, argv, &st, err);
 
-	return r < 0 ? r : create_start(st, err);
+	return r < 0 ? r : create_start(oci, st, err);
 }
 
 static int signal_all(struct state *st, int sig, struct err *err)

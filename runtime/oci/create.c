@@ -499,9 +499,10 @@ static int run_hooks(struct state *st, enum spec_point point,
 	return hook_run(spec, point, obj, err);
 }
 
-int create_start(struct state *st, struct err *err)
+int create_start(struct oci *oci, struct state *st, struct err *err)
 {
 	_cleanup_close_ int fifo = -EBADF;
+	struct err why = { 0 };
 	enum status status;
 	int r = state_status(st, &status, err);
 
@@ -520,9 +521,13 @@ int create_start(struct state *st, struct err *err)
 			       errno == ENXIO ? "its process has ended"
 					      : strerror(errno));
 	r = FAILPOINT("oci.start");
-	if (r == 0)
-		r = run_hooks(st, SPEC_POSTSTART, STATUS_RUNNING, err);
-	return r < 0 ? err_wrap(err, r, "container %s: poststart", st->id) : 0;
+	if (r < 0)
+		return err_wrap(err, r, "container %s: start", st->id);
+	/* it runs: to say that it doesn't would be wrong */
+	if (run_hooks(st, SPEC_POSTSTART, STATUS_RUNNING, &why) < 0)
+		oci_log(oci, "warning", "container %s: poststart: %s", st->id,
+			why.msg);
+	return 0;
 }
 
 static int end_process(struct state *st, struct err *err)

@@ -30,8 +30,9 @@ struct create {
  */
 int create_container(struct oci *oci, struct create *req, struct state **ret,
 		     struct err *err);
-/* create_start() - 'start' of a created container, with its hooks. */
-int create_start(struct state *st, struct err *err);
+/* create_start() - 'start' of a created container, with its poststart hooks (a
+ * failure of these is logged only: the container runs). */
+int create_start(struct oci *oci, struct state *st, struct err *err);
 /*
  * create_destroy() - end what runs, remove cgroup and directory, run poststop
  * hooks (a failure of these is logged only).  Twice is harmless.

@@ -129,10 +129,16 @@ static int run_one(const struct spec_hook *h, json_object *state,
 int hook_run(const struct spec *spec, enum spec_point point, json_object *state,
 	     struct err *err)
 {
-	int r = 0;
+	bool all = point == SPEC_POSTSTART || point == SPEC_POSTSTOP;
+	int first = 0, r;
 
-	for (size_t i = 0; r == 0 && i < spec->hooks[point].count; i++)
+	for (size_t i = 0; i < spec->hooks[point].count; i++) {
 		r = run_one(SPEC_ELEM(struct spec_hook, spec->hooks[point], i),
-			    state, err);
-	return r;
+			    state, first == 0 ? err : NULL);
+		if (first == 0)
+			first = r;
+		if (r < 0 && !all)
+			break;
+	}
+	return first;
 }

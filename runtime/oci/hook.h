@@ -11,7 +11,8 @@
 /*
  * hook_run() - run the hooks of @point in order, each with @state on its stdin.
  *
- * A hook past its timeout is killed.  The first that fails ends it.
+ * A hook past its timeout is killed.  The first that fails ends it; of poststart
+ * and poststop the others run as well, and the first failure is told.
  *
  * Return: 0; -ETIMEDOUT; -EIO with the hook's path and how it ended.
  */
