@@ -32,3 +32,19 @@ note 'any other: the first that fails ends it'
 config ".hooks.createRuntime = [$(hook 'exit 6'), $(hook "touch $DIR/second")]"
 fails_with 'hook /bin/sh: exit status 6' oci create --bundle "$BUNDLE" c
 [ ! -e "$DIR/second" ] || fail 'the second createRuntime hook ran'
+
+note 'poststop also after a create that failed, once the runtime'"'"'s hooks have begun'
+rm -f "$DIR/stopped"
+config ".hooks.createRuntime = [$(hook "touch $DIR/up")] | .process.args = [\"/none\"] |
+	.hooks.poststop = [$(hook "cat >$DIR/state; touch $DIR/stopped")]"
+fails_with '/none' oci create --bundle "$BUNDLE" c
+[ -e "$DIR/up" ] || fail 'createRuntime did not run'
+[ -e "$DIR/stopped" ] || fail 'poststop did not run'
+same "$(jq -r '.id + " " + .status' "$DIR/state")" 'c stopped' 'the state that it is given'
+[ ! -e "$OCI_ROOT/c" ] || fail 'a directory is left'
+rm -f "$DIR/stopped"
+config ".hooks.poststop = [$(hook "touch $DIR/stopped")] | .linux.cgroupsPath = \"../..\""
+rc=0
+oci create --bundle "$BUNDLE" c </dev/null >/dev/null 2>&1 || rc=$?
+differ "$rc" 0 'create with a wrong cgroupsPath: status'
+[ ! -e "$DIR/stopped" ] || fail 'poststop ran with no hook before it'

@@ -36,12 +36,26 @@ struct making {
 	struct spec *spec;
 	struct state *state; /* its directory is to be removed */
 	struct cgroup *cg;
-	bool cg_made;
+	bool cg_made, hooked; /* hooked: a runtime's hook may have run */
 	struct sec_profile *profile;
 	struct sec_filter *filter;
 	int fifo, console, ours, theirs, master_sock;
 	pid_t pid;
 };
+
+/* What the runtime's hooks have made is for the poststop hooks to remove. */
+static void run_poststop(struct making *m)
+{
+	_cleanup_(json_putp) json_object *obj =
+		state_json(m->state, STATUS_STOPPED, false);
+	struct err why = { 0 };
+	int r = obj ? hook_run(m->spec, SPEC_POSTSTOP, obj, &why)
+		    : err_set(&why, -ENOMEM, "out of memory");
+
+	if (r < 0)
+		oci_log(m->oci, "warning", "container %s: poststop: %s",
+			m->state->id, why.msg);
+}
 
 static void making_fini(struct making *m)
 {
@@ -55,6 +69,8 @@ static void making_fini(struct making *m)
 		(void)cgroup_kill(m->cg, SIGKILL, NULL);
 		(void)cgroup_remove(m->cg, CGROUP_WAIT_MS, NULL);
 	}
+	if (m->state && m->hooked)
+		run_poststop(m);
 	if (m->state)
 		(void)state_remove(m->oci->root, m->state, NULL);
 	state_free(m->state);
@@ -388,6 +404,7 @@ static int talk(struct making *m, struct err *err)
 			continue;
 		}
 		r = FAILPOINT("oci.create.hooks");
+		m->hooked = true;
 		if (r == 0)
 			r = run_runtime_hooks(m, err);
 		if (r == 0)

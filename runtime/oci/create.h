@@ -24,7 +24,8 @@ struct create {
 /*
  * create_container() - all of 'create'.
  *
- * On failure nothing is left: no process, cgroup, directory.
+ * On failure nothing is left: no process, cgroup, directory; and where the
+ * runtime's hooks have begun, the poststop hooks are run.
  *
  * @ret: owned, locked; its process is our child.
  */
