@@ -285,6 +285,8 @@ static _Noreturn void run_process(const struct joined *j)
 			    strerror(errno));
 	if (r == 0 && setsid() < 0)
 		r = err_set(&err, -errno, "setsid: %s", strerror(errno));
+	if (r == 0 && !j->state->keep_keyring)
+		r = proc_keyring(&err);
 	umask(0);
 	if (r == 0)
 		r = proc_enter(j->proc, &err);

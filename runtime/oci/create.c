@@ -424,8 +424,7 @@ static int make_process(struct making *m, const struct create *req,
 			   .fifo = m->fifo,
 			   .console = m->console,
 			   .preserve = req->preserve,
-			   .listen = req->listen,
-			   .new_keyring = req->new_keyring };
+			   .listen = req->listen };
 
 	if (r < 0)
 		return r;
@@ -466,6 +465,8 @@ int create_container(struct oci *oci, struct create *req, struct state **ret,
 		r = decide(&m, req, err);
 	if (r == 0)
 		r = state_new(oci->root, req->id, &m.state, err);
+	if (r == 0)
+		m.state->keep_keyring = !req->new_keyring;
 	if (r == 0)
 		r = set_paths(&m, req->bundle, err);
 	if (r == 0)

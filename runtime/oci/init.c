@@ -21,8 +21,6 @@
 #include "runtime/oci/rootfs.h"
 #include "runtime/oci/sync.h"
 
-#define KEYCTL_JOIN_SESSION_KEYRING 1
-
 static int become_root(const struct init *in, struct err *err)
 {
 	if (!spec_ns_find(in->spec, CLONE_NEWUSER))
@@ -49,20 +47,6 @@ static int set_names(const struct spec *spec, struct err *err)
 	return 0;
 }
 
-static int join_keyring(const struct init *in, struct err *err)
-{
-	char name[300];
-
-	if (!in->new_keyring)
-		return 0;
-	snprintf(name, sizeof(name), "_ses.%.255s", in->state->id);
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 &&
-	    errno != ENOSYS)
-		return err_set(err, -errno, "session keyring: %s",
-			       strerror(errno));
-	return 0;
-}
-
 static int first_steps(const struct init *in, struct err *err)
 {
 	const struct spec_ns *cgroup = spec_ns_find(in->spec, CLONE_NEWCGROUP);
@@ -78,7 +62,7 @@ static int first_steps(const struct init *in, struct err *err)
 			       strerror(errno));
 	if (setsid() < 0)
 		return err_set(err, -errno, "setsid: %s", strerror(errno));
-	r = join_keyring(in, err);
+	r = in->state->keep_keyring ? 0 : proc_keyring(err);
 	return r == 0 ? set_names(in->spec, err) : r;
 }
 

@@ -30,7 +30,6 @@ struct init {
 	const struct sec_filter *filter;
 	int sync, fifo, console;
 	unsigned int preserve, listen;
-	bool new_keyring;
 };
 
 /* init_run() - never comes back. */

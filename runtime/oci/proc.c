@@ -20,7 +20,9 @@
 #include "runtime/oci/sync.h"
 #include "runtime/oci/tty.h"
 
-#define PASSWD_MAX (1u << 20) /* bytes looked at for a home directory */
+#define KEYCTL_JOIN_SESSION_KEYRING 1
+
+#define PASSWD_MAX                  (1u << 20) /* bytes looked at for a home directory */
 #define PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -367,6 +369,15 @@ static int set_privileges(struct proc *proc, struct err *err)
 		r = err_set(err, -errno, "noNewPrivileges: %s",
 			    strerror(errno));
 	return r;
+}
+
+int proc_keyring(struct err *err)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 &&
+	    errno != ENOSYS)
+		return err_set(err, -errno, "session keyring: %s",
+			       strerror(errno));
+	return 0;
 }
 
 int proc_enter(struct proc *proc, struct err *err)

@@ -36,6 +36,10 @@ void proc_warn(const struct oci *oci, const struct spec_process *p,
 /* proc_limits() - in the runtime: rlimits and oom_score_adj of child @pid. */
 int proc_limits(pid_t pid, const struct spec_process *p, struct err *err);
 
+/* proc_keyring() - a new session keyring, empty, in place of the caller's.  Not
+ * joined by name: whoever makes one of that name first could read it.  A kernel
+ * without keys is no failure. */
+int proc_keyring(struct err *err);
 /* proc_enter() - terminal and working directory, which may have to be made. */
 int proc_enter(struct proc *proc, struct err *err);
 /*

@@ -27,7 +27,7 @@ struct saved {
 	uint32_t pid;
 	uint64_t start;
 	json_object *cgroups, *annotations;
-	bool unclaimed;
+	bool unclaimed, keep_keyring;
 };
 
 static const struct jdec_field saved_fields[] = {
@@ -40,6 +40,7 @@ static const struct jdec_field saved_fields[] = {
 	JDEC_FIELD("start", JDEC_U64, struct saved, start, 0),
 	JDEC_FIELD("cgroups", JDEC_MAP, struct saved, cgroups, 0),
 	JDEC_FIELD("cgroupsUnclaimed", JDEC_BOOL, struct saved, unclaimed, 0),
+	JDEC_FIELD("noNewKeyring", JDEC_BOOL, struct saved, keep_keyring, 0),
 	JDEC_FIELD("annotations", JDEC_MAP, struct saved, annotations, 0),
 	{ 0 },
 };
@@ -171,6 +172,7 @@ static int from_saved(struct state *st, const struct saved *in)
 	st->start = in->start;
 	st->cgroups = json_object_get(in->cgroups);
 	st->unclaimed = in->unclaimed;
+	st->keep_keyring = in->keep_keyring;
 	st->annotations = json_object_get(in->annotations);
 	return st->bundle && st->rootfs && st->created && st->owner ? 0
 								    : -ENOMEM;
@@ -281,6 +283,7 @@ int state_save(struct state *st, struct err *err)
 		.start = st->start,
 		.cgroups = st->cgroups,
 		.unclaimed = st->unclaimed,
+		.keep_keyring = st->keep_keyring,
 		.annotations = st->annotations,
 	};
 	_cleanup_(json_putp) json_object *doc =

@@ -40,6 +40,7 @@ struct state {
 	uint64_t start;           /* of pid, field 22 of /proc/PID/stat */
 	json_object *cgroups;     /* owned; NULL: none yet */
 	bool unclaimed;           /* may be another's: see state_cgroup() */
+	bool keep_keyring;        /* --no-new-keyring: processes have the caller's */
 	json_object *annotations; /* owned; may be NULL */
 };
 

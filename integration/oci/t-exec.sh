@@ -1,0 +1,42 @@
+#!/bin/bash
+# alone
+# time: 300
+# exec gives its process nothing of the caller's, and holds up no other command.
+. "${0%/*}/../lib/lib.sh"
+. "$IT/oci/lib.sh"
+need root busybox jq python3
+
+bundle
+idle() { # [JQ-FILTER] - container c
+	sh_config 'sleep 300' "${1:-.}"
+	oci run --detach --bundle "$BUNDLE" c </dev/null >/dev/null 2>&1
+}
+
+note 'a session keyring of its own'
+cat >"$DIR/with_key.py" <<'END_PY'
+# with_key.py COMMAND... - with a key in the session that only its holder may see.
+import ctypes, os, platform, sys
+
+ADD, KEYCTL = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.syscall(KEYCTL, 1, None) < 0:
+    sys.exit("a session: " + os.strerror(ctypes.get_errno()))
+key = libc.syscall(ADD, b"user", b"berthkey", b"x", 1, -3)
+if key < 0 or libc.syscall(KEYCTL, 5, key, 0x3F000000) < 0:
+    sys.exit("a key: " + os.strerror(ctypes.get_errno()))
+os.execvp(sys.argv[1], sys.argv[1:])
+END_PY
+keys() { # COMMAND... - how many of the caller's keys the process sees
+	timeout 60 python3 "$DIR/with_key.py" "$BIN/berth-oci" --root "$OCI_ROOT" "$@" </dev/null
+}
+count='grep -c berthkey /proc/keys || :'
+sh_config "$count" '.linux.maskedPaths = []'
+same "$(keys run --bundle "$BUNDLE" a)" 0 run
+same "$(keys run --no-new-keyring --bundle "$BUNDLE" b)" 1 'run --no-new-keyring'
+idle '.linux.maskedPaths = []'
+same "$(keys exec c sh -c "$count")" 0 exec
+oci delete --force c
+sh_config 'sleep 300' '.linux.maskedPaths = []'
+oci run --detach --no-new-keyring --bundle "$BUNDLE" c </dev/null >/dev/null 2>&1
+same "$(keys exec c sh -c "$count")" 1 'exec, of one made with --no-new-keyring'
+oci delete --force c
