@@ -8,7 +8,7 @@ need root busybox jq python3
 
 bundle
 idle() { # [JQ-FILTER] - container c
-	sh_config 'sleep 300' "${1:-.}"
+	config ".process.args = [\"sleep\", \"300\"] | ${1:-.}"
 	oci run --detach --bundle "$BUNDLE" c </dev/null >/dev/null 2>&1
 }
 
@@ -40,3 +40,25 @@ sh_config 'sleep 300' '.linux.maskedPaths = []'
 oci run --detach --no-new-keyring --bundle "$BUNDLE" c </dev/null >/dev/null 2>&1
 same "$(keys exec c sh -c "$count")" 1 'exec, of one made with --no-new-keyring'
 oci delete --force c
+
+note 'in a paused container it waits, and nobody else does'
+idle
+oci pause c
+oci exec --ignore-paused c sh -c 'exit 7' </dev/null &
+waiting=$!
+frozen_two() {
+	[ "$(oci ps --format json c | jq length)" = 2 ]
+}
+wait_until 10 frozen_two
+timeout 10 "$BIN/berth-oci" --root "$OCI_ROOT" resume c || fail 'resume waits for exec'
+rc=0
+wait "$waiting" || rc=$?
+same "$rc" 7 'status of exec'
+oci pause c
+oci exec --ignore-paused c true </dev/null &
+waiting=$!
+wait_until 10 frozen_two
+timeout 20 "$BIN/berth-oci" --root "$OCI_ROOT" delete --force c || fail 'delete waits for exec'
+rc=0
+wait "$waiting" || rc=$?
+differ "$rc" 0 'status of exec'

@@ -526,12 +526,12 @@ static int exec_in(struct oci *oci, struct state *st, const struct request *rq,
 	proc.console = x.console;
 	proc.filter = x.filter;
 	r = spawn(&x, st, spec, &proc, err);
+	/* from here on 'delete' finds it in the cgroup; and it may wait long, for
+	 * 'resume' or for what the container has made of its files */
+	state_unlock(st);
 	if (r == 0)
 		r = talk(&x, st, err);
-	if (r < 0)
-		return r;
-	state_unlock(st);
-	return finish(&x, rq, err);
+	return r == 0 ? finish(&x, rq, err) : r;
 }
 
 int cmd_exec(struct oci *oci, int argc, char **argv, struct err *err)
