@@ -24,7 +24,7 @@ mkdir -p "$OCI_ROOT"
 n=0
 # each step of state_save(), which comes several times, and all others
 for point in $("$BIN/berth-oci" --list-failpoints | grep -E '^oci\.(create|init|cgroup\.(make|join|apply))') \
-	oci.state:nth={1,2,3}; do
+	oci.state:nth={1,2,3,4}; do
 	name=${point%%:*} nth=
 	case $point in *:*) nth=:${point#*:} ;; esac
 	n=$((n + 1))

@@ -83,3 +83,34 @@ ignoring || rc=$?
 same "$rc" 7 'exit status'
 sh_config 'exit 7' '.hooks.createRuntime = [{path: "/bin/false"}]'
 fails_with 'hook /bin/false: exit status 1' ignoring
+
+note 'state, list and kill wait for no hook, and a hook may ask'
+mkfifo "$DIR/hold"
+config ".process.args = [\"sleep\", \"300\"] |
+	.hooks.createRuntime = [{path: \"/bin/sh\", timeout: 60, args: [\"sh\", \"-c\",
+		\"timeout 10 $BIN/berth-oci --root $OCI_ROOT state held >$DIR/asked; cat $DIR/hold\"]}]"
+detached held &
+waiting=$!
+asked() {
+	[ -s "$DIR/asked" ]
+}
+wait_until 20 asked
+same "$(jq -r .status "$DIR/asked")" creating 'what a hook sees'
+quick() { # COMMAND...
+	timeout 10 "$BIN/berth-oci" --root "$OCI_ROOT" "$@" || fail "$* waits for a hook"
+}
+same "$(quick list --format json | jq -r '.[] | .id + " " + .status')" 'held creating'
+same "$(quick ps --format json held | jq length)" 1 ps
+echo >"$DIR/hold"
+wait "$waiting"
+is held running
+oci delete --force held
+detached held &
+waiting=$!
+wait_until 20 is held creating
+quick kill held KILL
+echo >"$DIR/hold"
+rc=0
+wait "$waiting" || rc=$?
+differ "$rc" 0 'status of a create whose process was killed'
+[ ! -e "$OCI_ROOT/held" ] || fail 'a directory is left'

@@ -184,7 +184,11 @@ int cmd_kill(struct oci *oci, int argc, char **argv, struct err *err)
 		if (sig < 0)
 			return sig;
 	}
-	r = state_open(oci->root, argv[optind], &st, err);
+	/* to send to all, they are stopped for a moment: not beside 'pause' */
+	if (all && sig != SIGKILL)
+		r = state_open(oci->root, argv[optind], &st, err);
+	else
+		r = state_peek(oci->root, argv[optind], &st, err);
 	if (r < 0)
 		return r;
 	return all ? signal_all(st, sig, err) : signal_one(st, sig, err);

@@ -35,7 +35,7 @@ int cmd_state(struct oci *oci, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = oci_one_id(argc, argv, &id, err);
 	if (r == 0)
-		r = state_open(oci->root, id, &st, err);
+		r = state_peek(oci->root, id, &st, err);
 	if (r == 0)
 		r = state_status(st, &status, err);
 	if (r < 0)
@@ -50,7 +50,7 @@ static int list_one(struct oci *oci, const char *id, json_object *all,
 	_cleanup_(state_freep) struct state *st = NULL;
 	json_object *obj;
 	enum status status = STATUS_CREATING;
-	int r = state_open(oci->root, id, &st, err);
+	int r = state_peek(oci->root, id, &st, err);
 
 	if (r == -ENOENT) /* deleted meanwhile */
 		return 0;
@@ -197,7 +197,7 @@ int cmd_ps(struct oci *oci, int argc, char **argv, struct err *err)
 	}
 	r = c < 0 ? c : oci_one_id(argc, argv, &id, err);
 	if (r == 0)
-		r = state_open(oci->root, id, &st, err);
+		r = state_peek(oci->root, id, &st, err);
 	if (r == 0)
 		r = state_cgroup(st, &cg, err);
 	if (r == 0 && cg)

@@ -465,8 +465,10 @@ int create_container(struct oci *oci, struct create *req, struct state **ret,
 		r = decide(&m, req, err);
 	if (r == 0)
 		r = state_new(oci->root, req->id, &m.state, err);
-	if (r == 0)
+	if (r == 0) {
+		m.state->creating = true;
 		m.state->keep_keyring = !req->new_keyring;
+	}
 	if (r == 0)
 		r = set_paths(&m, req->bundle, err);
 	if (r == 0)
@@ -483,6 +485,10 @@ int create_container(struct oci *oci, struct create *req, struct state **ret,
 		r = make_process(&m, req, err);
 	if (r == 0)
 		r = FAILPOINT("oci.create.ready");
+	if (r == 0) {
+		m.state->creating = false;
+		r = state_save(m.state, err);
+	}
 	if (r == 0)
 		r = create_pid_file(req->pid_file, m.pid, err);
 	if (r == 0 && m.master_sock >= 0) {

@@ -27,7 +27,7 @@ struct saved {
 	uint32_t pid;
 	uint64_t start;
 	json_object *cgroups, *annotations;
-	bool unclaimed, keep_keyring;
+	bool creating, unclaimed, keep_keyring;
 };
 
 static const struct jdec_field saved_fields[] = {
@@ -40,6 +40,7 @@ static const struct jdec_field saved_fields[] = {
 	JDEC_FIELD("start", JDEC_U64, struct saved, start, 0),
 	JDEC_FIELD("cgroups", JDEC_MAP, struct saved, cgroups, 0),
 	JDEC_FIELD("cgroupsUnclaimed", JDEC_BOOL, struct saved, unclaimed, 0),
+	JDEC_FIELD("creating", JDEC_BOOL, struct saved, creating, 0),
 	JDEC_FIELD("noNewKeyring", JDEC_BOOL, struct saved, keep_keyring, 0),
 	JDEC_FIELD("annotations", JDEC_MAP, struct saved, annotations, 0),
 	{ 0 },
@@ -171,6 +172,7 @@ static int from_saved(struct state *st, const struct saved *in)
 	st->pid = (pid_t)in->pid;
 	st->start = in->start;
 	st->cgroups = json_object_get(in->cgroups);
+	st->creating = in->creating;
 	st->unclaimed = in->unclaimed;
 	st->keep_keyring = in->keep_keyring;
 	st->annotations = json_object_get(in->annotations);
@@ -189,6 +191,8 @@ static int load(struct state *st, struct err *err)
 	ssize_t n;
 	int r;
 
+	if (fd < 0 && errno == ENOENT && st->peeked)
+		return -EAGAIN;
 	/* killed before the first state was written: a container all the same */
 	if (fd < 0 && errno == ENOENT)
 		return from_saved(st, &in);
@@ -212,8 +216,9 @@ static int load(struct state *st, struct err *err)
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
-int state_open(const char *root, const char *id, struct state **ret,
-	       struct err *err)
+/* The directory of @id, not locked. */
+static int find(const char *root, const char *id, struct state **ret,
+		struct err *err)
 {
 	_cleanup_(state_freep) struct state *st = alloc_state(id);
 	int r = state_id_valid(id, err);
@@ -227,14 +232,45 @@ int state_open(const char *root, const char *id, struct state **ret,
 		return err_set(err, r, "container \"%s\" does not exist", id);
 	if (r < 0)
 		return err_set(err, r, "container %s: %s", id, strerror(-r));
-	r = state_lock(st, err);
+	*ret = take_ptr(st);
+	return 0;
+}
+
+static int find_and_load(const char *root, const char *id, bool peek,
+			 struct state **ret, struct err *err)
+{
+	_cleanup_(state_freep) struct state *st = NULL;
+	int r = find(root, id, &st, err);
+
 	if (r < 0)
 		return r;
-	r = load(st, err);
+	st->peeked = peek;
+	if (peek)
+		r = load(st, err);
+	/* where nothing is written yet, or no more, it is soon decided */
+	if (!peek || r == -EAGAIN) {
+		st->peeked = false;
+		r = state_lock(st, err);
+		if (r < 0)
+			return r;
+		r = load(st, err);
+	}
 	if (r < 0)
 		return err_wrap(err, r, "container %s: " STATE_FILE, id);
 	*ret = take_ptr(st);
 	return 0;
+}
+
+int state_open(const char *root, const char *id, struct state **ret,
+	       struct err *err)
+{
+	return find_and_load(root, id, false, ret, err);
+}
+
+int state_peek(const char *root, const char *id, struct state **ret,
+	       struct err *err)
+{
+	return find_and_load(root, id, true, ret, err);
 }
 
 void state_free(struct state *st)
@@ -282,6 +318,7 @@ int state_save(struct state *st, struct err *err)
 		.pid = (uint32_t)st->pid,
 		.start = st->start,
 		.cgroups = st->cgroups,
+		.creating = st->creating,
 		.unclaimed = st->unclaimed,
 		.keep_keyring = st->keep_keyring,
 		.annotations = st->annotations,
@@ -391,12 +428,27 @@ int state_drop_unclaimed(const struct state *st, struct err *err)
 	return r;
 }
 
+/* The flag may be of a 'create' that was killed: then nobody has the lock. */
+static bool is_creating(const struct state *st)
+{
+	if (!st->creating || !st->peeked)
+		return false;
+	if (flock(st->dir, LOCK_SH | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK;
+	(void)flock(st->dir, LOCK_UN);
+	return false;
+}
+
 int state_status(const struct state *st, enum status *ret, struct err *err)
 {
 	_cleanup_(cgroup_freep) struct cgroup *cg = NULL;
 	_cleanup_close_ int fd = state_pidfd(st);
 	int r;
 
+	if (is_creating(st)) {
+		*ret = STATUS_CREATING;
+		return 0;
+	}
 	if (fd < 0) {
 		*ret = STATUS_STOPPED;
 		return 0;

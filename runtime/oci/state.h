@@ -2,7 +2,7 @@
 /*
  * state.h - what is known of a container between two commands.
  *
- * <root>/<id>/, itself the lock (flock: one command at a time), holds:
+ * <root>/<id>/, itself the lock (flock: one command that changes it at a time), holds:
  * config.json (as it was at create: later changes of the bundle do not count),
  * state.json (replaced whole, by rename), exec.fifo (there until 'start').  What
  * 'delete --force' needs to clean up is written before it is made.
@@ -39,8 +39,10 @@ struct state {
 	pid_t pid;                /* 0: none yet */
 	uint64_t start;           /* of pid, field 22 of /proc/PID/stat */
 	json_object *cgroups;     /* owned; NULL: none yet */
+	bool peeked;              /* by state_peek(): not locked */
+	bool creating;            /* 'create' has not come to its end */
 	bool unclaimed;           /* may be another's: see state_cgroup() */
-	bool keep_keyring;        /* --no-new-keyring: processes have the caller's */
+	bool keep_keyring;        /* --no-new-keyring */
 	json_object *annotations; /* owned; may be NULL */
 };
 
@@ -56,6 +58,12 @@ int state_new(const char *root, const char *id, struct state **ret,
 	      struct err *err);
 /* state_open() - a container that is there, locked.  -ENOENT. */
 int state_open(const char *root, const char *id, struct state **ret,
+	       struct err *err);
+/*
+ * state_peek() - as state_open(), to look only: it waits for no command that
+ * works on the container (a hook of its may be what asks).  Not to be saved.
+ */
+int state_peek(const char *root, const char *id, struct state **ret,
 	       struct err *err);
 void state_free(struct state *st); /* NULL: nothing; unlocks */
 DEFINE_CLEANUP(struct state, state_free)
@@ -80,6 +88,8 @@ int state_pidfd(const struct state *st);
 /* state_start_of() - the start time of @pid; 0 when it is dead or a zombie. */
 uint64_t state_start_of(pid_t pid);
 
+/* state_status() - "creating" only where it was peeked at: whoever has the lock
+ * sees what 'create' has left. */
 int state_status(const struct state *st, enum status *ret, struct err *err);
 const char *state_status_name(enum status status);
 /* state_cgroup() - @ret owned; *@ret NULL where none was made, or where it was
