@@ -115,6 +115,34 @@ drive run --bundle "$BUNDLE" much <<'END'
 status 3
 lines 20000
 END
+
+note 'a program that writes more than it reads, and one that doesn'\''t read'
+mkfifo "$DIR/in"
+piped() { # SCRIPT - PID: run, which says "ready"; its input is descriptor 8
+	tty_config "$1"
+	"$BIN/berth-oci" --root "$OCI_ROOT" run --bundle "$BUNDLE" piped <"$DIR/in" >"$DIR/out" &
+	PID=$!
+	exec 8>"$DIR/in"
+	wait_until 20 grep -q ready "$DIR/out"
+}
+ended() { # STATUS
+	local rc=0
+	wait_until 30 gone "$PID"
+	wait "$PID" || rc=$?
+	same "$rc" "$1" status
+	exec 8>&-
+}
+piped 'stty raw -echo; echo ready; head -c 1100000 | sed p; exit 4'
+{ yes 0123456789 || :; } | head -c 1100000 >&8
+ended 4
+same "$(wc -l <"$DIR/out")" 200001 'lines of output'
+piped 'stty raw -echo; trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done'
+python3 -c 'import os, select
+os.set_blocking(8, False)
+while select.select([], [8], [], 0.5)[1]:
+    os.write(8, b"x" * 4096)'
+kill "$PID"
+ended 5
 fails_with 'process.terminal needs --console-socket' oci run --detach --bundle "$BUNDLE" detached
 same "$(ls "$OCI_ROOT")" '' 'containers left'
 

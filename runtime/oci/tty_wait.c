@@ -14,10 +14,18 @@
 #include "lib/base.h"
 #include "runtime/oci/tty.h"
 
+/* One direction: nothing is read before what was read is written. */
+struct way {
+	int from, to; /* -1: at its end */
+	size_t at, len;
+	char buf[4096]; /* no more than a pipe takes at once (PIPE_BUF) */
+};
+
 struct front {
 	pid_t pid;
 	int signals, master;
-	bool raw, input; /* our terminal is to be put back; stdin is open */
+	bool raw; /* our terminal is to be put back */
+	struct way in, out;
 	struct termios saved;
 };
 
@@ -66,19 +74,54 @@ static void make_raw(struct front *f)
 	copy_size(f->master);
 }
 
-/* Return: bytes; 0 at the end. */
-static ssize_t copy(int from, int to)
+static bool is_full(const struct way *w)
 {
-	char buf[4096];
-	ssize_t n = read(from, buf, sizeof(buf)), done = 0, w;
+	return w->at < w->len;
+}
 
-	while (n > 0 && done < n) {
-		w = write(to, buf + done, (size_t)(n - done));
-		if (w < 0 && errno != EINTR && errno != EAGAIN)
-			return 0;
-		done += w > 0 ? w : 0;
-	}
-	return n > 0 ? n : 0;
+/* Return: 0; -1 when one side is at its end. */
+static int way_fill(struct way *w)
+{
+	ssize_t n = read(w->from, w->buf, sizeof(w->buf));
+
+	w->at = 0;
+	w->len = n > 0 ? (size_t)n : 0;
+	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)) ? 0 : -1;
+}
+
+static int way_empty(struct way *w)
+{
+	ssize_t n = write(w->to, w->buf + w->at, w->len - w->at);
+
+	w->at += n > 0 ? (size_t)n : 0;
+	return n >= 0 || errno == EINTR || errno == EAGAIN ? 0 : -1;
+}
+
+/* As far as it goes without waiting for either side. */
+static void way_step(struct way *w, short from, short to)
+{
+	int r = 0;
+
+	if (w->from < 0)
+		return;
+	if (!is_full(w) && from)
+		r = way_fill(w);
+	else if (is_full(w) && to)
+		r = way_empty(w);
+	if (r < 0)
+		*w = (struct way){ .from = -1, .to = -1 };
+}
+
+static struct pollfd reads(const struct way *w)
+{
+	return (struct pollfd){ .fd = is_full(w) ? -1 : w->from,
+				.events = POLLIN };
+}
+
+static struct pollfd writes(const struct way *w)
+{
+	return (struct pollfd){ .fd = is_full(w) ? w->to : -1,
+				.events = POLLOUT };
 }
 
 /* Return: 1 when the child ended; 0. */
@@ -111,21 +154,39 @@ static int on_signal(struct front *f, int *ret_status)
 	}
 }
 
-/* What it wrote last. */
-static void drain(int master)
+/* What it wrote last; whoever reads our output is waited for. */
+static void drain(struct way *w)
 {
-	struct pollfd p = { .fd = master, .events = POLLIN };
+	while (w->from >= 0) {
+		struct pollfd p[] = { reads(w), writes(w) };
 
-	while (master >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLIN) &&
-	       copy(master, 1) > 0)
-		;
+		if (poll(p, 2, is_full(w) ? -1 : 0) <= 0)
+			break;
+		way_step(w, p[0].revents, p[1].revents);
+	}
+}
+
+/* A program that doesn't read may not hold up what it writes, nor signals. */
+static void begin_copy(struct front *f)
+{
+	int flags;
+
+	if (f->master < 0)
+		return;
+	flags = fcntl(f->master, F_GETFL);
+	if (flags >= 0)
+		(void)fcntl(f->master, F_SETFL, flags | O_NONBLOCK);
+	f->in = (struct way){ .from = 0, .to = f->master };
+	f->out = (struct way){ .from = f->master, .to = 1 };
 }
 
 int tty_wait(pid_t pid, int master, struct err *err)
 {
-	_cleanup_(front_fini) struct front f = {
-		.pid = pid, .master = master, .input = true, .signals = -EBADF
-	};
+	_cleanup_(front_fini) struct front f = { .pid = pid,
+						 .master = master,
+						 .in = { .from = -1 },
+						 .out = { .from = -1 },
+						 .signals = -EBADF };
 	int status = 0;
 	sigset_t set;
 
@@ -134,29 +195,27 @@ int tty_wait(pid_t pid, int master, struct err *err)
 	if (f.signals < 0)
 		return err_set(err, -errno, "signalfd: %s", strerror(errno));
 	make_raw(&f);
+	begin_copy(&f);
 	/* it may have ended before we looked */
 	if (waitpid(pid, &status, WNOHANG) == pid) {
-		drain(f.master);
+		drain(&f.out);
 		return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
 					   : WEXITSTATUS(status);
 	}
 	for (;;) {
-		struct pollfd p[3] = {
-			{ .fd = f.signals, .events = POLLIN },
-			{ .fd = f.master, .events = POLLIN },
-			{ .fd = f.master >= 0 && f.input ? 0 : -1,
-			  .events = POLLIN },
-		};
+		struct pollfd p[] = { { .fd = f.signals, .events = POLLIN },
+				      reads(&f.in),
+				      writes(&f.in),
+				      reads(&f.out),
+				      writes(&f.out) };
 
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
 			return err_set(err, -errno, "poll: %s",
 				       strerror(errno));
-		if (p[1].revents && copy(f.master, 1) == 0)
-			f.master = -EBADF; /* hung up: the caller closes it */
-		if (p[2].revents && copy(0, f.master) == 0)
-			f.input = false;
+		way_step(&f.in, p[1].revents, p[2].revents);
+		way_step(&f.out, p[3].revents, p[4].revents);
 		if ((p[0].revents & POLLIN) && on_signal(&f, &status)) {
-			drain(f.master);
+			drain(&f.out);
 			return status;
 		}
 	}
