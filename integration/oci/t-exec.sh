@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # exec gives its process nothing of the caller's, and holds up no other command.
 . "${0%/*}/../lib/lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # run and exec -t in the foreground: its terminal is ours, by size, keys and status, and ours is put back.
 . "${0%/*}/../lib/lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 300
 # What becomes of the other hooks, and of the container, when a hook or create fails.
 . "${0%/*}/../lib/lib.sh"

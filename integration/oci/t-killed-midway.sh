@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 600
 # A runtime killed at any step leaves nothing that delete --force doesn't remove, and runs no program.
 . "${0%/*}/../lib/lib.sh"
