@@ -143,6 +143,9 @@ int store_fail(struct store *s, int rc, struct err *err)
 		s->readonly = true;
 	if (code == -ENOSPC)
 		hint = "; free some space there, deleting still works";
+	if (code == -EBUSY)
+		hint = "; another program has it open, end that (fuser shows "
+		       "it)";
 	return err_set(err, code, "%s in %s: %s%s", store_name(s, "").s, s->dir,
 		       code == -ENOSPC ? "no space left on the disk"
 		       : s->db         ? sqlite3_errmsg(s->db)

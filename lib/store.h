@@ -8,7 +8,8 @@
  * kernel objects and is emptied when the boot id or the network namespace is
  * not the one it was written under, so it needs no fsync (synchronous=OFF: a killed
  * daemon loses nothing, a power cut ends the boot).  Both are WAL, each locked (flock on
- * FILE.lock) for the life of the handle.  Thread-safe: one mutex a store.
+ * FILE.lock, and FILE itself against sqlite3(1)) for the life of the handle; nothing of
+ * them is mapped.  Thread-safe: one mutex a store.
  *
  * On open: O_NOFOLLOW and owner checks on directory and file, quick_check, a
  * checksum per record; the good file is copied to FILE.bak (sqlite3_backup).
@@ -38,7 +39,8 @@ struct store;
  *
  * @dir: made 0700 when missing (one level; its parent must exist or be made
  *       by the caller).
- * Return: 0; -EBUSY when another process holds it (@err names the pid);
+ * Return: 0; -EBUSY when another daemon holds it (@err names the pid) or any other
+ *         program has the file open;
  *         -EPROTONOSUPPORT; -ELOOP / -EPERM for a link or a foreign owner;
  *         what the disk said.
  */

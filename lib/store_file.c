@@ -21,7 +21,7 @@
 #include "lib/store_priv.h"
 
 #define CACHE_KIB      256
-#define BUSY_MS        2000 /* somebody reads it with sqlite3(1) */
+#define BUSY_MS        2000 /* somebody has it open with sqlite3(1) */
 #define WAL_PAGES      128
 #define VERSION_OFFSET 60 /* user_version in the header, big endian */
 #define VERSION_SANE   1000
@@ -163,6 +163,11 @@ void store_db_close(struct store *s)
 	sqlite3_close_v2(take_ptr(s->db));
 }
 
+/*
+ * Exclusive before the first access: the log's index is then in our memory.  In
+ * FILE-shm, which is mapped, a write that finds no block on a full disk (btrfs
+ * needs a new one for each) is a SIGBUS.
+ */
 static int db_configure(struct store *s, struct err *err)
 {
 	char sql[256];
@@ -170,6 +175,7 @@ static int db_configure(struct store *s, struct err *err)
 
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	snprintf(sql, sizeof(sql),
+		 "PRAGMA locking_mode=EXCLUSIVE;"
 		 "PRAGMA cache_size=-%d;PRAGMA mmap_size=0;"
 		 "PRAGMA temp_store=MEMORY;PRAGMA synchronous=%s;%s"
 		 "PRAGMA wal_autocheckpoint=%d;",
@@ -181,8 +187,8 @@ static int db_configure(struct store *s, struct err *err)
 }
 
 /*
- * A read-only disk has no room for the log's index; without a log there is no
- * need of one, but SQLite has to be told that nobody writes.
+ * On a read-only disk no lock for writing can be had: SQLite has to be told that
+ * nobody writes, and with a log that it need not lock.
  */
 static int db_handle_readonly(struct store *s)
 {
@@ -193,9 +199,10 @@ static int db_handle_readonly(struct store *s)
 	if (fstatat(s->dir_fd, store_name(s, "-wal").s, &st,
 		    AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_size > 0)
-		return sqlite3_open_v2(
-			path, &s->db,
-			SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+		return sqlite3_open_v2(path, &s->db,
+				       SQLITE_OPEN_READONLY |
+					       SQLITE_OPEN_NOMUTEX,
+				       "unix-none");
 	for (const char *p = path; *p; p++)
 		to += sprintf(to, strchr("?#%", *p) ? "%%%02x" : "%c",
 			      (unsigned int)*p);
@@ -218,7 +225,11 @@ static int db_handle(struct store *s)
 			       NULL);
 }
 
-/* Open FILE as it is and check it.  -EUCLEAN: it is damaged. */
+/*
+ * Open FILE as it is and check it.  -EUCLEAN: it is damaged.
+ * From here on nobody else in this process may open and close FILE: its locks,
+ * fcntl's, would go.
+ */
 static int db_try(struct store *s, struct err *err)
 {
 	int rc, r;
@@ -460,9 +471,13 @@ int store_db_open(struct store *s, struct err *err)
 		r = db_try(s, err);
 	if (r == -EUCLEAN) {
 		r = restore(s, there, err);
-		version = version_read(s);
+		version = r == 0 ? store_db_version(s->db, err) : version;
 	}
-	if (r == 0 && version >= 0 && version < STORE_SCHEMA)
+	if (r == 0 && version < 0)
+		r = version;
+	if (r == 0 && !s->readonly)
+		unlink_at(s, "-shm"); /* an earlier Berth's, killed */
+	if (r == 0 && version < STORE_SCHEMA)
 		r = s->readonly ? err_set(err, -EROFS,
 					  "%s in %s is read-only and empty",
 					  store_name(s, "").s, s->dir)

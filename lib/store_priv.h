@@ -121,5 +121,7 @@ int store_migrate(sqlite3 *db, const char *const *steps, int from, int count,
 extern const char *const store_steps[STORE_SCHEMA];
 /* quick_check and sums; a file without tables yet passes. */
 int store_db_check(sqlite3 *db, struct err *err);
+/* The schema's; 0: it has no tables yet. */
+int store_db_version(sqlite3 *db, struct err *err);
 
 #endif

@@ -104,8 +104,7 @@ static int check_pages(sqlite3 *db, struct err *err)
 	return 0;
 }
 
-/* Return: 1 when the file has its tables, 0 while it is new. */
-static int has_tables(sqlite3 *db, struct err *err)
+int store_db_version(sqlite3 *db, struct err *err)
 {
 	_cleanup_(finalizep) sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL);
@@ -114,7 +113,7 @@ static int has_tables(sqlite3 *db, struct err *err)
 		rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW)
 		return err_set(err, -EUCLEAN, "%s", sqlite3_errmsg(db));
-	return sqlite3_column_int(st, 0) > 0;
+	return sqlite3_column_int(st, 0);
 }
 
 int store_db_check(sqlite3 *db, struct err *err)
@@ -122,7 +121,7 @@ int store_db_check(sqlite3 *db, struct err *err)
 	int r = check_pages(db, err);
 
 	if (r == 0)
-		r = has_tables(db, err);
+		r = store_db_version(db, err);
 	if (r <= 0)
 		return r;
 	r = check_sums(db, "SELECT kind, id, parent, body, sum FROM rec", err);

@@ -239,19 +239,100 @@ static void log_cut_anywhere_gives_a_prefix(void **state)
 	assert_true(last >= 9);
 }
 
-static void shm_may_vanish(void **state)
+/* Can another process read or write FILE?  The locks are fcntl's: asked from a child. */
+static bool is_locked(struct place *p)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	char path[160];
+	int status = 0;
+	pid_t pid;
+
+	place_path(p, "state.db", path, sizeof(path));
+	pid = fork();
+	if (pid == 0) {
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+
+		if (fd < 0 || fcntl(fd, F_GETLK, &l) < 0)
+			_exit(2);
+		_exit(l.l_type == F_WRLCK);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 1;
+}
+
+static bool is_mapped(const struct place *p)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+
+	assert_non_null(f);
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, p->dir);
+	fclose(f);
+	return found;
+}
+
+/* The log's index is in our memory, and what an earlier version left goes. */
+static void no_file_is_mapped(void **state)
 {
 	struct place *p = *state;
 	char shm[160];
-	int n = 0;
+	int fd, n = 0;
 
 	killed_writer(p);
+	assert_false(place_there(p, "state.db-shm"));
 	place_path(p, "state.db-shm", shm, sizeof(shm));
-	unlink(shm);
+	fd = open(shm, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 32768), 0);
+	close(fd);
 	place_open(p, STORE_STATE);
+	assert_false(place_there(p, "state.db-shm"));
+	place_put(p, "k", "after", "", "{}");
+	assert_false(is_mapped(p));
+	assert_true(is_locked(p));
 	assert_int_equal(store_each(p->s, "k", NULL, place_count_one, &n, NULL),
 			 0);
-	assert_int_equal(n, 10);
+	assert_int_equal(n, 11);
+}
+
+/* Also after FILE was put back from its copy. */
+static void restored_it_is_locked(void **state)
+{
+	struct place *p = *state;
+
+	fifty(p);
+	write_at(p, "state.db", 0, "garbage garbage garbage", 23);
+	place_open(p, STORE_STATE);
+	assert_true(store_was_restored(p->s));
+	assert_true(is_locked(p));
+}
+
+static void beside_a_reader_it_says_so(void **state)
+{
+	struct place *p = *state;
+	struct err err = { 0 };
+	sqlite3 *db = NULL;
+	char path[160];
+
+	fifty(p);
+	place_path(p, "state.db", path, sizeof(path));
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "SELECT * FROM rec", NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(place_open_again(p, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "another program has it open"));
+	assert_false(place_there(p, "state.db.damaged-1"));
+	sqlite3_close(db);
+	place_open(p, STORE_STATE);
+	assert_fifty(p);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "SELECT * FROM rec", NULL, NULL, NULL),
+		SQLITE_BUSY);
+	sqlite3_close(db);
 }
 
 /* ---- versions ---------------------------------------------------------- */
@@ -507,7 +588,9 @@ int main(int argc, char **argv)
 		PLACE_TEST(a_file_that_is_gone_comes_back),
 		PLACE_TEST(killed_writer_loses_nothing),
 		PLACE_TEST(log_cut_anywhere_gives_a_prefix),
-		PLACE_TEST(shm_may_vanish),
+		PLACE_TEST(no_file_is_mapped),
+		PLACE_TEST(restored_it_is_locked),
+		PLACE_TEST(beside_a_reader_it_says_so),
 		PLACE_TEST(newer_schema_is_left_alone),
 		PLACE_TEST(older_schema_is_migrated_step_by_step),
 		PLACE_TEST(full_disk_refuses_growth_and_lets_go),
