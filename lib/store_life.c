@@ -194,15 +194,14 @@ int store_open(const char *dir, enum store_life life, struct store **ret,
 		r = store_files_check(s, err);
 	if (r == 0)
 		r = store_db_open(s, err);
+	if (r == 0 && !s->readonly)
+		store_reserve_open(s); /* the start itself may need it */
 	if (r == 0)
 		r = life_begin(s, err);
 	if (r < 0)
 		return r;
-	if (!s->readonly) {
-		store_reserve_open(s);
-		/* A store that cannot be copied still serves. */
+	if (!s->readonly) /* A store that cannot be copied still serves. */
 		(void)store_copy(s, NULL);
-	}
 	*ret = take_ptr(s);
 	return 0;
 }

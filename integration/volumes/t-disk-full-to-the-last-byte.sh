@@ -5,7 +5,7 @@
 # one, also where a file is mapped.
 # alone
 . "${0%/*}/../lib/lib.sh"
-need curl jq mkfs.btrfs
+need curl jq mkfs.btrfs mkfs.ext4
 
 V=/var/lib/berth/berth-named/volumes
 ask() { api "VolumeDriver.$1" "{\"Name\":\"${2-}\",\"ID\":\"${3-}\"}" berth-named; }
@@ -60,3 +60,4 @@ life() {
 }
 
 life mkfs.btrfs
+life mkfs.ext4

@@ -396,6 +396,20 @@ static void mount_small(struct place *p, const char *size)
 	p->mounted = true;
 }
 
+/* Until there is not a page left, for any user. */
+static void fill_up(const struct place *p)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/filler", p->root);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	while (write(fd, "", 1) > 0 && lseek(fd, 4095, SEEK_CUR) > 0)
+		;
+	close(fd);
+}
+
 static int fill_until(struct place *p, int want, int max)
 {
 	char body[2048], id[16];
@@ -419,7 +433,7 @@ static void full_disk_refuses_growth_and_lets_go(void **state)
 	struct err err = { 0 };
 	char id[16], filler[96];
 	uint64_t seq = 0;
-	int n, fd;
+	int n;
 
 	mount_small(p, "1m");
 	place_open(p, STORE_STATE);
@@ -428,11 +442,7 @@ static void full_disk_refuses_growth_and_lets_go(void **state)
 	print_message("# %d records of 2 KiB fit on 1 MiB\n", n);
 	assert_true(n > 50);
 	/* somebody else takes the rest */
-	snprintf(filler, sizeof(filler), "%s/filler", p->root);
-	fd = open(filler, O_CREAT | O_WRONLY, 0600);
-	while (write(fd, id, 1) > 0 && lseek(fd, 4095, SEEK_CUR) > 0)
-		;
-	close(fd);
+	fill_up(p);
 	/* reads go on; a request that adds is refused; one that frees works */
 	place_has(p, "first", "{}");
 	assert_int_equal(journal_begin(p->s, "NetworkDriver.CreateNetwork", "n",
@@ -449,6 +459,7 @@ static void full_disk_refuses_growth_and_lets_go(void **state)
 		place_must(store_commit(p->s, &err), &err);
 		journal_settle(p->s, seq);
 	}
+	snprintf(filler, sizeof(filler), "%s/filler", p->root);
 	unlink(filler);
 	place_put(p, "k", "again", "", "{}");
 	place_reopen(p);
@@ -456,6 +467,25 @@ static void full_disk_refuses_growth_and_lets_go(void **state)
 	place_has(p, "again", "{}");
 	place_has(p, "f0", NULL);
 	assert_false(store_was_restored(p->s));
+}
+
+static void full_disk_is_no_reason_not_to_start(void **state)
+{
+	struct place *p = *state;
+	struct err err = { 0 };
+
+	mount_small(p, "1m");
+	fifty(p);
+	fill_up(p);
+	for (int i = 0; i < 3; i++) {
+		place_open(p, STORE_STATE);
+		assert_fifty(p);
+		assert_false(store_was_restored(p->s));
+		store_close(take_ptr(p->s));
+	}
+	place_open(p, STORE_STATE);
+	place_must(store_del(p->s, "k", "id0", &err), &err);
+	place_has(p, "id0", NULL);
 }
 
 static void disk_of_64_kib_opens_or_says_so(void **state)
@@ -594,6 +624,7 @@ int main(int argc, char **argv)
 		PLACE_TEST(newer_schema_is_left_alone),
 		PLACE_TEST(older_schema_is_migrated_step_by_step),
 		PLACE_TEST(full_disk_refuses_growth_and_lets_go),
+		PLACE_TEST(full_disk_is_no_reason_not_to_start),
 		PLACE_TEST(disk_of_64_kib_opens_or_says_so),
 		PLACE_TEST(readonly_disk_is_read),
 		PLACE_TEST(killed_on_a_disk_that_turned_readonly),
