@@ -8,7 +8,7 @@ test:
 soak:
 	@integration/deps build run test guest
 	@$(MAKE) --no-print-directory all
-	@SOAK=1 integration/run --build $O soak scale upgrade vm/ projects-killed volumes/t-thin-power-cut
+	@SOAK=1 integration/run --build $O soak scale upgrade vm/ projects-killed btrfs-killed volumes/t-thin-power-cut
 deps:
 	@integration/deps build run test guest
 

@@ -3,7 +3,7 @@
 # is refused, what is there can be used, left and removed, the daemon lives, and when
 # there is room again it goes on.  On btrfs a block that is written over needs a new
 # one, also where a file is mapped.
-# alone
+# in turn
 . "${0%/*}/../lib/lib.sh"
 need curl jq mkfs.btrfs mkfs.ext4
 
