@@ -6,13 +6,15 @@
 
 # Not those that measure, and none whose kernel is only a file system; nor those that
 # have uplinks and ports without the driver's mark: both programs are at clsact here.
-tests=(dataplane/test/test_{nft,portmap,publish,claim,dp_threads,foreign}
-	dataplane/ebpf/test/test_{sock,sock_addr,sock_entry,sock_life,reinject,tc,guard,guard_rate}
-	dataplane/ebpf/test/test_{publish_bpf,publish_host,publish_rate,publish_stat,nat_stat,nat_policy}
+tests=(dataplane/test/test_{nft,portmap,publish}
+	dataplane/ebpf/test/test_{sock,sock_addr,sock_entry,reinject,tc,guard,publish_bpf,nat_stat}
 	lib/test/test_{nlk,nlk_stack,nlk_wg,nlk_xfrm,netns,ct,sockdiag,fw,fw_rule,fw_read,mounts})
-# Each loads all programs for each of its tests: 5 of the 14 minutes.  What the two have
-# that the others have not is the same on each kernel: in full at least.
-[ "$SOAK" != 1 ] || tests+=(dataplane/test/test_dp_fail dataplane/ebpf/test/test_nat)
+# Those above load each rule and program there is, a test of these again and again: 10 of
+# 14 minutes, for what is the same on each kernel.  In full at least.
+[ "$SOAK" != 1 ] || tests+=(
+	dataplane/test/test_{claim,dp_fail,dp_threads,foreign}
+	dataplane/ebpf/test/test_{guard_rate,nat,nat_policy,publish_host,publish_rate,publish_stat}
+	dataplane/ebpf/test/test_sock_life)
 cd "$ROOT" || exit
 failed=
 for t in "${tests[@]}"; do
