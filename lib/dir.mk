@@ -120,6 +120,7 @@ tests += lib/test/test_luks.c
 lib/test/test_dmx.c-ldflags := -Wl,--wrap=dm_task_create,--wrap=dm_task_destroy,--wrap=dm_task_set_name,--wrap=dm_task_set_uuid,--wrap=dm_task_add_target,--wrap=dm_task_set_ro,--wrap=dm_task_secure_data,--wrap=dm_task_run,--wrap=dm_task_get_errno,--wrap=dm_task_get_info,--wrap=dm_task_get_uuid,--wrap=dm_get_next_target,--wrap=dm_task_no_open_count,--wrap=dm_task_no_flush,--wrap=dm_task_deferred_remove,--wrap=dm_task_set_sector,--wrap=dm_task_set_message,--wrap=dm_task_update_nodes
 ar-src += lib/btrfs.c
 test-src += lib/test/loopfs.c
+test-src += lib/test/tree_look.c
 tests += lib/test/test_btrfs.c
 ar-src += lib/prjquota.c
 tests += lib/test/test_prjquota.c

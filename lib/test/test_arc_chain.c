@@ -12,16 +12,28 @@
 
 #include "lib/arc_priv.h"
 #include "lib/test/loopfs.h"
+#include "lib/test/tree_look.h"
 
 static struct loopfs fs;
 static bool usable;
+static size_t top; /* of its name, where it is mounted */
 
+/* A test that failed may have stood in a directory of it. */
+#define NEED_FS()                   \
+	do {                        \
+		if (!usable)        \
+			skip();     \
+		fs.dir[top] = '\0'; \
+	} while (0)
+
+/* tar(1) reads the same of any; it costs as much as all the others together. */
 static const struct kind {
 	const char *name, *mkfs;
+	bool tar;
 } kinds[] = {
-	{ "ext4", "mkfs.ext4 -q" },
-	{ "btrfs", "mkfs.btrfs -q" },
-	{ "xfs", "mkfs.xfs -q" },
+	{ "ext4", "mkfs.ext4 -q", true },
+	{ "btrfs", "mkfs.btrfs -q", false },
+	{ "xfs", "mkfs.xfs -q", false },
 };
 
 static void shell(const char *command)
@@ -175,38 +187,34 @@ static const struct step {
 
 #define BY_TAR 22 /* the step "ACL taken away" */
 
-/* What stat, getfacl, getfattr and diff see. */
-static const char look[] =
-	"look() { cd $1; find . -printf '%p %y %m %U %G %l %n %T@ ' "
-	"\\( -type d -printf '\\n' -o -printf '%s\\n' \\) | sort; "
-	"find . -type c | sort | xargs -r stat -c '%n %t:%T'; "
-	"find . '(' -type d -o -type f ')' -print0 | sort -z | "
-	"xargs -0r getfacl -np; "
-	"getfattr -Rdhm - -e hex . 2>/dev/null | sort; "
-	"find . -type f -print0 | sort -z | xargs -0r sha256sum; "
-	"find . -type f -links +1 -printf '%i %p\\n' | sort -k2 | "
-	"awk '{ if (!($1 in n)) n[$1] = ++k; print n[$1], $2 }'; cd ..; }; "
-	"look $1 >A; look $2 >B; diff A B >&2";
-
 static void same_trees(const char *a, const char *b, const char *after)
 {
-	char line[2048];
+	char was[128], is[128];
 
-	snprintf(line, sizeof(line), "set -- %s %s; %s", a, b, look);
-	if (loopfs_run(&fs, line) != 0)
-		fail_msg("after: %s", after);
+	snprintf(was, sizeof(was), "%s/%s", fs.dir, a);
+	snprintf(is, sizeof(is), "%s/%s", fs.dir, b);
+	trees_alike(was, is, after);
 }
 
 /* As docs/volumes/backup.md says it.  Attributes and ACLs that a directory had stay. */
 static const char by_tar[] =
-	"rm -rf p; mkdir p; n=0; while [ -e $n.z ]; do "
+	"while [ -e $n.z ]; do "
 	"tar --zstd -xOf $n.z --occurrence=1 ./.berth-deleted 2>/dev/null | "
 	"(cd p && xargs -0r rm -rf --); "
 	"tar --zstd --exclude=./.berth-since --exclude=./.berth-deleted "
 	"--xattrs --xattrs-include='*' --acls --numeric-owner -xpf $n.z -C p "
 	"2>tar.log || { cat tar.log >&2; exit 1; }; n=$((n + 1)); done";
 
-static void change(const struct step *s, unsigned int n, bool counted)
+/* All from "@from.z" on into "p". */
+static void read_by_tar(unsigned int from)
+{
+	char line[800];
+
+	snprintf(line, sizeof(line), "n=%u; %s", from, by_tar);
+	shell(line);
+}
+
+static void change(const struct step *s, unsigned int n)
 {
 	char line[600], was[16], file[16];
 	struct arc_sum sum;
@@ -216,41 +224,45 @@ static void change(const struct step *s, unsigned int n, bool counted)
 	snprintf(was, sizeof(was), "%u.z", n - 1);
 	snprintf(file, sizeof(file), "%u.z", n);
 	sum = write_it("t", was, file);
-	if (counted && s->files >= 0 && sum.files != (uint64_t)s->files)
+	if (s->files >= 0 && sum.files != (uint64_t)s->files)
 		fail_msg("%s: %llu files put", s->name,
 			 (unsigned long long)sum.files);
-	if (counted && s->deleted >= 0 && sum.deleted != (uint64_t)s->deleted)
+	if (s->deleted >= 0 && sum.deleted != (uint64_t)s->deleted)
 		fail_msg("%s: %llu deleted", s->name,
 			 (unsigned long long)sum.deleted);
 }
 
 /* After each change one more archive, and the tree it makes. */
-static void change_by_change(bool counted)
+static void change_by_change(bool tar)
 {
 	struct arc_sum sum = { 0 };
 	struct err err = { 0 };
 	char after[65] = "", file[16];
 
-	shell("rm -rf *.z u v p; mkdir u v");
+	shell("rm -rf *.z u v p; mkdir u v p");
 	shell(first);
 	(void)write_it("t", NULL, "0.z");
 	for (unsigned int n = 0; n <= ARRAY_SIZE(steps); n++) {
 		if (n > 0)
-			change(&steps[n - 1], n, counted);
+			change(&steps[n - 1], n);
 		snprintf(file, sizeof(file), "%u.z", n);
 		if (read_it(file, "u", n ? after : NULL, &sum, &err) < 0)
 			fail_msg("%s: %s", steps[n - 1].name, err.msg);
 		snprintf(after, sizeof(after), "%s", sum.sha256);
 		same_trees("t", "u", n ? steps[n - 1].name : "the whole");
-		if (n == BY_TAR) { /* until a directory loses something */
-			shell(by_tar);
+		if (n != BY_TAR)
+			continue;
+		read_chain("v", n + 1);
+		same_trees("t", "v", "at once");
+		if (tar) { /* until a directory loses something */
+			read_by_tar(0);
 			same_trees("t", "p", "by tar");
-			read_chain("v", n + 1);
-			same_trees("t", "v", "at once");
 		}
 	}
-	shell(by_tar);
-	shell("diff -r t p");
+	if (tar) {
+		read_by_tar(BY_TAR + 1);
+		shell("diff -r t p");
+	}
 }
 
 static void kind_row(void **state)
@@ -259,55 +271,97 @@ static void kind_row(void **state)
 
 	if (loopfs_open(&fs, kind->mkfs, "loop") != 0)
 		skip();
-	change_by_change(true);
+	change_by_change(kind->tar);
 	assert_int_equal(loopfs_close(&fs), 0);
+}
+
+/* What follows is done in the directory @name. */
+static void enter(const char *name)
+{
+	assert_true(strlen(fs.dir) + strlen(name) + 2 <= sizeof(fs.dir));
+	strcat(strcat(fs.dir, "/"), name);
+}
+
+static void leave(void)
+{
+	*strrchr(fs.dir, '/') = '\0';
 }
 
 static void in_memory(void **state)
 {
 	(void)state;
-	if (!usable)
-		skip();
+	NEED_FS();
 	shell("mkdir -p m; mount -t tmpfs -o size=200m none m");
-	strcat(fs.dir, "/m");
-	change_by_change(true);
-	fs.dir[strlen(fs.dir) - 2] = '\0';
+	enter("m");
+	change_by_change(false);
+	leave();
 	shell("umount m; rmdir m");
 }
 
+#define YOUNG_MS 3100 /* what is older than an archive by that is not young */
+#define NEWER_MS 2100 /* nor, by that than the newest in it, among those */
+
 /* ---- in doubt -------------------------------------------------------------------------- */
+
+static struct timespec old_made;
+
+/* Made before all the tests of this file system, so that few of them have to wait. */
+static void make_old(const char *name, const char *how)
+{
+	char line[400];
+
+	snprintf(line, sizeof(line), "mkdir -p %s; cd %s; mkdir t u; %s", name,
+		 name, how);
+	shell(line);
+	clock_gettime(CLOCK_MONOTONIC, &old_made);
+}
+
+static void enter_old(const char *name)
+{
+	while (test_ms_since(&old_made) < YOUNG_MS)
+		test_pause_ms(50);
+	enter(name);
+}
+
+static char *map_page(const char *file)
+{
+	_cleanup_close_ int fd = open_at(file, O_RDWR);
+	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_true(map != MAP_FAILED);
+	return map;
+}
+
+static char *written; /* "tm/t/f" */
+
+static void make_written(void)
+{
+	shell("mkdir tm; mount -t tmpfs none tm");
+	make_old("tm", "head -c 4096 /dev/zero >t/f");
+	written = map_page("tm/t/f");
+	written[0] = 1;
+}
 
 /* In memory what is mapped and was written to is written to again unseen. */
 static void written_through_a_mapping(void **state)
 {
-	_cleanup_close_ int fd = -EBADF;
 	struct arc_sum sum;
-	char *map;
 
 	(void)state;
-	if (!usable)
-		skip();
-	shell("mkdir -p m; mount -t tmpfs none m; mkdir m/t; "
-	      "head -c 4096 /dev/zero >m/t/f");
-	fd = open_at("m/t/f", O_RDWR);
-	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(map != MAP_FAILED);
-	map[0] = 1;
-	test_pause_ms(3100); /* it is neither young nor among the newest */
-	shell("touch m/t/new; stat -c %z m/t/f >A");
-	(void)write_it("m/t", NULL, "0.z");
-	map[1] = 1;
-	shell("stat -c %z m/t/f | cmp - A");
-	sum = write_it("m/t", "0.z", "1.z");
+	NEED_FS();
+	enter_old("tm");
+	shell("touch t/new; stat -c %z t/f >A");
+	(void)write_it("t", NULL, "0.z");
+	written[1] = 1;
+	shell("stat -c %z t/f | cmp - A");
+	sum = write_it("t", "0.z", "1.z");
 	assert_int_equal(sum.files, 2);
-	munmap(map, 4096);
-	close(take_fd(fd));
-	shell("umount m; rmdir m");
+	munmap(take_ptr(written), 4096);
+	leave();
+	shell("umount tm");
 }
 
 /* ---- changed while it is read -------------------------------------------------------- */
-
-#define OLD_MS 3100 /* so much later a time is neither young nor the newest */
 
 /* What somebody else does as soon as @after files were told. */
 struct meddler {
@@ -337,25 +391,20 @@ static int meddle(void *ctx, uint64_t bytes)
 /* Its page stays dirty, so that the second writing leaves the time of the first. */
 static void mapped_while_it_is_read(void **state)
 {
-	struct meddler m = { .pause_ms = OLD_MS, .then = "touch t/new" };
+	struct meddler m = { .pause_ms = NEWER_MS, .then = "touch t/new" };
 	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
-	_cleanup_close_ int fd = -EBADF;
 
 	(void)state;
-	if (!usable)
-		skip();
-	shell("rm -rf *.z t u; mkdir t u; touch t/new; "
-	      "head -c 4096 /dev/zero >t/f");
-	fd = open_at("t/f", O_RDWR);
-	m.map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(m.map != MAP_FAILED);
-	test_pause_ms(OLD_MS);
+	NEED_FS();
+	enter_old("mapped");
+	m.map = map_page("t/f");
 	(void)write_while("t", NULL, "0.z", &hooks);
 	m.map[1] = 1;
 	(void)write_it("t", "0.z", "1.z");
 	read_chain("u", 2);
 	same_trees("t", "u", "written to again");
 	munmap(m.map, 4096);
+	leave();
 }
 
 /* What happens while 0.z, or 1.z, is made.  The next one must make up for it. */
@@ -392,22 +441,30 @@ static const struct between betweens[] = {
 	  "rm t/a/f; mkdir t/a/f; echo x >t/a/f/x", false },
 };
 
+static const char *old_name(const struct between *row, char buf[static 16])
+{
+	snprintf(buf, 16, "old%d", (int)(row - betweens));
+	return buf;
+}
+
 static void between_row(void **state)
 {
 	const struct between *row = *state;
 	struct meddler m = { .how = row->how,
 			     .then = "touch t/*", /* one is read later */
 			     .after = row->after,
-			     .pause_ms = row->old ? OLD_MS : 20 };
+			     .pause_ms = row->old ? NEWER_MS : 20 };
 	const struct arc_hooks hooks = { .ctx = &m, .progress = meddle };
 	bool second = row->before;
+	char name[16];
 
-	if (!usable)
-		skip();
-	shell("rm -rf *.z t u ref; mkdir t u");
-	shell(row->made);
-	if (row->old)
-		test_pause_ms(OLD_MS);
+	NEED_FS();
+	if (row->old) {
+		enter_old(old_name(row, name));
+	} else {
+		shell("rm -rf *.z t u; mkdir t u");
+		shell(row->made);
+	}
 	shell("chmod 700 t");
 	if (second) {
 		(void)write_it("t", NULL, "0.z");
@@ -419,6 +476,8 @@ static void between_row(void **state)
 	(void)write_it("t", second ? "1.z" : "0.z", second ? "2.z" : "1.z");
 	read_chain("u", second ? 3 : 2);
 	same_trees("t", "u", row->name);
+	if (row->old)
+		leave();
 }
 
 /* Another host, other inodes and change times: only what is other is put. */
@@ -427,8 +486,7 @@ static void of_a_restored_one(void **state)
 	struct arc_sum sum;
 
 	(void)state;
-	if (!usable)
-		skip();
+	NEED_FS();
 	shell("rm -rf *.z");
 	shell(first);
 	(void)write_it("t", NULL, "0.z");
@@ -480,8 +538,7 @@ static void wrong_row(void **state)
 	struct err err = { 0 };
 	bool alone;
 
-	if (!usable)
-		skip();
+	NEED_FS();
 	shell("rm -rf *.z t o u; mkdir t o u; echo a >t/f; echo b >o/f");
 	(void)write_it("t", NULL, "0.z");
 	(void)write_it("o", NULL, "o0.z");
@@ -584,8 +641,7 @@ static void forgery_row(void **state)
 	struct err err = { 0 };
 	int r;
 
-	if (!usable)
-		skip();
+	NEED_FS();
 	shell("rm -rf *.z t u; mkdir -p t/d u; echo x >t/d/x; ln -s .. t/up; "
 	      "echo secret >secret");
 	(void)write_it("t", NULL, "0.z");
@@ -599,8 +655,19 @@ static void forgery_row(void **state)
 
 static int setup(void **state)
 {
+	char name[16];
+
 	(void)state;
 	usable = loopfs_open(&fs, "mkfs.ext4 -q", "loop") == 0;
+	if (!usable)
+		return 0;
+	top = strlen(fs.dir);
+	make_written();
+	make_old("mapped", "touch t/new; head -c 4096 /dev/zero >t/f");
+	for (size_t i = 0; i < ARRAY_SIZE(betweens); i++)
+		if (betweens[i].old)
+			make_old(old_name(&betweens[i], name),
+				 betweens[i].made);
 	return 0;
 }
 
