@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -294,11 +293,8 @@ static _Noreturn void run_process(const struct joined *j)
 		r = proc_become(j->proc, &err);
 	if (r == 0)
 		r = FAILPOINT("oci.exec.ready");
-	if (r == 0) {
-		/* a detached one outlives us */
-		prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	if (r == 0)
 		r = proc_exec(j->proc, &err);
-	}
 	(void)sync_send(j->proc->sync, SYNC_FAILED, r, &err);
 	_exit(1);
 }

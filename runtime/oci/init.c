@@ -181,7 +181,6 @@ _Noreturn void init_run(const struct init *in)
 		_exit(1);
 	}
 	/* from here on nobody waits for us but 'start' */
-	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	if (sync_ready(in->sync) < 0)
 		_exit(1);
 	close(in->sync);

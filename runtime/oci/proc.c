@@ -292,12 +292,20 @@ static int set_user(const struct spec_user *u, struct err *err)
 	return 0;
 }
 
+/* From here on its end is its own; a runtime that ends earlier than it should is
+ * seen by the socket. */
+static void outlive_runtime(void)
+{
+	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
 static int load_filter(struct proc *proc, struct err *err)
 {
 	int fd = -EBADF, r;
 
 	if (!proc->filter)
 		return 0;
+	outlive_runtime(); /* later it may be forbidden */
 	r = sec_load(proc->filter, &fd);
 	if (r < 0)
 		return err_set(err, r, "linux.seccomp: %s", strerror(-r));
@@ -428,6 +436,8 @@ int proc_become(struct proc *proc, struct err *err)
 		r = find_program(proc, err);
 	if (r == 0 && proc->p->no_new_privs)
 		r = load_filter(proc, err);
+	if (r == 0 && !proc->filter)
+		outlive_runtime();
 	return r;
 }
 

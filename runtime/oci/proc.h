@@ -44,7 +44,8 @@ int proc_keyring(struct err *err);
 int proc_enter(struct proc *proc, struct err *err);
 /*
  * proc_become() - user, capabilities, filter; every
- * descriptor above those to be kept is closed, but for sync and fifo.
+ * descriptor above those to be kept is closed, but for sync and fifo.  After it
+ * the process outlives the runtime.
  *
  * Return: 0; -ENOENT, -EACCES for a program that can't be run, in runc's words.
  */
