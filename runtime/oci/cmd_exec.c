@@ -295,7 +295,7 @@ static _Noreturn void run_process(const struct joined *j)
 		r = FAILPOINT("oci.exec.ready");
 	if (r == 0)
 		r = proc_exec(j->proc, &err);
-	(void)sync_send(j->proc->sync, SYNC_FAILED, r, &err);
+	(void)sync_tell(j->proc->sync, SYNC_FAILED, r, &err);
 	_exit(1);
 }
 

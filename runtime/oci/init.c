@@ -101,7 +101,7 @@ static int make_rootfs(const struct init *in, struct rootfs *fs, int *ret_pid,
 		r = rootfs_devices(fs, err);
 	if (r < 0)
 		return r;
-	r = sync_send(in->sync, SYNC_HOOKS, 0, NULL);
+	r = sync_tell(in->sync, SYNC_HOOKS, 0, NULL);
 	if (r == 0)
 		r = sync_recv(in->sync, &msg, err);
 	*ret_pid = msg.value;
@@ -177,11 +177,11 @@ _Noreturn void init_run(const struct init *in)
 	if (r < 0) {
 		if (!err.msg[0])
 			err_set(&err, r, "%s", strerror(-r));
-		(void)sync_send(in->sync, SYNC_FAILED, r, &err);
+		(void)sync_tell(in->sync, SYNC_FAILED, r, &err);
 		_exit(1);
 	}
 	/* from here on nobody waits for us but 'start' */
-	if (sync_ready(in->sync) < 0)
+	if (sync_tell(in->sync, SYNC_READY, 0, NULL) < 0)
 		_exit(1);
 	close(in->sync);
 	r = wait_for_start(in, &err);

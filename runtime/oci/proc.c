@@ -311,7 +311,7 @@ static int load_filter(struct proc *proc, struct err *err)
 		return err_set(err, r, "linux.seccomp: %s", strerror(-r));
 	if (fd < 0)
 		return 0;
-	r = sync_send(proc->sync, SYNC_NOTIFY, fd, NULL);
+	r = sync_tell(proc->sync, SYNC_NOTIFY, fd, NULL);
 	if (r == 0)
 		r = sync_expect(proc->sync, SYNC_GO, err);
 	return r < 0 ? err_wrap(err, r, "linux.seccomp: notify") : 0;

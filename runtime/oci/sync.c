@@ -14,19 +14,27 @@ int sync_pair(int ret[static 2], struct err *err)
 	return 0;
 }
 
+static void fill(struct sync_msg *msg, enum sync_what what, int value,
+		 const struct err *err)
+{
+	*msg = (struct sync_msg){ .what = what, .value = value };
+	if (err)
+		msg->err = *err;
+}
+
 int sync_send(int fd, enum sync_what what, int value, const struct err *err)
 {
-	struct sync_msg msg = { .what = what, .value = value };
+	struct sync_msg msg;
 
-	if (err)
-		msg.err = *err;
+	fill(&msg, what, value, err);
 	return send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int sync_ready(int fd)
+int sync_tell(int fd, enum sync_what what, int value, const struct err *err)
 {
-	struct sync_msg msg = { .what = SYNC_READY };
+	struct sync_msg msg;
 
+	fill(&msg, what, value, err);
 	return write(fd, &msg, sizeof(msg)) < 0 ? -errno : 0;
 }
 
@@ -35,7 +43,7 @@ int sync_recv(int fd, struct sync_msg *ret, struct err *err)
 	ssize_t n;
 
 	do
-		n = recv(fd, ret, sizeof(*ret), 0);
+		n = read(fd, ret, sizeof(*ret));
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(*ret))
 		return err_set(err, -EPIPE,

@@ -22,10 +22,11 @@ struct sync_msg {
 
 /* sync_pair() - two close-on-exec ends.  -errno. */
 int sync_pair(int ret[static 2], struct err *err);
+/* sync_send() - from the runtime; -EPIPE where nobody listens. */
 int sync_send(int fd, enum sync_what what, int value, const struct err *err);
-/* sync_ready() - SYNC_READY by write(2) alone, which every filter allows; SIGPIPE
- * where nobody listens any more. */
-int sync_ready(int fd);
+/* sync_tell() - from the process, by write(2) alone: the one call a filter may
+ * not keep for an agent.  SIGPIPE where the runtime is gone. */
+int sync_tell(int fd, enum sync_what what, int value, const struct err *err);
 /*
  * sync_recv() - the next message.
  *
