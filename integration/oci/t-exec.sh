@@ -62,3 +62,14 @@ timeout 20 "$BIN/berth-oci" --root "$OCI_ROOT" delete --force c || fail 'delete 
 rc=0
 wait "$waiting" || rc=$?
 differ "$rc" 0 'status of exec'
+
+note 'the helper that joins the namespaces is killed'
+idle
+BERTH_FP=oci.exec.helper:kill fails_with 'the helper that joins namespaces was killed' \
+	timeout 10 "$BIN/berth-oci" --root "$OCI_ROOT" exec c true
+alone() {
+	[ "$(oci ps --format json c | jq length)" = 1 ]
+}
+wait_until 10 alone
+same "$(oci exec c echo here </dev/null)" here 'exec after it'
+oci delete --force c

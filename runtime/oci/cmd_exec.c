@@ -316,7 +316,9 @@ static _Noreturn void helper(const struct joined *j)
 		if (pid == 0)
 			run_process(j);
 		r = pid < 0 ? err_set(&err, pid, "clone3: %s", strerror(-pid))
-			    : sync_send(j->proc->sync, SYNC_PID, pid, NULL);
+			    : FAILPOINT("oci.exec.helper");
+		if (r == 0)
+			r = sync_send(j->proc->sync, SYNC_PID, pid, NULL);
 	}
 	if (r < 0)
 		(void)sync_send(j->proc->sync, SYNC_FAILED, r, &err);
@@ -389,7 +391,6 @@ static int spawn(struct running *x, struct state *st, const struct spec *spec,
 	const struct joined j = {
 		.state = st, .spec = spec, .proc = proc, .pidfd = x->pidfd
 	};
-	struct sync_msg msg = { 0 };
 	int pair[2], r = sync_pair(pair, err);
 	pid_t pid;
 
@@ -405,13 +406,10 @@ static int spawn(struct running *x, struct state *st, const struct spec *spec,
 		helper(&j);
 	}
 	close(take_fd(x->theirs));
-	r = sync_recv(x->ours, &msg, err);
-	if (r == 0 && msg.what != SYNC_PID)
-		r = err_set(err, -EPROTO, "message %d", (int)msg.what);
-	(void)spawn_reap(pid, NULL);
+	r = spawn_pid(pid, x->ours, err);
 	if (r < 0)
 		return r;
-	x->pid = msg.value;
+	x->pid = r;
 	r = x->cg ? cgroup_join(x->cg, x->pid, err) : 0;
 	if (r == 0)
 		r = proc_limits(x->pid, proc->p, err);

@@ -35,15 +35,24 @@ pid_t spawn_clone(int flags, bool sibling)
 	return pid < 0 ? (pid_t)-errno : (pid_t)pid;
 }
 
-int spawn_reap(pid_t helper, struct err *err)
+pid_t spawn_pid(pid_t helper, int ours, struct err *err)
 {
-	int status = 0;
+	struct pollfd said = { .fd = ours, .events = POLLIN };
+	struct sync_msg msg = { 0 };
+	int r;
 
-	while (waitpid(helper, &status, 0) < 0)
+	while (waitpid(helper, NULL, 0) < 0)
 		if (errno != EINTR)
 			return err_set(err, -errno, "waitpid: %s",
 				       strerror(errno));
-	return 0;
+	/* it is gone: what it had to say is there, or never will be */
+	if (poll(&said, 1, 0) != 1)
+		return err_set(err, -EPIPE,
+			       "the helper that joins namespaces was killed");
+	r = sync_recv(ours, &msg, err);
+	if (r == 0 && msg.what != SYNC_PID)
+		r = err_set(err, -EPROTO, "message %d", (int)msg.what);
+	return r < 0 ? r : msg.value;
 }
 
 /* User namespaces last: before that we may join what the host's root may. */
@@ -98,10 +107,7 @@ static _Noreturn void helper(const struct init *in, int flags)
 static int by_helper(const struct init *in, int flags, int ours,
 		     struct err *err)
 {
-	struct pollfd said = { .fd = ours, .events = POLLIN };
-	struct sync_msg msg = { 0 };
 	pid_t pid = fork();
-	int r;
 
 	if (pid < 0)
 		return err_set(err, -errno, "fork: %s", strerror(errno));
@@ -109,15 +115,7 @@ static int by_helper(const struct init *in, int flags, int ours,
 		close(ours);
 		helper(in, flags);
 	}
-	r = spawn_reap(pid, err);
-	/* it is gone: what it had to say is there, or never will be */
-	if (r == 0 && poll(&said, 1, 0) != 1)
-		r = err_set(err, -EPIPE,
-			    "the helper that joins namespaces "
-			    "was killed");
-	if (r == 0)
-		r = sync_recv(ours, &msg, err);
-	return r < 0 ? r : msg.value;
+	return spawn_pid(pid, ours, err);
 }
 
 int init_spawn(const struct init *in, int ours, struct err *err)

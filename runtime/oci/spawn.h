@@ -15,7 +15,13 @@
  * Return: as fork(); -errno.
  */
 pid_t spawn_clone(int flags, bool sibling);
-/* spawn_reap() - wait for a helper that has done its work. */
-int spawn_reap(pid_t helper, struct err *err);
+/*
+ * spawn_pid() - wait for a helper's end, and what it has said: SYNC_PID.
+ *
+ * @ours: the socket.
+ * Return: the pid; -EPIPE when it was killed first (a process that it has made
+ * sees its socket close, and ends); what it says failed.
+ */
+pid_t spawn_pid(pid_t helper, int ours, struct err *err);
 
 #endif
