@@ -9,6 +9,7 @@ ar-src += runtime/oci/cgroup_procs.c
 ar-src += runtime/oci/cgroup_stat.c
 ar-src += runtime/oci/cgroup_v1.c
 ar-src += runtime/oci/cgroup_v2.c
+ar-src += runtime/oci/cgroup_walk.c
 tests += runtime/oci/test/test_cgroup.c
 tests += runtime/oci/test/test_cgroup_limits.c
 ar-src += runtime/oci/seccomp_build.c

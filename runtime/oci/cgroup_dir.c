@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Making a cgroup's directories, moving processes in, removing them. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -242,27 +241,10 @@ int cgroup_v2_fd(struct cgroup *cg)
 	return fd < 0 ? -EBADF : fd;
 }
 
-static void dirp(DIR **d)
+/* What is busy stays. */
+static void remove_one(int parent, const char *name)
 {
-	if (*d)
-		closedir(*d);
-}
-
-/* All directories below, deepest first; what is busy stays. */
-static void remove_below(int parent, const char *name)
-{
-	int fd = openat(parent, name,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_(dirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-
-	if (!dir)
-		return;
-	while ((e = readdir(dir)))
-		if (e->d_type == DT_DIR && *e->d_name != '.') {
-			remove_below(dirfd(dir), e->d_name);
-			(void)unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
-		}
+	(void)unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 static int remove_part(struct cg_part *part, uint64_t deadline, struct err *err)
@@ -277,7 +259,7 @@ static int remove_part(struct cg_part *part, uint64_t deadline, struct err *err)
 		if (errno != EBUSY && errno != ENOTEMPTY)
 			return err_set(err, -errno, "remove cgroup %s: %m",
 				       part->dir);
-		remove_below(AT_FDCWD, part->dir);
+		(void)cg_walk(part->dir, NULL, remove_one, NULL);
 		if (rmdir(part->dir) == 0 || errno == ENOENT)
 			return 0;
 		if (cg_now_ms() >= deadline)

@@ -167,6 +167,20 @@ int cg_bpf_build(const struct cg_devices *d, struct bpf_insn **ret);
 int cg_bpf_attach(struct cg_part *part, const struct cg_devices *d,
 		  struct err *err);
 
+/* ---- cgroup_walk.c ---- */
+
+/* Return: 0: go on; else the walk ends with that. */
+typedef int cg_visit(int dir, void *arg);
+typedef void cg_leave(int parent, const char *name);
+/*
+ * cg_walk() - all directories of the tree @top, however deep: @enter as each is
+ * come to, @leave when all below it is done (not for @top).  Either may be NULL.
+ *
+ * What is made or removed meanwhile may be missed.  Return: 0; what @enter gave;
+ * -ENOENT when @top is gone; -errno.
+ */
+int cg_walk(const char *top, cg_visit *enter, cg_leave *leave, void *arg);
+
 /* ---- cgroup_procs.c ---- */
 
 /* Add the pids of the tree below @dirfd's cgroup. */

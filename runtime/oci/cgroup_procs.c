@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The processes of a cgroup: who they are, stop them, signal them. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,7 +9,6 @@
 
 #include "runtime/oci/cgroup_priv.h"
 
-#define DEPTH_MAX       256 /* cgroups below cgroups */
 #define KILL_FREEZE_MS  500
 #define KILL_ROUNDS     100
 #define REFREEZE_ROUNDS 50
@@ -58,35 +56,16 @@ static int add_file(int dir, struct cg_pids *to)
 	return r;
 }
 
-static void dirp(DIR **d)
+static int add_dir(int dir, void *to)
 {
-	if (*d)
-		closedir(*d);
-}
-
-static int add_tree(int parent, const char *name, struct cg_pids *to,
-		    unsigned int depth)
-{
-	int fd = openat(parent, name,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_(dirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	int r;
-
-	if (!dir)
-		return is_gone(-errno) ? 0 : -errno;
-	if (depth == DEPTH_MAX)
-		return -ELOOP;
-	r = add_file(fd, to);
-	while (r == 0 && (e = readdir(dir)))
-		if (e->d_type == DT_DIR && *e->d_name != '.')
-			r = add_tree(fd, e->d_name, to, depth + 1);
-	return r;
+	return add_file(dir, to);
 }
 
 int cg_pids_add(struct cg_part *part, struct cg_pids *to)
 {
-	return add_tree(AT_FDCWD, part->dir, to, 0);
+	int r = cg_walk(part->dir, add_dir, NULL, to);
+
+	return is_gone(r) ? 0 : r;
 }
 
 static int by_value(const void *a, const void *b)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -444,6 +445,57 @@ static void freezes_and_kills_by_v2(void **state)
 	gone(only);
 }
 
+/* Return: the deepest, in @part. */
+static int make_deep(const struct cgroup_part *part, int levels)
+{
+	int fd = open(part->dir, O_PATH | O_DIRECTORY), next;
+
+	assert_true(fd >= 0);
+	for (int i = 0; i < levels; i++) {
+		assert_int_equal(mkdirat(fd, "d", 0755), 0);
+		assert_int_equal(mkdirat(fd, "e", 0755), 0);
+		next = openat(fd, "d", O_PATH | O_DIRECTORY);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+/* What a container that may write to its cgroup can make. */
+static void goes_as_deep_as_it_is(void **state)
+{
+	struct cgroup *cg = made("{}");
+	struct rlimit was, few;
+	struct cgroup_part part;
+	pid_t pid, *pids = NULL;
+	size_t n = 0;
+	int fd, to;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = was;
+	few.rlim_cur = 100;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	pid = inside(cg, sleeps);
+	for (size_t i = 0; cgroup_part(cg, i, &part); i++) {
+		if (!part.v2 && strcmp(part.controllers, "freezer") != 0)
+			continue;
+		fd = make_deep(&part, 300);
+		to = openat(fd, "cgroup.procs", O_WRONLY);
+		assert_true(to >= 0);
+		assert_true(dprintf(to, "%d", pid) > 0);
+		close(to);
+		close(fd);
+	}
+	OK(cgroup_pids(cg, &pids, &n, &err));
+	assert_int_equal(n, 1);
+	assert_int_equal(pids[0], pid);
+	free(pids);
+	gone(cg);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+}
+
 static void gone_is_no_failure(void **state)
 {
 	struct cgroup *cg = resolve("/berth-test-never");
@@ -489,6 +541,7 @@ int main(void)
 		cmocka_unit_test(denies_devices),
 		cmocka_unit_test(denies_devices_by_bpf),
 		cmocka_unit_test(freezes_and_kills_by_v2),
+		cmocka_unit_test(goes_as_deep_as_it_is),
 		cmocka_unit_test(gone_is_no_failure),
 		cmocka_unit_test(names_that_are_refused),
 	};
