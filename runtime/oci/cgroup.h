@@ -114,6 +114,12 @@ int cgroup_update(struct cgroup *cg, const struct cgroup_resources *res,
  *         of them: kill it.
  */
 int cgroup_join(struct cgroup *cg, pid_t pid, struct err *err);
+/*
+ * cgroup_join_beside() - the same, for exec: where v2 takes no process because
+ * the container has nested cgroups, the one below in which process @first is.
+ */
+int cgroup_join_beside(struct cgroup *cg, pid_t pid, pid_t first,
+		       struct err *err);
 bool cgroup_needs_join(const struct cgroup *cg);
 int cgroup_v2_fd(struct cgroup *cg); /* borrowed till free; -EBADF: no v2 */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/fail.h"
 #include "runtime/oci/cgroup_priv.h"
@@ -210,7 +211,43 @@ static int join_part(struct cg_part *part, const char *pid)
 	return r;
 }
 
-int cgroup_join(struct cgroup *cg, pid_t pid, struct err *err)
+struct beside {
+	pid_t first;
+	const char *pid;
+};
+
+static int join_if_there(int dir, void *arg)
+{
+	const struct beside *b = arg;
+	_cleanup_close_ int to = -EBADF;
+	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC), pid;
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
+	bool found = false;
+
+	if (!f) {
+		closep(&fd);
+		return 0;
+	}
+	while (!found && fscanf(f, "%d", &pid) == 1)
+		found = pid == b->first;
+	fclose(f);
+	if (!found)
+		return 0;
+	to = openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	return to < 0 || write(to, b->pid, strlen(b->pid)) < 0 ? -errno : 1;
+}
+
+/* Looked for below @part, not by /proc/PID/cgroup: it can't lie elsewhere. */
+static int join_beside(struct cg_part *part, const char *pid, pid_t first)
+{
+	struct beside b = { .first = first, .pid = pid };
+	int r = cg_walk(part->dir, join_if_there, NULL, &b);
+
+	return r == 0 ? -EBUSY : r < 0 ? r : 0;
+}
+
+int cgroup_join_beside(struct cgroup *cg, pid_t pid, pid_t first,
+		       struct err *err)
 {
 	char text[16];
 	int r;
@@ -218,6 +255,8 @@ int cgroup_join(struct cgroup *cg, pid_t pid, struct err *err)
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	for (size_t i = 0; i < cg->count; i++) {
 		r = join_part(&cg->parts[i], text);
+		if (r == -EBUSY && first > 0 && cg->parts[i].v2)
+			r = join_beside(&cg->parts[i], text, first);
 		if (r == 0)
 			r = FAILPOINT("oci.cgroup.join");
 		if (r < 0)
@@ -226,6 +265,11 @@ int cgroup_join(struct cgroup *cg, pid_t pid, struct err *err)
 				       strerror(-r));
 	}
 	return 0;
+}
+
+int cgroup_join(struct cgroup *cg, pid_t pid, struct err *err)
+{
+	return cgroup_join_beside(cg, pid, 0, err);
 }
 
 bool cgroup_needs_join(const struct cgroup *cg)

@@ -410,7 +410,7 @@ static int spawn(struct running *x, struct state *st, const struct spec *spec,
 	if (r < 0)
 		return r;
 	x->pid = r;
-	r = x->cg ? cgroup_join(x->cg, x->pid, err) : 0;
+	r = x->cg ? cgroup_join_beside(x->cg, x->pid, st->pid, err) : 0;
 	if (r == 0)
 		r = proc_limits(x->pid, proc->p, err);
 	if (r == 0)
