@@ -114,3 +114,11 @@ rc=0
 wait "$waiting" || rc=$?
 differ "$rc" 0 'status of a create whose process was killed'
 [ ! -e "$OCI_ROOT/held" ] || fail 'a directory is left'
+
+note 'kill of one that is paused'
+config '.process.args = ["sleep", "300"]'
+detached paused
+oci pause paused
+oci kill paused KILL
+wait_until 10 is paused stopped
+oci delete paused

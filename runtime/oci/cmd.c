@@ -146,6 +146,18 @@ static int signal_all(struct state *st, int sig, struct err *err)
 	return r == 0 && cg ? cgroup_kill(cg, sig, err) : r;
 }
 
+/* The freezer of v1 keeps a process from dying, too. */
+static int let_die(struct state *st, struct err *err)
+{
+	_cleanup_(cgroup_freep) struct cgroup *cg = NULL;
+	int r = state_cgroup(st, &cg, err);
+
+	if (r < 0 || !cg || cgroup_unified(cg))
+		return r;
+	r = cgroup_frozen(cg, err);
+	return r > 0 ? cgroup_freeze(cg, false, FREEZE_MS, err) : r;
+}
+
 static int signal_one(struct state *st, int sig, struct err *err)
 {
 	_cleanup_close_ int fd = state_pidfd(st);
@@ -159,7 +171,7 @@ static int signal_one(struct state *st, int sig, struct err *err)
 			       st->id, sig,
 			       errno == ESRCH ? "container not running"
 					      : strerror(errno));
-	return 0;
+	return sig == SIGKILL ? let_die(st, err) : 0;
 }
 
 int cmd_kill(struct oci *oci, int argc, char **argv, struct err *err)
