@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,7 +16,8 @@
 
 #include "lib/base.h"
 
-#define TRIES 64 /* openat2 gives EAGAIN when something was renamed meanwhile */
+#define LINKS_MAX 40 /* as the kernel */
+#define TRIES     64 /* openat2 gives EAGAIN when something was renamed meanwhile */
 
 static int resolve(int root, const char *path, int flags, mode_t mode,
 		   uint64_t how_to)
@@ -46,11 +48,49 @@ int inroot_plain(int root, const char *path, int flags)
 		       RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
-/* The directory @path, which may be made below @root; @path is changed and put
- * back. */
-static int make_dirs(int root, char *path)
+/*
+ * Component @name of @path (it points into it) is a link in @dir that leads
+ * nowhere: what it says takes its place.  Where that lies is the kernel's to
+ * resolve, below the root as all else.
+ */
+static int follow(int dir, char path[PATH_MAX], char *name)
 {
-	int at = inroot_open(root, "/", O_PATH | O_DIRECTORY), next;
+	char to[PATH_MAX], out[PATH_MAX];
+	char *end = name + strcspn(name, "/"), saved = *end;
+	ssize_t n;
+
+	*end = '\0';
+	n = readlinkat(dir, name, to, sizeof(to) - 1);
+	*end = saved;
+	if (n < 0)
+		return -errno;
+	to[n] = '\0';
+	if (snprintf(out, sizeof(out), "%.*s%s%s",
+		     to[0] == '/' ? 0 : (int)(name - path), path, to,
+		     end) >= (int)sizeof(out))
+		return -ENAMETOOLONG;
+	memcpy(path, out, strlen(out) + 1);
+	return 0;
+}
+
+/* One component of @path, up to @end, below @at: opened, or made.  -EEXIST for
+ * a link that leads nowhere. */
+static int make_dir(int root, int at, const char *path, const char *name)
+{
+	int fd = inroot_open(root, path, O_PATH | O_DIRECTORY);
+
+	if (fd != -ENOENT)
+		return fd;
+	if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = inroot_open(root, path, O_PATH | O_DIRECTORY);
+	return fd == -ENOENT ? -EEXIST : fd;
+}
+
+/* The directory @path, which may be made below @root; @path is changed. */
+static int make_dirs(int root, char path[PATH_MAX])
+{
+	int at = inroot_open(root, "/", O_PATH | O_DIRECTORY), next, links = 0;
 	char *end = path, *name;
 
 	while (at >= 0) {
@@ -62,17 +102,16 @@ static int make_dirs(int root, char *path)
 		char saved = *end;
 
 		*end = '\0';
-		next = inroot_open(root, path, O_PATH | O_DIRECTORY);
-		if (next == -ENOENT) {
-			if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
-				next = -errno;
-			else
-				next = inroot_open(root, path,
-						   O_PATH | O_DIRECTORY);
-			if (next == -ENOENT)
-				next = -EEXIST; /* a link to nowhere */
-		}
+		next = make_dir(root, at, path, name);
 		*end = saved;
+		if (next == -EEXIST) {
+			next = ++links > LINKS_MAX ? -ELOOP
+						   : follow(at, path, name);
+			if (next == 0)
+				next = inroot_open(root, "/",
+						   O_PATH | O_DIRECTORY);
+			end = path;
+		}
 		close(at);
 		at = next;
 	}
@@ -121,32 +160,51 @@ int inroot_parent(int root, const char *path, const char **ret_name,
 	return fd;
 }
 
+/* The file @path, made where there is none; @path is changed. */
+static int make_file(int root, char path[PATH_MAX], struct err *err)
+{
+	for (int links = 0; links <= LINKS_MAX; links++) {
+		_cleanup_close_ int parent = -EBADF;
+		const char *name;
+		int fd = inroot_open(root, path, O_PATH), r;
+
+		if (fd != -ENOENT)
+			return fd;
+		parent = inroot_parent(root, path, &name, err);
+		if (parent < 0)
+			return parent;
+		fd = openat(parent, name,
+			    O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0644);
+		if (fd >= 0) {
+			close(fd);
+			return inroot_open(root, path, O_PATH);
+		}
+		if (errno != EEXIST)
+			return -errno;
+		r = follow(parent, path, path + (name - path));
+		if (r < 0)
+			return r;
+	}
+	return -ELOOP;
+}
+
 int inroot_target(int root, const char *path, bool dir, struct err *err)
 {
-	_cleanup_close_ int parent = -EBADF;
-	const char *name;
+	char copy[PATH_MAX];
+	struct err why = { 0 };
 	int fd;
 
 	if (dir)
 		return inroot_dir(root, path, err);
-	fd = inroot_open(root, path, O_PATH);
-	if (fd != -ENOENT)
-		return fd >= 0 ? fd
-			       : err_set(err, fd, "%s in the container: %s",
-					 path, strerror(-fd));
-	parent = inroot_parent(root, path, &name, err);
-	if (parent < 0)
-		return parent;
-	fd = openat(parent, name, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC,
-		    0644);
+	if (strlen(path) >= sizeof(copy))
+		return err_set(err, -ENAMETOOLONG, "%.64s...: too long", path);
+	memcpy(copy, path, strlen(path) + 1);
+	fd = make_file(root, copy, &why);
 	if (fd < 0)
-		return err_set(err, -errno, "%s in the container: %s", path,
-			       strerror(errno));
-	close(fd);
-	fd = inroot_open(root, path, O_PATH);
-	return fd >= 0 ? fd
-		       : err_set(err, fd, "%s in the container: %s", path,
-				 strerror(-fd));
+		return err_set(err, fd, "%s%s%s", why.msg[0] ? "" : path,
+			       why.msg[0] ? "" : " in the container: ",
+			       why.msg[0] ? why.msg : strerror(-fd));
+	return fd;
 }
 
 bool inroot_fs(int fd, long magic)

@@ -22,9 +22,10 @@ int inroot_plain(int root, const char *path, int flags);
 
 /*
  * inroot_dir() - an O_PATH fd of the directory @path, made with its parents
- * where it is not there (0755).
+ * where it is not there (0755).  A link that leads nowhere, as images have in
+ * /etc and /var, is followed, and what it leads to is made below @root.
  *
- * Return: fd; -ENOTDIR; -EEXIST for a link that leads nowhere; -errno.
+ * Return: fd; -ENOTDIR; -ELOOP; -errno.
  */
 int inroot_dir(int root, const char *path, struct err *err);
 /*
@@ -36,7 +37,7 @@ int inroot_dir(int root, const char *path, struct err *err);
 int inroot_parent(int root, const char *path, const char **ret_name,
 		  struct err *err);
 /* inroot_target() - an O_PATH fd of @path to mount on: a directory or (@dir
- * false) a file, made empty where there is none. */
+ * false) a file, made empty where there is none; links as by inroot_dir(). */
 int inroot_target(int root, const char *path, bool dir, struct err *err);
 
 /* inroot_fs() - does @fd lie on a file system of @magic (statfs(2))? */
