@@ -33,3 +33,14 @@ ln -s loop2 "$root/loop1"
 ln -s loop1 "$root/loop2"
 refused 'Too many levels of symbolic links' ".mounts += [$(binds "$DIR/file" /loop1)]"
 refused 'Too many levels of symbolic links' ".mounts += [$(binds "$DIR/dir" /loop1/x)]"
+
+note 'a read-only tmpfs takes devices and mount points first'
+dev='.mounts |= map(if .destination == "/dev" then .options += ["ro"] else . end)'
+same "$(runs 'ls /dev/null /dev/fd/0 >/dev/null; touch /dev/new; grep -c " /dev tmpfs ro," /proc/mounts' "$dev" 2>"$DIR/said")" 1
+contains "$(cat "$DIR/said")" 'Read-only file system' 'touch /dev/new'
+for ro in ro rro; do
+	same "$(runs 'cat /t/x/file; touch /t/new || echo no; touch /t/rw/new && echo yes' \
+		".mounts += [{type: \"tmpfs\", source: \"t\", destination: \"/t\", options: [\"$ro\"]},
+			$(binds "$DIR/dir" /t/x), {type: \"tmpfs\", source: \"t\", destination: \"/t/rw\"}]" \
+		2>/dev/null | tr '\n' ' ')" 'ours no yes ' "$ro"
+done

@@ -106,6 +106,9 @@ void rootfs_fini(struct rootfs *fs)
 	closep(&fs->root);
 	closep(&fs->proc);
 	closep(&fs->null);
+	for (size_t i = 0; i < fs->sealed_count; i++)
+		closep(&fs->sealed[i]);
+	free(fs->sealed);
 }
 
 int rootfs_pivot(struct rootfs *fs, struct err *err)
@@ -309,6 +312,11 @@ int rootfs_close_off(struct rootfs *fs, struct err *err)
 				return err_wrap(err, r, "linux.sysctl: %.128s",
 						key);
 		}
+	}
+	for (size_t i = 0; i < fs->sealed_count; i++) {
+		r = mnt_attrs(fs->sealed[i], MOUNT_ATTR_RDONLY, 0, false, err);
+		if (r < 0)
+			return err_wrap(err, r, "tmpfs read-only");
 	}
 	if (fs->spec->root_readonly)
 		r = mnt_attrs(fs->root, MOUNT_ATTR_RDONLY, 0, false, err);

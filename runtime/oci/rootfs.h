@@ -25,6 +25,8 @@ struct rootfs {
 	int root;                /* owned: the root, O_PATH */
 	int proc;                /* owned: the host's procfs */
 	int null;                /* owned: the host's /dev/null */
+	int *sealed;             /* owned: mounts to be read-only in the end */
+	size_t sealed_count;
 };
 
 /* rootfs_open() - the host's propagation cut, the root a mount of its own. */
@@ -36,7 +38,7 @@ int rootfs_devices(struct rootfs *fs, struct err *err);
 int rootfs_mask(struct rootfs *fs, struct err *err);
 /* rootfs_pivot() - the root becomes /; the host's is out of reach. */
 int rootfs_pivot(struct rootfs *fs, struct err *err);
-/* rootfs_close_off() - sysctls, and the root read-only. */
+/* rootfs_close_off() - sysctls; the root read-only, and each tmpfs that is to be. */
 int rootfs_close_off(struct rootfs *fs, struct err *err);
 void rootfs_fini(struct rootfs *fs);
 

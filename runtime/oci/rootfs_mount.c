@@ -193,10 +193,27 @@ static int keep_mode(const struct rootfs *fs, const struct spec_mount *m,
 	return mnt_set(ctx, "mode", mode, err);
 }
 
-static int mount_new(const struct rootfs *fs, const struct spec_mount *m,
-		     const char *type, const struct mount_opts *o,
-		     struct err *err)
+/* Mount points and devices are still to be made in it. */
+static int seal_later(struct rootfs *fs, int mount, struct err *err)
 {
+	int *more =
+		reallocarray(fs->sealed, fs->sealed_count + 1, sizeof(*more));
+
+	if (!more)
+		return err_set(err, -ENOMEM, "out of memory");
+	fs->sealed = more;
+	more[fs->sealed_count] = fcntl(mount, F_DUPFD_CLOEXEC, 3);
+	if (more[fs->sealed_count] < 0)
+		return err_set(err, -errno, "%s", strerror(errno));
+	fs->sealed_count++;
+	return 0;
+}
+
+static int mount_new(struct rootfs *fs, const struct spec_mount *m,
+		     const char *type, struct mount_opts *o, struct err *err)
+{
+	bool later = strcmp(type, "tmpfs") == 0 &&
+		     ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY);
 	_cleanup_close_ int ctx = mnt_open(type, err);
 	_cleanup_close_ int mount = -EBADF;
 	int r = ctx < 0 ? ctx : 0;
@@ -209,9 +226,14 @@ static int mount_new(const struct rootfs *fs, const struct spec_mount *m,
 		r = keep_mode(fs, m, o, ctx, err);
 	if (r < 0)
 		return r;
+	if (later) {
+		o->set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		o->rec_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	}
 	/* at once: in a user namespace less is refused */
 	mount = mnt_make(ctx, o->set, err);
-	return mount < 0 ? mount : finish(fs, m, o, mount, true, err);
+	r = mount < 0 ? mount : finish(fs, m, o, mount, true, err);
+	return r == 0 && later ? seal_later(fs, mount, err) : r;
 }
 
 /* One hierarchy below the tmpfs, or the one there is. */
@@ -255,7 +277,7 @@ static int link_controllers(const struct rootfs *fs, const char *dest,
 	return r;
 }
 
-static int mount_cgroups(const struct rootfs *fs, const struct spec_mount *m,
+static int mount_cgroups(struct rootfs *fs, const struct spec_mount *m,
 			 struct mount_opts *o, struct err *err)
 {
 	static const char *const data[] = { "mode=755" };
@@ -296,7 +318,7 @@ static int mount_cgroups(const struct rootfs *fs, const struct spec_mount *m,
 	return r;
 }
 
-static int mount_one(const struct rootfs *fs, const struct spec_mount *m,
+static int mount_one(struct rootfs *fs, const struct spec_mount *m,
 		     struct err *err)
 {
 	_cleanup_(mount_opts_fini) struct mount_opts o = { 0 };
