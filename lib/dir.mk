@@ -121,6 +121,7 @@ lib/test/test_dmx.c-ldflags := -Wl,--wrap=dm_task_create,--wrap=dm_task_destroy,
 ar-src += lib/btrfs.c
 test-src += lib/test/loopfs.c
 test-src += lib/test/tree_look.c
+test-src += lib/test/arc_forge.c
 tests += lib/test/test_btrfs.c
 ar-src += lib/prjquota.c
 tests += lib/test/test_prjquota.c

@@ -77,3 +77,20 @@ int loopfs_run(struct loopfs *fs, const char *command)
 	snprintf(line, sizeof(line), "cd %s && { %s; } >&2", fs->dir, command);
 	return system(line);
 }
+
+void loopfs_must(struct loopfs *fs, const char *command)
+{
+	if (loopfs_run(fs, command) != 0)
+		fail_msg("failed: %s", command);
+}
+
+int loopfs_file(const struct loopfs *fs, const char *name, int flags)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", fs->dir, name);
+	fd = open(path, flags | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	return fd;
+}

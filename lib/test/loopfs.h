@@ -21,5 +21,9 @@ int loopfs_close(struct loopfs *fs);
 
 /* loopfs_run() - a shell command with @fs->dir as its directory; its status. */
 int loopfs_run(struct loopfs *fs, const char *command);
+/* The same; the test fails if the command does. */
+void loopfs_must(struct loopfs *fs, const char *command);
+/* Open @name in @fs->dir, close-on-exec; mode 0600.  The test fails if it can't be. */
+int loopfs_file(const struct loopfs *fs, const char *name, int flags);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/arc_priv.h"
+#include "lib/test/arc_forge.h"
 #include "lib/test/loopfs.h"
 
 static struct loopfs fs;
@@ -37,19 +38,12 @@ static int teardown(void **state)
 
 static void shell(const char *command)
 {
-	if (loopfs_run(&fs, command) != 0)
-		fail_msg("failed: %s", command);
+	loopfs_must(&fs, command);
 }
 
 static int open_at(const char *name, int flags)
 {
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", fs.dir, name);
-	fd = open(path, flags | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	return fd;
+	return loopfs_file(&fs, name, flags);
 }
 
 /* ---- there and back ------------------------------------------------------------ */
@@ -379,28 +373,14 @@ static void add_member(struct archive *a, const struct member *m)
 static void forge(const struct forgery *row, const char *file)
 {
 	static char buf[1 << 16];
-	struct archive *a = archive_write_new();
 	_cleanup_close_ int fd = open_at(file, O_WRONLY | O_CREAT | O_TRUNC);
-	struct digest *d = digest_new();
-	char hex[DIGEST_HEX_MAX];
-	uint8_t end[ARC_END_SIZE];
 	size_t used = 0;
+	struct archive *a = arc_forge_open(buf, sizeof(buf), &used);
 
-	archive_write_set_format_pax(a);
-	archive_write_add_filter_zstd(a);
-	archive_write_set_bytes_in_last_block(a, 1);
-	archive_write_open_memory(a, buf, sizeof(buf), &used);
 	for (unsigned int n = 0; n == 0 || n < row->times; n++)
 		for (size_t i = 0; i < 3 && row->members[i].path; i++)
 			add_member(a, &row->members[i]);
-	archive_write_close(a);
-	archive_write_free(a);
-	digest_add(d, buf, used);
-	digest_end(d, hex);
-	digest_free(d);
-	arc_end_make(end, hex);
-	assert_int_equal(write(fd, buf, used), used);
-	assert_int_equal(write(fd, end, sizeof(end)), sizeof(end));
+	arc_forge_close(a, fd, buf, &used);
 }
 
 static void forgery_row(void **state)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/arc_priv.h"
+#include "lib/test/arc_forge.h"
 #include "lib/test/loopfs.h"
 #include "lib/test/tree_look.h"
 
@@ -38,19 +39,12 @@ static const struct kind {
 
 static void shell(const char *command)
 {
-	if (loopfs_run(&fs, command) != 0)
-		fail_msg("failed: %s", command);
+	loopfs_must(&fs, command);
 }
 
 static int open_at(const char *name, int flags)
 {
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", fs.dir, name);
-	fd = open(path, flags | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	return fd;
+	return loopfs_file(&fs, name, flags);
 }
 
 /* @since: NULL: whole. */
@@ -610,28 +604,15 @@ static void put(struct archive *a, const char *path, const void *data,
 static void forge(const struct forgery *row, const char *after)
 {
 	static char buf[1 << 16];
-	struct archive *a = archive_write_new();
 	_cleanup_close_ int fd = open_at("f.z", O_WRONLY | O_CREAT | O_TRUNC);
-	struct digest *d = digest_new();
-	char hex[DIGEST_HEX_MAX], since[ARC_SINCE_SIZE + 1];
-	uint8_t end[ARC_END_SIZE];
+	char since[ARC_SINCE_SIZE + 1];
 	size_t used = 0;
+	struct archive *a = arc_forge_open(buf, sizeof(buf), &used);
 
-	archive_write_set_format_pax(a);
-	archive_write_add_filter_zstd(a);
-	archive_write_set_bytes_in_last_block(a, 1);
-	archive_write_open_memory(a, buf, sizeof(buf), &used);
 	arc_since_make(since, after);
 	put(a, ARC_SINCE, since, strlen(since));
 	put(a, ARC_DELETED, row->deleted, row->size);
-	archive_write_close(a);
-	archive_write_free(a);
-	digest_add(d, buf, used);
-	digest_end(d, hex);
-	digest_free(d);
-	arc_end_make(end, hex);
-	assert_int_equal(write(fd, buf, used), used);
-	assert_int_equal(write(fd, end, sizeof(end)), sizeof(end));
+	arc_forge_close(a, fd, buf, &used);
 }
 
 static void forgery_row(void **state)

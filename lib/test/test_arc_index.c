@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/arc_priv.h"
+#include "lib/test/arc_forge.h"
 
 #define RECORD_MAX (1u << 20) /* of a record */
 
@@ -42,10 +43,7 @@ static const struct arc_entry samples[] = {
 static int archive_of(const struct arc_entry *more, unsigned int times)
 {
 	struct arc_index_out *o = arc_index_out_new();
-	struct digest *d = digest_new();
 	int fd = memfd_create("archive", MFD_CLOEXEC);
-	uint8_t end[ARC_END_SIZE];
-	char sha256[DIGEST_HEX_MAX];
 	const uint8_t *frame;
 	size_t size;
 
@@ -59,12 +57,7 @@ static int archive_of(const struct arc_entry *more, unsigned int times)
 		assert_int_equal(arc_index_out_add(o, &e, NULL), 0);
 	}
 	assert_int_equal(arc_index_out_end(o, &frame, &size, NULL), 0);
-	digest_add(d, frame, size);
-	digest_end(d, sha256);
-	arc_end_make(end, sha256);
-	assert_int_equal(write(fd, frame, size), size);
-	assert_int_equal(write(fd, end, sizeof(end)), sizeof(end));
-	digest_free(d);
+	arc_forge_put(fd, frame, size);
 	arc_index_out_free(o);
 	return fd;
 }

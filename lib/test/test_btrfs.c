@@ -46,8 +46,7 @@ static void need_fs(void)
 
 static void shell(const char *command)
 {
-	if (loopfs_run(&fs, command) != 0)
-		fail_msg("failed: %s", command);
+	loopfs_must(&fs, command);
 }
 
 static int open_dir(const char *name)
