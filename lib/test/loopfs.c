@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/test/test.h"
+#include "lib/test/tree_look.h"
 
 #define SIZE (512 << 20) /* sparse */
 
@@ -93,4 +94,14 @@ int loopfs_file(const struct loopfs *fs, const char *name, int flags)
 	fd = open(path, flags | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	return fd;
+}
+
+void loopfs_alike(const struct loopfs *fs, const char *a, const char *b,
+		  const char *after)
+{
+	char was[128], is[128];
+
+	snprintf(was, sizeof(was), "%s/%s", fs->dir, a);
+	snprintf(is, sizeof(is), "%s/%s", fs->dir, b);
+	trees_alike(was, is, after);
 }

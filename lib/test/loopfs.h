@@ -25,5 +25,8 @@ int loopfs_run(struct loopfs *fs, const char *command);
 void loopfs_must(struct loopfs *fs, const char *command);
 /* Open @name in @fs->dir, close-on-exec; mode 0600.  The test fails if it can't be. */
 int loopfs_file(const struct loopfs *fs, const char *name, int flags);
+/* trees_alike() of two directories in it. */
+void loopfs_alike(const struct loopfs *fs, const char *a, const char *b,
+		  const char *after);
 
 #endif

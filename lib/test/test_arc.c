@@ -114,22 +114,9 @@ static void tree(void)
 	      "echo deep >$n/$n/$n/file; chmod 0 random; chmod 2755 .");
 }
 
-/* What stat, getfacl, getfattr and diff see. */
-static const char look[] =
-	"look() { cd $1; find . -printf '%p %y %m %U %G %l %n %T@ ' "
-	"\\( -type d -printf '\\n' -o -printf '%s\\n' \\) | sort; "
-	"stat -c '%n %t:%T' d/null; find . -type d -o -type f | sort | "
-	"xargs -d '\\n' -n1 getfacl -np 2>/dev/null; "
-	"getfattr -Rdhm - -e hex . 2>/dev/null | sort; cd ..; }; "
-	"look $1 >A; look $2 >B; diff A B >&2 && "
-	"diff -r --no-dereference -x null -x fifo $1 $2 >&2";
-
 static void same_trees(const char *a, const char *b)
 {
-	char line[1024];
-
-	snprintf(line, sizeof(line), "set -- %s %s; %s", a, b, look);
-	shell(line);
+	loopfs_alike(&fs, a, b, "the archive");
 }
 
 static void round_trip(void **state)

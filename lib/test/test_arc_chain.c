@@ -13,7 +13,6 @@
 #include "lib/arc_priv.h"
 #include "lib/test/arc_forge.h"
 #include "lib/test/loopfs.h"
-#include "lib/test/tree_look.h"
 
 static struct loopfs fs;
 static bool usable;
@@ -183,11 +182,7 @@ static const struct step {
 
 static void same_trees(const char *a, const char *b, const char *after)
 {
-	char was[128], is[128];
-
-	snprintf(was, sizeof(was), "%s/%s", fs.dir, a);
-	snprintf(is, sizeof(is), "%s/%s", fs.dir, b);
-	trees_alike(was, is, after);
+	loopfs_alike(&fs, a, b, after);
 }
 
 /* As docs/volumes/backup.md says it.  Attributes and ACLs that a directory had stay. */
