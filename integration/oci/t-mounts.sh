@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 180
 # Mounts as runc makes them: on links of an image that lead nowhere, and within a read-only tmpfs.
 # shellcheck disable=SC2016 # scripts of the container

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone
+# in turn
 # time: 120
 # A filter that takes away what the runtime itself uses doesn't keep a container from starting.
 . "${0%/*}/../lib/lib.sh"
