@@ -47,6 +47,8 @@ tests += ipam/test/test_ipam_faults.c
 ipam/test/test_ipam_faults.c-ldflags := -Wl,--wrap=clock_gettime
 tests += ipam/test/test_ipam_core.c
 ipam/test/test_ipam_core.c-ldflags := -Wl,--wrap=clock_gettime
+tests += ipam/test/test_ipam_damaged.c
+ipam/test/test_ipam_damaged.c-ldflags := -Wl,--wrap=clock_gettime
 tests += ipam/test/test_ipam_dhcp.c
 ipam/test/test_ipam_dhcp.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=ipam_hold_take
 ipam/test/test_ipam_dhcp.c-ldflags += -Wl,--wrap=dhcp_take,--wrap=dhcp_give,--wrap=dhcp_look

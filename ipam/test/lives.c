@@ -273,3 +273,34 @@ int lives_problems(struct ipam_life *l)
 	CHECK(ipam_gc(l->core, true, complain, &n, NULL) == n);
 	return n;
 }
+
+static void count_damaged(void *ctx, const char *line)
+{
+	if (strstr(line, "can't be used"))
+		++*(int *)ctx;
+}
+
+int lives_damaged(struct ipam_life *l)
+{
+	int n = 0;
+
+	CHECK(ipam_check(l->core, count_damaged, &n, NULL) == 0);
+	return n;
+}
+
+/* ---- what is wanted ---------------------------------------------------------- */
+
+void text_is(const char *got, const char *want)
+{
+	if (strcmp(got, want) != 0)
+		fprintf(stderr, "# is \"%s\", want \"%s\"\n", got, want);
+	CHECK(strcmp(got, want) == 0);
+}
+
+void refused(int r, int want, const char *part)
+{
+	if (r != want || !strstr(last_error, part))
+		fprintf(stderr, "# is %d \"%s\", want %d \"%s\"\n", r,
+			last_error, want, part);
+	CHECK(r == want && strstr(last_error, part));
+}

@@ -67,5 +67,19 @@ int addr_put(struct ipam_life *l, const char *id, const char *addr);
 char *all_of(struct ipam_life *l);
 /* How many problems a check finds; each is told. */
 int lives_problems(struct ipam_life *l);
+/* How many records a check finds that can't be used. */
+int lives_damaged(struct ipam_life *l);
+
+/* In a child: the text is @want; @r is @want, and the last error has @part in it. */
+void text_is(const char *got, const char *want);
+void refused(int r, int want, const char *part);
+
+/* A test with a directory of its own. */
+#define LIVES_TEST(fn)                                                     \
+	(struct CMUnitTest)                                                \
+	{                                                                  \
+		.name = #fn, .test_func = (fn), .setup_func = lives_setup, \
+		.teardown_func = lives_teardown,                           \
+	}
 
 #endif

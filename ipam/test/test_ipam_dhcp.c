@@ -96,14 +96,6 @@ void __wrap_ipam_hold_take(struct ipam_core *core, const char *id,
 
 /* ---- short words ------------------------------------------------------------------ */
 
-static void says(int r, int want, const char *part)
-{
-	if (r != want || !strstr(last_error, part))
-		fprintf(stderr, "# is %d \"%s\", want %d \"%s\"\n", r,
-			last_error, want, part);
-	CHECK(r == want && strstr(last_error, part));
-}
-
 static void begin(struct ipam_life *l)
 {
 	life = l;
@@ -133,8 +125,8 @@ static void is_leased(struct ipam_life *l, void *arg)
 	CHECK(strcmp(a, "10.9.0.5/24") == 0 && asked == 1);
 	/* again, of one that has it: nobody is asked */
 	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 1, a) == 0);
-	says(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
-	     "by 02:00:00:00:00:01");
+	refused(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL),
+		-EADDRINUSE, "by 02:00:00:00:00:01");
 	CHECK(asked == 1 && given == 0);
 	CHECK(lives_problems(l) == 0);
 	put_5(l);
@@ -148,8 +140,8 @@ static void released_just_now(struct ipam_life *l, void *arg)
 	begin(l);
 	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 1, NULL) == 0);
 	while_locked = put_5;
-	says(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
-	     "10.9.0.5 of pool " ID " was just released");
+	refused(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL),
+		-EADDRINUSE, "10.9.0.5 of pool " ID " was just released");
 	CHECK(asked == 1 && given == 1);
 	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL) == 0);
 	CHECK(asked == 2 && given == 1);
@@ -162,8 +154,8 @@ static void pool_made_anew(struct ipam_life *l, void *arg)
 	(void)arg;
 	begin(l);
 	while_asked = pool_anew;
-	says(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL), -EADDRINUSE,
-	     "10.9.0.5 of pool " ID " was just released");
+	refused(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL), -EADDRINUSE,
+		"10.9.0.5 of pool " ID " was just released");
 	CHECK(asked == 1 && given == 1);
 	CHECK(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, NULL) == 0);
 	CHECK(asked == 2 && given == 1);
@@ -225,21 +217,6 @@ static void without_a_lease(void **state)
 
 /* ---- damaged records ---------------------------------------------------------------- */
 
-static void count_line(void *ctx, const char *line)
-{
-	if (strstr(line, "can't be used"))
-		++*(int *)ctx;
-}
-
-/* What a check tells, all of which is of records. */
-static int damaged(struct ipam_life *l)
-{
-	int n = 0;
-
-	CHECK(ipam_check(l->core, count_line, &n, NULL) == 0);
-	return n;
-}
-
 static void damage_lease(struct ipam_life *l, void *arg)
 {
 	(void)arg;
@@ -260,9 +237,10 @@ static void keeps_5_till_released(struct ipam_life *l, void *arg)
 	CHECK(given == 0);
 	lives_expire(l);
 	CHECK(given == 0);
-	says(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL), -EADDRINUSE,
-	     "the record of 10.9.0.5 of pool " ID " is damaged");
-	CHECK(damaged(l) == 1);
+	refused(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL),
+		-EADDRINUSE,
+		"the record of 10.9.0.5 of pool " ID " is damaged");
+	CHECK(lives_damaged(l) == 1);
 	put_5(l);
 	CHECK(given == 1);
 }
@@ -282,7 +260,7 @@ static void keeps_all_till_released(struct ipam_life *l, void *arg)
 	(void)arg;
 	lives_expire(l);
 	CHECK(given == 0);
-	CHECK(damaged(l) == 1);
+	CHECK(lives_damaged(l) == 1);
 	CHECK(ipam_gc(l->core, false, find_bare, &n, NULL) == 0);
 	CHECK(addr_put(l, ID, "10.9.0.5") == 0);
 	CHECK(given == 0);
@@ -354,7 +332,7 @@ static void offer_is_judged(struct ipam_life *l, void *arg)
 	offered = row;
 	r = pool_get_dhcp(l, NULL, "lo", &gateway);
 	if (row->error) {
-		says(r, -EINVAL, row->error);
+		refused(r, -EINVAL, row->error);
 		return;
 	}
 	CHECK(r == 0);

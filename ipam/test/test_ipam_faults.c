@@ -751,26 +751,19 @@ static void a_release_ends_in_the_store_of_what_it_found(void **state)
 	assert_int_equal(lives_run(answered_once, NULL, NULL), 0);
 }
 
-#define TEST(fn)                                                           \
-	(struct CMUnitTest)                                                \
-	{                                                                  \
-		.name = #fn, .test_func = (fn), .setup_func = lives_setup, \
-		.teardown_func = lives_teardown,                           \
-	}
-
 #define ALL 8
 
 int main(void)
 {
 	struct CMUnitTest tests[ALL + ARRAY_SIZE(endings)] = {
-		TEST(without_a_fault),
-		TEST(error_at_each_point_changes_nothing),
-		TEST(killed_at_each_point_and_pass),
-		TEST(killed_again_in_recovery_three_deep),
-		TEST(one_candidate_in_each_store_is_two),
-		TEST(those_that_waited_count),
-		TEST(what_was_not_sent_is_undone),
-		TEST(a_release_ends_in_the_store_of_what_it_found),
+		LIVES_TEST(without_a_fault),
+		LIVES_TEST(error_at_each_point_changes_nothing),
+		LIVES_TEST(killed_at_each_point_and_pass),
+		LIVES_TEST(killed_again_in_recovery_three_deep),
+		LIVES_TEST(one_candidate_in_each_store_is_two),
+		LIVES_TEST(those_that_waited_count),
+		LIVES_TEST(what_was_not_sent_is_undone),
+		LIVES_TEST(a_release_ends_in_the_store_of_what_it_found),
 	};
 
 	lives_init();
