@@ -6,19 +6,10 @@
 # alone
 # time: 400
 . "${0%/*}/../lib/lib.sh"
+. "${0%/*}/thin.sh"
 need curl jq python3 dmsetup mkfs.ext4 mkfs.xfs findmnt cryptsetup
 
 KEYS=$DIR/keys
-
-call() { # METHOD JSON
-	api "$1" "$2" berth-thin
-}
-
-done_with() { # METHOD JSON - and it has succeeded
-	local got
-	got=$(call "$1" "$2")
-	same "$(jq -r '.Err // ""' <<<"$got")" '' "$1 $2"
-}
 
 refused() { # TEXT METHOD JSON
 	contains "$(call "$2" "$3" | jq -r .Err)" "$1"
@@ -26,18 +17,6 @@ refused() { # TEXT METHOD JSON
 
 create() { # NAME OPTIONS
 	done_with VolumeDriver.Create "{\"Name\":\"$1\",\"Opts\":{$2}}"
-}
-
-status() { # VOLUME FIELD
-	call VolumeDriver.Get "{\"Name\":\"$1\"}" | jq -r ".Volume.Status.$2"
-}
-
-used() { # NAME - by a container, as dockerd does
-	call VolumeDriver.Mount "{\"Name\":\"$1\",\"ID\":\"x\"}" | jq -r .Mountpoint
-}
-
-unused() {
-	done_with VolumeDriver.Unmount "{\"Name\":\"$1\",\"ID\":\"x\"}"
 }
 
 remove() {

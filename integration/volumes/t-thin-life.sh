@@ -6,29 +6,8 @@
 # alone
 # time: 300
 . "${0%/*}/../lib/lib.sh"
+. "${0%/*}/thin.sh"
 need docker curl jq dmsetup mkfs.ext4 mkfs.xfs findmnt
-
-call() { # METHOD JSON
-	api "$1" "$2" berth-thin
-}
-
-status() { # VOLUME FIELD
-	call VolumeDriver.Get "{\"Name\":\"$1\"}" | jq -r ".Volume.Status.$2"
-}
-
-done_with() { # METHOD JSON - and it has succeeded
-	local got
-	got=$(call "$1" "$2")
-	same "$(jq -r '.Err // ""' <<<"$got")" '' "$1 $2"
-}
-
-used() { # NAME - by a container, as dockerd does
-	call VolumeDriver.Mount "{\"Name\":\"$1\",\"ID\":\"x\"}" | jq -r .Mountpoint
-}
-
-unused() {
-	done_with VolumeDriver.Unmount "{\"Name\":\"$1\",\"ID\":\"x\"}"
-}
 
 life() { # FS SIZE LARGER
 	local at
