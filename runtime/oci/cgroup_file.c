@@ -222,6 +222,13 @@ int cg_set_s64(struct cg_write *w, struct cg_part *part, const char *file,
 	return cg_set(w, part, file, text);
 }
 
+int cg_set_max(struct cg_write *w, struct cg_part *part, const char *file,
+	       int64_t value)
+{
+	return value < 0 ? cg_set(w, part, file, "max")
+			 : cg_set_s64(w, part, file, value);
+}
+
 void cg_undo(struct cg_write *w)
 {
 	while (w->count > 0) {

@@ -1,13 +1,62 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Setting limits: all of them on a new cgroup, some of them on a live one. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "lib/fail.h"
 #include "runtime/oci/cgroup_priv.h"
 
+int64_t cg_or_0(int64_t n)
+{
+	return n == CG_UNSET ? 0 : n;
+}
+
+int cg_limit_cpuset(struct cg_write *w, struct cg_part *part,
+		    const struct cgroup_resources *res)
+{
+	int r = 0;
+
+	if (!part)
+		return 0;
+	if (res->cpu.cpus && *res->cpu.cpus)
+		r = cg_set(w, part, "cpuset.cpus", res->cpu.cpus);
+	if (r == 0 && res->cpu.mems && *res->cpu.mems)
+		r = cg_set(w, part, "cpuset.mems", res->cpu.mems);
+	return r;
+}
+
+int cg_limit_pids(struct cg_write *w, struct cg_part *part,
+		  const struct cgroup_resources *res)
+{
+	int64_t n = cg_or_0(res->pids.limit);
+
+	return part && n != 0 ? cg_set_max(w, part, "pids.max", n) : 0;
+}
+
+int cg_limit_hugepages(struct cg_write *w, struct cg_part *part,
+		       const struct cgroup_resources *res, const char *name)
+{
+	const struct cg_hugepage *page = res->hugepages.items;
+	char file[96], text[32];
+	int r = 0;
+
+	for (size_t i = 0; part && i < res->hugepages.count && r == 0; i++) {
+		snprintf(text, sizeof(text), "%llu",
+			 (unsigned long long)page[i].limit);
+		snprintf(file, sizeof(file), "hugetlb.%s.%s", page[i].size,
+			 name);
+		r = cg_set(w, part, file, text);
+		snprintf(file, sizeof(file), "hugetlb.%s.rsvd.%s", page[i].size,
+			 name);
+		if (r == 0 && cg_has(part, file))
+			r = cg_set(w, part, file, text);
+	}
+	return r;
+}
+
 static bool is(int64_t n)
 {
-	return n != CG_UNSET && n != 0;
+	return cg_or_0(n) != 0;
 }
 
 static bool has_io(const struct cgroup_resources *res)

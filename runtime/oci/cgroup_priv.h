@@ -136,8 +136,23 @@ int cg_set_keyed(struct cg_write *w, struct cg_part *part, const char *file,
 		 const char *key, const char *none, const char *value);
 int cg_set_s64(struct cg_write *w, struct cg_part *part, const char *file,
 	       int64_t value);
+/* Below 0: "max". */
+int cg_set_max(struct cg_write *w, struct cg_part *part, const char *file,
+	       int64_t value);
 void cg_undo(struct cg_write *w);
 void cg_write_done(struct cg_write *w);
+
+/* ---- cgroup_limit.c: what both versions have alike ---- */
+
+int64_t cg_or_0(int64_t n); /* for CG_UNSET */
+/* @part: NULL: not this version's; 0. */
+int cg_limit_cpuset(struct cg_write *w, struct cg_part *part,
+		    const struct cgroup_resources *res);
+int cg_limit_pids(struct cg_write *w, struct cg_part *part,
+		  const struct cgroup_resources *res);
+/* @name: the last part of the files' names. */
+int cg_limit_hugepages(struct cg_write *w, struct cg_part *part,
+		       const struct cgroup_resources *res, const char *name);
 
 /* ---- cgroup_v1.c, cgroup_v2.c, cgroup_devices.c, cgroup_bpf.c ---- */
 

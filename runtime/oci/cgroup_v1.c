@@ -88,16 +88,7 @@ static int limit_cpu(struct cg_write *w, const struct cgroup_resources *res)
 
 static int limit_cpuset(struct cg_write *w, const struct cgroup_resources *res)
 {
-	struct cg_part *part = v1_of(w, "cpuset");
-	int r = 0;
-
-	if (!part)
-		return 0;
-	if (res->cpu.cpus && *res->cpu.cpus)
-		r = cg_set(w, part, "cpuset.cpus", res->cpu.cpus);
-	if (r == 0 && res->cpu.mems && *res->cpu.mems)
-		r = cg_set(w, part, "cpuset.mems", res->cpu.mems);
-	return r;
+	return cg_limit_cpuset(w, v1_of(w, "cpuset"), res);
 }
 
 #define LIMIT "memory.limit_in_bytes"
@@ -145,15 +136,11 @@ static int set_memory_swap(struct cg_write *w, struct cg_part *part,
 	return r < 0 ? r : cg_set_s64(w, part, MEMSW, swap);
 }
 
-static int64_t or_0(int64_t n)
-{
-	return n == CG_UNSET ? 0 : n;
-}
-
 static int check_memory(struct cg_write *w, struct cg_part *part,
 			const struct cgroup_resources *res)
 {
-	int64_t limit = or_0(res->memory.limit), swap = or_0(res->memory.swap);
+	int64_t limit = cg_or_0(res->memory.limit),
+		swap = cg_or_0(res->memory.swap);
 	uint64_t used = 0;
 
 	if (limit < -1 || swap < -1)
@@ -202,12 +189,12 @@ static int limit_memory(struct cg_write *w, const struct cgroup_resources *res)
 		return 0;
 	r = check_memory(w, part, res);
 	if (r == 0)
-		r = set_memory_swap(w, part, or_0(res->memory.limit),
-				    or_0(res->memory.swap));
-	n = or_0(res->memory.reservation);
+		r = set_memory_swap(w, part, cg_or_0(res->memory.limit),
+				    cg_or_0(res->memory.swap));
+	n = cg_or_0(res->memory.reservation);
 	if (r == 0 && n != 0)
 		r = cg_set_s64(w, part, "memory.soft_limit_in_bytes", n);
-	n = or_0(res->memory.kernel_tcp);
+	n = cg_or_0(res->memory.kernel_tcp);
 	if (r == 0 && n != 0)
 		r = cg_set_s64(w, part, "memory.kmem.tcp.limit_in_bytes", n);
 	if (r == 0 && res->memory.oom_kill_disable)
@@ -220,13 +207,7 @@ static int limit_memory(struct cg_write *w, const struct cgroup_resources *res)
 
 static int limit_pids(struct cg_write *w, const struct cgroup_resources *res)
 {
-	struct cg_part *part = v1_of(w, "pids");
-	int64_t n = or_0(res->pids.limit);
-
-	if (!part || n == 0)
-		return 0;
-	return n < 0 ? cg_set(w, part, "pids.max", "max")
-		     : cg_set_s64(w, part, "pids.max", n);
+	return cg_limit_pids(w, v1_of(w, "pids"), res);
 }
 
 static const char *weight_file(struct cg_part *part, const char *plain,
@@ -252,21 +233,21 @@ static int limit_weights(struct cg_write *w, struct cg_part *part,
 	const struct cg_block_device *dev = res->io.devices.items;
 	int r = 0;
 
-	if (or_0(res->io.weight) != 0)
+	if (cg_or_0(res->io.weight) != 0)
 		r = cg_set_s64(
 			w, part,
 			weight_file(part, "blkio.weight", "blkio.bfq.weight"),
 			res->io.weight);
-	if (r == 0 && or_0(res->io.leaf_weight) != 0)
+	if (r == 0 && cg_or_0(res->io.leaf_weight) != 0)
 		r = cg_set_s64(w, part, "blkio.leaf_weight",
 			       res->io.leaf_weight);
 	for (size_t i = 0; i < res->io.devices.count && r == 0; i++) {
-		if (or_0(dev[i].weight) != 0)
+		if (cg_or_0(dev[i].weight) != 0)
 			r = set_device(w, part,
 				       weight_file(part, "blkio.weight_device",
 						   "blkio.bfq.weight_device"),
 				       &dev[i], dev[i].weight);
-		if (r == 0 && or_0(dev[i].leaf_weight) != 0)
+		if (r == 0 && cg_or_0(dev[i].leaf_weight) != 0)
 			r = set_device(w, part, "blkio.leaf_weight_device",
 				       &dev[i], dev[i].leaf_weight);
 	}
@@ -292,7 +273,7 @@ static int limit_io(struct cg_write *w, const struct cgroup_resources *res)
 
 		for (size_t i = 0; i < res->io.throttle[t].count && r == 0; i++)
 			r = set_device(w, part, files[t], &dev[i],
-				       or_0(dev[i].rate));
+				       cg_or_0(dev[i].rate));
 	}
 	return r;
 }
@@ -304,7 +285,7 @@ static int limit_net(struct cg_write *w, const struct cgroup_resources *res)
 	char text[CG_VALUE_MAX];
 	int r = 0;
 
-	if (cls && or_0(res->net.class_id) != 0)
+	if (cls && cg_or_0(res->net.class_id) != 0)
 		r = cg_set_s64(w, cls, "net_cls.classid", res->net.class_id);
 	for (size_t i = 0; prio && i < res->net.priorities.count && r == 0;
 	     i++) {
@@ -318,23 +299,8 @@ static int limit_net(struct cg_write *w, const struct cgroup_resources *res)
 static int limit_hugepages(struct cg_write *w,
 			   const struct cgroup_resources *res)
 {
-	struct cg_part *part = v1_of(w, "hugetlb");
-	const struct cg_hugepage *page = res->hugepages.items;
-	char file[96], text[32];
-	int r = 0;
-
-	for (size_t i = 0; part && i < res->hugepages.count && r == 0; i++) {
-		snprintf(text, sizeof(text), "%llu",
-			 (unsigned long long)page[i].limit);
-		snprintf(file, sizeof(file), "hugetlb.%s.limit_in_bytes",
-			 page[i].size);
-		r = cg_set(w, part, file, text);
-		snprintf(file, sizeof(file), "hugetlb.%s.rsvd.limit_in_bytes",
-			 page[i].size);
-		if (r == 0 && cg_has(part, file))
-			r = cg_set(w, part, file, text);
-	}
-	return r;
+	return cg_limit_hugepages(w, v1_of(w, "hugetlb"), res,
+				  "limit_in_bytes");
 }
 
 int cg_v1_limit(struct cg_write *w, const struct cgroup_resources *res)

@@ -62,22 +62,10 @@ int cg_v2_swap(int64_t limit, int64_t swap, int64_t *ret, struct err *err)
 	return 0;
 }
 
-static int64_t or_0(int64_t n)
-{
-	return n == CG_UNSET ? 0 : n;
-}
-
 /* v2's part where v1 doesn't have the controller. */
 static struct cg_part *v2_of(struct cg_write *w, const char *v1_name)
 {
 	return cg_find(w->cg, v1_name) ? NULL : cg_v2(w->cg);
-}
-
-static int set_max(struct cg_write *w, struct cg_part *part, const char *file,
-		   int64_t value)
-{
-	return value < 0 ? cg_set(w, part, file, "max")
-			 : cg_set_s64(w, part, file, value);
 }
 
 static int only_v1(struct cg_write *w, const char *what)
@@ -92,7 +80,8 @@ static int only_v1(struct cg_write *w, const char *what)
 static int set_cpu_max(struct cg_write *w, struct cg_part *part,
 		       const struct cgroup_resources *res)
 {
-	int64_t quota = or_0(res->cpu.quota), period = or_0(res->cpu.period);
+	int64_t quota = cg_or_0(res->cpu.quota),
+		period = cg_or_0(res->cpu.period);
 	_cleanup_free_ char *now = NULL;
 	char text[64], was[24] = "max";
 	long long was_period = PERIOD_DEFAULT;
@@ -123,11 +112,12 @@ static int limit_cpu(struct cg_write *w, const struct cgroup_resources *res)
 
 	if (!part)
 		return 0;
-	if (or_0(res->cpu.rt_runtime) != 0 || or_0(res->cpu.rt_period) != 0)
+	if (cg_or_0(res->cpu.rt_runtime) != 0 ||
+	    cg_or_0(res->cpu.rt_period) != 0)
 		return only_v1(w, "cpu.realtimeRuntime, realtimePeriod");
 	if (res->cpu.shares != CG_UNSET && res->cpu.shares < 0)
 		return err_set(w->err, -EINVAL, "cpu.shares: below 0");
-	if (or_0(res->cpu.shares) != 0)
+	if (cg_or_0(res->cpu.shares) != 0)
 		r = cg_set_s64(w, part, "cpu.weight",
 			       (int64_t)cg_v2_weight_of_shares(
 				       (uint64_t)res->cpu.shares));
@@ -145,14 +135,7 @@ static int limit_cpu(struct cg_write *w, const struct cgroup_resources *res)
 
 static int limit_cpuset(struct cg_write *w, const struct cgroup_resources *res)
 {
-	struct cg_part *part = v2_of(w, "cpuset");
-	int r = 0;
-
-	if (part && res->cpu.cpus && *res->cpu.cpus)
-		r = cg_set(w, part, "cpuset.cpus", res->cpu.cpus);
-	if (part && r == 0 && res->cpu.mems && *res->cpu.mems)
-		r = cg_set(w, part, "cpuset.mems", res->cpu.mems);
-	return r;
+	return cg_limit_cpuset(w, v2_of(w, "cpuset"), res);
 }
 
 static int check_usage(struct cg_write *w, struct cg_part *part, int64_t limit)
@@ -172,13 +155,13 @@ static int set_swap(struct cg_write *w, struct cg_part *part, int64_t swap)
 	/* without swap accounting there is no swap to limit or to forbid */
 	if (swap <= 0 && !cg_has(part, "memory.swap.max"))
 		return 0;
-	return set_max(w, part, "memory.swap.max", swap);
+	return cg_set_max(w, part, "memory.swap.max", swap);
 }
 
 static int limit_memory(struct cg_write *w, const struct cgroup_resources *res)
 {
 	struct cg_part *part = v2_of(w, "memory");
-	int64_t limit = or_0(res->memory.limit), swap;
+	int64_t limit = cg_or_0(res->memory.limit), swap;
 	int r;
 
 	if (!part)
@@ -190,25 +173,22 @@ static int limit_memory(struct cg_write *w, const struct cgroup_resources *res)
 		return only_v1(w, "memory.swappiness");
 	if (res->memory.oom_kill_disable)
 		return only_v1(w, "memory.disableOOMKiller");
-	if (or_0(res->memory.kernel_tcp) != 0)
+	if (cg_or_0(res->memory.kernel_tcp) != 0)
 		return only_v1(w, "memory.kernelTCP");
 	if (res->memory.check_before_update)
 		r = check_usage(w, part, limit);
 	if (r == 0 && swap != CG_UNSET)
 		r = set_swap(w, part, swap);
 	if (r == 0 && limit != 0)
-		r = set_max(w, part, "memory.max", limit);
-	if (r == 0 && or_0(res->memory.reservation) != 0)
-		r = set_max(w, part, "memory.low", res->memory.reservation);
+		r = cg_set_max(w, part, "memory.max", limit);
+	if (r == 0 && cg_or_0(res->memory.reservation) != 0)
+		r = cg_set_max(w, part, "memory.low", res->memory.reservation);
 	return r;
 }
 
 static int limit_pids(struct cg_write *w, const struct cgroup_resources *res)
 {
-	struct cg_part *part = v2_of(w, "pids");
-	int64_t n = or_0(res->pids.limit);
-
-	return part && n != 0 ? set_max(w, part, "pids.max", n) : 0;
+	return cg_limit_pids(w, v2_of(w, "pids"), res);
 }
 
 static int set_weight(struct cg_write *w, struct cg_part *part, const char *dev,
@@ -235,15 +215,15 @@ static int limit_weights(struct cg_write *w, struct cg_part *part,
 	char key[32];
 	int r = 0;
 
-	if (or_0(res->io.leaf_weight) != 0)
+	if (cg_or_0(res->io.leaf_weight) != 0)
 		return only_v1(w, "blockIO.leafWeight");
-	if (or_0(res->io.weight) != 0)
+	if (cg_or_0(res->io.weight) != 0)
 		r = set_weight(w, part, "default", res->io.weight);
 	for (size_t i = 0; i < res->io.devices.count && r == 0; i++) {
-		if (or_0(dev[i].leaf_weight) != 0)
+		if (cg_or_0(dev[i].leaf_weight) != 0)
 			return only_v1(w, "blockIO.weightDevice.leafWeight");
 		snprintf(key, sizeof(key), "%u:%u", dev[i].major, dev[i].minor);
-		if (or_0(dev[i].weight) != 0)
+		if (cg_or_0(dev[i].weight) != 0)
 			r = set_weight(w, part, key, dev[i].weight);
 	}
 	return r;
@@ -269,7 +249,7 @@ static int limit_io(struct cg_write *w, const struct cgroup_resources *res)
 
 		for (size_t i = 0; i < res->io.throttle[t].count && r == 0;
 		     i++) {
-			int64_t rate = or_0(dev[i].rate);
+			int64_t rate = cg_or_0(dev[i].rate);
 
 			snprintf(key, sizeof(key), "%u:%u", dev[i].major,
 				 dev[i].minor);
@@ -291,7 +271,7 @@ static int limit_io(struct cg_write *w, const struct cgroup_resources *res)
 
 static int limit_net(struct cg_write *w, const struct cgroup_resources *res)
 {
-	if (or_0(res->net.class_id) != 0 && !cg_find(w->cg, "net_cls"))
+	if (cg_or_0(res->net.class_id) != 0 && !cg_find(w->cg, "net_cls"))
 		return only_v1(w, "network.classID");
 	if (res->net.priorities.count > 0 && !cg_find(w->cg, "net_prio"))
 		return only_v1(w, "network.priorities");
@@ -301,22 +281,7 @@ static int limit_net(struct cg_write *w, const struct cgroup_resources *res)
 static int limit_hugepages(struct cg_write *w,
 			   const struct cgroup_resources *res)
 {
-	struct cg_part *part = v2_of(w, "hugetlb");
-	const struct cg_hugepage *page = res->hugepages.items;
-	char file[96], text[32];
-	int r = 0;
-
-	for (size_t i = 0; part && i < res->hugepages.count && r == 0; i++) {
-		snprintf(text, sizeof(text), "%llu",
-			 (unsigned long long)page[i].limit);
-		snprintf(file, sizeof(file), "hugetlb.%s.max", page[i].size);
-		r = cg_set(w, part, file, text);
-		snprintf(file, sizeof(file), "hugetlb.%s.rsvd.max",
-			 page[i].size);
-		if (r == 0 && cg_has(part, file))
-			r = cg_set(w, part, file, text);
-	}
-	return r;
+	return cg_limit_hugepages(w, v2_of(w, "hugetlb"), res, "max");
 }
 
 struct rdma {
