@@ -464,11 +464,17 @@ int store_db_open(struct store *s, struct err *err)
 	if (version < 0)
 		r = err_set(err, -EUCLEAN, "%s in %s is no database",
 			    store_name(s, "").s, s->dir);
-	else if (version == 0 && exists_at(s, ".bak"))
+	else if (version == 0 && exists_at(s, ".bak") && !exists_at(s, "-wal"))
 		r = err_set(err, -EUCLEAN, "%s in %s is empty or gone",
 			    store_name(s, "").s, s->dir);
 	else
 		r = db_try(s, err);
+	/* What the log says is newer than the header. */
+	if (r == 0)
+		version = store_db_version(s->db, err);
+	if (r == 0 && version == 0 && exists_at(s, ".bak"))
+		r = err_set(err, -EUCLEAN, "%s in %s is empty",
+			    store_name(s, "").s, s->dir);
 	if (r == -EUCLEAN) {
 		r = restore(s, there, err);
 		version = r == 0 ? store_db_version(s->db, err) : version;

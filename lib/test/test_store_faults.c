@@ -191,6 +191,43 @@ static void killed_writer_loses_nothing(void **state)
 	assert_false(store_was_restored(p->s));
 }
 
+/* Killed when the tables are in the log and the header does not know of them. */
+static void killed_before_its_schema_is_in_the_file(void **state)
+{
+	struct place *p = *state;
+	char path[160];
+	int status = 0;
+	pid_t pid;
+
+	assert_int_equal(mkdir(p->dir, 0700), 0);
+	place_path(p, "state.db", path, sizeof(path));
+	pid = fork();
+	if (pid == 0) {
+		sqlite3 *db = NULL;
+
+		umask(077);
+		if (sqlite3_open(path, &db) != SQLITE_OK ||
+		    sqlite3_exec(db,
+				 "PRAGMA locking_mode=EXCLUSIVE;"
+				 "PRAGMA journal_mode=WAL",
+				 NULL, NULL, NULL) != SQLITE_OK ||
+		    store_migrate(db, store_steps, 0, STORE_SCHEMA, NULL) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(place_there(p, "state.db-wal"));
+	for (int i = 0; i < 2; i++) {
+		place_open(p, STORE_STATE);
+		place_put(p, "k", i ? "b" : "a", "", "{}");
+		assert_false(store_was_restored(p->s));
+		store_close(take_ptr(p->s));
+	}
+	place_open(p, STORE_STATE);
+	place_has(p, "a", "{}");
+}
+
 static int next_id(void *ctx, const char *id, const char *parent,
 		   const char *json)
 {
@@ -617,6 +654,7 @@ int main(int argc, char **argv)
 		PLACE_TEST(without_a_copy_it_refuses),
 		PLACE_TEST(a_file_that_is_gone_comes_back),
 		PLACE_TEST(killed_writer_loses_nothing),
+		PLACE_TEST(killed_before_its_schema_is_in_the_file),
 		PLACE_TEST(log_cut_anywhere_gives_a_prefix),
 		PLACE_TEST(no_file_is_mapped),
 		PLACE_TEST(restored_it_is_locked),
