@@ -88,7 +88,6 @@ ar-src += lib/tree_walk.c
 ar-src += lib/tree_removable.c
 ar-src += lib/tree_usage.c
 tests += lib/test/test_tree.c
-one-thread += lib/test/test_tree.c
 tests += lib/test/test_rpc.c
 tests += lib/test/test_rpc_conn.c
 test-src += lib/test/rpc_test.c
