@@ -282,6 +282,7 @@ static void killed_at_each_point_and_pass(void **state)
 	int hit = 0;
 
 	(void)state;
+	TEST_ONE_THREAD();
 	for (const char *p = points; *p; p = point_next(p)) {
 		int deaths = 1, passes = 0;
 
@@ -349,6 +350,7 @@ static void killed_again_in_recovery_three_deep(void **state)
 	int deepest = 0, pairs = 0;
 
 	(void)state;
+	TEST_ONE_THREAD();
 	for (const char *p = points; *p; p = point_next(p))
 		for (const char *q = points; *q; q = point_next(q)) {
 			int deaths;
@@ -391,6 +393,7 @@ static void error_at_each_point_changes_nothing(void **state)
 	int runs = 0;
 
 	(void)state;
+	TEST_ONE_THREAD();
 	for (const char *p = points; *p; p = point_next(p))
 		for (int nth = 1; nth <= passes_of(p); nth++) {
 			char fp[128];

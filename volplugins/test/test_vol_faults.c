@@ -159,6 +159,7 @@ static void killed_at_each_point_and_pass(void **state)
 	struct passed all;
 
 	(void)state;
+	TEST_ONE_THREAD();
 	passed_clear();
 	assert_int_equal(play((const char *const[]){ NULL }), 0);
 	passed_take(&all);
@@ -203,6 +204,7 @@ static void killed_again_in_recovery_three_deep(void **state)
 	struct passed all;
 
 	(void)state;
+	TEST_ONE_THREAD();
 	passed_clear();
 	assert_int_equal(play((const char *const[]){ NULL }), 0);
 	passed_take(&all);
@@ -241,6 +243,7 @@ static void error_at_each_point_changes_nothing(void **state)
 	struct passed all;
 
 	(void)state;
+	TEST_ONE_THREAD();
 	passed_clear();
 	assert_int_equal(live(fail_once, NULL, NULL), 0);
 	passed_take(&all);
