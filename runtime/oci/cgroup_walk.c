@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Going through a cgroup's tree, which its container may have made as deep as it
- * likes: one open directory at a time, no recursion. */
+/*
+ * Going through a cgroup's tree, which its container may have made as deep as it
+ * likes: one open directory at a time, no recursion.  What is in a directory is
+ * read at once: a position in it (telldir) is a hash of a name, and the container
+ * may choose names that have the same.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,76 +14,118 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* A directory above the one that is open. */
+/* A directory on the way from the top to the open one. */
 struct level {
-	long after; /* telldir() there: what follows the one we went down into */
-	char *name; /* owned: of that one */
+	char *name;            /* owned: in the one above */
+	struct dirent **below; /* owned: those in it */
+	size_t left;           /* of them, not gone into yet */
 };
 
 struct walk {
 	const char *top;
-	DIR *dir; /* the open one */
-	struct level *up;
+	cg_visit *enter;
+	cg_leave *leave;
+	void *arg;
+	int dir; /* of the last level */
+	struct level *levels;
 	size_t depth, room;
 };
 
+static struct level *last(struct walk *w)
+{
+	return &w->levels[w->depth - 1];
+}
+
+/* Return: its name, owned. */
+static char *drop_last(struct walk *w)
+{
+	struct level *l = last(w);
+
+	while (l->left > 0)
+		free(l->below[--l->left]);
+	free(l->below);
+	w->depth--;
+	return l->name;
+}
+
 static void walk_fini(struct walk *w)
 {
-	if (w->dir)
-		closedir(w->dir);
+	closep(&w->dir);
 	while (w->depth > 0)
-		free(w->up[--w->depth].name);
-	free(w->up);
+		free(drop_last(w));
+	free(w->levels);
 }
 
-static int show(struct walk *w, int fd)
+static void show(struct walk *w, int fd)
 {
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir) {
-		int r = -errno;
-
-		closep(&fd);
-		return r;
-	}
-	if (w->dir)
-		closedir(w->dir);
-	w->dir = dir;
-	return 0;
+	closep(&w->dir);
+	w->dir = fd;
 }
 
-/* Return: 1; 0 when it is gone, or no directory; -errno. */
-static int go_down(struct walk *w, const char *name)
+static int add_level(struct walk *w, const char *name)
 {
-	long after = telldir(w->dir);
-	int fd = openat(dirfd(w->dir), name, DIR_FLAGS), r;
 	char *copy;
 
-	if (fd < 0)
-		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
 	if (w->depth == w->room) {
 		size_t room = w->room ? w->room * 2 : 32;
-		struct level *more = reallocarray(w->up, room, sizeof(*more));
+		struct level *more =
+			reallocarray(w->levels, room, sizeof(*more));
 
-		if (!more) {
-			close(fd);
+		if (!more)
 			return -ENOMEM;
-		}
-		w->up = more;
+		w->levels = more;
 		w->room = room;
 	}
 	copy = strdup(name);
-	if (!copy) {
-		close(fd);
+	if (!copy)
 		return -ENOMEM;
-	}
-	r = show(w, fd);
-	if (r < 0) {
-		free(copy);
-		return r;
-	}
-	w->up[w->depth++] = (struct level){ after, copy };
-	return 1;
+	w->levels[w->depth++] = (struct level){ .name = copy };
+	return 0;
+}
+
+static bool is_gone(int code)
+{
+	return code == ENOENT || code == ENODEV;
+}
+
+static int only_dirs(const struct dirent *e)
+{
+	return e->d_type == DT_DIR && *e->d_name != '.';
+}
+
+static int read_names(struct walk *w)
+{
+	struct level *l = last(w);
+	int n = scandirat(w->dir, ".", &l->below, only_dirs, NULL);
+
+	if (n < 0)
+		return is_gone(errno) ? 0 : -errno;
+	l->left = (size_t)n;
+	return 0;
+}
+
+/* @fd: taken.  Return: 0; what the visit gave; -errno. */
+static int come_to(struct walk *w, int fd, const char *name)
+{
+	int r;
+
+	show(w, fd);
+	r = add_level(w, name);
+	if (r == 0 && w->enter)
+		r = w->enter(fd, w->arg);
+	return r == 0 ? read_names(w) : r;
+}
+
+/* Into the next one, if it is still there and a directory. */
+static int go_down(struct walk *w)
+{
+	struct level *l = last(w);
+	_cleanup_free_ struct dirent *e = l->below[--l->left];
+	int fd = openat(w->dir, e->d_name, DIR_FLAGS);
+
+	if (fd < 0)
+		return is_gone(errno) ? 0 : -errno;
+	return come_to(w, fd, e->d_name);
 }
 
 /* From the top, where ".." of a removed one leads nowhere. */
@@ -87,57 +133,41 @@ static int again_from_top(struct walk *w, size_t depth)
 {
 	int fd = open(w->top, DIR_FLAGS), next;
 
-	for (size_t i = 0; fd >= 0 && i < depth; i++) {
-		next = openat(fd, w->up[i].name, DIR_FLAGS);
+	for (size_t i = 1; fd >= 0 && i < depth; i++) {
+		next = openat(fd, w->levels[i].name, DIR_FLAGS);
 		close(fd);
 		fd = next;
 	}
 	return fd;
 }
 
-/* @ret_name: owned; the one that was left. */
-static int go_up(struct walk *w, char **ret_name)
+static int go_up(struct walk *w)
 {
-	struct level *l = &w->up[w->depth - 1];
-	int fd = openat(dirfd(w->dir), "..", DIR_FLAGS), r;
+	_cleanup_free_ char *left = NULL;
+	int fd = openat(w->dir, "..", DIR_FLAGS);
 
 	if (fd < 0)
 		fd = again_from_top(w, w->depth - 1);
-	r = fd < 0 ? -errno : show(w, fd);
-	if (r < 0)
-		return r;
-	seekdir(w->dir, l->after);
-	*ret_name = l->name;
-	w->depth--;
+	if (fd < 0)
+		return -errno;
+	show(w, fd);
+	left = drop_last(w);
+	if (w->leave)
+		w->leave(fd, left);
 	return 0;
 }
 
 int cg_walk(const char *top, cg_visit *enter, cg_leave *leave, void *arg)
 {
-	_cleanup_(walk_fini) struct walk w = { .top = top };
-	int r = show(&w, open(top, DIR_FLAGS));
+	_cleanup_(walk_fini) struct walk w = { .top = top,
+					       .enter = enter,
+					       .leave = leave,
+					       .arg = arg,
+					       .dir = -EBADF };
+	int fd = open(top, DIR_FLAGS);
+	int r = fd < 0 ? -errno : come_to(&w, fd, top);
 
-	if (r < 0 || !w.dir)
-		return r;
-	if (enter)
-		r = enter(dirfd(w.dir), arg);
-	while (r == 0) {
-		_cleanup_free_ char *left = NULL;
-		struct dirent *e = readdir(w.dir);
-
-		if (e && (e->d_type != DT_DIR || *e->d_name == '.'))
-			continue;
-		if (e) {
-			r = go_down(&w, e->d_name);
-			if (r > 0)
-				r = enter ? enter(dirfd(w.dir), arg) : 0;
-			continue;
-		}
-		if (w.depth == 0)
-			break;
-		r = go_up(&w, &left);
-		if (r == 0 && leave)
-			leave(dirfd(w.dir), left);
-	}
+	while (r == 0 && (last(&w)->left > 0 || w.depth > 1))
+		r = last(&w)->left > 0 ? go_down(&w) : go_up(&w);
 	return r;
 }

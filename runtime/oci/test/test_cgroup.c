@@ -496,6 +496,57 @@ static void goes_as_deep_as_it_is(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 }
 
+/* In each hierarchy that is looked at, a process in each of @names. */
+static void finds_all(const char *const *names, size_t count)
+{
+	struct cgroup *cg = made("{}");
+	pid_t in[8], *pids = NULL;
+	struct cgroup_part part;
+	size_t n = 0, found = 0;
+
+	assert_true(count <= ARRAY_SIZE(in));
+	for (size_t k = 0; k < count; k++)
+		in[k] = inside(cg, sleeps);
+	for (size_t i = 0; cgroup_part(cg, i, &part); i++) {
+		int fd = open(part.dir, O_PATH | O_DIRECTORY), to;
+
+		for (size_t k = 0; k < count; k++) {
+			char path[64];
+
+			snprintf(path, sizeof(path), "%s/cgroup.procs",
+				 names[k]);
+			assert_int_equal(mkdirat(fd, names[k], 0755), 0);
+			if (!part.v2 && strcmp(part.controllers, "freezer"))
+				continue;
+			to = openat(fd, path, O_WRONLY);
+			assert_true(to >= 0);
+			assert_true(dprintf(to, "%d", in[k]) > 0);
+			close(to);
+		}
+		close(fd);
+	}
+	alarm(60); /* for a walk that does not end */
+	OK(cgroup_pids(cg, &pids, &n, &err));
+	assert_int_equal(n, count);
+	for (size_t k = 0; k < count; k++)
+		for (size_t i = 0; i < n; i++)
+			found += pids[i] == in[k];
+	assert_int_equal(found, count);
+	free(pids);
+	gone(cg);
+	alarm(0);
+}
+
+/* cgroupfs tells where it is in a directory by a hash of names, the same one for
+ * "ao" and "bd". */
+static void names_of_one_hash(void **state)
+{
+	static const char *const names[] = { "aoao", "aobd", "bdao", "bdbd" };
+
+	(void)state;
+	finds_all(names, ARRAY_SIZE(names));
+}
+
 static void gone_is_no_failure(void **state)
 {
 	struct cgroup *cg = resolve("/berth-test-never");
@@ -542,6 +593,7 @@ int main(void)
 		cmocka_unit_test(denies_devices_by_bpf),
 		cmocka_unit_test(freezes_and_kills_by_v2),
 		cmocka_unit_test(goes_as_deep_as_it_is),
+		cmocka_unit_test(names_of_one_hash),
 		cmocka_unit_test(gone_is_no_failure),
 		cmocka_unit_test(names_that_are_refused),
 	};
