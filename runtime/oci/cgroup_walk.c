@@ -90,7 +90,8 @@ static bool is_gone(int code)
 
 static int only_dirs(const struct dirent *e)
 {
-	return e->d_type == DT_DIR && *e->d_name != '.';
+	return e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 &&
+	       strcmp(e->d_name, "..") != 0;
 }
 
 static int read_names(struct walk *w)

@@ -547,6 +547,14 @@ static void names_of_one_hash(void **state)
 	finds_all(names, ARRAY_SIZE(names));
 }
 
+static void names_that_begin_with_a_dot(void **state)
+{
+	static const char *const names[] = { ".x", "...", ".x.y" };
+
+	(void)state;
+	finds_all(names, ARRAY_SIZE(names));
+}
+
 static void gone_is_no_failure(void **state)
 {
 	struct cgroup *cg = resolve("/berth-test-never");
@@ -594,6 +602,7 @@ int main(void)
 		cmocka_unit_test(freezes_and_kills_by_v2),
 		cmocka_unit_test(goes_as_deep_as_it_is),
 		cmocka_unit_test(names_of_one_hash),
+		cmocka_unit_test(names_that_begin_with_a_dot),
 		cmocka_unit_test(gone_is_no_failure),
 		cmocka_unit_test(names_that_are_refused),
 	};
