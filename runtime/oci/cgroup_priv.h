@@ -191,8 +191,8 @@ typedef void cg_leave(int parent, const char *name);
  * cg_walk() - all directories of the tree @top, however deep: @enter as each is
  * come to, @leave when all below it is done (not for @top).  Either may be NULL.
  *
- * What is made or removed meanwhile may be missed.  Return: 0; what @enter gave;
- * -ENOENT when @top is gone; -errno.
+ * What is made or removed meanwhile may be missed, what stays is not.  Return: 0;
+ * what @enter gave; -ENOENT when @top is gone; -errno.
  */
 int cg_walk(const char *top, cg_visit *enter, cg_leave *leave, void *arg);
 

@@ -129,30 +129,48 @@ static int go_down(struct walk *w)
 	return come_to(w, fd, e->d_name);
 }
 
-/* From the top, where ".." of a removed one leads nowhere. */
-static int again_from_top(struct walk *w, size_t depth)
+/*
+ * From the top, where ".." of one that was removed leads nowhere, as far as all is
+ * still there.
+ *
+ * @depth: that is wanted, and that was come to.  Return: fd; -errno.
+ */
+static int again_from_top(struct walk *w, size_t *depth)
 {
-	int fd = open(w->top, DIR_FLAGS), next;
+	int fd = open(w->top, DIR_FLAGS), next, r;
+	size_t got;
 
-	for (size_t i = 1; fd >= 0 && i < depth; i++) {
-		next = openat(fd, w->levels[i].name, DIR_FLAGS);
+	if (fd < 0)
+		return -errno;
+	for (got = 1; got < *depth; got++) {
+		next = openat(fd, w->levels[got].name, DIR_FLAGS);
+		if (next < 0 && is_gone(errno))
+			break;
+		r = next < 0 ? -errno : 0;
 		close(fd);
+		if (r < 0)
+			return r;
 		fd = next;
 	}
+	*depth = got;
 	return fd;
 }
 
 static int go_up(struct walk *w)
 {
 	_cleanup_free_ char *left = NULL;
+	size_t depth = w->depth - 1;
 	int fd = openat(w->dir, "..", DIR_FLAGS);
 
 	if (fd < 0)
-		fd = again_from_top(w, w->depth - 1);
+		fd = again_from_top(w, &depth);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	show(w, fd);
-	left = drop_last(w);
+	while (w->depth > depth) {
+		free(left);
+		left = drop_last(w);
+	}
 	if (w->leave)
 		w->leave(fd, left);
 	return 0;

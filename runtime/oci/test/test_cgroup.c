@@ -3,10 +3,12 @@
 #include "lib/test/test.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -555,6 +557,83 @@ static void names_that_begin_with_a_dot(void **state)
 	finds_all(names, ARRAY_SIZE(names));
 }
 
+struct losing {
+	int base, tree; /* without the mount that is walked */
+	int seen;
+};
+
+/* Takes the first that is three below the top away, with those above it. */
+static int lose(int dir, void *arg)
+{
+	static const char *const tops[] = { "a", "c" };
+	struct losing *l = arg;
+	struct stat is, its;
+
+	if (++l->seen != 4)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
+		char path[8], above[8];
+
+		snprintf(path, sizeof(path), "%s/m/b", tops[i]);
+		snprintf(above, sizeof(above), "%s/m", tops[i]);
+		if (fstat(dir, &is) < 0 ||
+		    fstatat(l->tree, path, &its, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		if (is.st_ino != its.st_ino)
+			continue;
+		if (renameat(l->tree, path, l->base, "out") < 0 ||
+		    unlinkat(l->tree, above, AT_REMOVEDIR) < 0 ||
+		    unlinkat(l->tree, tops[i], AT_REMOVEDIR) < 0)
+			return -errno;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Return: how many directories were seen; 90 and more: errors. */
+static int walk_and_lose(const char *at)
+{
+	static const char *const dirs[] = { "t",   "t/a",   "t/a/m",  "t/a/m/b",
+					    "t/c", "t/c/m", "t/c/m/b" };
+	struct losing l = { 0 };
+	char top[64];
+
+	snprintf(top, sizeof(top), "%s/t", at);
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("berth-test", at, "tmpfs", 0, NULL) < 0)
+		return 90;
+	l.base = open(at, O_PATH | O_DIRECTORY);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (mkdirat(l.base, dirs[i], 0755) < 0)
+			return 91;
+	l.tree = openat(l.base, "t", O_PATH | O_DIRECTORY);
+	/* what is moved out of a mount has no ".." in it */
+	if (l.tree < 0 || mount(top, top, NULL, MS_BIND, NULL) < 0)
+		return 92;
+	return cg_walk(top, lose, NULL, &l) == 0 ? l.seen : 93;
+}
+
+static void goes_on_beside_what_is_gone(void **state)
+{
+	char at[] = "/tmp/berth-test-XXXXXX";
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("SKIP: not root\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(at));
+	pid = fork();
+	if (pid == 0)
+		_exit(walk_and_lose(at));
+	status = wait_for(pid);
+	assert_int_equal(rmdir(at), 0);
+	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 static void gone_is_no_failure(void **state)
 {
 	struct cgroup *cg = resolve("/berth-test-never");
@@ -603,6 +682,7 @@ int main(void)
 		cmocka_unit_test(goes_as_deep_as_it_is),
 		cmocka_unit_test(names_of_one_hash),
 		cmocka_unit_test(names_that_begin_with_a_dot),
+		cmocka_unit_test(goes_on_beside_what_is_gone),
 		cmocka_unit_test(gone_is_no_failure),
 		cmocka_unit_test(names_that_are_refused),
 	};
