@@ -24,9 +24,9 @@ ln -s two "$root/etc/one"
 ln -s ../run "$root/var/run"
 ln -s /made/here "$root/link"
 ln -s "../../../../../../../..$DIR/outside" "$root/up"
-same "$(runs 'cat /etc/resolv.conf /run/resolve/stub.conf /etc/hosts /etc/two /var/run/x/file /made/here/y/file /up/file | sort -u' \
+same "$(runs 'cat /etc/resolv.conf /run/resolve/stub.conf /etc/hosts /etc/two /var/run/x/file /made/here/y/file /up/file | sort | uniq -c' \
 	".mounts += [$(binds "$DIR/file" /etc/resolv.conf), $(binds "$DIR/file" /etc/hosts),
-		$(binds "$DIR/dir" /var/run/x), $(binds "$DIR/dir" /link/y), $(binds "$DIR/dir" /up)]")" ours
+		$(binds "$DIR/dir" /var/run/x), $(binds "$DIR/dir" /link/y), $(binds "$DIR/dir" /up)]" | xargs)" '7 ours'
 [ ! -e "$DIR/outside" ] || fail 'made outside'
 [ -d "$root$DIR/outside" ] || fail 'not made in the root'
 ln -s loop2 "$root/loop1"
