@@ -17,6 +17,10 @@ fuzz: | $(skel)
 	@$(MAKE) --no-print-directory CC=clang O=build-fuzz \
 		SAN=fuzzer-no-link,address,undefined $(fuzzers:%=run-%)
 
+fuzz-build: | $(skel)
+	@$(MAKE) --no-print-directory CC=clang O=build-fuzz \
+		SAN=fuzzer-no-link,address,undefined $(fuzzers:%=build-fuzz/fuzz/%)
+
 # With -j as many at a time as there are jobs.
 $(fuzzers:%=run-%): run-fuzz_%: $O/fuzz/fuzz_%
 	$Q$< -max_total_time=$(FUZZ_S) -verbosity=0 -print_final_stats=1 -max_len=4096 \
@@ -27,4 +31,4 @@ $(fuzzers:%=$O/fuzz/%): $O/fuzz/%: $O/fuzz/%.o $O/berth.a
 	$(call say,LD)
 	$Qmkdir -p $O/fuzz/corpus-$(*:fuzz_%=%)
 	$Q$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) $^ -o $@ $(LDLIBS)
-.PHONY: fuzz $(fuzzers:%=run-%)
+.PHONY: fuzz fuzz-build $(fuzzers:%=run-%)
