@@ -24,3 +24,4 @@ ar-src += runtime/oci/sync.c
 ar-src += runtime/oci/tty.c
 ar-src += runtime/oci/tty_wait.c
 tests += runtime/oci/test/test_spec.c
+tests += runtime/oci/test/test_state.c

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/fail.h"
@@ -63,18 +64,26 @@ int state_id_valid(const char *id, struct err *err)
 	return 0;
 }
 
-int state_lock(struct state *st, struct err *err)
+/* Return: 0; -EAGAIN when it would have to wait (LOCK_NB); -ENOENT; -errno. */
+static int lock(struct state *st, int how, struct err *err)
 {
 	struct stat now;
 
-	if (flock(st->dir, LOCK_EX) < 0 || fstat(st->dir, &now) < 0)
-		return err_set(err, -errno, "container %s: lock: %s", st->id,
-			       strerror(errno));
+	if (flock(st->dir, how) < 0 || fstat(st->dir, &now) < 0)
+		return errno == EWOULDBLOCK
+			       ? -EAGAIN
+			       : err_set(err, -errno, "container %s: lock: %s",
+					 st->id, strerror(errno));
 	/* "does not exist" is what containerd and podman look for */
 	return now.st_nlink == 0
 		       ? err_set(err, -ENOENT,
 				 "container \"%s\" does not exist", st->id)
 		       : 0;
+}
+
+int state_lock(struct state *st, struct err *err)
+{
+	return lock(st, LOCK_EX, err);
 }
 
 void state_unlock(struct state *st)
@@ -236,41 +245,67 @@ static int find(const char *root, const char *id, struct state **ret,
 	return 0;
 }
 
-static int find_and_load(const char *root, const char *id, bool peek,
-			 struct state **ret, struct err *err)
+static int load_or_tell(struct state *st, struct err *err)
 {
-	_cleanup_(state_freep) struct state *st = NULL;
-	int r = find(root, id, &st, err);
+	int r = load(st, err);
 
-	if (r < 0)
-		return r;
-	st->peeked = peek;
-	if (peek)
-		r = load(st, err);
-	/* where nothing is written yet, or no more, it is soon decided */
-	if (!peek || r == -EAGAIN) {
-		st->peeked = false;
-		r = state_lock(st, err);
-		if (r < 0)
+	return r < 0 && r != -EAGAIN
+		       ? err_wrap(err, r, "container %s: " STATE_FILE, st->id)
+		       : r;
+}
+
+static int peek(struct state *st, struct err *err)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	int r;
+
+	st->peeked = true;
+	/* where nothing is written yet, or no more, it is soon decided; but who has
+	 * the lock may keep it for long after that */
+	while ((r = load_or_tell(st, err)) == -EAGAIN) {
+		r = lock(st, LOCK_SH | LOCK_NB, err);
+		if (r == 0) {
+			st->peeked = false;
+			return load_or_tell(st, err);
+		}
+		if (r != -EAGAIN)
 			return r;
-		r = load(st, err);
+		nanosleep(&nap, NULL);
 	}
-	if (r < 0)
-		return err_wrap(err, r, "container %s: " STATE_FILE, id);
-	*ret = take_ptr(st);
-	return 0;
+	return r;
+}
+
+static int open_locked(struct state *st, struct err *err)
+{
+	int r = state_lock(st, err);
+
+	return r == 0 ? load_or_tell(st, err) : r;
 }
 
 int state_open(const char *root, const char *id, struct state **ret,
 	       struct err *err)
 {
-	return find_and_load(root, id, false, ret, err);
+	_cleanup_(state_freep) struct state *st = NULL;
+	int r = find(root, id, &st, err);
+
+	if (r == 0)
+		r = open_locked(st, err);
+	if (r == 0)
+		*ret = take_ptr(st);
+	return r;
 }
 
 int state_peek(const char *root, const char *id, struct state **ret,
 	       struct err *err)
 {
-	return find_and_load(root, id, true, ret, err);
+	_cleanup_(state_freep) struct state *st = NULL;
+	int r = find(root, id, &st, err);
+
+	if (r == 0)
+		r = peek(st, err);
+	if (r == 0)
+		*ret = take_ptr(st);
+	return r;
 }
 
 void state_free(struct state *st)
