@@ -172,6 +172,17 @@ static char *copy_text(const char *s)
 	return strdup(s ? s : "");
 }
 
+/* What from_saved() has given. */
+static void forget(struct state *st)
+{
+	json_object_put(take_ptr(st->cgroups));
+	json_object_put(take_ptr(st->annotations));
+	free(take_ptr(st->bundle));
+	free(take_ptr(st->rootfs));
+	free(take_ptr(st->created));
+	free(take_ptr(st->owner));
+}
+
 static int from_saved(struct state *st, const struct saved *in)
 {
 	st->bundle = copy_text(in->bundle);
@@ -254,25 +265,44 @@ static int load_or_tell(struct state *st, struct err *err)
 		       : r;
 }
 
+/* Nobody works on it: all is written, and the flag is of a 'create' that was
+ * killed. */
+static int load_unused(struct state *st, struct err *err)
+{
+	int r;
+
+	forget(st);
+	st->peeked = false;
+	r = load_or_tell(st, err);
+	st->peeked = true;
+	st->creating = false;
+	state_unlock(st);
+	return r;
+}
+
 static int peek(struct state *st, struct err *err)
 {
 	const struct timespec nap = { .tv_nsec = 1000000 };
-	int r;
+	int r, held;
 
 	st->peeked = true;
-	/* where nothing is written yet, or no more, it is soon decided; but who has
-	 * the lock may keep it for long after that */
-	while ((r = load_or_tell(st, err)) == -EAGAIN) {
-		r = lock(st, LOCK_SH | LOCK_NB, err);
-		if (r == 0) {
-			st->peeked = false;
-			return load_or_tell(st, err);
-		}
-		if (r != -EAGAIN)
+	for (;;) {
+		r = load_or_tell(st, err);
+		if (r < 0 ? r != -EAGAIN : !st->creating)
 			return r;
+		held = FAILPOINT("oci.peek");
+		if (held == 0)
+			held = lock(st, LOCK_SH | LOCK_NB, err);
+		if (held == 0)
+			return load_unused(st, err);
+		if (held != -EAGAIN)
+			return held;
+		if (r == 0)
+			return 0;
+		/* where nothing is written yet, or no more, it is soon decided;
+		 * but who has the lock may keep it for long after that */
 		nanosleep(&nap, NULL);
 	}
-	return r;
 }
 
 static int open_locked(struct state *st, struct err *err)
@@ -313,13 +343,8 @@ void state_free(struct state *st)
 	if (!st)
 		return;
 	closep(&st->dir);
-	json_object_put(st->cgroups);
-	json_object_put(st->annotations);
+	forget(st);
 	free(st->id);
-	free(st->bundle);
-	free(st->rootfs);
-	free(st->created);
-	free(st->owner);
 	free(st);
 }
 
@@ -463,24 +488,13 @@ int state_drop_unclaimed(const struct state *st, struct err *err)
 	return r;
 }
 
-/* The flag may be of a 'create' that was killed: then nobody has the lock. */
-static bool is_creating(const struct state *st)
-{
-	if (!st->creating || !st->peeked)
-		return false;
-	if (flock(st->dir, LOCK_SH | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK;
-	(void)flock(st->dir, LOCK_UN);
-	return false;
-}
-
 int state_status(const struct state *st, enum status *ret, struct err *err)
 {
 	_cleanup_(cgroup_freep) struct cgroup *cg = NULL;
 	_cleanup_close_ int fd = state_pidfd(st);
 	int r;
 
-	if (is_creating(st)) {
+	if (st->peeked && st->creating) {
 		*ret = STATUS_CREATING;
 		return 0;
 	}

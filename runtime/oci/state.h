@@ -40,7 +40,8 @@ struct state {
 	uint64_t start;           /* of pid, field 22 of /proc/PID/stat */
 	json_object *cgroups;     /* owned; NULL: none yet */
 	bool peeked;              /* by state_peek(): not locked */
-	bool creating;            /* 'create' has not come to its end */
+	bool creating;            /* 'create' has not come to its end; where it
+				   * was peeked at: it is at work */
 	bool unclaimed;           /* may be another's: see state_cgroup() */
 	bool keep_keyring;        /* --no-new-keyring */
 	json_object *annotations; /* owned; may be NULL */

@@ -33,14 +33,21 @@ static void saved(struct state *st, bool creating)
 		fail_msg("%s", err.msg);
 }
 
+/* Its first process, that is: us. */
+static void runs(struct state *st)
+{
+	st->pid = getpid();
+	st->start = state_start_of(getpid());
+}
+
 static void removed(struct state *st)
 {
 	assert_int_equal(state_remove(root, st, NULL), 0);
 	state_free(st);
 }
 
-/* Return: its status; -errno. */
-static int seen(const char *id)
+/* Return: SAW() or an errno. */
+static int sees(const char *id)
 {
 	_cleanup_(state_freep) struct state *st = NULL;
 	enum status status = STATUS_STOPPED;
@@ -48,14 +55,13 @@ static int seen(const char *id)
 
 	if (r == 0)
 		r = state_status(st, &status, NULL);
-	return r < 0 ? r : (int)status;
+	return r < 0 ? -r : SAW(status);
 }
 
 /* Somebody who looks; what() is what they saw.  @held: by us, or NULL. */
 static pid_t looks(const char *id, const struct state *held)
 {
 	pid_t pid = fork();
-	int r;
 
 	assert_true(pid >= 0);
 	if (pid > 0)
@@ -63,8 +69,7 @@ static pid_t looks(const char *id, const struct state *held)
 	if (held)
 		close(held->dir); /* or the lock would be the child's, too */
 	alarm(10);
-	r = seen(id);
-	_exit(r < 0 ? -r : SAW(r));
+	_exit(sees(id));
 }
 
 /* Return: SAW() or an errno; SAW(-1) when they waited too long. */
@@ -115,12 +120,64 @@ static void one_killed_early_is_stopped(void **state)
 	removed(st);
 }
 
+static void a_killed_create_is_not_at_work(void **state)
+{
+	struct state *st = claimed("d");
+
+	(void)state;
+	runs(st);
+	saved(st, true);
+	assert_int_equal(what(looks("d", st)), SAW(STATUS_CREATING));
+	state_unlock(st);
+	assert_int_equal(what(looks("d", st)), SAW(STATUS_RUNNING));
+	removed(st);
+}
+
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* Between its load and its look at the lock.  First, while nothing has passed a
+ * fail point: it is read once. */
+static void create_ends_while_one_looks(void **state)
+{
+	char log[64], byte = 0;
+	struct state *st;
+	int go[2];
+	pid_t pid;
+
+	(void)state;
+	snprintf(log, sizeof(log), "%s/.passed", root);
+	assert_int_equal(pipe(go), 0);
+	pid = fork();
+	if (pid == 0) {
+		setenv("BERTH_FP", "oci.peek:sleep=2000", 1);
+		setenv("BERTH_FP_LOG", log, 1);
+		alarm(10);
+		_exit(read(go[0], &byte, 1) == 1 ? sees("e") : 99);
+	}
+	st = claimed("e");
+	saved(st, true);
+	assert_int_equal(write(go[1], &byte, 1), 1);
+	assert_true(TEST_WITHIN_S(5, is_there(log)));
+	runs(st);
+	saved(st, false);
+	state_unlock(st);
+	assert_int_equal(what(pid), SAW(STATUS_RUNNING));
+	removed(st);
+	close(go[0]);
+	close(go[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(create_ends_while_one_looks),
 		cmocka_unit_test(waits_for_the_state_not_for_the_lock),
 		cmocka_unit_test(sees_that_it_is_gone),
 		cmocka_unit_test(one_killed_early_is_stopped),
+		cmocka_unit_test(a_killed_create_is_not_at_work),
 	};
 	int r;
 
