@@ -115,6 +115,18 @@ wait "$waiting" || rc=$?
 differ "$rc" 0 'status of a create whose process was killed'
 [ ! -e "$OCI_ROOT/held" ] || fail 'a directory is left'
 
+note 'a create that was killed as it ended is no longer at work'
+config ".process.args = [\"sleep\", \"300\"] |
+	.hooks.poststart = [{path: \"/bin/sh\", timeout: 60, args: [\"sh\", \"-c\",
+		\"timeout 10 $BIN/berth-oci --root $OCI_ROOT state ended >$DIR/asked\"]}]"
+rc=0
+BERTH_FP=oci.create.ready:kill oci create --bundle "$BUNDLE" ended </dev/null >/dev/null 2>&1 || rc=$?
+differ "$rc" 0 'oci.create.ready was not passed: status'
+is ended created
+oci start ended
+same "$(jq -r .status "$DIR/asked")" running 'what a hook of start sees'
+oci delete --force ended
+
 note 'kill of one that is paused'
 config '.process.args = ["sleep", "300"]'
 detached paused

@@ -537,6 +537,12 @@ int create_start(struct oci *oci, struct state *st, struct err *err)
 			       "container %s: is %s, only one that is created "
 			       "can be started",
 			       st->id, state_status_name(status));
+	if (st->creating) { /* of a 'create' killed at its very end */
+		st->creating = false;
+		r = state_save(st, err);
+		if (r < 0)
+			return r;
+	}
 	fifo = openat(st->dir, STATE_FIFO,
 		      O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (fifo < 0 || unlinkat(st->dir, STATE_FIFO, 0) < 0 ||
