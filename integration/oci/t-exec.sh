@@ -73,3 +73,22 @@ alone() {
 wait_until 10 alone
 same "$(oci exec c echo here </dev/null)" here 'exec after it'
 oci delete --force c
+
+note 'it ends with the runtime, in a user namespace as well'
+chown 100000:100000 "$BUNDLE/rootfs"
+idle '.linux.namespaces += [{type: "user"}] |
+	.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] |
+	.linux.gidMappings = .linux.uidMappings'
+first=$(oci state c | jq .pid)
+BERTH_FP=oci.exec.enter:sleep=30000 "$BIN/berth-oci" --root "$OCI_ROOT" exec c true </dev/null &
+runtime=$!
+is_root() {
+	local pid
+	pid=$(oci ps --format json c | jq ".[] | select(. != $first)")
+	[ -n "$pid" ] && grep -q '^Uid:[[:space:]]100000' "/proc/$pid/status"
+}
+wait_until 10 is_root
+kill -KILL "$runtime"
+wait_until 10 alone
+oci delete --force c
+chown 0:0 "$BUNDLE/rootfs"

@@ -269,6 +269,17 @@ static int ns_flags(pid_t pid)
 	return flags;
 }
 
+static int become_root(const struct joined *j, struct err *err)
+{
+	if (!spec_ns_find(j->spec, CLONE_NEWUSER))
+		return 0;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_set(err, -errno, "user namespace: %s",
+			       strerror(errno));
+	proc_guard();
+	return 0;
+}
+
 static _Noreturn void run_process(const struct joined *j)
 {
 	struct err err = { 0 };
@@ -278,15 +289,15 @@ static _Noreturn void run_process(const struct joined *j)
 	/* the host's: nothing in here may reach it, nor hold the lock on it */
 	close(j->state->dir);
 	r = sync_expect(j->proc->sync, SYNC_GO, &err);
-	if (r == 0 && spec_ns_find(j->spec, CLONE_NEWUSER) &&
-	    (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-		r = err_set(&err, -errno, "user namespace: %s",
-			    strerror(errno));
+	if (r == 0)
+		r = become_root(j, &err);
 	if (r == 0 && setsid() < 0)
 		r = err_set(&err, -errno, "setsid: %s", strerror(errno));
 	if (r == 0 && !j->state->keep_keyring)
 		r = proc_keyring(&err);
 	umask(0);
+	if (r == 0)
+		r = FAILPOINT("oci.exec.enter");
 	if (r == 0)
 		r = proc_enter(j->proc, &err);
 	if (r == 0)

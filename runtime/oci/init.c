@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,9 +29,7 @@ static int become_root(const struct init *in, struct err *err)
 		return err_set(err, -errno,
 			       "user namespace: id 0 is not mapped: %s",
 			       strerror(errno));
-	/* changing the user has cleared both */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	proc_guard();
 	return 0;
 }
 

@@ -111,6 +111,13 @@ int proc_limits(pid_t pid, const struct spec_process *p, struct err *err)
 	return r == 0 ? set_oom(pid, p->oom_score_adj, err) : r;
 }
 
+void proc_guard(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* nobody in the container may look into us by /proc or ptrace */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 void proc_reset(void)
 {
 	sigset_t none;
@@ -119,9 +126,7 @@ void proc_reset(void)
 		(void)signal(i, SIG_DFL); /* KILL and STOP can't, and needn't */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	/* nobody in the container may look into us by /proc or ptrace */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	proc_guard();
 }
 
 /* The home of @uid by /etc/passwd; what can't be read has none. */

@@ -54,8 +54,11 @@ int proc_become(struct proc *proc, struct err *err);
 int proc_exec(struct proc *proc, struct err *err);
 void proc_fini(struct proc *proc);
 
-/* proc_reset() - in a child just made: signals as a program expects them, its
- * end with its parent's, nothing to be read by others. */
+/* proc_reset() - in a child just made: signals as a program expects them, and
+ * proc_guard(). */
 void proc_reset(void);
+/* proc_guard() - its end with its parent's, nothing to be read by others; a change
+ * of the user clears both. */
+void proc_guard(void);
 
 #endif
