@@ -65,8 +65,7 @@ endif
 #   test-src  objects for a second one, of what several unit tests share
 #   bins      programs; <name>-main: its file with main()
 #   tests     unit tests, each one file with main(); <file>-ldflags: extra
-#   one-thread  of these those that make no thread, and take long or fail for the
-#             sanitizer itself: not built with SAN=thread
+#   threaded  of these those in which two threads meet: built with SAN=thread
 #   as-built  of these those that say more without a sanitizer: they measure, or look
 #             at what it changes.  AS_BUILT=1: no others
 #   tools     programs for the integration tests only
@@ -75,14 +74,14 @@ ar-src  :=
 test-src :=
 bins    :=
 tests   :=
-one-thread :=
+threaded :=
 as-built :=
 tools   :=
 bpf-src :=
 include $(sort $(wildcard */dir.mk */*/dir.mk))
 
 ifneq ($(findstring thread,$(SAN)),)
-tests := $(filter-out $(one-thread),$(tests))
+tests := $(threaded)
 endif
 ifeq ($(AS_BUILT),1)
 tests := $(as-built)

@@ -31,6 +31,7 @@ tests += dataplane/test/test_dp_fail.c
 tests += dataplane/test/test_fast.c
 tests += dataplane/test/test_fast_policy.c
 tests += dataplane/test/test_dp_threads.c
+threaded += dataplane/test/test_dp_threads.c
 tests += dataplane/test/test_cost.c
 ar-src += dataplane/maglev.c
 ar-src += dataplane/service.c
@@ -39,8 +40,3 @@ ar-src += dataplane/service_live.c
 tests += dataplane/test/test_maglev.c
 tests += dataplane/test/test_service.c
 tests += dataplane/test/test_fast_stats.c
-
-one-thread += $(patsubst %,dataplane/test/test_%.c,\
-	nft publish watch dp_fail fast fast_policy fast_stats service cost maglev)
-one-thread += $(patsubst %,dataplane/ebpf/test/test_%.c,\
-	nat nat_policy nat_stat tc reinject publish_bpf publish_host)

@@ -20,4 +20,3 @@ ar-src += runtime/oci/seccomp_stub.c
 tests += runtime/oci/test/test_seccomp.c
 tools += secdump
 secdump-main := integration/tools/secdump.c
-one-thread += runtime/oci/test/test_cgroup.c # the sanitizer has a thread of its own, counted there

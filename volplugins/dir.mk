@@ -23,11 +23,14 @@ ar-src += volplugins/vol_view_left.c
 test-src += volplugins/test/fake.c
 tests += volplugins/test/test_mntopt.c
 tests += volplugins/test/test_vol_core.c
+threaded += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
+threaded += volplugins/test/test_vol_faults.c
 tests += volplugins/test/test_vol_later.c
 tests += volplugins/test/test_vol_rename.c
 tests += volplugins/test/test_vol_resize.c
 tests += volplugins/test/test_vol_snapshot.c
+threaded += volplugins/test/test_vol_snapshot.c
 tests += volplugins/test/test_vol_stale.c
 tests += volplugins/test/test_vol_view.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id

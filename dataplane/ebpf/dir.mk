@@ -46,7 +46,6 @@ tests += dataplane/ebpf/test/test_publish_rate.c
 tests += dataplane/ebpf/test/test_nat.c
 tests += dataplane/ebpf/test/test_nat_policy.c
 tests += dataplane/ebpf/test/test_model.c
-one-thread += dataplane/ebpf/test/test_model.c
 tests += dataplane/ebpf/test/test_maps.c
 tests += dataplane/ebpf/test/test_stat_index.c
 tests += dataplane/ebpf/test/test_publish_stat.c
