@@ -8,7 +8,8 @@ test:
 soak:
 	@integration/deps build run test guest
 	@$(MAKE) --no-print-directory all
-	@SOAK=1 integration/run --build $O soak scale upgrade vm/ projects-killed btrfs-killed volumes/t-thin-power-cut
+	@SOAK=1 integration/run --build $O soak scale upgrade vm/ killed-at-each-step volumes/t-thin-power-cut ebpf/t-again
+	@integration/ci integration-asan
 deps:
 	@integration/deps build run test guest
 
@@ -33,14 +34,19 @@ print-tests:
 product-src := $(ar-src) $(foreach b,$(bins),$($b-main))
 analyze: fanalyzer tidy cppcheck
 
+# "make analyze CHANGED=1": what was not seen by them yet (checks/changed).
+ifeq ($(CHANGED),1)
+product-src := $(shell integration/checks/changed $(product-src))
+endif
+
 # What is known to be wrong with their reports: checks/analyze.known.
 export CPPFLAGS
 fanalyzer: | $(skel)
-	@integration/checks/analyze gcc $(product-src)
+	@[ -z "$(product-src)" ] || integration/checks/analyze gcc $(product-src)
 tidy: | $(skel)
-	@integration/checks/analyze tidy $(product-src)
+	@[ -z "$(product-src)" ] || integration/checks/analyze tidy $(product-src)
 cppcheck:
-	@integration/checks/analyze cppcheck $(product-src)
+	@[ -z "$(product-src)" ] || integration/checks/analyze cppcheck $(product-src)
 .PHONY: demo test soak deps layers format-check shellcheck check-integration \
 	check-san check-tsan tests print-tests analyze fanalyzer tidy cppcheck
 
