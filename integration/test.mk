@@ -8,7 +8,8 @@ test:
 soak:
 	@integration/deps build run test guest
 	@$(MAKE) --no-print-directory all
-	@SOAK=1 integration/run --build $O soak scale upgrade vm/ killed-at-each-step volumes/t-thin-power-cut ebpf/t-again
+	@SOAK=1 integration/run --build $O soak scale upgrade vm/ kill volumes/t-thin- ebpf/t-again \
+		encrypted-cluster snapshots-shared bridge/t-rate
 	@integration/ci integration-asan
 deps:
 	@integration/deps build run test guest

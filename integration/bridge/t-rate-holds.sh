@@ -3,6 +3,7 @@
 # LAN, between containers, IPv4 and IPv6; so it does without the daemon and after its
 # restart. A container without a rate on the same network is as fast as ever.
 # time: 400
+# soak
 . "${0%/*}/../lib/lib.sh"
 . "$IT/lib/iso.sh"
 

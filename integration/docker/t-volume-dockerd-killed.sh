@@ -1,6 +1,7 @@
 #!/bin/bash
 # A dockerd that is killed, restarted or kept alive by --live-restore finds its
 # volumes and their users as they are, and they can be removed afterwards.
+# soak
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq
 

@@ -5,6 +5,7 @@
 # vm
 # alone
 # time: 300
+# soak
 . "${0%/*}/../lib/lib.sh"
 need curl python3 dmsetup mkfs.ext4 thin_check
 

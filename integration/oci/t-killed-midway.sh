@@ -2,6 +2,7 @@
 # in turn
 # time: 600
 # A runtime killed at any step leaves nothing that delete --force doesn't remove, and runs no program.
+# soak
 . "${0%/*}/../lib/lib.sh"
 . "$IT/oci/lib.sh"
 need root busybox jq

@@ -4,6 +4,7 @@
 # private key is told to etcd.
 # vm
 # time: 240
+# soak
 . "${0%/*}/../lib/lib.sh"
 # shellcheck source=integration/lib/hosts
 . "$IT/lib/hosts"

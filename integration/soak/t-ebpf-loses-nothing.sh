@@ -4,6 +4,7 @@
 # reset.  (SOAK scales the kills, not the rate.)
 # alone
 # time: 900
+# soak
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq
 

@@ -3,6 +3,7 @@
 # kill -9, deleted; nothing is left.  (SOAK scales it.)
 # alone
 # time: 1800
+# soak
 . "${0%/*}/../lib/lib.sh"
 need curl jq
 

@@ -4,6 +4,7 @@
 # link, and leaves nothing.  (SOAK scales it.)
 # alone
 # time: 1200
+# soak
 . "${0%/*}/../lib/lib.sh"
 need curl jq python3
 

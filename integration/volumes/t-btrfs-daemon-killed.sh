@@ -2,6 +2,7 @@
 # On btrfs too: what t-volume-daemon-killed.sh says.
 # in turn
 # time: 400
+# soak
 . "${0%/*}/../lib/lib.sh"
 need btrfs mkfs.btrfs
 

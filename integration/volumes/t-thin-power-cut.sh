@@ -9,6 +9,7 @@
 # vm
 # alone
 # time: 1200
+# soak
 . "${0%/*}/../lib/lib.sh"
 need curl jq dmsetup mkfs.ext4 thin_check thin_ls cutlog
 

@@ -4,6 +4,7 @@
 # vm
 # alone
 # time: 400
+# soak
 . "${0%/*}/../lib/lib.sh"
 need docker curl jq dmsetup mkfs.ext4 numfmt
 
