@@ -115,17 +115,6 @@ wait "$waiting" || rc=$?
 differ "$rc" 0 'status of a create whose process was killed'
 [ ! -e "$OCI_ROOT/held" ] || fail 'a directory is left'
 
-note 'kill --all beside a create that has no process yet'
-config '.process.args = ["sleep", "300"]'
-BERTH_FP=oci.create.cgroup:sleep=3000 detached early &
-waiting=$!
-wait_until 20 is early creating
-quick kill --all early KILL
-rc=0
-wait "$waiting" || rc=$?
-differ "$rc" 0 'status of a create whose processes were killed'
-[ ! -e "$OCI_ROOT/early" ] || fail 'a directory is left'
-
 note 'a create that was killed as it ended is no longer at work'
 config ".process.args = [\"sleep\", \"300\"] |
 	.hooks.poststart = [{path: \"/bin/sh\", timeout: 60, args: [\"sh\", \"-c\",

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base.h"
@@ -175,27 +174,6 @@ static int signal_one(struct state *st, int sig, struct err *err)
 	return sig == SIGKILL ? let_die(st, err) : 0;
 }
 
-/* One that is being created has nothing in its cgroup at first: once it has, or
- * 'create' has ended. */
-static int peek_filled(const char *root, const char *id, struct state **ret,
-		       struct err *err)
-{
-	const struct timespec nap = { .tv_nsec = 1000000 };
-
-	for (;;) {
-		_cleanup_(state_freep) struct state *st = NULL;
-		int r = state_peek(root, id, &st, err);
-
-		if (r < 0)
-			return r;
-		if (!st->creating || st->pid > 0) {
-			*ret = take_ptr(st);
-			return 0;
-		}
-		nanosleep(&nap, NULL);
-	}
-}
-
 int cmd_kill(struct oci *oci, int argc, char **argv, struct err *err)
 {
 	static const struct option options[] = {
@@ -221,8 +199,6 @@ int cmd_kill(struct oci *oci, int argc, char **argv, struct err *err)
 	/* to send to all, they are stopped for a moment: not beside 'pause' */
 	if (all && sig != SIGKILL)
 		r = state_open(oci->root, argv[optind], &st, err);
-	else if (all)
-		r = peek_filled(oci->root, argv[optind], &st, err);
 	else
 		r = state_peek(oci->root, argv[optind], &st, err);
 	if (r < 0)
