@@ -46,8 +46,10 @@ ipam/test/test_dhcp_talk.c-ldflags += -Wl,--wrap=dhcp_sock_recv
 tests += ipam/test/test_pool.c
 test-src += ipam/test/lives.c
 tests += ipam/test/test_ipam_faults.c
-threaded += ipam/test/test_ipam_faults.c
+tests += ipam/test/test_ipam_retries.c
+threaded += ipam/test/test_ipam_retries.c
 ipam/test/test_ipam_faults.c-ldflags := -Wl,--wrap=clock_gettime
+ipam/test/test_ipam_retries.c-ldflags := -Wl,--wrap=clock_gettime
 tests += ipam/test/test_ipam_core.c
 threaded += ipam/test/test_ipam_core.c
 ipam/test/test_ipam_core.c-ldflags := -Wl,--wrap=clock_gettime

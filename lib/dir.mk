@@ -34,6 +34,7 @@ test-src += lib/test/nlk_test.c
 tests += lib/test/test_ip.c
 tests += lib/test/test_opts.c
 tests += lib/test/test_log.c
+test-src += lib/test/fail_passes.c
 tests += lib/test/test_fail.c
 tests += lib/test/test_jdec.c
 tests += lib/test/test_netns.c

@@ -25,7 +25,8 @@ tests += volplugins/test/test_mntopt.c
 tests += volplugins/test/test_vol_core.c
 threaded += volplugins/test/test_vol_core.c
 tests += volplugins/test/test_vol_faults.c
-threaded += volplugins/test/test_vol_faults.c
+tests += volplugins/test/test_vol_retries.c
+threaded += volplugins/test/test_vol_retries.c
 tests += volplugins/test/test_vol_later.c
 tests += volplugins/test/test_vol_rename.c
 tests += volplugins/test/test_vol_resize.c
@@ -35,6 +36,7 @@ tests += volplugins/test/test_vol_stale.c
 tests += volplugins/test/test_vol_view.c
 volplugins/test/test_vol_core.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_faults.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
+volplugins/test/test_vol_retries.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_later.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_rename.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id
 volplugins/test/test_vol_resize.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=netns_boot_id

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The IPAM core with a death or an error at every fail point, and what becomes of
- * requests that nobody comes back for. */
+/* The IPAM core with a death or an error at every fail point. */
 #include "lib/test/test.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "ipam/ipam_priv.h"
 #include "ipam/test/lives.h"
 #include "lib/fail.h"
-
-/* ---- a fault at every point ---------------------------------------------------- */
+#include "lib/test/fail_passes.h"
 
 #define P "berth-local/10.1.0.0/29"
 #define Q "berth-local/10.1.0.0/29/10.1.0.4/30"
@@ -65,8 +60,6 @@ static struct progress {
 	off_t passed[ARRAY_SIZE(steps)];
 } * progress;
 
-static int pass_log = -EBADF; /* while that is recorded */
-
 static const char *const methods[] = {
 	[POOL] = "IpamDriver.RequestPool",
 	[POOL_END] = "IpamDriver.ReleasePool",
@@ -98,7 +91,7 @@ static void step_seen(struct ipam_life *l, int i)
 	if (!progress->recorded) {
 		CHECK(strlen(now) < sizeof(progress->states[i]));
 		strcpy(progress->states[i], now);
-		progress->passed[i] = lseek(pass_log, 0, SEEK_END);
+		progress->passed[i] = fail_passes_length();
 	}
 	if (strcmp(now, progress->states[i]) != 0)
 		fprintf(stderr, "# step %d: is\n%swant\n%s", i, now,
@@ -201,72 +194,46 @@ static bool ours(const char *point)
 	return strncmp(point, "ipam.", 5) == 0;
 }
 
-/* What a run without faults passes, in its order. */
-static struct {
-	FILE *log;
-	struct pass {
-		char point[64];
-		int step;
-	} all[500];
-	int count;
-} way;
-
-static void passes_load(void)
-{
-	struct pass *p = way.all;
-	int step = 0;
-
-	rewind(way.log);
-	while (fscanf(way.log, "%63s", p->point) == 1) {
-		while (step < STEPS - 1 &&
-		       ftell(way.log) > progress->passed[step])
-			step++;
-		p->step = step;
-		p = &way.all[++way.count];
-		assert_true(way.count < (int)ARRAY_SIZE(way.all));
-	}
-	assert_true(way.count > 0);
-}
+/* What a run without faults passes. */
+static struct fail_passes way;
 
 static int passes_of(const char *point)
 {
 	int n = 0;
 
 	for (int i = 0; i < way.count; i++)
-		n += strcmp(way.all[i].point, point) == 0;
+		n += strcmp(way.at[i].point, point) == 0;
 	return n;
+}
+
+/* In which step the run came to @end of what it passed. */
+static int step_at(off_t end)
+{
+	int step = 0;
+
+	while (step < STEPS - 1 && end > progress->passed[step])
+		step++;
+	return step;
 }
 
 /* Return: the step that passes it first, from @step on; STEPS: none does. */
 static int step_passing(const char *point, int step)
 {
 	for (int i = 0; i < way.count; i++)
-		if (way.all[i].step >= step &&
-		    strcmp(way.all[i].point, point) == 0)
-			return way.all[i].step;
+		if (step_at(way.at[i].end) >= step &&
+		    strcmp(way.at[i].point, point) == 0)
+			return step_at(way.at[i].end);
 	return STEPS;
-}
-
-static void record(void)
-{
-	char path[32];
-
-	pass_log = memfd_create("passes", MFD_CLOEXEC);
-	way.log = fdopen(pass_log, "r");
-	assert_non_null(way.log);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", pass_log);
-	setenv("BERTH_FP_LOG", path, 1);
-	assert_int_equal(play((const char *const[]){ NULL }), 0);
-	unsetenv("BERTH_FP_LOG");
-	passes_load();
-	fclose(way.log);
 }
 
 static void without_a_fault(void **state)
 {
 	(void)state;
 	progress->recorded = false;
-	record();
+	fail_passes_begin();
+	assert_int_equal(play((const char *const[]){ NULL }), 0);
+	fail_passes_take(&way);
+	fail_passes_end();
 	assert_string_equal(progress->answers[0], P);
 	assert_string_equal(progress->answers[6], "10.1.0.4/29");
 	assert_string_equal(progress->answers[9], "10.1.0.6/29");
@@ -282,7 +249,6 @@ static void killed_at_each_point_and_pass(void **state)
 	int hit = 0;
 
 	(void)state;
-	TEST_ONE_THREAD();
 	for (const char *p = points; *p; p = point_next(p)) {
 		int deaths = 1, passes = 0;
 
@@ -350,7 +316,6 @@ static void killed_again_in_recovery_three_deep(void **state)
 	int deepest = 0, pairs = 0;
 
 	(void)state;
-	TEST_ONE_THREAD();
 	for (const char *p = points; *p; p = point_next(p))
 		for (const char *q = points; *q; q = point_next(q)) {
 			int deaths;
@@ -393,7 +358,6 @@ static void error_at_each_point_changes_nothing(void **state)
 	int runs = 0;
 
 	(void)state;
-	TEST_ONE_THREAD();
 	for (const char *p = points; *p; p = point_next(p))
 		for (int nth = 1; nth <= passes_of(p); nth++) {
 			char fp[128];
@@ -413,371 +377,18 @@ static void error_at_each_point_changes_nothing(void **state)
 	assert_true(runs > 40);
 }
 
-/* ---- what nobody asks for again ------------------------------------------------- */
-
-static void pool_only(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(pool_get(l, "10.1.0.0/29", NULL, NULL) == 0);
-}
-
-static void lease_only(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(addr_get(l, P, "10.1.0.3", IPAM_ENDPOINT, 9, NULL) == 0);
-}
-
-static void gateway_only(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(addr_get(l, P, "10.1.0.1", IPAM_GATEWAY, 0, NULL) == 0);
-}
-
-static bool is_told(struct ipam_life *l, const char *part)
-{
-	_cleanup_free_ char *all = all_of(l);
-
-	return strstr(all, part);
-}
-
-static void pool_goes(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, P));
-	lives_expire(l);
-	CHECK(!is_told(l, P));
-	CHECK(lives_problems(l) == 0);
-}
-
-static void named_pool_stays(struct ipam_life *l, void *arg)
-{
-	gateway_only(l, arg);
-	lives_expire(l);
-	CHECK(is_told(l, P " networks=1 leases=0 reserved=1"));
-}
-
-static void counted_pool_goes_once(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, P " networks=2"));
-	lives_expire(l);
-	CHECK(is_told(l, P " networks=1"));
-}
-
-static void committed_pool_stays(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	lives_expire(l);
-	CHECK(is_told(l, P " networks=1"));
-}
-
-static void lease_goes(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, "10.1.0.3/29 endpoint"));
-	lives_expire(l);
-	CHECK(!is_told(l, "10.1.0.3/29 endpoint"));
-	CHECK(lives_problems(l) == 0);
-}
-
-static void repeated_lease_stays(struct ipam_life *l, void *arg)
-{
-	lease_only(l, arg);
-	lives_expire(l);
-	CHECK(is_told(l, "10.1.0.3/29 endpoint"));
-}
-
-static void gateway_goes(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, "10.1.0.1/29 gateway"));
-	lives_expire(l);
-	CHECK(!is_told(l, "10.1.0.1/29 gateway"));
-	CHECK(is_told(l, P));
-}
-
-static void nothing(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(lives_problems(l) == 0);
-}
-
-static const struct ending {
-	const char *name;
-	void (*begin)(struct ipam_life *l, void *arg);
-	const char *fp;
-	void (*then)(struct ipam_life *l, void *arg);
-	bool prepared; /* the pool was there before */
-} endings[] = {
-	{ "a pool nobody came back for is taken back", pool_only,
-	  "ipam.pool.intent:kill", pool_goes, false },
-	{ "a pool that was used meanwhile stays", pool_only,
-	  "ipam.pool.intent:kill", named_pool_stays, false },
-	{ "a pool counted once more is counted down", pool_only,
-	  "ipam.pool.intent:kill", counted_pool_goes_once, true },
-	{ "a pool that was on record stays", pool_only, "ipam.pool.done:kill",
-	  committed_pool_stays, false },
-	{ "an address nobody came back for is taken back", lease_only,
-	  "ipam.lease.intent:kill", lease_goes, true },
-	{ "an address asked for again stays", lease_only,
-	  "ipam.lease.intent:kill", repeated_lease_stays, true },
-	{ "a gateway nobody came back for is taken back", gateway_only,
-	  "ipam.reserve.intent:kill", gateway_goes, true },
-};
-
-static void ending_row(void **state)
-{
-	const struct ending *e = *state;
-
-	assert_int_equal(lives_setup(NULL), 0);
-	if (e->prepared)
-		assert_int_equal(lives_run(pool_only, NULL, NULL), 0);
-	assert_true(lives_killed(lives_run(e->begin, NULL, e->fp)));
-	assert_int_equal(lives_run(e->then, NULL, NULL), 0);
-	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
-	assert_int_equal(lives_teardown(NULL), 0);
-}
-
-/* ---- several at once -------------------------------------------------------------- */
-
-/* A gateway and an endpoint's address at once, and the death of the daemon in
- * both: they are in different stores, and still two. */
-static void *gateway_thread(void *arg)
-{
-	(void)addr_get(arg, P, "10.1.0.1", IPAM_GATEWAY, 0, NULL);
-	return NULL;
-}
-
-static void *other_pool_thread(void *arg)
-{
-	(void)addr_get(arg, "berth-local/10.2.0.0/29", NULL, IPAM_ENDPOINT, 3,
-		       NULL);
-	return NULL;
-}
-
-static void two_pools(struct ipam_life *l, void *arg)
-{
-	pool_only(l, arg);
-	CHECK(pool_get(l, "10.2.0.0/29", NULL, NULL) == 0);
-}
-
-static void ask_two(struct ipam_life *l, void *arg)
-{
-	pthread_t t, u;
-
-	(void)arg;
-	pthread_create(&t, NULL, gateway_thread, l);
-	pthread_create(&u, NULL, other_pool_thread, l);
-	pthread_join(t, NULL);
-	pthread_join(u, NULL);
-	_exit(1); /* one of them died before */
-}
-
-static void two_retries(struct ipam_life *l, void *arg)
-{
-	char *answer = NULL;
-	uint64_t seq;
-
-	(void)arg;
-	CHECK(is_told(l, "10.1.0.1/29 gateway"));
-	CHECK(is_told(l, "10.2.0.1/29 endpoint"));
-	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", true, &answer,
-			  &seq, NULL) == -ENOTUNIQ);
-	CHECK(!is_told(l, "10.1.0.1/29 gateway"));
-	CHECK(!is_told(l, "10.2.0.1/29 endpoint"));
-	CHECK(ipam_replay(l->core, "IpamDriver.RequestAddress", true, &answer,
-			  &seq, NULL) == -EBADMSG);
-	CHECK(ipam_replay(l->core, "IpamDriver.GetCapabilities", true, &answer,
-			  &seq, NULL) == -EBADMSG);
-}
-
-static void one_candidate_in_each_store_is_two(void **state)
-{
-	(void)state;
-	assert_int_equal(lives_run(two_pools, NULL, NULL), 0);
-	assert_true(lives_killed(lives_run(ask_two, NULL,
-					   "ipam.reserve.intent:sleep=20000,"
-					   "ipam.lease.intent:sleep=300:nth=1,"
-					   "ipam.lease.recorded:kill")));
-	assert_int_equal(lives_run(two_retries, NULL, NULL), 0);
-	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
-}
-
-static void *some_thread(void *arg)
-{
-	(void)addr_get(arg, P, NULL, IPAM_ENDPOINT, 7, NULL);
-	return NULL;
-}
-
-/* One holds the pool, the others wait for it; all die. */
-static void ask_many(struct ipam_life *l, void *arg)
-{
-	pthread_t t[4];
-
-	(void)arg;
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-		pthread_create(&t[i], NULL, some_thread, l);
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-		pthread_join(t[i], NULL);
-	_exit(1);
-}
-
-static int replay_one(struct ipam_life *l, const char *method)
-{
-	char *answer = NULL;
-	uint64_t seq;
-
-	return ipam_replay(l->core, method, true, &answer, &seq, NULL);
-}
-
-/* A single one comes again: it may be any of the four. */
-static void one_retry_of_four(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, P " networks=1 leases=4"));
-	CHECK(replay_one(l, "IpamDriver.RequestAddress") == -ENOTUNIQ);
-	CHECK(is_told(l, P " networks=1 leases=0"));
-	CHECK(replay_one(l, "IpamDriver.RequestAddress") == -EBADMSG);
-	CHECK(lives_problems(l) == 0);
-}
-
-static void those_that_waited_count(void **state)
-{
-	(void)state;
-	assert_int_equal(lives_run(pool_only, NULL, NULL), 0);
-	assert_true(lives_killed(lives_run(ask_many, NULL,
-					   "ipam.lease.intent:sleep=300,"
-					   "ipam.lease.recorded:kill")));
-	assert_int_equal(lives_run(one_retry_of_four, NULL, NULL), 0);
-	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
-}
-
-/* Done, and the answers not sent. */
-static void done_not_sent(struct ipam_life *l, void *arg)
-{
-	struct ipam_pool_req p = { .space = IPAM_SPACE_LOCAL };
-	struct ipam_addr_req a = { .pool_id = P };
-	struct ip_addr gw;
-	char id[IPAM_ID_MAX];
-	struct ip_prefix got;
-	uint64_t seq;
-
-	(void)arg;
-	CHECK(ip_prefix_parse("10.1.0.0/29", &p.pool, NULL) == 0);
-	for (int i = 0; i < 2; i++) {
-		CHECK(ipam_pool_request(l->core, &p, id, &got, &gw, &seq,
-					NULL) == 0);
-		CHECK(ipam_addr_request(l->core, &a, &got, &seq, NULL) == 0);
-		a.addr = got.addr;
-		a.addr.bytes[3] = 5;
-	}
-	a.use = IPAM_GATEWAY;
-	a.addr.bytes[3] = 1;
-	CHECK(ipam_addr_request(l->core, &a, &got, &seq, NULL) == -EADDRINUSE);
-	a.addr.bytes[3] = 6;
-	for (int i = 0; i < 2; i++)
-		CHECK(ipam_addr_request(l->core, &a, &got, &seq, NULL) == 0);
-}
-
-static void all_undone(struct ipam_life *l, void *arg)
-{
-	_cleanup_free_ char *all = NULL;
-
-	(void)arg;
-	CHECK(is_told(l, P " networks=2 leases=2 reserved=1"));
-	CHECK(replay_one(l, "IpamDriver.RequestAddress") == -ENOTUNIQ);
-	CHECK(is_told(l, P " networks=2 leases=0 reserved=0"));
-	CHECK(replay_one(l, "IpamDriver.RequestPool") == -ENOTUNIQ);
-	all = all_of(l);
-	CHECK(!*all);
-	CHECK(lives_problems(l) == 0);
-}
-
-/* A network that uses the pool: its own use of it stays. */
-static void the_sure_one_stays(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, P " networks=3"));
-	CHECK(addr_get(l, P, NULL, IPAM_ENDPOINT, 3, NULL) == 0);
-	CHECK(replay_one(l, "IpamDriver.RequestPool") == -ENOTUNIQ);
-	CHECK(is_told(l, P " networks=1 leases=3"));
-	CHECK(lives_problems(l) == 0);
-}
-
-static void what_was_not_sent_is_undone(void **state)
-{
-	(void)state;
-	assert_int_equal(lives_run(done_not_sent, NULL, NULL), 0);
-	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
-	assert_int_equal(lives_run(all_undone, NULL, NULL), 0);
-	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
-	assert_int_equal(lives_run(pool_only, NULL, NULL), 0);
-	assert_int_equal(lives_run(done_not_sent, NULL, NULL), 0);
-	assert_int_equal(lives_run(the_sure_one_stays, NULL, NULL), 0);
-	assert_int_equal(lives_run(nothing, NULL, NULL), 0);
-}
-
-/* A release waits for a pool; meanwhile what it names is given back and reserved:
- * it is announced in one store and done in the other. */
-static void released_as_another(struct ipam_life *l, void *arg)
-{
-	struct ipam_record rec = { .id = P };
-	struct ipam_intent i;
-	struct err err = { 0 };
-
-	(void)arg;
-	CHECK(ip_parse("10.1.0.1", &rec.addr, NULL) == 0);
-	CHECK(ipam_use_peek(l->core, P, &rec.addr) == IPAM_ENDPOINT);
-	i = ipam_announce(l->d.run, ipam_method_addr_release, &rec);
-	CHECK(i.seq);
-	gateway_only(l, arg);
-	CHECK(ipam_use_peek(l->core, P, &rec.addr) == IPAM_GATEWAY);
-	CHECK(ipam_addr_release_run(l->core, &i, &rec, &err) == 0);
-	CHECK(i.store == l->d.state);
-	CHECK(is_told(l, P " networks=1 leases=0 reserved=0"));
-}
-
-/* One row, in the store that was written. */
-static void answered_once(struct ipam_life *l, void *arg)
-{
-	(void)arg;
-	CHECK(is_told(l, P " networks=1 leases=0 reserved=0"));
-	CHECK(replay_one(l, "IpamDriver.ReleaseAddress") == 0);
-	CHECK(lives_problems(l) == 0);
-}
-
-static void a_release_ends_in_the_store_of_what_it_found(void **state)
-{
-	(void)state;
-	assert_int_equal(lives_run(pool_only, NULL, NULL), 0);
-	assert_int_equal(lives_run(released_as_another, NULL, NULL), 0);
-	assert_int_equal(lives_run(answered_once, NULL, NULL), 0);
-}
-
-#define ALL 8
-
 int main(void)
 {
-	struct CMUnitTest tests[ALL + ARRAY_SIZE(endings)] = {
+	const struct CMUnitTest tests[] = {
 		LIVES_TEST(without_a_fault),
 		LIVES_TEST(error_at_each_point_changes_nothing),
 		LIVES_TEST(killed_at_each_point_and_pass),
 		LIVES_TEST(killed_again_in_recovery_three_deep),
-		LIVES_TEST(one_candidate_in_each_store_is_two),
-		LIVES_TEST(those_that_waited_count),
-		LIVES_TEST(what_was_not_sent_is_undone),
-		LIVES_TEST(a_release_ends_in_the_store_of_what_it_found),
 	};
 
 	lives_init();
 	progress = lives_shared(sizeof(*progress));
 	points_load();
-	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
-		tests[ALL + i] = (struct CMUnitTest){
-			.name = endings[i].name,
-			.test_func = ending_row,
-			.initial_state = (void *)(uintptr_t)&endings[i],
-		};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,14 +22,6 @@
 size_t test_rows(struct CMUnitTest *tests, const void *rows, size_t count,
 		 size_t size, size_t name_offset, CMUnitTestFunction fn);
 
-/* TEST_ONE_THREAD() - skips a long test, in which no two threads meet, where it would
- * only be longer: under ThreadSanitizer. */
-#ifdef __SANITIZE_THREAD__
-#define TEST_ONE_THREAD() skip()
-#else
-#define TEST_ONE_THREAD() ((void)0)
-#endif
-
 struct timespec;
 /* test_ms_since() - by CLOCK_MONOTONIC.  test_cpu_ms() - of this thread. */
 double test_ms_since(const struct timespec *start);

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The volume core with a death or an error at every fail point, and what becomes
- * of requests that nobody comes back for. */
+/* The volume core with a death or an error at every fail point that it passes. */
 #include "lib/test/test.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
-#include "lib/fail.h"
+#include "lib/test/fail_passes.h"
 #include "volplugins/test/fake.h"
-
-/* ---- a fault at every point -------------------------------------------- */
 
 static const struct step {
 	const char *method, *id;
@@ -82,39 +78,6 @@ static void go_on(struct life *l, void *arg)
 
 static struct progress *progress;
 
-/* What lives passed since passed_clear(), in order: they add lines to a file. */
-static char passed_file[] = "/tmp/berth-test-passed-XXXXXX";
-
-struct passed {
-	int count;
-	struct pass {
-		char name[64];
-		int nth; /* pass of this name, from 1 */
-	} at[512];
-};
-
-static void passed_clear(void)
-{
-	assert_int_equal(truncate(passed_file, 0), 0);
-}
-
-static void passed_take(struct passed *ret)
-{
-	FILE *f = fopen(passed_file, "re");
-	struct pass *p = ret->at;
-
-	assert_non_null(f);
-	for (; fscanf(f, "%63s", p->name) == 1; p++) {
-		assert_true(p - ret->at < (int)ARRAY_SIZE(ret->at) - 1);
-		p->nth = 1;
-		for (const struct pass *q = ret->at; q < p; q++)
-			p->nth += strcmp(q->name, p->name) == 0;
-	}
-	fclose(f);
-	ret->count = (int)(p - ret->at);
-	passed_clear();
-}
-
 /* The scenario with each of @fps (ended by NULL) in one life after the other,
  * then to its end.  Return: lives that ended by a fault. */
 static int play(const char *const *fps)
@@ -132,7 +95,7 @@ static int play(const char *const *fps)
 			break;
 		}
 		deaths++;
-		passed_clear();
+		fail_passes_clear();
 	}
 	status = live(go_on, progress, NULL);
 	if (status)
@@ -149,27 +112,26 @@ static bool before_intent(const char *point)
 	return strcmp(point, "vol.request") == 0;
 }
 
-static bool ours(const struct pass *p)
+static bool ours(const struct fail_pass *p)
 {
-	return strncmp(p->name, "vol.", 4) == 0;
+	return strncmp(p->point, "vol.", 4) == 0;
 }
 
 static void killed_at_each_point_and_pass(void **state)
 {
-	struct passed all;
+	struct fail_passes all;
 
 	(void)state;
-	TEST_ONE_THREAD();
-	passed_clear();
+	fail_passes_clear();
 	assert_int_equal(play((const char *const[]){ NULL }), 0);
-	passed_take(&all);
+	fail_passes_take(&all);
 	assert_true(all.count > 30);
-	for (const struct pass *p = all.at; p < all.at + all.count; p++) {
+	for (const struct fail_pass *p = all.at; p < all.at + all.count; p++) {
 		char fp[128];
 
-		snprintf(fp, sizeof(fp), "%.63s:kill:nth=%d", p->name, p->nth);
+		snprintf(fp, sizeof(fp), "%.63s:kill:nth=%d", p->point, p->nth);
 		assert_int_equal(play((const char *const[]){ fp, NULL }), 1);
-		if (ours(p) && progress->refused != before_intent(p->name)) {
+		if (ours(p) && progress->refused != before_intent(p->point)) {
 			print_message("# %s\n", fp);
 			fail();
 		}
@@ -180,16 +142,17 @@ static void killed_at_each_point_and_pass(void **state)
 static int killed_again_after(const char *first)
 {
 	int deaths, deepest = 0;
-	struct passed after;
+	struct fail_passes after;
 
 	assert_int_equal(play((const char *const[]){ first, NULL }), 1);
-	passed_take(&after);
-	for (const struct pass *q = after.at; q < after.at + after.count; q++) {
+	fail_passes_take(&after);
+	for (const struct fail_pass *q = after.at; q < after.at + after.count;
+	     q++) {
 		char then[128];
 
 		if (q->nth > 1 || !ours(q))
 			continue;
-		snprintf(then, sizeof(then), "%.63s:kill:nth=1", q->name);
+		snprintf(then, sizeof(then), "%.63s:kill:nth=1", q->point);
 		deaths = play(
 			(const char *const[]){ first, then, then, then, NULL });
 		assert_true(deaths > 1);
@@ -201,19 +164,18 @@ static int killed_again_after(const char *first)
 static void killed_again_in_recovery_three_deep(void **state)
 {
 	int deepest = 0, deaths;
-	struct passed all;
+	struct fail_passes all;
 
 	(void)state;
-	TEST_ONE_THREAD();
-	passed_clear();
+	fail_passes_clear();
 	assert_int_equal(play((const char *const[]){ NULL }), 0);
-	passed_take(&all);
-	for (const struct pass *p = all.at; p < all.at + all.count; p++) {
+	fail_passes_take(&all);
+	for (const struct fail_pass *p = all.at; p < all.at + all.count; p++) {
 		char first[128];
 
 		if (p->nth > 1 || !ours(p))
 			continue;
-		snprintf(first, sizeof(first), "%.63s:kill:nth=1", p->name);
+		snprintf(first, sizeof(first), "%.63s:kill:nth=1", p->point);
 		deaths = killed_again_after(first);
 		deepest = deaths > deepest ? deaths : deepest;
 	}
@@ -240,21 +202,20 @@ static void fail_once(struct life *l, void *arg)
 static void error_at_each_point_changes_nothing(void **state)
 {
 	int status, tried = 0;
-	struct passed all;
+	struct fail_passes all;
 
 	(void)state;
-	TEST_ONE_THREAD();
-	passed_clear();
+	fail_passes_clear();
 	assert_int_equal(live(fail_once, NULL, NULL), 0);
-	passed_take(&all);
-	for (const struct pass *p = all.at; p < all.at + all.count; p++) {
+	fail_passes_take(&all);
+	for (const struct fail_pass *p = all.at; p < all.at + all.count; p++) {
 		char fp[128];
 
 		/* these are passed by the start, too */
-		if (!strncmp(p->name, "store.", 6) ||
-		    strstr(p->name, "journal."))
+		if (!strncmp(p->point, "store.", 6) ||
+		    strstr(p->point, "journal."))
 			continue;
-		snprintf(fp, sizeof(fp), "%.63s:err=ENOSPC:nth=%d", p->name,
+		snprintf(fp, sizeof(fp), "%.63s:err=ENOSPC:nth=%d", p->point,
 			 p->nth);
 		status = live(fail_once, NULL, fp);
 		if (status)
@@ -263,160 +224,6 @@ static void error_at_each_point_changes_nothing(void **state)
 		tried++;
 	}
 	assert_true(tried > 30);
-}
-
-/* ---- what nobody asks for again ----------------------------------------- */
-
-static void create_only(struct life *l, void *arg)
-{
-	create(l, "v", arg);
-}
-
-static void mount_only(struct life *l, void *arg)
-{
-	(void)arg;
-	mount_id(l, "v", "a");
-}
-
-static void forgotten_create_goes(struct life *l, void *arg)
-{
-	(void)arg;
-	CHECK(fake_there("vol", "v"));
-	fake_expire(l);
-	CHECK(!fake_there("vol", "v"));
-	CHECK(users(l, "v") == -1);
-}
-
-static void seen_create_stays(struct life *l, void *arg)
-{
-	(void)arg;
-	CHECK(users(l, "v") == 0);
-	fake_expire(l);
-	CHECK(fake_there("vol", "v"));
-	CHECK(users(l, "v") == 0);
-}
-
-static void filled_create_stays(struct life *l, void *arg)
-{
-	(void)arg;
-	CHECK(fake_set("data", "v", true) == 0);
-	fake_expire(l);
-	CHECK(users(l, "v") == 0);
-}
-
-static void forgotten_mount_goes(struct life *l, void *arg)
-{
-	(void)arg;
-	CHECK(fake_there("mnt", "v"));
-	fake_expire(l);
-	CHECK(!fake_there("mnt", "v"));
-	CHECK(users(l, "v") == 0);
-}
-
-static void repeated_mount_stays(struct life *l, void *arg)
-{
-	(void)arg;
-	CHECK(mount_id(l, "v", "a") == 0);
-	fake_expire(l);
-	CHECK(fake_there("mnt", "v"));
-	CHECK(users(l, "v") == 1);
-}
-
-static void nothing(struct life *l, void *arg)
-{
-	(void)l;
-	(void)arg;
-}
-
-/* A Create that was answered before the daemon died is nobody's to undo. */
-static void answered_create_stays(struct life *l, void *arg)
-{
-	(void)arg;
-	fake_expire(l);
-	CHECK(fake_there("vol", "v"));
-	CHECK(users(l, "v") == 0);
-}
-
-struct ending {
-	const char *name;
-	void (*begin)(struct life *l, void *arg);
-	const char *fp;
-	void (*then)(struct life *l, void *arg);
-	bool prepared; /* the volume was there before */
-};
-
-static const struct ending endings[] = {
-	{ "create rolled forward, nobody came: taken back", create_only,
-	  "vol.create.intent:kill", forgotten_create_goes, false },
-	{ "create rolled forward, then seen: it stays", create_only,
-	  "vol.create.made:kill", seen_create_stays, false },
-	{ "create rolled forward, then filled: it stays", create_only,
-	  "vol.create.made:kill", filled_create_stays, false },
-	{ "create committed before the death: it stays", create_only,
-	  "vol.create.done:kill", answered_create_stays, false },
-	{ "mount rolled forward, nobody came: taken back", mount_only,
-	  "vol.mount.intent:kill", forgotten_mount_goes, true },
-	{ "mount rolled forward, then asked again: it stays", mount_only,
-	  "vol.mount.mounted:kill", repeated_mount_stays, true },
-};
-
-static void ending_row(void **state)
-{
-	const struct ending *e = *state;
-
-	assert_int_equal(fake_setup(NULL), 0);
-	if (e->prepared)
-		assert_int_equal(live(create_only, NULL, NULL), 0);
-	assert_true(was_killed(live(e->begin, NULL, e->fp)));
-	assert_int_equal(live(e->then, NULL, NULL), 0);
-	assert_int_equal(live(nothing, NULL, NULL), 0);
-	assert_int_equal(fake_teardown(NULL), 0);
-}
-
-/* Two Creates at once, and the death of the daemon in both. */
-static void *create_thread(void *arg)
-{
-	uint64_t seq;
-
-	vol_create(((struct life *)arg)->core, "w", NULL, &seq, NULL);
-	return NULL;
-}
-
-static void create_two(struct life *l, void *arg)
-{
-	pthread_t t;
-	uint64_t seq;
-
-	(void)arg;
-	pthread_create(&t, NULL, create_thread, l);
-	vol_create(l->core, "v", NULL, &seq, NULL);
-	pthread_join(t, NULL);
-}
-
-static void two_retries(struct life *l, void *arg)
-{
-	char *answer = NULL;
-	uint64_t seq;
-
-	(void)arg;
-	CHECK(fake_there("vol", "v") && fake_there("vol", "w"));
-	CHECK(vol_replay(l->core, "VolumeDriver.Create", true, &answer, &seq,
-			 NULL) == -ENOTUNIQ);
-	CHECK(!fake_there("vol", "v") && !fake_there("vol", "w"));
-	CHECK(vol_replay(l->core, "VolumeDriver.Create", true, &answer, &seq,
-			 NULL) == -EBADMSG);
-	CHECK(users(l, "v") == -1 && users(l, "w") == -1);
-	CHECK(vol_replay(l->core, "VolumeDriver.Get", true, &answer, &seq,
-			 NULL) == -EBADMSG);
-}
-
-static void several_unanswered_are_undone_not_guessed(void **state)
-{
-	(void)state;
-	assert_true(was_killed(live(create_two, NULL,
-				    "vol.create.made:sleep=200:nth=1,"
-				    "vol.create.made:kill:nth=2")));
-	assert_int_equal(live(two_retries, NULL, NULL), 0);
 }
 
 #define TEST(fn)                                                          \
@@ -428,26 +235,15 @@ static void several_unanswered_are_undone_not_guessed(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[4 + ARRAY_SIZE(endings)] = {
-		TEST(several_unanswered_are_undone_not_guessed),
+	const struct CMUnitTest tests[] = {
 		TEST(error_at_each_point_changes_nothing),
 		TEST(killed_at_each_point_and_pass),
 		TEST(killed_again_in_recovery_three_deep),
 	};
-	int failed;
 
 	fake_init();
 	progress = fake_shared(sizeof(*progress));
-	close(mkstemp(passed_file));
-	setenv("BERTH_FP_LOG", passed_file, 1);
-	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
-		tests[4 + i] = (struct CMUnitTest){
-			.name = endings[i].name,
-			.test_func = ending_row,
-			.initial_state = (void *)(uintptr_t)&endings[i],
-		};
+	fail_passes_begin();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(passed_file);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
