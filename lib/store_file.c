@@ -446,6 +446,15 @@ static int migrate(struct store *s, int version, struct err *err)
 	return 0;
 }
 
+static int too_new(const struct store *s, int version, struct err *err)
+{
+	return err_set(
+		err, -EPROTONOSUPPORT,
+		"%s in %s has schema %d, this program knows up to %d: it "
+		"was written by a newer Berth; run that one",
+		store_name(s, "").s, s->dir, version, STORE_SCHEMA);
+}
+
 int store_db_open(struct store *s, struct err *err)
 {
 	int r = s->readonly ? 0 : take_rewritten(s, err), version;
@@ -455,12 +464,7 @@ int store_db_open(struct store *s, struct err *err)
 		return r;
 	version = version_read(s);
 	if (version > STORE_SCHEMA)
-		return err_set(err, -EPROTONOSUPPORT,
-			       "%s in %s has schema %d, this program knows up "
-			       "to %d: it was written by a newer Berth; run "
-			       "that one",
-			       store_name(s, "").s, s->dir, version,
-			       STORE_SCHEMA);
+		return too_new(s, version, err);
 	if (version < 0)
 		r = err_set(err, -EUCLEAN, "%s in %s is no database",
 			    store_name(s, "").s, s->dir);
@@ -481,6 +485,8 @@ int store_db_open(struct store *s, struct err *err)
 	}
 	if (r == 0 && version < 0)
 		r = version;
+	if (r == 0 && version > STORE_SCHEMA)
+		return too_new(s, version, err);
 	if (r == 0 && !s->readonly)
 		unlink_at(s, "-shm"); /* an earlier Berth's, killed */
 	if (r == 0 && version < STORE_SCHEMA)

@@ -191,16 +191,17 @@ static void killed_writer_loses_nothing(void **state)
 	assert_false(store_was_restored(p->s));
 }
 
-/* Killed when the tables are in the log and the header does not know of them. */
-static void killed_before_its_schema_is_in_the_file(void **state)
+/* A store that was killed when its tables were in the log and the header did not know
+ * of them; @version: of the schema, in the log. */
+static void schema_in_the_log(const struct place *p, int version)
 {
-	struct place *p = *state;
-	char path[160];
+	char path[160], sql[64];
 	int status = 0;
 	pid_t pid;
 
 	assert_int_equal(mkdir(p->dir, 0700), 0);
 	place_path(p, "state.db", path, sizeof(path));
+	snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", version);
 	pid = fork();
 	if (pid == 0) {
 		sqlite3 *db = NULL;
@@ -211,13 +212,21 @@ static void killed_before_its_schema_is_in_the_file(void **state)
 				 "PRAGMA locking_mode=EXCLUSIVE;"
 				 "PRAGMA journal_mode=WAL",
 				 NULL, NULL, NULL) != SQLITE_OK ||
-		    store_migrate(db, store_steps, 0, STORE_SCHEMA, NULL) < 0)
+		    store_migrate(db, store_steps, 0, STORE_SCHEMA, NULL) < 0 ||
+		    sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 			_exit(1);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_true(place_there(p, "state.db-wal"));
+}
+
+static void killed_before_its_schema_is_in_the_file(void **state)
+{
+	struct place *p = *state;
+
+	schema_in_the_log(p, STORE_SCHEMA);
 	for (int i = 0; i < 2; i++) {
 		place_open(p, STORE_STATE);
 		place_put(p, "k", i ? "b" : "a", "", "{}");
@@ -226,6 +235,18 @@ static void killed_before_its_schema_is_in_the_file(void **state)
 	}
 	place_open(p, STORE_STATE);
 	place_has(p, "a", "{}");
+}
+
+static void newer_schema_in_the_log_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct err err = { 0 };
+
+	schema_in_the_log(p, STORE_SCHEMA + 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(place_open_again(p, &err), -EPROTONOSUPPORT);
+		assert_non_null(strstr(err.msg, "newer Berth"));
+	}
 }
 
 static int next_id(void *ctx, const char *id, const char *parent,
@@ -660,6 +681,7 @@ int main(int argc, char **argv)
 		PLACE_TEST(restored_it_is_locked),
 		PLACE_TEST(beside_a_reader_it_says_so),
 		PLACE_TEST(newer_schema_is_left_alone),
+		PLACE_TEST(newer_schema_in_the_log_is_refused),
 		PLACE_TEST(older_schema_is_migrated_step_by_step),
 		PLACE_TEST(full_disk_refuses_growth_and_lets_go),
 		PLACE_TEST(full_disk_is_no_reason_not_to_start),
