@@ -101,6 +101,7 @@ threaded += lib/test/test_plugd.c
 tests += lib/test/test_store.c
 threaded += lib/test/test_store.c
 tests += lib/test/test_store_faults.c
+tests += lib/test/test_store_disk.c
 test-src += lib/test/store_test.c
 tests += lib/test/test_client.c
 threaded += lib/test/test_client.c

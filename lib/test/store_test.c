@@ -2,8 +2,12 @@
 /* A store for a test. */
 #include "lib/test/store_test.h"
 
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "lib/problems.h"
 
 int place_new(void **state)
 {
@@ -96,4 +100,58 @@ int place_count_one(void *ctx, const char *id, const char *parent,
 	(void)json;
 	++*(int *)ctx;
 	return 0;
+}
+
+void place_fifty(struct place *p)
+{
+	char id[16];
+
+	place_open(p, STORE_STATE);
+	for (int i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "id%d", i);
+		place_put(p, "k", id, "",
+			  "{\"text\":\"some text to find again\"}");
+	}
+	store_close(take_ptr(p->s));
+}
+
+void place_has_fifty(struct place *p)
+{
+	int n = 0;
+
+	assert_int_equal(store_each(p->s, "k", NULL, place_count_one, &n, NULL),
+			 0);
+	assert_int_equal(n, 50);
+}
+
+static void told(void *ctx, const char *line)
+{
+	strncat(ctx, line, 127);
+}
+
+void place_told(const struct place *p, const char *want)
+{
+	char text[256] = "";
+
+	problems_of_store(p->s, told, text);
+	assert_string_equal(text, want);
+}
+
+void place_killed_writer(struct place *p)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char id[16];
+
+		if (store_open(p->dir, STORE_STATE, &p->s, NULL) < 0)
+			_exit(1);
+		for (int i = 0; i < 10; i++) {
+			snprintf(id, sizeof(id), "%d", i);
+			if (store_put(p->s, "k", id, "", "{}", NULL) < 0)
+				_exit(1);
+		}
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
 }

@@ -40,4 +40,12 @@ bool place_there(const struct place *p, const char *name);
 int place_count_one(void *ctx, const char *id, const char *parent,
 		    const char *json);
 
+/* A store with 50 records, closed, its copy up to date; an open one has them. */
+void place_fifty(struct place *p);
+void place_has_fifty(struct place *p);
+/* A child commits ten records and is killed; the log has them all. */
+void place_killed_writer(struct place *p);
+/* What a person is told of it is @want. */
+void place_told(const struct place *p, const char *want);
+
 #endif

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The store: damaged files, cut logs, other versions, full and read-only disks. */
+/* The store: damaged files, cut logs, other versions. */
 #include "lib/test/store_test.h"
 
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "lib/journal.h"
-#include "lib/problems.h"
 
 /* ---- damage ------------------------------------------------------------ */
 
@@ -28,29 +22,6 @@ static void write_at(const struct place *p, const char *name, off_t at,
 	close(fd);
 }
 
-/* A store with 50 records, closed, its copy up to date. */
-static void fifty(struct place *p)
-{
-	char id[16];
-
-	place_open(p, STORE_STATE);
-	for (int i = 0; i < 50; i++) {
-		snprintf(id, sizeof(id), "id%d", i);
-		place_put(p, "k", id, "",
-			  "{\"text\":\"some text to find again\"}");
-	}
-	store_close(take_ptr(p->s));
-}
-
-static void assert_fifty(struct place *p)
-{
-	int n = 0;
-
-	assert_int_equal(store_each(p->s, "k", NULL, place_count_one, &n, NULL),
-			 0);
-	assert_int_equal(n, 50);
-}
-
 static void zeroed_pages_are_replaced_by_the_copy(void **state)
 {
 	static const off_t pages[] = { 0, 4096, 8192, 16384 };
@@ -58,10 +29,10 @@ static void zeroed_pages_are_replaced_by_the_copy(void **state)
 	char zeros[4096] = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
-		fifty(p);
+		place_fifty(p);
 		write_at(p, "state.db", pages[i], zeros, sizeof(zeros));
 		place_open(p, STORE_STATE);
-		assert_fifty(p);
+		place_has_fifty(p);
 		assert_true(store_was_restored(p->s));
 		assert_true(place_there(p, "state.db.damaged-1"));
 		place_reopen(p);
@@ -86,31 +57,17 @@ static off_t find_in(const struct place *p, const char *name, const char *text)
 	return at - buf;
 }
 
-static void told(void *ctx, const char *line)
-{
-	strncat(ctx, line, 127);
-}
-
-/* What a person is told of it. */
-static void assert_told(const struct place *p, const char *want)
-{
-	char text[256] = "";
-
-	problems_of_store(p->s, told, text);
-	assert_string_equal(text, want);
-}
-
 static void a_flipped_bit_in_a_text_is_found(void **state)
 {
 	struct place *p = *state;
 
-	fifty(p);
+	place_fifty(p);
 	write_at(p, "state.db", find_in(p, "state.db", "text to find"), "T", 1);
 	place_open(p, STORE_STATE);
 	assert_true(store_was_restored(p->s));
-	assert_told(p, "state.db was damaged: the copy of an earlier start is "
-		       "in use");
-	assert_fifty(p);
+	place_told(p, "state.db was damaged: the copy of an earlier start is "
+		      "in use");
+	place_has_fifty(p);
 }
 
 static void damage_while_it_runs_is_an_error(void **state)
@@ -134,7 +91,7 @@ static void without_a_copy_it_refuses(void **state)
 	struct err err = { 0 };
 	char path[160];
 
-	fifty(p);
+	place_fifty(p);
 	place_path(p, "state.db.bak", path, sizeof(path));
 	unlink(path);
 	write_at(p, "state.db", 0, "garbage garbage garbage", 23);
@@ -148,42 +105,22 @@ static void a_file_that_is_gone_comes_back(void **state)
 	struct place *p = *state;
 	char path[160];
 
-	fifty(p);
+	place_fifty(p);
 	place_path(p, "state.db", path, sizeof(path));
 	unlink(path);
 	place_open(p, STORE_STATE);
 	assert_true(store_was_restored(p->s));
-	assert_fifty(p);
+	place_has_fifty(p);
 }
 
 /* ---- the log ----------------------------------------------------------- */
-
-/* A child commits ten records and is killed; the WAL has them all. */
-static void killed_writer(struct place *p)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		char id[16];
-
-		if (store_open(p->dir, STORE_STATE, &p->s, NULL) < 0)
-			_exit(1);
-		for (int i = 0; i < 10; i++) {
-			snprintf(id, sizeof(id), "%d", i);
-			if (store_put(p->s, "k", id, "", "{}", NULL) < 0)
-				_exit(1);
-		}
-		kill(getpid(), SIGKILL);
-	}
-	waitpid(pid, NULL, 0);
-}
 
 static void killed_writer_loses_nothing(void **state)
 {
 	struct place *p = *state;
 	int n = 0;
 
-	killed_writer(p);
+	place_killed_writer(p);
 	place_open(p, STORE_STATE);
 	assert_int_equal(store_each(p->s, "k", NULL, place_count_one, &n, NULL),
 			 0);
@@ -277,7 +214,7 @@ static void log_cut_anywhere_gives_a_prefix(void **state)
 	int last = -1;
 	struct stat st;
 
-	killed_writer(p);
+	place_killed_writer(p);
 	snprintf(kept, sizeof(kept), "%s/kept", p->root);
 	copy_dir(p->dir, kept);
 	place_path(p, "state.db-wal", wal, sizeof(wal));
@@ -339,7 +276,7 @@ static void no_file_is_mapped(void **state)
 	char shm[160];
 	int fd, n = 0;
 
-	killed_writer(p);
+	place_killed_writer(p);
 	assert_false(place_there(p, "state.db-shm"));
 	place_path(p, "state.db-shm", shm, sizeof(shm));
 	fd = open(shm, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -360,7 +297,7 @@ static void restored_it_is_locked(void **state)
 {
 	struct place *p = *state;
 
-	fifty(p);
+	place_fifty(p);
 	write_at(p, "state.db", 0, "garbage garbage garbage", 23);
 	place_open(p, STORE_STATE);
 	assert_true(store_was_restored(p->s));
@@ -374,7 +311,7 @@ static void beside_a_reader_it_says_so(void **state)
 	sqlite3 *db = NULL;
 	char path[160];
 
-	fifty(p);
+	place_fifty(p);
 	place_path(p, "state.db", path, sizeof(path));
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
@@ -385,7 +322,7 @@ static void beside_a_reader_it_says_so(void **state)
 	assert_false(place_there(p, "state.db.damaged-1"));
 	sqlite3_close(db);
 	place_open(p, STORE_STATE);
-	assert_fifty(p);
+	place_has_fifty(p);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
 		sqlite3_exec(db, "SELECT * FROM rec", NULL, NULL, NULL),
@@ -402,7 +339,7 @@ static void newer_schema_is_left_alone(void **state)
 	struct err err = { 0 };
 	char before[96], cmd[512];
 
-	fifty(p);
+	place_fifty(p);
 	write_at(p, "state.db", 60, newer, 4);
 	snprintf(before, sizeof(before), "%s/before", p->root);
 	copy_dir(p->dir, before);
@@ -437,236 +374,7 @@ static void older_schema_is_migrated_step_by_step(void **state)
 	sqlite3_close(db);
 }
 
-/* ---- disk trouble ------------------------------------------------------ */
-
-/* A small tmpfs over the place's root. */
-static void mount_small(struct place *p, const char *size)
-{
-	char opts[64];
-
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) {
-		print_message("SKIP: needs root\n");
-		skip();
-	}
-	snprintf(opts, sizeof(opts), "size=%s,mode=0755", size);
-	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	assert_int_equal(mount("tmpfs", p->root, "tmpfs", 0, opts), 0);
-	p->mounted = true;
-}
-
-/* Until there is not a page left, for any user. */
-static void fill_up(const struct place *p)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/filler", p->root);
-	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	while (write(fd, "", 1) > 0 && lseek(fd, 4095, SEEK_CUR) > 0)
-		;
-	close(fd);
-}
-
-static int fill_until(struct place *p, int want, int max)
-{
-	char body[2048], id[16];
-	struct err err = { 0 };
-	int r = 0, n = 0;
-
-	memset(body, 'x', sizeof(body) - 1);
-	body[sizeof(body) - 1] = '\0';
-	for (; n < max && r == 0; n++) {
-		snprintf(id, sizeof(id), "f%d", n);
-		r = store_put(p->s, "k", id, "", body, &err);
-	}
-	assert_int_equal(r, want);
-	assert_non_null(strstr(err.msg, "deleting still works"));
-	return n - 1;
-}
-
-static void full_disk_refuses_growth_and_lets_go(void **state)
-{
-	struct place *p = *state;
-	struct err err = { 0 };
-	char id[16], filler[96];
-	uint64_t seq = 0;
-	int n;
-
-	mount_small(p, "1m");
-	place_open(p, STORE_STATE);
-	place_put(p, "k", "first", "", "{}");
-	n = fill_until(p, -ENOSPC, 2000);
-	print_message("# %d records of 2 KiB fit on 1 MiB\n", n);
-	assert_true(n > 50);
-	/* somebody else takes the rest */
-	fill_up(p);
-	/* reads go on; a request that adds is refused; one that frees works */
-	place_has(p, "first", "{}");
-	assert_int_equal(journal_begin(p->s, "NetworkDriver.CreateNetwork", "n",
-				       "{}", &seq, &err),
-			 -ENOSPC);
-	for (int i = 0; i < n; i++) {
-		place_must(journal_begin(p->s, "NetworkDriver.DeleteNetwork",
-					 "n", "{}", &seq, &err),
-			   &err);
-		snprintf(id, sizeof(id), "f%d", i);
-		place_must(store_begin(p->s, &err), &err);
-		place_must(store_del(p->s, "k", id, &err), &err);
-		place_must(journal_commit(p->s, seq, "{}", &err), &err);
-		place_must(store_commit(p->s, &err), &err);
-		journal_settle(p->s, seq);
-	}
-	snprintf(filler, sizeof(filler), "%s/filler", p->root);
-	unlink(filler);
-	place_put(p, "k", "again", "", "{}");
-	place_reopen(p);
-	place_has(p, "first", "{}");
-	place_has(p, "again", "{}");
-	place_has(p, "f0", NULL);
-	assert_false(store_was_restored(p->s));
-}
-
-static void full_disk_is_no_reason_not_to_start(void **state)
-{
-	struct place *p = *state;
-	struct err err = { 0 };
-
-	mount_small(p, "1m");
-	fifty(p);
-	fill_up(p);
-	for (int i = 0; i < 3; i++) {
-		place_open(p, STORE_STATE);
-		assert_fifty(p);
-		assert_false(store_was_restored(p->s));
-		store_close(take_ptr(p->s));
-	}
-	place_open(p, STORE_STATE);
-	place_must(store_del(p->s, "k", "id0", &err), &err);
-	place_has(p, "id0", NULL);
-}
-
-static void disk_of_64_kib_opens_or_says_so(void **state)
-{
-	struct place *p = *state;
-	struct err err = { 0 };
-	int r;
-
-	mount_small(p, "64k");
-	r = store_open(p->dir, STORE_STATE, &p->s, &err);
-	print_message("# %d %s\n", r, err.msg);
-	assert_true(r == 0 || r == -ENOSPC);
-	if (r == 0)
-		fill_until(p, -ENOSPC, 100);
-}
-
-static void readonly_disk_is_read(void **state)
-{
-	struct place *p = *state;
-	struct err err = { 0 };
-	uint64_t seq;
-
-	mount_small(p, "4m");
-	fifty(p);
-	assert_int_equal(
-		mount(NULL, p->root, NULL, MS_REMOUNT | MS_RDONLY, "size=4m"),
-		0);
-	place_open(p, STORE_STATE);
-	assert_true(store_is_readonly(p->s));
-	assert_told(p, "state.db is read-only: nothing can be changed");
-	assert_fifty(p);
-	assert_int_equal(store_put(p->s, "k", "a", "", "{}", &err), -EROFS);
-	assert_non_null(strstr(err.msg, "read-only"));
-	assert_int_equal(journal_begin(p->s, "M", "k", "{}", &seq, &err),
-			 -EROFS);
-}
-
-static void killed_on_a_disk_that_turned_readonly(void **state)
-{
-	struct place *p = *state;
-	int n = 0;
-
-	mount_small(p, "4m");
-	killed_writer(p);
-	assert_int_equal(
-		mount(NULL, p->root, NULL, MS_REMOUNT | MS_RDONLY, "size=4m"),
-		0);
-	place_open(p, STORE_STATE);
-	assert_int_equal(store_each(p->s, "k", NULL, place_count_one, &n, NULL),
-			 0);
-	assert_int_equal(n, 10); /* from the log, which cannot be written */
-}
-
-/* BERTH_FP is read once a process: this one is run by the test below. */
-static int child_with_a_failing_write(const char *dir)
-{
-	struct store *s = NULL;
-	struct err err = { 0 };
-
-	if (store_open(dir, STORE_STATE, &s, &err) < 0)
-		return 1;
-	if (store_put(s, "k", "a", "", "1", &err) != -EIO)
-		return 2;
-	if (store_put(s, "k", "b", "", "2", &err) != 0)
-		return 3;
-	store_close(s);
-	return 0;
-}
-
-static void failed_write_makes_a_new_file(void **state)
-{
-	struct place *p = *state;
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		/* the first is the life's own */
-		setenv("BERTH_FP", "store.commit:err=EIO:nth=2", 1);
-		execl("/proc/self/exe", "test_store", p->dir, NULL);
-		_exit(99);
-	}
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
-	assert_true(place_there(p, "state.db.damaged-1"));
-	place_open(p, STORE_STATE);
-	place_has(p, "a", NULL);
-	place_has(p, "b", "2");
-}
-
-/* The file could not be opened anew; the next request tries again. */
-static void rewriting_is_tried_again(void **state)
-{
-	struct place *p = *state;
-
-	place_open(p, STORE_STATE);
-	place_put(p, "k", "a", "", "1");
-	store_db_close(p->s);
-	p->s->suspect = true;
-	place_put(p, "k", "b", "", "2");
-	place_has(p, "a", "1");
-	place_has(p, "b", "2");
-}
-
-/* Killed after the old file was set aside, before the new one was in place. */
-static void crash_while_rewriting_loses_nothing(void **state)
-{
-	struct place *p = *state;
-	char from[128], to[128];
-
-	place_open(p, STORE_STATE);
-	place_put(p, "k", "a", "", "1");
-	store_close(take_ptr(p->s));
-	place_path(p, "state.db", from, sizeof(from));
-	place_path(p, "state.db.rewritten", to, sizeof(to));
-	assert_int_equal(rename(from, to), 0);
-	place_path(p, "state.db.bak", to, sizeof(to));
-	assert_int_equal(unlink(to), 0);
-	place_open(p, STORE_STATE);
-	place_has(p, "a", "1");
-	assert_false(place_there(p, "state.db.rewritten"));
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		PLACE_TEST(zeroed_pages_are_replaced_by_the_copy),
@@ -683,18 +391,8 @@ int main(int argc, char **argv)
 		PLACE_TEST(newer_schema_is_left_alone),
 		PLACE_TEST(newer_schema_in_the_log_is_refused),
 		PLACE_TEST(older_schema_is_migrated_step_by_step),
-		PLACE_TEST(full_disk_refuses_growth_and_lets_go),
-		PLACE_TEST(full_disk_is_no_reason_not_to_start),
-		PLACE_TEST(disk_of_64_kib_opens_or_says_so),
-		PLACE_TEST(readonly_disk_is_read),
-		PLACE_TEST(killed_on_a_disk_that_turned_readonly),
-		PLACE_TEST(failed_write_makes_a_new_file),
-		PLACE_TEST(rewriting_is_tried_again),
-		PLACE_TEST(crash_while_rewriting_loses_nothing),
 	};
 
-	if (argc > 1)
-		return child_with_a_failing_write(argv[1]);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	if (getenv("TEST_ONLY"))
 		cmocka_set_test_filter(getenv("TEST_ONLY"));
