@@ -119,6 +119,9 @@ int btrfs_qgroup_get(int fd, uint64_t id, struct btrfs_qgroup *ret,
  * btrfs_qgroup_limit() - at most @bytes of data and metadata in subvolume @id;
  * 0: no limit.  Below what is used: nothing can be added.
  *
+ * @fd: not in that subvolume.  Since Linux 6.17 the kernel reserves the change's own
+ * metadata where @fd lies (btrfs_ioctl_qgroup_limit()): a full one could not grow.
+ *
  * Return: 0; -ENODATA: quotas are off.
  */
 int btrfs_qgroup_limit(int fd, uint64_t id, uint64_t bytes, struct err *err);

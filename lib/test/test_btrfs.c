@@ -214,6 +214,7 @@ static void limit_is_kept(void **state)
 	assert_int_equal(btrfs_qgroup_limit(root, id, 20 * MIB, NULL), 0);
 	shell("dd if=/dev/zero of=lim/y bs=1M count=5 2>/dev/null && sync");
 	assert_int_equal(btrfs_qgroup_limit(root, id, MIB, NULL), 0);
+	assert_int_equal(btrfs_qgroup_limit(root, id, 2 * MIB, NULL), 0);
 	shell("! dd if=/dev/zero of=lim/z bs=64k count=1 2>/dev/null");
 	shell("rm lim/x");
 	assert_int_equal(btrfs_qgroup_limit(root, id, 0, NULL), 0);

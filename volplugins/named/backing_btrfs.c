@@ -112,7 +112,7 @@ static int btrfs_make(struct named_volume *v, int dir, struct err *err)
 	if (r == 0 && v->meta.size)
 		r = btrfs_quota_need(data, err);
 	if (r == 0 && v->meta.size)
-		r = btrfs_qgroup_limit(data, id, v->meta.size, err);
+		r = btrfs_qgroup_limit(dir, id, v->meta.size, err);
 	if (r == 0)
 		r = FAILPOINT("named.btrfs.limited");
 	if (r < 0)
@@ -178,7 +178,7 @@ static int btrfs_attach(struct named_volume *v, int dir, struct err *err)
 	if (r == -ENODATA) /* no group: made again by the limit */
 		r = 0;
 	if (r == 0 && g.limit != v->meta.size)
-		r = btrfs_qgroup_limit(data, id, v->meta.size, err);
+		r = btrfs_qgroup_limit(dir, id, v->meta.size, err);
 	return r;
 }
 
@@ -330,16 +330,16 @@ int btrfs_fits(int data, uint64_t id, uint64_t size, struct err *err)
 	return r;
 }
 
-static int set_limit(int data, uint64_t id, uint64_t size, uint64_t old,
+static int set_limit(int dir, uint64_t id, uint64_t size, uint64_t old,
 		     struct err *err)
 {
-	int r = btrfs_qgroup_limit(data, id, size, err);
+	int r = btrfs_qgroup_limit(dir, id, size, err);
 
 	if (r < 0)
 		return r;
 	r = FAILPOINT("named.btrfs.resized");
 	if (r < 0)
-		(void)btrfs_qgroup_limit(data, id, old, NULL);
+		(void)btrfs_qgroup_limit(dir, id, old, NULL);
 	return r;
 }
 
@@ -359,7 +359,7 @@ static int btrfs_resize(struct named_volume *v, int dir, uint64_t size,
 	if (r == 0 && size && (!old || size < old))
 		r = btrfs_fits(data, id, size, err);
 	if (r == 0 && (size || old))
-		r = set_limit(data, id, size, old, err);
+		r = set_limit(dir, id, size, old, err);
 	return r;
 }
 

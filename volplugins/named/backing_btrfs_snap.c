@@ -103,7 +103,7 @@ static int limit(const struct named_volume *v, int dir, bool trusted,
 	if (r == 0 && v->meta.size && !trusted)
 		r = btrfs_fits(data, id, v->meta.size, err);
 	if (r == 0 && v->meta.size)
-		r = btrfs_qgroup_limit(data, id, v->meta.size, err);
+		r = btrfs_qgroup_limit(dir, id, v->meta.size, err);
 	if (r == 0)
 		r = FAILPOINT("named.btrfs.copied");
 	/* and files that were deleted while they were open are gone by now */
