@@ -114,7 +114,7 @@ static void seen_row(void **state)
 	const struct row *row = *state;
 	struct fake_server s = { .raw = "" };
 	_cleanup_(etcd_closep) struct etcd *e = NULL;
-	struct etcd_config cfg = { .member_count = 1, .timeout_ms = 500 };
+	struct etcd_config cfg = { .member_count = 1, .timeout_ms = 20000 };
 	struct etcd_seen seen;
 	char line[600] = "";
 
