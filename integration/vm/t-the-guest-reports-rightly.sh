@@ -2,6 +2,7 @@
 # What happens to a test in the guest is what the runner says of it: it passed,
 # failed, was skipped, left something, took too long, hung the guest, made its
 # kernel panic, or made it stop.
+# soak
 # time: 900
 . "${0%/*}/../lib/lib.sh"
 need qemu-system-x86_64
