@@ -168,6 +168,7 @@ same "$(counted clear)" 0 "cleartext packets of the network on the wire"
 same "$(ns a wg show berth-wg allowed-ips | cut -f2)" "$(ns b ip -j -6 addr show berth-wg |
 	jq -r '.[0].addr_info[] | select(.scope == "global") | .local')/128" "b's address, for a"
 same "$(ns a ip -j link show berth-wg | jq '.[0].mtu')" 1440 "MTU of the link"
+same "$(host_api a Berth.Check '{}' berth-overlay | jq -c .Problems)" '[]' "what doctor says, and gc would remove"
 
 note "forged in clear: from the peer's address, a stranger's, and to the address inside"
 inside() {

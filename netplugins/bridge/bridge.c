@@ -111,6 +111,7 @@ const struct net_driver bridge_driver = {
 	.fds = bridge_fds,
 	.event = bridge_event,
 	.check = bridge_check,
+	.gc = bridge_gc,
 	.network_lost = bridge_network_lost,
 	.network_init = network_init,
 	.network_fini = bridge_network_fini,

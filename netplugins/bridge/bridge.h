@@ -347,6 +347,6 @@ int bridge_unexpose(struct net_endpoint *ep, struct err *err);
 	.network_defaults = bridge_defaults,                                  \
 	.gateway_skip = bridge_gateway_skip,                                  \
 	.endpoint_place = bridge_endpoint_place, .join = bridge_join,         \
-	.expose = bridge_expose, .unexpose = bridge_unexpose, .gc = bridge_gc
+	.expose = bridge_expose, .unexpose = bridge_unexpose
 
 #endif

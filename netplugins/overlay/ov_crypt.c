@@ -18,7 +18,7 @@
 #include "lib/netns.h"
 #include "netplugins/overlay/overlay.h"
 
-#define ALIAS "berth:" OVERLAY_DRIVER ":wireguard"
+#define ALIAS "berth:" OVERLAY_DRIVER ":" OV_WG_ID
 
 static const uint8_t prefix[4] = { 0xfd, 0x62, 0x72, 0x74 }; /* fd "brt" */
 

@@ -417,6 +417,49 @@ int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 	return r;
 }
 
+struct asker {
+	struct overlay_host *host;
+	bool (*known)(void *ctx, const char *id);
+	void (*line)(void *ctx, const char *line);
+	void *ctx;
+};
+
+/* The link between hosts is of all encrypted networks; the last takes it along. */
+static bool is_owned(void *ctx, const char *id)
+{
+	const struct asker *a = ctx;
+	const struct overlay_network *n;
+	bool owned;
+
+	if (strcmp(id, OV_WG_ID) != 0)
+		return a->known(a->ctx, id);
+	pthread_mutex_lock(&a->host->lock);
+	owned = a->host->crypt.index != 0;
+	for (n = a->host->networks; n; n = n->next)
+		owned |= n->net.encrypt;
+	pthread_mutex_unlock(&a->host->lock);
+	return owned;
+}
+
+static void pass_on(void *ctx, const char *line)
+{
+	const struct asker *a = ctx;
+
+	a->line(a->ctx, line);
+}
+
+int overlay_gc(void *ctx, bool dry, bool (*known)(void *ctx, const char *id),
+	       void (*fn)(void *ctx, const char *line), void *arg,
+	       struct err *err)
+{
+	struct asker a = { .host = ((struct bridge_host *)ctx)->own,
+			   .known = known,
+			   .line = fn,
+			   .ctx = arg };
+
+	return bridge_gc(ctx, dry, is_owned, pass_on, &a, err);
+}
+
 int overlay_adopt(void *ctx, struct err *err)
 {
 	struct overlay_host *host = ((struct bridge_host *)ctx)->own;

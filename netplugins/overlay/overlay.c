@@ -128,6 +128,7 @@ const struct net_driver overlay_driver = {
 	.fds = overlay_fds,
 	.event = overlay_event,
 	.check = overlay_check,
+	.gc = overlay_gc,
 	.key = overlay_key,
 	.adopt = overlay_adopt,
 	.reap = overlay_reap,

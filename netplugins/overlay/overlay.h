@@ -24,7 +24,8 @@
 #define OVERLAY_DRIVER "berth-overlay"
 #define OV_PORT        4789
 #define OV_WG_LINK     "berth-wg"
-#define OV_WG_PORT     51821 /* UDP, between hosts */
+#define OV_WG_ID       "wireguard" /* in its mark, where others have a network's */
+#define OV_WG_PORT     51821       /* UDP, between hosts */
 
 extern const struct net_driver overlay_driver;
 extern const struct bridge_kind overlay_kind;
@@ -170,7 +171,8 @@ struct ov_counts {
 
 /*
  * ov_table_sync() - make the tables of @wire and @bridge (indexes) say what @view
- * says: only what differs is touched.  Of a partial view nothing is taken away.
+ * says: only what differs is touched.  Of a partial view nothing is taken away.  A line
+ * that the kernel refuses keeps no other out: the first error is told in the end.
  * @local: this host's own address, no peer.
  */
 int ov_table_sync(struct nlk *nlk, int wire, int bridge,
