@@ -57,7 +57,7 @@ static void has_what_was_asked(void **state)
 	assert_string_equal(env_link(e, "v0").alias, ALIAS);
 	SAYS("ip -d link show v0",
 	     "vxlan id 4097 local 10.0.0.1 .*dstport 4789 nolearning ttl "
-	     "inherit df set .*udpcsum");
+	     "auto .*df set .*udpcsum");
 	assert_int_equal(nlk_vxlan_get(e->nlk, "v0", &v, &e->err), 0);
 	assert_int_equal(v.vni, 4097);
 	assert_int_equal(v.port, 4789);
