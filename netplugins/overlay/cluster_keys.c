@@ -192,9 +192,13 @@ int cl_owner_decode(const struct etcd_kv *kv, struct cl_owner *ret)
 /* Of one host, as a wire can go to it. */
 static bool unicast(const struct ip_addr *a)
 {
-	if (ip_is_none(a) || ip_is_any(a))
+	static const struct ip_addr loop6 = { .family = AF_INET6,
+					      .bytes = { [15] = 1 } };
+
+	if (ip_is_none(a) || ip_is_any(a) || ip_equal(a, &loop6))
 		return false;
-	return a->family == AF_INET ? a->bytes[0] < 224 : a->bytes[0] != 0xff;
+	return a->family == AF_INET ? a->bytes[0] < 224 && a->bytes[0] != 127
+				    : a->bytes[0] != 0xff;
 }
 
 int cl_host_decode(const struct etcd_kv *kv, const char *node,
@@ -211,13 +215,19 @@ int cl_host_decode(const struct etcd_kv *kv, const char *node,
 	return 0;
 }
 
-static bool inside(const struct ip_addr *a, const struct ip_prefix *pool,
+/* A family that the network has no subnet of is outside; none known at all: any is in. */
+static bool inside(const struct ip_addr *a, const struct ov_network *net,
 		   int family)
 {
+	const struct ip_prefix *pool =
+		family == AF_INET ? &net->pool4 : &net->pool6;
+
 	if (ip_is_none(a))
 		return true;
-	return a->family == family && unicast(a) &&
-	       (ip_is_none(&pool->addr) || ip_prefix_contains(pool, a));
+	if (a->family != family || !unicast(a))
+		return false;
+	return (ip_is_none(&net->pool4.addr) && ip_is_none(&net->pool6.addr)) ||
+	       ip_prefix_contains(pool, a);
 }
 
 int cl_endpoint_decode(const struct etcd_kv *kv, const char *prefix,
@@ -235,8 +245,8 @@ int cl_endpoint_decode(const struct etcd_kv *kv, const char *prefix,
 		return r;
 	if (strcmp(got.node, node) != 0 || strcmp(got.id, kv->key + n) != 0 ||
 	    mac_check(&got.mac, NULL) < 0 ||
-	    !inside(&got.addr4, &net->pool4, AF_INET) ||
-	    !inside(&got.addr6, &net->pool6, AF_INET6))
+	    !inside(&got.addr4, net, AF_INET) ||
+	    !inside(&got.addr6, net, AF_INET6))
 		return -EBADMSG;
 	*ret = got;
 	return 0;

@@ -172,13 +172,17 @@ static int find_underlay(struct overlay_host *host, struct overlay_network *n,
 			 bool fresh, struct err *err)
 {
 	struct ov_underlay under;
-	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net,
-				 n->under.local.family, &under, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	n->under = under;
-	return choose_mtu(n, fresh, err);
+	pthread_mutex_lock(&host->lock); /* the event thread looks at it, too */
+	r = ov_underlay_find(host->br->nlk, host->underlay, &n->net,
+			     n->under.local.family, &under, err);
+	if (r == 0) {
+		n->under = under;
+		r = choose_mtu(n, fresh, err);
+	}
+	pthread_mutex_unlock(&host->lock);
+	return r;
 }
 
 /* The bridge's MTU follows; containers keep theirs, and are told (ICMP) of what
@@ -223,7 +227,7 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 {
 	struct ov_view view = { 0 };
 	struct ov_counts counts = { 0 };
-	int r = n->dir->ops->view(n->dir, n->net.id, &view, err);
+	int r = n->dir->ops->view(n->dir, n->net.id, &view, err), fenced;
 
 	if (r < 0)
 		return r;
@@ -244,8 +248,9 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 				  &view, &n->vtep, &counts, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.tables", err);
-	if (r == 0)
-		r = ov_link_fence(host, n, &view, err);
+	/* whatever was refused: who lost its address is cut off */
+	fenced = ov_link_fence(host, n, &view, r < 0 ? NULL : err);
+	r = r < 0 ? r : fenced;
 	ov_view_free(&view);
 	n->stirred = r < 0;
 	return r < 0 ? r : counts.added || counts.removed;

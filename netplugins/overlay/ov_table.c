@@ -223,45 +223,50 @@ static bool is_replaced(const struct kind *k, const struct pairs *want,
 	return false;
 }
 
+/* One that the kernel refuses keeps no other from its place; the first is told. */
 static int add_missing(struct sync *s, const struct kind *k,
 		       const struct pairs *want, const struct pairs *now,
 		       struct err *err)
 {
-	int r = 0;
+	int first = 0;
 
-	for (size_t i = 0; r == 0 && i < want->count; i++) {
+	for (size_t i = 0; i < want->count; i++) {
 		const struct pair *p = &want->items[i];
+		int r;
 
 		if (has(now, p))
 			continue;
-		r = k->add(s, p, err);
-		s->counts.added++;
+		r = k->add(s, p, first ? NULL : err);
+		s->counts.added += r == 0;
+		first = first ? first : r;
 	}
-	return r;
+	return first;
 }
 
 static int del_others(struct sync *s, const struct kind *k,
 		      const struct pairs *want, const struct pairs *now,
 		      struct err *err)
 {
-	int r = 0;
+	int first = 0;
 
-	for (size_t i = 0; r == 0 && i < now->count; i++) {
+	for (size_t i = 0; i < now->count; i++) {
 		const struct pair *p = &now->items[i];
+		int r;
 
 		if (has(want, p) || is_welcome(s, p) || is_replaced(k, want, p))
 			continue;
-		r = k->del(s, p, err);
-		s->counts.removed++;
+		r = k->del(s, p, first ? NULL : err);
+		s->counts.removed += r == 0;
+		first = first ? first : r;
 	}
-	return r;
+	return first;
 }
 
 static int sync_one(struct sync *s, const struct kind *k, struct err *err)
 {
 	_cleanup_(pairs_fini) struct pairs want = { .count = 0 };
 	_cleanup_(pairs_fini) struct pairs now = { .count = 0 };
-	int r;
+	int added, r;
 
 	k->want(s, &want);
 	if (want.failed)
@@ -271,10 +276,11 @@ static int sync_one(struct sync *s, const struct kind *k, struct err *err)
 		return r;
 	sort(&want);
 	sort(&now);
-	r = add_missing(s, k, &want, &now, err);
-	if (r < 0 || s->view->partial)
-		return r;
-	return del_others(s, k, &want, &now, err);
+	added = add_missing(s, k, &want, &now, err);
+	if (s->view->partial)
+		return added;
+	r = del_others(s, k, &want, &now, added ? NULL : err);
+	return added ? added : r;
 }
 
 int ov_table_sync(struct nlk *nlk, int wire, int bridge,
@@ -291,11 +297,13 @@ int ov_table_sync(struct nlk *nlk, int wire, int bridge,
 			  .bridge = bridge,
 			  .view = view,
 			  .local = local };
-	int r = 0;
+	int first = 0;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++)
-		r = sync_one(&s, &kinds[i], err);
-	if (r == 0)
-		*ret = s.counts;
-	return r;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		int r = sync_one(&s, &kinds[i], first ? NULL : err);
+
+		first = first ? first : r;
+	}
+	*ret = s.counts;
+	return first;
 }

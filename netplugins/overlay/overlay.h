@@ -249,6 +249,9 @@ size_t overlay_fds(void *ctx, int fds[static 8]);
 int overlay_event(void *ctx, struct err *err);
 int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 		  struct err *err);
+int overlay_gc(void *ctx, bool dry, bool (*known)(void *ctx, const char *id),
+	       void (*fn)(void *ctx, const char *line), void *arg,
+	       struct err *err);
 int overlay_adopt(void *ctx, struct err *err);
 int overlay_reap(void *ctx, bool dry, void (*fn)(void *ctx, const char *line),
 		 void *arg, struct err *err);

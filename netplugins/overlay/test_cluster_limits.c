@@ -20,6 +20,10 @@ static void what_no_host_writes_is_ignored(void **state)
 		{ "node/c/ep/n.shop/e4", "{\"node\":\"c\",\"id\":\"e4\","
 					 "\"mac\":\"ff:ff:ff:ff:ff:ff\"}" },
 		{ "node/c/ep/n.shop/e5", "{" },
+		{ "node/c/ep/n.shop/e8", "{\"node\":\"c\",\"id\":\"e8\","
+					 "\"mac\":\"02:42:0a:01:00:08\","
+					 "\"addr4\":\"10.1.0.8\",\"addr6\":"
+					 "\"fd00::1\"}" }, /* has no IPv6 */
 		{ "node/c/ep/n.shop/e6",
 		  "{\"node\":\"c\",\"id\":\"e6\",\"mac\":\"02:42:0a:01:00:02\","
 		  "\"addr4\":\"10.1.0.2\"}" }, /* as one of ours */
@@ -37,7 +41,7 @@ static void what_no_host_writes_is_ignored(void **state)
 		box_raw_put(bad[i][0], bad[i][1]);
 	box_view_gets(a, "n1",
 		      (struct box_want){ .hosts = 1, .vtep = "192.0.2.3" });
-	assert_true(box_says(a, "5 records of host c are not"));
+	assert_true(box_says(a, "6 records of host c are not"));
 	/* Without a word to the watch: seen when records are counted. */
 	box_raw_put(
 		"node/c/ep/n.shop/e7",
@@ -49,6 +53,13 @@ static void what_no_host_writes_is_ignored(void **state)
 	box_raw_put("member/n.shop/c", "");
 	box_view_gets(a, "n1", (struct box_want){ 0 });
 	assert_true(box_says(a, "this host's address"));
+	/* Where no wire can go. */
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"127.0.0.1\"}");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(a, "n1", (struct box_want){ 0 });
 	box_host_close(a);
 }
 

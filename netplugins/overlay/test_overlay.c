@@ -248,6 +248,35 @@ static void tables_follow(void **state)
 	nlk_close(w.nlk);
 }
 
+/* Told of an IPv6 address where the bridge has no IPv6: the kernel refuses those. */
+static void a_refused_line_keeps_no_other_out(void **state)
+{
+	struct ov_counts c = { 0 };
+	struct err err = { 0 };
+	struct world w;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("SKIP: no network namespace\n");
+		skip();
+	}
+	world_open(&w);
+	assert_int_equal(system("sysctl -qw net.ipv6.conf.b0.disable_ipv6=1"),
+			 0);
+	assert_int_equal(ov_table_sync(w.nlk, w.wire, w.bridge, &w.view,
+				       &w.local, &c, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.msg, "IPv6 is disabled"));
+	assert_int_equal(c.added, 2 + 3 * (1 + 1 + 1));
+	/* and who went is taken away */
+	w.view.endpoint_count = 2;
+	assert_int_equal(ov_table_sync(w.nlk, w.wire, w.bridge, &w.view,
+				       &w.local, &c, &err),
+			 -EINVAL);
+	assert_int_equal(c.removed, 3);
+	nlk_close(w.nlk);
+}
+
 /* A daemon that is back has not heard of anybody yet: who is there stays. */
 static void partial_view_takes_nothing_away(void **state)
 {
@@ -388,15 +417,16 @@ static void each_is_kept_once(void **state)
 int main(void)
 {
 	struct CMUnitTest
-		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 6] = {
+		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 7] = {
 			cmocka_unit_test(every_option_is_documented),
 			cmocka_unit_test(vni_is_derived),
 			cmocka_unit_test(peers_clash),
 			cmocka_unit_test(tables_follow),
+			cmocka_unit_test(a_refused_line_keeps_no_other_out),
 			cmocka_unit_test(partial_view_takes_nothing_away),
 			cmocka_unit_test(each_is_kept_once),
 		};
-	size_t n = 6;
+	size_t n = 7;
 
 	n += TEST_ROWS(&tests[n], rows, option_row);
 	(void)TEST_ROWS(&tests[n], said_rows, said_is_judged);
