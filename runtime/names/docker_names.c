@@ -104,29 +104,41 @@ static const char *text_at(json_object *array, size_t i)
 		       : NULL;
 }
 
+static size_t names_in(json_object *o, const char *key, json_object **ret)
+{
+	size_t n;
+
+	if (!json_object_object_get_ex(o, key, ret) ||
+	    !json_object_is_type(*ret, json_type_array))
+		return 0;
+	n = json_object_array_length(*ret);
+	return n < ALIASES_MAX ? n : ALIASES_MAX;
+}
+
+/* "Aliases" had the short id and the host name, too; since Docker 26 (API 1.45) it has
+ * only what the user gave, and "DNSNames" all (moby, daemon/container_operations.go). */
 static int net_parse(json_object *o, const char *name, struct docker_net *ret,
 		     struct err *err)
 {
 	struct endpoint ep = { 0 };
-	json_object *aliases = NULL;
-	size_t n = 0;
+	json_object *aliases = NULL, *all = NULL;
+	size_t n, m;
 	int r = jdec_object(o, endpoint_fields, &ep, err);
 
 	if (r < 0 || !ep.network[0] ||
 	    (ip_is_none(&ep.addr4) && ip_is_none(&ep.addr6)))
 		return r;
-	json_object_object_get_ex(o, "Aliases", &aliases);
-	if (json_object_is_type(aliases, json_type_array))
-		n = json_object_array_length(aliases);
-	if (n > ALIASES_MAX)
-		n = ALIASES_MAX;
-	ret->recs = calloc(2 * (n + 1), sizeof(*ret->recs));
+	n = names_in(o, "Aliases", &aliases);
+	m = names_in(o, "DNSNames", &all);
+	ret->recs = calloc(2 * (n + m + 1), sizeof(*ret->recs));
 	if (!ret->recs)
 		return err_set(err, -ENOMEM, "container %s", name);
 	memcpy(ret->id, ep.network, sizeof(ret->id));
 	name_add(ret, &ep, name, true);
 	for (size_t i = 0; i < n; i++)
 		name_add(ret, &ep, text_at(aliases, i), false);
+	for (size_t i = 0; i < m; i++)
+		name_add(ret, &ep, text_at(all, i), false);
 	return 0;
 }
 

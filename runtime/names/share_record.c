@@ -60,9 +60,11 @@ static bool set(json_object *o, const char *key, json_object *v)
 	return false;
 }
 
-static bool write_one(struct writer *w, const struct name_record *rec)
+static bool write_one(struct writer *w, enum names_source source,
+		      const struct name_record *rec)
 {
 	json_object *list = NULL;
+	bool ptr;
 	char addr[IP_STR_MAX];
 	size_t more;
 
@@ -72,7 +74,10 @@ static bool write_one(struct writer *w, const struct name_record *rec)
 		return true;
 	/* quotes, commas, brackets and colons */
 	more = strlen(rec->name) + 3 + (list ? 0 : strlen(addr) + 6);
-	if (rec->ptr)
+	/* as names_reverse() has it: Docker's, else the first */
+	ptr = rec->ptr && (source == NAMES_DOCKER ||
+			   !json_object_object_get_ex(w->ptr, addr, NULL));
+	if (ptr)
 		more += strlen(addr) + strlen(rec->name) + 6;
 	if (w->size + more > SHARE_VALUE_MAX - 256) {
 		w->left_out++;
@@ -86,8 +91,7 @@ static bool write_one(struct writer *w, const struct name_record *rec)
 	}
 	if (!add_text(list, rec->name))
 		return false;
-	return !rec->ptr ||
-	       set(w->ptr, addr, json_object_new_string(rec->name));
+	return !ptr || set(w->ptr, addr, json_object_new_string(rec->name));
 }
 
 static int on_record(void *arg, enum names_source source,
@@ -97,7 +101,7 @@ static int on_record(void *arg, enum names_source source,
 
 	if (source == NAMES_HOSTS || !is_inside(w->net, &rec->addr))
 		return 0;
-	if (!write_one(w, rec))
+	if (!write_one(w, source, rec))
 		w->failed = true;
 	return w->failed;
 }

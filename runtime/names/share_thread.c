@@ -83,6 +83,10 @@ static int settle_gone(struct share *s, struct err *err)
 		for (at = &s->nets; *at != n; at = &(*at)->next)
 			;
 		*at = n->next;
+		/* what was read since of one that is back went with it */
+		for (struct share_one *o = s->nets; o; o = o->next)
+			if (!strcmp(o->net.net, n->net.net))
+				o->unsaid = o->dirty = true;
 		pthread_mutex_unlock(&s->lock);
 		share_one_free(n);
 	}

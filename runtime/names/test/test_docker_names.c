@@ -87,6 +87,10 @@ static const struct row {
 	  ONE("{\"n\":{" NET "\"IPAddress\":\"10.0.0.2\",\"Aliases\":["
 	      "\"WEB\"]}}"),
 	  "| web=10.0.0.2*", 0 },
+	{ "of Docker 26: what it is called is in DNSNames", NULL,
+	  ONE("{\"n\":{" NET "\"IPAddress\":\"10.0.0.2\",\"Aliases\":[\"al\"],"
+	      "\"DNSNames\":[\"web\",\"al\",\"873b120de96c\",\"wh\"]}}"),
+	  "| web=10.0.0.2* al=10.0.0.2 873b120de96c=10.0.0.2 wh=10.0.0.2", 0 },
 	{ "aliases that are no names", NULL,
 	  ONE("{\"n\":{" NET "\"IPAddress\":\"10.0.0.2\",\"Aliases\":["
 	      "\"a b\",\"\",7,null,\"localhost\",\"ok\"]}}"),

@@ -143,6 +143,35 @@ static void there_and_back(void **state)
 	names_free(names);
 }
 
+/* A reverse lookup says on other hosts what it says here: Docker's name, else the first. */
+static void one_name_back(void **state)
+{
+	struct name_record docker = record("web", "10.9.0.2", true);
+	struct name_record user[] = {
+		record("www", "10.9.0.2", true),
+		record("printer", "10.9.0.3", true),
+		record("zebra", "10.9.0.3", true),
+	};
+	struct share_net net = network("n.shop");
+	struct names *names = NULL;
+	size_t left_out = 0;
+	char *text;
+
+	(void)state;
+	assert_int_equal(names_new(&names, NULL), 0);
+	assert_int_equal(
+		names_set(names, NAMES_DOCKER, net.net, &docker, 1, NULL), 0);
+	assert_int_equal(names_set(names, NAMES_USER, net.net, user,
+				   ARRAY_SIZE(user), NULL),
+			 0);
+	text = share_encode(names, &net, "b", &left_out);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "\"10.9.0.2\":\"web\""));
+	assert_non_null(strstr(text, "\"10.9.0.3\":\"printer\""));
+	free(text);
+	names_free(names);
+}
+
 /* What has no room is left out and counted; the rest is a record that is taken. */
 static void too_many(void **state)
 {
@@ -644,7 +673,7 @@ static int each(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 11];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 12];
 	size_t n = TEST_ROWS(tests, rows, decode_row);
 
 	signal(SIGPIPE, SIG_IGN);
@@ -652,6 +681,7 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(
 		read_but_not_taken, each);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(there_and_back);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(one_name_back);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(too_many);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(two_hosts, each);
 	tests[n++] =
