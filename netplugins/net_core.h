@@ -183,12 +183,13 @@ int net_network_get(struct net_core *core, const char *id, struct net_hold *ret,
 		    struct err *err);
 /* A network's endpoint taken out of kernel, records and list: the entry is
  * locked.  For what is stale. */
-/* Make a network's kernel objects again, and hang its endpoints in; what fails
- * is e->problem. */
+/* Make a network's kernel objects again, and hang all its endpoints in that can
+ * be; what fails first is e->problem and is tried again at each tick. */
 int net_network_raise(struct net_entry *e, struct err *err);
 /* The same for an endpoint; one whose link is gone is marked absent. */
 int net_endpoint_raise(struct net_slot *s, struct err *err);
-/* net_network_raise() where there is a problem. */
+/* net_network_raise() where there is a problem; an error only when the network
+ * itself is not there: new endpoints don't need the others. */
 int net_network_usable(struct net_entry *e, struct err *err);
 int net_endpoint_drop(struct net_core *core, struct net_entry *e,
 		      struct net_slot *s, struct err *err);

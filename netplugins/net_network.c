@@ -108,29 +108,56 @@ int net_endpoint_raise(struct net_slot *s, struct err *err)
 	return r;
 }
 
-int net_network_raise(struct net_entry *e, struct err *err)
+/* All of them: one that can't be is in no other's way.  The first error. */
+static int raise_endpoints(struct net_entry *e, struct err *err)
 {
-	const struct net_driver *drv = e->net->driver;
-	struct err why = { 0 };
-	int r = drv->network_add(e->net, false, &why);
+	int first = 0;
 
-	for (struct net_endpoint *ep = e->net->endpoints; r == 0 && ep;
-	     ep = ep->next)
-		if (!net_slot_of(ep)->absent)
-			r = net_endpoint_raise(net_slot_of(ep), &why);
+	for (struct net_endpoint *ep = e->net->endpoints; ep; ep = ep->next) {
+		struct err why = { 0 };
+		int r;
+
+		if (net_slot_of(ep)->absent)
+			continue;
+		r = net_endpoint_raise(net_slot_of(ep), &why);
+		if (r < 0 && first == 0)
+			first = err_set(err, r, "endpoint " NET_SHORT ": %s",
+					ep->id, why.msg);
+	}
+	return first;
+}
+
+/* @ret_there: the network's own part is. */
+static int raise_all(struct net_entry *e, bool *ret_there, struct err *err)
+{
+	struct err why = { 0 };
+	int r = e->net->driver->network_add(e->net, false, &why);
+
+	*ret_there = r == 0;
+	if (r == 0)
+		r = raise_endpoints(e, &why);
 	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? why.msg : "");
 	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
 }
 
+int net_network_raise(struct net_entry *e, struct err *err)
+{
+	bool there;
+
+	return raise_all(e, &there, err);
+}
+
 int net_network_usable(struct net_entry *e, struct err *err)
 {
-	int r = e->problem[0] ? net_network_raise(e, err) : 0;
+	struct err why = { 0 };
+	bool there = true;
+	int r = e->problem[0] ? raise_all(e, &there, &why) : 0;
 
-	if (r < 0)
-		return err_wrap(err, r,
-				"network " NET_SHORT " could not be made again",
-				e->id);
-	return 0;
+	if (there)
+		return 0;
+	return err_set(err, r,
+		       "network " NET_SHORT " could not be made again: %s",
+		       e->id, why.msg);
 }
 
 static void now_text(char *buf, size_t size)

@@ -94,6 +94,17 @@ static int load_network(struct net_core *core, const struct row *row,
 	return NET_STEP("net.recover.network", err);
 }
 
+/* The network's problem, until the endpoint is raised at a tick.  That of the
+ * network itself goes first: the endpoint has failed for it. */
+static void endpoint_trouble(struct net_entry *e, const char *id,
+			     const struct err *why)
+{
+	log_error("op=recover endpoint=" NET_SHORT " err=\"%s\"", id, why->msg);
+	if (!e->problem[0])
+		snprintf(e->problem, sizeof(e->problem),
+			 "endpoint " NET_SHORT ": %.400s", id, why->msg);
+}
+
 static int load_endpoint(struct net_core *core, const struct row *row,
 			 struct err *err)
 {
@@ -117,7 +128,7 @@ static int load_endpoint(struct net_core *core, const struct row *row,
 	if (r < 0)
 		return r;
 	if (net_endpoint_raise(s, &why) < 0)
-		trouble(core, row->id, &why);
+		endpoint_trouble(h.entry, s->ep.id, &why);
 	net_slot_link(h.entry->net, take_ptr(s));
 	return NET_STEP("net.recover.endpoint", err);
 }

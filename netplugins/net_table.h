@@ -33,14 +33,15 @@ struct net_entry {
 	char id[65];
 	pthread_mutex_t lock;
 	/* under .lock */
-	struct net_network *net;   /* owned; NULL: not made, or deleted */
-	char *request;             /* owned: CreateNetwork's body */
-	bool borrowed;             /* net->borrowed, as recorded */
-	uint32_t kept_mtu;         /* the same of net->kept_mtu */
-	char kept_dataplane[8];    /* and of net->kept_dataplane */
-	char created[32];          /* RFC 3339 */
-	char problem[ERR_MSG_MAX]; /* why it could not be added; "": it was */
-	bool unlinked;             /* out of the table: look it up again */
+	struct net_network *net; /* owned; NULL: not made, or deleted */
+	char *request;           /* owned: CreateNetwork's body */
+	bool borrowed;           /* net->borrowed, as recorded */
+	uint32_t kept_mtu;       /* the same of net->kept_mtu */
+	char kept_dataplane[8];  /* and of net->kept_dataplane */
+	char created[32];        /* RFC 3339 */
+	char problem
+		[ERR_MSG_MAX]; /* why it, or an endpoint, is not there; "": all is */
+	bool unlinked;         /* out of the table: look it up again */
 	/* under the table's lock */
 	unsigned int refs;
 	struct net_entry *next, **prev;

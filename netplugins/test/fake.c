@@ -174,6 +174,8 @@ static int endpoint_add(struct net_endpoint *ep, struct err *err)
 {
 	int r = FAILPOINT("fake.endpoint_add.before");
 
+	if (strcmp(ep->id, kernel->broken) == 0)
+		return err_set(err, -EEXIST, "fake link of the same name");
 	if (r == 0)
 		r = add(ep->id, ep->network->id, false);
 	if (r == 0)

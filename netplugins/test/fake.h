@@ -19,6 +19,7 @@ struct fake_kernel {
 		enum net_link_place place;
 		uint16_t port; /* what was chosen */
 	} items[FAKE_MAX];
+	char broken[65];    /* the endpoint that can't be added */
 	unsigned int calls; /* of any op that changes something */
 };
 

@@ -8,6 +8,7 @@
 #define EP2  "cccccccccccccccc"
 #define IDS  "\"NetworkID\":\"" NET "\",\"EndpointID\":\"" EP "\""
 #define IDS2 "\"NetworkID\":\"" NET "\",\"EndpointID\":\"" EP2 "\""
+#define IDS3 "\"NetworkID\":\"" NET "\",\"EndpointID\":\"dddddddddddddddd\""
 #define D    "NetworkDriver."
 
 #define NETWORK(id, pool, gw, generic)                                   \
@@ -18,9 +19,10 @@
 #define ENDPOINT(ids, addr)                                                \
 	"{" ids ",\"Interface\":{\"Address\":\"" addr "\",\"MacAddress\":" \
 	"\"\"}}"
-#define ENDPOINT1 ENDPOINT(IDS, "10.1.0.2/24")
-#define PORTS(first, last)                                                  \
-	"{" IDS ",\"Options\":{\"com.docker.network.portmap\":[{\"Proto\":" \
+#define ENDPOINT1          ENDPOINT(IDS, "10.1.0.2/24")
+#define PORTS(first, last) PORTS_OF(IDS, first, last)
+#define PORTS_OF(ids, first, last)                                          \
+	"{" ids ",\"Options\":{\"com.docker.network.portmap\":[{\"Proto\":" \
 	"6,\"IP\":\"\",\"Port\":80,\"HostIP\":\"\",\"HostPort\":" first     \
 	",\"HostPortEnd\":" last "}]}}"
 #define JOIN1 "{" IDS ",\"SandboxKey\":\"/nowhere/ns1\"}"

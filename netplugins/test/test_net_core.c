@@ -19,6 +19,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(kernel->items, 0, sizeof(kernel->items));
+	kernel->broken[0] = 0;
 	life_mkdir(dir);
 	return 0;
 }
@@ -296,6 +297,57 @@ static void reboot(void **state)
 	life_close(&l);
 }
 
+static void tick(struct life *l)
+{
+	l->core->next_gc = 0;
+	net_core_tick(l->core);
+}
+
+/* One endpoint that can't be raised, whichever comes first: the other is, new
+ * ones are made, and the problem goes with its cause. */
+static void one_broken(void **state)
+{
+	static const char *const eps[] = { EP, EP2 };
+	struct life l;
+	char text[1024];
+
+	(void)state;
+	life_start(&l, dir, &fake_driver);
+	life_good(&l, D "CreateNetwork", NETWORK1, NULL);
+	life_good(&l, D "CreateEndpoint", ENDPOINT1, NULL);
+	life_good(&l, D "ProgramExternalConnectivity", PORTS("1", "1"), NULL);
+	life_good(&l, D "CreateEndpoint", ENDPOINT(IDS2, "10.1.0.3/24"), NULL);
+	life_good(&l, D "ProgramExternalConnectivity", PORTS_OF(IDS2, "2", "2"),
+		  NULL);
+	for (size_t i = 0; i < 2; i++) {
+		const char *broken = eps[i], *other = eps[1 - i];
+
+		strcpy(kernel->broken, broken);
+		life_close(&l);
+		fake_find(kernel, broken)->exposed = false;
+		fake_find(kernel, other)->exposed = false;
+		life_start(&l, dir, &fake_driver);
+		assert_true(fake_find(kernel, other)->exposed);
+		life_good(&l, "Berth.Check", "{}", text);
+		assert_non_null(strstr(text, "fake link of the same name"));
+		fake_find(kernel, other)->exposed = false;
+		tick(&l);
+		assert_true(fake_find(kernel, other)->exposed);
+		assert_false(fake_find(kernel, broken)->exposed);
+		life_good(&l, "Berth.Check", "{}", text);
+		assert_non_null(strstr(text, "fake link of the same name"));
+		life_good(&l, D "CreateEndpoint", ENDPOINT(IDS3, "10.1.0.4/24"),
+			  NULL);
+		life_good(&l, D "DeleteEndpoint", "{" IDS3 "}", NULL);
+		kernel->broken[0] = 0;
+		tick(&l);
+		assert_true(fake_find(kernel, broken)->exposed);
+		life_good(&l, "Berth.Check", "{}", text);
+		assert_null(strstr(text, "fake link"));
+	}
+	life_close(&l);
+}
+
 /* ---- many at once ------------------------------------------------------------- */
 
 #define THREADS 16
@@ -436,7 +488,7 @@ static void create_delete_race(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 8];
+	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 9];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
@@ -450,6 +502,7 @@ int main(void)
 	tests[n++] = CASE(same_address_replaces, "same address replaces", NULL);
 	tests[n++] = CASE(sweep, "stale endpoints are swept", NULL);
 	tests[n++] = CASE(reboot, "kernel objects gone", NULL);
+	tests[n++] = CASE(one_broken, "one endpoint can't be raised", NULL);
 	tests[n++] = CASE(parallel, "16 clients", NULL);
 	tests[n++] = CASE(create_delete_race, "create and delete race", NULL);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
