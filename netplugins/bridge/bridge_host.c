@@ -156,10 +156,15 @@ int bridge_event(void *ctx, struct err *err)
 {
 	struct bridge_host *host = ctx;
 	int r = nlk_monitor_read(host->monitor, on_nlk_event, host, err);
+	int forward, repaired;
 
+	/* What fails in one part must not keep the others from being mended;
+	 * the first error is told. */
+	forward = bridge_forward_follow(host, r < 0 ? NULL : err);
 	if (r >= 0)
-		r = bridge_forward_follow(host, err);
-	return r < 0 ? r : dp_event(host->dp, err);
+		r = forward;
+	repaired = dp_event(host->dp, r < 0 ? NULL : err);
+	return r < 0 ? r : repaired;
 }
 
 /* ---- check ------------------------------------------------------------------ */
