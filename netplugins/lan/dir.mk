@@ -6,3 +6,4 @@ ar-src += netplugins/lan/lan_parent.c
 ar-src += netplugins/lan/lan_seat.c
 ar-src += netplugins/lan/lan_shim.c
 test-src += netplugins/lan/lan_rows.c
+tests += netplugins/lan/test_lan.c

@@ -96,8 +96,7 @@ struct lan_network {
 	bool own;            /* the parent is the network's own */
 	char alias[NLK_ALIAS_MAX];
 	struct ip_addr host4, host6; /* --aux-address host=: on the shim */
-	bool refit;   /* the parent's MTU grew: what is on it may as well */
-	int index;    /* of the parent; 0: it was never there */
+	int index;                   /* of the parent; 0: it was never there */
 	uint32_t mtu; /* of the parent when the network was last looked at */
 	/* under host->lock, and the two above are written under it */
 	char seen[IFNAMSIZ]; /* what the parent is called now */
@@ -124,7 +123,8 @@ struct lan_seat {
 	char id[65], network[65], parent[IFNAMSIZ];
 	struct mac_addr mac;
 	struct ip_addr ip4, ip6;
-	bool access;                 /* it and the host reach each other */
+	bool access; /* it and the host reach each other */
+	bool refit;  /* the parent's MTU grew, its own not yet */
 	struct ip_addr host4, host6; /* the network's */
 	struct lan_seat *next;
 };
@@ -168,6 +168,10 @@ void lan_alias(const struct lan_kind *kind, const char *id,
  */
 int lan_seat_take(struct net_endpoint *ep, struct err *err);
 void lan_seat_give(struct lan_host *host, const char *id);
+/* Under host->lock: the parent of @network has a greater MTU. */
+void lan_seat_grown(struct lan_host *host, const char *network);
+/* Set what its seat has for ->refit.  Return: what it had. */
+bool lan_seat_refit(struct lan_host *host, const char *id, bool refit);
 unsigned int lan_seat_count(struct lan_host *host, const char *network);
 
 /* ---- parents (lan_parent.c) ----------------------------------------------- */

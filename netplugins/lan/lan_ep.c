@@ -154,8 +154,11 @@ static int find_or_attach(struct net_endpoint *ep, struct err *err)
 	/* A parent that went into another namespace took it along. */
 	if (r == -ENODEV || (r == 0 && link.peer_index != net_of(ep)->index))
 		return lan_attach(ep, netns, err);
-	if (r == 0 && net_of(ep)->refit)
+	if (r == 0 && lan_seat_refit(host_of(ep), ep->id, false)) {
 		r = lan_refit(ep, netns, err);
+		if (r < 0) /* at the next try */
+			(void)lan_seat_refit(host_of(ep), ep->id, true);
+	}
 	return r;
 }
 

@@ -153,7 +153,8 @@ bool lan_network_lost(struct net_network *net)
 
 	pthread_mutex_lock(&host->lock);
 	lost = ln->lost || ln->grown;
-	ln->refit = ln->grown;
+	if (ln->grown)
+		lan_seat_grown(host, net->id);
 	ln->lost = ln->grown = false;
 	pthread_mutex_unlock(&host->lock);
 	return lost;

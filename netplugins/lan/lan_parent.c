@@ -333,11 +333,14 @@ int lan_parent_add(struct lan_host *host, struct lan_network *ln, bool fresh,
 		   struct err *err)
 {
 	struct nlk_link link;
-	int r;
+	int r, index;
 
-	/* It goes on as long as it lives, whatever it is called by now. */
-	if (ln->index &&
-	    nlk_link_get(host->nlk, NULL, ln->index, &link, NULL) == 0) {
+	pthread_mutex_lock(&host->lock);
+	index = ln->gone ? 0 : ln->index;
+	pthread_mutex_unlock(&host->lock);
+	/* It goes on as long as it lives, whatever it is called by now.  When it
+	 * is gone another link may have its index. */
+	if (index && nlk_link_get(host->nlk, NULL, index, &link, NULL) == 0) {
 		note(host, ln, &link);
 		return 0;
 	}

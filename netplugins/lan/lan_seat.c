@@ -157,6 +157,28 @@ void lan_seat_give(struct lan_host *host, const char *id)
 }
 
 /* Under host->lock. */
+void lan_seat_grown(struct lan_host *host, const char *network)
+{
+	for (struct lan_seat *s = host->seats; s; s = s->next)
+		s->refit |= strcmp(s->network, network) == 0;
+}
+
+bool lan_seat_refit(struct lan_host *host, const char *id, bool refit)
+{
+	struct lan_seat *s;
+	bool had = false;
+
+	pthread_mutex_lock(&host->lock);
+	s = find(host, id);
+	if (s) {
+		had = s->refit;
+		s->refit = refit;
+	}
+	pthread_mutex_unlock(&host->lock);
+	return had;
+}
+
+/* Under host->lock. */
 unsigned int lan_seat_count(struct lan_host *host, const char *network)
 {
 	unsigned int n = 0;

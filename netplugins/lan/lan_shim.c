@@ -437,12 +437,20 @@ static int sync_routes(struct shim *s, struct err *err)
 	for (size_t i = 0; r == 0 && i < all.count; i++)
 		if (!is_wanted(s, &all.list[i]))
 			r = nlk_route_del(nlk, &all.list[i], err);
-	for (size_t i = 0; r == 0 && i < s->seat_count; i++) {
+	if (r < 0)
+		return r;
+	/* A route of the administrator's may be in one's way, not in others'. */
+	for (size_t i = 0; i < s->seat_count; i++) {
 		const struct lan_seat *seat = &s->seats[i];
+		const struct ip_addr *both[] = { &seat->ip4, &seat->ip6 };
 
-		r = add_route(s, &all, seat, &seat->ip4, err);
-		if (r == 0)
-			r = add_route(s, &all, seat, &seat->ip6, err);
+		for (size_t k = 0; k < ARRAY_SIZE(both); k++) {
+			int one = add_route(s, &all, seat, both[k],
+					    r < 0 ? NULL : err);
+
+			if (r == 0)
+				r = one;
+		}
 	}
 	return r;
 }
@@ -533,8 +541,13 @@ int lan_shim_sync_all(struct lan_host *host, struct err *err)
 	pthread_mutex_unlock(&host->lock);
 	if (r < 0)
 		err_set(err, r, "shims");
-	for (size_t i = 0; r == 0 && i < p.count; i++)
-		r = lan_shim_sync(host, p.names[i], err);
+	/* One that can't be is in no other's way. */
+	for (size_t i = 0; i < p.count; i++) {
+		int one = lan_shim_sync(host, p.names[i], r < 0 ? NULL : err);
+
+		if (r == 0)
+			r = one;
+	}
 	free(p.names);
 	return r;
 }
