@@ -157,3 +157,25 @@ int sysctl_set(const char *path, const char *value, struct err *err)
 			       strerror(errno));
 	return 0;
 }
+
+bool sysctl_has_ip6(const char *link)
+{
+	char dir[80];
+
+	snprintf(dir, sizeof(dir), "/proc/sys/net/ipv6/conf/%s", link);
+	return access(dir, F_OK) == 0;
+}
+
+int sysctl_set_ip6(const char *link, const char *key, const char *value,
+		   struct err *err)
+{
+	char path[96];
+	struct err why = { 0 };
+	int r;
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", link, key);
+	r = sysctl_set(path, value, &why);
+	if (r == -ENOENT && !sysctl_has_ip6(link))
+		return 0;
+	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}

@@ -3,6 +3,7 @@
 #ifndef LIB_NETNS_H
 #define LIB_NETNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,5 +35,16 @@ int netns_boot_id(char buf[static 37], struct err *err);
  */
 int sysctl_get(const char *path, char *buf, size_t size, struct err *err);
 int sysctl_set(const char *path, const char *value, struct err *err);
+
+/*
+ * sysctl_has_ip6() - has @link IPv6 settings?  Not with IPv6 turned off in the
+ * kernel, nor while its MTU is below 1280 (RFC 8200): it can have no IPv6 then.
+ * When the MTU grows beyond, the kernel's defaults are there, not what was before.
+ */
+bool sysctl_has_ip6(const char *link);
+/* One IPv6 setting of a link that turns off or restricts: one that has none has
+ * nothing to restrict, 0. */
+int sysctl_set_ip6(const char *link, const char *key, const char *value,
+		   struct err *err);
 
 #endif

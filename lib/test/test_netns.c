@@ -12,6 +12,7 @@
 
 #include "lib/base.h"
 #include "lib/netns.h"
+#include "lib/nlk.h"
 
 static void opens_a_namespace_only(void **state)
 {
@@ -90,6 +91,43 @@ static void sysctl_reads_writes_and_stays_below(void **state)
 		-EACCES);
 }
 
+/* Below 1280 the kernel takes a link's IPv6 settings away; what it brings back
+ * has its own defaults. */
+static void ip6_of_a_small_link(void **state)
+{
+	_cleanup_(nlk_closep) struct nlk *nlk = NULL;
+	const struct nlk_bridge_conf conf = { .name = "small.0",
+					      .alias = "berth:test:small",
+					      .mtu = 1000 };
+	struct nlk_link link;
+	struct err err = { 0 };
+	char buf[8];
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("SKIP: unshare: %s\n", strerror(errno));
+		skip();
+	}
+	assert_int_equal(nlk_open(&nlk, &err), 0);
+	assert_int_equal(nlk_bridge_add(nlk, &conf, &err), 0);
+	assert_int_equal(nlk_link_get(nlk, "small.0", 0, &link, &err), 0);
+	assert_int_equal(nlk_link_mtu(nlk, link.index, 1000, &err), 0);
+	assert_false(sysctl_has_ip6("small.0"));
+	assert_int_equal(sysctl_set_ip6("small.0", "accept_ra", "0", &err), 0);
+	assert_string_equal(err.msg, "");
+	if (!sysctl_has_ip6("lo"))
+		return; /* a kernel without */
+	assert_int_equal(nlk_link_mtu(nlk, link.index, 1280, &err), 0);
+	assert_true(sysctl_has_ip6("small.0"));
+	assert_int_equal(sysctl_set_ip6("small.0", "accept_ra", "0", &err), 0);
+	assert_int_equal(sysctl_get("net/ipv6/conf/small.0/accept_ra", buf,
+				    sizeof(buf), &err),
+			 0);
+	assert_string_equal(buf, "0");
+	assert_int_equal(sysctl_set_ip6("small.0", "no_such_key", "0", &err),
+			 -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -97,6 +135,7 @@ int main(void)
 		cmocka_unit_test(cookie_is_the_namespaces_own),
 		cmocka_unit_test(boot_id_is_a_uuid),
 		cmocka_unit_test(sysctl_reads_writes_and_stays_below),
+		cmocka_unit_test(ip6_of_a_small_link),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

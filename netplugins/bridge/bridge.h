@@ -326,6 +326,8 @@ int bridge_network_add(struct net_network *net, bool fresh, struct err *err);
 int bridge_network_del(struct net_network *net, struct err *err);
 /* Nothing of the host points to it any more. */
 void bridge_network_fini(struct net_network *net);
+/* What the bridge's device may do by itself; again after each change of MTU. */
+int bridge_set_sysctls(const struct bridge_network *br, struct err *err);
 bool bridge_network_lost(struct net_network *net);
 void bridge_network_info(const struct net_network *net, struct net_info *ret);
 

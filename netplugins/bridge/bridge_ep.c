@@ -121,13 +121,7 @@ static int add_named(struct net_endpoint *ep, struct err *err)
  * groups are handed to it, and with them a container's router advertisement. */
 static int no_ip6(const struct net_endpoint *ep, struct err *err)
 {
-	char path[80];
-
-	if (access("/proc/sys/net/ipv6", F_OK) < 0)
-		return 0;
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6",
-		 ep->ifname);
-	return sysctl_set(path, "1", err);
+	return sysctl_set_ip6(ep->ifname, "disable_ipv6", "1", err);
 }
 
 static int guard_port(const struct net_endpoint *ep, struct err *err)

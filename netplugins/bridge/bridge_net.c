@@ -160,15 +160,6 @@ static int find_or_add_link(struct bridge_network *br, struct err *err)
 	return 0;
 }
 
-static int set_v6(const char *bridge, const char *key, const char *value,
-		  struct err *err)
-{
-	char path[80];
-
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", bridge, key);
-	return sysctl_set(path, value, err);
-}
-
 /*
  * Before the bridge is up: a network without IPv6 gets no fe80:: address
  * either, and nobody's router advertisement configures the host.  Its fe80::
@@ -176,25 +167,28 @@ static int set_v6(const char *bridge, const char *key, const char *value,
  * duplicate, until the end of which, a second or two after the first container,
  * the host asks for no neighbour and what is published by IPv6 does not answer.
  */
-static int set_sysctls(const struct bridge_network *br, struct err *err)
+int bridge_set_sysctls(const struct bridge_network *br, struct err *err)
 {
 	bool v6 = !ip_is_none(&br->base.v6.pool.addr);
 	int r;
 
 	if (br->foreign) /* the user's, as it is */
 		return 0;
-	if (access("/proc/sys/net/ipv6", F_OK) < 0) {
-		if (!v6)
-			return 0;
+	if (v6 && access("/proc/sys/net/ipv6", F_OK) < 0)
 		return err_set(err, -EAFNOSUPPORT,
 			       "this kernel has IPv6 turned off: leave out "
 			       "--ipv6");
-	}
-	r = set_v6(br->name, "accept_ra", "0", err);
+	if (v6 && br->mtu < 1280)
+		return err_set(err, -EINVAL,
+			       "bridge %s has an MTU of %u: IPv6 needs 1280 "
+			       "at least: give com.docker.network.driver.mtu",
+			       br->name, br->mtu);
+	r = sysctl_set_ip6(br->name, "accept_ra", "0", err);
 	if (r == 0)
-		r = set_v6(br->name, "accept_dad", "0", err);
+		r = sysctl_set_ip6(br->name, "accept_dad", "0", err);
 	if (r == 0)
-		r = set_v6(br->name, "disable_ipv6", v6 ? "0" : "1", err);
+		r = sysctl_set_ip6(br->name, "disable_ipv6", v6 ? "0" : "1",
+				   err);
 	return r;
 }
 
@@ -335,7 +329,7 @@ static int raise_network(struct bridge_network *br, bool fresh, struct err *err)
 	if (r == 0)
 		r = NET_STEP("bridge.network.link", err);
 	if (r == 0)
-		r = set_sysctls(br, err);
+		r = bridge_set_sysctls(br, err);
 	if (r == 0)
 		r = NET_STEP("bridge.network.sysctl", err);
 	if (r == 0)

@@ -97,48 +97,22 @@ int lan_detach(struct net_endpoint *ep, int netns, struct err *err)
 	return r < 0 ? r : del_marked(nlk, again, err);
 }
 
-int lan_refit(struct net_endpoint *ep, int netns, struct err *err)
-{
-	const struct lan_network *ln = lan_of(ep->network);
-	uint32_t mtu =
-		ln->opt.mtu && ln->opt.mtu < ln->mtu ? ln->opt.mtu : ln->mtu;
-	_cleanup_(nlk_closep) struct nlk *nlk = NULL;
-	char alias[NLK_ALIAS_MAX];
-	struct nlk_link link;
-	int r = nlk_open_in(netns, &nlk, err);
-
-	own_alias(ep, alias);
-	if (r == 0)
-		r = find_marked(nlk, alias, &link, err);
-	if (r == 0 && link.mtu < mtu)
-		r = nlk_link_mtu(nlk, link.index, mtu, err);
-	return r;
-}
-
 /* ---- attach ------------------------------------------------------------------ */
-
-static int set_conf(int family, const char *link, const char *key,
-		    const char *value, struct err *err)
-{
-	char path[96];
-
-	if (family == 6 && access("/proc/sys/net/ipv6", F_OK) < 0)
-		return 0;
-	snprintf(path, sizeof(path), "net/ipv%d/conf/%s/%s", family, link, key);
-	return sysctl_set(path, value, err);
-}
 
 /* Before it is up: neighbours are told, for the parent's MAC may be another. */
 static int set_sysctls(const struct net_endpoint *ep, const char *name,
 		       struct err *err)
 {
 	bool v6 = !ip_is_none(&ep->addr6.addr);
-	int r = set_conf(4, name, "arp_notify", "1", err);
+	char path[96];
+	int r;
 
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/arp_notify", name);
+	r = sysctl_set(path, "1", err);
 	if (r == 0)
-		r = set_conf(6, name, "ndisc_notify", "1", err);
+		r = sysctl_set_ip6(name, "ndisc_notify", "1", err);
 	if (r == 0)
-		r = set_conf(6, name, "disable_ipv6", v6 ? "0" : "1", err);
+		r = sysctl_set_ip6(name, "disable_ipv6", v6 ? "0" : "1", err);
 	return r;
 }
 
@@ -236,6 +210,38 @@ static int go_inside(void *ctx, struct err *err)
 	if (r < 0)
 		(void)del_marked(nlk, again, NULL); /* next time, if not now */
 	return r;
+}
+
+static int refit_inside(void *ctx, struct err *err)
+{
+	struct net_endpoint *ep = ctx;
+	const struct lan_network *ln = lan_of(ep->network);
+	uint32_t mtu =
+		ln->opt.mtu && ln->opt.mtu < ln->mtu ? ln->opt.mtu : ln->mtu;
+	_cleanup_(nlk_closep) struct nlk *nlk = NULL;
+	char alias[NLK_ALIAS_MAX];
+	struct nlk_link link;
+	int r = nlk_open(&nlk, err);
+
+	own_alias(ep, alias);
+	if (r == 0)
+		r = find_marked(nlk, alias, &link, err);
+	if (r < 0 || link.mtu >= mtu)
+		return r;
+	r = nlk_link_mtu(nlk, link.index, mtu, err);
+	/* Below 1280 the kernel took all of IPv6 away, and its defaults are
+	 * there now. */
+	if (r < 0 || link.mtu >= 1280 || mtu < 1280)
+		return r;
+	r = set_sysctls(ep, link.name, err);
+	if (r == 0 && !ip_is_none(&ep->addr6.addr))
+		r = nlk_addr_add(nlk, link.index, &ep->addr6, err);
+	return r < 0 ? r : add_routes(nlk, link.index, ep, err);
+}
+
+int lan_refit(struct net_endpoint *ep, int netns, struct err *err)
+{
+	return netns_run(netns, refit_inside, ep, err);
 }
 
 int lan_attach_clear(struct net_endpoint *ep, struct err *err)

@@ -236,14 +236,8 @@ static int make(struct lan_host *host, struct lan_network *ln, struct err *err)
 static int finish_own(struct lan_host *host, const struct nlk_link *link,
 		      struct err *err)
 {
-	char path[80];
-	int r = 0;
+	int r = sysctl_set_ip6(link->name, "disable_ipv6", "1", err);
 
-	if (access("/proc/sys/net/ipv6", F_OK) == 0) {
-		snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6",
-			 link->name);
-		r = sysctl_set(path, "1", err);
-	}
 	if (r == 0 && !link->up)
 		r = nlk_link_up(host->nlk, link->index, true, err);
 	return r;

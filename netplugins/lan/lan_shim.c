@@ -166,30 +166,21 @@ static struct ip_addr source_for(const struct shim *s,
 
 /* ---- the link ---------------------------------------------------------------- */
 
-static int set_conf(const struct shim *s, int family, const char *key,
-		    const char *value, struct err *err)
-{
-	char path[96];
-
-	if (family == 6 && access("/proc/sys/net/ipv6", F_OK) < 0)
-		return 0;
-	snprintf(path, sizeof(path), "net/ipv%d/conf/%s/%s", family, s->name,
-		 key);
-	return sysctl_set(path, value, err);
-}
-
 /* Before it is up.  Nobody's router advertisement configures it, it has no address
  * but those we give, and those are the parent's: no duplicates to look for. */
 static int set_sysctls(const struct shim *s, struct err *err)
 {
-	int r = set_conf(s, 4, "arp_filter", "1", err);
+	char path[96];
+	int r;
 
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/arp_filter", s->name);
+	r = sysctl_set(path, "1", err);
 	if (r == 0)
-		r = set_conf(s, 6, "accept_ra", "0", err);
+		r = sysctl_set_ip6(s->name, "accept_ra", "0", err);
 	if (r == 0)
-		r = set_conf(s, 6, "accept_dad", "0", err);
+		r = sysctl_set_ip6(s->name, "accept_dad", "0", err);
 	if (r == 0)
-		r = set_conf(s, 6, "addr_gen_mode", "1", err);
+		r = sysctl_set_ip6(s->name, "addr_gen_mode", "1", err);
 	return r;
 }
 

@@ -11,12 +11,7 @@
 /* Its device takes no address, as that of any port. */
 static int no_ip6(const char *name, struct err *err)
 {
-	char path[80];
-
-	if (access("/proc/sys/net/ipv6", F_OK) < 0)
-		return 0;
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", name);
-	return sysctl_set(path, "1", err);
+	return sysctl_set_ip6(name, "disable_ipv6", "1", err);
 }
 
 /* Can what is there be used, perhaps with another address? */
@@ -76,10 +71,10 @@ static int set_up(struct overlay_host *host, struct overlay_network *n,
 	struct nlk_link link;
 	int r = nlk_link_get(nlk, n->wire, 0, &link, err);
 
-	if (r == 0)
-		r = no_ip6(n->wire, err);
 	if (r == 0 && link.mtu != n->br.mtu)
 		r = nlk_link_mtu(nlk, link.index, n->br.mtu, err);
+	if (r == 0) /* an MTU that grew beyond 1280 brings the defaults back */
+		r = no_ip6(n->wire, err);
 	if (r == 0 && link.master != n->br.index)
 		r = nlk_link_master(nlk, link.index, n->br.index, err);
 	if (r == 0)

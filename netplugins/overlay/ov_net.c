@@ -196,9 +196,10 @@ static int follow_mtu(struct overlay_host *host, struct overlay_network *n,
 	if (!want || n->br.mtu == want || !n->br.index)
 		return 0;
 	r = nlk_link_mtu(host->br->nlk, n->br.index, want, err);
-	if (r == 0)
-		n->br.mtu = want;
-	return r;
+	if (r < 0)
+		return r;
+	n->br.mtu = want;
+	return bridge_set_sysctls(&n->br, err);
 }
 
 /* ->vtep, ->vteps and ->far, and in @v what the tables are to say. */
