@@ -39,9 +39,9 @@ struct net_entry {
 	uint32_t kept_mtu;       /* the same of net->kept_mtu */
 	char kept_dataplane[8];  /* and of net->kept_dataplane */
 	char created[32];        /* RFC 3339 */
-	char problem
-		[ERR_MSG_MAX]; /* why it, or an endpoint, is not there; "": all is */
-	bool unlinked;         /* out of the table: look it up again */
+	/* why it, or an endpoint of it, is not there; "": all are */
+	char problem[ERR_MSG_MAX];
+	bool unlinked; /* out of the table: look it up again */
 	/* under the table's lock */
 	unsigned int refs;
 	struct net_entry *next, **prev;
