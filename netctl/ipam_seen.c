@@ -44,18 +44,22 @@ static bool canonical(const char *text, char buf[static PREFIX_STR_MAX])
 
 /* ---- Docker ------------------------------------------------------------------ */
 
+/* Docker does not name the PoolID, nor need its network say which space. */
 static void note_config(struct ipam_seen *s, json_object *config)
 {
+	static const char *const spaces[] = { "berth-local", "berth-global" };
 	char pool[PREFIX_STR_MAX], sub[PREFIX_STR_MAX], id[160];
+	bool has_sub;
 
 	if (!canonical(jget_str(config, "Subnet"), pool))
 		return;
-	if (canonical(jget_str(config, "IPRange"), sub) &&
-	    strcmp(sub, pool) != 0)
-		snprintf(id, sizeof(id), "berth-local/%s/%s", pool, sub);
-	else
-		snprintf(id, sizeof(id), "berth-local/%s", pool);
-	note(s->pools, id);
+	has_sub = canonical(jget_str(config, "IPRange"), sub) &&
+		  strcmp(sub, pool) != 0;
+	for (size_t i = 0; i < ARRAY_SIZE(spaces); i++) {
+		snprintf(id, sizeof(id), "%s/%s%s%s", spaces[i], pool,
+			 has_sub ? "/" : "", has_sub ? sub : "");
+		note(s->pools, id);
+	}
 }
 
 static void note_docker_networks(struct ipam_seen *s, json_object *networks)

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What Docker and the network daemons use is not lost. */
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base.h"
+#include "lib/jdec.h"
+#include "netctl/ipam_seen.h"
+#include "netctl/jget.h"
+#include "netctl/test/fake_api.h"
+
+static const struct fake_answer answers[] = {
+	{ "GET /networks",
+	  "[{\"Name\":\"lan\",\"Driver\":\"macvlan\",\"IPAM\":{\"Driver\":"
+	  "\"berth-ipam\",\"Options\":{\"berth.cluster\":\"on\"},\"Config\":["
+	  "{\"Subnet\":\"10.61.0.0/24\"},{\"Subnet\":\"10.62.0.0/16\","
+	  "\"IPRange\":\"10.62.4.0/24\"}]}},{\"Name\":\"other\",\"IPAM\":{"
+	  "\"Driver\":\"default\",\"Config\":[{\"Subnet\":\"10.63.0.0/24\"}]"
+	  "}}]" },
+	{ "GET /containers/json", "[]" },
+	{ NULL, NULL },
+};
+
+static char dir[] = "/tmp/test_ipam_seen.XXXXXX", docker[64], state[64];
+
+static int make_dir(void **unused)
+{
+	(void)unused;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(docker, sizeof(docker), "%s/docker.sock", dir);
+	snprintf(state, sizeof(state), "%s/state", dir);
+	return mkdir(state, 0700);
+}
+
+static int drop_dir(void **unused)
+{
+	(void)unused;
+	test_rmdir(dir);
+	return 0;
+}
+
+static int load(struct ipam_seen *seen, struct err *err)
+{
+	struct ctl ctl = { .plugin_dir = dir,
+			   .state_dir = state,
+			   .docker = docker,
+			   .timeout_ms = 3000 };
+	struct fake_api f;
+	int r;
+
+	fake_api_start(&f, docker, answers);
+	r = ipam_seen_load(&ctl, seen, err);
+	fake_api_end(&f);
+	return r;
+}
+
+static bool is_lost(const struct ipam_seen *seen, const char *id)
+{
+	_cleanup_(json_putp) json_object *pool = json_object_new_object();
+
+	jset_str(pool, "PoolID", id);
+	jset_str(pool, "Pool", strchr(id, '/') + 1);
+	jset_str(pool, "Created", "2020-01-01T00:00:00Z");
+	return ipam_seen_pool_lost(seen, pool);
+}
+
+/* Docker names no PoolID: a network's pool may be of the cluster. */
+static void pools_of_dockers_networks_are_used(void **unused)
+{
+	_cleanup_(ipam_seen_fini) struct ipam_seen seen = { 0 };
+	struct err err = { 0 };
+
+	(void)unused;
+	assert_int_equal(load(&seen, &err), 0);
+	assert_false(is_lost(&seen, "berth-local/10.61.0.0/24"));
+	assert_false(is_lost(&seen, "berth-global/10.61.0.0/24"));
+	assert_false(is_lost(&seen, "berth-global/10.62.0.0/16/10.62.4.0/24"));
+	assert_true(is_lost(&seen, "berth-global/10.62.0.0/16"));
+	assert_true(is_lost(&seen, "berth-local/10.63.0.0/24"));
+	assert_true(is_lost(&seen, "berth-global/10.64.0.0/24"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pools_of_dockers_networks_are_used),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_dir, drop_dir);
+}
