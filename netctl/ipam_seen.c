@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base.h"
 #include "lib/client.h"
@@ -141,12 +142,41 @@ static int load_network(struct ctl *ctl, struct ipam_seen *s, json_object *net,
 	return 0;
 }
 
+/* A daemon that is down may have networks that dockerd does not know: podman's. */
+static int check_none_is_down(const struct ctl *ctl, struct err *err)
+{
+	for (const struct driver *d = drivers; d->name; d++) {
+		_cleanup_free_ char *sock = driver_sock(ctl, d->name);
+		_cleanup_free_ char *state = NULL;
+		char cmd[DRIVER_COMMAND_MAX];
+
+		if (d->kind != DRIVER_NETWORK)
+			continue;
+		if (asprintf(&state, "%s/%s/state.db", ctl->state_dir,
+			     d->name) < 0)
+			state = NULL;
+		if (!sock || !state)
+			return err_set(err, -ENOMEM, "out of memory");
+		if (access(sock, F_OK) < 0 && access(state, F_OK) == 0)
+			return err_set(err, -EAGAIN,
+				       "%s is not running but has records "
+				       "here, so what its networks use is not "
+				       "known: first '%s'",
+				       d->name,
+				       driver_command(d->name, false, cmd));
+	}
+	return 0;
+}
+
 static int load_ours(struct ctl *ctl, struct ipam_seen *s, struct err *err)
 {
 	_cleanup_(json_putp) json_object *nets = NULL;
-	int r = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks",
-			       "Networks", NULL, &nets, err);
+	int r = check_none_is_down(ctl, err);
 
+	if (r < 0)
+		return r;
+	r = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks", "Networks",
+			   NULL, &nets, err);
 	if (r == -ENOENT)
 		return 0; /* none is installed */
 	if (r > 0)

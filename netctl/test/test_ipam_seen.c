@@ -88,10 +88,43 @@ static void pools_of_dockers_networks_are_used(void **unused)
 	assert_true(is_lost(&seen, "berth-global/10.64.0.0/24"));
 }
 
+static void touch(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void stopped_daemon_may_use_anything(void **unused)
+{
+	_cleanup_(ipam_seen_fini) struct ipam_seen seen = { 0 };
+	struct err err = { 0 };
+	char path[128];
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/berth-named", state);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/berth-named/state.db", state);
+	touch(path); /* of volumes */
+	assert_int_equal(load(&seen, &err), 0);
+	ipam_seen_fini(&seen);
+	snprintf(path, sizeof(path), "%s/berth-overlay", state);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(load(&seen, &err), 0);
+	ipam_seen_fini(&seen);
+	snprintf(path, sizeof(path), "%s/berth-overlay/state.db", state);
+	touch(path);
+	assert_int_equal(load(&seen, &err), -EAGAIN);
+	assert_non_null(strstr(err.msg, "berth-overlay is not running"));
+	assert_non_null(strstr(err.msg, "berth-overlay'"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pools_of_dockers_networks_are_used),
+		cmocka_unit_test(stopped_daemon_may_use_anything),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
