@@ -393,7 +393,9 @@ static int restore_run(struct ctl *ctl, struct err *err)
 
 	if (!driver_find(v.driver, err))
 		return -ENOENT;
-	r = chain_open(ctl, &c, err);
+	r = volumes_is_new(ctl, name, NULL, err);
+	if (r == 0)
+		r = chain_open(ctl, &c, err);
 	if (r < 0)
 		return r;
 	body = json_object_new_object();
@@ -443,14 +445,15 @@ const struct cmd cmd_volume_restore = {
 	.summary = "make a volume of an archive, or of several",
 	.help = "\n"
 		"NEW appears when all is in it and the checksum is right, or "
-		"not at all.  A volume that\nexists is never touched.\n"
+		"not at all.  A volume that\nexists is never touched, "
+		"and NEW is no volume of another driver's in dockerd.\n"
 		"\n"
 		"  netctl volume restore /backup/data-20261126-184500.tar.zst "
 		"data2\n"
 		"  netctl volume restore full.tar.zst mon.inc.tar.zst "
 		"tue.inc.tar.zst data2\n"
 		"  netctl volume restore -o size=10g - data2 <archive\n",
-	.takes = CLI_DIRS | CLI_OPT | CLI_DRIVER,
+	.takes = CLI_DIRS | CLI_OPT | CLI_DRIVER | CLI_DOCKER,
 	.min_args = 2,
 	.max_args = -1,
 	.run = restore_run,

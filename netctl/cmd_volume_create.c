@@ -17,11 +17,15 @@ static int create_run(struct ctl *ctl, struct err *err)
 	const char *driver = ctl->driver ? ctl->driver : "berth-named";
 	const struct driver *d = driver_find(driver, err);
 	json_object *body;
+	int r;
 
 	if (!d)
 		return -ENOENT;
 	if (d->kind != DRIVER_VOLUME)
 		return err_set(err, -EINVAL, "%s makes no volumes", driver);
+	r = volumes_is_new(ctl, ctl->args[0], driver, err);
+	if (r < 0)
+		return r;
 	body = json_object_new_object();
 	jset_str(body, "Name", ctl->args[0]);
 	jset(body, "Opts", volumes_opts(ctl));
@@ -96,6 +100,8 @@ static int rm_run(struct ctl *ctl, struct err *err)
 			    "volume %s is of driver %s: docker volume rm %s",
 			    ctl->args[0], jget_str(row, "Driver"),
 			    ctl->args[0]);
+	if (r == 0)
+		r = volumes_is_one(row, err);
 	if (r < 0)
 		return r;
 	snprintf(ref.name, sizeof(ref.name), "%s", jget_str(row, "Name"));
@@ -114,9 +120,10 @@ const struct cmd cmd_volume_create = {
 	.help = "\n"
 		"What docker volume create -d DRIVER does, and Docker sees it; "
 		"but it needs none.\n"
+		"Refused where dockerd has a volume NAME of another driver.\n"
 		"\n"
 		"  netctl volume create -o size=10g data\n",
-	.takes = CLI_DIRS | CLI_OPT | CLI_DRIVER,
+	.takes = CLI_DIRS | CLI_OPT | CLI_DRIVER | CLI_DOCKER,
 	.min_args = 1,
 	.max_args = 1,
 	.run = create_run,

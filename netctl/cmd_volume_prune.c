@@ -68,16 +68,25 @@ static bool is_unused(const struct ctl *ctl, json_object *row)
 	       (ctl->all || volumes_is_anonymous(jget_str(row, "Name")));
 }
 
-/* Owned. */
-static json_object *unused(const struct ctl *ctl, const struct volumes *v)
+/* Owned.  @ret_failed: one was left out, told. */
+static json_object *unused(const struct ctl *ctl, const struct volumes *v,
+			   int *ret_failed)
 {
 	json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < jget_len(v->rows); i++) {
 		json_object *row = json_object_array_get_idx(v->rows, i);
 
-		if (is_unused(ctl, row))
+		struct err err = { 0 };
+
+		if (!is_unused(ctl, row))
+			continue;
+		if (volumes_is_one(row, &err) == 0) {
 			json_object_array_add(list, json_object_get(row));
+			continue;
+		}
+		cli_warn("volume %s stays: %s", jget_str(row, "Name"), err.msg);
+		*ret_failed = CLI_FAILED;
 	}
 	return list;
 }
@@ -145,7 +154,7 @@ static int prune_run(struct ctl *ctl, struct err *err)
 			       "does not say: %s",
 			       v.why);
 	failed = v.partial;
-	list = unused(ctl, &v);
+	list = unused(ctl, &v, &failed);
 	if (ctl->dry_run)
 		return out_rows(stdout, ctl->format, dry_cols, list, err);
 	if (jget_len(list) && !ctl->force && !agreed(list))

@@ -15,7 +15,8 @@ static int check_unreferred(json_object *row, struct err *err)
 {
 	long long n = (long long)jget_int(row, "Containers");
 
-	if (!n)
+	/* They mean dockerd's of that name. */
+	if (!n || jget(row, "DockerDriver"))
 		return 0;
 	return err_set(
 		err, -EBUSY,

@@ -93,7 +93,7 @@ static int clone_run(struct ctl *ctl, struct err *err)
 	int r = volumes_ref(ctl, ctl->args[0], false, &ref, err);
 
 	if (r == 0)
-		r = volumes_is_new(ctl, ctl->args[1], err);
+		r = volumes_is_new(ctl, ctl->args[1], NULL, err);
 	if (r < 0)
 		return r;
 	snprintf(from, sizeof(from), "%s%s%s", ref.name, ref.snap[0] ? "@" : "",
@@ -177,7 +177,7 @@ const struct cmd cmd_volume_clone = {
 		"\n"
 		"  netctl volume clone data@before-upgrade trial\n"
 		"  netctl volume clone -o size=20g data larger\n",
-	.takes = CLI_DIRS | CLI_OPT,
+	.takes = CLI_DIRS | CLI_OPT | CLI_DOCKER,
 	.min_args = 2,
 	.max_args = 2,
 	.run = clone_run,

@@ -50,3 +50,5 @@ tests += netctl/test/test_portspec.c
 tests += netctl/test/test_snap_time.c
 tests += netctl/test/test_sup.c
 tests += netctl/test/test_view.c
+tests += netctl/test/test_volumes.c
+threaded += netctl/test/test_volumes.c

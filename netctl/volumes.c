@@ -70,6 +70,21 @@ static void add_docker_volume(json_object *rows, json_object *volume)
 		json_object_put(row);
 }
 
+/* Ours that have the name, and that dockerd does not mean by it. */
+static void mark_others(json_object *rows, json_object *volume)
+{
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		if (jget_bool(row, "Ours") &&
+		    strcmp(jget_str(row, "Name"), jget_str(volume, "Name")) ==
+			    0 &&
+		    strcmp(jget_str(row, "Driver"),
+			   jget_str(volume, "Driver")) != 0)
+			copy_text(row, "DockerDriver", volume, "Driver");
+	}
+}
+
 static void count(json_object *row, const char *key)
 {
 	jset(row, key, json_object_new_int64(jget_int(row, key) + 1));
@@ -126,7 +141,9 @@ static int ask_docker(const struct ctl *ctl, unsigned int what,
 	for (size_t i = 0; i < jget_len(list); i++) {
 		json_object *v = json_object_array_get_idx(list, i);
 
-		if (!row_of(rows, jget_str(v, "Name")))
+		if (row_of(rows, jget_str(v, "Name")))
+			mark_others(rows, v);
+		else
 			add_docker_volume(rows, v);
 	}
 	for (size_t i = 0; i < jget_len(rows); i++)
@@ -275,17 +292,39 @@ json_object *volumes_body(const struct volumes_ref *ref)
 	return body;
 }
 
-int volumes_is_new(const struct ctl *ctl, const char *name, struct err *err)
+int volumes_is_new(const struct ctl *ctl, const char *name, const char *driver,
+		   struct err *err)
 {
 	_cleanup_(volumes_fini) struct volumes v = { 0 };
-	int r = volumes_load(ctl, VOLUMES_OURS, &v, err);
+	json_object *row;
+	int r = volumes_load(ctl, VOLUMES_DOCKER, &v, err);
 
 	if (r < 0)
 		return r;
-	return row_of(v.rows, name)
-		       ? err_set(err, -EEXIST,
-				 "there is a volume \"%s\" already", name)
-		       : 0;
+	row = row_of(v.rows, name);
+	if (!row ||
+	    (driver && jget_bool(row, "Ours") && !jget(row, "DockerDriver") &&
+	     strcmp(jget_str(row, "Driver"), driver) == 0))
+		return 0;
+	return err_set(err, -EEXIST,
+		       "there is a volume %s already, of driver %s", name,
+		       jget(row, "DockerDriver") ? jget_str(row, "DockerDriver")
+						 : jget_str(row, "Driver"));
+}
+
+int volumes_is_one(json_object *row, struct err *err)
+{
+	const char *name = jget_str(row, "Name");
+	const char *theirs = jget_str(row, "DockerDriver");
+
+	if (!*theirs)
+		return 0;
+	return err_set(err, -ENOTUNIQ,
+		       "there are two volumes %s, dockerd's of driver %s and "
+		       "one of %s, and dockerd would remove its own: 'docker "
+		       "volume rm %s' removes that one, or 'netctl volume "
+		       "rename %s NEW' gives Berth's another name",
+		       name, theirs, jget_str(row, "Driver"), name, name);
 }
 
 json_object *volumes_opts(const struct ctl *ctl)

@@ -7,7 +7,8 @@
  * A row is an object with Name, Driver, Mountpoint, Created, Options, Users,
  * Used, Limit and UsageAgeS as /Berth.Volumes has them (Used and Limit null
  * where nobody knows or there is none), "Ours", and "Containers": how many,
- * running or not, refer to it; null when dockerd did not answer.
+ * running or not, refer to it; null when dockerd did not answer.  One of ours whose
+ * name dockerd has for a volume of another driver has that as "DockerDriver".
  */
 #ifndef NETCTL_VOLUMES_H
 #define NETCTL_VOLUMES_H
@@ -64,8 +65,13 @@ int volumes_call(const struct ctl *ctl, const char *driver, const char *method,
 		 json_object *body, json_object **ret, struct err *err);
 /* A body naming the volume, and the snapshot if there is one.  Owned. */
 json_object *volumes_body(const struct volumes_ref *ref);
-/* -EEXIST: there is a volume @name.  Asked of our daemons. */
-int volumes_is_new(const struct ctl *ctl, const char *name, struct err *err);
+/* -EEXIST: there is a volume @name, of ours or of dockerd's (as far as it
+ * answers), that is not @driver's (NULL: of whichever). */
+int volumes_is_new(const struct ctl *ctl, const char *name, const char *driver,
+		   struct err *err);
+/* -ENOTUNIQ: dockerd has another volume of this row's name, and would remove
+ * that. */
+int volumes_is_one(json_object *row, struct err *err);
 /* The options of the command line.  Owned; NULL: out of memory. */
 json_object *volumes_opts(const struct ctl *ctl);
 
