@@ -162,6 +162,22 @@ static int start_one(struct sup *s, struct sup_client *c, const char *name,
 	return 0;
 }
 
+/* What would be started now would outlive the socket that it is asked for by. */
+static int check_stays(const struct sup *s, struct err *err)
+{
+	bool ends = s->quit;
+
+	for (size_t i = 0; i < SUP_CLIENTS; i++)
+		ends = ends ||
+		       (s->clients[i].used && s->clients[i].op == SUP_OP_DOWN &&
+			s->clients[i].all);
+	return ends ? err_set(err, -EBUSY,
+			      "the supervisor of %s is just ending ('netctl "
+			      "down'): try again when it has",
+			      s->run_dir)
+		    : 0;
+}
+
 static void on_start(struct sup *s, struct sup_client *c, json_object *req,
 		     bool restart)
 {
@@ -169,6 +185,9 @@ static void on_start(struct sup *s, struct sup_client *c, json_object *req,
 	int64_t timeout = jget_int(req, "TimeoutMs");
 	struct err err = { 0 };
 	int r = same_dirs(s, req, &err);
+
+	if (r == 0)
+		r = check_stays(s, &err);
 
 	c->op = SUP_OP_START;
 	c->due_ms =

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "lib/jdec.h"
 #include "lib/test/test.h"
 #include "netctl/sup_priv.h"
 
@@ -185,6 +186,71 @@ static void binary_beside_comes_first(void **state)
 	assert_non_null(strstr(err.msg, "build or install it"));
 }
 
+/* One that has its directories under @name, and no loop. */
+static void make_sup(struct sup *s, const char *name)
+{
+	*s = (struct sup){ .lock_fd = -EBADF,
+			   .epoll_fd = -EBADF,
+			   .signal_fd = -EBADF,
+			   .ctl_fd = -EBADF,
+			   .notify_fd = -EBADF };
+	for (size_t i = 0; i < SUP_CLIENTS; i++)
+		s->clients[i].fd = -EBADF;
+	assert_true(asprintf(&s->dir, "%s/%s", dir, name) > 0);
+	s->plugin_dir = strdup(s->dir);
+	s->state_dir = strdup(s->dir);
+	s->run_dir = strdup(s->dir);
+	s->bpf_dir = strdup(s->dir);
+	assert_int_equal(sup_mkdirs(s->dir, 0700, NULL), 0);
+}
+
+/* @drivers: a JSON array.  No binary of them is anywhere. */
+static void ask_up(struct sup *s, const char *drivers)
+{
+	_cleanup_(json_putp) json_object *req = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	assert_true(asprintf(&text,
+			     "{\"Op\":\"up\",\"Drivers\":%s,\"BinDir\":"
+			     "\"/nowhere\",\"PluginDir\":\"%s\",\"StateDir\":"
+			     "\"%s\",\"BpfDir\":\"%s\"}",
+			     drivers, s->dir, s->dir, s->dir) > 0);
+	assert_int_equal(jdec_parse(text, strlen(text), &req, NULL), 0);
+	sup_ctl_first(s, req);
+}
+
+static void ending_one_starts_nothing(void **state)
+{
+	static struct sup s;
+
+	(void)state;
+	make_sup(&s, "ending");
+	s.clients[0] = (struct sup_client){
+		.fd = -EBADF, .used = true, .op = SUP_OP_DOWN, .all = true
+	};
+	ask_up(&s, "[\"berth-none\"]");
+	assert_int_equal(s.first_failed, -EIO);
+	assert_null(sup_child_find(&s, "berth-none"));
+	s.clients[0] = (struct sup_client){ .fd = -EBADF };
+	s.first_failed = 0;
+	s.quit = true;
+	ask_up(&s, "[\"berth-none\"]");
+	assert_int_equal(s.first_failed, -EIO);
+	assert_null(sup_child_find(&s, "berth-none"));
+	/* down of some: the others may come */
+	s.quit = false;
+	s.first_failed = 0;
+	s.clients[0] = (struct sup_client){ .fd = -EBADF,
+					    .used = true,
+					    .op = SUP_OP_DOWN };
+	ask_up(&s, "[\"berth-none\"]");
+	assert_int_equal(s.first_failed, 0);
+	assert_non_null(sup_child_find(&s, "berth-none"));
+	sup_child_leave(sup_child_find(&s, "berth-none"));
+	json_object_put(s.clients[1].answer);
+	sup_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +264,8 @@ int main(void)
 		cmocka_unit_test(log_is_bounded),
 		cmocka_unit_test(log_is_no_link),
 		cmocka_unit_test(binary_beside_comes_first),
+		cmocka_unit_test(ending_one_starts_nothing),
+
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
