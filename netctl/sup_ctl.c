@@ -178,6 +178,15 @@ static int check_stays(const struct sup *s, struct err *err)
 		    : 0;
 }
 
+/* What never came up is taken back: a failed `up` leaves nothing behind. */
+static void take_back(struct sup *s, uint32_t wanted)
+{
+	for (size_t i = 0; i < SUP_CHILDREN; i++)
+		if ((wanted & 1u << i) && s->children[i].state != SUP_NONE &&
+		    !s->children[i].was_ready)
+			sup_child_leave(&s->children[i]);
+}
+
 static void on_start(struct sup *s, struct sup_client *c, json_object *req,
 		     bool restart)
 {
@@ -202,8 +211,12 @@ static void on_start(struct sup *s, struct sup_client *c, json_object *req,
 			if (s->children[i].state != SUP_NONE)
 				r = start_one(s, c, s->children[i].name, req,
 					      true, &err);
-	if (r < 0)
+	if (r < 0) {
+		uint32_t wanted = c->wanted;
+
 		reply_error(s, c, err.msg[0] ? err.msg : strerror(-r), NULL);
+		take_back(s, wanted);
+	}
 }
 
 /* Return: 0 when all are ready; -EAGAIN; -errno with @err and @ret_child. */
@@ -233,15 +246,6 @@ static int start_state(struct sup *s, const struct sup_client *c,
 		r = -EAGAIN;
 	}
 	return r;
-}
-
-/* What never came up is taken back: a failed `up` leaves nothing behind. */
-static void take_back(struct sup *s, uint32_t wanted)
-{
-	for (size_t i = 0; i < SUP_CHILDREN; i++)
-		if ((wanted & 1u << i) && s->children[i].state != SUP_NONE &&
-		    !s->children[i].was_ready)
-			sup_child_leave(&s->children[i]);
 }
 
 static void settle_start(struct sup *s, struct sup_client *c)

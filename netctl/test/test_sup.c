@@ -251,6 +251,23 @@ static void ending_one_starts_nothing(void **state)
 	sup_fini(&s);
 }
 
+static void failed_up_takes_all_back(void **state)
+{
+	static struct sup s;
+	int fd;
+
+	(void)state;
+	make_sup(&s, "failed");
+	fd = open(in_dir("failed/berth-file.sock"), O_CREAT | O_RDWR, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	ask_up(&s, "[\"berth-none\",\"berth-file\"]");
+	assert_int_equal(s.first_failed, -EIO);
+	assert_null(sup_child_find(&s, "berth-none"));
+	assert_int_equal(access(in_dir("failed/berth-none.sock"), F_OK), -1);
+	sup_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +282,7 @@ int main(void)
 		cmocka_unit_test(log_is_no_link),
 		cmocka_unit_test(binary_beside_comes_first),
 		cmocka_unit_test(ending_one_starts_nothing),
+		cmocka_unit_test(failed_up_takes_all_back),
 
 	};
 
