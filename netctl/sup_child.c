@@ -227,8 +227,9 @@ void sup_child_leave(struct sup_child *c)
 	if (c->leave)
 		return;
 	c->leave = true;
-	/* First of all: who comes now learns at once that it's off. */
-	if (c->listen_fd >= 0)
+	/* First of all: who comes now learns at once that it's off.  Not the
+	 * file of another, who took the path over. */
+	if (c->listen_fd >= 0 && sock_file_is_there(c))
 		(void)unlink(c->sock_path);
 	if (c->state == SUP_WAIT || c->state == SUP_BACKOFF)
 		free_slot(c);

@@ -148,7 +148,7 @@ int sup_child_add(struct sup *s, const char *name, const char *bin_dir,
 /* New process behind the same socket.  @flags NULL: the old ones. */
 void sup_child_restart(struct sup *s, struct sup_child *c, const char *bin_dir,
 		       json_object *flags);
-/* Unlinks its socket, stops it, frees the slot once it is dead. */
+/* Unlinks its socket if that is still its own, stops it, frees the slot once it is dead. */
 void sup_child_leave(struct sup_child *c);
 void sup_child_on_exit(struct sup *s, struct sup_child *c);
 void sup_child_on_output(struct sup_child *c);

@@ -268,6 +268,24 @@ static void failed_up_takes_all_back(void **state)
 	sup_fini(&s);
 }
 
+static void socket_of_another_is_left(void **state)
+{
+	_cleanup_close_ int other = -EBADF;
+	static struct sup s;
+
+	(void)state;
+	make_sup(&s, "other");
+	ask_up(&s, "[\"berth-none\"]");
+	assert_int_equal(s.first_failed, 0);
+	assert_int_equal(unlink(in_dir("other/berth-none.sock")), 0);
+	other = sup_listen(in_dir("other/berth-none.sock"), SOCK_STREAM, NULL);
+	assert_true(other >= 0);
+	sup_child_leave(sup_child_find(&s, "berth-none"));
+	assert_int_equal(access(in_dir("other/berth-none.sock"), F_OK), 0);
+	json_object_put(s.clients[0].answer);
+	sup_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +301,7 @@ int main(void)
 		cmocka_unit_test(binary_beside_comes_first),
 		cmocka_unit_test(ending_one_starts_nothing),
 		cmocka_unit_test(failed_up_takes_all_back),
+		cmocka_unit_test(socket_of_another_is_left),
 
 	};
 
