@@ -277,7 +277,7 @@ int sup_run(struct sup *s, json_object *first, struct err *err)
 	if (first)
 		sup_ctl_first(s, first);
 	while (do_due(s)) {
-		if (first && !told && !s->clients[0].used) {
+		if (first && !told && !s->first_failed && !s->clients[0].used) {
 			(void)sd_notify(0, "READY=1");
 			told = true;
 		}
