@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netctl network ls, inspect. */
+/* netctl network ls, inspect, rm. */
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/client.h"
 #include "lib/jdec.h"
 #include "netctl/cmds.h"
 #include "netctl/docker.h"
@@ -212,6 +213,63 @@ static int inspect_run(struct ctl *ctl, struct err *err)
 	return r < 0 ? r : partial;
 }
 
+/* dockerd would go on with a network that is not there any more. */
+static int check_forgotten(const struct ctl *ctl, const char *id,
+			   struct err *err)
+{
+	_cleanup_(json_putp) json_object *nets = NULL;
+	struct err why = { 0 };
+	int r = client_http_get(ctl->docker, "/networks", ctl->timeout_ms,
+				&nets, &why);
+
+	if (r < 0 && ctl->force)
+		return 0;
+	if (r < 0)
+		return err_set(err, r,
+			       "%s; whether it has network %.12s on record is "
+			       "not known: start it, or give --force where "
+			       "there is no Docker",
+			       why.msg, id);
+	for (size_t i = 0; i < jget_len(nets); i++) {
+		json_object *net = json_object_array_get_idx(nets, i);
+
+		if (strcmp(jget_str(net, "Id"), id) == 0)
+			return err_set(err, -EBUSY,
+				       "dockerd has network %.12s on record: "
+				       "docker network rm %s",
+				       id, jget_str(net, "Name"));
+	}
+	return 0;
+}
+
+static int rm_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *rows = NULL;
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	_cleanup_(docker_names_fini) struct docker_names names = { 0 };
+	json_object *row = NULL;
+	const char *id;
+	int r = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks",
+			       "Networks", NULL, &rows, err);
+
+	if (r < 0)
+		return r;
+	docker_names_load(ctl, &names);
+	add_names(rows, &names);
+	r = find_network(rows, ctl->args[0], &row, err);
+	id = jget_str(row, "NetworkID");
+	if (r == 0)
+		r = check_forgotten(ctl, id, err);
+	if (r < 0)
+		return r;
+	jset_str(body, "NetworkID", id);
+	r = driver_call(ctl, jget_str(row, "Driver"),
+			"NetworkDriver.DeleteNetwork", body, NULL, err);
+	if (r == 0)
+		printf("%s\n", id);
+	return r;
+}
+
 const struct cmd cmd_network_ls = {
 	.name = "network ls",
 	.summary = "list networks",
@@ -242,4 +300,25 @@ const struct cmd cmd_network_inspect = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = inspect_run,
+};
+
+const struct cmd cmd_network_rm = {
+	.name = "network rm",
+	.args = "NETWORK",
+	.summary = "remove a network that dockerd does not have",
+	.help = "\n"
+		"dockerd forgets a network whose removal failed, as by a "
+		"daemon "
+		"that was away; its\nsubnet stays taken.  Refused while "
+		"containers are in it, and where dockerd has it\n(docker "
+		"network rm), or does not answer and --force is not given.\n"
+		"\n"
+		"NETWORK is the id, or the beginning of the id: netctl network "
+		"ls.\n"
+		"\n"
+		"  netctl network rm 3f2a\n",
+	.takes = CLI_DIRS | CLI_DOCKER | CLI_TIMEOUT | CLI_FORCE,
+	.min_args = 1,
+	.max_args = 1,
+	.run = rm_run,
 };

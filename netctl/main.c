@@ -17,6 +17,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_name_rm,
 	&cmd_network_ls,
 	&cmd_network_inspect,
+	&cmd_network_rm,
 	&cmd_volume_ls,
 	&cmd_volume_inspect,
 	&cmd_volume_create,
