@@ -88,7 +88,8 @@ const struct cmd cmd_name_add = {
 		"shows.\n"
 		"Several addresses may have one name, and one address "
 		"several.\n"
-		"The cluster's other hosts get it too.\n"
+		"The cluster's other hosts get it too, if it lies in a subnet "
+		"of the network:\nthere any other address is passed by.\n"
 		"\n"
 		"  netctl name add shop db 10.9.0.50\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT,
