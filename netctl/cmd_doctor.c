@@ -156,7 +156,8 @@ int doc_uplink(struct doc *d, int family, struct nlk_link *ret)
 /* ---- what they look at --------------------------------------------------- */
 
 static struct doc_bridge *add_bridge(struct doc *d, const struct nlk_link *link,
-				     const char *id)
+				     const char *id, const char *driver,
+				     size_t driver_len)
 {
 	struct doc_bridge *b =
 		reallocarray(d->bridges, d->bridge_count + 1, sizeof(*b));
@@ -168,20 +169,27 @@ static struct doc_bridge *add_bridge(struct doc *d, const struct nlk_link *link,
 	*b = (struct doc_bridge){ .index = link->index, .mtu = link->mtu };
 	snprintf(b->name, sizeof(b->name), "%s", link->name);
 	snprintf(b->id, sizeof(b->id), "%s", id);
+	snprintf(b->driver, sizeof(b->driver), "%.*s", (int)driver_len, driver);
 	return b;
 }
 
 /* A bridge with the mark "berth:<driver>:<id>". */
 static int note_bridge(void *ctx, const struct nlk_link *link)
 {
+	const char *driver = link->alias + strlen("berth:");
+	const char *id = strrchr(link->alias, ':');
+
 	/* dm-: the parent of a network without a way out, where the kernel has
 	 * no dummies */
 	if (strcmp(link->kind, "bridge") != 0 ||
 	    strncmp(link->alias, "berth:", 6) != 0 ||
 	    strncmp(link->name, "dm-", 3) == 0)
 		return 0;
-	return add_bridge(ctx, link, strrchr(link->alias, ':') + 1) ? 0
-								    : -ENOMEM;
+	if (id <= driver)
+		return 0;
+	return add_bridge(ctx, link, id + 1, driver, (size_t)(id - driver))
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int note_addr(void *ctx, int index, const struct ip_prefix *p)
@@ -213,7 +221,8 @@ struct doc_bridge *doc_bridge(struct doc *d, const char *name)
 
 /* Adds what only the daemon knows; a bridge that an administrator made and
  * lent to a network (bridge.name) bears no mark. */
-static void note_network(struct doc *d, json_object *net)
+static void note_network(struct doc *d, const struct doc_daemon *who,
+			 json_object *net)
 {
 	const char *respect = jget_str(jget(net, "Options"), "berth.firewall");
 	const char *name = jget_str(net, "Bridge");
@@ -222,7 +231,8 @@ static void note_network(struct doc *d, json_object *net)
 
 	if (!b && d->nlk && *name &&
 	    nlk_link_get(d->nlk, name, 0, &link, NULL) == 0)
-		b = add_bridge(d, &link, jget_str(net, "NetworkID"));
+		b = add_bridge(d, &link, jget_str(net, "NetworkID"), who->name,
+			       strlen(who->name));
 	if (!b)
 		return; /* told by the check of drift */
 	b->internal = jget_bool(net, "Internal");
@@ -236,7 +246,7 @@ static void look_at_daemon(struct doc *d, const struct doc_daemon *who)
 		doc_ask(d, who, "Berth.Networks", "Networks", &nets);
 
 	for (size_t i = 0; i < jget_len(list); i++)
-		note_network(d, json_object_array_get_idx(list, i));
+		note_network(d, who, json_object_array_get_idx(list, i));
 	list = doc_ask(d, who, "Berth.Ports", "Ports", &ports);
 	for (size_t i = 0; i < jget_len(list); i++)
 		json_object_array_add(

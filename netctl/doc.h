@@ -33,7 +33,8 @@ enum doc_level {
 struct doc_bridge {
 	int index;
 	char name[IFNAMSIZ];
-	char id[128]; /* of the network, from the alias */
+	char id[128];    /* of the network, from the alias */
+	char driver[32]; /* likewise: the daemon that keeps its rules */
 	uint32_t mtu;
 	bool v4, v6;
 	bool accept_in, accept_out, zoned; /* for doc_fw.c, one family's */

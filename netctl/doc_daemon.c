@@ -54,14 +54,25 @@ static void judge_no_socket(struct doc *d, const char *name, const char *why)
 			 why, driver_command(name, false, cmd));
 }
 
+static bool is_dns(const char *name)
+{
+	const struct driver *v = driver_find(name, NULL);
+
+	return v && v->kind == DRIVER_NAMES;
+}
+
 static void judge_silence(struct doc *d, const char *name, int r,
 			  const char *text)
 {
 	char cmd[DRIVER_COMMAND_MAX];
 	const char *state =
 		doc_text(d, "%s/%s/state.db", d->ctl->state_dir, name);
-	const char *why = "what runs works on, but nothing can be created, "
-			  "started or removed; docker waits";
+	const char *why =
+		is_dns(name) ? "containers of the networks that it serves find "
+			       "no names, those that run as well; docker does "
+			       "not wait for it"
+			     : "what runs works on, but nothing can be "
+			       "created, started or removed; docker waits";
 
 	if (r == -ENOENT && access(state, F_OK) == 0)
 		judge_no_socket(d, name, why);
@@ -108,8 +119,10 @@ static void judge_child(struct doc *d, json_object *child)
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "%s keeps dying: it %s", name,
 				  jget_str(child, "Last")),
-			 "the supervisor holds its socket: docker waits, then "
-			 "fails",
+			 is_dns(name) ? "containers of the networks that it "
+					"serves find no names"
+				      : "the supervisor holds its socket: "
+					"docker waits, then fails",
 			 doc_text(d, "see %s", log));
 	else if (n > 0)
 		doc_find(d, DOC_WARN,

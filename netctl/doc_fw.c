@@ -22,6 +22,9 @@ static const struct family families[] = {
 	{ { NFPROTO_IPV6, "filter" }, "ip6tables", true },
 };
 
+static const char nf_call_v4[] = "net/bridge/bridge-nf-call-iptables";
+static const char nf_call_v6[] = "net/bridge/bridge-nf-call-ip6tables";
+
 /* ---- FORWARD ------------------------------------------------------------- */
 
 static void forget_accepts(struct doc *d)
@@ -41,6 +44,11 @@ static int note_accept(void *ctx, const struct fw_rule_info *r)
 		in->accept_in = true;
 	if (out && !r->iifname[0])
 		out->accept_out = true;
+	/* Ours, or all there is of an internal network, whose daemon alone
+	 * knows that it is one. */
+	if (in && in == out &&
+	    (in->internal || strncmp(r->comment, "berth:", 6) == 0))
+		in->accept_in = in->accept_out = true;
 	return 0;
 }
 
@@ -48,10 +56,19 @@ static void judge_bridge(struct doc *d, const struct family *f,
 			 const struct doc_bridge *b, uint32_t policy)
 {
 	char cmd[DRIVER_COMMAND_MAX];
+	const char *rules;
 
 	if (b->respect || !(f->v6 ? b->v6 : b->v4) ||
 	    (b->accept_in && b->accept_out))
 		return;
+	if (b->internal)
+		rules = doc_text(d, "%s -I FORWARD -i %s -o %s -j ACCEPT",
+				 f->tool, b->name, b->name);
+	else
+		rules = doc_text(d,
+				 "%s -I FORWARD -i %s -j ACCEPT; %s -I FORWARD "
+				 "-o %s -j ACCEPT",
+				 f->tool, b->name, f->tool, b->name);
 	doc_find(d, policy == NF_DROP ? DOC_BAD : DOC_WARN,
 		 doc_text(d,
 			  "%s FORWARD has policy %s and no accept rule for %s",
@@ -61,12 +78,8 @@ static void judge_bridge(struct doc *d, const struct family *f,
 			 ? "packets to and from this network are dropped "
 			   "there, whatever Berth's own table says"
 			 : "any dropping rule of that chain hits this network",
-		 doc_text(d,
-			  "%s (it keeps such rules), or: %s -I FORWARD -i %s "
-			  "-j ACCEPT; %s -I FORWARD -o "
-			  "%s -j ACCEPT",
-			  driver_command("berth-bridge", true, cmd), f->tool,
-			  b->name, f->tool, b->name));
+		 doc_text(d, "%s (it keeps such rules), or: %s",
+			  driver_command(b->driver, true, cmd), rules));
 }
 
 void doc_check_forward_chain(struct doc *d)
@@ -156,6 +169,9 @@ static int note_zone(void *ctx, const struct fw_rule_info *r)
 void doc_check_firewalld(struct doc *d)
 {
 	static const struct fw_table t = { NFPROTO_INET, "firewalld" };
+	/* else what stays within a bridge meets no FORWARD chain */
+	bool frames_pass = doc_sysctl(nf_call_v4, 0) == 1 ||
+			   doc_sysctl(nf_call_v6, 0) == 1;
 
 	if (!d->fw ||
 	    fw_chain_find(d->fw, &t, "filter_FORWARD", NULL, NULL) < 0)
@@ -170,7 +186,8 @@ void doc_check_firewalld(struct doc *d)
 	for (size_t i = 0; i < d->bridge_count; i++) {
 		const struct doc_bridge *b = &d->bridges[i];
 
-		if (b->zoned || (b->accept_in && b->accept_out))
+		if (b->zoned || (b->accept_in && b->accept_out) ||
+		    (b->internal && !frames_pass))
 			continue;
 		doc_find(d, DOC_BAD,
 			 doc_text(d, "firewalld runs and knows nothing of %s",
@@ -192,8 +209,8 @@ void doc_check_bridge_nf(struct doc *d)
 		const char *path, *tool;
 		bool v6;
 	} knobs[] = {
-		{ "net/bridge/bridge-nf-call-iptables", "iptables", false },
-		{ "net/bridge/bridge-nf-call-ip6tables", "ip6tables", true },
+		{ nf_call_v4, "iptables", false },
+		{ nf_call_v6, "ip6tables", true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {

@@ -75,6 +75,13 @@ contains "$FIX" "iptables -I FORWARD -i $bridge -j ACCEPT; iptables -I FORWARD -
 finds bad daemons 'berth-bridge does not answer'
 kill -CONT "$(pgrep -x berth-bridge)"
 soon_sound "once the daemon is awake"
+# what is kept for a network without a way out is one rule, within its bridge
+same "$(api NetworkDriver.CreateNetwork "{\"NetworkID\":\"$(hex b)\",\"Options\":{
+	\"com.docker.network.internal\":true,\"com.docker.network.generic\":{}},
+	\"IPv4Data\":[{\"AddressSpace\":\"x\",\"Pool\":\"10.46.0.0/24\",
+	\"Gateway\":\"10.46.0.1/24\",\"AuxAddresses\":{}}],\"IPv6Data\":[]}" berth-bridge)" '{}'
+soon_sound "with an internal network"
+del_net "$(hex b)"
 
 # rules of DOCKER-USER that have no effect
 iptables -N DOCKER-USER
@@ -127,6 +134,8 @@ wait_until 15 no_process berth-bridge
 finds bad daemons 'berth-bridge is dead'
 finds bad daemons 'berth-ipam is dead'
 finds bad daemons 'berth-named is dead'
+finds bad daemons 'berth-dns is dead'
+contains "$(doctor | jq -r '.[] | select(.What | startswith("berth-dns is dead")).Why')" 'find no names'
 "$NETCTL" up >/dev/null
 sound "after up"
 
