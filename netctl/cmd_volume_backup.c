@@ -233,9 +233,11 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 	if (r == 0 && shared && !ctl->live)
 		r = err_set(err, -EBUSY,
 			    "somebody began to use %s while it was read, so "
-			    "the backup is not kept: repeat it while nobody "
-			    "does, or say --live",
-			    ref->name);
+			    "%s: repeat it while nobody does, or say --live",
+			    ref->name,
+			    f->is_stdout ? "what was written must not be "
+					   "restored from, whole as it is"
+					 : "the backup is not kept");
 	return r == 0 ? newfile_commit(f, err) : r;
 }
 
