@@ -126,6 +126,22 @@ static int find_default(struct nlk *nlk, uint8_t family,
 	return -ENETUNREACH;
 }
 
+/* One of them may be this host: then the others know it by that address. */
+static int find_by_peers(struct nlk *nlk, const struct ov_network *net,
+			 struct ov_underlay *ret)
+{
+	for (size_t i = 0; i < net->peer_count; i++) {
+		struct find f = { .addr = &net->peers[i] };
+
+		if (nlk_addr_walk(nlk, on_addr, &f, NULL) == 0 && f.found.index)
+			return take(nlk, f.addr, f.found.index, 0, ret, NULL);
+	}
+	for (size_t i = 0; i < net->peer_count; i++)
+		if (find_towards(nlk, &net->peers[i], ret) == 0)
+			return 0;
+	return -ENETUNREACH;
+}
+
 int ov_underlay_find(struct nlk *nlk, const char *want,
 		     const struct ov_network *net, uint8_t family,
 		     struct ov_underlay *ret, struct err *err)
@@ -137,12 +153,9 @@ int ov_underlay_find(struct nlk *nlk, const char *want,
 	*ret = (struct ov_underlay){ .mtu = 0 };
 	if (want[0])
 		return find_given(nlk, want, family, ret, err);
-	if (find_default(nlk, family, ret) == 0)
+	if (find_by_peers(nlk, net, ret) == 0 ||
+	    find_default(nlk, family, ret) == 0)
 		return 0;
-	/* one of them may be this host itself */
-	for (size_t i = 0; i < net->peer_count; i++)
-		if (find_towards(nlk, &net->peers[i], ret) == 0)
-			return 0;
 	return err_set(err, -EADDRNOTAVAIL,
 		       "no address to reach other hosts from: there is no "
 		       "default route%s%s; say --underlay ADDRESS or INTERFACE",

@@ -117,8 +117,8 @@ int ov_network_parse(struct overlay_network *n, struct err *err);
 
 /*
  * ov_underlay_find() - the address that the others reach this host by, as @want
- * says: an address, an interface, or "": what the route to the world uses, else
- * that to one of @net's peers, whose family it has.
+ * says: an address, an interface, or "": that of @net's peers which this host has,
+ * else what the route to one of them uses, else that to the world.
  * @family: what is in use, where @net has no peers; 0: any.
  * Return: 0; -EADDRNOTAVAIL, saying what is missing.
  */

@@ -248,6 +248,43 @@ static void tables_follow(void **state)
 	nlk_close(w.nlk);
 }
 
+/* The default route is the provider's, the other hosts are in a network of their own. */
+static void peers_say_the_underlay(void **state)
+{
+	struct ov_network net = {
+		.peers = { addr("10.0.0.2"), addr("10.0.0.1") }, .peer_count = 2
+	};
+	const struct ip_addr there = addr("10.0.0.1"), first = addr("10.0.0.9"),
+			     world = addr("203.0.113.2");
+	struct ov_underlay u;
+	struct nlk *nlk;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("SKIP: no network namespace\n");
+		skip();
+	}
+	assert_int_equal(system("ip link add out up type bridge &&"
+				"ip addr add 203.0.113.2/24 dev out &&"
+				"ip route add default via 203.0.113.1 &&"
+				"ip link add lan up mtu 1400 type bridge &&"
+				"ip addr add 10.0.0.9/24 dev lan &&"
+				"ip addr add 10.0.0.1/24 dev lan"),
+			 0);
+	assert_int_equal(nlk_open(&nlk, NULL), 0);
+	/* itself among them; not: its first address there; nobody named */
+	assert_int_equal(ov_underlay_find(nlk, "", &net, 0, &u, NULL), 0);
+	assert_true(ip_equal(&u.local, &there));
+	assert_int_equal(u.mtu, 1400);
+	net.peer_count = 1;
+	assert_int_equal(ov_underlay_find(nlk, "", &net, 0, &u, NULL), 0);
+	assert_true(ip_equal(&u.local, &first));
+	net.peer_count = 0;
+	assert_int_equal(ov_underlay_find(nlk, "", &net, 0, &u, NULL), 0);
+	assert_true(ip_equal(&u.local, &world));
+	nlk_close(nlk);
+}
+
 /* Told of an IPv6 address where the bridge has no IPv6: the kernel refuses those. */
 static void a_refused_line_keeps_no_other_out(void **state)
 {
@@ -417,16 +454,17 @@ static void each_is_kept_once(void **state)
 int main(void)
 {
 	struct CMUnitTest
-		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 7] = {
+		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 8] = {
 			cmocka_unit_test(every_option_is_documented),
 			cmocka_unit_test(vni_is_derived),
 			cmocka_unit_test(peers_clash),
 			cmocka_unit_test(tables_follow),
 			cmocka_unit_test(a_refused_line_keeps_no_other_out),
+			cmocka_unit_test(peers_say_the_underlay),
 			cmocka_unit_test(partial_view_takes_nothing_away),
 			cmocka_unit_test(each_is_kept_once),
 		};
-	size_t n = 7;
+	size_t n = 8;
 
 	n += TEST_ROWS(&tests[n], rows, option_row);
 	(void)TEST_ROWS(&tests[n], said_rows, said_is_judged);

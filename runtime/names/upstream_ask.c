@@ -137,7 +137,7 @@ static int ask_by(struct ask *a, const union upstream_sock *at, int type)
 	return type == SOCK_DGRAM ? by_udp(a) : by_tcp(a);
 }
 
-/* A truncated answer is one, if TCP gives none. */
+/* A truncated answer is asked for again by TCP; without one there is none. */
 static int ask_one(struct ask *a, const union upstream_sock *at)
 {
 	int n = ask_by(a, at, SOCK_DGRAM), r;
