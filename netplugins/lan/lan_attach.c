@@ -220,7 +220,7 @@ static int refit_inside(void *ctx, struct err *err)
 		ln->opt.mtu && ln->opt.mtu < ln->mtu ? ln->opt.mtu : ln->mtu;
 	_cleanup_(nlk_closep) struct nlk *nlk = NULL;
 	char alias[NLK_ALIAS_MAX];
-	struct nlk_link link;
+	struct nlk_link link = { .mtu = 0 };
 	int r = nlk_open(&nlk, err);
 
 	own_alias(ep, alias);
