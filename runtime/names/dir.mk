@@ -38,5 +38,6 @@ tests += runtime/names/test/test_docker_names.c
 tests += runtime/names/test/test_follow.c
 threaded += runtime/names/test/test_follow.c
 tests += runtime/names/test/test_share.c
+tests += runtime/names/test/test_share_record.c
 threaded += runtime/names/test/test_share.c
 tests += runtime/names/test/test_names_user.c
