@@ -31,8 +31,8 @@ static void put_data(struct nlk_msg *b, const void *ctx)
 	nlk_put(b, IFLA_VXLAN_PORT, &port, sizeof(port));
 	nlk_put_u8(b, IFLA_VXLAN_LEARNING, conf->learning);
 	nlk_put_u8(b, IFLA_VXLAN_UDP_CSUM, 1);
-	/* the TTL is the route's: an inner one of 1 (multicast, eBGP) has to get there */
-	/* what does not fit is told to the sender, not cut up */
+	/* No IFLA_VXLAN_TTL_INHERIT: an inner TTL of 1 (multicast, eBGP) has to get there.
+	 * What does not fit is told to the sender, not cut up. */
 	if (conf->local.family == AF_INET)
 		nlk_put_u8(b, IFLA_VXLAN_DF, VXLAN_DF_SET);
 }

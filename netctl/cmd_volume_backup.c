@@ -235,9 +235,10 @@ static int backup_to(struct ctl *ctl, const struct volumes_ref *ref,
 			    "somebody began to use %s while it was read, so "
 			    "%s: repeat it while nobody does, or say --live",
 			    ref->name,
-			    f->is_stdout ? "what was written must not be "
-					   "restored from, whole as it is"
-					 : "the backup is not kept");
+			    f->is_stdout
+				    ? "the archive that was written "
+				      "must not be used, though it is whole"
+				    : "the backup is not kept");
 	return r == 0 ? newfile_commit(f, err) : r;
 }
 

@@ -76,7 +76,6 @@ static json_object *unused(const struct ctl *ctl, const struct volumes *v,
 
 	for (size_t i = 0; i < jget_len(v->rows); i++) {
 		json_object *row = json_object_array_get_idx(v->rows, i);
-
 		struct err err = { 0 };
 
 		if (!is_unused(ctl, row))

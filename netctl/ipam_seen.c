@@ -161,9 +161,11 @@ static int check_none_is_down(const struct ctl *ctl, struct err *err)
 			return err_set(err, -EAGAIN,
 				       "%s is not running but has records "
 				       "here, so what its networks use is not "
-				       "known: first '%s'",
+				       "known: first '%s', or, if it had none, "
+				       "remove %s/%s",
 				       d->name,
-				       driver_command(d->name, false, cmd));
+				       driver_command(d->name, false, cmd),
+				       ctl->state_dir, d->name);
 	}
 	return 0;
 }

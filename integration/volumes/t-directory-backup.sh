@@ -69,7 +69,7 @@ touch go
 wait_until 20 test -s status
 same "$(cat status)" 1
 contains "$(cat told)" 'somebody began to use dir'
-contains "$(cat told)" 'must not be restored'
+contains "$(cat told)" 'must not be used'
 # and the daemon is killed under it
 rm -f here go status
 in_background slow.log bash slow.sh

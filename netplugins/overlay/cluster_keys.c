@@ -192,13 +192,9 @@ int cl_owner_decode(const struct etcd_kv *kv, struct cl_owner *ret)
 /* Of one host, as a wire can go to it. */
 static bool unicast(const struct ip_addr *a)
 {
-	static const struct ip_addr loop6 = { .family = AF_INET6,
-					      .bytes = { [15] = 1 } };
-
-	if (ip_is_none(a) || ip_is_any(a) || ip_equal(a, &loop6))
+	if (ip_is_none(a) || ip_is_any(a) || ip_is_loopback(a))
 		return false;
-	return a->family == AF_INET ? a->bytes[0] < 224 && a->bytes[0] != 127
-				    : a->bytes[0] != 0xff;
+	return a->family == AF_INET ? a->bytes[0] < 224 : a->bytes[0] != 0xff;
 }
 
 int cl_host_decode(const struct etcd_kv *kv, const char *node,

@@ -191,15 +191,19 @@ static int follow_mtu(struct overlay_host *host, struct overlay_network *n,
 		      struct err *err)
 {
 	uint32_t want = n->br.opt.mtu ? n->br.opt.mtu : n->br.base.kept_mtu;
+	uint32_t was = n->br.mtu;
 	int r;
 
-	if (!want || n->br.mtu == want || !n->br.index)
+	if (!want || was == want || !n->br.index)
 		return 0;
 	r = nlk_link_mtu(host->br->nlk, n->br.index, want, err);
 	if (r < 0)
 		return r;
 	n->br.mtu = want;
-	return bridge_set_sysctls(&n->br, err);
+	r = bridge_set_sysctls(&n->br, err);
+	if (r < 0) /* both once more */
+		n->br.mtu = was;
+	return r;
 }
 
 /* ->vtep, ->vteps and ->far, and in @v what the tables are to say. */

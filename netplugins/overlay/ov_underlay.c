@@ -126,16 +126,35 @@ static int find_default(struct nlk *nlk, uint8_t family,
 	return -ENETUNREACH;
 }
 
+struct own {
+	const struct ov_network *net;
+	size_t peer; /* the first that is an address of this host */
+	int index;   /* 0: none is */
+};
+
+static int on_own(void *ctx, const struct nlk_addr *a)
+{
+	struct own *o = ctx;
+	size_t end = o->index ? o->peer : o->net->peer_count;
+
+	for (size_t i = 0; i < end; i++)
+		if (ip_equal(&a->p.addr, &o->net->peers[i])) {
+			o->peer = i;
+			o->index = a->index;
+			break;
+		}
+	return 0;
+}
+
 /* One of them may be this host: then the others know it by that address. */
 static int find_by_peers(struct nlk *nlk, const struct ov_network *net,
 			 struct ov_underlay *ret)
 {
-	for (size_t i = 0; i < net->peer_count; i++) {
-		struct find f = { .addr = &net->peers[i] };
+	struct own o = { .net = net };
 
-		if (nlk_addr_walk(nlk, on_addr, &f, NULL) == 0 && f.found.index)
-			return take(nlk, f.addr, f.found.index, 0, ret, NULL);
-	}
+	if (net->peer_count && nlk_addr_walk(nlk, on_own, &o, NULL) == 0 &&
+	    o.index)
+		return take(nlk, &net->peers[o.peer], o.index, 0, ret, NULL);
 	for (size_t i = 0; i < net->peer_count; i++)
 		if (find_towards(nlk, &net->peers[i], ret) == 0)
 			return 0;

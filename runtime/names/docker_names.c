@@ -116,7 +116,7 @@ static size_t names_in(json_object *o, const char *key, json_object **ret)
 }
 
 /* "Aliases" had the short id and the host name, too; since Docker 26 (API 1.45) it has
- * only what the user gave, and "DNSNames" all (moby, daemon/container_operations.go). */
+ * only what the user gave, and "DNSNames" all (moby, api/server/router/container). */
 static int net_parse(json_object *o, const char *name, struct docker_net *ret,
 		     struct err *err)
 {
