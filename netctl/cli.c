@@ -16,7 +16,7 @@
 enum flag_kind {
 	FLAG_PATH,
 	FLAG_PAIR,
-	FLAG_BACKEND,
+	FLAG_LIST,
 	FLAG_SWITCH,
 	FLAG_DURATION,
 	FLAG_FORMAT,
@@ -60,12 +60,45 @@ static const struct flag flags[] = {
 	{ "opt", "KEY=VALUE", "or -o: an option, as docker volume create -o",
 	  FLAG_PAIR, CLI_OPT, IN(opts), false },
 	{ "backend", "CONTAINER|ADDRESS[:PORT][*WEIGHT]",
-	  "one of those that share the port; again for each", FLAG_BACKEND,
+	  "one of those that share the port; again for each", FLAG_LIST,
 	  CLI_BACKENDS, IN(backends), false },
 	{ "service", "NAME", "and whoever has berth.service=NAME", FLAG_PATH,
 	  CLI_BACKENDS, IN(service), false },
-	{ "driver", "NAME", "who makes it (default: berth-named)", FLAG_PATH,
-	  CLI_DRIVER, IN(driver), false },
+	{ "driver", "NAME",
+	  "or -d: who makes it (default: berth-named, for a "
+	  "network berth-bridge)",
+	  FLAG_PATH, CLI_DRIVER, IN(driver), false },
+	{ "subnet", "PREFIX", "its addresses; again for each", FLAG_LIST,
+	  CLI_POOLS, IN(subnets), false },
+	{ "gateway", "ADDRESS", "of a subnet", FLAG_LIST, CLI_POOLS,
+	  IN(gateways), false },
+	{ "ip-range", "PREFIX", "what addresses are chosen from, in a subnet",
+	  FLAG_LIST, CLI_POOLS, IN(ranges), false },
+	{ "aux-address", "NAME=ADDRESS", "one that nobody is given", FLAG_LIST,
+	  CLI_POOLS, IN(aux), false },
+	{ "ipv6", NULL, "with IPv6", FLAG_SWITCH, CLI_POOLS, IN(ipv6), false },
+	{ "internal", NULL, "nothing gets out of it", FLAG_SWITCH, CLI_POOLS,
+	  IN(internal), false },
+	{ "ipam-driver", "NAME",
+	  "who hands out addresses (default: berth-ipam)", FLAG_PATH, CLI_POOLS,
+	  IN(ipam), false },
+	{ "ipam-opt", "KEY=VALUE", "an option for it", FLAG_PAIR, CLI_POOLS,
+	  IN(ipam_opts), false },
+	{ "netns", "NAME|PID|PATH", "the network namespace", FLAG_PATH,
+	  CLI_NETNS, IN(netns), false },
+	{ "ip", "ADDRESS", "IPv4 address (default: a free one)", FLAG_PATH,
+	  CLI_PLUG, IN(ip), false },
+	{ "ip6", "ADDRESS", "IPv6 address (default: a free one)", FLAG_PATH,
+	  CLI_PLUG, IN(ip6), false },
+	{ "mac-address", "MAC", "of the interface", FLAG_PATH, CLI_PLUG,
+	  IN(mac), false },
+	{ "ifname", "NAME", "of the interface (default: eth0, eth1, ...)",
+	  FLAG_PATH, CLI_PLUG, IN(ifname), false },
+	{ "publish", "[[HOST:]PORT:]PORT[/PROTO]",
+	  "or -p: a port, as docker run -p; again for each", FLAG_LIST,
+	  CLI_PLUG, IN(ports), false },
+	{ "no-default-route", NULL, "not by this network", FLAG_SWITCH,
+	  CLI_PLUG, IN(no_default_route), false },
 	{ "node", "NAME", "a host of the cluster that is gone for ever",
 	  FLAG_PATH, CLI_NODE, IN(node), false },
 	{ "output", "FILE|DIR|-", "or -o: where to (default: here)", FLAG_PATH,
@@ -148,26 +181,26 @@ char *cli_absolute(const char *path)
 	return !cwd || asprintf(&out, "%s/%s", cwd, path) < 0 ? NULL : out;
 }
 
-static int add_pair(struct ctl *ctl, const char *value, struct err *err)
+static int add_to(struct cli_list *list, const char *name, const char *value,
+		  struct err *err)
 {
-	if (*value == '=' || !strchr(value, '='))
-		return err_set(err, -EINVAL,
-			       "\"%s\" is no option: write -o KEY=VALUE",
-			       value);
-	if (ctl->opt_count == CLI_OPTS_MAX)
-		return err_set(err, -EINVAL, "more than %d options",
-			       CLI_OPTS_MAX);
-	ctl->opts[ctl->opt_count++] = value;
+	if (!*value)
+		return err_set(err, -EINVAL, "--%s is empty", name);
+	if (list->n == CLI_LIST_MAX)
+		return err_set(err, -EINVAL, "more than %d times --%s",
+			       CLI_LIST_MAX, name);
+	list->v[list->n++] = value;
 	return 0;
 }
 
-static int add_backend(struct ctl *ctl, const char *value, struct err *err)
+static int add_pair(struct cli_list *list, const char *name, const char *value,
+		    struct err *err)
 {
-	if (ctl->backend_count == CLI_BACKENDS_MAX)
-		return err_set(err, -EINVAL, "more than %d backends",
-			       CLI_BACKENDS_MAX);
-	ctl->backends[ctl->backend_count++] = value;
-	return 0;
+	if (*value == '=' || !strchr(value, '='))
+		return err_set(err, -EINVAL,
+			       "\"%s\" is no option: write --%s KEY=VALUE",
+			       value, name);
+	return add_to(list, name, value, err);
 }
 
 static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
@@ -182,9 +215,9 @@ static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
 		*(const char **)at = value;
 		return 0;
 	case FLAG_PAIR:
-		return add_pair(ctl, value, err);
-	case FLAG_BACKEND:
-		return add_backend(ctl, value, err);
+		return add_pair(at, f->name, value, err);
+	case FLAG_LIST:
+		return add_to(at, f->name, value, err);
 	case FLAG_SWITCH:
 		*(bool *)at = true;
 		return 0;
@@ -392,14 +425,19 @@ static void complain_flag(const struct cmd *cmd, const char *arg, int opt)
 			 name ? name : arg, cmd->name);
 }
 
-/* -o is short for what the verb takes.  NULL: it takes none. */
-static const struct flag *flag_o(const struct cmd *cmd)
+/* What a letter is short for in this verb.  NULL: nothing. */
+static const struct flag *flag_short(const struct cmd *cmd, int c)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if ((flags[i].group == CLI_OUTPUT ||
-		     flags[i].kind == FLAG_PAIR) &&
-		    takes(cmd, &flags[i]))
-			return &flags[i];
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const struct flag *f = &flags[i];
+
+		if (takes(cmd, f) &&
+		    ((c == 'o' &&
+		      (f->group == CLI_OUTPUT || f->kind == FLAG_PAIR)) ||
+		     (c == 'd' && f->group == CLI_DRIVER) ||
+		     (c == 'p' && strcmp(f->name, "publish") == 0)))
+			return f;
+	}
 	return NULL;
 }
 
@@ -408,7 +446,8 @@ static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 		       struct ctl *ctl)
 {
 	struct option longs[ARRAY_SIZE(flags) + 1] = { 0 };
-	const struct flag *f, *o = flag_o(cmd);
+	const struct flag *f;
+	char shorts[16] = ":hqn"; /* the rest is NUL */
 	struct err err = { 0 };
 	int n = 0, opt;
 
@@ -420,10 +459,16 @@ static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 							: no_argument,
 				.val = (int)i + 256,
 			};
+	for (const char *c = "odp"; *c; c++)
+		if (flag_short(cmd, *c)) {
+			char *end = shorts + strlen(shorts);
+
+			end[0] = *c;
+			end[1] = ':';
+		}
 	opterr = 0;
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, o ? ":hqno:" : ":hqn", longs,
-				  NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (opt == 'h' ||
 		    (opt >= 256 && flags[opt - 256].kind == FLAG_HELP)) {
 			print_help(cmd);
@@ -433,7 +478,7 @@ static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 			ctl->dry_run = true;
 			continue;
 		}
-		f = opt == 'o' ? o : opt >= 256 ? &flags[opt - 256] : NULL;
+		f = opt >= 256 ? &flags[opt - 256] : flag_short(cmd, opt);
 		if (!f) {
 			complain_flag(cmd, argv[optind - 1], opt);
 			return -EINVAL;

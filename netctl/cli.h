@@ -10,6 +10,7 @@
 #define NETCTL_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/err.h"
 #include "netctl/out.h"
@@ -43,10 +44,18 @@ enum {
 	CLI_STATS = 1 << 17,     /* --stats */
 	CLI_NODE = 1 << 18,      /* --node */
 	CLI_SINCE = 1 << 19,     /* --since */
+	CLI_POOLS = 1 << 20,     /* --subnet and its siblings, --ipam-driver */
+	CLI_PLUG = 1 << 21,      /* --ip and its siblings, --publish */
+	CLI_NETNS = 1 << 22,     /* --netns */
 };
 
-#define CLI_OPTS_MAX     32
-#define CLI_BACKENDS_MAX 64
+#define CLI_LIST_MAX 64
+
+/* A flag that was given several times. */
+struct cli_list {
+	const char *v[CLI_LIST_MAX];
+	size_t n;
+};
 
 /* What the command line and BERTH_* in the environment said. */
 struct ctl {
@@ -58,12 +67,13 @@ struct ctl {
 	unsigned int for_ms; /* 0: until it is interrupted */
 	bool foreground, dry_run, quiet, force, all, live, snapshots, stats;
 	const char *output, *driver, *node, *since; /* NULL: not said */
-	const char *opts[CLI_OPTS_MAX];
-	size_t opt_count;
-	const char *backends[CLI_BACKENDS_MAX];
-	size_t backend_count;
+	struct cli_list opts, backends;
 	const char *service; /* NULL: not said */
-	char **args;         /* positional arguments, NULL-ended */
+	struct cli_list subnets, gateways, ranges, aux, ipam_opts, ports;
+	bool ipv6, internal, no_default_route;
+	const char *ipam;                            /* NULL: not said */
+	const char *netns, *ip, *ip6, *mac, *ifname; /* NULL: not said */
+	char **args; /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */
 	int rest_count;

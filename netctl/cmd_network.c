@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netctl network ls, inspect, rm. */
+/* netctl network ls, inspect, create, rm. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "netctl/docker.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
+#include "netctl/nets.h"
 #include "netctl/view.h"
 
 static const struct out_col ls_cols[] = {
@@ -106,6 +107,39 @@ static void add_names(json_object *rows, const struct docker_names *names)
 	}
 }
 
+/* Those of drivers that are not Berth's, as far as our own record says. */
+static void add_foreign(const struct ctl *ctl, json_object *rows)
+{
+	_cleanup_(json_putp) json_object *nets = NULL, *eps = NULL;
+
+	if (nets_list(ctl, &nets, &eps, NULL) < 0)
+		return;
+	for (size_t i = 0; i < jget_len(nets); i++) {
+		json_object *net = json_object_array_get_idx(nets, i);
+		const char *id = jget_str(net, "NetworkID");
+		json_object *subnets, *pools = jget_array(net, "Pools");
+		int64_t count = 0;
+
+		if (driver_find(jget_str(net, "Driver"), NULL))
+			continue;
+		subnets = json_object_new_array();
+		for (size_t p = 0; p < jget_len(pools); p++)
+			json_object_array_add(
+				subnets,
+				json_object_get(jget(
+					json_object_array_get_idx(pools, p),
+					"Pool")));
+		for (size_t e = 0; e < jget_len(eps); e++)
+			count += strcmp(jget_str(json_object_array_get_idx(eps,
+									   e),
+						 "NetworkID"),
+					id) == 0;
+		jset(net, "Subnets", subnets);
+		jset(net, "Endpoints", json_object_new_int64(count));
+		json_object_array_add(rows, json_object_get(net));
+	}
+}
+
 static int ls_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(json_putp) json_object *rows = NULL;
@@ -118,6 +152,7 @@ static int ls_run(struct ctl *ctl, struct err *err)
 		return partial;
 	docker_names_load(ctl, &names);
 	add_names(rows, &names);
+	add_foreign(ctl, rows);
 	r = out_rows(stdout, ctl->format, ls_cols, rows, err);
 	return r < 0 ? r : partial;
 }
@@ -242,6 +277,50 @@ static int check_forgotten(const struct ctl *ctl, const char *id,
 	return 0;
 }
 
+static int create_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(book_closep) struct book *b = NULL;
+	_cleanup_(json_putp) json_object *net = NULL;
+	const struct net_spec spec = {
+		.name = ctl->args[0],
+		.driver = ctl->driver ? ctl->driver : "berth-bridge",
+		.ipam = ctl->ipam ? ctl->ipam : "berth-ipam",
+		.subnets = ctl->subnets,
+		.gateways = ctl->gateways,
+		.ranges = ctl->ranges,
+		.aux = ctl->aux,
+		.opts = ctl->opts,
+		.ipam_opts = ctl->ipam_opts,
+		.ipv6 = ctl->ipv6,
+		.internal = ctl->internal,
+	};
+	int r = nets_open(ctl, true, &b, err);
+
+	if (r == 0)
+		r = nets_create(ctl, b, &spec, &net, err);
+	if (r == 0)
+		printf("%s\n", jget_str(net, "NetworkID"));
+	return r;
+}
+
+/* Return: 1: netctl made none that is called so; 0: removed. */
+static int rm_own(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(book_closep) struct book *b = NULL;
+	_cleanup_(json_putp) json_object *net = NULL;
+	int r = nets_open(ctl, false, &b, err);
+
+	if (r == 0)
+		r = book_find_network(b, ctl->args[0], &net, err);
+	if (r == -ENOENT)
+		return 1;
+	if (r == 0)
+		r = nets_remove(ctl, b, net, err);
+	if (r == 0)
+		printf("%s\n", jget_str(net, "NetworkID"));
+	return r;
+}
+
 static int rm_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(json_putp) json_object *rows = NULL;
@@ -249,9 +328,12 @@ static int rm_run(struct ctl *ctl, struct err *err)
 	_cleanup_(docker_names_fini) struct docker_names names = { 0 };
 	json_object *row = NULL;
 	const char *id;
-	int r = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks",
-			       "Networks", NULL, &rows, err);
+	int r = rm_own(ctl, err);
 
+	if (r <= 0)
+		return r;
+	r = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks", "Networks",
+			   NULL, &rows, err);
 	if (r < 0)
 		return r;
 	docker_names_load(ctl, &names);
@@ -302,11 +384,34 @@ const struct cmd cmd_network_inspect = {
 	.run = inspect_run,
 };
 
+const struct cmd cmd_network_create = {
+	.name = "network create",
+	.args = "NAME",
+	.summary = "make a network without Docker",
+	.help = "\n"
+		"As docker network create, by the same plugins: any that has "
+		"its socket in\n--plugin-dir.  'netctl attach' plugs network "
+		"namespaces into it; dockerd does not\nknow it.  Options are "
+		"the driver's, as with Docker.\n"
+		"\n"
+		"  netctl network create shop\n"
+		"  netctl network create --subnet 10.1.0.0/16 --ip-range "
+		"10.1.4.0/24 shop\n"
+		"  netctl network create -d berth-macvlan -o parent=eth0 "
+		"--subnet 192.168.1.0/24 lan\n",
+	.takes = CLI_DIRS | CLI_TIMEOUT | CLI_OPT | CLI_DRIVER | CLI_POOLS,
+	.min_args = 1,
+	.max_args = 1,
+	.run = create_run,
+};
+
 const struct cmd cmd_network_rm = {
 	.name = "network rm",
 	.args = "NETWORK",
 	.summary = "remove a network that dockerd does not have",
 	.help = "\n"
+		"One that 'netctl network create' made, or that dockerd "
+		"forgot:\n"
 		"dockerd forgets a network whose removal failed, as by a "
 		"daemon "
 		"that was away; its\nsubnet stays taken.  Refused while "

@@ -185,13 +185,13 @@ static int add_run(struct ctl *ctl, struct err *err)
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
 	int r = put_port(body, ctl->args[0], err);
 
-	if (r == 0 && !ctl->backend_count && !ctl->service)
+	if (r == 0 && !ctl->backends.n && !ctl->service)
 		r = err_set(err, -EINVAL,
 			    "over whom? --backend CONTAINER[:PORT] for each, "
 			    "or --service NAME");
 	if (r == 0)
-		r = put_backends(ctl, body, "Backends", ctl->backends,
-				 ctl->backend_count, err);
+		r = put_backends(ctl, body, "Backends", ctl->backends.v,
+				 ctl->backends.n, err);
 	if (r < 0)
 		return r;
 	if (ctl->service)
@@ -457,7 +457,7 @@ const struct cmd cmd_port_backend_add = {
 		"  netctl port backend add 8080 web3:80 '172.18.0.9:80*2'\n",
 	.takes = CLI_DIRS | CLI_DOCKER | CLI_TIMEOUT,
 	.min_args = 2,
-	.max_args = CLI_BACKENDS_MAX + 1,
+	.max_args = CLI_LIST_MAX + 1,
 	.run = backend_add_run,
 };
 
@@ -473,6 +473,6 @@ const struct cmd cmd_port_backend_rm = {
 		"  netctl port backend rm 8080 web1\n",
 	.takes = CLI_DIRS | CLI_DOCKER | CLI_TIMEOUT,
 	.min_args = 2,
-	.max_args = CLI_BACKENDS_MAX + 1,
+	.max_args = CLI_LIST_MAX + 1,
 	.run = backend_rm_run,
 };

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of networks and containers from dockerd's API, as far as it answers. */
+/* Names of networks and containers from dockerd's API, as far as it answers, and
+ * those of what netctl made. */
 #include "netctl/docker.h"
 
 #include "lib/base.h"
 #include "lib/client.h"
 #include "lib/jdec.h"
 #include "netctl/jget.h"
+#include "netctl/nets.h"
 
 #define ASK_MS 1000
+#define OWN_MS 3000
 
 static void load_networks(json_object *answer, json_object *networks)
 {
@@ -50,12 +53,37 @@ static void load_endpoints(json_object *answer, json_object *endpoints)
 	}
 }
 
+/* Another netctl may be at work, for as long as a daemon takes. */
+static void load_own(const struct ctl *ctl, struct docker_names *to)
+{
+	_cleanup_(json_putp) json_object *nets = NULL, *eps = NULL;
+	struct ctl soon = *ctl;
+
+	if (soon.timeout_ms > OWN_MS)
+		soon.timeout_ms = OWN_MS;
+	if (nets_list(&soon, &nets, &eps, NULL) < 0)
+		return;
+	for (size_t i = 0; i < jget_len(nets); i++) {
+		json_object *net = json_object_array_get_idx(nets, i);
+
+		jset_str(to->networks, jget_str(net, "NetworkID"),
+			 jget_str(net, "Name"));
+	}
+	for (size_t i = 0; i < jget_len(eps); i++) {
+		json_object *ep = json_object_array_get_idx(eps, i);
+
+		jset_str(to->endpoints, jget_str(ep, "EndpointID"),
+			 jget_str(ep, "Netns"));
+	}
+}
+
 void docker_names_load(const struct ctl *ctl, struct docker_names *ret)
 {
 	_cleanup_(json_putp) json_object *nets = NULL, *containers = NULL;
 
 	ret->networks = json_object_new_object();
 	ret->endpoints = json_object_new_object();
+	load_own(ctl, ret);
 	/* No dockerd: no need to ask it twice. */
 	if (client_http_get(ctl->docker, "/networks", ASK_MS, &nets, NULL) < 0)
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* docker.h - the names Docker gave to what the daemons know by id only. */
+/* docker.h - the names Docker, or netctl itself, gave to what the daemons know by id
+ * only. */
 #ifndef NETCTL_DOCKER_H
 #define NETCTL_DOCKER_H
 
@@ -8,13 +9,14 @@
 #include "netctl/cli.h"
 
 struct docker_names {
-	json_object *networks;  /* id -> name; never NULL after load */
-	json_object *endpoints; /* endpoint id -> container name */
+	json_object *networks; /* id -> name; never NULL after load */
+	json_object
+		*endpoints; /* endpoint id -> container name, or namespace */
 };
 
 /*
  * docker_names_load() - ask dockerd, at most a second for each question.  Best
- * effort: without a dockerd, or with one that hangs, there are no names.
+ * effort: without a dockerd, or with one that hangs, there are no names of its.
  */
 void docker_names_load(const struct ctl *ctl, struct docker_names *ret);
 void docker_names_fini(struct docker_names *n);

@@ -13,6 +13,7 @@
 #include "lib/jdec.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
+#include "netctl/nets.h"
 
 #define IPAM_DRIVER "berth-ipam"
 
@@ -189,6 +190,31 @@ static int load_ours(struct ctl *ctl, struct ipam_seen *s, struct err *err)
 	return r;
 }
 
+/* ---- what netctl made itself ------------------------------------------------------ */
+
+static int load_own(struct ctl *ctl, struct ipam_seen *s, struct err *err)
+{
+	_cleanup_(json_putp) json_object *nets = NULL, *eps = NULL;
+	int r = nets_list(ctl, &nets, &eps, err);
+
+	for (size_t i = 0; i < jget_len(nets); i++) {
+		json_object *pools =
+			jget_array(json_object_array_get_idx(nets, i), "Pools");
+
+		for (size_t p = 0; p < jget_len(pools); p++)
+			note(s->pools,
+			     jget_str(json_object_array_get_idx(pools, p),
+				      "PoolID"));
+	}
+	for (size_t i = 0; i < jget_len(eps); i++) {
+		json_object *ep = json_object_array_get_idx(eps, i);
+
+		note_addr(s->addrs, jget_str(ep, "Address"));
+		note_addr(s->addrs, jget_str(ep, "AddressIPv6"));
+	}
+	return r;
+}
+
 int ipam_seen_load(struct ctl *ctl, struct ipam_seen *ret, struct err *err)
 {
 	int r;
@@ -199,7 +225,9 @@ int ipam_seen_load(struct ctl *ctl, struct ipam_seen *ret, struct err *err)
 	if (!ret->pools || !ret->prefixes || !ret->addrs)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = load_docker(ctl, ret, err);
-	return r < 0 ? r : load_ours(ctl, ret, err);
+	if (r == 0)
+		r = load_ours(ctl, ret, err);
+	return r < 0 ? r : load_own(ctl, ret, err);
 }
 
 void ipam_seen_fini(struct ipam_seen *s)

@@ -331,8 +331,8 @@ json_object *volumes_opts(const struct ctl *ctl)
 {
 	json_object *opts = json_object_new_object();
 
-	for (size_t i = 0; opts && i < ctl->opt_count; i++) {
-		const char *pair = ctl->opts[i];
+	for (size_t i = 0; opts && i < ctl->opts.n; i++) {
+		const char *pair = ctl->opts.v[i];
 		_cleanup_free_ char *key = strndup(pair, strcspn(pair, "="));
 
 		if (key)
