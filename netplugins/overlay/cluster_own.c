@@ -9,7 +9,8 @@
 #include "lib/clock.h"
 #include "netplugins/overlay/cluster_priv.h"
 
-#define SPELL_MS 1000 /* then the thread's other work has its turn */
+#define SPELL_MS     1000 /* then the thread's other work has its turn */
+#define MEMBER_BATCH 100
 
 struct cl_mine *cl_mine_find(struct cl_net *n, const char *id)
 {
@@ -231,7 +232,7 @@ static bool own_net(struct own *o, const struct etcd_kv *kv)
 {
 	struct cl_net *n = cl_net_by_key(o->c, kv->key + strlen(o->net));
 
-	if (n && kv->lease == o->c->lease)
+	if (n && n->member && kv->lease == o->c->lease)
 		n->due = n->gone;
 	return !n && o->grace;
 }
@@ -320,6 +321,45 @@ static void due_is_untold(struct cluster *c, bool host_there)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* From @at on; it is set to whose turn is next. */
+static int members_look_some(struct cluster *c, struct cl_net **at,
+			     struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	struct cl_net *n = *at;
+	char key[CL_KEY_MAX];
+	size_t count;
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "etcd");
+	for (count = 0; n && count < MEMBER_BATCH; n = n->next, count++) {
+		cl_key(c, key, "member/%s/%s", n->key, c->node);
+		etcd_txn_get(t, &(struct etcd_range){ .key = key });
+	}
+	r = cl_txn(c, c->rw, t, &res, err);
+	if (r == 0 && !res.done)
+		r = err_set(err, -EBADMSG, "etcd's answer: not succeeded");
+	for (size_t i = 0; r == 0 && i < count; i++, *at = (*at)->next)
+		(*at)->member =
+			res.got[i].count && res.got[i].v[0].lease == c->lease;
+	etcd_result_clear(&res);
+	return r;
+}
+
+/* Under ->write.  They are not below this host's own node/NODE/: any host may take one
+ * away, or write it with a lease of its own. */
+static int members_look(struct cluster *c, struct err *err)
+{
+	struct cl_net *n = c->nets;
+	int r = 0;
+
+	while (r == 0 && n)
+		r = members_look_some(c, &n, err);
+	return r;
+}
+
 /* Return: owned; which of @ret are nobody's; NULL: @r says why. */
 static bool *own_read(struct own *o, struct etcd_kvs *ret, int *r,
 		      struct err *err)
@@ -333,6 +373,8 @@ static bool *own_read(struct own *o, struct etcd_kvs *ret, int *r,
 	cl_write_begin(c);
 	*r = cl_range(c, c->rw, &(struct etcd_range){ .key = key, .end = end },
 		      ret, NULL, err);
+	if (*r == 0)
+		*r = members_look(c, err);
 	if (*r == 0) {
 		stale = calloc(ret->count + 1, sizeof(*stale));
 		if (!stale)

@@ -58,10 +58,11 @@ struct cl_peer {
 struct cl_net {
 	struct ov_network net;
 	char key[CL_NAME_MAX];
-	int64_t create_rev;    /* of its record: which network of that name */
-	bool told;             /* this host is a member, by this lease */
-	bool due;              /* to be told; with .gone: to be left */
-	bool gone;             /* left */
+	int64_t create_rev; /* of its record: which network of that name */
+	bool told;          /* this host is a member, by this lease */
+	bool due;           /* to be told; with .gone: to be left */
+	bool gone;          /* left */
+	bool member;        /* its member record was there at the last check */
 	char why[CL_WHY_MAX];  /* it is another's by now; "": no */
 	struct cl_mine *mine;  /* owned */
 	struct cl_peer *peers; /* owned */

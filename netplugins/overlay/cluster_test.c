@@ -206,27 +206,40 @@ void box_keys_get(const char *below, size_t n)
 	}
 }
 
-void box_raw_put(const char *below, const char *value)
+/* @value: NULL: remove it. */
+static void raw(const char *below, const char *value)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
 	struct etcd_result res = { 0 };
 	char key[256];
 
 	snprintf(key, sizeof(key), "/berth/%s/%s", box()->cluster, below);
-	etcd_txn_put(t, key, value, 0);
+	if (value)
+		etcd_txn_put(t, key, value, 0);
+	else
+		etcd_txn_del(t, key, NULL);
 	assert_int_equal(etcd_txn_run(box()->raw, t, true, &res, NULL), 0);
 	etcd_result_clear(&res);
 }
 
-uint64_t box_lease_of(const char *node)
+void box_raw_put(const char *below, const char *value)
 {
-	char key[64];
+	raw(below, value);
+}
+
+void box_raw_del(const char *below)
+{
+	raw(below, NULL);
+}
+
+uint64_t box_lease_at(const char *below)
+{
+	char key[256];
 	struct etcd_kvs kvs = { 0 };
 	struct etcd_head head;
 	uint64_t lease;
 
-	snprintf(key, sizeof(key), "/berth/%s/node/%s/host", box()->cluster,
-		 node);
+	snprintf(key, sizeof(key), "/berth/%s/%s", box()->cluster, below);
 	assert_int_equal(etcd_range(box()->raw,
 				    &(struct etcd_range){ .key = key }, &kvs,
 				    &head, NULL),
@@ -234,6 +247,14 @@ uint64_t box_lease_of(const char *node)
 	lease = kvs.count ? kvs.v[0].lease : 0;
 	etcd_kvs_clear(&kvs);
 	return lease;
+}
+
+uint64_t box_lease_of(const char *node)
+{
+	char below[64];
+
+	snprintf(below, sizeof(below), "node/%s/host", node);
+	return box_lease_at(below);
 }
 
 int box_test_up(void **state)

@@ -70,7 +70,9 @@ void box_comes_to_say(struct ov_dir *d, const char *what);
 size_t box_keys(const char *below);
 void box_keys_get(const char *below, size_t n);
 void box_raw_put(const char *below, const char *value);
-/* Of the host's record. */
-uint64_t box_lease_of(const char *node); /* 0: it has none now */
+void box_raw_del(const char *below);
+/* Of that record; 0: it is not there, or has none. */
+uint64_t box_lease_at(const char *below);
+uint64_t box_lease_of(const char *node); /* of the host's record */
 
 #endif

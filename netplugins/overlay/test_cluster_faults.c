@@ -479,6 +479,43 @@ static void who_was_only_cut_off_makes_it_again(void **state)
 	box_host_close(b);
 }
 
+/* ---- what others do to our records -------------------------------------------- */
+
+/* Any host may take away another's member record, or write it by no lease: whose it is
+ * puts it back, and the others have its endpoints again. */
+static void a_member_record_is_put_back(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_network empty = box_network("n2", "empty", "10.2.0.0/16");
+	struct timespec start;
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(a, empty);
+	box_joined(b, net);
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_raw_del("member/n.shop/a");
+	box_raw_del("member/n.empty/a");
+	box_view_gets(b, "n1", (struct box_want){ 0 });
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 1 });
+	box_keys_get("member/n.empty/a", 1);
+	box_raw_put("member/n.shop/a", "");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (box_lease_at("member/n.shop/a") != box_lease_of("a")) {
+		assert_in_range(test_ms_since(&start), 0, 8000);
+		poll(NULL, 0, 20);
+	}
+	/* One that it has left stays left. */
+	assert_int_equal(a->ops->leave(a, "n2", NULL), 0);
+	box_keys_get("member/n.empty/a", 0);
+	box_host_close(a);
+	box_host_close(b);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest by_hand[] = {
@@ -492,6 +529,7 @@ int main(int argc, char **argv)
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(networks_of_the_dead_are_reaped),
 		BY_HAND(who_was_only_cut_off_makes_it_again),
+		BY_HAND(a_member_record_is_put_back),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(step_rows) + ARRAY_SIZE(by_hand)];
 	size_t n = 0;
