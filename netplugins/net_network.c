@@ -137,6 +137,7 @@ static int raise_all(struct net_entry *e, bool *ret_there, struct err *err)
 	if (r == 0)
 		r = raise_endpoints(e, &why);
 	snprintf(e->problem, sizeof(e->problem), "%s", r < 0 ? why.msg : "");
+	e->undeleted = false;
 	return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
 }
 
@@ -309,32 +310,39 @@ static int forget_network(struct net_call *c, struct net_entry *e,
 	return r < 0 ? r : net_txn_commit(c, err);
 }
 
+/* dockerd has forgotten it all the same, and does not ask again. */
+static void not_deleted(struct net_entry *e, const struct err *why)
+{
+	e->undeleted = true;
+	snprintf(e->problem, sizeof(e->problem),
+		 "its removal failed: %.380s; netctl network rm " NET_SHORT
+		 " tries again",
+		 why->msg, e->id);
+}
+
 static int unmake_network(struct net_call *c, struct net_entry *e,
 			  struct err *err)
 {
 	const struct net_driver *drv = c->core->driver;
+	struct err why = { 0 };
 	int r = net_intent_begin_removal(c, e->id, NULL, err);
 
 	if (r == 0)
 		r = NET_STEP("net.delete_network.intent", err);
-	while (r == 0 && e->net->endpoints) /* stale, all of them */
-		r = net_endpoint_drop(c->core, e,
-				      net_slot_of(e->net->endpoints), err);
-	if (r == 0)
-		r = drv->network_del(e->net, err);
 	if (r < 0)
 		return r;
-	r = NET_STEP("net.delete_network.kernel", err);
+	while (r == 0 && e->net->endpoints) /* stale, all of them */
+		r = net_endpoint_drop(c->core, e,
+				      net_slot_of(e->net->endpoints), &why);
 	if (r == 0)
-		r = forget_network(c, e, err);
+		r = drv->network_del(e->net, &why);
+	if (r == 0)
+		r = NET_STEP("net.delete_network.kernel", &why);
+	if (r == 0)
+		r = forget_network(c, e, &why);
 	if (r < 0) {
-		/* It is still on record, so it has to be there. */
-		struct err again = { 0 };
-
-		if (drv->network_add(e->net, false, &again) < 0)
-			snprintf(e->problem, sizeof(e->problem), "%s",
-				 again.msg);
-		return r;
+		not_deleted(e, &why);
+		return err_set(err, r, "%s", why.msg);
 	}
 	net_network_free(take_ptr(e->net));
 	return 0;

@@ -193,7 +193,7 @@ int net_stale_sweep(struct net_core *core, uint32_t grace_s, bool dry,
 static int retry_network(void *ctx, struct net_entry *e)
 {
 	(void)ctx;
-	if (e->problem[0] && net_network_raise(e, NULL) == 0)
+	if (e->problem[0] && !e->undeleted && net_network_raise(e, NULL) == 0)
 		log_info("op=retry network=" NET_SHORT " result=made-again",
 			 e->id);
 	return 0;
@@ -221,7 +221,7 @@ static int mend_network(void *ctx, struct net_entry *e)
 	struct err err = { 0 };
 	int r;
 
-	if (!core->driver->network_lost(e->net))
+	if (e->undeleted || !core->driver->network_lost(e->net))
 		return 0;
 	r = net_network_raise(e, &err);
 	log_warn("op=mend network=" NET_SHORT " result=%s%s%s%s", e->id,

@@ -39,8 +39,12 @@ struct net_entry {
 	uint32_t kept_mtu;       /* the same of net->kept_mtu */
 	char kept_dataplane[8];  /* and of net->kept_dataplane */
 	char created[32];        /* RFC 3339 */
-	/* why it, or an endpoint of it, is not there; "": all are */
+	/* why it, or an endpoint of it, is not there, or with .undeleted still
+	 * is; "": all is well */
 	char problem[ERR_MSG_MAX];
+	/* its removal failed: what is left of it is made whole for a request
+	 * that uses it, and for nobody else */
+	bool undeleted;
 	bool unlinked; /* out of the table: look it up again */
 	/* under the table's lock */
 	unsigned int refs;

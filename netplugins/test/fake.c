@@ -167,6 +167,8 @@ static int network_del(struct net_network *net, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "fake network_del");
 	del(net->id);
+	if (strcmp(net->id, kernel->undying) == 0)
+		return err_set(err, -EBUSY, "fake rules are in use");
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct fake_kernel {
 		uint16_t port; /* what was chosen */
 	} items[FAKE_MAX];
 	char broken[65];    /* the endpoint that can't be added */
+	char undying[65];   /* the network whose removal fails half way */
 	unsigned int calls; /* of any op that changes something */
 };
 

@@ -486,9 +486,47 @@ static void create_delete_race(void **state)
 		.initial_state = (void *)(uintptr_t)(arg_)                \
 	}
 
+#define DELETE1 "{\"NetworkID\":\"" NET "\"}"
+
+/* dockerd forgets it whatever is answered: it is told, and left alone until somebody
+ * uses it or removes it again. */
+static void removal_failed(void **state)
+{
+	struct life l;
+	char text[1024];
+
+	(void)state;
+	life_start(&l, dir, &fake_driver);
+	life_good(&l, D "CreateNetwork", NETWORK1, NULL);
+	for (int i = 0; i < 2; i++) {
+		strcpy(kernel->undying, NET);
+		assert_int_equal(life_call(&l, D "DeleteNetwork", DELETE1, true,
+					   NULL, NULL),
+				 -EBUSY);
+		tick(&l);
+		assert_null(fake_find(kernel, NET));
+		life_good(&l, "Berth.Check", "{}", text);
+		assert_non_null(strstr(text, "its removal failed: fake rules"));
+		assert_non_null(strstr(text, "netctl network rm"));
+		kernel->undying[0] = 0;
+		if (i > 0)
+			continue;
+		life_good(&l, D "CreateEndpoint", ENDPOINT1, NULL);
+		assert_non_null(fake_find(kernel, NET));
+		life_good(&l, "Berth.Check", "{}", text);
+		assert_null(strstr(text, "its removal failed"));
+		life_good(&l, D "DeleteEndpoint", "{" IDS "}", NULL);
+	}
+	life_good(&l, D "DeleteNetwork", DELETE1, NULL);
+	life_good(&l, "Berth.Check", "{}", text);
+	assert_string_equal(text, "{\"Problems\":[]}");
+	assert_int_equal(life_records(&l), 0);
+	life_close(&l);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 9];
+	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 10];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
@@ -503,6 +541,7 @@ int main(void)
 	tests[n++] = CASE(sweep, "stale endpoints are swept", NULL);
 	tests[n++] = CASE(reboot, "kernel objects gone", NULL);
 	tests[n++] = CASE(one_broken, "one endpoint can't be raised", NULL);
+	tests[n++] = CASE(removal_failed, "a removal failed half way", NULL);
 	tests[n++] = CASE(parallel, "16 clients", NULL);
 	tests[n++] = CASE(create_delete_race, "create and delete race", NULL);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
