@@ -135,6 +135,16 @@ static void tell_network(struct lan_host *host, struct lan_network *ln,
 		host->stirred = true;
 }
 
+/* Its MTU may be another. */
+static bool is_shim(const struct lan_host *host, const struct nlk_event *e)
+{
+	char prefix[NLK_ALIAS_MAX];
+
+	lan_alias(host->kind, "shim:", prefix);
+	return e->type == NLK_LINK_NEW &&
+	       strncmp(e->link.alias, prefix, strlen(prefix)) == 0;
+}
+
 static void on_nlk_event(void *ctx, const struct nlk_event *e)
 {
 	struct lan_host *host = ctx;
@@ -142,7 +152,7 @@ static void on_nlk_event(void *ctx, const struct nlk_event *e)
 	pthread_mutex_lock(&host->lock);
 	/* the shims' own, or a route that leads to one */
 	if (e->type == NLK_LINK_DEL || e->type == NLK_ROUTE_DEL ||
-	    e->type == NLK_LOST)
+	    e->type == NLK_LOST || is_shim(host, e))
 		host->stirred = true;
 	for (struct lan_network *ln = host->networks; ln; ln = ln->next)
 		tell_network(host, ln, e);

@@ -233,10 +233,15 @@ static int make(struct lan_host *host, struct lan_network *ln, struct err *err)
 }
 
 /* What we made is the containers' way, not the host's: it has no addresses. */
+static int close_ip6(const struct nlk_link *link, struct err *err)
+{
+	return sysctl_set_ip6(link->name, "disable_ipv6", "1", err);
+}
+
 static int finish_own(struct lan_host *host, const struct nlk_link *link,
 		      struct err *err)
 {
-	int r = sysctl_set_ip6(link->name, "disable_ipv6", "1", err);
+	int r = close_ip6(link, err);
 
 	if (r == 0 && !link->up)
 		r = nlk_link_up(host->nlk, link->index, true, err);
@@ -326,9 +331,11 @@ static int parent_add(struct lan_host *host, struct lan_network *ln, bool fresh,
 int lan_parent_add(struct lan_host *host, struct lan_network *ln, bool fresh,
 		   struct err *err)
 {
+	char alias[NLK_ALIAS_MAX];
 	struct nlk_link link;
 	int r, index;
 
+	parent_alias(ln, alias);
 	pthread_mutex_lock(&host->lock);
 	index = ln->gone ? 0 : ln->index;
 	pthread_mutex_unlock(&host->lock);
@@ -336,7 +343,9 @@ int lan_parent_add(struct lan_host *host, struct lan_network *ln, bool fresh,
 	 * is gone another link may have its index. */
 	if (index && nlk_link_get(host->nlk, NULL, index, &link, NULL) == 0) {
 		note(host, ln, &link);
-		return 0;
+		/* An MTU that grew beyond 1280 brought the kernel's defaults. */
+		return strcmp(link.alias, alias) != 0 ? 0
+						      : close_ip6(&link, err);
 	}
 	pthread_mutex_lock(&host->parent_lock);
 	r = parent_add(host, ln, fresh, err);

@@ -184,6 +184,17 @@ static int set_sysctls(const struct shim *s, struct err *err)
 	return r;
 }
 
+/* The kernel makes it smaller with its parent, and never greater again. */
+static int fit(struct shim *s, const struct nlk_link *link, struct err *err)
+{
+	struct nlk_link parent;
+	int r = nlk_link_get(s->host->nlk, NULL, s->parent_index, &parent, err);
+
+	if (r < 0 || link->mtu >= parent.mtu)
+		return r;
+	return nlk_link_mtu(s->host->nlk, link->index, parent.mtu, err);
+}
+
 static int make_link(struct shim *s, struct err *err)
 {
 	const struct nlk_stack_conf conf = {
@@ -209,6 +220,8 @@ static int make_link(struct shim *s, struct err *err)
 	if (r == 0)
 		r = nlk_link_get(s->host->nlk, s->name, 0, &link, err);
 	if (r == 0)
+		r = fit(s, &link, err);
+	if (r == 0) /* again: an MTU that grows beyond 1280 brings defaults */
 		r = set_sysctls(s, err);
 	s->index = link.index;
 	return r;

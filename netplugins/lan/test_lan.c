@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/netns.h"
 #include "netplugins/lan/lan.h"
 
 #define SEATS 3
@@ -144,6 +145,100 @@ static void growth_is_kept(void **state)
 	assert_false(lan_seat_refit(f->host, "e0", false));
 }
 
+static void set_mtu(struct lan_host *host, const char *name, uint32_t mtu)
+{
+	struct nlk_link link;
+	struct err err = { 0 };
+
+	if (nlk_link_get(host->nlk, name, 0, &link, &err) < 0 ||
+	    nlk_link_mtu(host->nlk, link.index, mtu, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void ip6_is(const char *link, const char *key, const char *want)
+{
+	char path[96], val[16] = "";
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", link, key);
+	assert_int_equal(sysctl_get(path, val, sizeof(val), NULL), 0);
+	if (strcmp(val, want) != 0)
+		fail_msg("%s = %s, not %s", path, val, want);
+}
+
+/* What we made has no IPv6, and no more when its MTU has crossed 1280. */
+static void parent_stays_without_ip6(void **state)
+{
+	struct fixture *f = *state;
+	struct lan_network *ln = &f->net[2];
+	struct err err = { 0 };
+
+	lan_release(f->host, ln);
+	*ln = (struct lan_network){ .kind = &kind, .own = true };
+	ln->base.host = f->host;
+	strcpy(ln->base.id, "n2");
+	strcpy(ln->parent, "dm-n2");
+	lan_alias(&kind, "n2", ln->alias);
+	assert_int_equal(lan_network_add(&ln->base, true, &err), 0);
+	if (!sysctl_has_ip6("dm-n2"))
+		skip(); /* a kernel without */
+	(void)lan_event(f->host, &err);
+	(void)lan_network_lost(&ln->base);
+	ip6_is("dm-n2", "disable_ipv6", "1");
+	set_mtu(f->host, "dm-n2", 1000);
+	set_mtu(f->host, "dm-n2", 1600);
+	ip6_is("dm-n2", "disable_ipv6", "0"); /* the kernel's doing */
+	(void)lan_event(f->host, &err);
+	assert_true(lan_network_lost(&ln->base));
+	assert_int_equal(lan_network_add(&ln->base, false, &err), 0);
+	ip6_is("dm-n2", "disable_ipv6", "1");
+	/* Another's parent is let alone. */
+	set_mtu(f->host, "p0", 1600);
+	assert_int_equal(lan_network_add(&f->net[0].base, false, &err), 0);
+	ip6_is("p0", "disable_ipv6", "0");
+}
+
+static void shim_is(struct lan_host *host, uint32_t mtu)
+{
+	struct nlk_link link;
+
+	assert_int_equal(nlk_link_get(host->nlk, "bh-p0", 0, &link, NULL), 0);
+	assert_int_equal(link.mtu, mtu);
+	ip6_is("bh-p0", "accept_ra", "0");
+	ip6_is("bh-p0", "accept_dad", "0");
+	ip6_is("bh-p0", "addr_gen_mode", "1");
+}
+
+/* It grows with its parent, and takes no router's word when its MTU has crossed 1280. */
+static void shim_follows_its_parent(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	if (!sysctl_has_ip6("p0"))
+		skip();
+	for (struct lan_seat *s = f->host->seats; s; s = s->next)
+		s->access = strcmp(s->parent, "p0") == 0;
+	assert_int_equal(lan_shim_sync(f->host, "p0", &err), 0);
+	shim_is(f->host, 1500);
+	set_mtu(f->host, "p0", 1000);
+	set_mtu(f->host, "p0", 1500);
+	assert_int_equal(lan_shim_sync(f->host, "p0", &err), 0);
+	shim_is(f->host, 1500);
+	/* Its own is seen by itself. */
+	(void)lan_event(f->host, &err);
+	f->host->looked_ms = 0;
+	set_mtu(f->host, "bh-p0", 1000);
+	set_mtu(f->host, "bh-p0", 1500);
+	ip6_is("bh-p0", "accept_ra", "1");
+	assert_int_equal(lan_event(f->host, &err), 0);
+	shim_is(f->host, 1500);
+	/* What that was to the kernel is no reason to look again, and again. */
+	f->host->looked_ms = 0;
+	assert_int_equal(lan_event(f->host, &err), 0);
+	assert_int_equal(lan_event(f->host, &err), 0); /* not yet due */
+	assert_false(f->host->stirred);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +247,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(index_of_another, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(growth_is_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(parent_stays_without_ip6, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(shim_follows_its_parent, setup,
 						teardown),
 	};
 
