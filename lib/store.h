@@ -49,6 +49,17 @@ int store_open(const char *dir, enum store_life life, struct store **ret,
 void store_close(struct store *s); /* NULL is fine */
 DEFINE_CLEANUP(struct store, store_close)
 
+/*
+ * store_peek() - are there records of @kind in a store of @dir that nobody has open, or a
+ * request that was cut off and may make one?  For another program than its daemon:
+ * nothing is written or locked, so a daemon that starts meanwhile is not in the way.
+ *
+ * Return: 1; 0: neither; -ENOENT: no such file; -EAGAIN: its daemon runs, or was killed:
+ *         what it wrote last is not in the file yet; else as store_open().
+ */
+int store_peek(const char *dir, enum store_life life, const char *kind,
+	       struct err *err);
+
 bool store_was_restored(const struct store *s);
 bool store_is_readonly(const struct store *s); /* EROFS, EACCES */
 const char *store_file(const struct store *s); /* "state.db" or "run.db" */

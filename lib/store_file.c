@@ -148,6 +148,25 @@ int store_files_check(struct store *s, struct err *err)
 	return 0;
 }
 
+int store_settled(const struct store *s, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(s->dir_fd, store_name(s, "").s, &st, AT_SYMLINK_NOFOLLOW) <
+	    0)
+		return err_set(err, -errno, "%s in %s: %m", store_name(s, "").s,
+			       s->dir);
+	if (exists_at(s, ".rewritten") ||
+	    (fstatat(s->dir_fd, store_name(s, "-wal").s, &st,
+		     AT_SYMLINK_NOFOLLOW) == 0 &&
+	     st.st_size > 0))
+		return err_set(err, -EAGAIN,
+			       "what its daemon wrote last is not in %s of %s "
+			       "yet: it runs, or was killed",
+			       store_name(s, "").s, s->dir);
+	return 0;
+}
+
 /* ---- one file, opened -------------------------------------------------- */
 
 static void db_path(const struct store *s, const char *suffix, char *buf,
@@ -196,7 +215,8 @@ static int db_handle_readonly(struct store *s)
 	struct stat st;
 
 	db_path(s, "", path, sizeof(path));
-	if (fstatat(s->dir_fd, store_name(s, "-wal").s, &st,
+	if (!s->peek &&
+	    fstatat(s->dir_fd, store_name(s, "-wal").s, &st,
 		    AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_size > 0)
 		return sqlite3_open_v2(path, &s->db,

@@ -206,6 +206,52 @@ int store_open(const char *dir, enum store_life life, struct store **ret,
 	return 0;
 }
 
+static int peek(struct store *s, const char *kind, struct err *err)
+{
+	static const char sql[] =
+		"SELECT EXISTS(SELECT 1 FROM rec WHERE kind = ?1) OR"
+		" EXISTS(SELECT 1 FROM intent WHERE state IN (0, 4))";
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL), r = 0;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(st, 1, kind, -1, BIND_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		r = sqlite3_column_int(st, 0);
+	else
+		r = store_fail(s, rc, err);
+	sqlite3_finalize(st);
+	return r;
+}
+
+int store_peek(const char *dir, enum store_life life, const char *kind,
+	       struct err *err)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	int r, has = 0;
+
+	if (access(dir, F_OK) < 0) /* it is not made for this */
+		return err_set(err, -errno, "%s: %m", dir);
+	s = store_new(dir, life);
+	if (!s)
+		return err_set(err, -ENOMEM, "opening %s", dir);
+	s->readonly = s->peek = true;
+	r = store_dir_open(s, dir, err);
+	if (r == 0)
+		r = store_files_check(s, err);
+	if (r == 0)
+		r = store_settled(s, err);
+	if (r == 0)
+		r = store_db_open(s, err);
+	if (r == 0)
+		r = has = peek(s, kind, err);
+	if (r >= 0)
+		r = store_settled(s, err); /* still: nobody began to write */
+	return r < 0 ? r : has;
+}
+
 void store_close(struct store *s)
 {
 	if (!s)

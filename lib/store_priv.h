@@ -50,6 +50,7 @@ struct store {
 	int64_t reserve_size; /* what the reserve is meant to hold; 0: none */
 	bool reserve_held;
 	bool restored, readonly;
+	bool peek;    /* with .readonly: it may be another's any moment */
 	bool suspect; /* a write failed: the file is rewritten before the next */
 	bool unsynced;      /* commits do not wait for the disk now */
 	bool dirty;         /* written to since the copy was made */
@@ -102,6 +103,8 @@ int store_dir_open(struct store *s, const char *dir, struct err *err);
 int store_lock(struct store *s, struct err *err);
 int store_files_check(struct store *s, struct err *err);
 int store_db_open(struct store *s, struct err *err);
+/* -ENOENT: there is no FILE; -EAGAIN: not all that was committed is in it. */
+int store_settled(const struct store *s, struct err *err);
 void store_db_close(struct store *s);
 int store_copy(struct store *s, struct err *err);    /* FILE.bak */
 int store_rewrite(struct store *s, struct err *err); /* after EIO */

@@ -11,6 +11,7 @@
 #include "lib/client.h"
 #include "lib/ip.h"
 #include "lib/jdec.h"
+#include "lib/store.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
 #include "netctl/nets.h"
@@ -144,31 +145,41 @@ static int load_network(struct ctl *ctl, struct ipam_seen *s, json_object *net,
 }
 
 /* A daemon that is down may have networks that dockerd does not know: podman's. */
+static int check_down(const struct ctl *ctl, const struct driver *d,
+		      struct err *err)
+{
+	_cleanup_free_ char *sock = driver_sock(ctl, d->name);
+	_cleanup_free_ char *state = NULL;
+	char cmd[DRIVER_COMMAND_MAX];
+	struct err why = { 0 };
+	int r;
+
+	if (asprintf(&state, "%s/%s", ctl->state_dir, d->name) < 0)
+		state = NULL;
+	if (!sock || !state)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (access(sock, F_OK) == 0)
+		return 0;
+	r = store_peek(state, STORE_STATE, "network", &why);
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	return err_set(err, -EAGAIN,
+		       "%s is not running and %s%s, so what its networks use "
+		       "is not known: first '%s'",
+		       d->name,
+		       r > 0 ? "has networks on record"
+			     : "whether it has networks can't be seen: ",
+		       why.msg, driver_command(d->name, false, cmd));
+}
+
 static int check_none_is_down(const struct ctl *ctl, struct err *err)
 {
-	for (const struct driver *d = drivers; d->name; d++) {
-		_cleanup_free_ char *sock = driver_sock(ctl, d->name);
-		_cleanup_free_ char *state = NULL;
-		char cmd[DRIVER_COMMAND_MAX];
+	int r = 0;
 
-		if (d->kind != DRIVER_NETWORK)
-			continue;
-		if (asprintf(&state, "%s/%s/state.db", ctl->state_dir,
-			     d->name) < 0)
-			state = NULL;
-		if (!sock || !state)
-			return err_set(err, -ENOMEM, "out of memory");
-		if (access(sock, F_OK) < 0 && access(state, F_OK) == 0)
-			return err_set(err, -EAGAIN,
-				       "%s is not running but has records "
-				       "here, so what its networks use is not "
-				       "known: first '%s', or, if it had none, "
-				       "remove %s/%s",
-				       d->name,
-				       driver_command(d->name, false, cmd),
-				       ctl->state_dir, d->name);
-	}
-	return 0;
+	for (const struct driver *d = drivers; r == 0 && d->name; d++)
+		if (d->kind == DRIVER_NETWORK)
+			r = check_down(ctl, d, err);
+	return r;
 }
 
 static int load_ours(struct ctl *ctl, struct ipam_seen *s, struct err *err)

@@ -23,7 +23,7 @@ struct ipam_seen {
  * in between is not in an older list.
  *
  * Return: 0; -errno when dockerd or a network daemon does not answer, be it that
- * it is stopped and has records here: then nothing can be said.
+ * it is stopped and has networks on record: then nothing can be said.
  */
 int ipam_seen_load(struct ctl *ctl, struct ipam_seen *ret, struct err *err);
 void ipam_seen_fini(struct ipam_seen *s);

@@ -98,6 +98,57 @@ static void transaction_is_all_or_nothing(void **state)
 	assert_int_equal(store_commit(p->s, &err), -EINVAL);
 }
 
+/* What another program sees of it. */
+static int peeked(const struct place *p, const char *kind)
+{
+	struct err err = { 0 };
+	int r = store_peek(p->dir, STORE_STATE, kind, &err);
+
+	assert_true(r >= 0 || err.msg[0]);
+	return r;
+}
+
+static void another_program_looks(void **state)
+{
+	struct place *p = *state;
+	struct err err = { 0 };
+	uint64_t seq;
+
+	assert_int_equal(peeked(p, "k"), -ENOENT);
+	assert_int_equal(access(p->dir, F_OK), -1); /* nor is it made */
+	place_open(p, STORE_STATE);
+	assert_int_equal(peeked(p, "k"), -EAGAIN);
+	store_close(take_ptr(p->s));
+	assert_int_equal(peeked(p, "k"), 0);
+	place_open(p, STORE_STATE);
+	place_put(p, "k", "a", "", "{}");
+	store_close(take_ptr(p->s));
+	assert_int_equal(peeked(p, "k"), 1);
+	assert_int_equal(peeked(p, "other"), 0);
+	/* It may make one of what was cut off, not of what is done. */
+	place_open(p, STORE_STATE);
+	place_must(journal_begin(p->s, "M", "k", "{}", &seq, &err), &err);
+	store_close(take_ptr(p->s));
+	assert_int_equal(peeked(p, "other"), 1);
+	place_open(p, STORE_STATE);
+	place_must(journal_abort(p->s, seq, &err), &err);
+	store_close(take_ptr(p->s));
+	assert_int_equal(peeked(p, "other"), 0);
+	assert_false(place_there(p, "state.db-wal"));
+}
+
+static void killed_daemon_is_not_looked_into(void **state)
+{
+	struct place *p = *state;
+
+	place_killed_writer(p);
+	assert_int_equal(peeked(p, "k"), -EAGAIN);
+	assert_true(place_there(p, "state.db-wal"));
+	place_open(p, STORE_STATE);
+	store_close(take_ptr(p->s));
+	assert_int_equal(peeked(p, "k"), 1);
+}
+
 static void *put_many(void *arg)
 {
 	struct place *p = arg;
@@ -293,6 +344,8 @@ int main(void)
 		PLACE_TEST(walk_ends_with_the_callbacks_error),
 		PLACE_TEST(any_text_is_kept),
 		PLACE_TEST(transaction_is_all_or_nothing),
+		PLACE_TEST(another_program_looks),
+		PLACE_TEST(killed_daemon_is_not_looked_into),
 		PLACE_TEST(threads_share_it),
 		PLACE_TEST(run_records_die_with_the_boot),
 		PLACE_TEST(state_records_survive_the_boot),

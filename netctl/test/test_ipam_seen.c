@@ -12,6 +12,7 @@
 
 #include "lib/base.h"
 #include "lib/jdec.h"
+#include "lib/store.h"
 #include "netctl/ipam_seen.h"
 #include "netctl/jget.h"
 #include "netctl/test/fake_api.h"
@@ -118,6 +119,41 @@ static void stopped_daemon_may_use_anything(void **unused)
 	assert_int_equal(load(&seen, &err), -EAGAIN);
 	assert_non_null(strstr(err.msg, "berth-overlay is not running"));
 	assert_non_null(strstr(err.msg, "berth-overlay'"));
+	assert_int_equal(unlink(path), 0);
+}
+
+/* A life of berth-bridge, in which it makes a network or removes it. */
+static void life(bool has)
+{
+	struct store *s = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/berth-bridge", state);
+	assert_int_equal(store_open(path, STORE_STATE, &s, NULL), 0);
+	if (has)
+		assert_int_equal(store_put(s, "network", "n1", "", "{}", NULL),
+				 0);
+	else
+		assert_int_equal(store_del(s, "network", "n1", NULL), 0);
+	store_close(s);
+}
+
+/* Only one that has networks is in the way. */
+static void stopped_daemon_without_networks_uses_nothing(void **unused)
+{
+	_cleanup_(ipam_seen_fini) struct ipam_seen seen = { 0 };
+	struct err err = { 0 };
+
+	(void)unused;
+	life(false); /* it never had one */
+	assert_int_equal(load(&seen, &err), 0);
+	ipam_seen_fini(&seen);
+	life(true);
+	assert_int_equal(load(&seen, &err), -EAGAIN);
+	assert_non_null(strstr(err.msg, "has networks on record"));
+	ipam_seen_fini(&seen);
+	life(false);
+	assert_int_equal(load(&seen, &err), 0);
 }
 
 int main(void)
@@ -125,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pools_of_dockers_networks_are_used),
 		cmocka_unit_test(stopped_daemon_may_use_anything),
+		cmocka_unit_test(stopped_daemon_without_networks_uses_nothing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
