@@ -99,10 +99,13 @@ static bool same_server(const union upstream_sock *a,
 				    a->v6.sin6_scope_id == b->v6.sin6_scope_id);
 }
 
-void serve_good_locked(struct serve *s, const union upstream_sock *who)
+void serve_good_locked(struct serve *s, const union upstream_sock *who,
+		       const uint8_t *reply)
 {
 	struct upstream_list *l = &s->up.list;
 
+	if (wire_reply_failed(reply))
+		return;
 	for (size_t i = 0; i < l->count; i++) {
 		if (l->first == i || !same_server(&l->at[i], who))
 			continue;

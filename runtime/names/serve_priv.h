@@ -110,7 +110,10 @@ struct served *serve_find_locked(struct serve *s, uint64_t id);
 int serve_watch(struct serve *s, struct watch *w, struct err *err);
 /* The resolvers that a question may be sent to, none of them ourselves. */
 void serve_upstreams_locked(struct serve *s, struct upstream_list *ret);
-void serve_good_locked(struct serve *s, const union upstream_sock *who);
+/* @who has said @reply, which the asker gets.  It is asked first from now on, unless it
+ * is one who can't: nobody else could, but the next time another may. */
+void serve_good_locked(struct serve *s, const union upstream_sock *who,
+		       const uint8_t *reply);
 
 /* ---- serve_sock.c -------------------------------------------------------- */
 void served_close(struct served *v);
