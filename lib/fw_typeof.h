@@ -21,6 +21,8 @@
 	(i), 20, FW_UD(0, 7), 1, 12, FW_UD(0, 12), FW_UD(1, 11)
 #define FW_TYPEOF_IP6_SADDR(i)                                           \
 	(i), 20, FW_UD(0, 7), 1, 12, FW_UD(0, 13), FW_UD(1, 8)
+#define FW_TYPEOF_ETHER_SADDR(i)                                         \
+	(i), 20, FW_UD(0, 7), 1, 12, FW_UD(0, 17), FW_UD(1, 2)
 /* @th,OFF,BITS */
 #define FW_TYPEOF_TH(i, off, bits)                                       \
 	(i), 38, FW_UD(0, 7), 1, 30, FW_UD(0, 0), FW_UD(1, 0), FW_UD(2, 3), \

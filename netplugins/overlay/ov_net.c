@@ -206,7 +206,7 @@ static int follow_mtu(struct overlay_host *host, struct overlay_network *n,
 	return r;
 }
 
-/* ->vtep, ->vteps and ->far, and in @v what the tables are to say. */
+/* ->vtep, ->vteps, ->far and ->owners, and in @v what the tables are to say. */
 static int take_view(struct overlay_host *host, struct overlay_network *n,
 		     struct ov_view *v, struct err *err)
 {
@@ -458,8 +458,7 @@ void overlay_network_fini(struct net_network *net)
 	pthread_mutex_lock(&host->lock);
 	unlist(host, n);
 	pthread_mutex_unlock(&host->lock);
-	free(take_ptr(n->vteps));
-	free(take_ptr(n->far));
+	ov_view_forget(n);
 	free(take_ptr(n->fenced));
 	free(take_ptr(n->peers));
 	bridge_network_fini(net);

@@ -124,16 +124,51 @@ static int on_fdb(void *ctx, const struct nlk_fdb *f)
 				    : recall_endpoint(rc->v, f);
 }
 
+/* The view's word on an address comes first, as it does for a MAC. */
+static bool has_address(const struct ov_view *v, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < v->endpoint_count; i++)
+		if (ip_equal(&v->endpoints[i].addr4, ip) ||
+		    ip_equal(&v->endpoints[i].addr6, ip))
+			return true;
+	return false;
+}
+
+/* Of an endpoint that was recalled, which has no id. */
+static int on_neigh(void *ctx, const struct nlk_neigh *nb)
+{
+	const struct ip_addr fe80 = ip_from_mac(&nb->mac);
+	struct recall *rc = ctx;
+
+	if (ip_equal(&nb->ip, &fe80) || has_address(rc->v, &nb->ip))
+		return 0;
+	for (size_t i = 0; i < rc->v->endpoint_count; i++) {
+		struct ov_endpoint *ep = &rc->v->endpoints[i];
+
+		if (ep->id[0] || !mac_equal(&ep->mac, &nb->mac))
+			continue;
+		if (nb->ip.family == AF_INET)
+			ep->addr4 = nb->ip;
+		else
+			ep->addr6 = nb->ip;
+	}
+	return 0;
+}
+
 int ov_view_recall(struct overlay_host *host, struct overlay_network *n,
 		   struct ov_view *v, struct err *err)
 {
 	struct recall rc = { n, v };
 	struct nlk_vxlan wire;
+	int r;
 
 	if (nlk_vxlan_get(host->br->nlk, n->wire, &wire, NULL) < 0 ||
 	    wire.vni != n->net.vni)
 		return 0;
-	return nlk_fdb_each(host->br->nlk, wire.index, on_fdb, &rc, err);
+	r = nlk_fdb_each(host->br->nlk, wire.index, on_fdb, &rc, err);
+	if (r < 0 || !n->br.index)
+		return r;
+	return nlk_neigh_each(host->br->nlk, n->br.index, on_neigh, &rc, err);
 }
 
 /* ---- what rules are made from ----------------------------------------------------- */
@@ -149,6 +184,33 @@ static int compare_far(const void *a, const void *b)
 	int c = ip_cmp(&x->vtep, &y->vtep);
 
 	return c ? c : memcmp(x->mac.bytes, y->mac.bytes, sizeof(x->mac.bytes));
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct ov_owner *x = a, *y = b;
+	int c = ip_cmp(&x->ip, &y->ip);
+
+	return c ? c : memcmp(x->mac.bytes, y->mac.bytes, sizeof(x->mac.bytes));
+}
+
+/* As the neighbours of ov_table.c.  @ret: has room for three of each endpoint. */
+static size_t owners_of(const struct ov_view *v, struct ov_owner *ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->endpoint_count; i++) {
+		const struct ov_endpoint *ep = &v->endpoints[i];
+
+		if (!ip_is_none(&ep->addr4))
+			ret[count++] = (struct ov_owner){ ep->mac, ep->addr4 };
+		if (ip_is_none(&ep->addr6))
+			continue;
+		ret[count++] = (struct ov_owner){ ep->mac, ep->addr6 };
+		ret[count++] =
+			(struct ov_owner){ ep->mac, ip_from_mac(&ep->mac) };
+	}
+	return count;
 }
 
 /* Sorted, each once: the kernel's sets have each once.  Return: how many. */
@@ -182,40 +244,71 @@ static bool same(const void *a, size_t a_count, const void *b, size_t b_count,
 	return true;
 }
 
-static void keep(struct overlay_network *n, struct ip_addr *vteps,
-		 size_t vtep_count, struct ov_endpoint *far, size_t far_count)
+/* What a network keeps of a view. */
+struct kept {
+	struct ip_addr *vteps; /* all owned */
+	size_t vtep_count;
+	struct ov_endpoint *far;
+	size_t far_count;
+	struct ov_owner *owners;
+	size_t owner_count;
+};
+
+static void keep(struct overlay_network *n, const struct kept *k)
 {
-	if (!same(n->vteps, n->vtep_count, vteps, vtep_count, sizeof(*vteps),
-		  compare_vteps) ||
-	    !same(n->far, n->far_count, far, far_count, sizeof(*far),
-		  compare_far))
+	if (!same(n->vteps, n->vtep_count, k->vteps, k->vtep_count,
+		  sizeof(*k->vteps), compare_vteps) ||
+	    !same(n->far, n->far_count, k->far, k->far_count, sizeof(*k->far),
+		  compare_far) ||
+	    !same(n->owners, n->owner_count, k->owners, k->owner_count,
+		  sizeof(*k->owners), compare_owners))
 		n->ruled = false;
-	free(n->vteps);
-	free(n->far);
-	n->vteps = vteps;
-	n->vtep_count = vtep_count;
-	n->far = far;
-	n->far_count = far_count;
+	ov_view_forget(n);
+	n->vteps = k->vteps;
+	n->vtep_count = k->vtep_count;
+	n->far = k->far;
+	n->far_count = k->far_count;
+	n->owners = k->owners;
+	n->owner_count = k->owner_count;
 }
 
 int ov_view_keep(struct overlay_network *n, const struct ov_view *v,
 		 struct err *err)
 {
-	struct ip_addr *vteps = calloc(v->host_count + 1, sizeof(*vteps));
-	struct ov_endpoint *far = calloc(v->endpoint_count + 1, sizeof(*far));
-	size_t count = 0;
+	struct kept k = { .vteps = calloc(v->host_count + 1, sizeof(*k.vteps)),
+			  .far = calloc(v->endpoint_count + 1, sizeof(*k.far)),
+			  .owners = calloc(3 * v->endpoint_count + 1,
+					   sizeof(*k.owners)) };
 
-	if (!vteps || !far) {
-		free(vteps);
-		free(far);
+	if (!k.vteps || !k.far || !k.owners) {
+		free(k.vteps);
+		free(k.far);
+		free(k.owners);
 		return err_set(err, -ENOMEM, "view of a network");
 	}
 	for (size_t i = 0; i < v->host_count; i++)
 		if (!ip_equal(&v->hosts[i].vtep, &n->vtep))
-			vteps[count++] = v->hosts[i].vtep;
+			k.vteps[k.vtep_count++] = v->hosts[i].vtep;
 	if (v->endpoint_count)
-		memcpy(far, v->endpoints, v->endpoint_count * sizeof(*far));
-	keep(n, vteps, unique(vteps, count, sizeof(*vteps), compare_vteps), far,
-	     unique(far, v->endpoint_count, sizeof(*far), compare_far));
+		memcpy(k.far, v->endpoints, v->endpoint_count * sizeof(*k.far));
+	k.owner_count = owners_of(v, k.owners);
+	k.vtep_count =
+		unique(k.vteps, k.vtep_count, sizeof(*k.vteps), compare_vteps);
+	k.far_count =
+		unique(k.far, v->endpoint_count, sizeof(*k.far), compare_far);
+	k.owner_count = unique(k.owners, k.owner_count, sizeof(*k.owners),
+			       compare_owners);
+	keep(n, &k);
 	return 0;
+}
+
+void ov_view_forget(struct overlay_network *n)
+{
+	free(n->vteps);
+	free(n->far);
+	free(n->owners);
+	n->vteps = NULL;
+	n->far = NULL;
+	n->owners = NULL;
+	n->vtep_count = n->far_count = n->owner_count = 0;
 }

@@ -9,7 +9,9 @@
  * One of an encrypted network comes and goes by WireGuard, no other does, and nothing
  * else comes that way.  At forward: none from behind this host to another of a network.
  * bridge, at the wire's port: nothing of the gateway, which each host has for
- * itself; no router's or neighbour's lies; of groups what one sender may send.
+ * itself; no router's or neighbour's lies; of groups what one sender may send.  Where
+ * endpoints are known, from each MAC its own addresses and no others; with the MAC's
+ * host, above, no host speaks for another's endpoint.
  *
  * Rules are fixed, networks are elements: a change keeps the counters.
  */
@@ -44,7 +46,11 @@ enum set_id {
 	SET_FAR6,
 	/* bridge */
 	SET_WIRES,
+	SET_WAYS, /* the same, as they come in */
 	SET_KNOWN,
+	SET_OWN4,
+	SET_OWN6,
+	SET_SAYS6, /* the same, as a neighbour message says it */
 	SET_GATE_MAC,
 	SET_GATE4,
 	SET_GATE6,
@@ -79,6 +85,12 @@ static const uint8_t typeof_target6[] = {
 	FW_TYPEOF_CONCAT(FW_TYPEOF_IIFNAME_LEN + FW_TYPEOF_TH_LEN,
 			 FW_TYPEOF_IIFNAME(0), FW_TYPEOF_TH(1, 64, 128)),
 };
+static const uint8_t typeof_says6[] = {
+	FW_TYPEOF_CONCAT(FW_TYPEOF_IIFNAME_LEN + FW_TYPEOF_ADDR_LEN +
+				 FW_TYPEOF_TH_LEN,
+			 FW_TYPEOF_IIFNAME(0), FW_TYPEOF_ETHER_SADDR(1),
+			 FW_TYPEOF_TH(2, 64, 128)),
+};
 #define TYPEOF(t) .userdata = (t), .userdata_len = sizeof(t)
 
 static const struct fw_set sets[SET_MAX] = {
@@ -112,9 +124,26 @@ static const struct fw_set sets[SET_MAX] = {
 	[SET_WIRES] = { .name = "wires",
 			.key_type = FW_TYPE_IFNAME,
 			.key_len = 16 },
+	[SET_WAYS] = { .name = "ways",
+		       .key_type = FW_TYPE_IFNAME,
+		       .key_len = 16,
+		       .verdict_map = true },
 	[SET_KNOWN] = { .name = "known",
 			.key_type = FW_TYPE_IFNAME,
 			.key_len = 16 },
+	[SET_OWN4] = { .name = "own4",
+		       .key_type = FW_TYPES3(FW_TYPE_IFNAME, FW_TYPE_ETHER,
+					     FW_TYPE_IPV4),
+		       .key_len = 28 },
+	[SET_OWN6] = { .name = "own6",
+		       .key_type = FW_TYPES3(FW_TYPE_IFNAME, FW_TYPE_ETHER,
+					     FW_TYPE_IPV6),
+		       .key_len = 40 },
+	[SET_SAYS6] = { .name = "says6",
+			.key_type = FW_TYPES3(FW_TYPE_IFNAME, FW_TYPE_ETHER,
+					      FW_TYPE_INTEGER),
+			.key_len = 40,
+			TYPEOF(typeof_says6) },
 	[SET_GATE_MAC] = { .name = "gate-mac",
 			   .key_type = FW_TYPES2(FW_TYPE_IFNAME, FW_TYPE_ETHER),
 			   .key_len = 24 },
@@ -140,9 +169,8 @@ static const struct fw_set sets[SET_MAX] = {
 
 #define DROP FW_COUNTER, FW_VERDICT(NF_DROP), FW_END
 /* most frames are not a wire's: that is seen by three bytes, without a lookup */
-#define WIRE(k, s) FW_META(0, k), FW_EQ(0, wire_prefix, 3), FW_LOOKUP(0, s)
-#define IIF_IN(s)  WIRE(NFT_META_IIFNAME, s)
-#define OIF_IN(s)  WIRE(NFT_META_OIFNAME, s)
+#define WIRE(k)   FW_META(0, k), FW_EQ(0, wire_prefix, 3)
+#define OIF_IN(s) WIRE(NFT_META_OIFNAME), FW_LOOKUP(0, s)
 /* ... nor a gateway's */
 #define GATE_MAC(k)                                                     \
 	FW_LL(0, 6, 3), FW_EQ(0, gate_prefix, 3), k, FW_ETHER_SADDR(4), \
@@ -158,8 +186,12 @@ static const struct fw_set sets[SET_MAX] = {
 	FW_ETHERTYPE(ETH_P_IPV6), FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), \
 		FW_EQ8(0, t)
 #define RETURN FW_VERDICT(NFT_RETURN), FW_END
+/* who sent the frame, from which address; and whose a neighbour message says it is */
+#define OWN6  IIF, FW_ETHER_SADDR(4), FW_IP6_SADDR(6), FW_LOOKUP(0, "own6")
+#define SAYS6 IIF, FW_ETHER_SADDR(4), FW_ND_TARGET(6)
 
 static const uint8_t group_bit[1] = { 1 };
+static const uint8_t nobody[16] = { 0 }; /* :: */
 /* of a wire's name, of a gateway's MAC (ov_net.c) */
 static const uint8_t wire_prefix[3] = { 'b', 'x', '-' };
 static const uint8_t gate_prefix[3] = { 0x02, 0x76, 0x78 };
@@ -222,7 +254,8 @@ static const struct rule inet_rules[] = {
 };
 
 static const struct rule bridge_rules[] = {
-	{ "prerouting", NULL, { IIF_IN("wires"), FW_GOTO("in"), FW_END } },
+	{ "prerouting", NULL,
+	  { WIRE(NFT_META_IIFNAME), FW_VMAP(0, "ways"), FW_END } },
 	/* as dp_network.no_ct: what a container sends on */
 	{ "in", NULL,
 	  { FW_META(0, NFT_META_PKTTYPE), FW_EQ8(0, PACKET_OTHERHOST),
@@ -253,6 +286,45 @@ static const struct rule bridge_rules[] = {
 	    DROP } },
 	{ "in", NULL, { FRAME(ETH_P_ARP), FW_VERDICT(NF_ACCEPT), FW_END } },
 	{ "in", "ethertype", { DROP } },
+	{ "in-own", NULL,
+	  { FW_META(0, NFT_META_PKTTYPE), FW_EQ8(0, PACKET_OTHERHOST),
+	    FW_NOTRACK, FW_END } },
+	{ "in-own", NULL, { FRAME(ETH_P_IP), FW_GOTO("in-own4"), FW_END } },
+	{ "in-own", NULL, { FRAME(ETH_P_IPV6), FW_GOTO("in-own6"), FW_END } },
+	{ "in-own", NULL, { FRAME(ETH_P_ARP), FW_GOTO("in-own-arp"), FW_END } },
+	{ "in-own", "ethertype", { DROP } },
+	/* the gateway owns nothing out there: this lookup sees to that as well */
+	{ "in-own4", NULL,
+	  { FW_ETHERTYPE(ETH_P_IP), IIF, FW_ETHER_SADDR(4), FW_IP4_SADDR(6),
+	    FW_LOOKUP(0, "own4"), FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in-own4", "not its own address", { DROP } },
+	{ "in-own6", NULL,
+	  { FW_ETHERTYPE(ETH_P_IPV6), FW_META(0, NFT_META_L4PROTO),
+	    FW_NE8(0, IPPROTO_ICMPV6), OWN6, FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in-own6", "router", { ICMP6(134), DROP } },
+	{ "in-own6", "redirect", { ICMP6(137), DROP } },
+	{ "in-own6", "asks for the gateway",
+	  { ICMP6(135), IIF, FW_ND_TARGET(4), FW_LOOKUP(0, "target6"), DROP } },
+	{ "in-own6", "not its own address",
+	  { ICMP6(136), SAYS6, FW_LOOKUP_NOT(0, "says6"), DROP } },
+	{ "in-own6", NULL,
+	  { FW_ETHERTYPE(ETH_P_IPV6), OWN6, FW_VERDICT(NF_ACCEPT), FW_END } },
+	/* from nobody: is my address free? who is listening? */
+	{ "in-own6", NULL,
+	  { ICMP6(135), SAYS6, FW_LOOKUP(0, "says6"), FW_IP6_SADDR(0),
+	    FW_EQ(0, nobody, 16), FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in-own6", NULL,
+	  { ICMP6(143), FW_IP6_SADDR(0), FW_EQ(0, nobody, 16),
+	    FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in-own6", "not its own address", { DROP } },
+	{ "in-own-arp", "asks for the gateway",
+	  { FW_ETHERTYPE(ETH_P_ARP), IIF, FW_ARP_TADDR(4), FW_LOOKUP(0, "gate4"),
+	    DROP } },
+	/* what it says, whoever says it: that is the truth then */
+	{ "in-own-arp", NULL,
+	  { FW_ETHERTYPE(ETH_P_ARP), IIF, FW_ARP_SETHER(4), FW_ARP_SADDR(6),
+	    FW_LOOKUP(0, "own4"), FW_VERDICT(NF_ACCEPT), FW_END } },
+	{ "in-own-arp", "not its own address", { DROP } },
 	{ "postrouting", NULL, { OIF_IN("wires"), FW_GOTO("out"), FW_END } },
 	{ "out", "the gateway's MAC",
 	  { GATE_MAC(OIF), DROP } },
@@ -300,6 +372,10 @@ static const struct fw_chain bridge_chains[] = {
 	{ .name = "postrouting", .type = "filter", .hook = NF_BR_POST_ROUTING,
 	  .priority = NF_BR_PRI_FILTER_BRIDGED },
 	{ .name = "in" },
+	{ .name = "in-own" },
+	{ .name = "in-own4" },
+	{ .name = "in-own6" },
+	{ .name = "in-own-arp" },
 	{ .name = "out" },
 };
 /* clang-format on */
@@ -403,12 +479,39 @@ static void each_host(const struct overlay_network *n, elem_fn fn, void *ctx)
 	}
 }
 
+/* Without the source guard containers send from where they like, here as there. */
+static bool is_bound(const struct overlay_network *n)
+{
+	return n->known && n->br.opt.guard;
+}
+
+static void each_owner(const struct overlay_network *n, elem_fn fn, void *ctx)
+{
+	for (size_t i = 0; is_bound(n) && i < n->owner_count; i++) {
+		const struct ov_owner *o = &n->owners[i];
+		struct key k = wire_key(n);
+
+		part(&k, o->mac.bytes, sizeof(o->mac.bytes));
+		part(&k, o->ip.bytes, ip_bytes(&o->ip));
+		if (o->ip.family == AF_INET) {
+			emit(fn, ctx, SET_OWN4, &k);
+			continue;
+		}
+		emit(fn, ctx, SET_OWN6, &k);
+		emit(fn, ctx, SET_SAYS6, &k);
+	}
+}
+
 static void each_gate(const struct overlay_network *n, elem_fn fn, void *ctx)
 {
 	const struct ip_addr fe80 = ip_from_mac(&n->br.mac);
 	struct key k = wire_key(n);
 
 	emit(fn, ctx, SET_WIRES, &k);
+	fn(ctx, SET_WAYS,
+	   &(struct fw_elem){ .key = k.bytes,
+			      .verdict = (uint32_t)NFT_GOTO,
+			      .chain = is_bound(n) ? "in-own" : "in" });
 	if (n->known)
 		emit(fn, ctx, SET_KNOWN, &k);
 	part(&k, n->br.mac.bytes, sizeof(n->br.mac.bytes));
@@ -435,6 +538,7 @@ static void each_elem(const struct overlay_host *host, elem_fn fn, void *ctx)
 	for (const struct overlay_network *n = host->networks; n; n = n->next) {
 		each_host(n, fn, ctx);
 		each_gate(n, fn, ctx);
+		each_owner(n, fn, ctx);
 	}
 }
 

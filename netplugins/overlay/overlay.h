@@ -43,6 +43,12 @@ struct overlay_options {
 	bool encrypt;
 };
 
+/* Who on another host has an address. */
+struct ov_owner {
+	struct mac_addr mac;
+	struct ip_addr ip;
+};
+
 struct overlay_network {
 	struct bridge_network br;
 	struct overlay_options opt;
@@ -61,11 +67,13 @@ struct overlay_network {
 	size_t vtep_count;
 	struct ov_endpoint *far; /* owned: those of other hosts */
 	size_t far_count;
+	struct ov_owner *owners; /* owned: of ->far's addresses, fe80:: too */
+	size_t owner_count;
 	char (*fenced)[65]; /* owned: endpoints of ours that are cut off */
 	size_t fenced_count;
 	bool stirred; /* its view changed, or what follows from it may have */
 	bool partial; /* its view is: what is missing may be there */
-	bool ruled;   /* the rules were told what ->vteps and ->far are */
+	bool ruled; /* the rules were told what ->vteps, ->far, ->owners are */
 	unsigned int refused;  /* of what other hosts say, in the last view */
 	char why_refused[160]; /* the first of them */
 	struct overlay_network *next;
@@ -154,14 +162,15 @@ void ov_view_clean(struct overlay_network *n, struct ov_view *v);
 /* Something that another host says is not used: count it, keep the first text. */
 void ov_view_refuse(struct overlay_network *n, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* A partial view: what the wire's table has and @v does not is added, as it is: hosts
- * without a name, endpoints without addresses. */
+/* A partial view: what the kernel's tables have and @v does not is added, as it is:
+ * hosts without a name, endpoints without an id. */
 int ov_view_recall(struct overlay_host *host, struct overlay_network *n,
 		   struct ov_view *v, struct err *err);
-/* ->vteps and ->far are those of @v from now on.  Where they are others: ->ruled is
- * false. */
+/* ->vteps, ->far and ->owners are those of @v from now on.  Where they are others:
+ * ->ruled is false. */
 int ov_view_keep(struct overlay_network *n, const struct ov_view *v,
 		 struct err *err);
+void ov_view_forget(struct overlay_network *n);
 
 /* ---- the kernel's tables (ov_table.c) ---------------------------------------- */
 

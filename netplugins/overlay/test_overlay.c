@@ -314,6 +314,16 @@ static void a_refused_line_keeps_no_other_out(void **state)
 	nlk_close(w.nlk);
 }
 
+static bool has_owner(const struct overlay_network *n,
+		      const struct mac_addr *mac, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < n->owner_count; i++)
+		if (mac_equal(&n->owners[i].mac, mac) &&
+		    ip_equal(&n->owners[i].ip, ip))
+			return true;
+	return false;
+}
+
 /* A daemon that is back has not heard of anybody yet: who is there stays. */
 static void partial_view_takes_nothing_away(void **state)
 {
@@ -334,6 +344,7 @@ static void partial_view_takes_nothing_away(void **state)
 	sync_is(&w, 2 + 3 * (1 + 1 + 3), 0);
 	br.nlk = w.nlk;
 	strcpy(n->wire, "v0");
+	n->br.index = w.bridge;
 	n->net.vni = 7;
 	n->vtep = w.local;
 	n->br.mac.bytes[0] = 2;
@@ -342,6 +353,9 @@ static void partial_view_takes_nothing_away(void **state)
 	assert_non_null(view.endpoints);
 	view.endpoints[view.endpoint_count++] = w.eps[0];
 	view.endpoints[0].vtep = w.hosts[2].vtep;
+	strcpy(view.endpoints[0].id, "known");
+	/* ... and has an address that another had */
+	view.endpoints[0].addr4 = w.eps[1].addr4;
 	assert_int_equal(ov_view_recall(&host, n, &view, NULL), 0);
 	assert_int_equal(view.host_count, 2);
 	assert_int_equal(view.endpoint_count, 3);
@@ -349,16 +363,21 @@ static void partial_view_takes_nothing_away(void **state)
 	assert_int_equal(ov_view_keep(n, &view, NULL), 0);
 	assert_int_equal(n->vtep_count, 2);
 	assert_int_equal(n->far_count, 3);
+	/* its three, and of the others two and three */
+	assert_int_equal(n->owner_count, 3 + 2 + 3);
+	assert_true(has_owner(n, &w.eps[0].mac, &w.eps[1].addr4));
+	assert_false(has_owner(n, &w.eps[1].mac, &w.eps[1].addr4));
+	assert_true(has_owner(n, &w.eps[1].mac, &w.eps[1].addr6));
+	assert_true(has_owner(n, &w.eps[2].mac, &w.eps[2].addr4));
 	w.view = view;
-	sync_is(&w, 1, 0);
+	sync_is(&w, 1 + 1, 0);
 	sync_is(&w, 0, 0);
 	w.view.endpoint_count = w.view.host_count = 0;
 	sync_is(&w, 0, 0);
 	w.view.partial = false;
 	sync_is(&w, 0, 2 + 3 * (1 + 1 + 3));
 	ov_view_free(&view);
-	free(n->vteps);
-	free(n->far);
+	ov_view_forget(n);
 	free(n);
 	nlk_close(w.nlk);
 }
@@ -446,15 +465,62 @@ static void each_is_kept_once(void **state)
 	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
 	assert_int_equal(n->far_count, 3);
 	assert_false(n->ruled);
-	free(n->vteps);
-	free(n->far);
+	ov_view_forget(n);
+	free(n);
+}
+
+/* Who may send from an address: fe80:: is of who has IPv6.  The rules are told when it
+ * is another's, though no MAC moved. */
+static void addresses_have_owners(void **state)
+{
+	struct overlay_network *n = calloc(1, sizeof(*n));
+	struct ov_endpoint eps[2] = {
+		{ .id = "1",
+		  .addr4 = addr("10.9.0.2"),
+		  .addr6 = addr("fd00:9::2") },
+		{ .id = "2", .addr4 = addr("10.9.0.3") },
+	};
+	struct ov_view v = { .endpoints = eps, .endpoint_count = 2 };
+	struct ip_addr fe80;
+
+	(void)state;
+	assert_non_null(n);
+	for (size_t i = 0; i < 2; i++) {
+		eps[i].mac = mac_from_ip(&eps[i].addr4);
+		eps[i].vtep = addr("192.0.2.2");
+	}
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_int_equal(n->owner_count, 4);
+	fe80 = ip_from_mac(&eps[0].mac);
+	assert_true(has_owner(n, &eps[0].mac, &eps[0].addr4));
+	assert_true(has_owner(n, &eps[0].mac, &eps[0].addr6));
+	assert_true(has_owner(n, &eps[0].mac, &fe80));
+	assert_true(has_owner(n, &eps[1].mac, &eps[1].addr4));
+	n->ruled = true;
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_true(n->ruled);
+	eps[1].addr4 = addr("10.9.0.4");
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_false(n->ruled);
+	assert_int_equal(n->owner_count, 4);
+	/* said twice, the kernel's set has it once */
+	eps[1].addr4 = eps[0].addr4;
+	eps[1].mac = eps[0].mac;
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_int_equal(n->owner_count, 3);
+	v.endpoint_count = 0;
+	n->ruled = true;
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_int_equal(n->owner_count, 0);
+	assert_false(n->ruled);
+	ov_view_forget(n);
 	free(n);
 }
 
 int main(void)
 {
 	struct CMUnitTest
-		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 8] = {
+		tests[ARRAY_SIZE(rows) + ARRAY_SIZE(said_rows) + 9] = {
 			cmocka_unit_test(every_option_is_documented),
 			cmocka_unit_test(vni_is_derived),
 			cmocka_unit_test(peers_clash),
@@ -463,8 +529,9 @@ int main(void)
 			cmocka_unit_test(peers_say_the_underlay),
 			cmocka_unit_test(partial_view_takes_nothing_away),
 			cmocka_unit_test(each_is_kept_once),
+			cmocka_unit_test(addresses_have_owners),
 		};
-	size_t n = 8;
+	size_t n = 9;
 
 	n += TEST_ROWS(&tests[n], rows, option_row);
 	(void)TEST_ROWS(&tests[n], said_rows, said_is_judged);
