@@ -35,5 +35,6 @@ ar-src += netplugins/overlay/ov_table.c
 ar-src += netplugins/overlay/ov_underlay.c
 ar-src += netplugins/overlay/ov_view.c
 ar-src += netplugins/overlay/ov_wire.c
+ar-src += netplugins/overlay/ov_wire_rules.c
 ar-src += netplugins/overlay/peers.c
 tests += netplugins/overlay/test_overlay.c
