@@ -352,10 +352,10 @@ const struct cmd cmd_ipam_check = {
 		"Docker and\n"
 		"no network of Berth's has.  Changes nothing.  Exit status 3 "
 		"when\n"
-		"there is something.\n"
+		"there is something.  --force: where there is no Docker.\n"
 		"\n"
 		"  netctl ipam check\n",
-	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER,
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER | CLI_FORCE,
 	.run = check_run,
 };
 
@@ -367,6 +367,7 @@ const struct cmd cmd_ipam_gc = {
 		"several\n"
 		"dockerds share berth-ipam: only the one at --docker is "
 		"asked.\n"
+		"--force: where there is no Docker.\n"
 		"\n"
 		"With --node: what that host has of the pools that the "
 		"cluster's hosts\n"
@@ -378,6 +379,6 @@ const struct cmd cmd_ipam_gc = {
 		"  netctl ipam gc\n"
 		"  netctl ipam gc --node host-c\n",
 	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER |
-		 CLI_DRY_RUN | CLI_NODE,
+		 CLI_DRY_RUN | CLI_NODE | CLI_FORCE,
 	.run = gc_run,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netctl network ls, inspect, create, rm. */
+/* netctl network ls, inspect, create, rm, prune. */
 #include <stdio.h>
 #include <string.h>
 
@@ -352,6 +352,64 @@ static int rm_run(struct ctl *ctl, struct err *err)
 	return r;
 }
 
+static const struct out_col prune_cols[] = {
+	{ "NetworkID", "NETWORK ID", OUT_ID, NULL },
+	{ "Name", "REMOVED", OUT_TEXT, NULL },
+	{ "Driver", "DRIVER", OUT_TEXT, NULL },
+	{ 0 },
+};
+
+static const struct out_col prune_dry_cols[] = {
+	{ "NetworkID", "NETWORK ID", OUT_ID, NULL },
+	{ "Name", "WOULD REMOVE", OUT_TEXT, NULL },
+	{ "Driver", "DRIVER", OUT_TEXT, NULL },
+	{ 0 },
+};
+
+/* Return: 0; CLI_FAILED: one stays, told. */
+static int prune_all(struct ctl *ctl, struct book *b, json_object *nets,
+		     json_object *gone)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < jget_len(nets); i++) {
+		json_object *net = json_object_array_get_idx(nets, i);
+		struct err why = { 0 };
+		bool used = true;
+		int r = nets_in_use(b, net, &used, &why);
+
+		if (r == 0 && used)
+			continue;
+		if (r == 0 && !ctl->dry_run)
+			r = nets_remove(ctl, b, net, &why);
+		if (r == 0) {
+			json_object_array_add(gone, json_object_get(net));
+			continue;
+		}
+		cli_warn("%s: %s", jget_str(net, "Name"), why.msg);
+		failed = CLI_FAILED;
+	}
+	return failed;
+}
+
+static int prune_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *nets = NULL;
+	_cleanup_(json_putp) json_object *gone = json_object_new_array();
+	_cleanup_(book_closep) struct book *b = NULL;
+	int r = nets_open(ctl, false, &b, err), failed = 0;
+
+	if (r == 0)
+		r = book_networks(b, &nets, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (nets)
+		failed = prune_all(ctl, b, nets, gone);
+	r = out_rows(stdout, ctl->format,
+		     ctl->dry_run ? prune_dry_cols : prune_cols, gone, err);
+	return r < 0 ? r : failed;
+}
+
 const struct cmd cmd_network_ls = {
 	.name = "network ls",
 	.summary = "list networks",
@@ -426,4 +484,17 @@ const struct cmd cmd_network_rm = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = rm_run,
+};
+
+const struct cmd cmd_network_prune = {
+	.name = "network prune",
+	.summary = "remove the networks that nothing is attached to",
+	.help = "\n"
+		"Of those that 'netctl network create' made.  A namespace that "
+		"is gone is attached\nto nothing.\n"
+		"\n"
+		"  netctl network prune --dry-run\n"
+		"  netctl network prune\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DRY_RUN,
+	.run = prune_run,
 };

@@ -106,8 +106,12 @@ static int load_docker(struct ctl *ctl, struct ipam_seen *s, struct err *err)
 	if (r == 0)
 		r = client_http_get(ctl->docker, "/containers/json",
 				    ctl->timeout_ms, &containers, err);
+	if (r < 0 && ctl->force)
+		return 0;
 	if (r < 0)
-		return err_wrap(err, r, "dockerd says nothing of what is used");
+		return err_wrap(err, r,
+				"dockerd says nothing of what is used: start "
+				"it, or give --force where there is no Docker");
 	note_docker_networks(s, nets);
 	note_containers(s, containers);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ipam_seen.h - which pools and addresses somebody on this host uses, as Docker
- * and the network daemons say: to be compared with what berth-ipam handed out. */
+/* ipam_seen.h - which pools and addresses somebody on this host uses, as Docker,
+ * the network daemons and netctl's own records say: to be compared with what
+ * berth-ipam handed out. */
 #ifndef NETCTL_IPAM_SEEN_H
 #define NETCTL_IPAM_SEEN_H
 
@@ -13,7 +14,8 @@
 #define IPAM_SEEN_AGE_S 60
 
 struct ipam_seen {
-	json_object *pools;    /* PoolID -> true, of Docker's networks */
+	json_object
+		*pools; /* PoolID -> true, of Docker's and netctl's networks */
 	json_object *prefixes; /* "10.1.0.0/16" -> true, of our daemons' */
 	json_object *addrs;    /* "10.1.0.2" -> true, of both's endpoints */
 };
@@ -21,6 +23,8 @@ struct ipam_seen {
 /*
  * ipam_seen_load() - ask them all.  Ask berth-ipam before: what is handed out
  * in between is not in an older list.
+ *
+ * With ctl->force a dockerd that does not answer uses nothing.
  *
  * Return: 0; -errno when dockerd or a network daemon does not answer, be it that
  * it is stopped and has networks on record: then nothing can be said.

@@ -19,6 +19,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_network_inspect,
 	&cmd_network_create,
 	&cmd_network_rm,
+	&cmd_network_prune,
 	&cmd_attach,
 	&cmd_detach,
 	&cmd_volume_ls,

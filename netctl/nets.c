@@ -485,6 +485,18 @@ int nets_remove(const struct ctl *ctl, struct book *b, json_object *net,
 	return r < 0 ? r : undo(ctl, b, net, err);
 }
 
+int nets_in_use(struct book *b, json_object *net, bool *ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *eps = NULL;
+	int r = book_endpoints(b, jget_str(net, "NetworkID"), &eps, err);
+
+	*ret = false;
+	for (size_t i = 0; i < jget_len(eps); i++)
+		if (plug_alive(json_object_array_get_idx(eps, i)))
+			*ret = true;
+	return r;
+}
+
 static void settle_endpoints(const struct ctl *ctl, struct book *b,
 			     json_object *net)
 {

@@ -34,6 +34,10 @@ int nets_create(const struct ctl *ctl, struct book *b,
 int nets_remove(const struct ctl *ctl, struct book *b, json_object *net,
 		struct err *err);
 
+/* nets_in_use() - is a namespace that lives attached to it?  Return: 0; what the
+ * disk said. */
+int nets_in_use(struct book *b, json_object *net, bool *ret, struct err *err);
+
 /*
  * nets_settle() - undo what a killed netctl left half made, carry on what it was
  * removing.  What can't be is told on stderr and stays for the next time.

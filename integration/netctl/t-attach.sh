@@ -112,8 +112,13 @@ same "$(ip -j -n db link | jq -r '.[].ifname')" lo
 end "$sleeper" KILL
 end "$server"
 fails_with 'in use by /run/netns/web' "$NETCTL" network rm shop
+"$NETCTL" network create --subnet 10.72.0.0/24 idle >/dev/null
+same "$("$NETCTL" network prune --dry-run --json | jq -r '.[].Name')" idle
+same "$("$NETCTL" network prune --json | jq -r '.[].Name')" idle
+same "$("$NETCTL" network ls --json | jq -r '.[].Name')" shop
 ip netns del web
 same "$("$NETCTL" network rm shop)" "$id"
+same "$("$NETCTL" network prune --json | jq -c .)" '[]'
 same "$("$NETCTL" network ls --json | jq -c .)" '[]'
 same "$(api Berth.IpamPools '{}' berth-ipam | jq -c .Pools)" '[]'
 fails_with 'no Berth network "shop"' "$NETCTL" network rm shop

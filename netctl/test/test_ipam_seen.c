@@ -89,6 +89,58 @@ static void pools_of_dockers_networks_are_used(void **unused)
 	assert_true(is_lost(&seen, "berth-global/10.64.0.0/24"));
 }
 
+/* Where there is no Docker nobody says so but the administrator. */
+static void no_docker_needs_force(void **unused)
+{
+	_cleanup_(ipam_seen_fini) struct ipam_seen seen = { 0 };
+	struct ctl ctl = { .plugin_dir = dir,
+			   .state_dir = state,
+			   .docker = docker,
+			   .timeout_ms = 3000 };
+	struct err err = { 0 };
+
+	(void)unused;
+	assert_true(ipam_seen_load(&ctl, &seen, &err) < 0);
+	assert_non_null(strstr(err.msg, "--force where there is no Docker"));
+	ipam_seen_fini(&seen);
+	ctl.force = true;
+	assert_int_equal(ipam_seen_load(&ctl, &seen, &err), 0);
+	assert_true(is_lost(&seen, "berth-local/10.61.0.0/24"));
+}
+
+/* What netctl made is used, whoever the driver is. */
+static void own_networks_are_used(void **unused)
+{
+	static const char net[] =
+		"{\"NetworkID\":\"n1\",\"Name\":\"shop\",\"Driver\":\"theirs\","
+		"\"State\":\"there\",\"Pools\":[{\"PoolID\":"
+		"\"berth-local/10.65.0.0/24\"}]}";
+	static const char ep[] = "{\"EndpointID\":\"e1\",\"NetworkID\":\"n1\","
+				 "\"Address\":\"10.65.0.2/24\"}";
+	_cleanup_(ipam_seen_fini) struct ipam_seen seen = { 0 };
+	_cleanup_(json_putp) json_object *lease = json_object_new_object();
+	struct store *s = NULL;
+	struct err err = { 0 };
+	char path[128];
+
+	(void)unused;
+	jset_str(lease, "Address", "10.65.0.2/24");
+	jset_str(lease, "Use", "endpoint");
+	jset_str(lease, "Since", "2020-01-01T00:00:00Z");
+	assert_int_equal(load(&seen, &err), 0);
+	assert_true(is_lost(&seen, "berth-local/10.65.0.0/24"));
+	assert_true(ipam_seen_lease_lost(&seen, lease));
+	ipam_seen_fini(&seen);
+	snprintf(path, sizeof(path), "%s/netctl", state);
+	assert_int_equal(store_open(path, STORE_STATE, &s, NULL), 0);
+	assert_int_equal(store_put(s, "network", "n1", "", net, NULL), 0);
+	assert_int_equal(store_put(s, "endpoint", "e1", "n1", ep, NULL), 0);
+	store_close(s);
+	assert_int_equal(load(&seen, &err), 0);
+	assert_false(is_lost(&seen, "berth-local/10.65.0.0/24"));
+	assert_false(ipam_seen_lease_lost(&seen, lease));
+}
+
 static void touch(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -160,6 +212,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pools_of_dockers_networks_are_used),
+		cmocka_unit_test(no_docker_needs_force),
+		cmocka_unit_test(own_networks_are_used),
 		cmocka_unit_test(stopped_daemon_may_use_anything),
 		cmocka_unit_test(stopped_daemon_without_networks_uses_nothing),
 	};
