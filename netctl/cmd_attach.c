@@ -60,13 +60,18 @@ static int detach_run(struct ctl *ctl, struct err *err)
 	_cleanup_(json_putp) json_object *net = NULL, *ep = NULL;
 	int r = need_netns(ctl, err);
 
+	/* what it is to detach may be half removed: that goes on first */
 	if (r == 0)
-		r = nets_open(ctl, false, &b, err);
+		r = book_open(ctl, false, &b, err);
 	if (r == 0)
 		r = book_find_network(b, ctl->args[0], &net, err);
 	if (r == 0)
 		r = plug_find(b, net, ctl->netns, &ep, err);
-	return r < 0 ? r : plug_detach(ctl, b, net, ep, err);
+	if (r == 0)
+		r = plug_detach(ctl, b, net, ep, err);
+	if (r == 0)
+		nets_settle(ctl, b);
+	return r;
 }
 
 const struct cmd cmd_attach = {
@@ -101,10 +106,11 @@ const struct cmd cmd_detach = {
 	.args = "NETWORK --netns NAME|PID|PATH",
 	.summary = "take a network namespace out of a network",
 	.help = "\n"
-		"Also one that is gone, by what it was attached by.\n"
+		"Also one that is gone, by what it was attached by.  --force: "
+		"although the driver\nrefuses.\n"
 		"\n"
 		"  netctl detach shop --netns web\n",
-	.takes = CLI_DIRS | CLI_TIMEOUT | CLI_NETNS,
+	.takes = CLI_DIRS | CLI_TIMEOUT | CLI_NETNS | CLI_FORCE,
 	.min_args = 1,
 	.max_args = 1,
 	.run = detach_run,

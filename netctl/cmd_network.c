@@ -107,6 +107,11 @@ static void add_names(json_object *rows, const struct docker_names *names)
 	}
 }
 
+static bool nobody_serves(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED;
+}
+
 /* Those of drivers that are not Berth's, as far as our own record says. */
 static void add_foreign(const struct ctl *ctl, json_object *rows)
 {
@@ -148,13 +153,18 @@ static int ls_run(struct ctl *ctl, struct err *err)
 
 	partial = driver_collect(ctl, DRIVER_NETWORK, "Berth.Networks",
 				 "Networks", NULL, &rows, err);
-	if (partial < 0)
+	if (nobody_serves(partial)) { /* there may be others' all the same */
+		rows = json_object_new_array();
+		add_foreign(ctl, rows);
+	}
+	if (partial < 0 && jget_len(rows) == 0)
 		return partial;
 	docker_names_load(ctl, &names);
 	add_names(rows, &names);
-	add_foreign(ctl, rows);
+	if (partial >= 0)
+		add_foreign(ctl, rows);
 	r = out_rows(stdout, ctl->format, ls_cols, rows, err);
-	return r < 0 ? r : partial;
+	return r < 0 || partial < 0 ? r : partial;
 }
 
 /* By full id, else by Docker's name, else by a prefix that only one has. */
@@ -303,22 +313,28 @@ static int create_run(struct ctl *ctl, struct err *err)
 	return r;
 }
 
-/* Return: 1: netctl made none that is called so; 0: removed. */
-static int rm_own(struct ctl *ctl, struct err *err)
+/* Return: 1: netctl made none of that name or id; 0: removed. */
+static int rm_own(struct ctl *ctl, const char *word, struct err *err)
 {
 	_cleanup_(book_closep) struct book *b = NULL;
 	_cleanup_(json_putp) json_object *net = NULL;
-	int r = nets_open(ctl, false, &b, err);
+	/* it may be half removed: that goes on first */
+	int r = book_open(ctl, false, &b, err);
 
 	if (r == 0)
-		r = book_find_network(b, ctl->args[0], &net, err);
-	if (r == -ENOENT)
+		r = book_find_network(b, word, &net, err);
+	/* a beginning may be that of a network of dockerd's as well */
+	if (r == -ENOENT ||
+	    (r == 0 && strcmp(jget_str(net, "Name"), word) != 0 &&
+	     strcmp(jget_str(net, "NetworkID"), word) != 0))
 		return 1;
 	if (r == 0)
 		r = nets_remove(ctl, b, net, err);
-	if (r == 0)
-		printf("%s\n", jget_str(net, "NetworkID"));
-	return r;
+	if (r < 0)
+		return r;
+	printf("%s\n", jget_str(net, "NetworkID"));
+	nets_settle(ctl, b);
+	return 0;
 }
 
 static int rm_run(struct ctl *ctl, struct err *err)
@@ -328,7 +344,7 @@ static int rm_run(struct ctl *ctl, struct err *err)
 	_cleanup_(docker_names_fini) struct docker_names names = { 0 };
 	json_object *row = NULL;
 	const char *id;
-	int r = rm_own(ctl, err);
+	int r = rm_own(ctl, ctl->args[0], err);
 
 	if (r <= 0)
 		return r;
@@ -339,9 +355,13 @@ static int rm_run(struct ctl *ctl, struct err *err)
 	docker_names_load(ctl, &names);
 	add_names(rows, &names);
 	r = find_network(rows, ctl->args[0], &row, err);
+	if (r < 0)
+		return r;
 	id = jget_str(row, "NetworkID");
-	if (r == 0)
-		r = check_forgotten(ctl, id, err);
+	r = rm_own(ctl, id, err); /* by the beginning of its id */
+	if (r <= 0)
+		return r;
+	r = check_forgotten(ctl, id, err);
 	if (r < 0)
 		return r;
 	jset_str(body, "NetworkID", id);

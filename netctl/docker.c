@@ -10,7 +10,6 @@
 #include "netctl/nets.h"
 
 #define ASK_MS 1000
-#define OWN_MS 3000
 
 static void load_networks(json_object *answer, json_object *networks)
 {
@@ -53,15 +52,11 @@ static void load_endpoints(json_object *answer, json_object *endpoints)
 	}
 }
 
-/* Another netctl may be at work, for as long as a daemon takes. */
 static void load_own(const struct ctl *ctl, struct docker_names *to)
 {
 	_cleanup_(json_putp) json_object *nets = NULL, *eps = NULL;
-	struct ctl soon = *ctl;
 
-	if (soon.timeout_ms > OWN_MS)
-		soon.timeout_ms = OWN_MS;
-	if (nets_list(&soon, &nets, &eps, NULL) < 0)
+	if (nets_list(ctl, &nets, &eps, NULL) < 0)
 		return;
 	for (size_t i = 0; i < jget_len(nets); i++) {
 		json_object *net = json_object_array_get_idx(nets, i);

@@ -83,12 +83,16 @@ int ipam_pool(const struct ipam *i, bool v6, const char *pool,
 	if (r < 0)
 		return r;
 	if (ip_prefix_parse(jget_str(got, "Pool"), &p, NULL) < 0 ||
-	    (p.addr.family == AF_INET6) != v6 || !*jget_str(got, "PoolID"))
+	    (p.addr.family == AF_INET6) != v6 || !*jget_str(got, "PoolID")) {
+		if (*jget_str(got, "PoolID"))
+			ipam_give_back(i->ctl, i->driver,
+				       jget_str(got, "PoolID"), NULL, NULL);
 		return err_set(err, -EBADMSG,
 			       "%s gave no usable pool: PoolID \"%s\", Pool "
 			       "\"%s\"",
 			       i->driver, jget_str(got, "PoolID"),
 			       jget_str(got, "Pool"));
+	}
 	jset_str(out, "Pool", jget_str(got, "Pool"));
 	jset_str(out, "PoolID", jget_str(got, "PoolID"));
 	gateway = jget_str(jget(got, "Data"), GATEWAY);
@@ -96,17 +100,6 @@ int ipam_pool(const struct ipam *i, bool v6, const char *pool,
 		jset_str(out, "Gateway", gateway);
 	*ret = take_ptr(out);
 	return 0;
-}
-
-int ipam_release_pool(const struct ipam *i, const char *pool_id,
-		      struct err *err)
-{
-	_cleanup_(json_putp) json_object *body = json_object_new_object();
-
-	if (i->is_null)
-		return 0;
-	jset_str(body, "PoolID", pool_id);
-	return ask(i, "IpamDriver.ReleasePool", body, NULL, err);
 }
 
 int ipam_address(const struct ipam *i, const char *pool_id, const char *address,
@@ -134,15 +127,36 @@ int ipam_address(const struct ipam *i, const char *pool_id, const char *address,
 	return 0;
 }
 
-int ipam_release(const struct ipam *i, const char *pool_id, const char *address,
-		 struct err *err)
+int ipam_give_back(const struct ctl *ctl, const char *driver,
+		   const char *pool_id, const char *address, struct err *err)
 {
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
-	_cleanup_free_ char *bare = strndup(address, strcspn(address, "/"));
+	struct err why = { 0 };
+	int r;
 
-	if (!body || !bare)
+	if (strcmp(driver, "null") == 0)
+		return 0;
+	if (!body)
 		return err_set(err, -ENOMEM, "out of memory");
 	jset_str(body, "PoolID", pool_id);
-	jset_str(body, "Address", bare);
-	return ask(i, "IpamDriver.ReleaseAddress", body, NULL, err);
+	if (address) {
+		_cleanup_free_ char *bare =
+			strndup(address, strcspn(address, "/"));
+
+		if (!bare)
+			return err_set(err, -ENOMEM, "out of memory");
+		jset_str(body, "Address", bare);
+	}
+	r = driver_call(ctl, driver,
+			address ? "IpamDriver.ReleaseAddress"
+				: "IpamDriver.ReleasePool",
+			body, NULL, &why);
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return err_set(err, r, "%s", why.msg);
+	if (r < 0 && r != -EREMOTEIO)
+		cli_warn("%s may still have %s of pool %s on record, 'netctl "
+			 "ipam gc' looks: %s",
+			 driver, address ? address : "a reference", pool_id,
+			 why.msg);
+	return 0;
 }

@@ -35,8 +35,6 @@ void ipam_close(struct ipam *i);
 int ipam_pool(const struct ipam *i, bool v6, const char *pool,
 	      const char *range, json_object *options, json_object **ret,
 	      struct err *err);
-int ipam_release_pool(const struct ipam *i, const char *pool_id,
-		      struct err *err);
 
 /*
  * ipam_address() - an address of a pool.
@@ -48,8 +46,13 @@ int ipam_release_pool(const struct ipam *i, const char *pool_id,
 int ipam_address(const struct ipam *i, const char *pool_id, const char *address,
 		 const char *key, const char *value,
 		 char ret[static PREFIX_STR_MAX], struct err *err);
-/* @address: with or without a length. */
-int ipam_release(const struct ipam *i, const char *pool_id, const char *address,
-		 struct err *err);
+/*
+ * ipam_give_back() - release @address (with or without a length) of a pool, or with @address NULL the pool, once
+ * and for all: what the driver refuses it does not have, and where its answer does not
+ * come it is told on stderr and left to 'netctl ipam gc'.
+ * Return: 0; -ENOENT, -ECONNREFUSED: nobody was there to be asked.
+ */
+int ipam_give_back(const struct ctl *ctl, const char *driver,
+		   const char *pool_id, const char *address, struct err *err);
 
 #endif

@@ -106,7 +106,7 @@ static int load_docker(struct ctl *ctl, struct ipam_seen *s, struct err *err)
 	if (r == 0)
 		r = client_http_get(ctl->docker, "/containers/json",
 				    ctl->timeout_ms, &containers, err);
-	if (r < 0 && ctl->force)
+	if ((r == -ENOENT || r == -ECONNREFUSED) && ctl->force)
 		return 0;
 	if (r < 0)
 		return err_wrap(err, r,

@@ -24,7 +24,7 @@ struct ipam_seen {
  * ipam_seen_load() - ask them all.  Ask berth-ipam before: what is handed out
  * in between is not in an older list.
  *
- * With ctl->force a dockerd that does not answer uses nothing.
+ * With ctl->force a dockerd that is not there uses nothing.
  *
  * Return: 0; -errno when dockerd or a network daemon does not answer, be it that
  * it is stopped and has networks on record: then nothing can be said.

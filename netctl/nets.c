@@ -13,6 +13,10 @@
 #include "netctl/jget.h"
 #include "netctl/plug.h"
 
+/* Another netctl may be at work for as long as a daemon takes: a listing does not
+ * wait for that. */
+#define LIST_MS      3000
+
 #define GENERIC      "com.docker.network.generic"
 #define ENABLE_IPV6  "com.docker.network.enable_ipv6"
 #define INTERNAL     "com.docker.network.internal"
@@ -22,114 +26,6 @@
 static bool put_set(json_object *o, const char *key, json_object *v)
 {
 	return v && json_object_object_add(o, key, v) == 0;
-}
-
-/* ---- what was typed ------------------------------------------------------ */
-
-static json_object *pairs(const struct cli_list *list)
-{
-	json_object *o = json_object_new_object();
-
-	for (size_t i = 0; o && i < list->n; i++) {
-		const char *eq = strchr(list->v[i], '=');
-		_cleanup_free_ char *key =
-			strndup(list->v[i], (size_t)(eq - list->v[i]));
-
-		if (key)
-			jset_str(o, key, eq + 1);
-	}
-	return o;
-}
-
-/* The prefix of @subnets that @a is in; NULL: none. */
-static const char *subnet_of(const struct cli_list *subnets,
-			     const struct ip_addr *a)
-{
-	for (size_t i = 0; i < subnets->n; i++) {
-		struct ip_prefix p;
-
-		if (ip_prefix_parse(subnets->v[i], &p, NULL) == 0 &&
-		    ip_prefix_contains(&p, a))
-			return subnets->v[i];
-	}
-	return NULL;
-}
-
-static int no_subnet(struct err *err, const char *flag, const char *value)
-{
-	return err_set(err, -EINVAL, "--%s %s is in no --subnet", flag, value);
-}
-
-/* "printer=10.1.0.4" -> the address. */
-static int parse_aux(const char *text, struct ip_addr *ret, struct err *err)
-{
-	const char *eq = strchr(text, '=');
-
-	if (!eq || eq == text)
-		return err_set(err, -EINVAL,
-			       "--aux-address \"%s\": write NAME=ADDRESS",
-			       text);
-	return ip_parse(eq + 1, ret, err);
-}
-
-static int check_spec(const struct net_spec *s, struct err *err)
-{
-	struct ip_prefix p;
-	struct ip_addr a;
-	int r;
-
-	if (!*s->name || strlen(s->name) > 255 ||
-	    s->name[strcspn(s->name, "/ \t\n")] || s->name[0] == '-')
-		return err_set(err, -EINVAL, "\"%s\" is no name of a network",
-			       s->name);
-	for (size_t i = 0; i < s->subnets.n; i++) {
-		r = ip_prefix_parse(s->subnets.v[i], &p, err);
-		if (r < 0)
-			return r;
-		if (p.addr.family == AF_INET6 && !s->ipv6)
-			return err_set(err, -EINVAL, "--subnet %s needs --ipv6",
-				       s->subnets.v[i]);
-	}
-	for (size_t i = 0; i < s->gateways.n; i++) {
-		r = ip_parse(s->gateways.v[i], &a, err);
-		if (r < 0)
-			return r;
-		if (!subnet_of(&s->subnets, &a))
-			return no_subnet(err, "gateway", s->gateways.v[i]);
-	}
-	for (size_t i = 0; i < s->ranges.n; i++) {
-		r = ip_prefix_parse(s->ranges.v[i], &p, err);
-		if (r < 0)
-			return r;
-		if (!subnet_of(&s->subnets, &p.addr))
-			return no_subnet(err, "ip-range", s->ranges.v[i]);
-	}
-	for (size_t i = 0; i < s->aux.n; i++) {
-		r = parse_aux(s->aux.v[i], &a, err);
-		if (r < 0)
-			return r;
-		if (!subnet_of(&s->subnets, &a))
-			return no_subnet(err, "aux-address", s->aux.v[i]);
-	}
-	return 0;
-}
-
-/* Of @list the first that is in @subnet; "": none. */
-static const char *given_for(const struct net_spec *s,
-			     const struct cli_list *list, const char *subnet)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		struct ip_prefix p;
-		struct ip_addr a;
-
-		if (ip_prefix_parse(list->v[i], &p, NULL) == 0)
-			a = p.addr;
-		else if (ip_parse(list->v[i], &a, NULL) < 0)
-			continue;
-		if (subnet_of(&s->subnets, &a) == subnet)
-			return list->v[i];
-	}
-	return "";
 }
 
 /* ---- pools --------------------------------------------------------------- */
@@ -147,12 +43,13 @@ static int take_gateway(struct making *m, json_object *pool, const char *subnet,
 			struct err *err)
 {
 	const char *given =
-		subnet ? given_for(m->spec, &m->spec->gateways, subnet) : "";
+		subnet ? net_spec_given(m->spec, &m->spec->gateways, subnet)
+		       : "";
 	bool v6 = jget_bool(pool, "V6");
 	char got[PREFIX_STR_MAX];
 	int r;
 
-	if (m->ipam.is_null || *jget_str(pool, "Gateway"))
+	if (m->ipam.is_null || (*jget_str(pool, "Gateway") && !*given))
 		return 0;
 	if (m->skip_gateway[v6] && !*given)
 		return 0;
@@ -176,11 +73,11 @@ static int take_aux(struct making *m, json_object *pool, const char *subnet,
 		_cleanup_free_ char *name = strndup(text, (size_t)(eq - text));
 		char got[PREFIX_STR_MAX];
 		struct ip_addr a;
-		int r = parse_aux(text, &a, err);
+		int r = net_spec_aux(text, &a, err);
 
 		if (r < 0 || !name)
 			return r < 0 ? r : err_set(err, -ENOMEM, "no memory");
-		if (subnet_of(&m->spec->subnets, &a) != subnet)
+		if (net_spec_subnet(m->spec, &a) != subnet)
 			continue;
 		r = ipam_address(&m->ipam, jget_str(pool, "PoolID"), eq + 1,
 				 NULL, NULL, got, err);
@@ -198,9 +95,10 @@ static int take_aux(struct making *m, json_object *pool, const char *subnet,
 static int take_pool(struct making *m, bool v6, const char *subnet,
 		     struct err *err)
 {
-	_cleanup_(json_putp) json_object *options = pairs(&m->spec->ipam_opts);
+	_cleanup_(json_putp) json_object *options =
+		net_spec_pairs(&m->spec->ipam_opts);
 	const char *range =
-		subnet ? given_for(m->spec, &m->spec->ranges, subnet) : "";
+		subnet ? net_spec_given(m->spec, &m->spec->ranges, subnet) : "";
 	json_object *pool = NULL;
 	int r = ipam_pool(&m->ipam, v6, subnet ? subnet : "", range, options,
 			  &pool, err);
@@ -242,7 +140,7 @@ static json_object *driver_options(const struct net_spec *s)
 	json_object *o = json_object_new_object();
 
 	jset(o, ENABLE_IPV6, json_object_new_boolean(s->ipv6));
-	jset(o, GENERIC, pairs(&s->opts));
+	jset(o, GENERIC, net_spec_pairs(&s->opts));
 	if (s->internal)
 		jset(o, INTERNAL, json_object_new_boolean(true));
 	return o;
@@ -320,7 +218,7 @@ static json_object *new_record(const struct net_spec *s, const char *id)
 	    !put_set(o, "Ipam", json_object_new_string(s->ipam)) ||
 	    !put_set(o, "Internal", json_object_new_boolean(s->internal)) ||
 	    !put_set(o, "IPv6", json_object_new_boolean(s->ipv6)) ||
-	    !put_set(o, "Options", pairs(&s->opts)) ||
+	    !put_set(o, "Options", net_spec_pairs(&s->opts)) ||
 	    !put_set(o, "Created", json_object_new_string(when)) ||
 	    !put_set(o, "Pools", json_object_new_array()))
 		return NULL;
@@ -342,61 +240,120 @@ static int name_is_free(struct book *b, const char *name, struct err *err)
 
 /* ---- undone -------------------------------------------------------------- */
 
-static int release_pools(const struct ctl *ctl, json_object *net,
-			 struct err *err)
+/*
+ * As plug.c's: what is given back leaves the record first.  @key: the member of
+ * @from that stands for it, taken out; back when nobody was there to be asked.
+ */
+static int give_back(const struct ctl *ctl, struct book *b, json_object *net,
+		     json_object *from, const char *key, const char *pool,
+		     const char *address, struct err *err)
+{
+	json_object *had = json_object_get(jget(from, key));
+	int r;
+
+	json_object_object_del(from, key);
+	r = book_put_network(b, net, err);
+	if (r == 0)
+		r = ipam_give_back(ctl, jget_str(net, "Ipam"), pool, address,
+				   err);
+	if (r == 0) {
+		json_object_put(had);
+		return 0;
+	}
+	jset(from, key, had);
+	book_put_network(b, net, NULL);
+	return r;
+}
+
+static int release_aux(const struct ctl *ctl, struct book *b, json_object *net,
+		       json_object *pool, struct err *err)
+{
+	json_object *aux = jget(pool, "AuxAddresses");
+	int r = 0;
+
+	while (r == 0 && json_object_is_type(aux, json_type_object) &&
+	       json_object_object_length(aux) > 0) {
+		struct json_object_iterator it = json_object_iter_begin(aux);
+		_cleanup_free_ char *name =
+			strdup(json_object_iter_peek_name(&it));
+		_cleanup_free_ char *addr =
+			name ? strdup(jget_str(aux, name)) : NULL;
+
+		if (!addr)
+			return err_set(err, -ENOMEM, "out of memory");
+		r = give_back(ctl, b, net, aux, name, jget_str(pool, "PoolID"),
+			      addr, err);
+	}
+	return r;
+}
+
+static int release_pools(const struct ctl *ctl, struct book *b,
+			 json_object *net, struct err *err)
 {
 	json_object *pools = jget_array(net, "Pools");
-	struct ipam ipam;
-	int r, worst = 0;
+	int r = 0;
 
-	if (jget_len(pools) == 0)
-		return 0;
-	r = ipam_open(ctl, jget_str(net, "Ipam"), &ipam, err);
 	for (size_t i = 0; i < jget_len(pools) && r == 0; i++) {
 		json_object *pool = json_object_array_get_idx(pools, i);
-		const char *id = jget_str(pool, "PoolID");
+		_cleanup_free_ char *id = strdup(jget_str(pool, "PoolID"));
 
-		/* of a pool that is gone already nothing is left to release:
-		 * the pool's own release decides */
+		if (!id)
+			return err_set(err, -ENOMEM, "out of memory");
+		if (!*id)
+			continue;
 		if (jget_bool(pool, "GatewayTaken"))
-			ipam_release(&ipam, id, jget_str(pool, "Gateway"),
-				     NULL);
-		json_object *aux = jget(pool, "AuxAddresses");
-
-		if (json_object_is_type(aux, json_type_object)) {
-			json_object_object_foreach(aux, name, value)
-			{
-				(void)name;
-				ipam_release(&ipam, id,
-					     json_object_get_string(value),
-					     NULL);
-			}
-		}
-		if (ipam_release_pool(&ipam, id, err) < 0)
-			worst = -EREMOTEIO;
+			r = give_back(ctl, b, net, pool, "GatewayTaken", id,
+				      jget_str(pool, "Gateway"), err);
+		if (r == 0)
+			r = release_aux(ctl, b, net, pool, err);
+		if (r == 0)
+			r = give_back(ctl, b, net, pool, "PoolID", id, NULL,
+				      err);
 	}
-	ipam_close(&ipam);
-	return r < 0 ? r : worst;
+	return r;
+}
+
+static int delete (const struct ctl *ctl, struct book *b, json_object *net,
+		   struct err *err)
+{
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	int r;
+
+	if (jget_bool(net, "Deleted"))
+		return 0;
+	jset_str(body, "NetworkID", jget_str(net, "NetworkID"));
+	r = driver_call(ctl, jget_str(net, "Driver"),
+			"NetworkDriver.DeleteNetwork", body, NULL, err);
+	/* one that never got to know it says so in its own words */
+	if (r == -EREMOTEIO && !jget_bool(net, "Made"))
+		r = 0;
+	if (r < 0 && ctl->force) {
+		cli_warn("%s: %s", jget_str(net, "Name"), err->msg);
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	r = FAILPOINT("nets.deleted");
+	jset(net, "Deleted", json_object_new_boolean(true));
+	return r < 0 ? r : book_put_network(b, net, err);
 }
 
 /* The record goes last.  Idempotent. */
 static int undo(const struct ctl *ctl, struct book *b, json_object *net,
 		struct err *err)
 {
-	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	_cleanup_(json_putp) json_object *eps = NULL;
 	const char *id = jget_str(net, "NetworkID");
-	int r;
+	int r = book_endpoints(b, id, &eps, err);
 
-	jset_str(body, "NetworkID", id);
-	r = driver_call(ctl, jget_str(net, "Driver"),
-			"NetworkDriver.DeleteNetwork", body, NULL, err);
-	/* one that never got to know it says so in its own words */
-	if (r == -EREMOTEIO && strcmp(jget_str(net, "State"), NETS_MAKING) == 0)
-		r = 0;
+	if (r == 0 && jget_len(eps) > 0)
+		return err_set(err, -EBUSY,
+			       "%zu endpoints of network %s are on record",
+			       jget_len(eps), jget_str(net, "Name"));
 	if (r == 0)
-		r = FAILPOINT("nets.deleted");
+		r = delete (ctl, b, net, err);
 	if (r == 0)
-		r = release_pools(ctl, net, err);
+		r = release_pools(ctl, b, net, err);
 	if (r == 0)
 		r = FAILPOINT("nets.released");
 	return r < 0 ? r : book_del_network(b, id, err);
@@ -408,8 +365,8 @@ int nets_create(const struct ctl *ctl, struct book *b,
 	_cleanup_(json_putp) json_object *net = NULL;
 	struct making m = { .ctl = ctl, .book = b, .spec = spec };
 	char id[BOOK_ID_MAX];
-	struct err why;
-	int r = check_spec(spec, err);
+	struct err why = { 0 };
+	int r = net_spec_check(spec, err);
 
 	if (r == 0)
 		r = name_is_free(b, spec->name, err);
@@ -436,6 +393,8 @@ int nets_create(const struct ctl *ctl, struct book *b,
 	if (r == 0)
 		r = make_network(&m, err);
 	if (r == 0)
+		jset(net, "Made", json_object_new_boolean(true));
+	if (r == 0)
 		r = FAILPOINT("nets.made");
 	if (r == 0) {
 		jset_str(net, "State", NETS_THERE);
@@ -455,6 +414,12 @@ out:
 	return r;
 }
 
+/* One half made, or half removed, is nobody's. */
+static bool uses(json_object *ep)
+{
+	return strcmp(jget_str(ep, "State"), NETS_THERE) == 0 && plug_alive(ep);
+}
+
 int nets_remove(const struct ctl *ctl, struct book *b, json_object *net,
 		struct err *err)
 {
@@ -466,7 +431,7 @@ int nets_remove(const struct ctl *ctl, struct book *b, json_object *net,
 	for (size_t i = 0; i < jget_len(eps); i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
 
-		if (plug_alive(ep))
+		if (uses(ep))
 			return err_set(
 				err, -EBUSY,
 				"network %s is in use by %s: netctl "
@@ -492,7 +457,7 @@ int nets_in_use(struct book *b, json_object *net, bool *ret, struct err *err)
 
 	*ret = false;
 	for (size_t i = 0; i < jget_len(eps); i++)
-		if (plug_alive(json_object_array_get_idx(eps, i)))
+		if (uses(json_object_array_get_idx(eps, i)))
 			*ret = true;
 	return r;
 }
@@ -506,7 +471,7 @@ static void settle_endpoints(const struct ctl *ctl, struct book *b,
 		return;
 	for (size_t i = 0; i < jget_len(eps); i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
-		struct err why;
+		struct err why = { 0 };
 
 		if (strcmp(jget_str(ep, "State"), NETS_THERE) != 0 &&
 		    plug_detach(ctl, b, net, ep, &why) < 0)
@@ -525,7 +490,7 @@ void nets_settle(const struct ctl *ctl, struct book *b)
 		return;
 	for (size_t i = 0; i < jget_len(list); i++) {
 		json_object *net = json_object_array_get_idx(list, i);
-		struct err why;
+		struct err why = { 0 };
 
 		settle_endpoints(ctl, b, net);
 		if (strcmp(jget_str(net, "State"), NETS_THERE) != 0 &&
@@ -550,8 +515,12 @@ int nets_list(const struct ctl *ctl, json_object **nets, json_object **eps,
 	      struct err *err)
 {
 	_cleanup_(book_closep) struct book *b = NULL;
-	int r = book_open(ctl, false, &b, err);
+	struct ctl soon = *ctl;
+	int r;
 
+	if (soon.timeout_ms > LIST_MS)
+		soon.timeout_ms = LIST_MS;
+	r = book_open(&soon, false, &b, err);
 	if (r == -ENOENT) {
 		*nets = json_object_new_array();
 		if (eps)

@@ -9,14 +9,7 @@
 #define NETCTL_NETS_H
 
 #include "netctl/book.h"
-
-/* What "network create" was told; all borrowed, as typed. */
-struct net_spec {
-	const char *name, *driver, *ipam;
-	struct cli_list subnets, gateways, ranges, aux; /* aux: NAME=ADDRESS */
-	struct cli_list opts, ipam_opts;                /* KEY=VALUE */
-	bool ipv6, internal;
-};
+#include "netctl/nets_spec.h"
 
 /*
  * nets_create() - @ret: owned; the network's record.
@@ -28,6 +21,7 @@ int nets_create(const struct ctl *ctl, struct book *b,
 
 /*
  * nets_remove() - endpoints whose namespace is gone go with it.
+ * With ctl->force it goes on where the driver refuses.
  * Return: 0; -EBUSY: there are others; as the driver said: it stays on record and
  *         the same call goes on.
  */
@@ -50,6 +44,7 @@ int nets_open(const struct ctl *ctl, bool make, struct book **ret,
 
 /*
  * nets_list() - what is on record, for a listing: nothing where there is nothing.
+ * -EBUSY where another netctl is at work for longer than 3 s.
  * @nets, @eps: owned arrays; @eps may be NULL.
  */
 int nets_list(const struct ctl *ctl, json_object **nets, json_object **eps,

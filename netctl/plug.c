@@ -13,6 +13,7 @@
 #include "netctl/ipam_ask.h"
 #include "netctl/jget.h"
 #include "netctl/nets.h"
+#include "netctl/plug_priv.h"
 #include "netctl/publish.h"
 #include "netctl/sandbox.h"
 
@@ -20,28 +21,10 @@
 #define EXPOSED    "com.docker.network.endpoint.exposedports"
 #define MAC_OPTION "com.docker.network.endpoint.macaddress"
 
-static int call(const struct ctl *ctl, json_object *net, json_object *ep,
-		const char *method, json_object *body, json_object **ret,
-		struct err *err)
-{
-	jset_str(body, "NetworkID", jget_str(net, "NetworkID"));
-	jset_str(body, "EndpointID", jget_str(ep, "EndpointID"));
-	return driver_call(ctl, jget_str(net, "Driver"), method, body, ret,
-			   err);
-}
-
-/* The same where the answer and a refusal do not matter. */
-static void tell(const struct ctl *ctl, json_object *net, json_object *ep,
-		 const char *method)
-{
-	_cleanup_(json_putp) json_object *body = json_object_new_object();
-
-	call(ctl, net, ep, method, body, NULL, NULL);
-}
-
 /* ---- addresses ----------------------------------------------------------- */
 
 struct attaching {
+	char name[IFNAMSIZ]; /* in there; plug points here, too */
 	const struct ctl *ctl;
 	struct book *book;
 	const struct plug_spec *spec;
@@ -150,6 +133,11 @@ static int parse_ports(struct attaching *a, struct err *err)
 	jset(a->ep, "Ports", ports);
 	for (size_t i = 0; i < a->spec->ports.n && r == 0; i++)
 		r = publish_parse(a->spec->ports.v[i], ports, err);
+	if (r == 0 && jget_len(ports) && jget_bool(a->net, "Internal"))
+		return err_set(err, -EINVAL,
+			       "network %s is internal: nothing comes in, so "
+			       "no port can be published",
+			       jget_str(a->net, "Name"));
 	return r;
 }
 
@@ -160,6 +148,10 @@ static json_object *options(struct attaching *a)
 	json_object *exposed = json_object_new_array();
 	const char *mac = jget_str(a->ep, "MacAddress");
 
+	if (jget_bool(a->net, "Internal")) { /* as dockerd sends it */
+		json_object_put(exposed);
+		return o;
+	}
 	for (size_t i = 0; i < jget_len(ports); i++) {
 		json_object *row = json_object_array_get_idx(ports, i);
 		json_object *e = json_object_new_object();
@@ -189,16 +181,26 @@ static json_object *options(struct attaching *a)
 	return o;
 }
 
-/* What the driver chose where nothing was given. */
-static void take_over(json_object *ep, json_object *interface)
+/* What the driver chose where nothing was given; what was given it may not alter. */
+static int take_over(struct attaching *a, json_object *interface,
+		     struct err *err)
 {
 	static const char *const members[] = { "Address", "AddressIPv6",
 					       "MacAddress" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		if (*jget_str(interface, members[i]))
-			jset_str(ep, members[i],
-				 jget_str(interface, members[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		const char *had = jget_str(a->ep, members[i]);
+		const char *says = jget_str(interface, members[i]);
+
+		if (*had && *says && strcmp(had, says) != 0)
+			return err_set(err, -EBADMSG,
+				       "%s changes %s from %s to \"%s\"",
+				       jget_str(a->net, "Driver"), members[i],
+				       had, says);
+		if (*says)
+			jset_str(a->ep, members[i], says);
+	}
+	return 0;
 }
 
 static int create_endpoint(struct attaching *a, struct err *err)
@@ -213,11 +215,13 @@ static int create_endpoint(struct attaching *a, struct err *err)
 	jset_str(interface, "MacAddress", jget_str(a->ep, "MacAddress"));
 	jset(body, "Interface", interface);
 	jset(body, "Options", options(a));
-	r = call(a->ctl, a->net, a->ep, "NetworkDriver.CreateEndpoint", body,
-		 &got, err);
-	if (r == 0)
-		take_over(a->ep, jget(got, "Interface"));
-	return r;
+	r = plug_call(a->ctl, a->net, a->ep, "NetworkDriver.CreateEndpoint",
+		      body, &got, err);
+	if (r < 0)
+		return r;
+	jset(a->ep, "Made", json_object_new_boolean(true));
+	r = take_over(a, jget(got, "Interface"), err);
+	return r < 0 ? r : save(a, err);
 }
 
 static int bad_answer(struct attaching *a, struct err *err, const char *what,
@@ -259,11 +263,7 @@ static int read_join(struct attaching *a, struct err *err)
 	struct sandbox_plug *p = &a->plug;
 
 	p->src = jget_str(name, "SrcName");
-	p->prefix = jget_str(name, "DstPrefix");
-	p->name = a->spec->ifname;
 	p->no_default = a->spec->no_default_route;
-	if (!*p->prefix)
-		p->prefix = "eth";
 	if (strlen(p->src) >= IFNAMSIZ)
 		return bad_answer(a, err, "SrcName", p->src);
 	if (*jget_str(a->ep, "MacAddress") &&
@@ -288,8 +288,8 @@ static int join(struct attaching *a, struct err *err)
 
 	jset_str(body, "SandboxKey", jget_str(a->ep, "Netns"));
 	jset(body, "Options", options(a));
-	r = call(a->ctl, a->net, a->ep, "NetworkDriver.Join", body, &a->joined,
-		 err);
+	r = plug_call(a->ctl, a->net, a->ep, "NetworkDriver.Join", body,
+		      &a->joined, err);
 	if (r == 0)
 		r = read_join(a, err);
 	if (r < 0)
@@ -300,16 +300,31 @@ static int join(struct attaching *a, struct err *err)
 
 static int plug_in(struct attaching *a, struct err *err)
 {
-	char name[IFNAMSIZ];
+	const char *prefix =
+		jget_str(jget(a->joined, "InterfaceName"), "DstPrefix");
+	char text[MAC_STR_MAX];
+	struct mac_addr mac;
 	bool is_default;
 	int r;
 
 	if (!*a->plug.src) /* legal: the driver has no link for it */
 		return 0;
-	r = sandbox_plug(a->netns, &a->plug, name, &is_default, err);
+	r = sandbox_name(a->netns, *prefix ? prefix : "eth", a->spec->ifname,
+			 a->name, err);
+	if (r == 0)
+		r = sandbox_mac(a->plug.src, &mac, err);
 	if (r < 0)
 		return err_wrap(err, r, "%s", jget_str(a->ep, "Netns"));
-	jset_str(a->ep, "Interface", name);
+	/* by these two it is found again, whenever we end */
+	jset_str(a->ep, "Interface", a->name);
+	jset_str(a->ep, "LinkMac", mac_str(&mac, text));
+	r = save(a, err);
+	if (r < 0)
+		return r;
+	a->plug.name = a->name;
+	r = sandbox_plug(a->netns, &a->plug, &is_default, err);
+	if (r < 0)
+		return err_wrap(err, r, "%s", jget_str(a->ep, "Netns"));
 	jset(a->ep, "DefaultRoute", json_object_new_boolean(is_default));
 	return save(a, err);
 }
@@ -320,12 +335,14 @@ static int go_outside(struct attaching *a, struct err *err)
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
 	int r;
 
-	if (!jget_bool(a->ep, "DefaultRoute") &&
-	    jget_len(jget_array(a->ep, "Ports")) == 0)
+	if (jget_bool(a->net, "Internal") ||
+	    (!jget_bool(a->ep, "DefaultRoute") &&
+	     jget_len(jget_array(a->ep, "Ports")) == 0))
 		return 0;
 	jset(body, "Options", options(a));
-	r = call(a->ctl, a->net, a->ep,
-		 "NetworkDriver.ProgramExternalConnectivity", body, NULL, err);
+	r = plug_call(a->ctl, a->net, a->ep,
+		      "NetworkDriver.ProgramExternalConnectivity", body, NULL,
+		      err);
 	/* a driver need not have it; one that has no ports to publish loses
 	 * nothing */
 	if (r == -EREMOTEIO && jget_len(jget_array(a->ep, "Ports")) == 0 &&
@@ -387,6 +404,22 @@ static int is_attached(struct book *b, json_object *net, const char *path,
 	return r;
 }
 
+/* Since a reboot, or since their namespace went. */
+static int sweep_dead(const struct ctl *ctl, struct book *b, json_object *net,
+		      struct err *err)
+{
+	_cleanup_(json_putp) json_object *eps = NULL;
+	int r = book_endpoints(b, jget_str(net, "NetworkID"), &eps, err);
+
+	for (size_t i = 0; i < jget_len(eps) && r == 0; i++) {
+		json_object *ep = json_object_array_get_idx(eps, i);
+
+		if (!plug_alive(ep))
+			r = plug_detach(ctl, b, net, ep, err);
+	}
+	return r;
+}
+
 int plug_attach(const struct ctl *ctl, struct book *b, json_object *net,
 		const struct plug_spec *spec, json_object **ret,
 		struct err *err)
@@ -399,15 +432,26 @@ int plug_attach(const struct ctl *ctl, struct book *b, json_object *net,
 	};
 	struct sandbox_id where;
 	char id[BOOK_ID_MAX];
-	struct err why;
+	struct err why = { 0 };
 	int r = sandbox_path(spec->netns, &path, err);
 
 	if (r < 0)
 		return r;
+	if (strcmp(jget_str(net, "State"), NETS_THERE) != 0)
+		return err_set(err, -EBUSY,
+			       "network %s is half made or half removed: "
+			       "netctl network rm %s",
+			       jget_str(net, "Name"), jget_str(net, "Name"));
 	netns = sandbox_open(path, &where, err);
 	if (netns < 0)
 		return netns;
-	r = is_attached(b, net, path, where.s, err);
+	if (sandbox_is_own(&where))
+		return err_set(err, -EINVAL,
+			       "%s is the network namespace of the host itself",
+			       path);
+	r = sweep_dead(ctl, b, net, err);
+	if (r == 0)
+		r = is_attached(b, net, path, where.s, err);
 	if (r == 0)
 		r = book_new_id(id, err);
 	if (r == 0)
@@ -437,108 +481,4 @@ int plug_attach(const struct ctl *ctl, struct book *b, json_object *net,
 	if (r == 0)
 		*ret = take_ptr(ep);
 	return r;
-}
-
-/* ---- out ----------------------------------------------------------------- */
-
-bool plug_alive(json_object *ep)
-{
-	struct sandbox_id now;
-	_cleanup_close_ int fd =
-		sandbox_open(jget_str(ep, "Netns"), &now, NULL);
-
-	return fd >= 0 && strcmp(now.s, jget_str(ep, "NetnsID")) == 0;
-}
-
-int plug_find(struct book *b, json_object *net, const char *word,
-	      json_object **ret, struct err *err)
-{
-	_cleanup_(json_putp) json_object *eps = NULL;
-	_cleanup_free_ char *path = NULL;
-	struct sandbox_id now = { "" };
-	_cleanup_close_ int fd = -1;
-	int r = sandbox_path(word, &path, err);
-
-	if (r == 0)
-		r = book_endpoints(b, jget_str(net, "NetworkID"), &eps, err);
-	if (r < 0)
-		return r;
-	fd = sandbox_open(path, &now, NULL); /* gone is fine */
-	for (size_t i = 0; i < jget_len(eps); i++) {
-		json_object *ep = json_object_array_get_idx(eps, i);
-
-		if (strcmp(jget_str(ep, "Netns"), path) == 0 ||
-		    (fd >= 0 && strcmp(jget_str(ep, "NetnsID"), now.s) == 0)) {
-			*ret = json_object_get(ep);
-			return 0;
-		}
-	}
-	return err_set(err, -ENOENT, "%s is not attached to %s", path,
-		       jget_str(net, "Name"));
-}
-
-static int release(const struct ctl *ctl, json_object *net, json_object *ep,
-		   struct err *err)
-{
-	const char *v4 = jget_str(ep, "PoolID"), *v6 = jget_str(ep, "PoolIDv6");
-	struct ipam ipam;
-	int r;
-
-	if (!*v4 && !*v6)
-		return 0;
-	r = ipam_open(ctl, jget_str(net, "Ipam"), &ipam, err);
-	if (r == 0 && *v4)
-		r = ipam_release(&ipam, v4, jget_str(ep, "Address"), err);
-	if (r == 0 && *v6)
-		r = ipam_release(&ipam, v6, jget_str(ep, "AddressIPv6"), err);
-	ipam_close(&ipam);
-	return r;
-}
-
-/* The link back to the host, where the driver deletes it. */
-static int pull(json_object *ep, struct err *err)
-{
-	const char *src = jget_str(ep, "SrcName");
-	struct sandbox_id now;
-	_cleanup_close_ int fd =
-		*src ? sandbox_open(jget_str(ep, "Netns"), &now, NULL) : -1;
-
-	if (fd < 0 || strcmp(now.s, jget_str(ep, "NetnsID")) != 0)
-		return 0;
-	return sandbox_pull(fd, jget_str(ep, "Interface"), src, err);
-}
-
-int plug_detach(const struct ctl *ctl, struct book *b, json_object *net,
-		json_object *ep, struct err *err)
-{
-	_cleanup_(json_putp) json_object *body = json_object_new_object();
-	int r = 0;
-
-	if (strcmp(jget_str(ep, "State"), NETS_THERE) == 0) {
-		jset_str(ep, "State", NETS_REMOVING);
-		r = book_put_endpoint(b, ep, err);
-	}
-	if (r < 0)
-		return r;
-	tell(ctl, net, ep, "NetworkDriver.RevokeExternalConnectivity");
-	tell(ctl, net, ep, "NetworkDriver.Leave");
-	r = FAILPOINT("plug.left");
-	if (r == 0)
-		r = pull(ep, err);
-	if (r == 0)
-		r = FAILPOINT("plug.pulled");
-	if (r == 0)
-		r = call(ctl, net, ep, "NetworkDriver.DeleteEndpoint", body,
-			 NULL, err);
-	/* a driver that never got to know it says so in its own words */
-	if (r == -EREMOTEIO && strcmp(jget_str(ep, "State"), NETS_MAKING) == 0)
-		r = 0;
-	if (r == 0)
-		r = FAILPOINT("plug.deleted");
-	if (r == 0)
-		r = release(ctl, net, ep, err);
-	if (r == 0)
-		r = FAILPOINT("plug.released");
-	return r < 0 ? r
-		     : book_del_endpoint(b, jget_str(ep, "EndpointID"), err);
 }

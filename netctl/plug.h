@@ -21,7 +21,8 @@ struct plug_spec {
 
 /*
  * plug_attach() - @net: a record of nets.h.  @ret: owned; the endpoint's record.
- * Return: 0; -EEXIST: it is attached; as the drivers said.
+ * Endpoints of @net whose namespace is gone are taken away first.
+ * Return: 0; -EEXIST: it is attached; -EBUSY: @net is not whole; as the drivers said.
  */
 int plug_attach(const struct ctl *ctl, struct book *b, json_object *net,
 		const struct plug_spec *spec, json_object **ret,
@@ -32,11 +33,14 @@ int plug_attach(const struct ctl *ctl, struct book *b, json_object *net,
 int plug_find(struct book *b, json_object *net, const char *word,
 	      json_object **ret, struct err *err);
 
-/* plug_detach() - undo an endpoint at any stage.  An error: it stays on record. */
+/*
+ * plug_detach() - undo an endpoint at any stage.  With ctl->force it goes on where the
+ * driver refuses.  An error: it stays on record, and the same call goes on.
+ */
 int plug_detach(const struct ctl *ctl, struct book *b, json_object *net,
 		json_object *ep, struct err *err);
 
-/* Is the namespace of this record the one that is at its path now? */
+/* Is the namespace of this record there?  True also where that is not known. */
 bool plug_alive(json_object *ep);
 
 #endif

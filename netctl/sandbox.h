@@ -23,10 +23,9 @@ struct sandbox_route {
 };
 
 struct sandbox_plug {
-	const char *src;     /* the link's name on the host */
-	const char *prefix;  /* of the name it gets: "eth" */
-	const char *name;    /* the whole of it; NULL: prefix and a number */
-	struct mac_addr mac; /* none: as it is */
+	const char *src;           /* the link's name on the host */
+	const char *name;          /* the one it gets: sandbox_name() */
+	struct mac_addr mac;       /* none: as it is */
 	struct ip_prefix addrs[2]; /* family 0: none */
 	struct ip_addr gateways[2];
 	struct sandbox_route routes[SANDBOX_ROUTES_MAX];
@@ -34,9 +33,10 @@ struct sandbox_plug {
 	bool no_default; /* no default route, whether there is one or not */
 };
 
-/* What a namespace is, to tell it from a later one at the same path. */
+/* What a namespace is, to tell it from a later one at the same path: the kernel gives
+ * an inode out again at once, a cookie (SO_NETNS_COOKIE) not in its life. */
 struct sandbox_id {
-	char s[SANDBOX_ID_MAX]; /* boot, device and inode */
+	char s[SANDBOX_ID_MAX]; /* "boot:cookie:inode" */
 };
 
 /*
@@ -47,8 +47,27 @@ struct sandbox_id {
  */
 int sandbox_path(const char *word, char **ret, struct err *err);
 
-/* Return: a descriptor; -ENOENT; -EINVAL: no network namespace, or the host's own. */
+/* Return: a descriptor; -ENOENT; -EINVAL: no network namespace. */
 int sandbox_open(const char *path, struct sandbox_id *ret_id, struct err *err);
+/* Is it the one netctl runs in? */
+bool sandbox_is_own(const struct sandbox_id *id);
+
+/*
+ * sandbox_find() - the namespace @id, at @path or, where something else is there now,
+ * with a process in it.
+ * Return: a descriptor; -ENOENT: it is gone; any other error: that is not known.
+ */
+int sandbox_find(const char *path, const char *id, struct err *err);
+
+/*
+ * sandbox_name() - the name for a link: @name, or @prefix and the lowest free number.
+ * Return: 0; -EEXIST; -EINVAL; -ENOSPC.
+ */
+int sandbox_name(int netns, const char *prefix, const char *name,
+		 char ret[static IFNAMSIZ], struct err *err);
+
+/* sandbox_mac() - what a link on the host has, to be told by in there. */
+int sandbox_mac(const char *link, struct mac_addr *ret, struct err *err);
 
 /*
  * sandbox_plug() - move, rename, address, up, routes; "lo" is brought up as well.
@@ -56,15 +75,18 @@ int sandbox_open(const char *path, struct sandbox_id *ret_id, struct err *err);
  * A default route of that family that is there already stays.  IPv6 is turned off on a
  * link that gets no IPv6 address.
  *
- * @ret_name: the link's name in there.
  * @ret_default: is a default route by this link now?
  * Return: 0; -errno: the link is back on the host as far as that could be done.
  */
-int sandbox_plug(int netns, const struct sandbox_plug *plug,
-		 char ret_name[static IFNAMSIZ], bool *ret_default,
+int sandbox_plug(int netns, const struct sandbox_plug *plug, bool *ret_default,
 		 struct err *err);
 
-/* sandbox_pull() - @name back to the host, as @src.  No such link: 0. */
-int sandbox_pull(int netns, const char *name, const char *src, struct err *err);
+/*
+ * sandbox_pull() - @name, or @src where it has not been renamed yet, back to the host as
+ * @src.  One that has another MAC than @mac is somebody else's, and stays.
+ * Return: 0, also when there is no such link.
+ */
+int sandbox_pull(int netns, const char *name, const char *src,
+		 const struct mac_addr *mac, struct err *err);
 
 #endif

@@ -105,6 +105,37 @@ same "$("$NETCTL" network ls --json | jq -r '.[].Name')" shop
 same "$(api Berth.IpamPools '{}' berth-ipam | jq -r '.Pools[].Pool')" "10.70.0.0/16
 fd00:70::/64"
 
+# --- internal, and a namespace made again under its name ----------------------
+
+"$NETCTL" network create --internal --subnet 10.76.0.0/24 vault >/dev/null
+fails_with 'is internal: nothing comes in' "$NETCTL" attach vault --netns web -p 81:81
+new_ns box
+"$NETCTL" attach vault --netns /var/run/../run/netns/box --ip 10.76.0.7 >/dev/null
+same "$(ip -j -n box route show default | jq -c .)" '[]'
+ip netns exec box "$NETCTL" network prune --json >/dev/null # its own namespace lives
+contains "$("$NETCTL" network ls)" vault
+ip netns del box
+ip netns add box
+"$NETCTL" attach vault --netns box --ip 10.76.0.7 >/dev/null
+same "$(ip -j -n box addr show eth0 | jq -r '.[0].addr_info[0].local')" 10.76.0.7
+ip netns del box
+"$NETCTL" detach vault --netns box
+# attached by a pid that ends: others in the namespace keep it in use
+new_ns box
+in_background first.log nsenter --net=/run/netns/box -- sleep 300
+first=$PID
+in_background other.log nsenter --net=/run/netns/box -- sleep 300
+other=$PID
+"$NETCTL" attach vault --netns "$first" >/dev/null
+end "$first" KILL
+ip netns del box
+fails_with 'is in use by' "$NETCTL" network rm vault
+end "$other" KILL
+"$NETCTL" network rm vault >/dev/null
+fails_with 'is given twice' "$NETCTL" network create --subnet 10.77.0.0/24 \
+	--gateway 10.77.0.1 --gateway 10.77.0.2 bare
+fails_with 'overlap' "$NETCTL" network create --subnet 10.77.0.0/24 --subnet 10.77.0.0/16 bare
+
 # --- what is gone is given back ---------------------------------------------
 
 "$NETCTL" detach shop --netns db # attached by pid, the same namespace
