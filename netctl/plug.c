@@ -148,10 +148,6 @@ static json_object *options(struct attaching *a)
 	json_object *exposed = json_object_new_array();
 	const char *mac = jget_str(a->ep, "MacAddress");
 
-	if (jget_bool(a->net, "Internal")) { /* as dockerd sends it */
-		json_object_put(exposed);
-		return o;
-	}
 	for (size_t i = 0; i < jget_len(ports); i++) {
 		json_object *row = json_object_array_get_idx(ports, i);
 		json_object *e = json_object_new_object();
@@ -404,18 +400,23 @@ static int is_attached(struct book *b, json_object *net, const char *path,
 	return r;
 }
 
-/* Since a reboot, or since their namespace went. */
+/* Since a reboot, or since their namespace went.  One that can't go is no reason to keep
+ * others out. */
 static int sweep_dead(const struct ctl *ctl, struct book *b, json_object *net,
 		      struct err *err)
 {
 	_cleanup_(json_putp) json_object *eps = NULL;
 	int r = book_endpoints(b, jget_str(net, "NetworkID"), &eps, err);
 
-	for (size_t i = 0; i < jget_len(eps) && r == 0; i++) {
+	for (size_t i = 0; i < jget_len(eps); i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
+		struct err why = { 0 };
 
-		if (!plug_alive(ep))
-			r = plug_detach(ctl, b, net, ep, err);
+		if (!plug_alive(ep) && plug_detach(ctl, b, net, ep, &why) < 0)
+			cli_warn("%s, which is gone, could not be detached "
+				 "from %s: %s",
+				 jget_str(ep, "Netns"), jget_str(net, "Name"),
+				 why.msg);
 	}
 	return r;
 }

@@ -109,6 +109,8 @@ fd00:70::/64"
 
 "$NETCTL" network create --internal --subnet 10.76.0.0/24 vault >/dev/null
 fails_with 'is internal: nothing comes in' "$NETCTL" attach vault --netns web -p 81:81
+# its options are the driver's all the same
+fails_with 'unknown option "no.such"' "$NETCTL" attach vault --netns web -o no.such=1
 new_ns box
 "$NETCTL" attach vault --netns /var/run/../run/netns/box --ip 10.76.0.7 >/dev/null
 same "$(ip -j -n box route show default | jq -c .)" '[]'
