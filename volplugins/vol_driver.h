@@ -33,7 +33,8 @@ struct vol_volume {
 	char name[VOL_NAME_MAX]; /* checked: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
 	char created[32];        /* RFC 3339 */
 	unsigned int users;      /* mount IDs that hold it now */
-	struct vol_ref from;     /* the option "from": made as a copy of it */
+	bool recorded;       /* it was made: what is missing of it is lost */
+	struct vol_ref from; /* the option "from": made as a copy of it */
 };
 
 struct vol_usage {
@@ -68,11 +69,14 @@ struct vol_driver {
 	void (*defaults)(struct vol_volume *v);             /* optional */
 	int (*init)(struct vol_volume *v, struct err *err); /* check options */
 	/* Make it, or find it made: on the disk on return, for the core syncs
-	 * nothing more.  Existing data is never touched.  Return: 0: made now,
-	 * so nobody has it; VOL_LATER: the same; VOL_FOUND; -errno. */
+	 * nothing more.  Existing data is never touched, and what is .recorded
+	 * never made anew where that would pass an empty volume off for a full
+	 * one.  Return: 0: made now, so nobody has it; VOL_LATER: the same;
+	 * VOL_FOUND; -errno. */
 	int (*create)(struct vol_volume *v, struct err *err);
-	/* Take a create back: only what holds no data; -ENOTEMPTY when some
-	 * does, absent is success. */
+	/* Take a create back, the one of @v->created: only what holds no data,
+	 * neither now nor in a snapshot, and a copy only where it made that;
+	 * else -ENOTEMPTY.  Absent is success. */
 	int (*unmake)(struct vol_volume *v, struct err *err);
 	/* Delete it and its data; absent is success.  Never called in use.
 	 * On failure the volume is whole.  That it is gone is on the disk on

@@ -170,6 +170,8 @@ void vol_entry_set(struct vol_entry *e, struct vol_volume *v, json_object *opts)
 	mounts_clear(e);
 	old = e->v;
 	e->v = v;
+	if (v)
+		v->recorded = true;
 	json_object_put(e->opts);
 	e->opts = json_object_get(opts);
 	pthread_mutex_unlock(&e->core->lock);

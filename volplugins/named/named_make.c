@@ -164,13 +164,31 @@ static int take_up(struct named_volume *v, int dir, struct err *err)
 		     : VOL_FOUND;
 }
 
+/* A directory that nobody has now is made again, as Docker's local does. */
+static int may_make_again(struct named_volume *v, struct err *err)
+{
+	int r = named_choose(v, err);
+
+	if (r < 0 ||
+	    (!v->base.users && !v->base.from.name[0] &&
+	     (v->backing == &named_directory || v->backing == &named_mount)))
+		return r;
+	return err_set(err, -ENOENT,
+		       "volume %s: its %s is gone: restore it, or remove the "
+		       "volume",
+		       v->base.name, v->backing->name);
+}
+
 int named_create(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
 	_cleanup_close_ int dir = named_open(v, err);
+	int r;
 
-	if (dir == -ENOENT)
-		return make_volume(v, err);
+	if (dir == -ENOENT) {
+		r = base->recorded ? may_make_again(v, err) : 0;
+		return r < 0 ? r : make_volume(v, err);
+	}
 	return dir < 0 ? dir : take_up(v, dir, err);
 }
 
@@ -197,6 +215,7 @@ static int fill_copy(struct named_volume *v, int dir, struct named_volume *src,
 				     *snap ? snap : NULL, err);
 	if (r == 0)
 		r = v->backing->stamp(dir, &v->meta.made, err);
+	memcpy(v->meta.created, v->base.created, sizeof(v->meta.created));
 	if (r == 0)
 		r = FAILPOINT("named.clone.copied");
 	return r == 0 ? named_meta_write(dir, &v->meta, err) : r;
@@ -317,14 +336,21 @@ void named_unstage(struct vol_volume *base)
 
 /* ---- taken back ------------------------------------------------------------------ */
 
-/* A copy is full from the start: nobody has written to it, or it stays. */
+/* A copy is full from the start: this Create made it and nobody has written to
+ * it, or it stays. */
 static int unmake_copy(struct named_volume *v, int dir, struct err *err)
 {
 	struct named_host *h = named_host_of(v);
 	char heap[NAMED_HEAP_MAX];
 	uint64_t now = 0;
-	int r = v->backing->stamp ? v->backing->stamp(dir, &now, err) : 0;
+	int r;
 
+	if (!v->base.created[0] ||
+	    strcmp(v->meta.created, v->base.created) != 0)
+		return err_set(err, -ENOTEMPTY,
+			       "volume %s is a copy that was there before",
+			       v->base.name);
+	r = v->backing->stamp ? v->backing->stamp(dir, &now, err) : 0;
 	if (r < 0)
 		return r;
 	if (!now || now != v->meta.made)
@@ -339,6 +365,16 @@ static int unmake_copy(struct named_volume *v, int dir, struct err *err)
 	return 0;
 }
 
+/* What is empty now may not have been so in them. */
+static int no_snapshots(const struct named_volume *v, int dir, struct err *err)
+{
+	if (unlinkat(dir, NAMED_SNAPS, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return err_set(err, errno == EEXIST ? -ENOTEMPTY : -errno,
+		       "directory %s/" NAMED_SNAPS ": %s", v->base.name,
+		       strerror(errno));
+}
+
 int named_unmake(struct vol_volume *base, struct err *err)
 {
 	struct named_volume *v = to_named(base);
@@ -349,9 +385,9 @@ int named_unmake(struct vol_volume *base, struct err *err)
 		return 0;
 	if (dir >= 0 && v->meta.from[0])
 		return unmake_copy(v, dir, err);
-	if (dir >= 0)
-		unlinkat(dir, NAMED_SNAPS, AT_REMOVEDIR); /* if it is empty */
-	r = dir < 0 ? dir : v->backing->unmake(v, dir, err);
+	r = dir < 0 ? dir : no_snapshots(v, dir, err);
+	if (r == 0)
+		r = v->backing->unmake(v, dir, err);
 	if (r == 0)
 		r = named_meta_remove(dir, err);
 	named_walker_forget(&named_host_of(v)->walker, base->name);

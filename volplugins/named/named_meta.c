@@ -31,6 +31,7 @@ static const struct field {
 	}
 	FIELD(backing, TEXT), FIELD(fs, TEXT),   FIELD(size, U64),
 	FIELD(project, U32),  FIELD(from, TEXT), FIELD(made, U64),
+	FIELD(created, TEXT),
 #undef FIELD
 };
 
@@ -40,14 +41,14 @@ static int damaged(struct err *err, const char *what)
 		       "file meta: %s (damaged, or of a newer version)", what);
 }
 
-/* A word as we write it: no more than what names are made of. */
+/* A word as we write it: no more than what names and times are made of. */
 static int set_text(const struct field *f, const char *val, char *to)
 {
 	size_t n = strlen(val);
 
 	if (n >= f->size || strspn(val, "abcdefghijklmnopqrstuvwxyz"
 					"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					"0123456789_.@-") != n)
+					"0123456789_.@:-") != n)
 		return -EINVAL;
 	memcpy(to, val, n + 1);
 	return 0;

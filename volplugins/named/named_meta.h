@@ -21,9 +21,11 @@ struct named_meta {
 	char fs[8];                      /* image: "ext4", "xfs"; "": none */
 	uint64_t size;                   /* limit in bytes; 0: none */
 	uint32_t project;                /* project id; 0: none */
-	/* A copy: of what (option from), and .stamp when it was made. */
+	/* A copy: of what (option from), .stamp when it was made, and when the
+	 * Create was asked for that made it (vol_volume.created). */
 	char from[512];
 	uint64_t made;
+	char created[32];
 };
 
 /*

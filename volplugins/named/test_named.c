@@ -275,6 +275,28 @@ static void gone_directory_is_an_error_with_advice(void **state)
 				     "it, or remove the volume");
 }
 
+/* As Compose sends it at each "up". */
+static void gone_is_made_again_only_where_nothing_is_lost(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = volume(f, "v", "{}");
+	_cleanup_free_ struct vol_volume *c =
+		volume(f, "c", "{\"from\":\"v\"}");
+	struct err err = { 0 };
+
+	v->recorded = c->recorded = true;
+	strcpy(c->from.name, "v"); /* the core does */
+	assert_int_equal(named_driver.create(c, &err), -ENOENT);
+	assert_string_equal(err.msg, "volume c: its directory is gone: restore "
+				     "it, or remove the volume");
+	assert_int_equal(faccessat(f->volumes, "c", F_OK, 0), -1);
+	v->users = 1;
+	assert_int_equal(named_driver.create(v, &err), -ENOENT);
+	v->users = 0;
+	assert_int_equal(named_driver.create(v, &err), VOL_LATER);
+	assert_int_equal(named_driver.remove(v, NULL), VOL_LATER);
+}
+
 static void immutable_file_keeps_the_volume_whole(void **state)
 {
 	struct fix *f = *state;
@@ -428,6 +450,7 @@ int main(void)
 		TEST(link_in_the_volumes_place_is_refused),
 		TEST(strangers_do_not_keep_others_from_the_disk),
 		TEST(gone_directory_is_an_error_with_advice),
+		TEST(gone_is_made_again_only_where_nothing_is_lost),
 		TEST(immutable_file_keeps_the_volume_whole),
 		TEST(empty_volume_with_something_in_the_way_stays),
 		TEST(leftovers_go_at_start),

@@ -63,6 +63,15 @@ static void has_text(struct vol_volume *v, const char *text)
 	OK(unmount, v);
 }
 
+static void erase_text(struct vol_volume *v)
+{
+	char line[512];
+
+	OK(mount, v);
+	snprintf(line, sizeof(line), "rm %s/_data/file", v->name);
+	rig_shell(&rig, line);
+}
+
 struct seen {
 	int count;
 	struct vol_snapshot last;
@@ -138,11 +147,19 @@ static void check_unmake(const struct row *row)
 	OK(create, v);
 	write_text(v, "one");
 	OK(unmount, v);
+	strcpy(c->created, "2026-11-28T10:00:00Z");
 	OK(clone, c, v, "");
 	OK(unmake, c);
 	assert_false(rig_has(&rig, "c"));
 	OK(unmake, c);
 	OK(clone, c, v, "");
+	/* records are lost, and a later Create finds it: not its own to take back */
+	strcpy(c->created, "2026-11-28T10:00:01Z");
+	assert_int_equal(named_driver.clone(c, v, "", &err), VOL_FOUND);
+	assert_int_equal(named_driver.unmake(c, &err), -ENOTEMPTY);
+	assert_non_null(strstr(err.msg, "was there before"));
+	has_text(c, "one");
+	strcpy(c->created, "2026-11-28T10:00:00Z");
 	write_text(c, "more");
 	OK(unmount, c);
 	assert_int_equal(named_driver.unmake(c, &err), -ENOTEMPTY);
@@ -155,6 +172,15 @@ static void check_unmake(const struct row *row)
 	assert_non_null(strstr(err.msg, "is no copy of w"));
 	strcpy(to_named(c)->opts.from, "v");
 	OK(remove, c);
+	/* nothing in it, but in its snapshot */
+	OK(snapshot_add, v, "s");
+	erase_text(v);
+	OK(unmount, v);
+	assert_int_equal(named_driver.unmake(v, &err), -ENOTEMPTY);
+	assert_int_equal(named_driver.create(v, &err), VOL_FOUND);
+	OK(rollback, v, "s");
+	has_text(v, "one");
+	OK(unmount, v);
 	OK(remove, v);
 	rig_settle(&rig);
 }

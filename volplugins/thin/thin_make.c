@@ -350,6 +350,10 @@ int thin_unmake(struct vol_volume *base, struct err *err)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	if (v->rec.from[0] && strcmp(v->rec.created, base->created) != 0)
+		return err_set(err, -ENOTEMPTY,
+			       "volume %s is a copy that was there before",
+			       base->name);
 	if (v->rec.touched && v->rec.from[0])
 		return err_set(err, -ENOTEMPTY,
 			       "volume %s was used since it was copied",
