@@ -25,9 +25,12 @@ static int on_info(void *ctx, struct rpc_call *call, json_object **ret,
 /* What /Berth.Volumes and /Berth.Volume have in common. */
 static int add_volume(const struct vol_info *v, json_object *to)
 {
-	json_object *opts =
-		v->opts ? json_object_get(v->opts) : json_object_new_object();
+	json_object *opts = NULL;
 
+	if (vol_opts_copy(v->opts, &opts, NULL) < 0)
+		return -ENOMEM;
+	if (!opts)
+		opts = json_object_new_object();
 	if (answer_put(to, "Options", opts) ||
 	    answer_text(to, "Name", v->name) ||
 	    answer_text(to, "Mountpoint", v->path) ||

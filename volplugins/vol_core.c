@@ -50,15 +50,19 @@ static int no_volume(const char *name, struct err *err)
 	return err_set(err, -ENOENT, "no volume %s here", name);
 }
 
-int vol_ready(struct vol_entry *e, struct err *err)
+static int is_whole(struct vol_entry *e, struct err *err)
 {
-	int r;
-
 	if (e->broken)
 		return err_set(err, -EUCLEAN,
 			       "the record of volume %s can't be used: %s",
 			       e->name, e->broken);
-	r = vol_rename_check(e, err);
+	return vol_rename_check(e, err);
+}
+
+int vol_ready(struct vol_entry *e, struct err *err)
+{
+	int r = is_whole(e, err);
+
 	if (r < 0 || !e->stale_seq)
 		return r;
 	r = journal_abort(e->stale_store, e->stale_seq, err);
@@ -70,6 +74,13 @@ int vol_ready(struct vol_entry *e, struct err *err)
 int vol_usable(struct vol_entry *e, struct err *err)
 {
 	int r = vol_ready(e, err);
+
+	return r < 0 ? r : vol_readable(e, err);
+}
+
+int vol_readable(struct vol_entry *e, struct err *err)
+{
+	int r = is_whole(e, err);
 
 	if (r < 0)
 		return r;
@@ -130,9 +141,14 @@ int vol_create_apply(struct vol_entry *e, struct vol_entry *src,
 		     struct vol_volume *v, json_object *opts, uint64_t seq,
 		     struct err *err)
 {
-	int r = make(src, v, err);
-	bool later = r == VOL_LATER, made = r == 0 || later;
+	_cleanup_(json_putp) json_object *own = NULL;
+	bool later, made;
+	int r = vol_opts_copy(opts, &own, err);
 
+	if (r == 0)
+		r = make(src, v, err);
+	later = r == VOL_LATER;
+	made = r == 0 || later;
 	if (r >= 0)
 		r = FAILPOINT("vol.create.made");
 	if (r == 0)
@@ -140,7 +156,7 @@ int vol_create_apply(struct vol_entry *e, struct vol_entry *src,
 	if (r < 0)
 		return r;
 	vol_later_noted(e, later);
-	vol_entry_set(e, v, opts);
+	vol_entry_set(e, v, take_ptr(own));
 	e->seen_free = made;
 	return 0;
 }
@@ -199,7 +215,7 @@ static int create_again(struct vol_entry *e, json_object *opts, struct err *err)
 		   driver->options_size) != 0)
 		return err_set(err, -EEXIST,
 			       "volume %s exists with other options (%.300s): "
-			       "remove it first, or leave the options out",
+			       "ask for the same, or remove it first",
 			       e->name,
 			       e->opts ? json_object_to_json_string(e->opts)
 				       : "none");
@@ -377,6 +393,26 @@ int vol_remove(struct vol_core *core, const char *name, uint64_t *ret_seq,
 
 #define GET_MS 200 /* most requests are done by then */
 
+/* A volume that is damaged is there all the same: an error would make dockerd
+ * tell its user that there is none, who could then not even remove it. */
+static int look_inside(struct vol_entry *e, struct vol_info *info,
+		       json_object *status, struct err *err)
+{
+	const struct vol_driver *driver = e->core->driver;
+	struct err why = { 0 };
+	int r = 0;
+
+	if (driver->usage)
+		r = driver->usage(e->v, &info->usage, &why);
+	if (r == 0 && driver->status)
+		r = driver->status(e->v, status, &why);
+	if (r == 0)
+		return 0;
+	info->usage = (struct vol_usage){ 0 };
+	return answer_text(status, "problem", why.msg) ? answer_no_memory(err)
+						       : 0;
+}
+
 int vol_get(struct vol_core *core, const char *name, bool seen,
 	    int (*fn)(void *ctx, const struct vol_info *v), void *ctx,
 	    struct err *err)
@@ -393,7 +429,7 @@ int vol_get(struct vol_core *core, const char *name, bool seen,
 			return r;
 		e = vol_entry_take(core, name);
 	}
-	r = e && status ? vol_usable(e, err) : answer_no_memory(err);
+	r = e && status ? vol_readable(e, err) : answer_no_memory(err);
 	if (r == 0)
 		r = vol_path(e, path, err);
 	if (r < 0)
@@ -407,10 +443,7 @@ int vol_get(struct vol_core *core, const char *name, bool seen,
 		.opts = e->opts,
 		.status = status,
 	};
-	if (core->driver->usage)
-		r = core->driver->usage(e->v, &info.usage, err);
-	if (r == 0 && core->driver->status)
-		r = core->driver->status(e->v, status, err);
+	r = look_inside(e, &info, status, err);
 	if (r < 0)
 		return r;
 	if (seen)

@@ -219,9 +219,12 @@ static int put_back(struct vol_entry *e, struct vol_volume *v,
 		    const struct vol_request *q, struct err *err)
 {
 	struct vol_request again = { .opts = q->opts };
+	_cleanup_(json_putp) json_object *own = NULL;
 	_cleanup_free_ char *text = NULL;
-	int r;
+	int r = vol_opts_copy(q->opts, &own, err);
 
+	if (r < 0)
+		return r;
 	snprintf(again.name, sizeof(again.name), "%s", e->name);
 	vol_now(again.time);
 	snprintf(v->created, sizeof(v->created), "%s", again.time);
@@ -230,7 +233,7 @@ static int put_back(struct vol_entry *e, struct vol_volume *v,
 			     err)
 		 : err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
-		vol_entry_set(e, v, q->opts);
+		vol_entry_set(e, v, take_ptr(own));
 	return r;
 }
 

@@ -110,9 +110,17 @@ void vol_pair_give(struct vol_pair *p);
 struct vol_entry *vol_entry_load(struct vol_core *core, const char *name,
 				 bool make);
 
-/* Make @v (taken; NULL: none) the volume of @e; frees the one before. */
+/* Make @v the volume of @e, made with @opts (both taken; NULL: none); frees what
+ * was before. */
 void vol_entry_set(struct vol_entry *e, struct vol_volume *v,
 		   json_object *opts);
+/*
+ * vol_opts_copy() - for an entry, and out of it: json-c counts references
+ * without atomics, so no object is shared with a request or an answer, which
+ * other threads free.
+ * @from: NULL: @ret is NULL.  @ret: owned.  Return: 0; -ENOMEM.
+ */
+int vol_opts_copy(json_object *from, json_object **ret, struct err *err);
 /* All entries' names in order; owned, ended by NULL, vol_names_free(). */
 char **vol_names(struct vol_core *core);
 char **vol_names_later(struct vol_core *core); /* those with .later */
@@ -132,6 +140,8 @@ void vol_mount_drop(struct vol_entry *e, struct vol_mount *m);
 
 /* Present, of a good record, and not half removed or renamed?  -ENOENT, -EUCLEAN,
  * -EBUSY. */
+int vol_readable(struct vol_entry *e, struct err *err);
+/* vol_usable() - the same for who changes it: as vol_ready(). */
 int vol_usable(struct vol_entry *e, struct err *err);
 /* vol_ready() - may it be changed now, present or absent?  -EUCLEAN, -EBUSY. */
 int vol_ready(struct vol_entry *e, struct err *err);

@@ -44,6 +44,7 @@ static int load_volume(void *ctx, const char *id, const char *parent,
 	_cleanup_(vol_request_fini) struct vol_request q = { 0 };
 	struct vol_entry *e = vol_entry_load(l->core, id, true);
 	struct vol_volume *v = NULL;
+	json_object *opts;
 	struct err err = { 0 };
 	int r;
 
@@ -60,7 +61,12 @@ static int load_volume(void *ctx, const char *id, const char *parent,
 		return 0;
 	}
 	snprintf(v->created, sizeof(v->created), "%s", q.time);
-	vol_entry_set(e, v, q.opts);
+	r = vol_opts_copy(q.opts, &opts, l->err);
+	if (r < 0) {
+		free(v);
+		return r;
+	}
+	vol_entry_set(e, v, opts);
 	return 0;
 }
 

@@ -120,10 +120,12 @@ int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 {
 	const struct vol_driver *driver = e->core->driver;
 	_cleanup_free_ struct vol_volume *v = NULL;
-	_cleanup_(json_putp) json_object *opts = json_object_get(e->opts);
+	_cleanup_(json_putp) json_object *opts = NULL;
 	bool seen_free = e->seen_free;
-	int r = vol_new(e->core, to->name, opts, &v, err);
+	int r = vol_opts_copy(e->opts, &opts, err);
 
+	if (r == 0)
+		r = vol_new(e->core, to->name, opts, &v, err);
 	if (r == 0 && e->attached)
 		r = driver->unmount(e->v, err);
 	if (r < 0)
@@ -138,7 +140,7 @@ int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 	if (r < 0)
 		return rename_undo(e, to, v, seq, r, err);
 	set_moving(e, to, 0);
-	vol_entry_set(to, take_ptr(v), opts);
+	vol_entry_set(to, take_ptr(v), take_ptr(opts));
 	to->seen_free = seen_free;
 	to->recovered_seq = e->recovered_seq = 0;
 	vol_entry_set(e, NULL, NULL);

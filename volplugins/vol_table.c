@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/answer.h"
 #include "volplugins/vol_priv.h"
 #include "volplugins/vol_record.h"
 
@@ -173,10 +174,18 @@ void vol_entry_set(struct vol_entry *e, struct vol_volume *v, json_object *opts)
 	if (v)
 		v->recorded = true;
 	json_object_put(e->opts);
-	e->opts = json_object_get(opts);
+	e->opts = opts;
 	pthread_mutex_unlock(&e->core->lock);
 	free(old);
 	e->attached = e->seen_free = false;
+}
+
+int vol_opts_copy(json_object *from, json_object **ret, struct err *err)
+{
+	*ret = NULL;
+	if (from && json_object_deep_copy(from, ret, NULL) < 0)
+		return answer_no_memory(err);
+	return 0;
 }
 
 struct collect {

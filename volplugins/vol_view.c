@@ -153,7 +153,7 @@ static void drop_own(struct vol_core *core, struct vol_entry *e,
 	int r = e->v ? core->driver->snapshot_del(e->v, w->snap, NULL) : 0;
 
 	/* what stays is told, and tried again, at the next start */
-	if (r == 0 || r == -ENOENT)
+	if (r == 0 || r == -ENOENT || cannot(r))
 		(void)store_del(core->d->state, VIEW_KIND, w->id, NULL);
 }
 
@@ -334,8 +334,9 @@ int vol_view_stage(struct vol_core *core, const char *name, json_object *opts,
 	if (!w || !e)
 		return no_memory(err);
 	w->kind = VIEW_STAGED;
-	w->opts = json_object_get(opts);
-	r = stage(e, w, err);
+	r = vol_opts_copy(opts, &w->opts, err);
+	if (r == 0)
+		r = stage(e, w, err);
 	if (r < 0) {
 		closep(&w->fd);
 		w->fd = -EBADF;

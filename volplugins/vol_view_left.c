@@ -49,7 +49,7 @@ static void drop_left(struct vol_core *core, const struct left *left)
 	snprintf(snap, sizeof(snap), ".%s", left->id);
 	if (e && e->v && core->driver->snapshot_del)
 		r = core->driver->snapshot_del(e->v, snap, &err);
-	if (r == 0 || r == -ENOENT)
+	if (r == 0 || r == -ENOENT || r == -EOPNOTSUPP)
 		r = store_del(core->d->state, VIEW_KIND, left->id, &err);
 	if (r < 0)
 		problems_add(&core->problems,

@@ -192,6 +192,15 @@ static int fake_verify(struct vol_volume *v, struct err *err)
 					  : err_set(err, -ENOENT, "it is gone");
 }
 
+static int fake_usage(struct vol_volume *v, struct vol_usage *ret,
+		      struct err *err)
+{
+	if (fake_there("holed", v->name))
+		return err_set(err, -ENOENT, "its data is gone");
+	*ret = (struct vol_usage){ .used_bytes = 7, .used_known = true };
+	return 0;
+}
+
 static const char *snap_name(char buf[240], const char *name, const char *snap)
 {
 	snprintf(buf, 240, "%.100s@%.100s", name, snap);
@@ -214,6 +223,8 @@ static int fake_snapshot_del(struct vol_volume *v, const char *snap,
 	char name[240];
 
 	snap_name(name, v->name, snap);
+	if (fake_there("unable", v->name))
+		return err_set(err, -EOPNOTSUPP, "it has no snapshots");
 	if (!fake_there("snap", name))
 		return err_set(err, -ENOENT, "no snapshot %s", snap);
 	if (fake_there("stuck", v->name))
@@ -369,6 +380,7 @@ static const struct vol_driver fake_driver = {
 	.rename = fake_rename,
 	.path = fake_path,
 	.verify = fake_verify,
+	.usage = fake_usage,
 	.snapshot_add = fake_snapshot_add,
 	.snapshot_del = fake_snapshot_del,
 	.snapshots = fake_snapshots,

@@ -66,6 +66,35 @@ static void create_rules(struct life *l, void *arg)
 	CHECK(fake_there("data", "v"));
 }
 
+static int has_no_figure(void *ctx, const struct vol_info *v)
+{
+	json_object *why = json_object_object_get(v->status, "problem");
+
+	CHECK(!v->usage.used_known && why);
+	CHECK(strcmp(json_object_get_string(why), "its data is gone") == 0);
+	++*(int *)ctx;
+	return 0;
+}
+
+static void is_there_with_a_hole(struct life *l, void *arg)
+{
+	int seen = 0;
+
+	(void)arg;
+	CHECK(create(l, "v", NULL) == 0);
+	CHECK(fake_set("holed", "v", true) == 0);
+	OK(vol_get(l->core, "v", true, has_no_figure, &seen, &err));
+	CHECK(seen == 1);
+	CHECK(fake_set("holed", "v", false) == 0);
+	CHECK(remove_it(l, "v") == 0);
+}
+
+static void damaged_volume_is_there_all_the_same(void **state)
+{
+	(void)state;
+	assert_int_equal(live(is_there_with_a_hole, NULL, NULL), 0);
+}
+
 static void create_again(struct life *l, void *arg)
 {
 	(void)arg;
@@ -383,6 +412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(requests_do_what_they_say),
+		TEST(damaged_volume_is_there_all_the_same),
 		TEST(create_never_wipes_nor_changes),
 		TEST(mounts_survive_restarts),
 		TEST(mounts_end_with_the_run_directory),

@@ -58,6 +58,7 @@ static void resize_only(struct life *l, void *arg)
 {
 	(void)arg;
 	(void)resize(l, "v", 8);
+	CHECK(users(l, "v") == 0); /* a look changes nothing */
 }
 
 static void has(struct life *l, void *arg)
