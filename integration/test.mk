@@ -8,8 +8,12 @@ test:
 soak:
 	@integration/deps build run test guest
 	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $O/ipam/test/test_ipam_threads
+	@BERTH_IPAM_OPS=1000000 integration/lib/box $O/soak-ipam $O/ipam/test/test_ipam_threads
 	@SOAK=1 integration/run --build $O soak scale upgrade vm/ kill volumes/t-thin- ebpf/t-again \
-		encrypted-cluster snapshots-shared bridge/t-rate
+		encrypted-cluster snapshots-shared bridge/t-rate many-are-listed
+	@IPAM=berth-ipam integration/run --build $O docker/t-publish docker/t-compose \
+		docker/t-daemon docker/t-reboot docker/t-network-rm isolation/t-from bridge/t-
 	@integration/ci integration-asan
 deps:
 	@integration/deps build run test guest
