@@ -19,7 +19,7 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT  6u /* raised with every change of this file */
+#define NAT_LAYOUT  7u /* raised with every change of this file */
 
 #define NAT_NEW_MAX 65536  /* entries, two a flow; can be set at load */
 #define NAT_EST_MAX 262144 /* likewise */
@@ -54,7 +54,8 @@ enum nat_state {
 	NAT_HALF,    /* one side has spoken */
 	NAT_REPLIED, /* both have */
 	NAT_OPEN,    /* established */
-	NAT_CLOSING, /* both said FIN, or one RST */
+	NAT_CLOSING, /* both said FIN, or one RST; with NAT_TCP_DOUBT it may yet
+		      * go on */
 	NAT_GONE,    /* somebody removes it */
 };
 
@@ -69,6 +70,12 @@ enum nat_flow_flags {
 			       * wire they are forged */
 	NAT_RATED = 1 << 6,   /* with NAT_PEER: that container has a rate
 			       * (guard_map.h), which its packets are charged to */
+};
+
+/* Of both entries, but for what two processors make of it. */
+enum nat_flow_tcp {
+	NAT_TCP_DOUBT = 1 << 0, /* established, and a RST came that need not be
+				 * of whom it says */
 };
 
 /* nat_flows' entries of 48, 40 and these bytes, and 8 of the allocator, just fit
@@ -90,10 +97,12 @@ struct nat_flow {
 	__u32 turn;  /* NAT_FORWARD: which place in nat_ring it has, or had */
 	__u16 mtu;   /* no NAT_PEER: of the route */
 	__u8 flags;  /* enum nat_flow_flags */
-	__u8 pad;    /* 0 */
+	__u8 tcp;    /* enum nat_flow_tcp */
 	__u32 port_stat; /* index of nat_stat: of the published port; */
 	__u16 from_stat; /* of the endpoint that sends these packets, */
 	__u16 to_stat;   /* of the one that gets them. 0: not counted */
+	__u32 ack; /* TCP, host order: what this direction is to acknowledge, by
+		    * the other's SYN, and has last since it is established */
 };
 
 /* A place in nat_ring: turn % their number.  The next turn is nat_turn's. */
@@ -220,7 +229,7 @@ struct nat_meta {
 };
 
 _Static_assert(sizeof(struct nat_tuple) == 40, "nat_tuple has a hole");
-_Static_assert(sizeof(struct nat_flow) == 92, "nat_flow has a hole");
+_Static_assert(sizeof(struct nat_flow) == 96, "nat_flow has a hole");
 _Static_assert(sizeof(struct nat_young) == 44, "nat_young has a hole");
 _Static_assert(NAT_STAT_MAX <= 65536, "nat_flow.to_stat is too short");
 _Static_assert(NAT_STAT_MAX <= 16384, "sock_dst.stat is too short");

@@ -7,6 +7,11 @@
  *                     |                   |                | both FIN, or RST
  *                     +-------RST---------+-> NAT_CLOSING <+
  *
+ * A RST is taken for what it is where the other side would take it: its sequence
+ * number is what that side acknowledged last.  Any other one is passed on, and
+ * changes something only where the flow is established: it may give way from then
+ * on, idles as long as before, and is established again by what goes on.
+ *
  * HALF, REPLIED and CLOSING may give way (young_enter()), OPEN never does.  UDP is
  * the same with any packet for SYN, an answer, and one more packet two seconds
  * later: what was asked and answered at once is never established.  Nor are ICMP
@@ -323,6 +328,7 @@ static __always_inline int flow_add(struct work *w)
 	w->f.flags |= NAT_FORWARD;
 	w->f.seen = w->back.seen = w->now;
 	w->f.born = w->back.born = w->now;
+	w->back.ack = w->p.seq + 1; /* TCP: a SYN */
 	w->f.turn = young_enter(w, &w->p.t);
 	r = bpf_map_update_elem(&nat_flows, &w->key, &w->back, BPF_ANY);
 	if (r < 0)
@@ -399,30 +405,77 @@ static __always_inline __u32 flow_move(struct work *w, struct nat_flow *f,
 	return 0;
 }
 
+static __always_inline void tcp_doubt(struct nat_flow *f, struct nat_flow *pair,
+				      int on)
+{
+	f->tcp = (__u8)(on ? f->tcp | NAT_TCP_DOUBT : f->tcp & ~NAT_TCP_DOUBT);
+	pair->tcp = (__u8)(on ? pair->tcp | NAT_TCP_DOUBT
+			      : pair->tcp & ~NAT_TCP_DOUBT);
+}
+
+/* A RST. */
+static __always_inline __u32 tcp_breaks(struct work *w, struct nat_flow *f)
+{
+	struct nat_flow *pair = pair_find(w);
+
+	/* what refuses a SYN acknowledges it; who sent the SYN says nothing by
+	 * a RST: no answer was needed for that, so no true address either */
+	if (f->state == NAT_HALF)
+		return !(f->flags & NAT_FORWARD) && w->p.tcp_flags & TCP_ACK &&
+				       w->p.ack == f->ack
+			       ? NAT_CLOSING
+			       : NAT_HALF;
+	if (!pair)
+		return f->state;
+	if (w->p.seq == pair->ack) {
+		tcp_doubt(f, pair, 0);
+		return NAT_CLOSING;
+	}
+	if (f->state != NAT_OPEN)
+		return f->state;
+	tcp_doubt(f, pair, 1);
+	return NAT_CLOSING;
+}
+
 static __always_inline __u32 tcp_next(struct work *w, struct nat_flow *f)
 {
 	__u8 flags = w->p.tcp_flags;
-	const struct nat_flow *pair;
+	struct nat_flow *pair;
 
-	/* of a question that nobody answered it says nothing, and an ACK
-	 * behind it must not look like going on: no answer was needed for
-	 * that, so no true address either */
 	if (flags & TCP_RST)
-		return f->state == NAT_HALF && f->flags & NAT_FORWARD
-			       ? NAT_HALF
-			       : NAT_CLOSING;
+		return tcp_breaks(w, f);
+	if (flags & TCP_ACK && f->state >= NAT_OPEN && f->ack != w->p.ack)
+		f->ack = w->p.ack;
 	if (flags & TCP_FIN)
 		f->flags |= NAT_FIN;
-	if (f->flags & NAT_FIN && f->state != NAT_CLOSING) {
+	if (f->flags & NAT_FIN &&
+	    (f->state != NAT_CLOSING || f->tcp & NAT_TCP_DOUBT)) {
 		pair = pair_find(w);
-		if (pair && pair->flags & NAT_FIN)
+		if (pair && pair->flags & NAT_FIN) {
+			tcp_doubt(f, pair, 0);
 			return NAT_CLOSING;
+		}
 	}
 	/* it goes on after a RST: that was not the other side's */
-	if (f->state == NAT_CLOSING && !(f->flags & NAT_FIN) &&
+	if (f->state == NAT_CLOSING && f->tcp & NAT_TCP_DOUBT &&
 	    (flags & (TCP_ACK | TCP_SYN)) == TCP_ACK)
 		return NAT_OPEN;
 	return f->state;
+}
+
+/* The answers' side says where its numbers begin: SYN ACK, also the same again. */
+static __always_inline void tcp_begins(struct work *w, struct nat_flow *f)
+{
+	struct nat_flow *pair;
+
+	if (!(w->p.tcp_flags & TCP_SYN) || f->flags & NAT_FORWARD ||
+	    f->state > NAT_REPLIED)
+		return;
+	if (w->p.tcp_flags & TCP_ACK)
+		f->ack = w->p.ack; /* of data in the SYN, too */
+	pair = pair_find(w);
+	if (pair)
+		pair->ack = w->p.seq + 1;
 }
 
 /*
@@ -435,14 +488,19 @@ static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 {
 	const struct packet *p = &w->p;
 	struct nat_flow *pair;
+	int tcp = p->t.proto == IPPROTO_TCP;
 	__u32 next = f->state;
 
 	if (f->seen != w->now)
 		f->seen = w->now;
 	if (p->frag == FRAG_LATER || p->icmp)
 		return 0;
-	if (p->t.proto == IPPROTO_TCP)
+	if (tcp) {
 		next = tcp_next(w, f);
+		tcp_begins(w, f);
+	}
+	if (p->tcp_flags & TCP_RST)
+		return next == f->state ? 0 : flow_move(w, f, next);
 	if (f->state == NAT_HALF && next == NAT_HALF &&
 	    !(f->flags & NAT_FORWARD)) {
 		f->state = NAT_REPLIED;
@@ -453,7 +511,7 @@ static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 	}
 	if (f->state == NAT_REPLIED && next == NAT_REPLIED &&
 	    f->flags & NAT_FORWARD && !(p->tcp_flags & TCP_SYN) &&
-	    (p->t.proto == IPPROTO_TCP || w->now - f->born >= NAT_UDP_LASTS))
+	    (tcp || w->now - f->born >= NAT_UDP_LASTS))
 		next = NAT_OPEN;
 	return next == f->state ? 0 : flow_move(w, f, next);
 }

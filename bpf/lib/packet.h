@@ -49,6 +49,7 @@ struct packet {
 	__u8 icmp;               /* enum packet_icmp */
 	__u8 tcp_flags, tcp_len; /* of the header, in bytes */
 	__u16 check;             /* of the IPv4 header */
+	__u32 seq, ack;          /* TCP's, host order */
 };
 
 static __always_inline void addr_v4(__u32 to[4], __u32 ip)
@@ -162,6 +163,8 @@ static __always_inline int read_tcp(struct __sk_buff *skb, struct packet *p)
 		return -1;
 	p->t.sport = h.sport;
 	p->t.dport = h.dport;
+	p->seq = bpf_ntohl(h.seq);
+	p->ack = bpf_ntohl(h.ack);
 	p->tcp_flags = h.flags;
 	p->tcp_len = (h.offset >> 4) * 4;
 	return 0;

@@ -70,7 +70,7 @@ static int remove_pair(struct nat *nat, const struct nat_tuple *key,
 
 /* ---- what goes ---------------------------------------------------------- */
 
-static uint32_t idle_limit(uint8_t proto, uint32_t state)
+static uint32_t idle_limit(uint8_t proto, const struct nat_flow *f)
 {
 	static const uint32_t tcp[] = {
 		[NAT_HALF] = NAT_IDLE_TCP_HALF,
@@ -78,7 +78,11 @@ static uint32_t idle_limit(uint8_t proto, uint32_t state)
 		[NAT_OPEN] = NAT_IDLE_TCP_OPEN,
 		[NAT_CLOSING] = NAT_IDLE_TCP_CLOSING,
 	};
+	uint32_t state = f->state;
 
+	if (proto == IPPROTO_TCP && state == NAT_CLOSING &&
+	    f->tcp & NAT_TCP_DOUBT)
+		return NAT_IDLE_TCP_OPEN;
 	if (proto == IPPROTO_TCP)
 		return state < ARRAY_SIZE(tcp) ? tcp[state]
 					       : NAT_IDLE_TCP_CLOSING;
@@ -98,12 +102,17 @@ static bool older(uint32_t now, uint32_t seen, uint32_t limit)
 static bool is_idle(struct nat *nat, const struct nat_tuple *key,
 		    const struct nat_flow *f, uint32_t now)
 {
-	uint32_t limit = idle_limit(key->proto, f->state);
+	uint32_t limit = idle_limit(key->proto, f), other;
 	struct nat_flow pair;
 
 	if (!older(now, f->seen, limit))
 		return false;
-	return !find_pair(nat, f, &pair) || older(now, pair.seen, limit);
+	if (!find_pair(nat, f, &pair))
+		return true;
+	other = idle_limit(key->proto, &pair);
+	if (other > limit)
+		limit = other;
+	return older(now, f->seen, limit) && older(now, pair.seen, limit);
 }
 
 /* Does @dst, as found for some port, lead to container @ip?  Of several any: a

@@ -100,7 +100,7 @@ static unsigned number(const struct line *l, const char *word, unsigned none)
 
 	snprintf(find, sizeof(find), " %s=", word);
 	at = strstr(l->words, find);
-	return at ? (unsigned)atoi(at + strlen(find)) : none;
+	return at ? (unsigned)strtoul(at + strlen(find), NULL, 10) : none;
 }
 
 /* ---- transport ----------------------------------------------------------- */
@@ -157,6 +157,8 @@ static size_t build_transport(const struct line *l, uint8_t *to, size_t room)
 	if (strcmp(l->proto, "tcp") == 0) {
 		to[12] = 5 << 4;
 		to[13] = tcp_flags(l);
+		frame_put32(to + 4, number(l, "seq", to[13] & 2 ? 0 : 1));
+		frame_put32(to + 8, number(l, "ack", to[13] & 16 ? 1 : 0));
 		return 20 + payload;
 	}
 	if (strcmp(l->proto, "udp") == 0) {

@@ -13,7 +13,8 @@
  *   gre 192.0.2.2>192.0.2.1                 something without ports
  *   arp 192.0.2.2>192.0.2.1
  *
- * Words: ttl=N (64), len=N (payload, 4), opt=N (bytes of IPv4 options), hops,
+ * Words: seq=N, ack=N (TCP: 0 in a SYN, else 1; 1 with A, else 0; never printed),
+ * ttl=N (64), len=N (payload, 4), opt=N (bytes of IPv4 options), hops,
  * dst, routing (IPv6 extension headers, before the transport's), first=ID,
  * later=ID (fragments), df (IPv4; never printed), nosum (UDP without checksum), badsum, short=N (cut to N
  * bytes), tag (802.1Q), elsewhere, group (another destination MAC),

@@ -13,6 +13,12 @@ static inline void frame_put16(uint8_t *at, unsigned n)
 	at[1] = (uint8_t)n;
 }
 
+static inline void frame_put32(uint8_t *at, unsigned n)
+{
+	frame_put16(at, n >> 16);
+	frame_put16(at + 2, n);
+}
+
 static inline unsigned frame_get16(const uint8_t *at)
 {
 	return (unsigned)(at[0] << 8 | at[1]);

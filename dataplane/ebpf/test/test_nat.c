@@ -333,18 +333,18 @@ static void what_others_detach_comes_back(void **state)
 struct flow {
 	const char *from, *to, *as, *on; /* saddr, daddr, then rewritten */
 	uint16_t sport, dport, as_port, on_port;
-	uint8_t proto, state, flags;
+	uint8_t proto, state, flags, tcp;
 };
 
 /* A published port's, from the LAN to 10.88.0.2. */
-static const struct flow published = {
-	"192.0.2.9", "192.0.2.1", "192.0.2.9", "10.88.0.2", 40000, 8080,
-	40000,       80,          IPPROTO_TCP, NAT_OPEN,    0
-};
+static const struct flow published = { "192.0.2.9", "192.0.2.1", "192.0.2.9",
+				       "10.88.0.2", 40000,       8080,
+				       40000,       80,          IPPROTO_TCP,
+				       NAT_OPEN,    0,           0 };
 static const struct flow masqueraded = { "10.88.0.2", "192.0.2.9", "192.0.2.1",
 					 "192.0.2.9", 40000,       80,
 					 2000,        80,          IPPROTO_TCP,
-					 NAT_OPEN,    NAT_MASQ };
+					 NAT_OPEN,    NAT_MASQ,    0 };
 
 static uint32_t now_s(void)
 {
@@ -379,6 +379,7 @@ static void both_ways(const struct flow *f, struct nat_tuple key[2],
 		key[i].proto = value[i].to.proto = f->proto;
 		value[i].state = f->state;
 		value[i].flags = f->flags | (i ? 0 : NAT_FORWARD);
+		value[i].tcp = f->tcp;
 	}
 }
 
@@ -468,28 +469,41 @@ struct idle_row {
 	uint8_t proto, state;
 	uint32_t age[2];
 	bool gone;
+	uint8_t tcp;
 };
 
 static const struct idle_row idle_rows[] = {
-	{ "half open, 29 s", IPPROTO_TCP, NAT_HALF, { 29, 29 }, false },
-	{ "half open, 32 s", IPPROTO_TCP, NAT_HALF, { 32, 32 }, true },
-	{ "one direction is young", IPPROTO_TCP, NAT_HALF, { 900, 3 }, false },
-	{ "the other is young", IPPROTO_TCP, NAT_HALF, { 3, 900 }, false },
-	{ "answered, 40 s", IPPROTO_TCP, NAT_REPLIED, { 40, 40 }, false },
-	{ "answered, 62 s", IPPROTO_TCP, NAT_REPLIED, { 62, 62 }, true },
-	{ "open, an hour", IPPROTO_TCP, NAT_OPEN, { 3600, 3600 }, false },
-	{ "closing, 32 s", IPPROTO_TCP, NAT_CLOSING, { 32, 32 }, true },
-	{ "udp asked, 32 s", IPPROTO_UDP, NAT_HALF, { 32, 32 }, true },
-	{ "udp, 100 s", IPPROTO_UDP, NAT_OPEN, { 100, 100 }, false },
-	{ "udp, 122 s", IPPROTO_UDP, NAT_OPEN, { 122, 122 }, true },
+	{ "half open, 29 s", IPPROTO_TCP, NAT_HALF, { 29, 29 }, false, 0 },
+	{ "half open, 32 s", IPPROTO_TCP, NAT_HALF, { 32, 32 }, true, 0 },
+	{ "one direction is young",
+	  IPPROTO_TCP,
+	  NAT_HALF,
+	  { 900, 3 },
+	  false,
+	  0 },
+	{ "the other is young", IPPROTO_TCP, NAT_HALF, { 3, 900 }, false, 0 },
+	{ "answered, 40 s", IPPROTO_TCP, NAT_REPLIED, { 40, 40 }, false, 0 },
+	{ "answered, 62 s", IPPROTO_TCP, NAT_REPLIED, { 62, 62 }, true, 0 },
+	{ "open, an hour", IPPROTO_TCP, NAT_OPEN, { 3600, 3600 }, false, 0 },
+	{ "closing, 32 s", IPPROTO_TCP, NAT_CLOSING, { 32, 32 }, true, 0 },
+	{ "closing by a RST that may be anybody's, an hour",
+	  IPPROTO_TCP,
+	  NAT_CLOSING,
+	  { 3600, 3600 },
+	  false,
+	  NAT_TCP_DOUBT },
+	{ "udp asked, 32 s", IPPROTO_UDP, NAT_HALF, { 32, 32 }, true, 0 },
+	{ "udp, 100 s", IPPROTO_UDP, NAT_OPEN, { 100, 100 }, false, 0 },
+	{ "udp, 122 s", IPPROTO_UDP, NAT_OPEN, { 122, 122 }, true, 0 },
 	{ "udp, one direction, 122 s",
 	  IPPROTO_UDP,
 	  NAT_OPEN,
 	  { 122, 5 },
-	  false },
-	{ "echo, 32 s", IPPROTO_ICMP, NAT_REPLIED, { 32, 32 }, true },
-	{ "sctp, 212 s", IPPROTO_SCTP, NAT_OPEN, { 212, 212 }, true },
-	{ "sctp, 200 s", IPPROTO_SCTP, NAT_OPEN, { 200, 200 }, false },
+	  false,
+	  0 },
+	{ "echo, 32 s", IPPROTO_ICMP, NAT_REPLIED, { 32, 32 }, true, 0 },
+	{ "sctp, 212 s", IPPROTO_SCTP, NAT_OPEN, { 212, 212 }, true, 0 },
+	{ "sctp, 200 s", IPPROTO_SCTP, NAT_OPEN, { 200, 200 }, false, 0 },
 };
 
 static void idle_row(void **state)
@@ -508,6 +522,7 @@ static void idle_row(void **state)
 	assert_int_equal(setup((void **)&e), 0);
 	f.proto = row->proto;
 	f.state = row->state;
+	f.tcp = row->tcp;
 	put_flow(&f, row->age);
 	r = nat_flow_tick(e->nat, 1000, &e->err);
 	ok(r);

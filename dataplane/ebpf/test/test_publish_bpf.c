@@ -254,7 +254,41 @@ static const struct row life[] = {
 			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
 	{ "broken off by the server", OPENED "E tcp 10.9.0.2:80>" C4 " R => wire tcp *\n"
 			    "flow tcp 10.9.0.2:80>" C4 " = closing" },
-	{ "a RST of somebody else's", OPENED "U tcp " C4 ">192.0.2.1:8080 R => peer tcp *\n"
+	{ "a RST after data", OPENED "E tcp 10.9.0.2:80>" C4 " ack=500 => wire tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 R seq=500 => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
+	{ "a RST of somebody else's, at the container", OPENED "E tcp 10.9.0.2:80>" C4 " R seq=2 => wire tcp *\n"
+			    "E tcp 10.9.0.2:80>" C4 " A => wire tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "a RST of somebody else's, and then the true one", OPENED "U tcp " C4 ">192.0.2.1:8080 R seq=4000000000 => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 R => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
+	{ "a RST of somebody else's, and then both sides end", OPENED "U tcp " C4 ">192.0.2.1:8080 R seq=7 => peer tcp *\n"
+			    "E tcp 10.9.0.2:80>" C4 " AF => wire tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = open\n"
+			    "U tcp " C4 ">192.0.2.1:8080 AF => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
+	{ "a RST of somebody else's, before it is established",
+			    "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			    "E tcp 10.9.0.2:80>" C4 " SA => wire tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 R seq=7 => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = replied\n"
+			    "U tcp " C4 ">192.0.2.1:8080 R => peer tcp *\n"
+			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing" },
+	{ "somebody else's answer refuses nothing",
+			    "E tcp 10.9.0.2:40000>198.51.100.7:443 S seq=76 => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
+			    "U tcp 198.51.100.7:443>192.0.2.1:$ RA => peer tcp 198.51.100.7:443>10.9.0.2:40000 AR ttl=63\n"
+			    "flow tcp 198.51.100.7:443>192.0.2.1:$ = half\n"
+			    "U tcp 198.51.100.7:443>192.0.2.1:$ R ack=77 => peer tcp 198.51.100.7:443>10.9.0.2:40000 R ttl=63\n"
+			    "flow tcp 198.51.100.7:443>192.0.2.1:$ = half\n"
+			    "U tcp 198.51.100.7:443>192.0.2.1:$ RA ack=77 => peer tcp 198.51.100.7:443>10.9.0.2:40000 AR ttl=63\n"
+			    "flow tcp 198.51.100.7:443>192.0.2.1:$ = closing" },
+	{ "a RST of somebody else's", OPENED "U tcp " C4 ">192.0.2.1:8080 R seq=7 => peer tcp *\n"
+			    "flow tcp " C4 ">192.0.2.1:8080 = closing\n"
 			    "U tcp " C4 ">192.0.2.1:8080 A => peer tcp *\n"
 			    "flow tcp " C4 ">192.0.2.1:8080 = open\n"
 			    "flow tcp 10.9.0.2:80>" C4 " = open" },
