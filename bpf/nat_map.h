@@ -76,6 +76,8 @@ enum nat_flow_flags {
 enum nat_flow_tcp {
 	NAT_TCP_DOUBT = 1 << 0, /* established, and a RST came that need not be
 				 * of whom it says */
+	NAT_TCP_SPOKE = 1 << 1, /* established, and who was asked has said more
+				 * than SYN ACK since */
 };
 
 /* nat_flows' entries of 48, 40 and these bytes, and 8 of the allocator, just fit

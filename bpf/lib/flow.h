@@ -7,6 +7,9 @@
  *                     |                   |                | both FIN, or RST
  *                     +-------RST---------+-> NAT_CLOSING <+
  *
+ * TCP's third packet is an ACK of the second one's number: who did not see that, as
+ * his source is forged, establishes nothing.
+ *
  * A RST is taken for what it is where the other side would take it: its sequence
  * number is what that side acknowledged last.  Any other one is passed on, and
  * changes something only where the flow is established: it may give way from then
@@ -31,6 +34,9 @@
 
 #define MASQ_TRIES  16
 #define CLASH_TRIES 8
+#define ACK_MOST \
+	65536u /* bytes that a third packet may acknowledge: what came
+			    * with the SYN ACK (TCP Fast Open) */
 
 extern const volatile __u32 young_max;
 
@@ -478,6 +484,41 @@ static __always_inline void tcp_begins(struct work *w, struct nat_flow *f)
 		pair->ack = w->p.seq + 1;
 }
 
+/* Does the packet, no RST, answer who began the flow? */
+static __always_inline int answers(const struct work *w,
+				   const struct nat_flow *f)
+{
+	return f->state == NAT_HALF && !(f->flags & NAT_FORWARD) &&
+	       (w->p.t.proto != IPPROTO_TCP || w->p.tcp_flags & TCP_SYN);
+}
+
+/* Does it, of who began the flow, go on after an answer? */
+static __always_inline int establishes(const struct work *w,
+				       const struct nat_flow *f)
+{
+	if (f->state != NAT_REPLIED || !(f->flags & NAT_FORWARD))
+		return 0;
+	if (w->p.t.proto != IPPROTO_TCP)
+		return w->now - f->born >= NAT_UDP_LASTS;
+	return (w->p.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK &&
+	       w->p.ack - f->ack < ACK_MOST;
+}
+
+/* The answers' side goes on, too: until then the flow may be one without a
+ * connection, as the checksum of what established it is not looked at. */
+static __always_inline void speaks(struct work *w, struct nat_flow *f)
+{
+	struct nat_flow *pair;
+
+	if (f->state != NAT_OPEN || f->flags & NAT_FORWARD ||
+	    f->tcp & NAT_TCP_SPOKE || w->p.tcp_flags & TCP_SYN)
+		return;
+	f->tcp |= NAT_TCP_SPOKE;
+	pair = pair_find(w);
+	if (pair)
+		pair->tcp |= NAT_TCP_SPOKE;
+}
+
 /*
  * flow_step() - packet w->p of the flow came: @f is its entry in the map, w->f
  * a copy of that.
@@ -488,30 +529,28 @@ static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 {
 	const struct packet *p = &w->p;
 	struct nat_flow *pair;
-	int tcp = p->t.proto == IPPROTO_TCP;
 	__u32 next = f->state;
 
 	if (f->seen != w->now)
 		f->seen = w->now;
 	if (p->frag == FRAG_LATER || p->icmp)
 		return 0;
-	if (tcp) {
+	if (p->t.proto == IPPROTO_TCP) {
 		next = tcp_next(w, f);
 		tcp_begins(w, f);
 	}
 	if (p->tcp_flags & TCP_RST)
 		return next == f->state ? 0 : flow_move(w, f, next);
-	if (f->state == NAT_HALF && next == NAT_HALF &&
-	    !(f->flags & NAT_FORWARD)) {
+	if (p->t.proto == IPPROTO_TCP)
+		speaks(w, f);
+	if (next == f->state && answers(w, f)) {
 		f->state = NAT_REPLIED;
 		pair = pair_find(w);
 		if (pair && pair->state == NAT_HALF)
 			pair->state = NAT_REPLIED;
 		return 0;
 	}
-	if (f->state == NAT_REPLIED && next == NAT_REPLIED &&
-	    f->flags & NAT_FORWARD && !(p->tcp_flags & TCP_SYN) &&
-	    (tcp || w->now - f->born >= NAT_UDP_LASTS))
+	if (next == f->state && establishes(w, f))
 		next = NAT_OPEN;
 	return next == f->state ? 0 : flow_move(w, f, next);
 }

@@ -154,10 +154,12 @@ int nat_host_check(struct nat *nat, const struct nat_view *view,
 
 /* ---- flows (nat_flow.c) -------------------------------------------------- */
 
-/* Seconds without a packet, as conntrack has them where it knows the state. */
+/* Seconds without a packet, as conntrack has them where it knows the state (not
+ * silent ones). */
 #define NAT_IDLE_TCP_HALF    30
 #define NAT_IDLE_TCP_REPLIED 60
 #define NAT_IDLE_TCP_OPEN    432000
+#define NAT_IDLE_TCP_SILENT  600 /* who was asked has said SYN ACK and no more */
 #define NAT_IDLE_TCP_CLOSING 30
 #define NAT_IDLE_UDP_HALF    30
 #define NAT_IDLE_UDP_OPEN    120

@@ -83,6 +83,9 @@ static uint32_t idle_limit(uint8_t proto, const struct nat_flow *f)
 	if (proto == IPPROTO_TCP && state == NAT_CLOSING &&
 	    f->tcp & NAT_TCP_DOUBT)
 		return NAT_IDLE_TCP_OPEN;
+	if (proto == IPPROTO_TCP && state == NAT_OPEN &&
+	    !(f->tcp & NAT_TCP_SPOKE))
+		return NAT_IDLE_TCP_SILENT;
 	if (proto == IPPROTO_TCP)
 		return state < ARRAY_SIZE(tcp) ? tcp[state]
 					       : NAT_IDLE_TCP_CLOSING;

@@ -75,6 +75,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *                                    Each as if two seconds had passed
  *   owe in|out SECONDS => done       v7 is as far ahead of its rate
  *   part PACKET => done              the flow loses this one of its two entries
+ *   spoke PACKET => yes              or no: established, and who was asked has said
+ *                                    more than SYN ACK
  *
  * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
  * then the packet that goes on), icmp-peer, icmp-wire, told (it was too big, and an

@@ -217,6 +217,30 @@ static bool part(const char *what, const char *packet, char *ret, size_t size)
 	return true;
 }
 
+/* "spoke PACKET": both entries know it.  Return: false: another word. */
+static bool spoke(const char *what, const char *packet, char *ret, size_t size)
+{
+	int fd = bpf_map__fd(publish_skel->maps.nat_flows);
+	struct nat_flow f, pair;
+	struct nat_tuple t, back;
+
+	if (strcmp(what, "spoke") != 0)
+		return false;
+	tuple_of(packet, &t);
+	assert_int_equal(bpf_map_lookup_elem(fd, &t, &f), 0);
+	back = f.to;
+	memcpy(back.saddr, f.to.daddr, sizeof(back.saddr));
+	memcpy(back.daddr, f.to.saddr, sizeof(back.daddr));
+	back.sport = f.to.dport;
+	back.dport = f.to.sport;
+	assert_int_equal(bpf_map_lookup_elem(fd, &back, &pair), 0);
+	snprintf(ret, size, "%s",
+		 f.tcp & pair.tcp & NAT_TCP_SPOKE     ? "yes"
+		 : (f.tcp | pair.tcp) & NAT_TCP_SPOKE ? "half"
+						      : "no");
+	return true;
+}
+
 /* ---- a script ------------------------------------------------------------ */
 
 /* Is @got as @want, whose * stands for anything? */
@@ -265,7 +289,8 @@ static void play(char *line)
 	else if (!publish_step_stat(line, packet, got, sizeof(got)) &&
 		 !publish_step_host(line, packet, got, sizeof(got)) &&
 		 !publish_step_rate(line, packet, got, sizeof(got)) &&
-		 !part(line, packet, got, sizeof(got)))
+		 !part(line, packet, got, sizeof(got)) &&
+		 !spoke(line, packet, got, sizeof(got)))
 		run(line, packet, got, sizeof(got));
 	if (!matches(want, got))
 		fail_msg("%s %s\n  got:  %s\n  want: %s", line, packet, got,

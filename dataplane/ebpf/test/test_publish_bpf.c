@@ -230,6 +230,45 @@ static const struct row life[] = {
 			"U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
 			"flow tcp " C4 ">192.0.2.1:8080 = replied" },
 	{ "established", OPENED },
+	{ "not established by an ACK of another number", "U tcp " C4 ">192.0.2.1:8080 S seq=40 => peer tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " SA seq=4294967295 ack=41 => wire tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 A seq=41 ack=4294967295 => peer tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 A seq=41 ack=65536 => peer tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 F seq=41 ack=0 => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = replied\n"
+			"U tcp " C4 ">192.0.2.1:8080 A seq=41 ack=0 => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "not established by an ACK of another number, masqueraded",
+			"E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
+			"U tcp 198.51.100.7:443>192.0.2.1:$ SA seq=7 => peer tcp 198.51.100.7:443>10.9.0.2:40000 SA ttl=63\n"
+			"E tcp 10.9.0.2:40000>198.51.100.7:443 A ack=7 => wire tcp 192.0.2.1:$>198.51.100.7:443 ttl=63\n"
+			"flow tcp 10.9.0.2:40000>198.51.100.7:443 = replied\n"
+			"E tcp 10.9.0.2:40000>198.51.100.7:443 A ack=8 => wire tcp 192.0.2.1:$>198.51.100.7:443 ttl=63\n"
+			"flow tcp 10.9.0.2:40000>198.51.100.7:443 = open" },
+	{ "established by an ACK of the second SYN ACK", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " SA seq=9 => wire tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " SA seq=900000 => wire tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 A ack=10 => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = replied\n"
+			"U tcp " C4 ">192.0.2.1:8080 A ack=900001 => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "established by an ACK of data with the SYN ACK", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " SA => wire tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 A ack=1461 => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = open" },
+	{ "established, and who was asked is silent", OPENED "spoke tcp " C4 ">192.0.2.1:8080 => no\n"
+			"E tcp 10.9.0.2:80>" C4 " SA => wire tcp *\nU tcp " C4 ">192.0.2.1:8080 A => peer *\n"
+			"spoke tcp " C4 ">192.0.2.1:8080 => no\n"
+			"E tcp 10.9.0.2:80>" C4 " A => wire tcp *\nspoke tcp " C4 ">192.0.2.1:8080 => yes" },
+	{ "an ACK is no answer to a SYN", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
+			"E tcp 10.9.0.2:80>" C4 " A => wire tcp *\n"
+			"U tcp " C4 ">192.0.2.1:8080 A ack=0 => peer tcp *\n"
+			"flow tcp " C4 ">192.0.2.1:8080 = half" },
+	{ "both begin at once", "E tcp 10.9.0.2:40000>198.51.100.7:443 S => wire tcp 192.0.2.1:*>198.51.100.7:443 S ttl=63\n"
+			"U tcp 198.51.100.7:443>192.0.2.1:$ S => peer tcp 198.51.100.7:443>10.9.0.2:40000 S ttl=63\n"
+			"E tcp 10.9.0.2:40000>198.51.100.7:443 SA ack=1 => wire *\n"
+			"E tcp 10.9.0.2:40000>198.51.100.7:443 A => wire *\n"
+			"flow tcp 10.9.0.2:40000>198.51.100.7:443 = open" },
 	{ "refused", "U tcp " C4 ">192.0.2.1:8080 S => peer tcp *\n"
 		     "E tcp 10.9.0.2:80>" C4 " RA => wire tcp 192.0.2.1:8080>" C4 " AR ttl=63\n"
 		     "flow tcp " C4 ">192.0.2.1:8080 = closing\n"
