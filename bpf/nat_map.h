@@ -38,8 +38,9 @@
 #define NAT_LIMIT_MAX  32768 /* sources; the oldest give way */
 
 /* Source ports and echo ids of what leaves masqueraded, host order: as many as a
- * container's own ephemeral ports, and none of this host's.  That some are
- * published does no harm: a flow is known by its whole tuple. */
+ * container's own ephemeral ports, and none of this host's.  None that is published,
+ * or that a server of this host has: a container chooses what its packets look like
+ * out there, and could so take what its peer means for another. */
 #define NAT_MASQ_FIRST 1024u
 #define NAT_MASQ_LAST  32767u
 

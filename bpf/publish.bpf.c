@@ -212,15 +212,19 @@ static __always_inline int to_wire(struct __sk_buff *skb, const struct work *w)
 	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
 }
 
-/* An answer to what is masqueraded, whose port a server or a resolver of this
- * host took since? TCP has no sockets that take from anybody. */
-static __always_inline int is_hosts(struct __sk_buff *skb,
-				    const struct packet *p,
-				    const struct nat_flow *c)
+/* May it be another's than masqueraded flow @f's, to whom it looks like an answer?
+ * So does whatever comes by UDP, and a connection that its peer begins. */
+static __always_inline int is_anybodys(const struct packet *p,
+				       const struct nat_flow *f)
 {
-	return c->flags & NAT_MASQ && !(c->flags & NAT_INSIDE) &&
-	       p->t.proto == IPPROTO_UDP && p->frag != FRAG_LATER &&
-	       host_has(skb, p->v6, &p->t, 1);
+	if ((f->flags & (NAT_MASQ | NAT_INSIDE)) != NAT_MASQ ||
+	    p->frag == FRAG_LATER)
+		return 0;
+	if (p->t.proto == IPPROTO_TCP)
+		return f->state != NAT_OPEN &&
+		       (p->tcp_flags &
+			(TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+	return p->t.proto == IPPROTO_UDP;
 }
 
 /* Packet w->p of flow @f. */
@@ -234,7 +238,8 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 	__builtin_memcpy(c, f, sizeof(*c));
 	if ((c->flags & NAT_INSIDE) != w->inside)
 		return drop(skb, w, NAT_DROP_FORGED);
-	if (is_hosts(skb, p, c))
+	/* a server or a resolver of this host took the port since */
+	if (is_anybodys(p, c) && host_has(skb, p->v6, &p->t, 1))
 		return TC_ACT_UNSPEC;
 	if (p->ttl <= 1) {
 		/* the stack tells its sender; of what came from a wire it would
@@ -469,6 +474,21 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	return begin(skb, w);
 }
 
+/* Was the port of masqueraded flow @f published since?  UDP's packets ask once a
+ * second. */
+static __always_inline int is_published_now(struct work *w,
+					    const struct nat_flow *f)
+{
+	struct sock_dst d;
+
+	if (!is_anybodys(&w->p, f) ||
+	    (w->p.t.proto == IPPROTO_UDP && f->seen == w->now) ||
+	    find_publish(&w->p.t, w->p.v6, &d) < 0)
+		return 0;
+	w->over = 1;
+	return 1;
+}
+
 SEC("tc")
 int publish_uplink(struct __sk_buff *skb)
 {
@@ -484,7 +504,7 @@ int publish_uplink(struct __sk_buff *skb)
 	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
-	if (f && !flow_begins(w, f))
+	if (f && !flow_begins(w, f) && !is_published_now(w, f))
 		return translate(skb, w, f);
 	return publish_from_wire(skb, w);
 }
@@ -534,6 +554,16 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	return begin(skb, w);
 }
 
+/* Would who answers w->key mean another: a published port, a server of this host,
+ * a connection of its own? */
+static __always_inline int is_others(struct __sk_buff *skb, struct work *w)
+{
+	struct sock_dst d;
+
+	return !w->p.icmp && (find_publish(&w->key, w->p.v6, &d) == 0 ||
+			      host_has(skb, w->p.v6, &w->key, 1));
+}
+
 /*
  * Find a source port that nobody uses toward there.  The first try depends on
  * the container and its port alone: a connection that comes again has the port
@@ -550,7 +580,7 @@ static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
 	for (int i = 0; i < MASQ_TRIES; i++) {
 		w->f.to.sport = bpf_htons((__u16)(masq_first + at % ports));
 		pair_of(&w->f, &w->key);
-		if (is_free(w) && !host_has(skb, w->p.v6, &w->key, 1))
+		if (is_free(w) && !is_others(skb, w))
 			return 0;
 		at = bpf_get_prandom_u32();
 	}

@@ -9,9 +9,9 @@
 
 extern const volatile __u32 claim_mark;
 
-/* Has this host a connection of its own with that tuple?  @bound: or a UDP
- * socket that takes from anybody.  (Our claim of a port is none, and our claim
- * of a TCP port is no connection.) */
+/* Has this host a connection of its own with that tuple?  @bound: or a socket that
+ * takes from anybody.  (Our claim of a UDP port is none, and our claim of a TCP
+ * port is no connection.) */
 static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
 				    const struct nat_tuple *t, int bound)
 {
@@ -37,8 +37,8 @@ static __always_inline int host_has(struct __sk_buff *skb, __u8 v6,
 		sk = bpf_skc_lookup_tcp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)
 			return 0;
-		found = sk->state != BPF_TCP_LISTEN &&
-			sk->state != BPF_TCP_TIME_WAIT;
+		found = sk->state != BPF_TCP_TIME_WAIT &&
+			(bound || sk->state != BPF_TCP_LISTEN);
 	} else if (t->proto == IPPROTO_UDP) {
 		sk = bpf_sk_lookup_udp(skb, &s, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)

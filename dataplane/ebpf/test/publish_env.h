@@ -74,6 +74,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *   aside 1-OR-0 => done             the stack is to have everything (until clear()).
  *                                    Each as if two seconds had passed
  *   owe in|out SECONDS => done       v7 is as far ahead of its rate
+ *   shut PORT => done                it is not published on any IPv4 address, until
+ *   open PORT => done
  *   part PACKET => done              the flow loses this one of its two entries
  *   spoke PACKET => yes              or no: established, and who was asked has said
  *                                    more than SYN ACK

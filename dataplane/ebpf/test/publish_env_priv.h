@@ -36,6 +36,9 @@ void publish_clear_stats(void);
 /* "stat WHO" */
 bool publish_step_stat(const char *what, const char *who, char *ret,
 		       size_t size);
+/* "shut PORT", "open PORT" */
+bool publish_step_port(const char *what, const char *port, char *ret,
+		       size_t size);
 /* "owe DIRECTION SECONDS" */
 bool publish_step_rate(const char *what, const char *arg, char *ret,
 		       size_t size);

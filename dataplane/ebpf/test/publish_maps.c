@@ -392,6 +392,33 @@ void publish_fill(void)
 	publish("0.0.0.0", IPPROTO_TCP, 6100, 16, "10.6.0.2", NULL, 61);
 }
 
+bool publish_step_port(const char *what, const char *port, char *ret,
+		       size_t size)
+{
+	struct sock_entry e = {
+		.key.key = { .port = htons((uint16_t)atoi(port)) },
+	};
+	static const __u8 protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	const struct sock_dst none = { 0 };
+
+	if (strcmp(what, "shut") != 0 && strcmp(what, "open") != 0)
+		return false;
+	snprintf(ret, size, "done");
+	if (what[0] == 'o') {
+		publish_fill();
+		return true;
+	}
+	publish_key("0.0.0.0", e.key.key.addr);
+	for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
+		__u32 at;
+
+		e.key.key.proto = protos[i];
+		at = sock_entry_index(&e);
+		publish_put(publish_skel->maps.sock_any, &at, &none);
+	}
+	return true;
+}
+
 /* ---- what was counted ---------------------------------------------------- */
 
 void publish_clear_stats(void)

@@ -288,6 +288,7 @@ static void play(char *line)
 		snprintf(got, sizeof(got), "%s", state_of(packet));
 	else if (!publish_step_stat(line, packet, got, sizeof(got)) &&
 		 !publish_step_host(line, packet, got, sizeof(got)) &&
+		 !publish_step_port(line, packet, got, sizeof(got)) &&
 		 !publish_step_rate(line, packet, got, sizeof(got)) &&
 		 !part(line, packet, got, sizeof(got)) &&
 		 !spoke(line, packet, got, sizeof(got)))

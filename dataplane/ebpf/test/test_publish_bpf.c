@@ -6,8 +6,10 @@
 #include "dataplane/ebpf/test/publish_env.h"
 
 #include <linux/types.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "bpf/nat_map.h"
 #include "lib/base.h"
@@ -409,6 +411,37 @@ static const struct row life[] = {
 	"wait 2s => done\n" \
 	"E udp 10.9.0.2:40000>198.51.100.7:53 => wire udp *\n" \
 	"flow udp 10.9.0.2:40000>198.51.100.7:53 = open\n"
+	/* the first choice of these containers' source ports is a published port */
+	{ "masqueraded by no published port",
+	  "shut 5353 => done\nE2 udp 10.8.0.2:16625>198.51.100.7:53 => wire udp 192.0.2.1:5353>198.51.100.7:53 ttl=63\n"
+	  "open 5353 => done\nE2 udp 10.8.0.2:16625>198.51.100.8:53 => wire udp 192.0.2.1:*>198.51.100.8:53 ttl=63\n"
+	  "flow udp 198.51.100.8:53>192.0.2.1:5353 = none\n"
+	  "U udp 198.51.100.8:53>192.0.2.1:5353 => peer udp 198.51.100.8:53>10.9.0.2:53 ttl=63" },
+	{ "masqueraded by no port of a published range",
+	  "E2 tcp 10.8.0.2:31272>198.51.100.7:443 S => wire tcp *\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:20000 S => peer tcp 198.51.100.7:443>10.9.0.2:20000 S ttl=63" },
+	{ "masqueraded by no port that is published on one address",
+	  "E tcp 10.9.0.2:6161>198.51.100.7:443 S => wire tcp *\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:9090 S => peer tcp 198.51.100.7:443>10.8.0.2:90 S ttl=63" },
+	{ "masqueraded by a port that is published since: udp",
+	  "shut 5353 => done\nE2 udp 10.8.0.2:16625>198.51.100.7:53 => wire udp 192.0.2.1:5353>198.51.100.7:53 ttl=63\n"
+	  "U udp 198.51.100.7:53>192.0.2.1:5353 => peer udp 198.51.100.7:53>10.8.0.2:16625 ttl=63\n"
+	  "open 5353 => done\nwait 2s => done\n"
+	  "U udp 198.51.100.7:53>192.0.2.1:5353 => peer udp 198.51.100.7:53>10.9.0.2:53 ttl=63\n"
+	  "flow udp 10.8.0.2:16625>198.51.100.7:53 = none\n"
+	  "E udp 10.9.0.2:53>198.51.100.7:53 => wire udp 192.0.2.1:5353>198.51.100.7:53 ttl=63" },
+	{ "masqueraded by a port that is published since: tcp",
+	  "shut 8080 => done\nE2 tcp 10.8.0.2:19352>198.51.100.7:443 S => wire tcp 192.0.2.1:8080>198.51.100.7:443 S ttl=63\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:8080 S => peer tcp 198.51.100.7:443>10.8.0.2:19352 S ttl=63\n"
+	  "open 8080 => done\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:8080 SA => peer tcp 198.51.100.7:443>10.8.0.2:19352 SA ttl=63\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:8080 S => peer tcp 198.51.100.7:443>10.9.0.2:80 S ttl=63\n"
+	  "flow tcp 10.8.0.2:19352>198.51.100.7:443 = none" },
+	{ "masqueraded by a port that is published since, and established",
+	  "shut 8080 => done\nE2 tcp 10.8.0.2:19352>198.51.100.7:443 S => wire tcp 192.0.2.1:8080>198.51.100.7:443 S ttl=63\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:8080 SA => peer *\n"
+	  "E2 tcp 10.8.0.2:19352>198.51.100.7:443 A => wire *\nopen 8080 => done\n"
+	  "U tcp 198.51.100.7:443>192.0.2.1:8080 S => peer tcp 198.51.100.7:443>10.8.0.2:19352 S ttl=63" },
 	{ "masqueraded with an address that is gone",
 	  ASKED "lose 192.0.2.1 => done\n"
 	  "E udp 10.9.0.2:40000>198.51.100.7:53 => pass\n"
@@ -901,6 +934,30 @@ static void whose_it_is(void **state)
 	assert_int_equal(publish_env_shared("v1"), 1);
 }
 
+/* Nor what the host's own servers have. */
+static void masqueraded_by_no_port_of_the_hosts(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(9999) };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char got[64];
+
+	(void)state;
+	publish_env_clear();
+	publish_env_play("E tcp 10.9.0.2:7070>198.51.100.7:443 S => "
+			 "wire tcp 192.0.2.1:9999>198.51.100.7:443 S ttl=63");
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	/* an answer is the container's, and what begins the server's */
+	publish_env_play("U tcp 198.51.100.7:443>192.0.2.1:9999 SA => peer *\n"
+			 "U tcp 198.51.100.7:443>192.0.2.1:9999 S => pass\n"
+			 "E tcp 10.9.0.2:7070>198.51.100.8:443 S => "
+			 "wire tcp 192.0.2.1:*>198.51.100.8:443 S ttl=63");
+	publish_env_star(got);
+	assert_string_not_equal(got, "9999");
+}
+
 static void play_row(void **state)
 {
 	const struct row *row = *state;
@@ -914,7 +971,7 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(wire) + ARRAY_SIZE(container) +
 				ARRAY_SIZE(life) + ARRAY_SIZE(fragments) +
 				ARRAY_SIZE(errors) + ARRAY_SIZE(lists) +
-				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 12];
+				ARRAY_SIZE(pools) + ARRAY_SIZE(aside) + 13];
 	size_t n = 0;
 	int r;
 
@@ -949,6 +1006,8 @@ int main(void)
 	tests[n++] =
 		(struct CMUnitTest)cmocka_unit_test(half_a_flow_has_no_place);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(whose_it_is);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
+		masqueraded_by_no_port_of_the_hosts);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	publish_env_done();
