@@ -35,6 +35,7 @@ tests += dataplane/ebpf/test/test_guard.c
 tests += dataplane/ebpf/test/test_guard_rate.c
 ar-src += dataplane/ebpf/trace.c
 tests += dataplane/ebpf/test/test_publish_bpf.c
+tests += dataplane/ebpf/test/test_publish_life.c
 test-src += dataplane/ebpf/test/frame.c
 test-src += dataplane/ebpf/test/frame_text.c
 test-src += dataplane/ebpf/test/publish_env.c
