@@ -95,14 +95,15 @@ static bool has_moved(struct vol_entry *e, struct vol_volume *moved)
 	       driver->verify(moved, NULL) != -ENOENT;
 }
 
-/* Back under its old name, or both names wait.  Return: @r. */
+/* Back under its old name, or both names wait.  @done: the driver said that it moved.
+ * Return: @r. */
 static int rename_undo(struct vol_entry *e, struct vol_entry *to,
-		       struct vol_volume *moved, uint64_t seq, int r,
+		       struct vol_volume *moved, bool done, uint64_t seq, int r,
 		       struct err *err)
 {
 	struct err why = { 0 };
 
-	if (!has_moved(e, moved) ||
+	if (!(done || has_moved(e, moved)) ||
 	    e->core->driver->rename(moved, e->name, &why) == 0) {
 		set_moving(e, to, 0);
 		return r;
@@ -121,7 +122,7 @@ int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 	const struct vol_driver *driver = e->core->driver;
 	_cleanup_free_ struct vol_volume *v = NULL;
 	_cleanup_(json_putp) json_object *opts = NULL;
-	bool seen_free = e->seen_free;
+	bool seen_free = e->seen_free, done;
 	int r = vol_opts_copy(e->opts, &opts, err);
 
 	if (r == 0)
@@ -133,12 +134,13 @@ int vol_rename_apply(struct vol_entry *e, struct vol_entry *to, uint64_t seq,
 	e->attached = false;
 	snprintf(v->created, sizeof(v->created), "%s", e->v->created);
 	r = driver->rename(e->v, to->name, err);
+	done = r == 0;
 	if (r == 0)
 		r = FAILPOINT("vol.rename.renamed");
 	if (r == 0)
 		r = rename_commit(e, to, seq, err);
 	if (r < 0)
-		return rename_undo(e, to, v, seq, r, err);
+		return rename_undo(e, to, v, done, seq, r, err);
 	set_moving(e, to, 0);
 	vol_entry_set(to, take_ptr(v), take_ptr(opts));
 	to->seen_free = seen_free;
@@ -180,6 +182,23 @@ static int is_free(struct vol_entry *to, struct err *err)
 	return vol_later_settle(to, err);
 }
 
+/* Data that lost their record, say: they are no part of this volume.  Without a time
+ * of its making .verify looks whether anything is there. */
+static int nothing_is_there(const struct vol_pair *p, struct err *err)
+{
+	struct vol_core *core = p->e->core;
+	_cleanup_free_ struct vol_volume *v = NULL;
+	int r = vol_new(core, p->other->name, p->e->opts, &v, err);
+
+	if (r < 0 || core->driver->verify(v, NULL) == -ENOENT)
+		return r;
+	return err_set(err, -EEXIST,
+		       "something is called %s that no volume owns: make a "
+		       "volume of it (netctl volume create --driver %s %s), or "
+		       "take it away",
+		       p->other->name, core->driver->name, p->other->name);
+}
+
 /* Was this very request carried out, and its answer lost with an earlier life? */
 static bool was_done(const struct vol_pair *p)
 {
@@ -201,6 +220,8 @@ static int may_rename(struct vol_pair *p, struct err *err)
 		r = -ENOENT;
 	if (r == 0)
 		r = is_free(p->other, err);
+	if (r == 0)
+		r = nothing_is_there(p, err);
 	return r < 0 ? r : vol_later_settle(e, err);
 }
 

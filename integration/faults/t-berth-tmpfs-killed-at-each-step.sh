@@ -7,7 +7,7 @@
 need curl python3
 
 lan
-# Those of a backup are reached by volumes/t-tmpfs-backup.sh; it renames nothing.
+# Those of a backup are reached by volumes/t-tmpfs-backup.sh.
 # shellcheck disable=SC2046 # names are words
 "$IT/lib/killstep" "$BIN/berth-tmpfs" berth-tmpfs vol "$DIR" \
-	$("$BIN/berth-tmpfs" --list-failpoints | grep -Ev '^vol\.(view|restore|snapshot|unsnapshot|rollback|later|rename)\.')
+	$("$BIN/berth-tmpfs" --list-failpoints | grep -Ev '^vol\.(view|restore|snapshot|unsnapshot|rollback|later)\.')

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A thin volume is made, written to, snapshotted, rolled back, copied, made larger and
-# removed, on a device and on a file; one that was made larger by half is as good as
+# A thin volume is made, written to, snapshotted, rolled back, copied, made larger, renamed
+# and removed, on a device and on a file; one that was made larger by half is as good as
 # before; nothing of it is left in the kernel.
 # vm
 # alone
@@ -70,7 +70,41 @@ half_grown() { # FS SIZE LARGER
 	done_with VolumeDriver.Remove '{"Name":"v"}'
 }
 
+# Another name: not while it is used; killed midway it has one of the two.
+renamed() {
+	local at from=v to=w point
+	done_with VolumeDriver.Create '{"Name":"v","Opts":{"size":"16m"}}'
+	at=$(used v)
+	echo one >"$at/file"
+	contains "$(call Berth.VolumeRename '{"Name":"v","To":"w"}')" 'in use by 1'
+	unused v
+	done_with Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}'
+	for point in vol.rename.{intent,renamed,recorded,done} thin.rename.ready; do
+		BERTH_FP=$point:kill restart_daemon berth-thin
+		call Berth.VolumeRename "{\"Name\":\"$from\",\"To\":\"$to\"}" >/dev/null || :
+		wait_until 20 gone "${DAEMON_PID[berth-thin]}"
+		wait "${DAEMON_PID[berth-thin]}" 2>/dev/null || :
+		unset "DAEMON_PID[berth-thin]"
+		start_daemon berth-thin --pool-device "$BERTH_DISK"
+		done_with Berth.VolumeRename "{\"Name\":\"$from\",\"To\":\"$to\"}"
+		same "$(call VolumeDriver.List '{}' | jq -r '.Volumes[].Name')" "$to" "$point"
+		same "$(call Berth.VolumeSnapshots "{\"Name\":\"$to\"}" | jq -r '.Snapshots[].Name')" s "$point"
+		at=$(used "$to")
+		same "$(basename "$at")" "$to"
+		same "$(cat "$at/file")" one "$point"
+		unused "$to"
+		same "$(call Berth.Check '{}' | jq -c .Problems)" '[]' "$point"
+		read -r from to <<<"$to $from"
+	done
+	done_with VolumeDriver.Create '{"Name":"c","Opts":{"from":"'"$from"'@s"}}'
+	contains "$(call Berth.VolumeRename "{\"Name\":\"$from\",\"To\":\"c\"}")" 'a volume c already'
+	done_with VolumeDriver.Remove '{"Name":"c"}'
+	done_with Berth.VolumeSnapshotRemove "{\"Name\":\"$from\",\"Snapshot\":\"s\"}"
+	done_with VolumeDriver.Remove "{\"Name\":\"$from\"}"
+}
+
 start_daemon berth-thin --pool-device "$BERTH_DISK"
+renamed
 life ext4 64m 128m
 life xfs 300m 400m
 half_grown ext4 64m 128m

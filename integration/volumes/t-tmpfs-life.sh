@@ -64,6 +64,26 @@ docker volume create -d berth-tmpfs -o size=1m -o berth.keep=on kept >/dev/null
 same "$(run kept ls /d)" '' "a new one of that name"
 run kept true
 same "$(ls $V)" '' "nothing is kept of nothing"
+# Another name: what is kept goes along, with Docker looking.
+run kept sh -c 'echo kept >/d/file'
+fails_with 'already' netctl volume rename kept mem
+mkdir $V/new && mount -t tmpfs nobodys $V/new
+fails_with 'no volume owns' netctl volume rename kept new
+umount $V/new && rmdir $V/new
+up aa kept
+contains "$(api Berth.VolumeRename '{"Name":"kept","To":"new"}' berth-tmpfs)" 'in use by 1'
+docker rm -f aa >/dev/null
+netctl volume rename kept new
+same "$(run new cat /d/file)" kept
+same "$(ls $V)" new
+kill9_daemon berth-tmpfs
+start_daemon berth-tmpfs
+netctl volume rename new kept
+netctl volume rename mem memo
+same "$(run memo ls /d)" ''
+netctl volume rename memo mem
+same "$(run kept cat /d/file)" kept
+run kept rm /d/file
 # What an image has there Docker copies before the container starts, and unmounts.
 docker run --rm --network none -v kept:/etc bb:1 test -s /etc/passwd
 fails docker run --rm --network none -v mem:/etc bb:1 test -s /etc/passwd

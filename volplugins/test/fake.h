@@ -17,8 +17,9 @@
 
 /* Its "kernel": "vol-NAME" exists, "mnt-NAME" is mounted, "data-NAME" holds
  * data; "stuck-NAME" can't be removed or renamed, "late-NAME" is and fails, "busy-NAME" can't be unmounted,
- * "unable-NAME" can't be snapshotted, "holed-NAME" has no usage.  "snap-NAME@S" is a snapshot, "of-NAME" a
- * copy, "rolled-NAME" was rolled back, "staged-NAME" is being filled. */
+ * "unable-NAME" can't be snapshotted, "holed-NAME" has no usage.  "snap-NAME@S" is a
+ * snapshot, "of-NAME" a copy, "unseen-NAME" seems to be there, made or not,
+ * "rolled-NAME" was rolled back, "staged-NAME" is being filled. */
 bool fake_there(const char *kind, const char *name);
 /* Another boot, in which @name is as its last flush left it ("was-NAME",
  * "wasnot-NAME": there or not); "unwritable-NAME" can't be flushed. */

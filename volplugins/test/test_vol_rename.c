@@ -290,6 +290,32 @@ static void failed_after_it_moved(void **state)
 	assert_int_equal(live(has, &renamed, NULL), 0);
 }
 
+/* A driver whose volumes are there or not without anything to see: what it said is
+ * taken for it. */
+static void moves_nothing_to_be_seen(struct life *l, void *arg)
+{
+	uint64_t seq = 0;
+
+	(void)arg;
+	CHECK(create(l, "v", NULL) == 0);
+	CHECK(fake_set("data", "v", true) == 0);
+	CHECK(fake_set("unseen", "v", true) == 0);
+	CHECK(fake_set("unseen", "w", true) == 0);
+	CHECK(vol_rename(l->core, "v", "w", &seq, NULL) == -EIO);
+	vol_core_delivered(l->core, seq);
+	CHECK(fake_there("data", "v"));
+	CHECK(!fake_there("data", "w"));
+	CHECK(users(l, "v") == 0);
+}
+
+static void taken_back_unseen(void **state)
+{
+	(void)state;
+	assert_int_equal(live(moves_nothing_to_be_seen, NULL,
+			      "vol.rename.renamed:err=EIO"),
+			 0);
+}
+
 /* ---- killed, or failing, at each step ------------------------------------- */
 
 struct row {
@@ -340,7 +366,7 @@ static void fault_row(void **state)
 	assert_int_equal(fake_teardown(NULL), 0);
 }
 
-#define FIRST 8
+#define FIRST 9
 
 int main(void)
 {
@@ -363,6 +389,8 @@ int main(void)
 			fake_teardown),
 		cmocka_unit_test_setup_teardown(failed_after_it_moved,
 						fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(taken_back_unseen, fake_setup,
+						fake_teardown),
 	};
 
 	fake_init();

@@ -21,6 +21,7 @@ tests += volplugins/thin/test_pool.c
 threaded += volplugins/thin/test_pool.c
 tests += volplugins/thin/test_pool_made.c
 threaded += volplugins/thin/test_pool_made.c
+tests += volplugins/thin/test_record.c
 test-src += volplugins/thin/fake_pool.c
 thin-wraps := -Wl,--wrap=dmx_probe,--wrap=dmx_create,--wrap=dmx_remove,--wrap=dmx_remove_last,--wrap=dmx_reload,--wrap=dmx_resume,--wrap=dmx_find,--wrap=dmx_table,--wrap=dmx_each,--wrap=dmx_open,--wrap=dmx_status,--wrap=dmx_message,--wrap=dmx_events_open,--wrap=dmx_events_arm,--wrap=tool_run,--wrap=store_put,--wrap=store_was_restored,--wrap=fallocate
 volplugins/thin/test_pool.c-ldflags := $(thin-wraps)

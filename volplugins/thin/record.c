@@ -93,6 +93,102 @@ int thin_forget(struct thin_host *h, const char *key, uint32_t number,
 	return 0;
 }
 
+/* ---- another name ---------------------------------------------------------------- */
+
+struct moving {
+	const char *name, *to;
+	struct {
+		char *id, *json;
+	} * all;
+	size_t count;
+};
+
+static void moving_done(struct moving *m)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		free(m->all[i].id);
+		free(m->all[i].json);
+	}
+	free(m->all);
+}
+
+static int note(void *ctx, const char *id, const char *parent, const char *json)
+{
+	struct moving *m = ctx;
+	void *more = reallocarray(m->all, m->count + 1, sizeof(*m->all));
+
+	(void)parent;
+	if (!more)
+		return -ENOMEM;
+	m->all = more;
+	m->all[m->count].id = strdup(id);
+	m->all[m->count].json = strdup(json);
+	m->count++;
+	return m->all[m->count - 1].id && m->all[m->count - 1].json ? 0
+								    : -ENOMEM;
+}
+
+/* In a transaction. */
+static int put_snaps(struct store *s, const struct moving *m, struct err *err)
+{
+	char key[THIN_KEY_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->count; i++) {
+		thin_key(key, m->to, m->all[i].id + strlen(m->name) + 1);
+		r = store_del(s, THIN_KIND, m->all[i].id, err);
+		if (r == 0)
+			r = store_put(s, THIN_KIND, key, m->to, m->all[i].json,
+				      err);
+	}
+	return r;
+}
+
+static int move_records(struct store *s, const char *name, const char *to,
+			struct err *err)
+{
+	_cleanup_(moving_done) struct moving m = { .name = name, .to = to };
+	_cleanup_free_ char *text = NULL, *there = NULL;
+	int r = store_get(s, THIN_KIND, to, &there, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = store_get(s, THIN_KIND, name, &text, err);
+	if (there)
+		return r == -ENOENT ? 0 /* done before */
+		       : r < 0      ? r
+				    : err_set(err, -EEXIST,
+					      "data of %s are there, and no "
+						   "volume owns them",
+					      to);
+	if (r == -ENOENT)
+		return err_set(err, r, "its record is gone");
+	if (r == 0)
+		r = store_each(s, THIN_KIND, name, note, &m, err);
+	if (r == 0)
+		r = store_del(s, THIN_KIND, name, err);
+	if (r == 0)
+		r = store_put(s, THIN_KIND, to, "", text, err);
+	return r == 0 ? put_snaps(s, &m, err) : r;
+}
+
+int thin_move(struct thin_host *h, const char *name, const char *to,
+	      struct err *err)
+{
+	_cleanup_(store_rollbackp) struct store *s = NULL;
+	int r = store_begin(h->pool.store, err);
+
+	if (r < 0)
+		return r;
+	s = h->pool.store;
+	r = move_records(s, name, to, err);
+	if (r == 0)
+		r = FAILPOINT("thin.rename.ready");
+	return r == 0 ? store_commit(s, err) : r;
+}
+
+/* ---- all of them ------------------------------------------------------------------- */
+
 struct walk {
 	int (*snap)(void *ctx, const char *snap, const struct thin_record *rec);
 	int (*name)(void *ctx, const char *name);

@@ -169,6 +169,25 @@ static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 	return 0;
 }
 
+/* ---- another name --------------------------------------------------------------- */
+
+/* Its devices have numbers: only records move. */
+static int rename_volume(struct vol_volume *base, const char *name,
+			 struct err *err)
+{
+	struct thin_volume *v = to_thin(base);
+	int r = thin_know(v, err);
+
+	if (r == 0)
+		r = thin_detach(v, err);
+	if (r == 0 || r == -ENOENT)
+		r = thin_move(thin_host_of(v), base->name, name, err);
+	if (r < 0)
+		return err_wrap(err, r, "volume %s", base->name);
+	v->rec = (struct thin_record){ 0 };
+	return 0;
+}
+
 /* ---- telling -------------------------------------------------------------------- */
 
 static int path(const struct vol_volume *v, char *buf, size_t size,
@@ -295,6 +314,7 @@ const struct vol_driver thin_driver = {
 	.mount = mount_volume,
 	.unmount = unmount_volume,
 	.resize = resize,
+	.rename = rename_volume,
 	.path = path,
 	.usage = usage,
 	.status = status,

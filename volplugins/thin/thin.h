@@ -96,6 +96,10 @@ int thin_save(struct thin_host *h, const char *name, const char *snap,
 /* Away with the record @key and its device @number: sure to go, if not now. */
 int thin_forget(struct thin_host *h, const char *key, uint32_t number,
 		struct err *err);
+/* The records of @name and its snapshots are those of @to from now on; done before: 0.
+ * -EEXIST, -ENOENT. */
+int thin_move(struct thin_host *h, const char *name, const char *to,
+	      struct err *err);
 /* @fn for each snapshot of @name; it may not call in here. */
 int thin_each_snap(struct thin_host *h, const char *name,
 		   int (*fn)(void *ctx, const char *snap,

@@ -259,6 +259,60 @@ static void limit_is_told_beforehand(void **state)
 	}
 }
 
+/* What is kept is at one name, and at that of somebody else's never. */
+static void renamed_with_what_is_in_it(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL, *w = NULL, *other = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	struct err err = { 0 };
+
+	need(f);
+	v = volume(f, "v", "{\"berth.keep\":\"on\",\"noexec\":\"on\"}");
+	w = volume(f, "w", "{\"berth.keep\":\"on\",\"noexec\":\"on\"}");
+	other = volume(f, "other", "{}");
+	/* nothing of it is there */
+	OK(tmpfs_driver.rename(v, "w", &f->err));
+	assert_false(exists(f, "w"));
+
+	OK(tmpfs_driver.mount(v, &f->err));
+	OK(tmpfs_driver.mount(other, &f->err));
+	assert_int_equal(put(f, "v/a", 4096), 0);
+	assert_int_equal(tmpfs_driver.rename(v, "other", &err), -EEXIST);
+	assert_true(exists(f, "v/a") && !exists(f, "other/a"));
+	fd = openat(f->h->volumes, "v/a", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(tmpfs_driver.rename(v, "w", &err), -EBUSY);
+	assert_true(exists(f, "v/a") && !exists(f, "w"));
+	closep(&fd);
+	fd = -EBADF;
+
+	OK(tmpfs_driver.rename(v, "w", &f->err));
+	assert_true(exists(f, "w/a") && !exists(f, "v"));
+	OK(tmpfs_driver.rename(v, "w", &f->err));
+	fd = openat(f->h->volumes, "w", O_RDONLY | O_CLOEXEC);
+	{
+		struct statvfs sv;
+
+		assert_int_equal(fstatvfs(fd, &sv), 0);
+		assert_int_equal(sv.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC),
+				 ST_NOSUID | ST_NODEV | ST_NOEXEC);
+	}
+	closep(&fd);
+	fd = -EBADF;
+
+	/* killed between the two: at both */
+	fd = mnt_clone(f->h->volumes, "w", false, &f->err);
+	assert_true(fd >= 0);
+	assert_int_equal(mkdirat(f->h->volumes, "v", 0700), 0);
+	OK(mnt_attach(fd, f->h->volumes, "v", &f->err));
+	closep(&fd);
+	fd = -EBADF;
+	OK(tmpfs_driver.rename(w, "v", &f->err));
+	assert_true(exists(f, "v/a") && !exists(f, "w"));
+	OK(tmpfs_driver.remove(v, &f->err));
+	OK(tmpfs_driver.remove(other, &f->err));
+}
+
 static void in_use_stays(void **state)
 {
 	struct fix *f = *state;
@@ -423,6 +477,10 @@ static void fails_whole(void **state)
 	assert_int_equal(tmpfs_driver.resize(v, 4096, &err), -ENOSPC);
 	assert_int_equal(put(f, "v1/b", 8192), 0);
 	OK(tmpfs_driver.unmount(v, &f->err));
+	OK(tmpfs_driver.mount(v, &f->err));
+	assert_int_equal(tmpfs_driver.rename(v, "w", &err), -EIO);
+	assert_true(is_mounted(f, "v1") && !exists(f, "w"));
+	OK(tmpfs_driver.remove(v, &f->err));
 }
 
 int main(void)
@@ -434,6 +492,7 @@ int main(void)
 		cmocka_unit_test(keeps_files_but_no_emptiness),
 		cmocka_unit_test(resizes),
 		cmocka_unit_test(limit_is_told_beforehand),
+		cmocka_unit_test(renamed_with_what_is_in_it),
 		cmocka_unit_test(in_use_stays),
 		cmocka_unit_test(huge_as_the_kernel_has_it),
 		cmocka_unit_test(policy_of_no_kind),
@@ -443,7 +502,8 @@ int main(void)
 
 	setenv("BERTH_FP",
 	       "tmpfs.mount.shown:err=EIO:nth=1,"
-	       "tmpfs.mount.place:err=ENOMEM:nth=2",
+	       "tmpfs.mount.place:err=ENOMEM:nth=2,"
+	       "tmpfs.rename.shown:err=EIO:nth=1",
 	       1);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);

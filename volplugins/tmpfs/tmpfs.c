@@ -137,6 +137,14 @@ static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 	return 0;
 }
 
+static int rename_volume(struct vol_volume *base, const char *name,
+			 struct err *err)
+{
+	int r = tmpfs_move(to_tmpfs(base), name, err);
+
+	return r < 0 ? err_wrap(err, r, "volume %s", base->name) : 0;
+}
+
 static int path(const struct vol_volume *v, char *buf, size_t size,
 		struct err *err)
 {
@@ -280,6 +288,7 @@ const struct vol_driver tmpfs_driver = {
 	.unmount = unmount_volume,
 	.resize = resize,
 	.unsize = tmpfs_unsize,
+	.rename = rename_volume,
 	.path = path,
 	.usage = usage,
 	.status = status,

@@ -180,6 +180,61 @@ int tmpfs_hide(const struct tmpfs_volume *v, struct err *err)
 	return 0;
 }
 
+/* ---- another name -------------------------------------------------------------- */
+
+/* Do both show one tmpfs? */
+static bool are_one(const struct tmpfs_volume *a, const struct tmpfs_volume *b)
+{
+	struct statfs sf;
+	struct stat x, y;
+	_cleanup_close_ int fa = open_root(a, &sf, NULL);
+	_cleanup_close_ int fb = open_root(b, &sf, NULL);
+
+	return fa >= 0 && fb >= 0 && fstat(fa, &x) == 0 && fstat(fb, &y) == 0 &&
+	       x.st_dev == y.st_dev;
+}
+
+/* No move_mount(2): out of a shared mount, as /run is one, it moves none. */
+static int show_as(const struct tmpfs_volume *v, const struct tmpfs_volume *to,
+		   struct err *err)
+{
+	_cleanup_close_ int mount =
+		mnt_clone(tmpfs_host_of(v)->volumes, v->base.name, false, err);
+
+	return mount < 0 ? mount : tmpfs_show(to, mount, err);
+}
+
+int tmpfs_move(const struct tmpfs_volume *v, const char *name, struct err *err)
+{
+	int volumes = tmpfs_host_of(v)->volumes, r = tmpfs_mounted(v, err);
+	struct tmpfs_volume to = *v;
+
+	if (r <= 0)
+		return r;
+	snprintf(to.base.name, sizeof(to.base.name), "%s", name);
+	r = tmpfs_mounted(&to, err);
+	if (r > 0)
+		r = are_one(v, &to)
+			    ? 0
+			    : err_set(err, -EEXIST,
+				      "%s/%s is mounted already, and no "
+				      "volume owns it: umount deletes "
+				      "what is in it",
+				      tmpfs_host_of(v)->root, name);
+	else if (r == 0)
+		r = show_as(v, &to, err);
+	if (r < 0)
+		return r;
+	r = FAILPOINT("tmpfs.rename.shown");
+	if (r == 0)
+		r = tmpfs_hide(v, err);
+	if (r < 0) { /* nobody knows it by that name yet */
+		(void)mnt_detach(volumes, name, true, NULL);
+		unlinkat(volumes, name, AT_REMOVEDIR);
+	}
+	return r;
+}
+
 /* ---- telling, changing -------------------------------------------------------- */
 
 static void figures_of(const struct statfs *st, struct tmpfs_figures *ret)

@@ -100,6 +100,13 @@ int tmpfs_make(const struct tmpfs_volume *v, struct err *err);
 int tmpfs_show(const struct tmpfs_volume *v, int mount, struct err *err);
 /* tmpfs_hide() - unmount it and all that is in it; not mounted: 0.  -EBUSY. */
 int tmpfs_hide(const struct tmpfs_volume *v, struct err *err);
+/*
+ * tmpfs_move() - what is mounted of @v is shown at @name, and then no more at its own
+ * name.  Not mounted: 0.  Killed between the two it is at both: again.
+ *
+ * Return: 0; -EEXIST: another one is at @name; -EBUSY: in use.
+ */
+int tmpfs_move(const struct tmpfs_volume *v, const char *name, struct err *err);
 /* Is it mounted?  1; 0; -EUCLEAN when something else is. */
 int tmpfs_mounted(const struct tmpfs_volume *v, struct err *err);
 
