@@ -150,6 +150,14 @@ static int find(int image, char path[static LOOP_PATH_MAX], struct err *err)
 		      : err_set(err, -ENOENT, "the file has no loop device");
 }
 
+int loop_has(int image, struct err *err)
+{
+	char path[LOOP_PATH_MAX];
+	_cleanup_close_ int fd = find(image, path, err);
+
+	return fd == -ENOENT ? 0 : fd < 0 ? fd : 1;
+}
+
 int loop_of(dev_t dev, int image, struct err *err)
 {
 	char path[LOOP_PATH_MAX];

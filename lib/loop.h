@@ -36,6 +36,8 @@ int loop_attach(int image, const char *mark, char path[static LOOP_PATH_MAX],
 /* loop_of() - the device @dev (st_dev of what is mounted), if it is a loop of
  * @image.  Return: fd; -ENOENT: it is not. */
 int loop_of(dev_t dev, int image, struct err *err);
+/* loop_has() - has the file @image a loop device, whoever holds it?  1; 0; -errno. */
+int loop_has(int image, struct err *err);
 /* loop_resize() - take over the file's new size.  @dev: of loop_attach(). */
 int loop_resize(int dev, struct err *err);
 

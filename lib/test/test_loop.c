@@ -70,8 +70,10 @@ static void one_a_file_and_gone_with_its_user(void **state)
 	(void)state;
 	need_loop();
 	image = make_file(file, 1 << 20);
+	assert_int_equal(loop_has(image, &err), 0);
 	x = loop_attach(image, "mark", a, &err);
 	assert_true(x >= 0);
+	assert_int_equal(loop_has(image, &err), 1);
 	y = loop_attach(image, "mark", b, &err);
 	assert_true(y >= 0);
 	assert_string_equal(a, b);
@@ -91,6 +93,7 @@ static void one_a_file_and_gone_with_its_user(void **state)
 	close(y);
 	wait_gone(file);
 	assert_int_equal(loop_of(st.st_rdev, image, &err), -ENOENT);
+	assert_int_equal(loop_has(image, &err), 0);
 	close(image);
 	unlink(file);
 }

@@ -14,9 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/fail.h"
+#include "lib/loop.h"
+#include "lib/mnt.h"
 #include "lib/tree.h"
 #include "volplugins/fs/grow.h"
 #include "volplugins/named/image.h"
@@ -59,14 +62,36 @@ static int settle(const struct named_volume *v, int image, uint64_t size,
 	return 0;
 }
 
+/*
+ * Has anybody @image mounted, here or in another mount namespace?  That of a
+ * container that has just ended goes a moment later.  Return: 1; 0; -errno.
+ */
+static int is_used(int dir, int image, struct err *err)
+{
+	const struct timespec step = { .tv_nsec = 10000000 };
+	int mounted = mnt_is_mounted(dir, NAMED_DATA, err);
+	int r = mounted < 0 ? mounted : loop_has(image, err);
+
+	for (int i = 0; r == 1 && !mounted && i < 100; i++) {
+		nanosleep(&step, NULL);
+		r = loop_has(image, err);
+	}
+	return r;
+}
+
 /* What the volume in @dir has now, into @out. */
 static int catch_now(struct named_volume *v, int dir, int out, bool reserve,
 		     struct err *err)
 {
 	_cleanup_close_ int in = image_open_at(dir, IMAGE, err), root = -EBADF;
+	int r = in < 0 ? in : is_used(dir, in, err);
 
-	if (in < 0)
-		return in;
+	if (r < 0)
+		return r;
+	/* Nobody can begin to write to it: we hold the volume's lock.  So there
+	 * is nobody to wait, and it takes as long as it takes. */
+	if (r == 0)
+		return image_copy(in, out, -EBADF, reserve, err);
 	root = image_root(v, dir, in, err);
 	return root < 0 ? root : image_copy(in, out, root, reserve, err);
 }

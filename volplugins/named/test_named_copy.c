@@ -8,24 +8,38 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "volplugins/named/freeze.h"
 #include "volplugins/named/rig.h"
+
+/* Who has to wait while it is copied?  Those are thawed after a minute, and then
+ * the copy is given up. */
+static int freezes;
+
+int __real_freeze_begin(int root, struct freeze *ret, struct err *err);
+int __wrap_freeze_begin(int root, struct freeze *ret, struct err *err);
+int __wrap_freeze_begin(int root, struct freeze *ret, struct err *err)
+{
+	freezes++;
+	return __real_freeze_begin(root, ret, err);
+}
 
 struct row {
 	const char *name;
 	const char *mkfs, *mount;
 	const char *opts;
 	bool shares; /* snapshot's own bytes are not known, or hardly any */
+	int freezes; /* of check_copies(), one of them in vain */
 };
 
 static const struct row rows[] = {
-	{ "btrfs", "mkfs.btrfs -q", "loop,commit=1", "{\"size\":\"20m\"}",
-	  true },
-	{ "btrfs without a size", "mkfs.btrfs -q", "loop,commit=1", "{}",
-	  true },
+	{ "btrfs", "mkfs.btrfs -q", "loop,commit=1", "{\"size\":\"20m\"}", true,
+	  0 },
+	{ "btrfs without a size", "mkfs.btrfs -q", "loop,commit=1", "{}", true,
+	  0 },
 	{ "image on ext4", "mkfs.ext4 -q", "loop",
-	  "{\"size\":\"20m\",\"backing\":\"image\"}", false },
+	  "{\"size\":\"20m\",\"backing\":\"image\"}", false, 3 },
 	{ "image on btrfs", "mkfs.btrfs -q", "loop,commit=1",
-	  "{\"size\":\"20m\",\"backing\":\"image\"}", true },
+	  "{\"size\":\"20m\",\"backing\":\"image\"}", true, 0 },
 };
 
 static struct rig rig;
@@ -100,6 +114,7 @@ static void check_copies(const struct row *row)
 	struct err err = { 0 };
 	struct seen seen;
 
+	freezes = 0;
 	OK(create, v);
 	assert_int_equal(snapshots(v, &seen), 0);
 	assert_int_equal(named_driver.snapshot_del(v, "s", NULL), -ENOENT);
@@ -128,11 +143,35 @@ static void check_copies(const struct row *row)
 	has_text(v, "one");
 	assert_int_equal(snapshots(v, &seen), 1);
 	assert_int_equal(named_driver.rollback(v, "t", &err), -ENOENT);
+	assert_int_equal(freezes, row->freezes); /* while it was mounted */
 	rig_shell(&rig, "test -z \"$(ls .staging)\"");
 	OK(remove, v); /* and its snapshots */
 	has_text(c, "one");
 	OK(remove, c);
 	OK(remove, d);
+	rig_settle(&rig);
+}
+
+/* Of a volume that nobody uses nobody waits for the copy. */
+static void check_idle(const struct row *row)
+{
+	_cleanup_free_ struct vol_volume *v = volume("v", row->opts);
+	_cleanup_free_ struct vol_volume *c = volume("c", "{\"from\":\"v\"}");
+	_cleanup_free_ struct vol_volume *d = volume("d", "{\"from\":\"v@s\"}");
+
+	OK(create, v);
+	write_text(v, "one");
+	OK(unmount, v);
+	freezes = 0;
+	OK(snapshot_add, v, "s");
+	OK(clone, c, v, "");
+	OK(clone, d, v, "s");
+	assert_int_equal(freezes, 0);
+	has_text(c, "one");
+	has_text(d, "one");
+	OK(remove, c);
+	OK(remove, d);
+	OK(remove, v);
 	rig_settle(&rig);
 }
 
@@ -236,6 +275,7 @@ static void row_test(void **state)
 	if (!rig_open(&rig, row->mkfs, row->mount))
 		skip();
 	check_copies(row);
+	check_idle(row);
 	check_unmake(row);
 	check_leftovers(row);
 	rig_close(&rig);
