@@ -43,7 +43,7 @@ threaded += volplugins/named/test_named_project.c
 tests += volplugins/named/test_freeze.c
 tests += volplugins/named/test_named_copy.c
 threaded += volplugins/named/test_named_copy.c
-volplugins/named/test_named_copy.c-ldflags := -Wl,--wrap=freeze_begin
+volplugins/named/test_named_copy.c-ldflags := -Wl,--wrap=freeze_begin,--wrap=tree_empty
 tests += volplugins/named/test_trash.c
 threaded += volplugins/named/test_trash.c
 volplugins/named/test_trash.c-ldflags := -Wl,--wrap=clock_gettime,--wrap=tree_sync

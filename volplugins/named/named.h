@@ -42,11 +42,16 @@ struct named_trash {
 	bool stop; /* also read without the lock, so that a walk ends */
 };
 
-/* What an earlier life left is deleted in the background.  @volumes_fd: borrowed
- * until named_trash_fini(). */
-int named_trash_init(struct named_trash *t, int volumes_fd,
+/*
+ * named_trash_open()  - from now on things can be put.  @volumes_fd: borrowed until
+ *                       named_trash_fini().
+ * named_trash_start() - begin to delete in the background: first what is there by
+ *                       now, left by an earlier life or put since.
+ */
+int named_trash_open(struct named_trash *t, int volumes_fd,
 		     int (*purge)(void *ctx, int dir, struct err *err),
 		     void *ctx, struct err *err);
+int named_trash_start(struct named_trash *t, struct err *err);
 void named_trash_fini(struct named_trash *t);
 /*
  * named_trash_put() - take the directory @name of @fd away, by one rename.

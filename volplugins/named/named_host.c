@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/log.h"
 #include "lib/tree.h"
 #include "volplugins/named/named_priv.h"
 #include "volplugins/vol_dir.h"
@@ -39,38 +40,37 @@ static int purge(void *host, int dir, struct err *err)
 	return named_purge(host, dir, err);
 }
 
-/* One volume that was being made when the last life ended. */
-static int clear_one(struct named_host *h, const char *name, struct err *err)
+/* One volume that was being made when the last life ended, of whatever size;
+ * or something that somebody put there. */
+static void clear_one(struct named_host *h, const char *name)
 {
-	char heap[NAMED_HEAP_MAX];
-	_cleanup_close_ int dir = tree_open(h->staging, name, err);
+	char heap[NAMED_HEAP_MAX], buf[2 * VOL_NAME_MAX];
+	struct err why = { 0 };
 
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
-	if (named_purge(h, dir, err) == 0 &&
-	    tree_empty(dir, NULL, NULL, err) == 0)
-		return unlinkat(h->staging, name, AT_REMOVEDIR) < 0 ? -errno
-								    : 0;
-	/* out of the way of a Create of its name; the trash tells why */
-	return named_trash_put(&h->trash, h->staging, name, heap, err);
+	if (unlinkat(h->staging, name, 0) == 0)
+		return; /* no directory */
+	if (named_trash_put(&h->trash, h->staging, name, heap, &why) < 0)
+		log_warn("op=start staged=%s err=\"%s: no volume of that name "
+			 "can be made\"",
+			 log_quote(buf, sizeof(buf), name), why.msg);
 }
 
+/* Into the trash, whose thread deletes it: nobody waits for that. */
 static int clear_staging(struct named_host *h, struct err *err)
 {
 	_cleanup_close_ int fd =
 		openat(h->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
-	int r = 0;
 
 	if (!dir)
 		return err_set(err, -errno, "read .staging: %s",
 			       strerror(errno));
 	(void)take_fd(fd);
-	while (r == 0 && (entry = readdir(dir)))
+	while ((entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			r = clear_one(h, entry->d_name, err);
-	return r;
+			clear_one(h, entry->d_name);
+	return 0;
 }
 
 void named_host_close(void *host)
@@ -140,9 +140,11 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	if (r < 0)
 		return r;
 	named_probe(h);
-	r = named_trash_init(&h->trash, h->volumes, purge, h, err);
+	r = named_trash_open(&h->trash, h->volumes, purge, h, err);
 	if (r == 0)
 		r = clear_staging(h, err);
+	if (r == 0)
+		r = named_trash_start(&h->trash, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(h);

@@ -314,12 +314,10 @@ static int thread_start(struct named_trash *t)
 	return r;
 }
 
-int named_trash_init(struct named_trash *t, int volumes_fd,
+int named_trash_open(struct named_trash *t, int volumes_fd,
 		     int (*purge)(void *ctx, int dir, struct err *err),
 		     void *ctx, struct err *err)
 {
-	int r;
-
 	t->purge = purge;
 	t->ctx = ctx;
 	t->volumes = volumes_fd;
@@ -327,8 +325,13 @@ int named_trash_init(struct named_trash *t, int volumes_fd,
 		return err_set(err, -errno, "make the trash: %s",
 			       strerror(errno));
 	t->fd = tree_open(volumes_fd, ".trash", err);
-	if (t->fd < 0)
-		return t->fd;
+	return t->fd < 0 ? t->fd : 0;
+}
+
+int named_trash_start(struct named_trash *t, struct err *err)
+{
+	int r;
+
 	/* what the last life left; what can't be is told by /Berth.Check */
 	if (list_heaps(t, true, &t->heaps, NULL) < 0)
 		heaps_freep(&t->heaps);

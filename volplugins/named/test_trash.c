@@ -50,7 +50,8 @@ static void start(struct fix *f)
 {
 	struct err err = { 0 };
 
-	if (named_trash_init(&f->t, f->fd, purge, f, &err) < 0)
+	if (named_trash_open(&f->t, f->fd, purge, f, &err) < 0 ||
+	    named_trash_start(&f->t, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
