@@ -108,3 +108,13 @@ int freeze_end(struct freeze *f, struct err *err)
 		       "on a file system that can share blocks (xfs, btrfs)",
 		       FREEZE_MAX_S);
 }
+
+int freeze_lift(int root, struct err *err)
+{
+	if (ioctl(root, FITHAW, 0) == 0)
+		return 1;
+	return errno == EINVAL
+		       ? 0
+		       : err_set(err, -errno, "thaw the file system: %s",
+				 strerror(errno));
+}

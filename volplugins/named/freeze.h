@@ -4,7 +4,9 @@
  *
  * Whoever writes to it waits, and would wait for ever if we died: the kernel
  * knows no owner of a freeze.  So a child process, made before it, thaws the
- * file system when we are gone, or after FREEZE_MAX_S whatever we do.
+ * file system when we are gone, or after FREEZE_MAX_S whatever we do.  Both may be
+ * killed at once (a service as a whole): then it is for the next start to
+ * freeze_lift() it.
  */
 #ifndef VOLPLUGINS_NAMED_FREEZE_H
 #define VOLPLUGINS_NAMED_FREEZE_H
@@ -30,5 +32,8 @@ int freeze_begin(int root, struct freeze *ret, struct err *err);
  *         fit together.
  */
 int freeze_end(struct freeze *f, struct err *err);
+/* freeze_lift() - thaw the file system of @root, whoever froze it.  Return: 1: it
+ * was frozen; 0; -errno. */
+int freeze_lift(int root, struct err *err);
 
 #endif

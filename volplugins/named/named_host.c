@@ -139,6 +139,7 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 	r = make_mark(h, err);
 	if (r < 0)
 		return r;
+	named_left_thaw(h); /* before anything waits for one */
 	named_probe(h);
 	r = named_trash_open(&h->trash, h->volumes, purge, h, err);
 	if (r == 0)

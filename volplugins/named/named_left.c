@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mnt.h"
 #include "lib/mounts.h"
 #include "lib/tree.h"
+#include "volplugins/named/freeze.h"
 #include "volplugins/named/named_priv.h"
 
 struct left {
@@ -97,6 +99,40 @@ int named_left_mounts(struct named_host *h, bool dry,
 	int r = mounts_below(h->root, look_at_mount, &l, err);
 
 	return r < 0 ? r : l.count;
+}
+
+static int thaw(void *ctx, const char *target)
+{
+	struct named_host *h = ctx;
+	char name[VOL_NAME_MAX], buf[2 * VOL_NAME_MAX];
+	struct err why = { 0 };
+	struct named_meta m;
+	_cleanup_close_ int dir =
+		parent_of(h, target + strlen(h->root) + 1, name);
+	_cleanup_close_ int root = -EBADF;
+	int r;
+
+	if (dir < 0 || named_meta_read(dir, &m, NULL) < 0 ||
+	    strcmp(m.backing, named_image.name) != 0)
+		return 0;
+	root = tree_open(dir, NAMED_DATA, &why);
+	r = root < 0 ? root : freeze_lift(root, &why);
+	if (r != 0)
+		log_warn("op=start volume=%s err=\"%s\"",
+			 log_quote(buf, sizeof(buf), name),
+			 r < 0 ? why.msg
+			       : "its file system was frozen: thawed");
+	return 0;
+}
+
+void named_left_thaw(struct named_host *h)
+{
+	struct err why = { 0 };
+
+	if (mounts_below(h->root, thaw, h, &why) < 0)
+		log_warn("op=start err=\"%s: a file system that was being "
+			 "copied may be frozen (fsfreeze -u thaws it)\"",
+			 why.msg);
 }
 
 static int look_at_loop(void *ctx, unsigned int number, const char *file)

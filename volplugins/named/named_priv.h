@@ -197,6 +197,9 @@ int named_left_mounts(struct named_host *h, bool dry,
 		      bool (*known)(void *ctx, const char *name),
 		      void (*fn)(void *ctx, const char *line), void *ctx,
 		      struct err *err);
+/* At the start: images that an earlier life froze, to copy them, and that died
+ * together with who would have thawed them. */
+void named_left_thaw(struct named_host *h);
 /* Loop devices of such: told.  They go with whoever holds them. */
 int named_left_loops(struct named_host *h,
 		     bool (*known)(void *ctx, const char *name),

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -403,6 +405,30 @@ static void join_lines(void *ctx, const char *line)
 	strcat(ctx, "\n");
 }
 
+/* Daemon and guard were killed at once while it was copied. */
+static void frozen_by_an_earlier_life_is_thawed(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL;
+	int root;
+
+	need(f, "ext4");
+	v = made(f, "v", "{\"size\":\"16m\"}");
+	assert_int_equal(named_driver.mount(v, NULL), 0);
+	root = openat(f->volumes, "v/_data", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(ioctl(root, FIFREEZE, 0), 0);
+	named_driver.host_close(take_ptr(f->host));
+	assert_int_equal(named_driver.host_open(&f->d, &f->host, NULL), 0);
+	v->host = f->host;
+	/* nothing to thaw any more, else this would be what thaws it */
+	assert_int_equal(ioctl(root, FITHAW, 0), -1);
+	assert_int_equal(errno, EINVAL);
+	put_file(f, "v/_data/file", 1);
+	close(root);
+	assert_int_equal(named_driver.remove(v, NULL), 0);
+	no_loop(f);
+}
+
 /* The records were lost while it was mounted. */
 static void mount_of_nobody_is_told_and_goes(void **state)
 {
@@ -597,6 +623,7 @@ int main(void)
 		TEST(xfs_grows),
 		TEST(too_large_for_the_disk_leaves_nothing),
 		TEST(never_two_devices_for_one_image),
+		TEST(frozen_by_an_earlier_life_is_thawed),
 		TEST(mount_of_nobody_is_told_and_goes),
 		TEST(device_of_a_removed_volume_is_told),
 		TEST(unmake_takes_back_what_is_empty),
