@@ -79,6 +79,7 @@ tests += lib/test/test_answer.c
 ar-src += lib/plugd.c
 ar-src += lib/plugd_flags.c
 ar-src += lib/plugd_sock.c
+ar-src += lib/plugd_starting.c
 tests += lib/test/test_fw.c
 threaded += lib/test/test_fw.c
 tests += lib/test/test_fw_rule.c

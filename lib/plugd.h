@@ -66,6 +66,14 @@ struct plugd_program {
  * stderr, once), 2 for a usage error. */
 int plugd_main(const struct plugd_program *prog, int argc, char **argv);
 
+/*
+ * plugd_starting() - for a program's .start, before each step of which there may be
+ * many: the service manager (systemd) waits for READY=1 for PLUGD_STEP_S from now
+ * on, if it would not anyway.  Any thread; nothing where nobody listens.
+ */
+#define PLUGD_STEP_S 90
+void plugd_starting(void);
+
 #define BERTH_VERSION "0.1.0"
 
 #endif

@@ -35,6 +35,9 @@ struct vol_volume {
 	unsigned int users;      /* mount IDs that hold it now */
 	bool recorded;       /* it was made: what is missing of it is lost */
 	struct vol_ref from; /* the option "from": made as a copy of it */
+	/* Others wait: what takes the longer the more data there are is given
+	 * up after this moment (clock_mono_ms()), with -ETIME.  0: never. */
+	uint64_t until_ms;
 };
 
 struct vol_usage {
@@ -141,13 +144,14 @@ struct vol_driver {
 	int (*snapshot_open)(struct vol_volume *v, const char *snap,
 			     struct err *err);
 	/* What is in it becomes that of @snap, which stays.  Not in use, and
-	 * not mounted.  Again: 0. */
+	 * not mounted.  Again: 0.  By .until_ms of @v. */
 	int (*rollback)(struct vol_volume *v, const char *snap,
 			struct err *err);
 	/*
 	 * As .create, filled with what is in @src now (or in its @snap; "":
 	 * none given) and independent of it.  Both are locked; @src may be in
-	 * use.  .unmake takes it back as long as nobody wrote to it.
+	 * use.  .unmake takes it back as long as nobody wrote to it.  By
+	 * .until_ms of @v.
 	 *
 	 * @src: NULL: it is gone; then found made before, or -ENOENT.
 	 */

@@ -274,6 +274,7 @@ static int left_redo(struct vol_core *core, const struct left *left,
 	if (!e)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = vol_request_parse(left->text, &q, &why);
+	plugd_starting();
 	/* in this boot the kernel has what we did */
 	if (r == 0 && strcmp(q.boot, core->boot) != 0)
 		r = left->create ? redo_create(e, &why)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/log.h"
 #include "lib/netns.h"
@@ -117,6 +118,7 @@ static int remount(struct vol_core *core, struct err *err)
 			return no_memory(err);
 		if (!e->v || !e->v->users)
 			continue;
+		plugd_starting();
 		if (core->driver->mount(e->v, &why) == 0)
 			e->attached = true;
 		else
@@ -128,6 +130,10 @@ static int remount(struct vol_core *core, struct err *err)
 }
 
 /* ---- open intents ------------------------------------------------------ */
+
+/* What copies data would hold up the start, and all that waits for that: what is not
+ * done by then is taken back. */
+#define COPY_MS 10000
 
 /* Each: 0 when the intent's end is recorded; else what failed.  Which entry
  * is known from the body only: a key may be cut. */
@@ -154,13 +160,14 @@ static int redo_create(struct vol_entry *e, const struct vol_request *q,
 		src = vol_entry_take(e->core, v->from.name);
 		r = src ? 0 : no_memory(err);
 	}
+	v->until_ms = clock_mono_ms() + COPY_MS;
 	if (r == 0)
 		r = vol_create_apply(e, src, v, q->opts, i->seq, err);
 	if (r < 0) {
 		(void)e->core->driver->unmake(v, NULL);
 		return r;
 	}
-	(void)take_ptr(v);
+	take_ptr(v)->until_ms = 0;
 	/* of an earlier boot: it may have been answered, so it stays */
 	if (!i->before_boot)
 		e->recovered_seq = i->seq;
@@ -240,11 +247,16 @@ static int redo_unsnapshot(struct vol_entry *e, const struct vol_request *q,
 static int redo_rollback(struct vol_entry *e, const struct vol_request *q,
 			 uint64_t seq, struct err *err)
 {
+	int r;
+
 	if (!e->v || !e->core->driver->rollback)
 		return err_set(err, -ENOENT, "there is no such volume");
 	if (e->v->users)
 		return err_set(err, -EBUSY, "it is in use");
-	return vol_rollback_apply(e, q->snap, seq, err);
+	e->v->until_ms = clock_mono_ms() + COPY_MS;
+	r = vol_rollback_apply(e, q->snap, seq, err);
+	e->v->until_ms = 0;
+	return r;
 }
 
 static int redo_rename(struct vol_entry *e, const struct vol_request *q,
@@ -327,6 +339,7 @@ static int recover_one(struct vol_core *core, struct store *s,
 	char why[256];
 	int r = vol_request_parse(i->body, &q, &err);
 
+	plugd_starting();
 	if (r == 0)
 		e = vol_entry_take(core, q.name);
 	if (r == 0 && !e)

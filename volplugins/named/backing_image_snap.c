@@ -79,9 +79,9 @@ static int is_used(int dir, int image, struct err *err)
 	return r;
 }
 
-/* What the volume in @dir has now, into @out. */
+/* What the volume in @dir has now, into @out.  @until_ms: as for image_copy(). */
 static int catch_now(struct named_volume *v, int dir, int out, bool reserve,
-		     struct err *err)
+		     uint64_t until_ms, struct err *err)
 {
 	_cleanup_close_ int in = image_open_at(dir, IMAGE, err), root = -EBADF;
 	int r = in < 0 ? in : is_used(dir, in, err);
@@ -91,9 +91,10 @@ static int catch_now(struct named_volume *v, int dir, int out, bool reserve,
 	/* Nobody can begin to write to it: we hold the volume's lock.  So there
 	 * is nobody to wait, and it takes as long as it takes. */
 	if (r == 0)
-		return image_copy(in, out, -EBADF, reserve, err);
+		return image_copy(in, out, -EBADF, reserve, until_ms, err);
 	root = image_root(v, dir, in, err);
-	return root < 0 ? root : image_copy(in, out, root, reserve, err);
+	return root < 0 ? root
+			: image_copy(in, out, root, reserve, until_ms, err);
 }
 
 /* ---- snapshots -------------------------------------------------------------- */
@@ -126,7 +127,7 @@ int image_snap_add(struct named_volume *v, int dir, int snaps, const char *name,
 
 	unlinkat(snaps, NEW, 0); /* of a killed daemon */
 	fd = create(snaps, NEW, err);
-	r = fd < 0 ? fd : catch_now(v, dir, fd, false, err);
+	r = fd < 0 ? fd : catch_now(v, dir, fd, false, v->base.until_ms, err);
 	if (r == 0)
 		r = settle(v, fd, 0, NULL, err);
 	if (r == 0)
@@ -212,10 +213,11 @@ static int copy_from(struct named_volume *v, int out, struct named_volume *src,
 	_cleanup_close_ int in = -EBADF;
 
 	if (!snap)
-		return catch_now(src, from, out, true, err);
-	(void)v;
+		return catch_now(src, from, out, true, v->base.until_ms, err);
 	in = image_open_at(snaps, snap, err);
-	return in < 0 ? in : image_copy(in, out, -EBADF, true, err);
+	return in < 0 ? in
+		      : image_copy(in, out, -EBADF, true, v->base.until_ms,
+				   err);
 }
 
 int image_copy_volume(struct named_volume *v, int dir, struct named_volume *src,

@@ -4,6 +4,8 @@
 #ifndef VOLPLUGINS_NAMED_IMAGE_H
 #define VOLPLUGINS_NAMED_IMAGE_H
 
+#include <stdint.h>
+
 #include "volplugins/named/named_priv.h"
 
 #define IMAGE "image"
@@ -48,7 +50,10 @@ int image_stamp(int dir, uint64_t *ret, struct err *err);
  * @frozen:  file system to freeze while it is copied, by a descriptor of its
  *           root; -EBADF: nobody writes to @in.
  * @reserve: all of @out, if it is copied: it will be written to.
+ * @until_ms: of clock_mono_ms(); 0: it may take as long as it takes.
+ * Return:   0; -ETIME; -errno.
  */
-int image_copy(int in, int out, int frozen, bool reserve, struct err *err);
+int image_copy(int in, int out, int frozen, bool reserve, uint64_t until_ms,
+	       struct err *err);
 
 #endif

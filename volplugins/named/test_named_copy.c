@@ -242,6 +242,40 @@ static void check_unmake(const struct row *row)
 	rig_settle(&rig);
 }
 
+/* While others wait nothing is copied for long: then things are as they were. */
+static void check_in_time(const struct row *row)
+{
+	_cleanup_free_ struct vol_volume *v = volume("v", row->opts);
+	_cleanup_free_ struct vol_volume *c = volume("c", "{\"from\":\"v\"}");
+	int want = row->freezes ? -ETIME : 0; /* it copies */
+	struct err err = { 0 };
+
+	OK(create, v);
+	write_text(v, "one");
+	OK(unmount, v);
+	OK(snapshot_add, v, "s");
+	write_text(v, "two");
+	OK(unmount, v);
+	v->until_ms = c->until_ms = 1; /* long ago */
+	assert_int_equal(named_driver.clone(c, v, "", &err), want);
+	assert_int_equal(named_driver.rollback(v, "s", &err), want);
+	if (want < 0)
+		assert_string_equal(err.msg,
+				    "volume v stays as it is: there is too "
+				    "much to copy while others wait: ask for "
+				    "it again");
+	v->until_ms = c->until_ms = 0;
+	rig_shell(&rig, "test -z \"$(ls .staging)\"");
+	has_text(v, want < 0 ? "two" : "one");
+	assert_int_equal(rig_has(&rig, "c"), want == 0);
+	if (want < 0)
+		OK(clone, c, v, "");
+	has_text(c, "two");
+	OK(remove, c);
+	OK(remove, v);
+	rig_settle(&rig);
+}
+
 /* What a killed daemon leaves at each step is gone at the next start. */
 static void check_leftovers(const struct row *row)
 {
@@ -298,6 +332,7 @@ static void row_test(void **state)
 	check_copies(row);
 	check_idle(row);
 	check_unmake(row);
+	check_in_time(row);
 	check_leftovers(row);
 	rig_close(&rig);
 }

@@ -275,6 +275,8 @@ static int fake_rollback(struct vol_volume *v, const char *snap,
 	(void)snap;
 	if (fake_there("mnt", v->name))
 		return err_set(err, -EBUSY, "it is mounted");
+	if (v->until_ms && fake_there("slow", v->name))
+		return err_set(err, -ETIME, "too much to copy");
 	return fake_set("rolled", v->name, true);
 }
 
@@ -289,6 +291,8 @@ static int fake_clone(struct vol_volume *v, struct vol_volume *src,
 		return err_set(err, -ENOENT, "no volume %s", v->from.name);
 	if (*snap && !fake_there("snap", snap_name(name, src->name, snap)))
 		return err_set(err, -ENOENT, "no snapshot %s", snap);
+	if (v->until_ms && fake_there("slow", v->name))
+		return err_set(err, -ETIME, "too much to copy");
 	fake_set("of", v->name, true);
 	return fake_set("vol", v->name, true);
 }

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "lib/base.h"
 #include "volplugins/test/fake.h"
@@ -285,6 +287,67 @@ static void fault_row(void **state)
 	assert_int_equal(fake_teardown(NULL), 0);
 }
 
+/* ---- a start that must not wait for copies --------------------------------------- */
+
+static void copy_it(struct life *l, void *arg)
+{
+	(void)arg;
+	CHECK(create(l, "c", "{\"from\":\"v@old\"}") == 0);
+}
+
+static void is_taken_back(struct life *l, void *arg)
+{
+	int r = -1;
+
+	(void)arg;
+	CHECK(!fake_there("rolled", "v") && !fake_there("vol", "c"));
+	CHECK(users(l, "v") == 0 && users(l, "c") == -1);
+	CHECK(problems(l) == 0);
+	/* for a request it may take as long as it takes */
+	roll(l, &r);
+	CHECK(r == 0 && fake_there("rolled", "v"));
+	copy_it(l, NULL);
+}
+
+/* What the service manager is told meanwhile. */
+static int count_extensions(int fd)
+{
+	char text[128];
+	ssize_t len;
+	int n = 0;
+
+	while ((len = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+		text[len] = '\0';
+		assert_string_equal(text, "EXTEND_TIMEOUT_USEC=90000000");
+		n++;
+	}
+	return n;
+}
+
+static void start_waits_for_no_large_copy(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int *answer = fake_shared(sizeof(*answer));
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/notify",
+		 fake_path_of_dir());
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	setenv("NOTIFY_SOCKET", addr.sun_path, 1);
+	assert_int_equal(live(prepare, NULL, NULL), 0);
+	fake_set("slow", "v", true);
+	fake_set("slow", "c", true);
+	assert_int_equal(count_extensions(fd), 0);
+	assert_true(was_killed(live(roll, answer, "vol.rollback.intent:kill")));
+	assert_true(was_killed(live(copy_it, NULL, "vol.create.intent:kill")));
+	assert_int_equal(count_extensions(fd), 1);
+	assert_int_equal(live(is_taken_back, NULL, NULL), 0);
+	assert_int_equal(count_extensions(fd), 1);
+	unsetenv("NOTIFY_SOCKET");
+	close(fd);
+}
+
 /* An intent must not outlive its request and hit what came after it. */
 static void name_again(struct life *l, void *arg)
 {
@@ -313,16 +376,17 @@ static void deleted_and_made_again_stays(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5] = {
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 6] = {
 		TEST(only_what_was_asked),
 		TEST(drivers_without_say_so),
 		TEST(copy_outlives_its_source),
 		TEST(copies_of_each_other_do_not_hang),
 		TEST(deleted_and_made_again_stays),
+		TEST(start_waits_for_no_large_copy),
 	};
 
 	fake_init();
-	TEST_ROWS(tests + 5, rows, fault_row);
+	TEST_ROWS(tests + 6, rows, fault_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
