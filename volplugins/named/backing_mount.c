@@ -248,14 +248,21 @@ static int parting_run(void *arg, uint64_t *ret_used, struct err *err)
 static int part(struct named_volume *v, int dir, bool lazy, struct err *err)
 {
 	struct parting *w = calloc(1, sizeof(*w));
-	char key[VOL_NAME_MAX + 16];
+	char key[VOL_NAME_MAX + 48];
+	struct stat st;
 
 	if (!w)
 		return err_set(err, -ENOMEM, "out of memory");
 	w->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	w->lazy = lazy;
-	snprintf(key, sizeof(key), "%s %s", lazy ? "drop" : "unmount",
-		 v->base.name);
+	if (w->dir < 0 || fstat(w->dir, &st) < 0) {
+		parting_free(w);
+		return err_set(err, -errno, "directory: %s", strerror(errno));
+	}
+	/* Not by the name alone: one of a removed volume may still hang.  While
+	 * it does it holds its directory, whose number nobody else gets. */
+	snprintf(key, sizeof(key), "%s %s %llu", lazy ? "drop" : "unmount",
+		 v->base.name, (unsigned long long)st.st_ino);
 	return named_job_run(named_host_of(v)->jobs,
 			     &(struct named_job_spec){
 				     .key = key,

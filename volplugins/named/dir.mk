@@ -31,6 +31,7 @@ tests += volplugins/named/test_job.c
 threaded += volplugins/named/test_job.c
 tests += volplugins/named/test_mount.c
 threaded += volplugins/named/test_mount.c
+volplugins/named/test_mount.c-ldflags := -Wl,--wrap=mnt_detach
 tests += volplugins/named/test_secret.c
 tests += volplugins/named/test_usage.c
 threaded += volplugins/named/test_usage.c

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -17,6 +18,25 @@
 #include "lib/mnt.h"
 #include "lib/tree.h"
 #include "volplugins/named/named_priv.h"
+
+/* An unmount that hangs as long as its server is dead, unless it is lazy. */
+static atomic_bool dead;
+static atomic_int hanging, lazy_ones;
+
+int __real_mnt_detach(int dirfd, const char *name, bool lazy, struct err *err);
+int __wrap_mnt_detach(int dirfd, const char *name, bool lazy, struct err *err);
+int __wrap_mnt_detach(int dirfd, const char *name, bool lazy, struct err *err)
+{
+	lazy_ones += lazy;
+	if (!lazy && dead) {
+		hanging++;
+		while (dead)
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 },
+				  NULL);
+		hanging--;
+	}
+	return __real_mnt_detach(dirfd, name, lazy, err);
+}
 
 struct fix {
 	char dir[64];
@@ -536,6 +556,37 @@ static void dead_mount_can_be_looked_at_and_taken_away(void **state)
 	assert_in_range(now_ms() - begin, 0, 2900);
 }
 
+/* The volume is removed, and another has its name: nothing of it may be answered by
+ * what still hangs for the first. */
+static void hung_unmount_is_of_its_volume(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL, *w = NULL;
+
+	need(f);
+	v = made(f, "v", "none", "bind", "~/src");
+	attached(v);
+	lazy_ones = 0;
+	dead = true;
+	assert_int_equal(named_driver.unmount(v, NULL), 0);
+	assert_int_equal(lazy_ones, 1);
+	assert_int_equal(hanging, 1);
+	assert_int_equal(named_driver.remove(v, NULL), 0);
+	w = made(f, "v", "tmpfs", "", "tmpfs");
+	attached(w);
+	/* it hangs no less, but is one more */
+	assert_int_equal(named_driver.unmount(w, NULL), 0);
+	assert_int_equal(lazy_ones, 2);
+	assert_int_equal(hanging, 2);
+	dead = false;
+	assert_true(TEST_WITHIN_S(10, !hanging));
+	attached(w);
+	assert_int_equal(named_driver.unmount(w, NULL), 0);
+	assert_int_equal(lazy_ones, 2);
+	assert_false(mounted(f, "v"));
+	assert_int_equal(named_driver.remove(w, NULL), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -553,6 +604,7 @@ int main(void)
 		TEST(options_that_do_not_go_together),
 		TEST(dead_server_holds_up_nobody),
 		TEST(dead_mount_can_be_looked_at_and_taken_away),
+		TEST(hung_unmount_is_of_its_volume),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
