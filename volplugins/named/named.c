@@ -257,6 +257,17 @@ static int unmount_volume(struct vol_volume *base, struct err *err)
 	return r < 0 ? err_wrap(err, r, "volume %s", base->name) : 0;
 }
 
+/* It was resized to @size, which can't be written down: back to what is.  An image that
+ * grew stays so, larger than is said until the resize comes again. */
+static void size_back(struct named_volume *v, int dir, uint64_t size)
+{
+	uint64_t old = v->meta.size;
+
+	v->meta.size = size;
+	(void)v->backing->resize(v, dir, old, NULL);
+	v->meta.size = old;
+}
+
 static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 {
 	struct named_volume *v = to_named(base);
@@ -274,8 +285,11 @@ static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 		r = v->backing->resize(v, dir, size, err);
 	m = v->meta;
 	m.size = size;
-	if (r == 0)
+	if (r == 0) {
 		r = named_meta_write(dir, &m, err);
+		if (r < 0)
+			size_back(v, dir, size);
+	}
 	if (r < 0)
 		return err_wrap(err, r, "volume %s", base->name);
 	v->meta = m;

@@ -131,6 +131,30 @@ static void resized(void **state)
 	removed(v);
 }
 
+/* Until it is written down it is not so: neither a new limit, nor a first one. */
+static void unwritten_resize_is_taken_back(void **state)
+{
+	NEED_RIG();
+	_cleanup_free_ struct vol_volume *v = made("v", "{\"size\":\"20m\"}");
+	_cleanup_free_ struct vol_volume *w = made("w", "{}");
+	struct err err = { 0 };
+
+	rig_shell(&rig, "mkdir v/meta.new w/meta.new");
+	assert_int_equal(named_driver.resize(v, 10 * MIB, &err), -EISDIR);
+	assert_string_equal(err.msg,
+			    "volume v: write file meta: Is a directory");
+	rig_shell(&rig, "btrfs qgroup show -r v/_data | grep -q 20.00MiB");
+	assert_int_equal(named_driver.resize(v, 30 * MIB, NULL), -EISDIR);
+	rig_shell(&rig, "btrfs qgroup show -r v/_data | grep -q 20.00MiB");
+	assert_int_equal(named_driver.resize(w, 10 * MIB, NULL), -EISDIR);
+	rig_shell(&rig, "dd if=/dev/zero of=w/_data/x bs=1M count=20");
+	rig_shell(&rig, "rmdir v/meta.new w/meta.new");
+	assert_int_equal(named_driver.resize(v, 10 * MIB, NULL), 0);
+	rig_shell(&rig, "btrfs qgroup show -r v/_data | grep -q 10.00MiB");
+	removed(v);
+	removed(w);
+}
+
 static void refused_with_the_reason(void **state)
 {
 	NEED_RIG();
@@ -251,6 +275,7 @@ int main(void)
 		cmocka_unit_test(quotas_wait_for_a_size),
 		cmocka_unit_test(limit_and_usage),
 		cmocka_unit_test(resized),
+		cmocka_unit_test(unwritten_resize_is_taken_back),
 		cmocka_unit_test(refused_with_the_reason),
 		cmocka_unit_test(taken_back_only_when_empty),
 		cmocka_unit_test(removed_whole_but_not_with_a_mount),
