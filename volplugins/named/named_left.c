@@ -145,7 +145,10 @@ static int look_at_loop(void *ctx, unsigned int number, const char *file)
 		return 0;
 	file += n + 1;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(file, "/"), file);
-	if (name[0] != '.' && l->known(l->ctx, name))
+	/* what is staged is being made, copied or restored: the start leaves
+	 * nothing there, and no mount of it is ever shown */
+	if (strcmp(name, ".staging") == 0 ||
+	    (name[0] != '.' && l->known(l->ctx, name)))
 		return 0;
 	loop_mark(number, mark); /* it may be cut: the name is in the path */
 	n = strlen(l->h->mark);

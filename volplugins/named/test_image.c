@@ -470,6 +470,26 @@ static void mount_of_nobody_is_told_and_goes(void **state)
 	assert_int_equal(named_driver.remove(w, NULL), VOL_LATER);
 }
 
+static void device_of_one_being_made_is_nothing_to_tell(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL;
+	char lines[2048] = "";
+	int root;
+
+	need(f, "ext4");
+	v = volume(f, "v", "{\"size\":\"16m\"}", NULL);
+	root = named_driver.stage(v, NULL); /* as a restore does, for long */
+	assert_true(root >= 0 && has_loop(f));
+	assert_int_equal(
+		named_driver.check(f->host, everybody, join_lines, lines, NULL),
+		0);
+	assert_string_equal(lines, "");
+	close(root);
+	named_driver.unstage(v);
+	no_loop(f);
+}
+
 static void device_of_a_removed_volume_is_told(void **state)
 {
 	struct fix *f = *state;
@@ -625,6 +645,7 @@ int main(void)
 		TEST(never_two_devices_for_one_image),
 		TEST(frozen_by_an_earlier_life_is_thawed),
 		TEST(mount_of_nobody_is_told_and_goes),
+		TEST(device_of_one_being_made_is_nothing_to_tell),
 		TEST(device_of_a_removed_volume_is_told),
 		TEST(unmake_takes_back_what_is_empty),
 		TEST(in_use_stays),
