@@ -19,16 +19,21 @@ static __always_inline __u32 read_inside(struct __sk_buff *skb,
 
 	__builtin_memset(ret, 0, sizeof(*ret));
 	if (p->v6) {
+		struct chain c = { .l4 = at + 40 };
 		__u32 h[10];
+		int next;
 
 		if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) < 0)
 			return 0;
-		ret->proto = (bpf_ntohl(h[1]) >> 8) & 0xff;
 		addr_copy(ret->daddr, &h[2]);
 		addr_copy(ret->saddr, &h[6]);
 		if (is_mapped(ret->daddr) || is_mapped(ret->saddr))
 			return 0;
-		l4 = at + sizeof(h);
+		next = skip_extensions(skb, &c, (bpf_ntohl(h[1]) >> 8) & 0xff);
+		if (next < 0 || c.frag == FRAG_LATER)
+			return 0;
+		ret->proto = (__u8)next;
+		l4 = c.l4;
 	} else {
 		struct iphdr h;
 

@@ -213,9 +213,15 @@ static __always_inline int read_v4(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
+/* Where a chain of IPv6 headers ends, from where it begins. */
+struct chain {
+	__u32 l4, frag_id; /* as in struct packet */
+	__u8 frag;
+};
+
 /* Return: the next header's number; -1: cut off, or too many. */
 static __always_inline int skip_extensions(struct __sk_buff *skb,
-					   struct packet *p, __u8 next)
+					   struct chain *c, __u8 next)
 {
 	struct {
 		__u8 next, len;
@@ -230,19 +236,19 @@ static __always_inline int skip_extensions(struct __sk_buff *skb,
 		    next != PROTO_FRAGMENT && next != PROTO_DSTOPTS)
 			return next;
 		if (i == EXT_MAX ||
-		    bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h)) < 0)
+		    bpf_skb_load_bytes(skb, c->l4, &h, sizeof(h)) < 0)
 			return -1;
 		if (next == PROTO_FRAGMENT) {
-			p->frag_id = h.id;
+			c->frag_id = h.id;
 			if (bpf_ntohs(h.off) & 0xfff8) {
-				p->frag = FRAG_LATER;
+				c->frag = FRAG_LATER;
 				return h.next;
 			}
 			if (bpf_ntohs(h.off) & 1)
-				p->frag = FRAG_FIRST;
-			p->l4 += 8;
+				c->frag = FRAG_FIRST;
+			c->l4 += 8;
 		} else {
-			p->l4 += (h.len + 1u) * 8u;
+			c->l4 += (h.len + 1u) * 8u;
 		}
 		next = h.next;
 	}
@@ -258,6 +264,7 @@ static __always_inline int is_mapped(const __u32 a[4])
 static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
 {
 	__u32 h[10]; /* struct ipv6hdr, whose bit fields are no help */
+	struct chain c = { .l4 = ETH_HLEN + sizeof(h) };
 	int next;
 
 	if (packet_load(skb, ETH_HLEN, h, sizeof(h)) < 0 ||
@@ -270,10 +277,12 @@ static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
 		return -1;
 	p->ttl = bpf_ntohl(h[1]) & 0xff;
 	p->v6 = 1;
-	p->l4 = ETH_HLEN + sizeof(h);
-	next = skip_extensions(skb, p, (bpf_ntohl(h[1]) >> 8) & 0xff);
+	next = skip_extensions(skb, &c, (bpf_ntohl(h[1]) >> 8) & 0xff);
 	if (next < 0)
 		return -1;
+	p->l4 = c.l4;
+	p->frag = c.frag;
+	p->frag_id = c.frag_id;
 	p->t.proto = (__u8)next;
 	return 0;
 }

@@ -276,6 +276,16 @@ static const struct row errors[] = {
 	  "U udp " C4 ">192.0.2.1:5353 => peer udp *\n"
 	  "U icmp 192.0.2.254>192.0.2.1 error { udp 192.0.2.1:5353>" C4 " opt=8 } => icmp-peer icmp "
 	  "192.0.2.254>10.9.0.2 ttl=63 error { udp 10.9.0.2:53>" C4 " opt=8 }" },
+	{ "with IPv6 headers inside",
+	  "U udp " C6 ">[fd02::1]:5353 => peer udp *\n"
+	  "U icmp fd02::fe>fd02::1 error { udp [fd02::1]:5353>" C6 " hops dst=2 } => icmp-peer icmp "
+	  "fd02::fe>fd09::2 ttl=63 error { udp [fd09::2]:53>" C6 " ext=3 }\n"
+	  "U icmp fd02::fe>fd02::1 error { udp [fd02::1]:5353>" C6 " dst=7 } => pass" },
+	{ "with IPv6 headers inside, about a fragment",
+	  "U udp " C6 ">[fd02::1]:5353 => peer udp *\n"
+	  "U icmp fd02::fe>fd02::1 error { udp [fd02::1]:5353>" C6 " first=3 } => icmp-peer icmp "
+	  "fd02::fe>fd09::2 ttl=63 error { udp [fd09::2]:53>" C6 " first=3 }\n"
+	  "U icmp fd02::fe>fd02::1 error { udp fd02::1>fd02::2 later=3 } => pass" },
 	{ "about no flow", "U icmp 192.0.2.254>192.0.2.1 error { tcp 192.0.2.1:8080>" C4 " } => pass" },
 	{ "about a connection of the host's", "U icmp 192.0.2.254>192.0.2.1 error { tcp 192.0.2.1:40000>198.51.100.7:443 } => pass" },
 	{ "about a later fragment",
