@@ -466,7 +466,11 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	if (route(skb, ep->bridge, w, p->t.daddr, p->t.saddr, &w->back) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
-	if (link && link->flags & NAT_LINK_OURS)
+	/* a host of the LAN with a source of another local network: its lists
+	 * would judge that, and it get the answer */
+	if (link &&
+	    (link->flags & NAT_LINK_OURS || (link->flags & NAT_LINK_CLOSED &&
+					     w->back.ifindex != skb->ifindex)))
 		return drop(skb, w, NAT_DROP_FORGED);
 	to_endpoint(&w->f, ep);
 	if (settle_clash(w) < 0)

@@ -62,8 +62,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
 /*
  * publish_env_play() - one step a line:
  *
- *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), E, E2, E3, E5, E6
- *                                    (containers: v1, v2, ...)
+ *   HOOK PACKET => RESULT [PACKET]   HOOK: U (up0), U3 (br3), E, E2, E3, E5,
+ *                                    E6 (containers: v1, v2, ...)
  *   flow PACKET = STATE              half, replied, open, closing, none
  *   stat WHO => flows=N in=PACKETS/BYTES out=... refused=N
  *                                    since clear(); WHO: 8080, 5353, 19968, 7000,

@@ -81,7 +81,7 @@ static const char *verdict(__u32 retval, const uint64_t before[],
 
 static void run(const char *hook, const char *packet, char *ret, size_t size)
 {
-	bool wire = strcmp(hook, "U") == 0;
+	bool wire = hook[0] == 'U';
 	struct bpf_program *prog = wire ? publish_skel->progs.publish_uplink
 					: publish_skel->progs.publish_endpoint;
 	char ifname[8] = "up0";
@@ -94,7 +94,10 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 	if (!wire)
 		snprintf(ifname, sizeof(ifname), "v%c",
 			 hook[1] ? hook[1] : '1');
-	frame_make(&f, packet, wire ? uplink_mac : publish_bridge_mac);
+	else if (hook[1])
+		snprintf(ifname, sizeof(ifname), "br%c", hook[1]);
+	frame_make(&f, packet,
+		   wire && !hook[1] ? uplink_mac : publish_bridge_mac);
 	struct __sk_buff ctx = { .ifindex = if_nametoindex(ifname),
 				 .gso_size = f.gso,
 				 .gso_segs = f.gso ? 2 : 0 };

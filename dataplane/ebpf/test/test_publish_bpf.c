@@ -117,6 +117,9 @@ static const struct row wire[] = {
 	{ "from a container's address", "U tcp 10.9.0.2:5000>192.0.2.1:8080 S => drop forged" },
 	{ "from an address of its network", "U tcp 10.9.0.77:5000>192.0.2.1:8080 S => drop forged" },
 	{ "from another container's address", "U udp 10.8.0.2:5000>192.0.2.1:5353 => drop forged" },
+	{ "from an address of somebody else's network", "U tcp 10.5.0.9:5000>192.0.2.1:8080 S => drop forged\nU udp 10.5.0.9:5000>192.0.2.1:5353 => drop forged" },
+	{ "from somebody else's network", "U3 tcp 10.5.0.9:5000>192.0.2.1:8080 S => peer tcp 10.5.0.9:5000>10.9.0.2:80 S ttl=63\n"
+		"U3 tcp 192.0.2.2:5000>10.5.0.1:8080 S => peer *" },
 	{ "from a container's address, IPv6", "U tcp [fd09::2]:5000>[fd02::1]:8080 S => drop forged" },
 	{ "from this host's address", "U tcp 192.0.2.1:5000>192.0.2.1:8080 S => pass" },
 	{ "from loopback", "U tcp 127.0.0.1:5000>192.0.2.1:8080 S => pass" },
