@@ -156,15 +156,16 @@ int nat_host_check(struct nat *nat, const struct nat_view *view,
 
 /* Seconds without a packet, as conntrack has them where it knows the state (not
  * silent ones). */
-#define NAT_IDLE_TCP_HALF    30
-#define NAT_IDLE_TCP_REPLIED 60
-#define NAT_IDLE_TCP_OPEN    432000
-#define NAT_IDLE_TCP_SILENT  600 /* who was asked has said SYN ACK and no more */
-#define NAT_IDLE_TCP_CLOSING 30
-#define NAT_IDLE_UDP_HALF    30
-#define NAT_IDLE_UDP_OPEN    120
-#define NAT_IDLE_SCTP_OPEN   210
-#define NAT_IDLE_OTHER       30
+#define NAT_IDLE_TCP_HALF     30
+#define NAT_IDLE_TCP_REPLIED  60
+#define NAT_IDLE_TCP_OPEN     432000
+#define NAT_IDLE_TCP_SILENT   600 /* who was asked has said SYN ACK and no more */
+#define NAT_IDLE_TCP_CLOSING  30
+#define NAT_IDLE_UDP_HALF     30
+#define NAT_IDLE_UDP_OPEN     120
+#define NAT_IDLE_SCTP_REPLIED 60 /* the first heartbeat comes after some 31 */
+#define NAT_IDLE_SCTP_OPEN    210
+#define NAT_IDLE_OTHER        30
 
 /* A flow matches when everything said here holds. */
 struct nat_filter {

@@ -92,6 +92,8 @@ static uint32_t idle_limit(uint8_t proto, const struct nat_flow *f)
 	if (proto == IPPROTO_UDP)
 		return state == NAT_OPEN ? NAT_IDLE_UDP_OPEN
 					 : NAT_IDLE_UDP_HALF;
+	if (proto == IPPROTO_SCTP && state == NAT_REPLIED)
+		return NAT_IDLE_SCTP_REPLIED;
 	if (proto == IPPROTO_SCTP && state == NAT_OPEN)
 		return NAT_IDLE_SCTP_OPEN;
 	return NAT_IDLE_OTHER;
