@@ -31,6 +31,7 @@
 			       * two that meet in one share a part */
 #define NAT_UDP_LASTS  2u /* seconds, before a flow is established */
 #define NAT_FRAG_MAX   4096
+#define NAT_FRAG_LASTS 30u    /* seconds, as the kernel's reassembly waits */
 #define NAT_EP_MAX     131072 /* two a container */
 #define NAT_LINK_MAX   4096
 #define NAT_LOCAL_MAX  8192
@@ -202,6 +203,7 @@ struct nat_frag_key {
 
 struct nat_frag {
 	__u16 sport, dport;
+	__u32 seen; /* seconds of the monotonic clock */
 };
 
 /* What became of packets; the key of nat_count (per CPU, __u64). */

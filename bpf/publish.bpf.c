@@ -261,7 +261,7 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 	if (why)
 		return refuse(skb, w, why);
 	if (p->frag == FRAG_FIRST)
-		frag_remember(p);
+		frag_remember(w);
 	if (rewrite(skb, p, &c->to) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
 	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
@@ -427,7 +427,7 @@ static __always_inline int begin(struct __sk_buff *skb, struct work *w)
 		return refuse(skb, w, NAT_DROP_FULL);
 	stat_flow(&w->f);
 	if (p->frag == FRAG_FIRST)
-		frag_remember(p);
+		frag_remember(w);
 	if (rewrite(skb, p, &w->f.to) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
 	return w->f.flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
@@ -505,7 +505,7 @@ int publish_uplink(struct __sk_buff *skb)
 	work_begin(w, 0);
 	if (w->p.icmp == ICMP_ERROR)
 		return translate_error(skb, w);
-	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
+	if (w->p.frag == FRAG_LATER && frag_follow(w) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
 	if (f && !flow_begins(w, f) && !is_published_now(w, f))
@@ -696,7 +696,7 @@ int publish_endpoint(struct __sk_buff *skb)
 	work_begin(w, NAT_INSIDE);
 	if (w->p.icmp == ICMP_ERROR)
 		return translate_error(skb, w);
-	if (w->p.frag == FRAG_LATER && frag_follow(&w->p) < 0)
+	if (w->p.frag == FRAG_LATER && frag_follow(w) < 0)
 		return TC_ACT_UNSPEC;
 	f = flow_find(&w->p.t);
 	if (f && !flow_begins(w, f))

@@ -151,24 +151,29 @@ static __always_inline void frag_key(const struct packet *p,
 	k->pad[0] = k->pad[1] = k->pad[2] = 0;
 }
 
-/* Fill in a later fragment's ports. Return: 0; -1: its first was not seen. */
-static __always_inline int frag_follow(struct packet *p)
+/* Fill in a later fragment's ports. Return: 0; -1: its first was not seen, or so
+ * long ago that the number is another packet's by now. */
+static __always_inline int frag_follow(struct work *w)
 {
+	struct packet *p = &w->p;
 	struct nat_frag_key k;
 	const struct nat_frag *f;
 
 	frag_key(p, &k);
 	f = bpf_map_lookup_elem(&nat_frag, &k);
-	if (!f)
+	if (!f || w->now - f->seen > NAT_FRAG_LASTS)
 		return -1;
 	p->t.sport = f->sport;
 	p->t.dport = f->dport;
 	return 0;
 }
 
-static __always_inline void frag_remember(const struct packet *p)
+static __always_inline void frag_remember(const struct work *w)
 {
-	struct nat_frag f = { .sport = p->t.sport, .dport = p->t.dport };
+	const struct packet *p = &w->p;
+	struct nat_frag f = { .sport = p->t.sport,
+			      .dport = p->t.dport,
+			      .seen = w->now };
 	struct nat_frag_key k;
 
 	frag_key(p, &k);

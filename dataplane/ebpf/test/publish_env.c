@@ -178,6 +178,20 @@ static void grow_old(struct bpf_map *map)
 	}
 }
 
+/* So many seconds more. */
+static void fragments_grow_old(struct bpf_map *map, int seconds)
+{
+	struct nat_frag_key key, *at = NULL;
+	int fd = bpf_map__fd(map);
+	struct nat_frag f;
+
+	for (; bpf_map_get_next_key(fd, at, &key) == 0; at = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &f), 0);
+		f.seen -= (__u32)seconds;
+		publish_put(map, &key, &f);
+	}
+}
+
 bool publish_step_host(const char *what, const char *arg, char *ret,
 		       size_t size)
 {
@@ -197,6 +211,8 @@ bool publish_step_host(const char *what, const char *arg, char *ret,
 	}
 	if (what[0] == 'a')
 		stand_aside((__u32)atoi(arg));
+	if (what[0] == 'w')
+		fragments_grow_old(publish_skel->maps.nat_frag, atoi(arg));
 	if (what[0] == 'w' || what[0] == 'a')
 		return true;
 	snprintf(cmd, sizeof(cmd), "ip route %s", arg);

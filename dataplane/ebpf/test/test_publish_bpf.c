@@ -238,6 +238,12 @@ static const struct row fragments[] = {
 	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\nU tcp 192.0.2.2>192.0.2.1 later=9 => pass" },
 	{ "a later one from somebody else",
 	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\nU udp 192.0.2.3>192.0.2.1 later=9 => pass" },
+	{ "a later one, long after a first of that number",
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\nwait 29s => done\n"
+	  "U udp 192.0.2.2>192.0.2.1 later=9 => peer udp 192.0.2.2>10.9.0.2 later=9 ttl=63\nwait 2s => done\n"
+	  "U udp 192.0.2.2>192.0.2.1 later=9 => pass\n"
+	  "U udp " C4 ">192.0.2.1:5353 first=9 badsum => peer udp *\n"
+	  "U udp 192.0.2.2>192.0.2.1 later=9 => peer udp *" },
 	{ "of what is not published", "U udp " C4 ">192.0.2.1:5354 first=9 => pass\nU udp 192.0.2.2>192.0.2.1 later=9 => pass" },
 	{ "cut off in the ports", "U udp " C4 ">192.0.2.1:5353 first=9 short=36 => pass" },
 };
