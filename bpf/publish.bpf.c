@@ -77,6 +77,14 @@ struct {
 
 /* ---- routes -------------------------------------------------------------- */
 
+/* The MTU of the link itself; 0: not known. */
+static __always_inline __u16 link_mtu(struct __sk_buff *skb, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	return bpf_check_mtu(skb, ifindex, &mtu, 0, 0) < 0 ? 0 : (__u16)mtu;
+}
+
 /* The way from @saddr, as of a packet that came in by @from, to @daddr, into
  * @f.  Return: 0; -1: there is none for a forwarded packet. */
 static __always_inline int route(struct __sk_buff *skb, __u32 from,
@@ -103,7 +111,9 @@ static __always_inline int route(struct __sk_buff *skb, __u32 from,
 		return -1;
 	f->ifindex = fib.ifindex;
 	f->routed = w->now;
-	f->mtu = r == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result : 0;
+	/* with nobody's MAC known there it is not told */
+	f->mtu = r == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result
+					       : link_mtu(skb, fib.ifindex);
 	f->flags &= ~NAT_GW6;
 	if (fib.family == FAMILY_INET6) {
 		f->flags |= NAT_GW6;

@@ -163,6 +163,9 @@ static const struct row container[] = {
 	  "flow udp 10.9.0.2:40000>203.0.113.7:53 = none" },
 	{ "to the world: too big for the way, and IPv4 options", "E udp 10.9.0.2:40000>203.0.113.7:53 len=980 opt=4 => drop big" },
 	{ "to the world: too big for the way, IPv6", "E udp [fd09::2]:40000>[fd13::7]:53 len=1300 => pass" },
+	{ "too big for a way to whom no MAC is known of", "E udp 10.9.0.2:40000>192.0.2.77:53 len=1500 df => pass\n"
+	  "E udp 10.9.0.2:40000>192.0.2.77:53 len=1500 => told icmp 10.9.0.1>10.9.0.2 error { cut off }\n"
+	  "E udp 10.9.0.2:40000>192.0.2.77:53 len=1472 => wire udp 192.0.2.1:*>192.0.2.77:53 ttl=63" },
 	{ "to the world: just not too big", "E udp 10.9.0.2:40000>203.0.113.7:53 len=972 => wire udp 192.0.2.1:*>203.0.113.7:53 ttl=63" },
 	{ "to the world: segments too big for the way",
 	  "E tcp 10.9.0.2:40000>203.0.113.7:443 S => wire tcp 192.0.2.1:*>203.0.113.7:443 S ttl=63\n"
