@@ -69,9 +69,16 @@ static __always_inline int rewrite_ip(struct __sk_buff *skb,
 			__u8 before[3], hops;
 			__u32 saddr[4], daddr[4];
 		} h = { .hops = p->ttl - 1 };
+		__u32 diff;
 
 		addr_copy(h.saddr, to->saddr);
 		addr_copy(h.daddr, to->daddr);
+		/* what no checksum in the packet makes up for, where the whole
+		 * packet's sum is known */
+		diff = sum_change(0, bpf_htons(p->ttl), bpf_htons(h.hops));
+		if (p->frag == FRAG_LATER || p->t.proto == PROTO_SCTP)
+			diff += sum_tuple(p, to);
+		(void)bpf_csum_update(skb, diff);
 		return bpf_skb_store_bytes(skb, ETH_HLEN + 7, &h.hops,
 					   sizeof(h) - sizeof(h.before), 0);
 	} else {

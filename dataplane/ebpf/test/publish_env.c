@@ -5,14 +5,17 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf/nat_map.h"
 #include "dataplane/ebpf/pin.h"
+#include "lib/base.h"
 #include "lib/test/test.h"
 
 const uint8_t publish_bridge_mac[6] = { 2, 0, 0, 0, 1, 1 };
@@ -20,6 +23,7 @@ const uint8_t publish_container_mac[6] = { 2, 0, 0, 0, 3, 1 };
 
 struct publish_bpf *publish_skel;
 int publish_cpus;
+uint32_t publish_sums;
 
 /* ---- the host ------------------------------------------------------------ */
 
@@ -70,6 +74,30 @@ static const char host[] = "ip link set lo up && " BRIDGE(
 			    "sysctl -qw net.ipv4.ip_forward=1 "
 			    "net.ipv6.conf.all.forwarding=1";
 
+/* BPF_F_TEST_SKB_CHECKSUM_COMPLETE; not in older headers */
+#define TEST_SUMS (1u << 2)
+
+/* Return: TEST_SUMS; 0: the kernel does not know it. */
+static uint32_t find_sums(void)
+{
+	static const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int prog = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", code,
+				 ARRAY_SIZE(code), NULL);
+	char packet[64] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet,
+		    .data_size_in = sizeof(packet), .repeat = 1,
+		    .flags = TEST_SUMS);
+	int r;
+
+	assert_true(prog >= 0);
+	r = bpf_prog_test_run_opts(prog, &opts);
+	close(prog);
+	return r == 0 ? TEST_SUMS : 0;
+}
+
 bool publish_env_make(void)
 {
 	if (unshare(CLONE_NEWNET) < 0) {
@@ -82,6 +110,8 @@ bool publish_env_make(void)
 	publish_cpus = libbpf_num_possible_cpus();
 	publish_skel = publish_bpf__open();
 	assert_non_null(publish_skel);
+	publish_sums = find_sums();
+	publish_skel->rodata->csum_ipv6 = publish_sums != 0; /* is older */
 	publish_skel->rodata->claim_mark = 0x100; /* no test sets it */
 	publish_skel->rodata->young_max = PUBLISH_ENV_YOUNG;
 	assert_int_equal(bpf_map__set_max_entries(publish_skel->maps.nat_ring,

@@ -18,6 +18,9 @@
 /* From publish_env_make() to publish_env_done(). */
 extern struct publish_bpf *publish_skel;
 extern int publish_cpus;
+/* Flag of a run: the sum of the whole packet is known, and must hold afterwards
+ * (CHECKSUM_COMPLETE); 0: the kernel can't, before Linux 6.16. */
+extern uint32_t publish_sums;
 
 extern const uint8_t publish_bridge_mac[6], publish_container_mac[6];
 
