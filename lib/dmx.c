@@ -167,24 +167,38 @@ static int look(struct dm_task *d, const char *name, struct dm_info *info,
 				      "look at device %s: there is none", name);
 }
 
-/* Of a table that is in use: one line. */
-struct line {
-	char target[32], params[DMX_PARAMS_MAX];
-	struct dmx_table t; /* .sectors 0: there is none */
+/* A table that is in use. */
+struct lines {
+	struct line {
+		char target[32], params[DMX_PARAMS_MAX];
+		struct dmx_table t; /* .sectors 0: there is none */
+	} at[DMX_LINES];
+	uint64_t sectors; /* of all */
 };
 
-static void wipep(struct line *l)
+static void wipep(struct lines *l)
 {
-	explicit_bzero(l->params, sizeof(l->params));
+	explicit_bzero(l->at, sizeof(l->at));
 }
 
-static int line_of(int type, const char *name, struct line *ret,
-		   struct err *err)
+static void note_line(struct line *l, const char *target, const char *params,
+		      uint64_t sectors, bool readonly)
+{
+	snprintf(l->target, sizeof(l->target), "%s", target ? target : "");
+	snprintf(l->params, sizeof(l->params), "%s", params ? params : "");
+	l->t = (struct dmx_table){ .target = l->target,
+				   .sectors = target ? sectors : 0,
+				   .params = l->params,
+				   .readonly = readonly,
+				   .secret = true };
+}
+
+static int lines_of(int type, const char *name, struct lines *ret,
+		    struct err *err)
 {
 	_cleanup_(taskp) struct dm_task *d = task(type, name);
-	char *kind = NULL, *params = NULL;
-	uint64_t start = 0, length = 0;
 	struct dm_info info = { 0 };
+	void *more = NULL;
 	int r;
 
 	/* the answer may have a key in it */
@@ -193,14 +207,22 @@ static int line_of(int type, const char *name, struct line *ret,
 	r = look(d, name, &info, err);
 	if (r < 0)
 		return r;
-	dm_get_next_target(d, NULL, &start, &length, &kind, &params);
-	snprintf(ret->target, sizeof(ret->target), "%s", kind ? kind : "");
-	snprintf(ret->params, sizeof(ret->params), "%s", params ? params : "");
-	ret->t = (struct dmx_table){ .target = ret->target,
-				     .sectors = kind ? length : 0,
-				     .params = ret->params,
-				     .readonly = info.read_only,
-				     .secret = true };
+	ret->sectors = 0;
+	for (size_t i = 0; i == 0 || more; i++) {
+		char *kind = NULL, *params = NULL;
+		uint64_t start = 0, length = 0;
+
+		if (i == DMX_LINES)
+			return err_set(err, -EUCLEAN,
+				       "device %s has more lines than %d", name,
+				       DMX_LINES);
+		more = dm_get_next_target(d, more, &start, &length, &kind,
+					  &params);
+		note_line(&ret->at[i], kind, params, length, info.read_only);
+		ret->sectors += ret->at[i].t.sectors;
+		if (i && kind)
+			ret->at[i - 1].t.next = &ret->at[i].t;
+	}
 	return 0;
 }
 
@@ -208,9 +230,15 @@ static int line_of(int type, const char *name, struct line *ret,
 
 static int fill(struct dm_task *t, const struct dmx_table *table)
 {
-	return dm_task_add_target(t, 0, table->sectors, table->target,
-				  table->params) &&
-	       (!table->readonly || dm_task_set_ro(t)) &&
+	uint64_t start = 0;
+
+	for (const struct dmx_table *l = table; l; l = l->next) {
+		if (!dm_task_add_target(t, start, l->sectors, l->target,
+					l->params))
+			return 0;
+		start += l->sectors;
+	}
+	return (!table->readonly || dm_task_set_ro(t)) &&
 	       (!table->secret || dm_task_secure_data(t));
 }
 
@@ -255,9 +283,9 @@ static int load(const char *name, const struct dmx_table *t, struct err *err)
 }
 
 /* It is suspended, with the new table in use or still the old one. */
-static void go_back(const char *name, const struct line *old)
+static void go_back(const char *name, const struct lines *old)
 {
-	if (old->t.sectors && load(name, &old->t, NULL) == 0 &&
+	if (old->sectors && load(name, &old->at[0].t, NULL) == 0 &&
 	    dmx_resume(name, NULL) == 0)
 		return;
 	(void)simple(DM_DEVICE_CLEAR, "clear", name, NULL);
@@ -266,8 +294,8 @@ static void go_back(const char *name, const struct line *old)
 
 int dmx_reload(const char *name, const struct dmx_table *t, struct err *err)
 {
-	_cleanup_(wipep) struct line old;
-	int r = line_of(DM_DEVICE_TABLE, name, &old, err);
+	_cleanup_(wipep) struct lines old = { 0 };
+	int r = lines_of(DM_DEVICE_TABLE, name, &old, err);
 
 	if (r == 0)
 		r = load(name, t, err);
@@ -382,19 +410,20 @@ int dmx_find(const char *name, struct dmx_info *ret, struct err *err)
 static int params_of(int type, const char *name, const char *target, char *buf,
 		     size_t size, uint64_t *ret_sectors, struct err *err)
 {
-	_cleanup_(wipep) struct line l;
-	int r = line_of(type, name, &l, err);
+	_cleanup_(wipep) struct lines l = { 0 };
+	int r = lines_of(type, name, &l, err);
 
 	if (r < 0)
 		return r;
-	if (strcmp(l.target, target) != 0)
-		return err_set(
-			err, -EUCLEAN, "device %s is a %s, not a %s", name,
-			l.target[0] ? l.target : "device without a table",
-			target);
-	snprintf(buf, size, "%s", l.params);
+	if (strcmp(l.at[0].target, target) != 0)
+		return err_set(err, -EUCLEAN, "device %s is a %s, not a %s",
+			       name,
+			       l.at[0].target[0] ? l.at[0].target
+						 : "device without a table",
+			       target);
+	snprintf(buf, size, "%s", l.at[0].params);
 	if (ret_sectors)
-		*ret_sectors = l.t.sectors;
+		*ret_sectors = l.sectors;
 	return 0;
 }
 

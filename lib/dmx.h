@@ -25,13 +25,16 @@
 #define DMX_PARAMS_MAX 512 /* of a table's line */
 #define DMX_PATH_MAX   32
 
-/* One line of a table, which is all of it. */
+#define DMX_LINES      2 /* of a table, at most */
+
+/* A line of a table, from the sector where the one before it ends. */
 struct dmx_table {
 	const char *target; /* "linear", "thin-pool", "thin", "crypt" */
 	uint64_t sectors;
 	const char *params;
 	bool readonly;
 	bool secret; /* .params has a key: no copy of them stays behind */
+	const struct dmx_table *next; /* the line after it; NULL: none */
 };
 
 struct dmx_info {
@@ -76,8 +79,9 @@ int dmx_message(const char *name, const char *text, struct err *err);
 
 /* dmx_find() - -ENOENT: there is no such device. */
 int dmx_find(const char *name, struct dmx_info *ret, struct err *err);
-/* dmx_status(), dmx_table() - what follows the target's name, a key included: then
- * @buf is the caller's to wipe.  -ENOENT; -EUCLEAN: it is not a @target. */
+/* dmx_status(), dmx_table() - what follows the target's name on the first line, a key
+ * included: then @buf is the caller's to wipe.  @ret_sectors: of all lines; may be NULL.
+ * -ENOENT; -EUCLEAN: it is not a @target. */
 int dmx_status(const char *name, const char *target, char *buf, size_t size,
 	       struct err *err);
 int dmx_table(const char *name, const char *target, char *buf, size_t size,

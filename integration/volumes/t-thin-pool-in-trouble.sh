@@ -1,13 +1,13 @@
 #!/bin/bash
 # A pool that is full refuses what is new, fails writes instead of hanging, and has all
-# that was synced when it was made larger.  One whose disk hangs holds up nobody who only
-# asks.  One whose metadata is damaged, whose file is gone or whose device has data is left
-# as it is, and the error says what to do.
+# that was synced when it was made larger.  One whose metadata gets full is given more.  One
+# whose disk hangs holds up nobody who only asks.  One whose metadata is damaged, whose file
+# is gone or whose device has data is left as it is, and the error says what to do.
 # vm
 # alone
 # time: 300
 . "${0%/*}/../lib/lib.sh"
-need curl jq dmsetup mkfs.ext4 thin_check
+need curl jq dmsetup mkfs.ext4 thin_check python3
 
 IMAGE=/var/lib/berth/berth-thin/pool.img
 
@@ -57,6 +57,60 @@ same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
 same "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" '[]'
 stop_daemon berth-thin
 same "$(dmsetup ls | grep berth || :)" ''
+
+# Its metadata gets near its end: it is given more, while a volume is used. The kernel takes a
+# block of it for each device; ours are numbered from below.
+metadata() { # FIELD - of used/total blocks
+	dmsetup status --target thin-pool | awk '{ print $6 }' | cut -d/ -f"$1"
+}
+messages() { # WORD - to the pool, of 1,600 devices
+	python3 - "$1" "$(dmsetup ls | awk '/^berth-thin-.*-pool/ { print $1 }')" <<-'EOF'
+		import ctypes, sys
+		dm = ctypes.CDLL("libdevmapper.so.1.02.1")
+		dm.dm_task_create.restype = ctypes.c_void_p
+		for n in range(1000000, 1001600):
+		    t = ctypes.c_void_p(dm.dm_task_create(17))  # DM_DEVICE_TARGET_MSG
+		    dm.dm_task_set_name(t, sys.argv[2].encode())
+		    dm.dm_task_set_sector(t, ctypes.c_uint64(0))
+		    dm.dm_task_set_message(t, b"%s %d" % (sys.argv[1].encode(), n))
+		    assert dm.dm_task_run(t) == 1
+		    dm.dm_task_destroy(t)
+	EOF
+}
+start_daemon berth-thin
+same "$(call VolumeDriver.Create '{"Name":"m","Opts":{"size":"16m"}}')" ''
+at=$(api VolumeDriver.Mount '{"Name":"m","ID":"x"}' berth-thin | jq -r .Mountpoint)
+echo before >"$at/file"
+same "$(metadata 2)" 2048 'blocks of metadata'
+in_background writer.log bash -c "while echo x >$at/x && sync $at/x; do :; done"
+busy=$PID
+messages create_thin
+larger() {
+	[ "$(metadata 2)" = 3840 ] # a sixteenth of the pool
+}
+wait_until 30 larger
+end "$busy"
+echo after >>"$at/file"
+sync "$at/file"
+grep -q 'and is larger now' berth-thin.log || fail 'the log does not tell'
+same "$(call VolumeDriver.Create '{"Name":"n","Opts":{"size":"16m"}}')" ''
+same "$(call VolumeDriver.Remove '{"Name":"n"}')" ''
+same "$(call VolumeDriver.Unmount '{"Name":"m","ID":"x"}')" ''
+stop_daemon berth-thin
+same "$(dmsetup ls | grep berth || :)" ''
+start_daemon berth-thin
+at=$(api VolumeDriver.Mount '{"Name":"m","ID":"x"}' berth-thin | jq -r .Mountpoint)
+same "$(cat "$at/file")" $'before\nafter'
+messages delete
+same "$(call VolumeDriver.Unmount '{"Name":"m","ID":"x"}')" ''
+same "$(call VolumeDriver.Remove '{"Name":"m"}')" ''
+stop_daemon berth-thin
+more=$(echo /var/lib/berth/berth-thin/meta-*.img)
+mv "$more" aside
+start_daemon berth-thin
+contains "$(mounted)" "${more##*/}, which has a part of the pool's metadata"
+mv aside "$more"
+stop_daemon berth-thin
 
 # Damaged: the first block of its metadata.
 dd if=$IMAGE of=saved bs=4096 skip=256 count=1 2>/dev/null

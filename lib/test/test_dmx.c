@@ -18,6 +18,9 @@ struct table {
 	char target[32], params[64];
 	uint64_t sectors;
 	bool readonly;
+	char more
+		[64]; /* .params of a second line; more_sectors 0: there is none */
+	uint64_t more_sectors;
 };
 
 struct dm_task {
@@ -39,7 +42,9 @@ static struct {
 	unsigned int changes; /* what was done to it */
 } dev;
 
-static const struct table first = { "linear", "8:0 0", 100, false };
+static const struct table first = { .target = "linear",
+				    .params = "8:0 0",
+				    .sectors = 100 };
 
 struct dm_task *__wrap_dm_task_create(int type);
 struct dm_task *__wrap_dm_task_create(int type)
@@ -78,7 +83,12 @@ int __wrap_dm_task_add_target(struct dm_task *t, uint64_t start, uint64_t size,
 int __wrap_dm_task_add_target(struct dm_task *t, uint64_t start, uint64_t size,
 			      const char *target, const char *params)
 {
-	assert_true(start == 0);
+	if (start) {
+		assert_true(start == t->t.sectors && !t->t.more_sectors);
+		snprintf(t->t.more, sizeof(t->t.more), "%s", params);
+		t->t.more_sectors = size;
+		return 1;
+	}
 	snprintf(t->t.target, sizeof(t->t.target), "%s", target);
 	snprintf(t->t.params, sizeof(t->t.params), "%s", params);
 	t->t.sectors = size;
@@ -191,12 +201,11 @@ void *__wrap_dm_get_next_target(struct dm_task *t, void *next, uint64_t *start,
 				uint64_t *length, char **target, char **params)
 {
 	(void)t;
-	(void)next;
-	*start = 0;
-	*length = dev.live.sectors;
+	*start = next ? dev.live.sectors : 0;
+	*length = next ? dev.live.more_sectors : dev.live.sectors;
 	*target = dev.live.sectors ? dev.live.target : NULL;
-	*params = dev.live.params;
-	return NULL;
+	*params = next ? dev.live.more : dev.live.params;
+	return !next && dev.live.more_sectors ? &dev : NULL;
 }
 
 #define FLAG(fn)                            \
@@ -251,6 +260,34 @@ static void reloaded(void **state)
 	assert_int_equal(dmx_reload(NAME, &larger, NULL), 0);
 	assert_int_equal(dev.live.sectors, 200);
 	assert_false(dev.suspended);
+}
+
+static void of_two_lines(void **state)
+{
+	const struct dmx_table more = { .target = "linear",
+					.sectors = 50,
+					.params = "8:16 7" };
+	struct dmx_table t = larger;
+	char buf[DMX_PARAMS_MAX];
+	uint64_t sectors = 0;
+
+	(void)state;
+	t.next = &more;
+	assert_int_equal(dmx_reload(NAME, &t, NULL), 0);
+	assert_int_equal(dev.live.more_sectors, 50);
+	assert_string_equal(dev.live.more, "8:16 7");
+	assert_int_equal(
+		dmx_table(NAME, "linear", buf, sizeof(buf), &sectors, NULL), 0);
+	assert_int_equal(sectors, 250);
+	assert_string_equal(buf, "8:0 0");
+
+	/* refused, it has both again */
+	dev.live.sectors = first.sectors;
+	dev.refusal = AFTER;
+	assert_int_equal(dmx_reload(NAME, &larger, NULL), -EINVAL);
+	assert_int_equal(dev.live.sectors, first.sectors);
+	assert_int_equal(dev.live.more_sectors, 50);
+	assert_string_equal(dev.live.more, "8:16 7");
 }
 
 static void key_leaves_no_copies(void **state)
@@ -336,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reloaded, setup),
+		cmocka_unit_test_setup(of_two_lines, setup),
 		cmocka_unit_test_setup(key_leaves_no_copies, setup),
 		cmocka_unit_test_setup(refused_it_keeps_its_table, setup),
 		cmocka_unit_test_setup(somebody_elses, setup),

@@ -62,7 +62,7 @@ int __wrap_dmx_create(const char *name, const char *uuid,
 	assert_true(fake_slot(name) < 0 && i >= 0);
 	snprintf(fake.names[i], DMX_NAME_MAX, "%s", name);
 	snprintf(fake.tables[i], DMX_PARAMS_MAX, "%s", t->params);
-	fake.sectors[i] = t->sectors;
+	fake.sectors[i] = t->sectors + (t->next ? t->next->sectors : 0);
 	fake.live[i] = true;
 	fake.made++;
 	return 0;
@@ -101,7 +101,9 @@ int __wrap_dmx_reload(const char *name, const struct dmx_table *t,
 {
 	HOLD();
 	(void)err;
-	fake.sectors[fake_slot(name)] = t->sectors;
+	fake.sectors[fake_slot(name)] =
+		t->sectors + (t->next ? t->next->sectors : 0);
+	fake.reloads++;
 	return 0;
 }
 
@@ -249,6 +251,14 @@ static void wait_for_disk(void)
 	fake.waits--;
 }
 
+uint64_t fake_meta_sectors(void)
+{
+	for (int i = 0; i < 8; i++)
+		if (strstr(fake.names[i], "-meta"))
+			return fake.sectors[i];
+	return 8 * 1024;
+}
+
 int __wrap_dmx_status(const char *name, const char *target, char *buf,
 		      size_t size, struct err *err);
 int __wrap_dmx_status(const char *name, const char *target, char *buf,
@@ -261,9 +271,10 @@ int __wrap_dmx_status(const char *name, const char *target, char *buf,
 	wait_for_disk();
 	fake.looks++;
 	snprintf(buf, size,
-		 "%" PRIu64 " 1/1024 %u/100 - rw no_discard_passdown "
+		 "%" PRIu64 " %u/%" PRIu64 " %u/100 - rw no_discard_passdown "
 		 "error_if_no_space - 20",
-		 fake.transaction, fake.full);
+		 fake.transaction, fake.meta, fake_meta_sectors() / 8,
+		 fake.full);
 	return 0;
 }
 
@@ -403,6 +414,8 @@ int fake_pool_setup(void **state)
 	fake.transaction = 0;
 	fake.made = 0;
 	fake.full = 0;
+	fake.meta = 1;
+	fake.reloads = 0;
 	fake.refuse = NULL;
 	fake.busy = 0;
 	fake.check = 0;

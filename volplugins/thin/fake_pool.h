@@ -21,9 +21,11 @@ struct fake_pool {
 	uint64_t sectors[8];
 	bool live[8], foreign[8], suspended[8];
 	char resumed[8 * DMX_NAME_MAX]; /* in that order, each with " " */
-	bool last[8];       /* goes with its last user, who is there still */
-	unsigned int made;  /* devices */
-	unsigned int full;  /* per cent */
+	bool last[8];      /* goes with its last user, who is there still */
+	unsigned int made; /* devices */
+	unsigned int full; /* per cent */
+	unsigned int meta; /* blocks of metadata in use */
+	unsigned int reloads;
 	const char *refuse; /* a message that begins so fails */
 	unsigned int busy;  /* this number is open until it is let go */
 	bool disk_full;     /* of state.db */
@@ -90,6 +92,9 @@ void fake_pool_restart(struct pool_life *l);
 uint32_t fake_pool_device(struct pool_life *l);
 /* It belongs to a volume "v". */
 void fake_pool_give(struct pool_life *l, uint32_t n);
+
+/* Sectors of the metadata's device. */
+uint64_t fake_meta_sectors(void);
 
 #define POOL_TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, fake_pool_setup, fake_pool_teardown)

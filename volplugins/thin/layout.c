@@ -46,6 +46,19 @@ uint64_t thin_layout_data(const struct thin_layout *l, uint64_t bytes)
 	return (sectors - l->data_start) / l->block * l->block;
 }
 
+uint64_t thin_layout_meta_next(const struct thin_layout *l, uint64_t more,
+			       uint64_t data_sectors)
+{
+	uint64_t most = data_sectors / 16, total = l->meta_sectors + more;
+	uint64_t want = 2 * total;
+
+	if (most > META_MAX)
+		most = META_MAX;
+	if (want > most)
+		want = most & ~(uint64_t)2047;
+	return want > total ? want - l->meta_sectors : more;
+}
+
 void thin_layout_print(const struct thin_layout *l,
 		       char buf[static THIN_HEADER_SIZE])
 {
@@ -148,6 +161,17 @@ unsigned int thin_status_full(const struct thin_status *s)
 	return data > meta ? data : meta;
 }
 
+unsigned int thin_status_meta_full(const struct thin_status *s)
+{
+	return percent(s->used_meta, s->total_meta);
+}
+
+bool thin_status_writable(const struct thin_status *s)
+{
+	return !s->needs_check &&
+	       (s->mode == THIN_MODE_WRITE || s->mode == THIN_MODE_NO_SPACE);
+}
+
 const char *thin_status_trouble(const struct thin_status *s, char *buf,
 				size_t size)
 {
@@ -170,11 +194,14 @@ const char *thin_status_trouble(const struct thin_status *s, char *buf,
 	else if (data >= THIN_FULL || meta >= THIN_FULL)
 		snprintf(buf, size,
 			 "the pool's %s is %u%% full, nothing new is made from "
-			 "%d%% on: %sremove snapshots or volumes",
+			 "%d%% on: %sremove snapshots or volumes%s",
 			 data >= meta ? "room for data" : "metadata",
 			 data >= meta ? data : meta, THIN_FULL,
 			 data >= meta ? "make it larger (--pool-size), or "
-				      : "");
+				      : "",
+			 data >= meta ? ""
+				      : " (see \"The pool's metadata\" in "
+					"docs/volumes/thin.md)");
 	else
 		return NULL;
 	return buf;

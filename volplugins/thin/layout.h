@@ -23,6 +23,8 @@
 #define THIN_META_START  2048
 #define THIN_FULL        90 /* per cent: nothing new from here on */
 #define THIN_LOW         80 /* per cent: told in the log */
+#define THIN_META_LOW \
+	75 /* per cent of the metadata: more is to be given, if it can */
 
 struct thin_layout {
 	char uuid[THIN_UUID_MAX];
@@ -34,6 +36,11 @@ struct thin_layout {
 int thin_layout_plan(uint64_t bytes, struct thin_layout *ret, struct err *err);
 /* thin_layout_data() - data sectors of a device of @bytes: whole blocks. */
 uint64_t thin_layout_data(const struct thin_layout *l, uint64_t bytes);
+/* thin_layout_meta_next() - how much metadata a pool with @more beside its own is to
+ * have there next: twice as much in all, at most a sixteenth of its data and what the
+ * kernel uses.  @more: it has as much as it may have. */
+uint64_t thin_layout_meta_next(const struct thin_layout *l, uint64_t more,
+			       uint64_t data_sectors);
 void thin_layout_print(const struct thin_layout *l,
 		       char buf[static THIN_HEADER_SIZE]);
 /* -ENODATA: no header of ours; -EUCLEAN: one that makes no sense. */
@@ -65,6 +72,9 @@ int thin_status_parse(const char *text, struct thin_status *ret,
 		      struct err *err);
 /* Of 100, rounded up; the fuller of the two. */
 unsigned int thin_status_full(const struct thin_status *s);
+unsigned int thin_status_meta_full(const struct thin_status *s);
+/* It can be given more metadata: not once the kernel found something wrong. */
+bool thin_status_writable(const struct thin_status *s);
 /* thin_status_room() - may anything be made?  -ENOSPC, -EROFS: what to do. */
 int thin_status_room(const struct thin_status *s, struct err *err);
 /* thin_status_trouble() - one line of what is wrong with it; NULL: nothing. */

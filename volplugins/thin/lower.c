@@ -15,6 +15,7 @@
 #include "lib/blkdev.h"
 #include "lib/fail.h"
 #include "lib/log.h"
+#include "lib/tree.h"
 
 #define IMAGE        "pool.img"
 #define SIZE_DEFAULT (10ull << 30)
@@ -23,6 +24,7 @@
 void thin_lower_closep(struct thin_lower *l)
 {
 	closep(&l->fd);
+	closep(&l->more_fd);
 }
 
 /* ---- the device below ---------------------------------------------------------- */
@@ -126,7 +128,7 @@ int thin_lower_open(struct thin_pool *p, bool fresh, struct thin_lower *ret,
 	struct stat st;
 	int r;
 
-	ret->fd = -EBADF;
+	ret->fd = ret->more_fd = -EBADF;
 	if (p->config->device) {
 		ret->name = p->config->device;
 		ret->fd = blkdev_open(p->config->device, false, err);
@@ -141,6 +143,87 @@ int thin_lower_open(struct thin_pool *p, bool fresh, struct thin_lower *ret,
 	if (r == 0)
 		snprintf(ret->dev, sizeof(ret->dev), "%u:%u", major(st.st_rdev),
 			 minor(st.st_rdev));
+	if (r == 0 && !p->config->device && !fresh)
+		r = thin_more_open(p, ret, err);
+	return r;
+}
+
+/* ---- more metadata ---------------------------------------------------------------- */
+
+static void more_name(const struct thin_pool *p, char name[static 32])
+{
+	snprintf(name, 32, "meta-%.8s.img", p->layout.uuid);
+}
+
+static int more_attach(struct thin_lower *l, int file, struct err *err)
+{
+	char path[LOOP_PATH_MAX];
+	struct stat st;
+	int r;
+
+	closep(&l->more_fd);
+	l->more_fd = loop_attach(file, "berth-thin", path, err);
+	r = l->more_fd < 0 ? l->more_fd : loop_resize(l->more_fd, err);
+	if (r == 0 && fstat(l->more_fd, &st) < 0)
+		r = err_set(err, -errno, "stat: %s", strerror(errno));
+	if (r == 0)
+		snprintf(l->more_dev, sizeof(l->more_dev), "%u:%u",
+			 major(st.st_rdev), minor(st.st_rdev));
+	return r;
+}
+
+int thin_more_open(const struct thin_pool *p, struct thin_lower *l,
+		   struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	uint64_t bytes = 0;
+	char name[32];
+	int r;
+
+	more_name(p, name);
+	fd = openat(p->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && !p->more)
+		return 0;
+	if (fd < 0)
+		return err_set(err, errno == ENOENT ? -ENODEV : -errno,
+			       "file %s, which has a part of the pool's "
+			       "metadata: %s",
+			       name, strerror(errno));
+	r = blkdev_size(fd, &bytes, err);
+	if (r < 0)
+		return r;
+	l->more = bytes / SECTOR & ~(uint64_t)7;
+	if (l->more < p->more)
+		return err_set(err, -EUCLEAN,
+			       "%s was cut: %" PRIu64
+			       " bytes, the pool's metadata needs %" PRIu64
+			       ". Nothing was changed",
+			       name, bytes, p->more * SECTOR);
+	return l->more ? more_attach(l, fd, err) : 0;
+}
+
+int thin_more_grow(const struct thin_pool *p, struct thin_lower *l,
+		   uint64_t sectors, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char name[32];
+	int r;
+
+	more_name(p, name);
+	fd = openat(p->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return err_set(err, -errno, "make %s: %s", name,
+			       strerror(errno));
+	r = image_reserve(fd, l->more * SECTOR, sectors * SECTOR, err);
+	if (r == 0)
+		r = tree_sync(p->dir);
+	if (r == 0)
+		r = FAILPOINT("thin.pool.grown-file");
+	if (r == 0)
+		r = more_attach(l, fd, err);
+	if (r == 0)
+		l->more = sectors;
 	return r;
 }
 

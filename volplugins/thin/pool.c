@@ -8,13 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/sysmacros.h>
 
 #include "lib/base.h"
 #include "lib/blkdev.h"
 #include "lib/fail.h"
 #include "lib/log.h"
-#include "volplugins/fs/tool.h"
 #include "volplugins/thin/lower.h"
 
 #define SECTOR 512
@@ -23,188 +21,6 @@ static void unlockp(pthread_mutex_t **m)
 {
 	if (*m)
 		pthread_mutex_unlock(*m);
-}
-
-/* ---- its devices ------------------------------------------------------------------ */
-
-enum part { META, DATA, POOL };
-static const char *const part_names[] = { "meta", "data", "pool" };
-
-static void part_name(const struct thin_pool *p, enum part part,
-		      char name[static DMX_NAME_MAX])
-{
-	snprintf(name, DMX_NAME_MAX, "%s-%s", p->prefix, part_names[part]);
-}
-
-static int part_make(const struct thin_pool *p, enum part part,
-		     const char *target, uint64_t sectors, const char *params,
-		     struct err *err)
-{
-	const struct dmx_table t = { .target = target,
-				     .sectors = sectors,
-				     .params = params };
-	char name[DMX_NAME_MAX], uuid[DMX_UUID_MAX];
-
-	part_name(p, part, name);
-	snprintf(uuid, sizeof(uuid), "BERTH-%s-%s", p->layout.uuid,
-		 part_names[part]);
-	return dmx_create(name, uuid, &t, err);
-}
-
-static void parts_drop(const struct thin_pool *p)
-{
-	char name[DMX_NAME_MAX];
-
-	for (int i = POOL; i >= META; i--) {
-		part_name(p, (enum part)i, name);
-		(void)dmx_remove(name, NULL);
-	}
-}
-
-/* thin_check is asked before the kernel is: nothing is ever repaired here. */
-static int meta_check(struct thin_pool *p, struct err *err)
-{
-	static const char *const argv[] = { "/usr/sbin/thin_check", "-q",
-					    TOOL_FILE, NULL };
-	static const struct tool check = { "thin-provisioning-tools", argv };
-	char name[DMX_NAME_MAX], path[DMX_PATH_MAX];
-	_cleanup_close_ int fd = -EBADF;
-	struct err why = { 0 };
-	int r;
-
-	part_name(p, META, name);
-	fd = dmx_open(name, O_RDONLY, path, err);
-	if (fd < 0)
-		return fd;
-	r = tool_run(&check, fd, &why);
-	if (r == -EIO) /* it ended, and found something */
-		return err_set(err, -EUCLEAN,
-			       "the pool's metadata is damaged (%.150s); "
-			       "nothing was changed, it is /dev/mapper/%s. See "
-			       "\"A damaged pool\" in docs/volumes/thin.md "
-			       "(thin_repair), then restart berth-thin",
-			       why.msg, name);
-	if (r < 0)
-		thin_watch_later(p);
-	return r < 0 ? err_set(err, r,
-			       "the pool's metadata was not checked (%.200s), "
-			       "so the pool is not used",
-			       why.msg)
-		     : 0;
-}
-
-static void dev_of(const struct thin_pool *p, enum part part,
-		   char buf[static 24])
-{
-	char name[DMX_NAME_MAX];
-	struct dmx_info info = { 0 };
-
-	part_name(p, part, name);
-	(void)dmx_find(name, &info, NULL);
-	snprintf(buf, 24, "%u:%u", major(info.dev), minor(info.dev));
-}
-
-static void pool_line(const struct thin_pool *p, uint64_t data_sectors,
-		      char *buf, size_t size)
-{
-	char meta[24], data[24];
-
-	dev_of(p, META, meta);
-	dev_of(p, DATA, data);
-	thin_table_print(&p->layout, meta, data, data_sectors,
-			 p->config->device != NULL, buf, size);
-}
-
-static int part_linear(const struct thin_pool *p, const struct thin_lower *l,
-		       enum part part, uint64_t sectors, struct err *err)
-{
-	char line[64];
-
-	snprintf(line, sizeof(line), "%s %" PRIu64, l->dev,
-		 part == META ? (uint64_t)THIN_META_START
-			      : p->layout.data_start);
-	return part_make(p, part, "linear", sectors, line, err);
-}
-
-/* Not active: from what is on the device. */
-static int bring_up(struct thin_pool *p, const struct thin_lower *l, bool check,
-		    struct err *err)
-{
-	uint64_t data = thin_layout_data(&p->layout, l->bytes);
-	char line[DMX_PARAMS_MAX];
-	int r;
-
-	parts_drop(p); /* half of it, of a killed daemon */
-	r = part_linear(p, l, META, p->layout.meta_sectors, err);
-	if (r == 0)
-		r = FAILPOINT("thin.pool.lower");
-	if (r == 0 && check) {
-		r = meta_check(p, err);
-		if (r == -EUCLEAN)
-			return r; /* whoever repairs it needs the device */
-	}
-	if (r == 0)
-		r = part_linear(p, l, DATA, data, err);
-	if (r == 0) {
-		pool_line(p, data, line, sizeof(line));
-		r = part_make(p, POOL, "thin-pool", data, line, err);
-	}
-	if (r == 0)
-		r = FAILPOINT("thin.pool.up");
-	if (r < 0)
-		parts_drop(p);
-	return r < 0 ? err_wrap(err, r, "thin pool on %s", l->name) : 0;
-}
-
-/* It is: on what it should be? */
-static int same_lower(const struct thin_pool *p, const struct thin_lower *l,
-		      struct err *err)
-{
-	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
-	size_t n = strlen(l->dev);
-	int r;
-
-	part_name(p, META, name);
-	r = dmx_table(name, "linear", line, sizeof(line), NULL, err);
-	if (r < 0)
-		return r;
-	if (strncmp(line, l->dev, n) == 0 && line[n] == ' ')
-		return 0;
-	return err_set(err, -EUCLEAN,
-		       "the pool is active on device %.20s, not on %s (%s): "
-		       "stop what uses its volumes, then berth-thin, and start "
-		       "it again",
-		       line, l->name, l->dev);
-}
-
-/* Its data grew: the linear device first, then the pool. */
-static int grow(struct thin_pool *p, const struct thin_lower *l,
-		struct err *err)
-{
-	uint64_t data = thin_layout_data(&p->layout, l->bytes), have = 0;
-	char name[DMX_NAME_MAX], line[DMX_PARAMS_MAX];
-	struct dmx_table t = { .sectors = data, .params = line };
-	int r;
-
-	part_name(p, POOL, name);
-	r = dmx_table(name, "thin-pool", line, sizeof(line), &have, err);
-	if (r == 0)
-		r = dmx_resume(name, err); /* an earlier life's, killed */
-	if (r < 0 || data <= have)
-		return r;
-	part_name(p, DATA, name);
-	snprintf(line, sizeof(line), "%s %" PRIu64, l->dev,
-		 p->layout.data_start);
-	t.target = "linear";
-	r = dmx_reload(name, &t, err);
-	if (r == 0)
-		r = FAILPOINT("thin.pool.grown-data");
-	pool_line(p, data, line, sizeof(line));
-	part_name(p, POOL, name);
-	t.target = "thin-pool";
-	if (r == 0)
-		r = dmx_reload(name, &t, err);
-	return r < 0 ? err_wrap(err, r, "make the pool larger") : 0;
 }
 
 /* To be read by those who must not wait for the pool. */
@@ -299,15 +115,15 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 	struct dmx_info info;
 	int r;
 
-	part_name(p, POOL, name);
+	thin_part_name(p, THIN_POOL, name);
 	/* without a table it is what a kill left of making it */
 	r = dmx_find(name, &info, err);
 	if (r == 0 && info.live)
-		r = same_lower(p, l, err);
+		r = thin_parts_same(p, l, err);
 	else if (r == 0 || r == -ENOENT)
-		r = bring_up(p, l, check, err);
+		r = thin_parts_up(p, l, check, err);
 	if (r == 0)
-		r = grow(p, l, err);
+		r = thin_parts_grow(p, l, err);
 	if (r == 0)
 		r = dmx_each(p->prefix, resume_one, NULL, err);
 	if (r == 0)
@@ -321,7 +137,7 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 /* A record that is whole, whether the pool is or not. */
 static int take_up(struct thin_pool *p, const char *uuid, struct err *err)
 {
-	_cleanup_(thin_lower_closep) struct thin_lower l = { .fd = -EBADF };
+	_cleanup_(thin_lower_closep) struct thin_lower l = THIN_LOWER_NONE;
 	uint64_t data;
 	int r = thin_lower_open(p, false, &l, err);
 
@@ -334,8 +150,9 @@ static int take_up(struct thin_pool *p, const char *uuid, struct err *err)
 	if (r < 0)
 		return r;
 	data = thin_layout_data(&p->layout, l.bytes);
-	if (data > p->data_sectors) {
+	if (data > p->data_sectors || l.more > p->more) {
 		p->data_sectors = data;
+		p->more = l.more;
 		r = thin_record_put(p, true, err);
 	}
 	return r;
@@ -384,8 +201,8 @@ static int let_go_begun(struct thin_pool *p, struct err *err)
 	int r;
 
 	set_prefix(p);
-	parts_drop(p);
-	part_name(p, POOL, name);
+	thin_parts_drop(p);
+	thin_part_name(p, THIN_POOL, name);
 	r = dmx_find(name, &info, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
@@ -428,7 +245,7 @@ static int make_on(struct thin_pool *p, const struct thin_lower *l,
 static int make(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
 		struct err *err)
 {
-	_cleanup_(thin_lower_closep) struct thin_lower l = { .fd = -EBADF };
+	_cleanup_(thin_lower_closep) struct thin_lower l = THIN_LOWER_NONE;
 	int r = dmx_probe(err);
 
 	if (r == 0 && !uuid[0])
@@ -556,7 +373,7 @@ void thin_pool_close(struct thin_pool *p)
 {
 	thin_watch_stop(p);
 	if (p->active && dmx_each(p->prefix, is_in_use, p->prefix, NULL) == 0)
-		parts_drop(p);
+		thin_parts_drop(p);
 	free(p->begun);
 	free(p->seen.mapped);
 	pthread_mutex_destroy(&p->seen.lock);
@@ -584,6 +401,39 @@ int thin_pool_use(struct thin_pool *p, bool make_it, struct err *err)
 		return r;
 	p->known = p->active = true;
 	return thin_watch_start(p, err);
+}
+
+static int more_meta(struct thin_pool *p, struct err *err)
+{
+	_cleanup_(thin_lower_closep) struct thin_lower l = THIN_LOWER_NONE;
+	uint64_t had = p->more;
+	uint64_t next = thin_layout_meta_next(&p->layout, had, p->data_sectors);
+	int r;
+
+	if (!p->active || p->config->device || next == had)
+		return 0;
+	r = thin_lower_open(p, false, &l, err);
+	if (r == 0 && l.more < next)
+		r = thin_more_grow(p, &l, next, err);
+	if (r < 0)
+		return r;
+	p->more = l.more; /* on record before the kernel has it */
+	r = thin_record_put(p, true, err);
+	if (r < 0)
+		p->more = had;
+	if (r == 0)
+		r = thin_parts_grow(p, &l, err);
+	return r < 0 ? r : 1;
+}
+
+int thin_pool_more_meta(struct thin_pool *p, struct err *err)
+{
+	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
+	int r;
+
+	pthread_mutex_lock(held);
+	r = more_meta(p, err);
+	return r < 0 ? err_wrap(err, r, "make the pool's metadata larger") : r;
 }
 
 int thin_pool_status(struct thin_pool *p, struct thin_status *ret,

@@ -75,6 +75,8 @@ struct thin_pool {
 	struct err doubt; /* why nothing may be changed; "": it may */
 	struct thin_layout layout; /* .uuid: as recorded, once .known */
 	uint64_t data_sectors;
+	uint64_t
+		more; /* sectors of metadata beside pool.img (lower.h), as recorded */
 	uint64_t transaction, recorded; /* the pool's, and our record of it */
 	uint32_t next;                  /* number of the next device */
 	uint32_t *
@@ -114,6 +116,11 @@ int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
 /* Room for something new?  -ENOSPC, -EROFS. */
 int thin_pool_room(struct thin_pool *p, struct err *err);
+
+/* thin_pool_more_meta() - give it more metadata, where that is near its end and the pool is
+ * on pool.img.  Return: 1; 0: it has as much as it may have, or is on a device; -ENOSPC:
+ * the host's disk is full. */
+int thin_pool_more_meta(struct thin_pool *p, struct err *err);
 
 /* May anything be made or deleted?  -EUCLEAN: the records are of another moment. */
 int thin_pool_changeable(struct thin_pool *p, struct err *err);

@@ -17,7 +17,7 @@
 struct record {
 	char uuid[THIN_UUID_MAX];
 	bool ready;
-	uint64_t transaction, sectors;
+	uint64_t transaction, sectors, more;
 	uint32_t next;
 };
 
@@ -26,6 +26,7 @@ static const struct jdec_field fields[] = {
 	JDEC_FIELD("Ready", JDEC_BOOL, struct record, ready, 0),
 	JDEC_FIELD("Transaction", JDEC_U64, struct record, transaction, 0),
 	JDEC_FIELD("Sectors", JDEC_U64, struct record, sectors, 0),
+	JDEC_FIELD("Metadata", JDEC_U64, struct record, more, 0),
 	JDEC_FIELD("Next", JDEC_U32, struct record, next, 0),
 	{ 0 },
 };
@@ -47,6 +48,7 @@ int thin_record_load(struct thin_pool *p, char uuid[static THIN_UUID_MAX],
 	snprintf(uuid, THIN_UUID_MAX, "%s", rec.uuid);
 	p->recorded = rec.transaction;
 	p->data_sectors = rec.sectors;
+	p->more = rec.more;
 	p->next = rec.next ? rec.next : 1;
 	*ret_ready = rec.ready;
 	return 0;
@@ -57,6 +59,7 @@ int thin_record_put(struct thin_pool *p, bool ready, struct err *err)
 	struct record rec = { .ready = ready,
 			      .transaction = p->recorded,
 			      .sectors = p->data_sectors,
+			      .more = p->more,
 			      .next = p->next };
 	_cleanup_(json_putp) json_object *obj = NULL;
 

@@ -188,21 +188,57 @@ static enum level level_of(const struct thin_status *s, char *why, size_t size)
 		return TROUBLE;
 	if (full < THIN_LOW)
 		return FINE;
-	snprintf(why, size,
-		 "the pool is %u%% full: make it larger (--pool-size), or "
-		 "remove snapshots or volumes",
-		 full);
+	if (thin_status_meta_full(s) == full)
+		snprintf(why, size,
+			 "the pool's metadata is %u%% full: remove snapshots "
+			 "or volumes (see \"The pool's metadata\" in "
+			 "docs/volumes/thin.md)",
+			 full);
+	else
+		snprintf(why, size,
+			 "the pool is %u%% full: make it larger (--pool-size), "
+			 "or remove snapshots or volumes",
+			 full);
 	return LOW;
 }
 
-/* Each level once, and that it is over. */
-static void look(struct thin_pool *p, enum level *last)
+/* What was told last. */
+struct told {
+	enum level level;
+	char meta[ERR_MSG_MAX]; /* why there is no more metadata */
+};
+
+/* Return: it has more metadata now. */
+static bool give_meta(struct thin_pool *p, const struct thin_status *s,
+		      struct told *told)
 {
+	struct err err = { 0 };
+	int r = 0;
+
+	if (thin_status_meta_full(s) >= THIN_META_LOW &&
+	    thin_status_writable(s))
+		r = thin_pool_more_meta(p, &err);
+	if (r < 0 && strcmp(told->meta, err.msg) != 0)
+		log_error("op=thin.pool err=\"%s\"", err.msg);
+	snprintf(told->meta, sizeof(told->meta), "%s", err.msg);
+	if (r > 0)
+		log_info("op=thin.pool metadata=%" PRIu64
+			 " msg=\"it was %u%% full and is larger now\"",
+			 (p->layout.meta_sectors + p->more) * 512,
+			 thin_status_meta_full(s));
+	return r > 0;
+}
+
+/* Each level once, and that it is over. */
+static void look(struct thin_pool *p, struct told *told)
+{
+	enum level *last = &told->level, now;
 	struct thin_status s;
 	char why[256];
-	enum level now;
 
 	if (thin_watch_ask(p, &s, NULL) < 0)
+		return;
+	if (give_meta(p, &s, told) && thin_watch_ask(p, &s, NULL) < 0)
 		return;
 	now = level_of(&s, why, sizeof(why));
 	if (now > *last)
@@ -291,14 +327,14 @@ static void *watch(void *arg)
 {
 	struct thin_pool *p = arg;
 	_cleanup_close_ int events = -EBADF;
-	enum level last = FINE;
+	struct told told = { .level = FINE };
 	uint32_t seen;
 
 	do {
 		listen_again(&events);
 		seen = events_of(p);
 		if (is_there(p)) {
-			look(p, &last);
+			look(p, &told);
 			look_at_devices(p);
 		}
 	} while (wait_for_more(p, &events, seen));

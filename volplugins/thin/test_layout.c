@@ -132,14 +132,40 @@ static void status_row(void **state)
 		assert_string_equal(err.msg, "");
 }
 
+static void metadata_doubles_to_its_limit(void **state)
+{
+	struct thin_layout l;
+	uint64_t mib = 2048, data, more = 0;
+
+	(void)state;
+	assert_int_equal(thin_layout_plan(GIB, &l, NULL), 0);
+	assert_int_equal(l.meta_sectors, 8 * mib);
+	data = thin_layout_data(&l, GIB);
+	more = thin_layout_meta_next(&l, more, data);
+	assert_int_equal(more, 8 * mib);
+	more = thin_layout_meta_next(&l, more, data);
+	assert_int_equal(more, 24 * mib);
+	more = thin_layout_meta_next(&l, more, data);
+	assert_int_equal(more, (63 - 8) * mib); /* of 1015 MiB of data */
+	assert_int_equal(thin_layout_meta_next(&l, more, data), more);
+	/* the smallest has none to come, the largest what the kernel can use */
+	assert_int_equal(thin_layout_meta_next(&l, 0, 64 * mib), 0);
+	assert_int_equal(thin_layout_plan(64 * 1024 * GIB, &l, NULL), 0);
+	data = thin_layout_data(&l, 64 * 1024 * GIB);
+	for (int i = 0; i < 20; i++)
+		more = thin_layout_meta_next(&l, i ? more : 0, data);
+	assert_int_equal(l.meta_sectors + more, 15 * 1024 * mib);
+}
+
 int main(void)
 {
 	struct CMUnitTest
-		tests[ARRAY_SIZE(plans) + ARRAY_SIZE(statuses) + 2] = {
+		tests[ARRAY_SIZE(plans) + ARRAY_SIZE(statuses) + 3] = {
 			cmocka_unit_test(header),
 			cmocka_unit_test(table),
+			cmocka_unit_test(metadata_doubles_to_its_limit),
 		};
-	size_t n = 2;
+	size_t n = 3;
 
 	n += TEST_ROWS(tests + n, plans, plan_row);
 	TEST_ROWS(tests + n, statuses, status_row);
