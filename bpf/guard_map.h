@@ -9,7 +9,7 @@
 #ifndef BPF_GUARD_MAP_H
 #define BPF_GUARD_MAP_H
 
-#define GUARD_LAYOUT   2u /* raised with every change of this file */
+#define GUARD_LAYOUT   3u /* raised with every change of this file */
 
 #define GUARD_PORT_MAX 16384 /* a bridge has at most 1024 ports */
 
@@ -34,6 +34,8 @@ enum guard_flags {
 				  * endpoint (the user's own cable): what it
 				  * bridges bears no stamp */
 	GUARD_RATED = 1 << 5, /* it has an entry in guard_rate */
+	GUARD_SHORT = 1 << 6, /* it sends and gets by the short way (guard_way):
+			       * GUARD_SOURCE, not GUARD_APART */
 };
 
 /* By interface index of the host's side. */
@@ -48,6 +50,29 @@ struct guard_port {
 	__u8 len6;          /* prefix length of net6 */
 	__u8 mac[6];        /* the container's */
 	__u8 pad;           /* 0 */
+};
+
+/*
+ * The short way: where a frame for a MAC goes past the bridge.  What is not here
+ * goes by the bridge, and is judged there.
+ */
+#define GUARD_WAY_MAX \
+	32768 /* twice what is told: one is added before another
+			      * goes */
+
+struct guard_way_key {
+	__u32 bridge; /* interface index */
+	__u8 mac[6];
+	__u8 pad[2]; /* 0 */
+};
+
+struct guard_way {
+	__u32 ip6[4];       /* of one on another host: what it may send from; */
+	__u32 ip6_local[4]; /* :: and 0: nothing of that family */
+	__u32 ip4;
+	__u32 ifindex; /* of this host's endpoint the host's side of the veth;
+			* of another's the VXLAN link to it */
+	__u32 far;     /* 1: it is on another host */
 };
 
 #define GUARD_RATE_SHIFT 20 /* of guard_bucket.cost */
@@ -97,6 +122,8 @@ struct guard_meta {
 
 _Static_assert(sizeof(struct guard_port) == 76, "guard_port has a hole");
 _Static_assert(sizeof(struct guard_rate) == 48, "guard_rate has a hole");
+_Static_assert(sizeof(struct guard_way_key) == 12, "guard_way_key has a hole");
+_Static_assert(sizeof(struct guard_way) == 44, "guard_way has a hole");
 _Static_assert(sizeof(struct guard_meta) == 16, "guard_meta has a hole");
 
 #endif

@@ -190,6 +190,7 @@ static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 {
 	struct ruleset_change change = { .net_old = net };
 
+	(void)guard_shortcut_del(dp->guard, net->bridge, NULL);
 	free(tab_take(&dp->st.networks, net->id));
 	(void)dp_fast_stop(dp, NULL);
 	dp_fast_drop_policies(dp);
@@ -255,6 +256,8 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 		r = dp_follow_again(dp, err);
 	if (r >= 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);
+	if (r >= 0 && !dp_shortcut_allowed(net))
+		r = guard_shortcut_del(dp->guard, before.bridge, err);
 	if (r >= 0)
 		r = dp_fast_renew(dp, net, err);
 	if (r < 0)
@@ -366,6 +369,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 			net = NULL; /* may be asked again */
 		return r;
 	}
+	(void)guard_shortcut_del(dp->guard, net->bridge, NULL);
 	if (members)
 		drop_members(dp, net);
 	/* the bridge may be the user's, and stay */

@@ -27,6 +27,7 @@
 #include "dataplane/portmap.h"
 #include "dataplane/rate.h"
 #include "dataplane/service.h"
+#include "dataplane/shortcut.h"
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/ip.h"
@@ -188,8 +189,22 @@ int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err);
 /* Does another of DP_DRIVERS guard forwarding of that family on this host: would it
  * miss it?  Return: 1; 0; -errno. */
 int dp_forward_shared(struct dp *dp, bool v6, struct err *err);
+/*
+ * dp_shortcut() - frames between endpoints of the network go the short way, past the
+ * bridge and everybody's rules for what is bridged (docs/dataplane.md); @s: NULL: by
+ * the bridge.  In place of what was said before; the same again: 0.  For a network
+ * with guard and icc, DP_NFT and DP_FW_OPEN, nobody trusted; any other has none,
+ * which is no error.  Ports whose link is down are not led to.
+ * After a failure it has none: -ENOENT: no such network; -ENODEV: bridge or wire is
+ * not there; -ENOSPC: too many endpoints on other hosts.
+ */
+int dp_shortcut(struct dp *dp, const char *network, const struct dp_shortcut *s,
+		struct err *err);
 /* -ENOENT when the port's network was not added; -EINVAL as above. */
 int dp_port_add(struct dp *dp, const struct dp_port *port, struct err *err);
+/* Its link is about to go: nothing is led to it past the bridge from now on.
+ * dp_port_add() takes it back. */
+void dp_port_leave(struct dp *dp, const char *endpoint);
 int dp_port_del(struct dp *dp, const char *endpoint, struct err *err);
 
 /*

@@ -8,6 +8,7 @@ ar-src += dataplane/claim_range.c
 ar-src += dataplane/claim_reserve.c
 ar-src += dataplane/dataplane.c
 ar-src += dataplane/ports.c
+ar-src += dataplane/shortcut.c
 ar-src += dataplane/publish.c
 ar-src += dataplane/links.c
 ar-src += dataplane/watch.c

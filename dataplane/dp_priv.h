@@ -65,6 +65,7 @@ struct dp {
 	bool services_told; /* that their maps are not up to date */
 	bool routes;        /* routes came or went */
 	bool foreign;       /* others' FORWARD chains were touched */
+	bool reopen; /* which ports are up and in their bridges is not known */
 	uint64_t fixed_ms, looked_ms; /* when last, monotonic */
 	int uplinks[2]; /* where the default routes lead at the last scan */
 	uint32_t seen;  /* the ruleset's generation at the last look; 0: none */
@@ -122,6 +123,18 @@ int dp_guard_network(struct dp *dp, const struct dp_network *net,
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);
+/* ---- the short way (shortcut.c) ------------------------------------------- */
+
+/* May a network like @net have it? */
+bool dp_shortcut_allowed(const struct dp_network *net);
+/* Is @port's link up and in its bridge?  false: @net has no short way anyway. */
+bool dp_port_is_open(struct dp *dp, const struct dp_network *net,
+		     const struct dp_port *port);
+/* A link came, went, or is another: led to or not. */
+void dp_shortcut_on_link(struct dp *dp, const struct nlk_event *e);
+/* Events were lost: look at all ports' links. */
+void dp_shortcut_look(struct dp *dp);
+
 /* ---- networks on the eBPF dataplane (fast.c, fast_ports.c) --------------- */
 
 int dp_fast_open(struct dp *dp, const struct dp_config *cfg, struct err *err);

@@ -277,6 +277,9 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 	struct dp *dp = ctx;
 
 	dp_fast_on_link(dp, e, is_ours(dp, l));
+	if ((e->type == NLK_LINK_NEW || e->type == NLK_LINK_DEL) &&
+	    is_ours(dp, l))
+		dp_shortcut_on_link(dp, e);
 	if (e->type == NLK_LINK_DEL)
 		dp_services_on_link(dp, e);
 	switch (e->type) {
@@ -291,7 +294,7 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 			dp->relink = true;
 		break;
 	case NLK_LOST:
-		dp->relink = true;
+		dp->relink = dp->reopen = true;
 		(void)guard_lost(dp->guard, 0);
 		break;
 	case NLK_TC_DEL:

@@ -13,8 +13,7 @@
 
 /* ---- the guard ------------------------------------------------------------ */
 
-static struct guard_conf guard_conf(const struct dp *dp,
-				    const struct dp_network *net,
+static struct guard_conf guard_conf(struct dp *dp, const struct dp_network *net,
 				    const struct dp_port *port)
 {
 	struct guard_conf c = {
@@ -27,6 +26,7 @@ static struct guard_conf guard_conf(const struct dp *dp,
 		.apart = !net->icc,
 		.internal4 = net->internal || net->mode4 == DP_GW_ISOLATED,
 		.internal6 = net->internal || net->mode6 == DP_GW_ISOLATED,
+		.open = dp_port_is_open(dp, net, port),
 		.rate = port->rate,
 		.ingress = dp_fast_program(dp, net),
 	};

@@ -149,6 +149,8 @@ static int repair(struct dp *dp, uint64_t now, bool check, struct err *err)
 
 static int follow_guard(struct dp *dp, bool tick, struct err *err)
 {
+	if (dp->reopen)
+		dp_shortcut_look(dp);
 	if (tick && dp->unguarded)
 		return dp_load_guard(dp, err) < 0 ? 0 : 1;
 	return guard_follow(dp->guard, tick, err);

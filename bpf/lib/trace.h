@@ -34,8 +34,10 @@ static __always_inline __u32 trace_head(struct __sk_buff *skb, __u8 *head)
 	return bpf_skb_load_bytes(skb, 0, head, 14) == 0 ? 14 : 0;
 }
 
-static __always_inline void trace_drop(struct __sk_buff *skb, __u8 where,
-				       __u8 why)
+/* @port: where, if not where the packet came in; else 0, a constant: read before the
+ * head is, as the verifier wants a context that nothing was added to. */
+static __always_inline void trace_drop_at(struct __sk_buff *skb, __u32 port,
+					  __u8 where, __u8 why)
 {
 	__u32 zero = 0;
 	struct trace_until *until = bpf_map_lookup_elem(&guard_until, &zero);
@@ -49,13 +51,19 @@ static __always_inline void trace_drop(struct __sk_buff *skb, __u8 where,
 		return;
 	}
 	e->time_ns = bpf_ktime_get_ns();
-	e->ifindex = skb->ifindex;
+	e->ifindex = port ? port : skb->ifindex;
 	e->len = skb->len;
 	e->where = where;
 	e->why = why;
 	e->pad[0] = e->pad[1] = 0;
 	e->head_len = trace_head(skb, e->head);
 	bpf_ringbuf_submit(e, 0);
+}
+
+static __always_inline void trace_drop(struct __sk_buff *skb, __u8 where,
+				       __u8 why)
+{
+	trace_drop_at(skb, 0, where, why);
 }
 
 #endif

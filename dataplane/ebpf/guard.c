@@ -17,6 +17,7 @@
 
 #include "bpf/guard.skel.h"
 #include "dataplane/ebpf/guard_entry.h"
+#include "dataplane/ebpf/guard_priv.h"
 #include "dataplane/ebpf/guard_rate.h"
 #include "dataplane/ebpf/maps.h"
 #include "dataplane/ebpf/tc.h"
@@ -29,29 +30,8 @@ DEFINE_CLEANUP(struct guard_bpf, guard_bpf__destroy)
 _Static_assert(sizeof(struct guard_meta) == sizeof(struct maps_meta),
 	       "maps_meta");
 
-#define NAME    "guard" /* of its pins */
-#define A_ROUND 8       /* ports that a tick looks at */
-
-struct port {
-	struct guard_conf conf;
-	int ifindex;  /* 0: the interface is gone */
-	bool suspect; /* somebody may have taken its programs away */
-};
-
-struct guard {
-	struct pin_dir *pins;
-	struct tc *tc;   /* owned; NULL: not started */
-	uint64_t cookie; /* of our network namespace */
-	bool foreign;    /* the pins are of another namespace */
-	bool other;      /* or of another layout */
-	bool loading;
-	int in, out, ports_map, rates_map; /* owned; -EBADF */
-	struct port *ports;                /* owned */
-	size_t count, room;
-	size_t next; /* the port that the next tick begins with */
-	struct guard_other *others; /* owned */
-	size_t other_count;
-};
+#define NAME    GUARD_NAME
+#define A_ROUND 8 /* ports that a tick looks at */
 
 /* ---- open ----------------------------------------------------------------- */
 
@@ -87,7 +67,8 @@ int guard_open(struct pin_dir *pins, struct guard **ret, struct err *err)
 	if (!g)
 		return err_set(err, -ENOMEM, "guard: out of memory");
 	g->pins = pins;
-	g->in = g->out = g->ports_map = g->rates_map = -EBADF;
+	g->in = g->out = g->wire = -EBADF;
+	g->ports_map = g->rates_map = g->ways_map = -EBADF;
 	pin_quiet_libbpf();
 	r = netns_cookie(&g->cookie, err);
 	if (r == 0)
@@ -100,7 +81,8 @@ int guard_open(struct pin_dir *pins, struct guard **ret, struct err *err)
 
 static void let_go(struct guard *g)
 {
-	int *const fds[] = { &g->in, &g->out, &g->ports_map, &g->rates_map };
+	int *const fds[] = { &g->in,        &g->out,       &g->wire,
+			     &g->ports_map, &g->rates_map, &g->ways_map };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		closep(fds[i]);
@@ -114,6 +96,7 @@ void guard_close(struct guard *g)
 	if (!g)
 		return;
 	let_go(g);
+	guard_short_fini(g);
 	free(g->ports);
 	free(g->others);
 	free(g);
@@ -129,8 +112,10 @@ static int keep_fds(struct guard *g, const struct guard_bpf *skel,
 	} fds[] = {
 		{ &g->in, bpf_program__fd(skel->progs.guard_ingress) },
 		{ &g->out, bpf_program__fd(skel->progs.guard_egress) },
+		{ &g->wire, bpf_program__fd(skel->progs.guard_wire) },
 		{ &g->ports_map, bpf_map__fd(skel->maps.guard_port) },
 		{ &g->rates_map, bpf_map__fd(skel->maps.guard_rate) },
+		{ &g->ways_map, bpf_map__fd(skel->maps.guard_way) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -211,6 +196,7 @@ int guard_stop(struct guard *g, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "guard");
 	let_go(g);
+	guard_short_fini(g);
 	g->foreign = g->other = g->loading = false;
 	g->count = g->other_count = g->next = 0;
 	pin_rmdir(g->pins);
@@ -227,11 +213,19 @@ static void del_entry(struct guard *g, int ifindex)
 	guard_rate_del(g->rates_map, ifindex);
 }
 
-/* The rate is there before its port says so, and goes after it. */
-static int put_entry(struct guard *g, const struct port *p, int bridge,
-		     struct err *err)
+static struct guard_port entry_of(const struct guard *g, const struct port *p)
 {
-	struct guard_port v = guard_entry(&p->conf, bridge);
+	struct guard_port v = guard_entry(&p->conf, p->bridge);
+
+	if (guard_short_has(g, p))
+		v.flags |= GUARD_SHORT;
+	return v;
+}
+
+/* The rate is there before its port says so, and goes after it. */
+int guard_put_entry(struct guard *g, const struct port *p, struct err *err)
+{
+	struct guard_port v = entry_of(g, p);
 	bool rated = v.flags & GUARD_RATED;
 	int r = 0, rate = 0;
 
@@ -326,18 +320,18 @@ static int strip(struct guard *g, int ifindex, struct err *err)
 /* Return: as attach(); -ENODEV: interface or bridge is gone. */
 static int put_port(struct guard *g, struct port *p, struct err *err)
 {
-	int bridge = (int)if_nametoindex(p->conf.bridge), r, entry;
-	int before = p->ifindex;
+	int before = p->ifindex, r, entry;
 
+	p->bridge = (int)if_nametoindex(p->conf.bridge);
 	p->ifindex = (int)if_nametoindex(p->conf.ifname);
 	/* the interface was made anew */
 	if (before && before != p->ifindex)
 		(void)strip(g, before, NULL);
-	if (!p->ifindex || !bridge)
+	if (!p->ifindex || !p->bridge)
 		return err_set(
 			err, -ENODEV, "guard of port %s: %s is not there",
 			p->conf.ifname, p->ifindex ? p->conf.bridge : "it");
-	entry = put_entry(g, p, bridge, err);
+	entry = guard_put_entry(g, p, err);
 	if (entry < 0)
 		return entry;
 	r = attach(g, p, err);
@@ -364,6 +358,13 @@ static int add_room(struct guard *g, struct err *err)
 	return 0;
 }
 
+/* A port is guarded without it as well: guard_follow() tries again. */
+static void sync_ways(struct guard *g)
+{
+	if (g->net_count)
+		(void)guard_short_sync(g, NULL);
+}
+
 /* Half of it may be there. */
 static void undo_add(struct guard *g, struct port *p,
 		     const struct guard_conf *before)
@@ -373,6 +374,7 @@ static void undo_add(struct guard *g, struct port *p,
 	if (before) {
 		p->conf = *before;
 		(void)put_port(g, p, NULL); /* else the next look mends it */
+		sync_ways(g);
 		return;
 	}
 	take_out(g, p);
@@ -401,8 +403,10 @@ int guard_port_add(struct guard *g, const struct guard_conf *conf,
 	before = p->conf;
 	p->conf = *conf;
 	r = put_port(g, p, err);
-	if (r >= 0)
+	if (r >= 0) {
+		sync_ways(g);
 		return 0;
+	}
 	if (g->loading) {
 		p->suspect = true;
 		return 0;
@@ -416,8 +420,10 @@ int guard_port_del(struct guard *g, const char *ifname, struct err *err)
 	struct port *p = find(g, ifname);
 	int r = p && p->ifindex ? strip(g, p->ifindex, err) : 0;
 
-	if (p && r == 0)
+	if (p && r == 0) {
 		take_out(g, p);
+		sync_ways(g);
+	}
 	return r;
 }
 
@@ -474,8 +480,8 @@ static bool is_told(void *ctx, int ifindex)
 
 static bool keep(void *ctx, int ifindex, enum tc_hook hook)
 {
-	(void)hook;
-	return find_index(ctx, ifindex) != NULL;
+	return find_index(ctx, ifindex) != NULL ||
+	       (hook == TC_IN && guard_short_is_wire(ctx, ifindex));
 }
 
 int guard_load_end(struct guard *g, struct err *err)
@@ -485,6 +491,11 @@ int guard_load_end(struct guard *g, struct err *err)
 	g->loading = false;
 	if (!g->tc)
 		return 0;
+	/* an earlier daemon's may be all there is */
+	if (guard_short_sync(g, NULL) < 0)
+		log_warn(
+			"op=shortcut msg=\"frames between containers go by the "
+			"bridge\"");
 	r = tc_sweep(g->tc, NAME, keep, g, err);
 	guard_entry_sweep(g->ports_map, is_told, g);
 	guard_entry_sweep(g->rates_map, is_told, g);
@@ -500,7 +511,7 @@ bool guard_lost(struct guard *g, int ifindex)
 	for (size_t i = 0; i < g->count; i++)
 		if (!ifindex || g->ports[i].ifindex == ifindex)
 			g->ports[i].suspect = found = true;
-	return found;
+	return guard_short_lost(g, ifindex) || found;
 }
 
 static int mend(struct guard *g, struct port *p)
@@ -543,6 +554,8 @@ int guard_follow(struct guard *g, bool tick, struct err *err)
 		if (r < 0)
 			failed = r;
 	}
+	g->short_due |= mended > 0;
+	(void)guard_short_follow(g, tick);
 	return failed < 0 ? err_set(err, failed,
 				    "the guard of a container's port is "
 				    "missing and can't be put back")
@@ -553,10 +566,12 @@ int guard_follow(struct guard *g, bool tick, struct err *err)
 
 static const char *what_is_wrong(struct guard *g, const struct port *p)
 {
-	int bridge = (int)if_nametoindex(p->conf.bridge);
-	struct guard_port want = guard_entry(&p->conf, bridge), now;
+	struct port as = *p;
+	struct guard_port want, now;
 	__u32 key = (__u32)p->ifindex;
 
+	as.bridge = (int)if_nametoindex(p->conf.bridge);
+	want = entry_of(g, &as);
 	if (tc_is_attached(g->tc, NAME, p->ifindex, TC_IN,
 			   ingress_of(g, &p->conf), NULL) <= 0)
 		return "what the container sends is not guarded";
@@ -594,5 +609,5 @@ int guard_check(struct guard *g, void (*fn)(void *ctx, const char *line),
 		fn(ctx, line);
 		found++;
 	}
-	return found;
+	return found + guard_short_check(g, fn, ctx);
 }

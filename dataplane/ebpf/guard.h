@@ -4,7 +4,8 @@
  * away (bpf/guard.bpf.c).
  *
  * Two programs at each port's clsact, one map entry a port.  Pins: guard_port,
- * guard_rate, guard_count, guard_meta (maps) and guard_in_<ifindex>, guard_out_<ifindex>.
+ * guard_rate, guard_way, guard_count, guard_meta (maps) and guard_in_<ifindex>,
+ * guard_out_<ifindex>.
  * All of it works on without the daemon.  A port without an entry passes
  * nothing.  Not locked: the facade's.
  */
@@ -18,6 +19,7 @@
 
 #include "dataplane/ebpf/pin.h"
 #include "dataplane/rate.h"
+#include "dataplane/shortcut.h"
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/ip.h"
@@ -34,6 +36,8 @@ struct guard_conf {
 	bool source;               /* only from its own MAC and addresses */
 	bool apart;                /* not to and from others of its network */
 	bool internal4, internal6; /* nothing leaves the subnet */
+	bool open; /* its link is up and in its bridge: what is led to it past
+		    * the bridge may come in */
 	struct dp_rates rate;
 	int ingress; /* a program that calls guard_in() and rate_out() itself,
 		      * in place of ours; borrowed until the port is deleted or told
@@ -82,6 +86,29 @@ int guard_port_del(struct guard *g, const char *ifname, struct err *err);
 /* All the other ports there are, in place of those told before. */
 int guard_set_others(struct guard *g, const struct guard_other *list,
 		     size_t count, struct err *err);
+
+/*
+ * guard_port_link() - a link is up or not, and a port of that bridge: if it is a
+ * port of ours, it is or is not led to past the bridge from now on.
+ * @master: interface index; 0: none.
+ */
+void guard_port_link(struct guard *g, int ifindex, bool up, int master);
+
+/*
+ * guard_shortcut_set() - have frames between endpoints of @bridge go the short way
+ * (bpf/lib/short.h): ports with .source and .open, without .apart and .ingress.  In
+ * place of what was said of @bridge before; the same again: 0.  @s: copied.
+ * Before guard_start(), and while loading, it is only noted.  At most half of
+ * GUARD_WAY_MAX endpoints have it, whole bridges at a time, those that came first;
+ * the others' frames go by the bridge.
+ *
+ * Return: 0; -ENODEV: bridge or wire is not there; -EOPNOTSUPP: see
+ * guard_port_add().  After a failure @bridge has none.
+ */
+int guard_shortcut_set(struct guard *g, const char *bridge,
+		       const struct dp_shortcut *s, struct err *err);
+/* By the bridge again.  It had none: 0. */
+int guard_shortcut_del(struct guard *g, const char *bridge, struct err *err);
 
 /*
  * guard_load_begin(), guard_load_end() - say everything again after a restart;

@@ -243,6 +243,7 @@ int bridge_endpoint_del(struct net_endpoint *ep, struct err *err)
 
 	/* the link goes some time later */
 	dp_service_leave(host->dp, ep->id);
+	dp_port_leave(host->dp, ep->id);
 	r = dp_publish_del(host->dp, ep->id, err);
 	if (r == 0)
 		r = NET_STEP("bridge.endpoint.unpublish", err);

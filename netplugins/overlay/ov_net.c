@@ -227,6 +227,34 @@ static int take_view(struct overlay_host *host, struct overlay_network *n,
 	return r < 0 ? r : ov_view_keep(n, v, err);
 }
 
+/* Only where each endpoint is known, and each guarded; what can't be told goes by the
+ * bridge. */
+static void tell_shortcut(struct overlay_host *host, struct overlay_network *n,
+			  bool linked)
+{
+	bool wanted = linked && n->known && n->br.opt.guard &&
+		      n->opt.shortcut == OV_SHORTCUT_AUTO;
+	struct dp_shortcut s = { .far_count = n->far_count };
+	char text[ERR_MSG_MAX];
+	struct err err = { 0 };
+	struct dp_far *far = NULL;
+	int r;
+
+	if (wanted)
+		far = calloc(n->far_count + 1, sizeof(*far));
+	for (size_t i = 0; far && i < n->far_count; i++)
+		far[i] = (struct dp_far){ .mac = n->far[i].mac,
+					  .ip4 = n->far[i].addr4,
+					  .ip6 = n->far[i].addr6 };
+	memcpy(s.wire, n->wire, sizeof(s.wire));
+	s.far = far;
+	r = dp_shortcut(host->br->dp, n->net.id, far ? &s : NULL, &err);
+	free(far);
+	if (r < 0)
+		log_warn("op=shortcut network=%.12s err=%s", n->net.id,
+			 log_quote(text, sizeof(text), err.msg));
+}
+
 int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		    struct err *err)
 {
@@ -248,6 +276,9 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		r = follow_mtu(host, n, err);
 	if (r == 0)
 		r = ov_link_sync(host, n, err);
+	tell_shortcut(host, n, r == 0);
+	if (r == 0)
+		r = NET_STEP("overlay.network.shortcut", err);
 	if (r == 0)
 		r = ov_table_sync(host->br->nlk, n->wire_index, n->br.index,
 				  &view, &n->vtep, &counts, err);
@@ -428,6 +459,8 @@ int overlay_network_del(struct net_network *net, struct err *err)
 	int r;
 
 	pthread_mutex_lock(&host->lock);
+	/* what leads to the link goes before it */
+	tell_shortcut(host, n, false);
 	r = ov_link_del(host, n, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.unlink", err);

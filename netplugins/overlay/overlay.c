@@ -12,6 +12,8 @@ _Static_assert(offsetof(struct ov_config, br) == 0, "flags of bridge networks");
 #define OPTION(key_, member_, doc_) \
 	OPT_FIELD(key_, OPT_STR, struct overlay_network, opt.member_, doc_)
 
+static const char *const shortcut_names[] = { "auto", "off", NULL };
+
 static const struct opt_field options[] = {
 	{ .key = "berth.peers",
 	  .type = OPT_STR,
@@ -38,6 +40,14 @@ static const struct opt_field options[] = {
 		  opt.encrypt,
 		  "encrypt between hosts, by WireGuard; berth.peers is then "
 		  "ADDRESS=KEY,... (off)"),
+	{ .key = "berth.shortcut",
+	  .type = OPT_ENUM,
+	  .offset = offsetof(struct overlay_network, opt.shortcut),
+	  .size = sizeof(int),
+	  .names = shortcut_names,
+	  .doc = "auto: in a cluster, frames between containers go past the "
+		 "bridge and the host's rules for what is bridged; off: they "
+		 "do not (auto)" },
 	BRIDGE_REFUSED("encrypted", "say berth.encrypt=on, which is WireGuard "
 				    "and not Docker's IPsec"),
 	BRIDGE_REFUSED("berth.dataplane",

@@ -41,6 +41,12 @@ struct ov_underlay {
 struct overlay_options {
 	char peers[6144], name[64], vnis[256]; /* peers: with keys */
 	bool encrypt;
+	int shortcut; /* enum ov_shortcut */
+};
+
+enum ov_shortcut {
+	OV_SHORTCUT_AUTO, /* where it can be */
+	OV_SHORTCUT_OFF,
 };
 
 /* Who on another host has an address. */
