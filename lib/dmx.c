@@ -230,14 +230,16 @@ static int lines_of(int type, const char *name, struct lines *ret,
 
 static int fill(struct dm_task *t, const struct dmx_table *table)
 {
+	const struct dmx_table *l = table;
 	uint64_t start = 0;
 
-	for (const struct dmx_table *l = table; l; l = l->next) {
+	do {
 		if (!dm_task_add_target(t, start, l->sectors, l->target,
 					l->params))
 			return 0;
 		start += l->sectors;
-	}
+		l = l->next;
+	} while (l);
 	return (!table->readonly || dm_task_set_ro(t)) &&
 	       (!table->secret || dm_task_secure_data(t));
 }
