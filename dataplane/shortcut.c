@@ -15,6 +15,8 @@ int dp_shortcut(struct dp *dp, const char *network, const struct dp_shortcut *s,
 {
 	DP_LOCKED(dp);
 	const struct dp_network *net = state_network(&dp->st, network);
+	bool any = guard_shortcut_any(dp->guard);
+	int r;
 
 	if (!net)
 		return s ? err_set(err, -ENOENT, "network %.12s is not known",
@@ -22,7 +24,11 @@ int dp_shortcut(struct dp *dp, const char *network, const struct dp_shortcut *s,
 			 : 0;
 	if (!s || !dp_shortcut_allowed(net))
 		return guard_shortcut_del(dp->guard, net->bridge, err);
-	return guard_shortcut_set(dp->guard, net->bridge, s, err);
+	r = guard_shortcut_set(dp->guard, net->bridge, s, err);
+	/* nobody followed the links until now */
+	if (r == 0 && !any && !dp->loading)
+		dp_shortcut_look(dp);
+	return r;
 }
 
 bool dp_port_is_open(struct dp *dp, const struct dp_network *net,
@@ -64,6 +70,8 @@ void dp_shortcut_on_link(struct dp *dp, const struct nlk_event *e)
 {
 	struct nlk_link now;
 
+	if (!guard_shortcut_any(dp->guard))
+		return;
 	/* a bridge's message on its port does not say all of it */
 	if (nlk_link_get(dp->nlk, NULL, e->link.index, &now, NULL) == 0)
 		look_at(dp, &now);

@@ -107,6 +107,8 @@ void guard_port_link(struct guard *g, int ifindex, bool up, int master);
  */
 int guard_shortcut_set(struct guard *g, const char *bridge,
 		       const struct dp_shortcut *s, struct err *err);
+/* Has any bridge it? */
+bool guard_shortcut_any(const struct guard *g);
 /* By the bridge again.  It had none: 0. */
 int guard_shortcut_del(struct guard *g, const char *bridge, struct err *err);
 

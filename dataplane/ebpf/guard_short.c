@@ -38,6 +38,11 @@ bool guard_short_has(const struct guard *g, const struct port *p)
 	       find_net(g, c->bridge);
 }
 
+bool guard_shortcut_any(const struct guard *g)
+{
+	return g->net_count != 0;
+}
+
 bool guard_short_is_wire(const struct guard *g, int ifindex)
 {
 	for (size_t i = 0; i < g->net_count; i++)

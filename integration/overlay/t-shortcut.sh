@@ -2,6 +2,7 @@
 # In a cluster frames from container to container go past the bridge, to a neighbour and to
 # another host, and nothing else does; not with berth.shortcut=off, not into a port that is
 # down; without the daemon as well, and after its restart; a container that moves is followed.
+# time: 240
 . "${0%/*}/../lib/lib.sh"
 # shellcheck source=integration/lib/hosts
 . "$IT/lib/hosts"
