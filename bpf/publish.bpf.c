@@ -352,6 +352,15 @@ static __always_inline int find_publish(const struct nat_tuple *t, __u8 v6,
 	return published_find(&k, v6, ret);
 }
 
+/* Is that port published?  A function, or the verifier would look at it once for each
+ * of choose_port()'s tries.  (@t: of the caller's, which it does not know.) */
+__noinline int is_published(const struct nat_tuple *t, __u32 v6)
+{
+	struct sock_dst d;
+
+	return t && find_publish(t, (__u8)v6, &d) == 0;
+}
+
 /* One connection, one backend: which one depends on its tuple alone. */
 static __always_inline __u32 hash_tuple(const struct nat_tuple *t)
 {
@@ -493,11 +502,9 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 static __always_inline int is_published_now(struct work *w,
 					    const struct nat_flow *f)
 {
-	struct sock_dst d;
-
 	if (!is_anybodys(&w->p, f) ||
 	    (w->p.t.proto == IPPROTO_UDP && f->seen == w->now) ||
-	    find_publish(&w->p.t, w->p.v6, &d) < 0)
+	    !is_published(&w->p.t, w->p.v6))
 		return 0;
 	w->over = 1;
 	return 1;
@@ -572,9 +579,7 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
  * a connection of its own? */
 static __always_inline int is_others(struct __sk_buff *skb, struct work *w)
 {
-	struct sock_dst d;
-
-	return !w->p.icmp && (find_publish(&w->key, w->p.v6, &d) == 0 ||
+	return !w->p.icmp && (is_published(&w->key, w->p.v6) ||
 			      host_has(skb, w->p.v6, &w->key, 1));
 }
 

@@ -516,7 +516,7 @@ static __always_inline void speaks(struct work *w, struct nat_flow *f)
 	struct nat_flow *pair;
 
 	if (f->state != NAT_OPEN || f->flags & NAT_FORWARD ||
-	    f->tcp & NAT_TCP_SPOKE || w->p.tcp_flags & TCP_SYN)
+	    f->tcp & NAT_TCP_SPOKE || w->p.tcp_flags & (TCP_SYN | TCP_RST))
 		return;
 	f->tcp |= NAT_TCP_SPOKE;
 	pair = pair_find(w);
@@ -543,20 +543,19 @@ static __always_inline __u32 flow_step(struct work *w, struct nat_flow *f)
 	if (p->t.proto == IPPROTO_TCP) {
 		next = tcp_next(w, f);
 		tcp_begins(w, f);
-	}
-	if (p->tcp_flags & TCP_RST)
-		return next == f->state ? 0 : flow_move(w, f, next);
-	if (p->t.proto == IPPROTO_TCP)
 		speaks(w, f);
-	if (next == f->state && answers(w, f)) {
-		f->state = NAT_REPLIED;
-		pair = pair_find(w);
-		if (pair && pair->state == NAT_HALF)
-			pair->state = NAT_REPLIED;
-		return 0;
 	}
-	if (next == f->state && establishes(w, f))
-		next = NAT_OPEN;
+	if (!(p->tcp_flags & TCP_RST) && next == f->state) {
+		if (answers(w, f)) {
+			f->state = NAT_REPLIED;
+			pair = pair_find(w);
+			if (pair && pair->state == NAT_HALF)
+				pair->state = NAT_REPLIED;
+			return 0;
+		}
+		if (establishes(w, f))
+			next = NAT_OPEN;
+	}
 	return next == f->state ? 0 : flow_move(w, f, next);
 }
 
