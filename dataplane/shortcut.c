@@ -37,7 +37,8 @@ bool dp_port_is_open(struct dp *dp, const struct dp_network *net,
 	struct nlk_link l, bridge;
 
 	return dp_shortcut_allowed(net) &&
-	       nlk_link_get(dp->nlk, port->ifname, 0, &l, NULL) == 0 && l.up &&
+	       nlk_link_get(dp->nlk, port->ifname, 0, &l, NULL) == 0 &&
+	       l.running &&
 	       nlk_link_get(dp->nlk, net->bridge, 0, &bridge, NULL) == 0 &&
 	       l.master == bridge.index;
 }
@@ -62,7 +63,7 @@ static void look_at(struct dp *dp, const struct nlk_link *l)
 
 		if (strcmp(p->port.ifname, l->name) == 0)
 			guard_port_link(dp->guard, l->index,
-					l->up && !p->leaving, l->master);
+					l->running && !p->leaving, l->master);
 	}
 }
 

@@ -49,7 +49,10 @@ struct nlk_link {
 	uint32_t mtu;
 	uint16_t type;           /* ARPHRD_*; 1: Ethernet */
 	bool up, peer_elsewhere; /* IFLA_LINK_NETNSID is set */
-	uint16_t vlan;           /* id of an 802.1q link; 0: it is none */
+	/* Up and with a carrier, as the kernel has told all who hear of it: a
+	 * bridge has its port forwarding by then. */
+	bool running;
+	uint16_t vlan; /* id of an 802.1q link; 0: it is none */
 };
 
 struct nlk_bridge_conf {

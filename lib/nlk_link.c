@@ -75,6 +75,7 @@ static int decode_row(struct nlmsghdr *h, struct link_row *row)
 	l->index = ifi->ifi_index;
 	l->type = ifi->ifi_type;
 	l->up = ifi->ifi_flags & IFF_UP;
+	l->running = ifi->ifi_flags & IFF_RUNNING;
 	l->master = attr_int(tb[IFLA_MASTER]);
 	l->peer_index = attr_int(tb[IFLA_LINK]);
 	l->mtu = (uint32_t)attr_int(tb[IFLA_MTU]);

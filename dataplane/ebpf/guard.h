@@ -36,8 +36,8 @@ struct guard_conf {
 	bool source;               /* only from its own MAC and addresses */
 	bool apart;                /* not to and from others of its network */
 	bool internal4, internal6; /* nothing leaves the subnet */
-	bool open; /* its link is up and in its bridge: what is led to it past
-		    * the bridge may come in */
+	bool open; /* its link has a carrier and is in its bridge: what is led
+		    * to it past the bridge may come in */
 	struct dp_rates rate;
 	int ingress; /* a program that calls guard_in() and rate_out() itself,
 		      * in place of ours; borrowed until the port is deleted or told
