@@ -194,7 +194,7 @@ int dp_forward_shared(struct dp *dp, bool v6, struct err *err);
  * bridge and everybody's rules for what is bridged (docs/dataplane.md); @s: NULL: by
  * the bridge.  In place of what was said before; the same again: 0.  For a network
  * with guard and icc, DP_NFT and DP_FW_OPEN, nobody trusted; any other has none,
- * which is no error.  Ports whose link is down are not led to.
+ * which is no error.  Ports whose link has no carrier are not led to.
  * After a failure it has none: -ENOENT: no such network; -ENODEV: bridge or wire is
  * not there; -ENOSPC: too many endpoints on other hosts.
  */

@@ -25,8 +25,10 @@ int dp_shortcut(struct dp *dp, const char *network, const struct dp_shortcut *s,
 	if (!s || !dp_shortcut_allowed(net))
 		return guard_shortcut_del(dp->guard, net->bridge, err);
 	r = guard_shortcut_set(dp->guard, net->bridge, s, err);
-	/* nobody followed the links until now */
-	if (r == 0 && !any && !dp->loading)
+	/* nobody followed the links until now; dp_poll() looks */
+	if (r == 0 && !any)
+		dp->reopen = true;
+	if (r == 0 && dp->reopen && !dp->loading)
 		dp_shortcut_look(dp);
 	return r;
 }
@@ -36,7 +38,7 @@ bool dp_port_is_open(struct dp *dp, const struct dp_network *net,
 {
 	struct nlk_link l, bridge;
 
-	return dp_shortcut_allowed(net) &&
+	return guard_shortcut_any(dp->guard) && dp_shortcut_allowed(net) &&
 	       nlk_link_get(dp->nlk, port->ifname, 0, &l, NULL) == 0 &&
 	       l.running &&
 	       nlk_link_get(dp->nlk, net->bridge, 0, &bridge, NULL) == 0 &&
