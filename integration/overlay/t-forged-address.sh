@@ -4,53 +4,24 @@
 . "${0%/*}/../lib/lib.sh"
 # shellcheck source=integration/lib/hosts
 . "$IT/lib/hosts"
+# shellcheck source=integration/lib/overlay
+. "$IT/lib/overlay"
 need curl jq ping nft etcd etcdctl python3
 
 for h in a b evil; do
 	host_new $h
 done
 hosts_etcd a
-id() { # TEXT
-	echo "$1" | sha256sum | cut -c1-64
-}
-api() { # HOST METHOD JSON - sets GOT
-	GOT=$(host_api "$1" "NetworkDriver.$2" "$3" berth-overlay)
-	same "$(jq -r '.Err // ""' <<<"$GOT")" "" "$2 on $1"
-}
-network() { # NAME BYTE OPTIONS - on each host
-	for h in a b evil; do
-		api $h CreateNetwork '{"NetworkID":"'"$(id "$1")"'","Options":{
-			"com.docker.network.generic":{'"$3"'},"com.docker.network.enable_ipv6":true},
-			"IPv4Data":[{"Pool":"10.'"$2"'.0.0/24","Gateway":"10.'"$2"'.0.1/24"}],
-			"IPv6Data":[{"Pool":"fd00:'"$2"'::/64","Gateway":"fd00:'"$2"'::1/64"}]}'
-	done
-}
-# container NAME BYTE HOST N - namespace NAMEHOST; its MAC ends with BYTE:N
-container() {
-	local e in=$1$3 link
-	e="\"NetworkID\":\"$(id "$1")\",\"EndpointID\":\"$(id "$1$3")\""
-	api "$3" CreateEndpoint "{$e,\"Options\":{},\"Interface\":{\"Address\":\"10.$2.0.$4/24\",
-		\"AddressIPv6\":\"fd00:$2::$4/64\",\"MacAddress\":\"02:42:00:00:0$2:0$4\"}}"
-	new_ns "$in"
-	api "$3" Join "{$e,\"SandboxKey\":\"/run/netns/$in\",\"Options\":{}}"
-	link=$(jq -r .InterfaceName.SrcName <<<"$GOT")
-	ns "$3" ip link set "$link" netns "$in"
-	ns "$in" sysctl -qw "net.ipv6.conf.$link.accept_dad=0"
-	ns "$in" ip link set "$link" name eth0
-	ns "$in" ip addr add "10.$2.0.$4/24" dev eth0
-	ns "$in" ip addr add "fd00:$2::$4/64" dev eth0 nodad
-	ns "$in" ip link set eth0 up
-}
 for h in a b evil; do
 	host_daemon $h berth-overlay --underlay eth0 --store "$STORE" --node $h
 done
-network net 9 ''
-network free 8 '"berth.guard":"off"'
+ov_network net 9 '' a b evil
+ov_network free 8 '"berth.guard":"off"' a b evil
 n=1
 for h in a b evil; do
 	n=$((n + 1))
-	container net 9 $h $n
-	[ $h = b ] || container free 8 $h $n
+	ov_container net 9 $h $n net$h
+	[ $h = b ] || ov_container free 8 $h $n free$h
 done
 # what is right passes, before and behind all that follows
 reached() { # SECONDS - others' containers reach a's
@@ -79,7 +50,7 @@ f = importlib.machinery.SourceFileLoader("forge", sys.argv[1]).load_module()
 for line in sys.stdin:
     kind, *more = line.split()
     f.send(sys.argv[2], kind, sys.argv[3:] + more)
-' "$IT/lib/forge" "bx-$(id $name | cut -c1-12)" "smac=02:42:00:00:0$x:04" \
+' "$IT/lib/forge" "bx-$(ov_id $name | cut -c1-12)" "smac=02:42:00:00:0$x:04" \
 		"dmac=02:42:00:00:0$x:02" dport=9
 }
 for x in net free; do
@@ -147,7 +118,7 @@ same "$(grep free- "$DIR/free.heard" | paste -sd' ')" "free-ip4 free-last" "hear
 # nft reads back what is in the sets, too
 ns a nft list ruleset >"$DIR/saved"
 contains "$(grep -A9 'set own4' "$DIR/saved")" \
-	"\"bx-$(id net | cut -c1-12)\" . 02:42:00:00:09:04 . 10.9.0.4"
+	"\"bx-$(ov_id net | cut -c1-12)\" . 02:42:00:00:09:04 . 10.9.0.4"
 new_ns boot
 ns boot nft -f "$DIR/saved" || fail "nft does not read what it listed"
 ns boot nft list ruleset >"$DIR/again"
@@ -173,11 +144,9 @@ truth mended
 same "$(heard mended)" "$own" "heard when the daemon is back"
 
 # An endpoint moves its address to another host: it is that one's from then on.
-e="\"NetworkID\":\"$(id net)\",\"EndpointID\":\"$(id netb)\""
-api b Leave "{$e}"
-api b DeleteEndpoint "{$e}"
-e="\"NetworkID\":\"$(id net)\",\"EndpointID\":\"$(id moved)\""
-api evil CreateEndpoint "{$e,\"Options\":{},\"Interface\":{\"Address\":\"10.9.0.3/24\",
+ov_leave b net netb
+e="\"NetworkID\":\"$(ov_id net)\",\"EndpointID\":\"$(ov_id moved)\""
+ov_api evil CreateEndpoint "{$e,\"Options\":{},\"Interface\":{\"Address\":\"10.9.0.3/24\",
 	\"AddressIPv6\":\"fd00:9::3/64\",\"MacAddress\":\"02:42:00:00:09:03\"}}"
 there() {
 	ns a bridge fdb show | grep -q "02:42:00:00:09:03.* dst $(host_address evil) "
@@ -190,13 +159,9 @@ same "$(heard moved)" "ip4 $own" "heard after the move"
 
 for h in a b evil; do
 	for x in net free; do
-		e="\"NetworkID\":\"$(id $x)\",\"EndpointID\":\"$(id $x$h)\""
-		[ $h = b ] || {
-			api $h Leave "{$e}"
-			api $h DeleteEndpoint "{$e}"
-		}
+		[ $h = b ] || ov_leave $h $x $x$h
 		[ $x$h != netevil ] ||
-			api $h DeleteEndpoint "{\"NetworkID\":\"$(id net)\",\"EndpointID\":\"$(id moved)\"}"
-		api $h DeleteNetwork '{"NetworkID":"'"$(id $x)"'"}'
+			ov_api $h DeleteEndpoint "{\"NetworkID\":\"$(ov_id net)\",\"EndpointID\":\"$(ov_id moved)\"}"
+		ov_drop $h $x
 	done
 done

@@ -6,59 +6,22 @@
 . "${0%/*}/../lib/lib.sh"
 # shellcheck source=integration/lib/hosts
 . "$IT/lib/hosts"
+# shellcheck source=integration/lib/overlay
+. "$IT/lib/overlay"
 need curl jq ping nft etcd etcdctl bpftool python3
 
 host_new a
 host_new b
 hosts_etcd a
-id() { # TEXT
-	echo "$1" | sha256sum | cut -c1-64
-}
-api() { # HOST METHOD JSON - sets GOT
-	GOT=$(host_api "$1" "NetworkDriver.$2" "$3" berth-overlay)
-	same "$(jq -r '.Err // ""' <<<"$GOT")" "" "$2 on $1"
-}
-network() { # NAME BYTE OPTIONS - on each host
-	for h in a b; do
-		api $h CreateNetwork '{"NetworkID":"'"$(id "$1")"'","Options":{
-			"com.docker.network.generic":{'"$3"'},"com.docker.network.enable_ipv6":true},
-			"IPv4Data":[{"Pool":"10.'"$2"'.0.0/24","Gateway":"10.'"$2"'.0.1/24"}],
-			"IPv6Data":[{"Pool":"fd00:'"$2"'::/64","Gateway":"fd00:'"$2"'::1/64"}]}'
-	done
-}
-# container NETWORK BYTE HOST N - namespace NETWORK N; its MAC ends with BYTE:N
-declare -A PORT=()
-container() {
-	local e in=$1$4 link
-	e="\"NetworkID\":\"$(id "$1")\",\"EndpointID\":\"$(id "$1$3$4")\""
-	api "$3" CreateEndpoint "{$e,\"Options\":{},\"Interface\":{\"Address\":\"10.$2.0.$4/24\",
-		\"AddressIPv6\":\"fd00:$2::$4/64\",\"MacAddress\":\"02:42:00:00:0$2:0$4\"}}"
-	new_ns "$in"
-	api "$3" Join "{$e,\"SandboxKey\":\"/run/netns/$in\",\"Options\":{}}"
-	link=$(jq -r .InterfaceName.SrcName <<<"$GOT")
-	PORT[$in]=$(ns "$3" ip -j link show "$link" | jq -r '.[0].link')
-	ns "$3" ip link set "$link" netns "$in"
-	ns "$in" sysctl -qw "net.ipv6.conf.$link.accept_dad=0"
-	ns "$in" ip link set "$link" name eth0
-	ns "$in" ip addr add "10.$2.0.$4/24" dev eth0
-	ns "$in" ip addr add "fd00:$2::$4/64" dev eth0 nodad
-	ns "$in" ip link set eth0 up
-}
-leaves() { # NETWORK HOST N
-	local e
-	e="\"NetworkID\":\"$(id "$1")\",\"EndpointID\":\"$(id "$1$2$3")\""
-	api "$2" Leave "{$e}"
-	api "$2" DeleteEndpoint "{$e}"
-}
 for h in a b; do
 	host_daemon $h berth-overlay --underlay eth0 --store "$STORE" --node $h
 done
-network net 9 ''
-network slow 8 '"berth.shortcut":"off"'
+ov_network net 9 '' a b
+ov_network slow 8 '"berth.shortcut":"off"' a b
 for n in net:9 slow:8; do
-	container ${n%:*} ${n#*:} a 2
-	container ${n%:*} ${n#*:} a 3
-	container ${n%:*} ${n#*:} b 4
+	ov_container ${n%:*} ${n#*:} a 2
+	ov_container ${n%:*} ${n#*:} a 3
+	ov_container ${n%:*} ${n#*:} b 4
 done
 
 # What bridge netfilter's hooks see: of others, so that ours stay as they are.
@@ -151,10 +114,10 @@ for what in arp icmp6 group; do
 done
 short
 note "nor what is too large for the other's port: it is dropped, as by the bridge"
-ns a ip link set "${PORT[net3]}" mtu 1000
+ns a ip link set "${OV_PORT[net3]}" mtu 1000
 fails ns net2 ping -qc1 -W1 -s 1200 10.9.0.3
 [ "$(seen a net4)" -gt "${AT[a net4]}" ] || fail "a large frame went past the bridge"
-ns a ip link set "${PORT[net3]}" mtu 1450
+ns a ip link set "${OV_PORT[net3]}" mtu 1450
 ns net2 ping -qc1 -W1 -s 1200 10.9.0.3 >/dev/null || fail "large enough again"
 
 note "off is off"
@@ -163,17 +126,17 @@ wait_until 10 ns slow2 ping -qc1 -W1 10.8.0.4
 for h in a b; do
 	[ "$(seen $h slow4)" -gt 0 ] || fail "with berth.shortcut=off: past the bridge of $h"
 	same "$(map $h)" 3 "entries on $h"
-	same "$(ns $h tc filter show dev "bx-$(id slow | cut -c1-12)" ingress)" "" "programs on $h"
+	same "$(ns $h tc filter show dev "bx-$(ov_id slow | cut -c1-12)" ingress)" "" "programs on $h"
 done
 
 note "a port that is down gets nothing, one that is up does"
-ns a ip link set "${PORT[net3]}" down
+ns a ip link set "${OV_PORT[net3]}" down
 gone() {
 	[ "$(map a)" = 2 ]
 }
 wait_until 5 gone
 fails ns net2 ping -qc1 -W1 10.9.0.3
-ns a ip link set "${PORT[net3]}" up
+ns a ip link set "${OV_PORT[net3]}" up
 wait_until 5 whole a
 reach 5
 
@@ -198,17 +161,17 @@ entry=$(host_exec a bpftool -j map dump pinned /sys/fs/bpf/berth/v1/berth-overla
 host_exec a bpftool map delete pinned /sys/fs/bpf/berth/v1/berth-overlay/guard_way key $entry
 contains "$(problems a)" "the map of the short way"
 reach 1
-ns a tc filter del dev "bx-$(id net | cut -c1-12)" ingress
+ns a tc filter del dev "bx-$(ov_id net | cut -c1-12)" ingress
 wire() {
-	ns a tc filter show dev "bx-$(id net | cut -c1-12)" ingress | grep -q guard_wire
+	ns a tc filter show dev "bx-$(ov_id net | cut -c1-12)" ingress | grep -q guard_wire
 }
 wait_until 5 wire
 
 note "a container moves to the other host, with MAC and address"
-leaves net b 4
+ov_leave b net net4
 ns net4 ip link set lo up # whatever is left of it
 ip netns del net4
-container net 9 a 4
+ov_container net 9 a 4
 wait_until 10 whole a
 wait_until 10 whole b
 wait_until 10 ns net2 ping -qc1 -W1 10.9.0.4
@@ -218,7 +181,7 @@ short
 
 for n in net:a:2 net:a:3 net:a:4 slow:a:2 slow:a:3 slow:b:4; do
 	IFS=: read -r x h i <<<"$n"
-	leaves "$x" "$h" "$i"
+	ov_leave "$h" "$x" "$x$i"
 done
 empty() {
 	[ "$(map b)" = 0 ]
@@ -226,7 +189,7 @@ empty() {
 wait_until 5 empty
 for h in a b; do
 	for x in net slow; do
-		api $h DeleteNetwork '{"NetworkID":"'"$(id $x)"'"}'
+		ov_drop $h $x
 	done
 	fails host_exec $h ls /sys/fs/bpf/berth/v1/berth-overlay/guard_way
 done
