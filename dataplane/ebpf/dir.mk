@@ -32,6 +32,7 @@ ar-src += dataplane/ebpf/guard_entry.c
 ar-src += dataplane/ebpf/guard_rate.c
 ar-src += dataplane/ebpf/guard_short.c
 ar-src += dataplane/ebpf/guard_count.c
+test-src += dataplane/ebpf/test/guard_env.c
 tests += dataplane/ebpf/test/test_guard.c
 tests += dataplane/ebpf/test/test_guard_rate.c
 tests += dataplane/ebpf/test/test_guard_short.c

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "bpf/guard_map.h"
+#include "dataplane/ebpf/test/guard_env.h"
 #include "dataplane/ebpf/test/host.h"
 #include "lib/test/test.h"
 
@@ -280,35 +281,9 @@ static const struct out_row out_rows[] = {
 	  SILENT },
 };
 
-static size_t unhex(const char *s, uint8_t *to, size_t max)
-{
-	unsigned int v;
-	size_t n = 0;
-
-	for (; *s; s++) {
-		if (*s == ' ')
-			continue;
-		assert_true(n < max);
-		assert_int_equal(sscanf(s, "%2x", &v), 1);
-		to[n++] = (uint8_t)v;
-		s++;
-	}
-	return n;
-}
-
-static int pinned(const char *name)
-{
-	char path[PIN_PATH_MAX];
-	int fd = bpf_obj_get(pin_path(&pins, name, path));
-
-	if (fd < 0)
-		fail_msg("%s: %s", path, strerror(errno));
-	return fd;
-}
-
 static uint64_t count_of(uint32_t why)
 {
-	_cleanup_close_ int fd = pinned("guard_count");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_count");
 	uint64_t each[256] = { 0 }, sum = 0;
 
 	assert_int_equal(bpf_map_lookup_elem(fd, &why, each), 0);
@@ -320,7 +295,7 @@ static uint64_t count_of(uint32_t why)
 /* Return: the reason, by the counter that moved. */
 static int run(const char *prog, struct __sk_buff *ctx, const char *frame)
 {
-	_cleanup_close_ int fd = pinned(prog);
+	_cleanup_close_ int fd = guard_pinned(&pins, prog);
 	uint64_t before[GUARD_DROP_MAX];
 	struct __sk_buff after = { 0 };
 	uint8_t data[512];
@@ -331,7 +306,7 @@ static int run(const char *prog, struct __sk_buff *ctx, const char *frame)
 
 	for (uint32_t i = 0; i < GUARD_DROP_MAX; i++)
 		before[i] = count_of(i);
-	opts.data_size_in = (__u32)unhex(frame, data, sizeof(data));
+	opts.data_size_in = (__u32)guard_unhex(frame, data, sizeof(data));
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
 	*ctx = after;
 	for (uint32_t i = 0; i < GUARD_DROP_MAX; i++) {
@@ -461,7 +436,7 @@ static bool is_bare(enum where w)
 
 static int entries(void)
 {
-	_cleanup_close_ int fd = pinned("guard_port");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_port");
 	__u32 key = 0, next;
 	int n = 0;
 
@@ -565,7 +540,7 @@ static void a_program_from_outside(void **state)
 
 	(void)state;
 	NEED_HOST();
-	prog = pinned(pin_of(G, "out"));
+	prog = guard_pinned(&pins, pin_of(G, "out"));
 	c.ingress = prog;
 	assert_int_equal(guard_port_add(guard, &c, NULL), 0);
 	host_sh("tc filter show dev far ingress | grep -q guard_egress");

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "bpf/guard_map.h"
+#include "dataplane/ebpf/test/guard_env.h"
 #include "dataplane/ebpf/test/host.h"
 #include "lib/test/test.h"
 
@@ -136,16 +137,6 @@ static void make_frame(uint8_t *f, enum kind kind)
 		make_v6(f + 14, kind);
 }
 
-static int pinned(const char *name)
-{
-	char path[PIN_PATH_MAX];
-	int fd = bpf_obj_get(pin_path(&pins, name, path));
-
-	if (fd < 0)
-		fail_msg("%s: %s", path, strerror(errno));
-	return fd;
-}
-
 static long long now_ns(void)
 {
 	struct timespec ts;
@@ -157,7 +148,7 @@ static long long now_ns(void)
 /* Return: 0: there is none. */
 static int get(const char *port, struct guard_rate *ret)
 {
-	_cleanup_close_ int fd = pinned("guard_rate");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_rate");
 	__u32 key = if_nametoindex(port);
 
 	return bpf_map_lookup_elem(fd, &key, ret) == 0;
@@ -166,7 +157,7 @@ static int get(const char *port, struct guard_rate *ret)
 /* Both owe so many seconds. */
 static void owe(const char *port, long long in, long long out)
 {
-	_cleanup_close_ int fd = pinned("guard_rate");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_rate");
 	__u32 key = if_nametoindex(port);
 	struct guard_rate r;
 
@@ -178,7 +169,7 @@ static void owe(const char *port, long long in, long long out)
 
 static uint64_t count_drops(void)
 {
-	_cleanup_close_ int fd = pinned("guard_count");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_count");
 	uint64_t each[256] = { 0 }, sum = 0;
 	__u32 why = GUARD_DROP_RATE;
 
@@ -204,7 +195,7 @@ static int run(const struct row *row)
 
 	snprintf(name, sizeof(name), "guard_%s_%u",
 		 row->way == IN ? "out" : "in", if_nametoindex(row->port));
-	_cleanup_close_ int fd = pinned(name);
+	_cleanup_close_ int fd = guard_pinned(&pins, name);
 
 	make_frame(frame, row->kind);
 	assert_int_equal(bpf_prog_test_run_opts(fd, &o), 0);
@@ -407,7 +398,7 @@ static void others_hands(void **state)
 
 	(void)state;
 	NEED_HOST();
-	_cleanup_close_ int fd = pinned("guard_rate");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_rate");
 
 	key = if_nametoindex("p");
 	for (int i = 0; i < 2; i++) {

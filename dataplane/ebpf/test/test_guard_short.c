@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "bpf/guard_map.h"
+#include "dataplane/ebpf/test/guard_env.h"
 #include "dataplane/ebpf/test/host.h"
 #include "lib/test/test.h"
 
@@ -92,32 +93,6 @@ static const struct row {
 };
 /* clang-format on */
 
-static size_t unhex(const char *s, uint8_t *to, size_t max)
-{
-	unsigned int v;
-	size_t n = 0;
-
-	for (; *s; s++) {
-		if (*s == ' ')
-			continue;
-		assert_true(n < max);
-		assert_int_equal(sscanf(s, "%2x", &v), 1);
-		to[n++] = (uint8_t)v;
-		s++;
-	}
-	return n;
-}
-
-static int pinned(const char *name)
-{
-	char path[PIN_PATH_MAX];
-	int fd = bpf_obj_get(pin_path(&pins, name, path));
-
-	if (fd < 0)
-		fail_msg("%s: %s", path, strerror(errno));
-	return fd;
-}
-
 /* @len: with what is added behind the frame; 0: as it is. */
 static enum want run_as(const char *port, const char *frame, size_t len,
 			struct __sk_buff *ctx)
@@ -133,9 +108,9 @@ static enum want run_as(const char *port, const char *frame, size_t len,
 
 	ctx->ifindex = if_nametoindex(port);
 	snprintf(pin, sizeof(pin), "guard_in_%u", ctx->ifindex);
-	fd = pinned(pin);
+	fd = guard_pinned(&pins, pin);
 	memset(data, 0, sizeof(data));
-	n = unhex(frame, data, sizeof(data));
+	n = guard_unhex(frame, data, sizeof(data));
 	opts.data_size_in = (__u32)(len > n ? len : n);
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
 	*ctx = out;
@@ -249,7 +224,7 @@ static void tell_all(void)
 
 static int entries(void)
 {
-	_cleanup_close_ int fd = pinned("guard_way");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_way");
 	struct guard_way_key key = { 0 }, next;
 	int n = 0;
 
@@ -313,7 +288,7 @@ static void marks(void **state)
 
 static uint64_t drops(void)
 {
-	_cleanup_close_ int fd = pinned("guard_count");
+	_cleanup_close_ int fd = guard_pinned(&pins, "guard_count");
 	uint64_t each[256] = { 0 }, sum = 0;
 	__u32 why = GUARD_DROP_RATE;
 
@@ -454,7 +429,7 @@ static void others_hands(void **state)
 
 	(void)state;
 	NEED_HOST();
-	fd = pinned("guard_way");
+	fd = guard_pinned(&pins, "guard_way");
 	assert_int_equal(bpf_map_get_next_key(fd, NULL, &key), 0);
 	assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
 	assert_int_equal(guard_check(guard, say, NULL), 1);
