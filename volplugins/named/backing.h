@@ -31,8 +31,9 @@ struct named_backing {
 	bool limits;      /* size= works */
 	bool must_limit;  /* size= is required */
 
-	/* Can the file system below volumes/ do it?  Asked once, at the start;
-	 * what it needs to know later it keeps in @h.  NULL: always.
+	/* Can the file system below volumes/ do it?  Asked at the start, and if
+	 * it could not, again for each volume that needs it, by any thread: it
+	 * keeps nothing.  NULL: always.
 	 * Return: 0; -EOPNOTSUPP with the reason, for who asked for it. */
 	int (*probe)(struct named_host *h, struct err *err);
 

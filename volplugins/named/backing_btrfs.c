@@ -44,9 +44,16 @@ int btrfs_remember_gone(void *host, uint64_t id)
 {
 	struct named_host *h = host;
 
+	uint64_t *gone = NULL;
+
 	pthread_mutex_lock(&h->btrfs.lock);
-	if (h->btrfs.gone && h->btrfs.count < GONE_MAX)
-		h->btrfs.gone[h->btrfs.count++] = id;
+	if (h->btrfs.count < GONE_MAX)
+		gone = reallocarray(h->btrfs.gone, h->btrfs.count + 1,
+				    sizeof(*gone));
+	if (gone) {
+		gone[h->btrfs.count++] = id;
+		h->btrfs.gone = gone;
+	}
 	pthread_mutex_unlock(&h->btrfs.lock);
 	return 0;
 }
@@ -55,15 +62,13 @@ static int btrfs_probe(struct named_host *h, struct err *err)
 {
 	struct btrfs_quota q = { 0 };
 
-	pthread_mutex_init(&h->btrfs.lock, NULL);
 	if (!btrfs_is(h->volumes))
 		return err_set(err, -EOPNOTSUPP,
 			       "the file system is not btrfs");
 	/* also tells a daemon that may not */
 	if (btrfs_quota_get(h->volumes, &q, err) < 0)
 		return err_wrap(err, -EOPNOTSUPP, "btrfs can't be managed");
-	h->btrfs.gone = calloc(GONE_MAX, sizeof(*h->btrfs.gone));
-	return h->btrfs.gone ? 0 : err_set(err, -ENOMEM, "out of memory");
+	return 0;
 }
 
 static int too_small(uint64_t size, struct err *err)

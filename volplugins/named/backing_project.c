@@ -22,7 +22,6 @@
 
 static int project_probe(struct named_host *h, struct err *err)
 {
-	pthread_mutex_init(&h->project.lock, NULL);
 	return prjquota_check(h->volumes, err);
 }
 

@@ -113,6 +113,8 @@ int named_host_open(const struct plugd *d, void **ret, struct err *err)
 
 	if (!h)
 		return err_set(err, -ENOMEM, "out of memory");
+	pthread_mutex_init(&h->project.lock, NULL);
+	pthread_mutex_init(&h->btrfs.lock, NULL);
 	h->volumes = h->staging = h->trash.fd = -EBADF;
 	named_walker_init(&h->walker, -EBADF);
 	r = named_jobs_new(&h->jobs, err);

@@ -20,7 +20,7 @@ _Static_assert(ARRAY_SIZE(named_backings) - 1 <= NAMED_BACKINGS_MAX,
 
 const struct opt_field named_options[] = {
 	OPT_FIELD("size", OPT_SIZE, struct named_options, size,
-		  "how much fits in, at most; default no limit"),
+		  "how much fits in, at most; 0, the default: no limit"),
 	OPT_FIELD("backing", OPT_STR, struct named_options, backing,
 		  "what the volume is made of; default by size and host"),
 	OPT_FIELD("fs", OPT_STR, struct named_options, fs,
@@ -154,34 +154,46 @@ void named_probe(struct named_host *h)
 {
 	for (size_t i = 0; named_backings[i]; i++) {
 		const struct named_backing *b = named_backings[i];
-		struct named_verdict *verdict = &h->verdicts[i];
+		struct err why = { 0 };
 
-		verdict->r = b->probe ? b->probe(h, &verdict->why) : 0;
-		if (verdict->r < 0)
+		h->had[i] = !b->probe || b->probe(h, &why) == 0;
+		if (!h->had[i])
 			log_info("op=probe backing=%s result=no err=\"%s\"",
-				 b->name, verdict->why.msg);
+				 b->name, why.msg);
 	}
 }
 
-/* Return: 0; -EOPNOTSUPP with the reason. */
-static int have(const struct named_host *h, const struct named_backing *b,
-		struct err *err)
+/* Was it there when the daemon started? */
+static bool had(const struct named_host *h, const struct named_backing *b)
 {
 	for (size_t i = 0; named_backings[i]; i++)
-		if (named_backings[i] == b && h->verdicts[i].r < 0)
-			return err_set(err, h->verdicts[i].r,
-				       "backing=%s can't be used here: %s",
-				       b->name, h->verdicts[i].why.msg);
-	return 0;
+		if (named_backings[i] == b)
+			return h->had[i];
+	return false;
 }
 
-/* The backing @name, if it was built and this host has it. */
+/* Is it there now?  What was missing may be installed by now, or turned on.
+ * Return: 0; -EOPNOTSUPP with the reason. */
+static int have(struct named_host *h, const struct named_backing *b,
+		struct err *err)
+{
+	struct err why = { 0 };
+	int r = had(h, b) ? 0 : b->probe(h, &why);
+
+	if (r == 0)
+		return 0;
+	return err_set(err, r, "backing=%s can't be used here: %s", b->name,
+		       why.msg);
+}
+
+/* The backing @name, if it was built and this host had it at the start: no
+ * volume costs another look at what it would rather be made of. */
 static const struct named_backing *usable(const struct named_host *h,
 					  const char *name)
 {
 	const struct named_backing *b = named_backing_find(name);
 
-	return b && have(h, b, NULL) == 0 ? b : NULL;
+	return b && had(h, b) ? b : NULL;
 }
 
 /* ---- choosing ----------------------------------------------------------- */
@@ -217,7 +229,7 @@ int named_no_fs(const struct named_volume *v, struct err *err)
 
 int named_choose(struct named_volume *v, struct err *err)
 {
-	const struct named_host *h = named_host_of(v);
+	struct named_host *h = named_host_of(v);
 	const struct named_options *o = &v->opts;
 	const struct named_backing *b = by_options(h, o);
 	int r = b ? have(h, b, err) : no_such_backing(o->backing, err);

@@ -56,11 +56,8 @@ struct named_host {
 	struct named_walker walker;
 	char root[2048]; /* path of volumes, for containers */
 	char mark[32];   /* what objects in the kernel bear before the name */
-	/* What each of named_backings[] said to .probe. */
-	struct named_verdict {
-		int r;
-		struct err why;
-	} verdicts[NAMED_BACKINGS_MAX];
+	/* Was each of named_backings[] there when the daemon started? */
+	bool had[NAMED_BACKINGS_MAX];
 	struct {
 		pthread_mutex_t lock;
 		uint32_t next; /* for prjquota_pick() */
@@ -97,7 +94,7 @@ int named_init(struct vol_volume *v, struct err *err);
 int named_size_round(uint64_t *size, struct err *err);
 /* NULL: no such. */
 const struct named_backing *named_backing_find(const char *name);
-/* Ask every backing whether this host has it. */
+/* At the start: ask every backing whether this host has it. */
 void named_probe(struct named_host *h);
 /*
  * named_choose() - the backing for a new volume with @v's options.

@@ -632,6 +632,43 @@ static void wrong_options(void **state)
 	}
 }
 
+static void what_is_installed_later_is_used(void **state)
+{
+	static const char opts[] = "{\"size\":\"16m\"}";
+	static const char tool[] = "/usr/sbin/mkfs.ext4";
+	struct fix *f = *state;
+	struct err err = { 0 };
+	_cleanup_free_ struct vol_volume *v = NULL;
+
+	need(f, "ext4");
+	named_driver.host_close(f->host);
+	f->host = NULL;
+	assert_int_equal(mount("/dev/null", tool, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(named_driver.host_open(&f->d, &f->host, &err), 0);
+	v = volume(f, "v", opts, &err);
+	assert_non_null(v);
+	assert_int_equal(named_driver.create(v, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "backing=image can't be used here: "));
+	assert_non_null(strstr(err.msg, "install the package e2fsprogs"));
+	assert_false(exists(f, "v"));
+	assert_int_equal(umount2(tool, MNT_DETACH), 0);
+	assert_int_equal(named_driver.create(v, &err), 0);
+	assert_true(exists(f, "v/image"));
+	assert_int_equal(named_driver.remove(v, &err) < 0, 0);
+}
+
+static void size_0_is_no_limit(void **state)
+{
+	struct fix *f = *state;
+	_cleanup_free_ struct vol_volume *v = NULL;
+
+	need(f, "ext4");
+	v = made(f, "v", "{\"size\":\"0\"}");
+	assert_true(exists(f, "v/_data"));
+	assert_false(exists(f, "v/image"));
+	assert_int_equal(named_driver.remove(v, NULL) < 0, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -652,6 +689,8 @@ int main(void)
 		TEST(found_again_with_its_limit),
 		TEST(links_are_not_followed),
 		TEST(wrong_options),
+		TEST(what_is_installed_later_is_used),
+		TEST(size_0_is_no_limit),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
