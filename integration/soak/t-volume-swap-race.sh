@@ -109,7 +109,7 @@ same "$(hash_canary)" "$before" "what is outside"
 swept() {
 	[ "$(ls -A /var/lib/berth/berth-named/volumes/.trash)" = '' ]
 }
-wait_until 20 swept
+wait_until 60 swept # what was changed while it was deleted is tried again, after up to 10 s
 same "$(ls /var/lib/berth/berth-named/volumes)" '' "volumes left"
 same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]'
 stop_daemon berth-named

@@ -72,7 +72,7 @@ int named_trash_put(struct named_trash *t, int fd, const char *name,
  * again by the thread, not before half of NAMED_TRASH_MIN_MS, then less and less
  * often, at least once an hour.
  */
-#define NAMED_TRASH_MIN_MS 300000
+#define NAMED_TRASH_MIN_MS 10000
 void named_trash_delete(struct named_trash *t, const char *heap);
 void named_trash_later(struct named_trash *t, const char *heap);
 /* Is the thread at it?  Then heaps are no sign of trouble. */
