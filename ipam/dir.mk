@@ -18,6 +18,7 @@ ar-src += ipam/ipam_auto.c
 ar-src += ipam/ipam_cluster.c
 ar-src += ipam/ipam_core.c
 ar-src += ipam/ipam_dhcp.c
+ar-src += ipam/ipam_metrics.c
 ar-src += ipam/ipam_flags.c
 ar-src += ipam/ipam_info.c
 ar-src += ipam/ipam_intent.c

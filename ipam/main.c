@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 		.sending = sending,
 		.delivered = delivered,
 		.tick = tick,
+		.metrics = ipam_metrics,
 	};
 
 	return plugd_main(&prog, argc, argv);

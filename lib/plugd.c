@@ -20,6 +20,7 @@
 
 #include "lib/journal.h"
 #include "lib/log.h"
+#include "lib/plugd_metrics.h"
 #include "lib/plugd_priv.h"
 
 #define COPY_EVERY_S 600 /* renew the stores' copies when they changed */
@@ -44,11 +45,9 @@ static int on_activate(void *ctx, struct rpc_call *call, json_object **ret,
 static int on_metrics(void *ctx, struct rpc_call *call, json_object **ret,
 		      struct err *err)
 {
-	const struct plugd *d = ctx;
-
-	(void)call;
+	(void)ctx;
 	(void)err;
-	*ret = rpc_metrics(d->rpc);
+	*ret = rpc_metrics(call->rpc);
 	return 0;
 }
 
@@ -133,6 +132,7 @@ static int serve(struct plugd *d, struct plugd_sock *k, struct err *err)
 		.own_ctx = d,
 		.sending = d->prog->sending,
 		.delivered = d->prog->delivered,
+		.page = plugd_metrics,
 		.driver = d->prog->name,
 	};
 	int r = plugd_sock_open(k, d, err);

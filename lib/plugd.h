@@ -45,6 +45,8 @@ struct plugd_flag {
 		   struct err *err);
 };
 
+struct plugd_metric;
+
 struct plugd_program {
 	const char *name;    /* "berth-bridge": binary, plugin and socket */
 	const char *summary; /* one line for --help */
@@ -60,6 +62,9 @@ struct plugd_program {
 	void (*delivered)(void *ctx, uint64_t seq); /* may be NULL */
 	/* Called about once a second from the main thread.  May be NULL. */
 	void (*tick)(void *ctx);
+	/* What GET /metrics has beside the daemon's own figures (plugd_metrics.h);
+	 * ended by { 0 }; those of one method after each other.  May be NULL. */
+	const struct plugd_metric *metrics;
 };
 
 /* plugd_main() - the whole daemon.  Return: the exit status: 0, 1 (told on

@@ -6,7 +6,7 @@
  * called once when the head is complete, then for each piece of the body,
  * then once more):
  *
- *   method other than POST                405
+ *   method other than POST                405 (but for GET /metrics)
  *   HTTP version other than 1.x           505
  *   no such /Type.Method                  404
  *   head above 8 KiB, above 64 headers    431
@@ -32,6 +32,7 @@
 
 #include "lib/jdec.h"
 #include "lib/log.h"
+#include "lib/prom.h"
 #include "lib/rpc_priv.h"
 
 #define BODY_BIG       (1u << 20) /* one such at a time */
@@ -97,13 +98,32 @@ static json_object *error_to_json(int code, const char *text)
 	return o;
 }
 
+/* Queue @resp (taken; NULL: no memory). */
+static enum MHD_Result queue(struct rpc_conn *c, struct MHD_Connection *con,
+			     enum refusal why, const char *type,
+			     struct MHD_Response *resp)
+{
+	enum MHD_Result r;
+
+	if (!resp)
+		return MHD_NO;
+	MHD_add_response_header(resp, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	if (why == REFUSE_VERB)
+		MHD_add_response_header(resp, MHD_HTTP_HEADER_ALLOW, "POST");
+	if (rpc_sending(c))
+		MHD_add_response_header(resp, MHD_HTTP_HEADER_CONNECTION,
+					"close");
+	r = MHD_queue_response(con, refusals[why].status, resp);
+	MHD_destroy_response(resp);
+	return r;
+}
+
 /* Queue @obj (taken; NULL: {}) as the answer. */
 static enum MHD_Result answer(struct rpc_conn *c, struct MHD_Connection *con,
 			      enum refusal why, json_object *obj)
 {
 	const char *text = "{}";
 	struct MHD_Response *resp;
-	enum MHD_Result r;
 	size_t len = 2;
 
 	if (obj)
@@ -117,18 +137,7 @@ static enum MHD_Result answer(struct rpc_conn *c, struct MHD_Connection *con,
 						      MHD_RESPMEM_MUST_COPY)
 		    : NULL;
 	json_object_put(obj);
-	if (!resp)
-		return MHD_NO;
-	MHD_add_response_header(resp, MHD_HTTP_HEADER_CONTENT_TYPE,
-				CONTENT_TYPE);
-	if (why == REFUSE_VERB)
-		MHD_add_response_header(resp, MHD_HTTP_HEADER_ALLOW, "POST");
-	if (rpc_sending(c))
-		MHD_add_response_header(resp, MHD_HTTP_HEADER_CONNECTION,
-					"close");
-	r = MHD_queue_response(con, refusals[why].status, resp);
-	MHD_destroy_response(resp);
-	return r;
+	return queue(c, con, why, CONTENT_TYPE, resp);
 }
 
 static enum MHD_Result refuse(struct rpc_conn *c, struct MHD_Connection *con,
@@ -227,6 +236,11 @@ static enum refusal check_head(struct rpc_conn *c, struct MHD_Connection *con,
 	why = check_coding(&h);
 	if (why != REFUSE_NOT)
 		return why;
+	if (c->rpc->cfg.page && strcmp(verb, MHD_HTTP_METHOD_GET) == 0 &&
+	    strcmp(url, "/metrics") == 0) {
+		c->page = true;
+		return REFUSE_NOT;
+	}
 	if (strcmp(verb, MHD_HTTP_METHOD_POST) != 0)
 		return REFUSE_VERB;
 	if (!method_find(c, url))
@@ -390,6 +404,26 @@ static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 	return sent;
 }
 
+static enum MHD_Result serve_page(struct rpc_conn *c,
+				  struct MHD_Connection *con)
+{
+	const struct rpc_config *cfg = &c->rpc->cfg;
+	struct err err = { 0 };
+	char quoted[2 * ERR_MSG_MAX], *text = NULL;
+	size_t len = 0;
+	int r;
+
+	rpc_phase_set(c, RPC_WORKING);
+	r = cfg->page(cfg->own_ctx, c->rpc, &text, &len, &err);
+	if (r == 0)
+		return queue(c, con, REFUSE_NOT, PROM_CONTENT_TYPE,
+			     MHD_create_response_from_buffer(
+				     len, text, MHD_RESPMEM_MUST_FREE));
+	log_info("op=metrics driver=%s err=%s", cfg->driver,
+		 log_quote(quoted, sizeof(quoted), err.msg));
+	return answer(c, con, REFUSE_VOLUME, error_to_json(r, err.msg));
+}
+
 enum MHD_Result rpc_on_access(void *cls, struct MHD_Connection *con,
 			      const char *url, const char *method,
 			      const char *version, const char *data,
@@ -414,7 +448,7 @@ enum MHD_Result rpc_on_access(void *cls, struct MHD_Connection *con,
 	}
 	if (c->too_big)
 		return refuse(c, con, REFUSE_BIG, url);
-	return serve(c, con);
+	return c->page ? serve_page(c, con) : serve(c, con);
 }
 
 /* ---- life -------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * rpc.h - the plugin server: POST /Type.Method with a JSON body on a unix
- * socket.  The only user of libmicrohttpd.
+ * socket, and GET /metrics.  The only user of libmicrohttpd.
  *
  * One thread a connection (64 at most, 256 KiB stacks); a handler is a plain
  * function that may block.  Peers other than uid 0 are refused at accept
@@ -20,6 +20,8 @@
 #include "lib/err.h"
 
 #define RPC_BODY_MAX (16u << 20) /* bytes */
+
+struct rpc;
 
 struct rpc_call {
 	const char *method; /* "NetworkDriver.Join", without the slash */
@@ -58,6 +60,10 @@ struct rpc_config {
 	 * socket.  May be NULL. */
 	void (*sending)(void *ctx, uint64_t seq);
 	void (*delivered)(void *ctx, uint64_t seq);
+	/* GET /metrics: @ret is the answer, owned by the server, in the format of
+	 * prom.h; of .own_ctx.  NULL: there is no such page.  -errno: 500. */
+	int (*page)(void *ctx, struct rpc *rpc, char **ret, size_t *ret_len,
+		    struct err *err);
 	const char *driver; /* for the log line of each request */
 	bool held;          /* the socket was listening before this process */
 };
@@ -108,5 +114,9 @@ int rpc_relisten(struct rpc *rpc, int fd, struct err *err);
 /* Own time of handlers, from request read to answer queued: one bucket list
  * per method, for /Berth.Metrics.  @ret: owned. */
 json_object *rpc_metrics(struct rpc *rpc);
+/* The same for .page: families berth_connections and berth_request*, each sample with
+ * the label driver. */
+struct prom;
+void rpc_prom(struct rpc *rpc, struct prom *p);
 
 #endif

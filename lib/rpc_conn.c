@@ -81,6 +81,7 @@ void rpc_request_clear(struct rpc_conn *c)
 	c->len = c->size = 0;
 	c->checked = c->too_big = false;
 	c->method = NULL;
+	c->page = false;
 	c->seq = 0;
 	if (!c->big)
 		return;

@@ -40,6 +40,7 @@ struct rpc_conn {
 	bool usual;                      /* of rpc_call */
 	const struct rpc_method *method; /* borrowed */
 	void *ctx;                       /* borrowed: for .handle */
+	bool page;                       /* GET /metrics, and no .method */
 };
 
 /* Empty requests of one method that came together; under rpc->lock. */

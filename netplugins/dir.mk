@@ -4,6 +4,7 @@ ar-src += netplugins/net_core.c
 ar-src += netplugins/net_endpoint.c
 ar-src += netplugins/net_journal.c
 ar-src += netplugins/net_main.c
+ar-src += netplugins/net_metrics.c
 ar-src += netplugins/net_names.c
 ar-src += netplugins/net_network.c
 ar-src += netplugins/net_ports.c

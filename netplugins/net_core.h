@@ -15,6 +15,7 @@
 
 #include "lib/journal.h"
 #include "lib/plugd.h"
+#include "lib/plugd_metrics.h"
 #include "lib/store.h"
 #include "netplugins/net_api.h"
 #include "netplugins/net_table.h"
@@ -87,6 +88,7 @@ extern const struct rpc_method net_core_methods[]; /* Docker's */
 int net_on_trace(void *ctx, struct rpc_call *call, json_object **ret,
 		 struct err *err);                  /* net_trace.c */
 extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
+extern const struct plugd_metric net_metrics[];     /* net_metrics.c */
 /* net_stats.c: "Stats" into @o.  Return: 0; -ENOMEM. */
 int net_put_port_stats(json_object *o, struct net_endpoint *ep,
 		       const struct port_range *r);

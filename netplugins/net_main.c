@@ -100,6 +100,7 @@ int net_main(const struct net_driver *driver, int argc, char **argv)
 		.sending = sending,
 		.delivered = delivered,
 		.tick = tick,
+		.metrics = net_metrics,
 	};
 
 	if (!own)

@@ -8,6 +8,7 @@ ar-src += volplugins/vol_core.c
 ar-src += volplugins/vol_dir.c
 ar-src += volplugins/vol_info.c
 ar-src += volplugins/vol_intent.c
+ar-src += volplugins/vol_metrics.c
 ar-src += volplugins/vol_later.c
 ar-src += volplugins/vol_main.c
 ar-src += volplugins/vol_record.c

@@ -7,11 +7,13 @@
 #define VOLPLUGINS_VOL_API_H
 
 #include "lib/jdec.h"
+#include "lib/plugd_metrics.h"
 #include "lib/rpc.h"
 
 /* The methods; their handlers' ctx is a struct vol_core. */
 extern const struct rpc_method vol_api_methods[];       /* Docker's */
 extern const struct rpc_method vol_api_berth_methods[]; /* ours */
+extern const struct plugd_metric vol_metrics[];         /* vol_metrics.c */
 extern const struct rpc_method vol_api_copy_methods[];  /* ours, of copies */
 
 /* A request body's table, for who generates requests: a method's fields, or

@@ -88,6 +88,7 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 		.sending = sending,
 		.delivered = delivered,
 		.tick = tick,
+		.metrics = vol_metrics,
 	};
 
 	assert(driver->config_size <= sizeof(config.own));

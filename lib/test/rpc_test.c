@@ -103,6 +103,16 @@ static const struct rpc_method table_b[] = {
 	{ TYPE ".Hold", on_hold },
 	{ 0 },
 };
+static int page(void *ctx, struct rpc *rpc, char **ret, size_t *ret_len,
+		struct err *err)
+{
+	(void)ctx;
+	(void)rpc;
+	*ret = strdup("berth_up 1\n");
+	*ret_len = *ret ? strlen(*ret) : 0;
+	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 static const struct rpc_method own[] = {
 	{ "Plugin.Own", on_own },
 	{ 0 },
@@ -131,6 +141,7 @@ int server_up(void **state)
 		.ctx = &srv,
 		.own = own,
 		.own_ctx = (void *)(uintptr_t) "yes",
+		.page = page,
 		.delivered = on_delivered,
 		.driver = "test",
 	};
