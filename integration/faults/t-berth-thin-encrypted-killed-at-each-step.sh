@@ -21,6 +21,8 @@ same "$(dmsetup ls | grep berth || :)" '' 'devices'
 
 # What is used of the pool with no volume in it, by the kernel.
 start_daemon berth-thin --pool-size 256m
-same "$(dmsetup status --target thin-pool | awk '{ split($7, d, "/"); print d[1] }')" 0 \
-	'blocks in use'
+nothing_used() {
+	[ "$(dmsetup status --target thin-pool | awk '{ split($7, d, "/"); print d[1] }')" = 0 ]
+}
+wait_until 20 nothing_used
 stop_daemon berth-thin

@@ -26,7 +26,10 @@ at=$(mounted)
 dd if=/dev/urandom of="$at/kept" bs=1M count=16 conv=fsync 2>/dev/null
 sum=$(sha256sum <"$at/kept")
 
-# Its disk hangs: who makes a volume waits, who only asks does not.
+# Its disk hangs, for 30 s with SOAK=1: who makes a volume or writes waits, and has it then;
+# who only asks does not.
+hang=3
+[ "$SOAK" != 1 ] || hang=32
 meta=$(dmsetup ls | awk '/^berth-thin-.*-meta/ { print $1 }')
 dmsetup suspend --noflush --nolockfs "$meta"
 call VolumeDriver.Create '{"Name":"late","Opts":{"size":"16m"}}' >late &
@@ -36,10 +39,22 @@ before=$SECONDS
 same "$(api VolumeDriver.Get '{"Name":"v"}' berth-thin | jq -r .Volume.Status.pool)" ok
 same "$(api VolumeDriver.List '{}' berth-thin | jq -r '.Volumes[].Name' | sort | head -1)" v
 at_most $((SECONDS - before)) 50 'seconds to answer' # the call itself gives up after 60
+in_background writer.log bash -c "echo written >$at/late && sync $at/late"
+writer=$PID
+hung_for() {
+	[ $((SECONDS - before)) -ge $hang ]
+}
+wait_until $((hang + 10)) hung_for
+if [ "$SOAK" = 1 ]; then
+	contains "$(api VolumeDriver.Get '{"Name":"v"}' berth-thin | jq -r .Volume.Status.pool)" 'its disk hangs'
+	contains "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" 'has not answered for'
+fi
 [ -d /proc/$late ] || fail 'the pool did not hang'
 dmsetup resume "$meta"
 wait $late
 same "$(cat late)" ''
+wait "$writer"
+same "$(cat "$at/late")" written
 same "$(call VolumeDriver.Remove '{"Name":"late"}')" ''
 fails timeout 120 dd if=/dev/zero of="$at/more" bs=1M count=100 conv=fsync
 contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'make it larger (--pool-size)'
@@ -152,3 +167,31 @@ same "$(head -c 1M "$BERTH_DISK" | sha256sum)" "$first"
 wipefs -qa "$BERTH_DISK"
 contains "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"16m"}}')" 'none of ours'
 stop_daemon berth-thin
+
+# A daemon that starts while its pool's disk hangs answers at once, and has the pool when the
+# disk goes on.
+dmsetup create slow --table "0 524288 linear $BERTH_DISK 0"
+slow=/dev/dm-$(dmsetup info -c --noheadings -o minor slow)
+flags=(--pool-device "$slow" --state-dir "$DIR/other")
+start_daemon berth-thin "${flags[@]}"
+same "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"16m"}}')" ''
+at=$(mounted)
+stop_daemon berth-thin
+dmsetup suspend --noflush --nolockfs slow
+start_daemon berth-thin "${flags[@]}"
+contains "$(api VolumeDriver.Get '{"Name":"v"}' berth-thin | jq -r .Volume.Status.pool)" 'is being taken up'
+contains "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" 'is being taken up'
+call VolumeDriver.Create '{"Name":"late","Opts":{"size":"16m"}}' >late &
+late=$!
+same "$(api VolumeDriver.List '{}' berth-thin | jq -r '.Volumes[].Name')" v
+[ -d /proc/$late ] || fail 'the pool did not hang'
+dmsetup resume slow
+wait $late
+same "$(cat late)" ''
+same "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" '[]'
+same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
+for v in v late; do
+	same "$(call VolumeDriver.Remove "{\"Name\":\"$v\"}")" ''
+done
+stop_daemon berth-thin
+dmsetup remove slow

@@ -89,6 +89,10 @@ THERE=('' 'a:16M:-:' 'a:16M:one:' 'a:16M:one:s' 'a:16M:two:s' 'a:16M:two:s b:16M
 	'a:24M:two:s b:16M:one:' 'a:24M:two: b:16M:one:' 'b:16M:one:' 'b:16M:one: c:16M:-:'
 	'c:16M:-:')
 
+taken_up() { # its pool, behind the daemon's start
+	! api Berth.Check '{}' berth-thin | grep -q 'is being taken up'
+}
+
 # Of each volume its size, what is in its file and its snapshots.
 there() {
 	local v at size word copies
@@ -164,6 +168,7 @@ at_moment() { # FLUSHED AT MARK
 	[ "$got" = "$want" ] || [ "$got" = "$under_way" ] ||
 		fail "power cut at $2 (SEED=$SEED), in '${REQUESTS[$3]-}': there is '$got', not '$want'" \
 			"or '$under_way'"
+	wait_until 20 taken_up
 	same "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" '[]' "power cut at $2 (SEED=$SEED)"
 	stop_daemon berth-thin
 	same "$(in_pool | wc -l)" "$(numbers "$got")" "power cut at $2 (SEED=$SEED): in the pool"

@@ -231,6 +231,14 @@ bool fake_event(bool of_pool)
 	return told;
 }
 
+static void wait_for_disk(void)
+{
+	fake.waits++;
+	while (fake.hangs)
+		pthread_cond_wait(&fake.goes_on, &fake.lock);
+	fake.waits--;
+}
+
 struct tool;
 int __wrap_tool_run(const struct tool *t, int file, struct err *err);
 int __wrap_tool_run(const struct tool *t, int file, struct err *err)
@@ -238,17 +246,10 @@ int __wrap_tool_run(const struct tool *t, int file, struct err *err)
 	HOLD();
 	(void)t;
 	(void)file;
+	wait_for_disk();
 	fake.checks++;
 	return fake.check < 0 ? err_set(err, fake.check, "thin_check said so")
 			      : 0;
-}
-
-static void wait_for_disk(void)
-{
-	fake.waits++;
-	while (fake.hangs)
-		pthread_cond_wait(&fake.goes_on, &fake.lock);
-	fake.waits--;
 }
 
 uint64_t fake_meta_sectors(void)
@@ -389,6 +390,9 @@ void fake_pool_start(struct pool_life *l)
 	if (store_open(l->dir, STORE_STATE, &l->store, &err) < 0 ||
 	    thin_pool_open(&l->pool, l->fd, l->store, &l->config, &err) < 0)
 		fail_msg("%s", err.msg);
+	/* taken up, if it can be */
+	if (!l->deferred && thin_pool_use(&l->pool, false, NULL) == 0)
+		(void)thin_device_settle(&l->pool, NULL, NULL);
 }
 
 void fake_pool_stop(struct pool_life *l)

@@ -68,7 +68,7 @@ int fake_slot(const char *name);
 /* An event of the pool, or of another device: once somebody waits for them.  False:
  * nobody did in 20 s. */
 bool fake_event(bool of_pool);
-/* Messages to the pool, and its status, wait until it does no more. */
+/* Messages to the pool, its status, and thin_check, wait until it does no more. */
 void fake_disk_hangs(bool hangs);
 /* @waits: threads that do.  False: not in 20 s. */
 bool fake_is_waited(unsigned int waits);
@@ -79,6 +79,7 @@ struct pool_life {
 	struct store *store;
 	struct thin_config config;
 	struct thin_pool pool;
+	bool deferred; /* fake_pool_start() does not wait until it is taken up */
 };
 
 /* For cmocka: *state is a struct pool_life whose daemon runs.  Without loop devices the

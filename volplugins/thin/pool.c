@@ -316,10 +316,12 @@ int thin_pool_retry(struct thin_pool *p, struct err *err)
 	r = thin_record_load(p, uuid, &ready, err);
 	if (r == 0)
 		r = take_up_known(p, uuid, err);
+	if (r == 0 && !p->first)
+		log_info("op=thin.pool msg=\"it is there now\"");
+	p->first = false;
 	if (r < 0)
 		return r;
 	p->unsettled = true;
-	log_info("op=thin.pool msg=\"it is there now\"");
 	return 0;
 }
 
@@ -342,7 +344,10 @@ static void begin(struct thin_pool *p)
 	if (r == 0 && store_was_restored(p->store))
 		r = thin_record_undoom(p, &err);
 	if (r == 0) {
-		(void)take_up_known(p, uuid, NULL);
+		p->again = p->first = true;
+		err_set(&p->why, -EAGAIN,
+			"the pool is being taken up, its metadata is checked "
+			"first");
 		return;
 	}
 	err_set(&p->why, r, "%.400s: mend that, then restart berth-thin",
@@ -357,9 +362,7 @@ int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->seen.lock, NULL);
 	begin(p);
-	if (p->active)
-		(void)thin_device_settle(p, NULL, NULL);
-	return p->active || p->again ? thin_watch_start(p, err) : 0;
+	return p->again ? thin_watch_start(p, err) : 0;
 }
 
 static int is_in_use(void *ctx, const char *name)

@@ -64,6 +64,7 @@ struct thin_pool {
 	bool known;   /* there is a record: it was made */
 	bool active;
 	bool again; /* of !active, .known: what is wrong may pass by itself */
+	bool first; /* of .again: it was not looked at yet in this life */
 	/* of .again: thin_check did not come to an end, and is left alone until
 	 * then, CLOCK_MONOTONIC seconds; what it came to */
 	unsigned int wait_s; /* 0: nothing of that */
@@ -92,9 +93,10 @@ struct thin_pool {
 };
 
 /*
- * thin_pool_open() - take up what there is.  A pool that is there and can't be
- * used is no failure: each use of it says why.  One whose device is not there yet,
- * or that could not be looked at for another reason that may pass, is taken up as
+ * thin_pool_open() - take up what there is, which goes on when this returns: a check of its
+ * metadata may take long, and its disk may hang.  Who uses it waits for that.  A pool that is
+ * there and can't be used is no failure: each use of it says why.  One whose device is not
+ * there yet, or that could not be looked at for another reason that may pass, is taken up as
  * soon as that is over: at a use of it, or within a few seconds.
  */
 int thin_pool_open(struct thin_pool *p, int dir, struct store *store,
@@ -114,6 +116,9 @@ int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
 		   uint64_t *ret_age, struct err *err);
 /* One line of what is wrong with it, by what was seen; NULL: nothing. */
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
+/* thin_pool_told() - can it be used, by what was seen?  Waits for nothing.  -EAGAIN: it
+ * can't, or is not taken up yet; -ENODEV: there is none. */
+int thin_pool_told(struct thin_pool *p, struct err *err);
 /* Room for something new?  -ENOSPC, -EROFS. */
 int thin_pool_room(struct thin_pool *p, struct err *err);
 

@@ -87,6 +87,20 @@ int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
 	return r;
 }
 
+int thin_pool_told(struct thin_pool *p, struct err *err)
+{
+	char why[ERR_MSG_MAX];
+	bool seen;
+
+	pthread_mutex_lock(&p->seen.lock);
+	snprintf(why, sizeof(why), "%s", p->why.msg);
+	seen = p->seen.at != 0;
+	pthread_mutex_unlock(&p->seen.lock);
+	if (why[0])
+		return err_set(err, -EAGAIN, "%s", why);
+	return seen ? 0 : err_set(err, -ENODEV, "there is no thin pool");
+}
+
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
 {
 	struct err why = { 0 };

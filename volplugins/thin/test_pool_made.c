@@ -208,6 +208,33 @@ static void a_check_that_did_not_end(void **state)
 	assert_non_null(strstr(err.msg, "restart berth-thin"));
 }
 
+/* The start waits for no check and no disk; nor does who only asks. */
+static void taken_up_behind_the_start(void **state)
+{
+	struct pool_life *l = *state;
+	char why[ERR_MSG_MAX];
+	struct err err = { 0 };
+	uint32_t kept = fake_pool_device(l), lost;
+
+	fake_pool_give(l, kept);
+	lost = fake_pool_device(l);
+	fake_pool_stop(l);
+	l->deferred = true;
+	fake_disk_hangs(true);
+	fake_pool_start(l);
+	assert_true(fake_is_waited(1));
+	assert_int_equal(thin_pool_told(&l->pool, &err), -EAGAIN);
+	assert_non_null(strstr(err.msg, "is checked first"));
+	assert_non_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
+	fake_disk_hangs(false);
+	assert_int_equal(thin_pool_use(&l->pool, false, &err), 0);
+	assert_int_equal(thin_pool_told(&l->pool, &err), 0);
+	assert_null(thin_pool_trouble(&l->pool, why, sizeof(why)));
+	/* what an earlier life had begun is taken back, too */
+	assert_true(TEST_WITHIN_S(20, !fake_is(fake.there[lost])));
+	assert_true(fake_is(fake.there[kept]));
+}
+
 /* The host's disk has less than was asked for: it is not left full. */
 static void no_room_for_its_image(void **state)
 {
@@ -276,6 +303,7 @@ int main(void)
 		POOL_TEST(not_with_somebody_elses_device),
 		POOL_TEST(not_without_its_image),
 		POOL_TEST(taken_up_when_it_is_there),
+		POOL_TEST(taken_up_behind_the_start),
 		POOL_TEST(goes_on_from_the_pool_up),
 		POOL_TEST(a_check_that_did_not_end),
 		POOL_TEST(no_room_for_its_image),

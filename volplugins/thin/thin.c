@@ -272,10 +272,20 @@ static int status(struct vol_volume *base, json_object *to, struct err *err)
 	return r < 0 ? answer_no_memory(err) : 0;
 }
 
+/* Who asks waits for no pool; whether a restore is to be ended depends on it. */
+static int there(struct thin_volume *v, struct err *err)
+{
+	int r = v->base.created[0] ? thin_know(v, err) : usable(v, err);
+
+	if (r == -ENOENT)
+		return err_set(err, r, "its record is gone: remove the volume");
+	return r == 0 ? thin_pool_told(&thin_host_of(v)->pool, err) : r;
+}
+
 static int verify(struct vol_volume *base, struct err *err)
 {
 	struct thin_volume *v = to_thin(base);
-	int r = usable(v, err);
+	int r = there(v, err);
 
 	if (r == 0 && v->opts.size && v->opts.size != v->rec.size)
 		return err_set(err, -EUCLEAN,
