@@ -170,6 +170,7 @@ stop_daemon berth-thin
 
 # A daemon that starts while its pool's disk hangs answers at once, and has the pool when the
 # disk goes on.
+dd if=/dev/zero of="$BERTH_DISK" bs=1M count=1 conv=fsync 2>/dev/null
 dmsetup create slow --table "0 524288 linear $BERTH_DISK 0"
 slow=/dev/dm-$(dmsetup info -c --noheadings -o minor slow)
 flags=(--pool-device "$slow" --state-dir "$DIR/other")
