@@ -178,6 +178,7 @@ start_daemon berth-thin "${flags[@]}"
 same "$(call VolumeDriver.Create '{"Name":"v","Opts":{"size":"16m"}}')" ''
 at=$(mounted)
 stop_daemon berth-thin
+blockdev --flushbufs "$slow" # what it reads is read from the disk
 dmsetup suspend --noflush --nolockfs slow
 start_daemon berth-thin "${flags[@]}"
 contains "$(api VolumeDriver.Get '{"Name":"v"}' berth-thin | jq -r .Volume.Status.pool)" 'is being taken up'
