@@ -310,6 +310,7 @@ static int mend(struct ipam_hold *h, struct ipam_intent *i,
 
 	if (r < 0)
 		return r;
+	ipam_known(&l->unsure, l->refs);
 	l->use = use;
 	r = commit(h, l, i, err);
 	if (r < 0)
@@ -323,16 +324,21 @@ static int take_again(struct ipam_hold *h, struct ipam_intent *i,
 		      struct ipam_record *rec, struct ipam_lease *l,
 		      enum ipam_use use, struct err *err)
 {
-	ipam_known(&l->unsure, l->refs);
 	if (l->damaged && l->use != IPAM_ENDPOINT && use != IPAM_ENDPOINT)
 		return mend(h, i, rec, l, use, err);
 	/* not asked for by name: a DHCP server leased it twice */
 	if (l->use != use || !rec->fixed)
 		return taken(l, err);
-	if (l->use != IPAM_ENDPOINT)
+	if (l->use != IPAM_ENDPOINT) {
+		ipam_known(&l->unsure, l->refs);
 		return reserve_again(h, i, rec, l, err);
-	if (mac_is_none(&l->mac) || !mac_equal(&l->mac, &rec->mac))
+	}
+	/* It has one user, who was told: this is another with the same MAC, whose
+	 * end would free it. */
+	if (!l->unsure || mac_is_none(&l->mac) ||
+	    !mac_equal(&l->mac, &rec->mac))
 		return taken(l, err);
+	ipam_known(&l->unsure, l->refs);
 	return take_none(h, i, &l->addr, err);
 }
 

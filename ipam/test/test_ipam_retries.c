@@ -234,6 +234,9 @@ static void one_retry_of_four(struct ipam_life *l, void *arg)
 {
 	(void)arg;
 	CHECK(is_told(l, P " networks=1 leases=4"));
+	/* who is refused knows of nobody's */
+	CHECK(addr_get(l, P, "10.1.0.2", IPAM_ENDPOINT, 9, NULL) ==
+	      -EADDRINUSE);
 	CHECK(replay_one(l, "IpamDriver.RequestAddress") == -ENOTUNIQ);
 	CHECK(is_told(l, P " networks=1 leases=0"));
 	CHECK(replay_one(l, "IpamDriver.RequestAddress") == -EBADMSG);

@@ -73,15 +73,6 @@ static struct ip_addr some_address(struct caller *c, unsigned int pool)
 	return p.addr;
 }
 
-static bool holds(const struct caller *c, unsigned int pool,
-		  const struct ip_addr *a)
-{
-	for (unsigned int i = 0; i < c->count; i++)
-		if (c->held[i].pool == pool && ip_equal(&c->held[i].addr, a))
-			return true;
-	return false;
-}
-
 static void take(struct caller *c, bool fixed)
 {
 	unsigned int pool = dice(c, POOLS);
@@ -99,8 +90,6 @@ static void take(struct caller *c, bool fixed)
 	r = ipam_addr_request(world->life->core, &q, &got, &seq, NULL);
 	if (seq)
 		ipam_core_delivered(world->life->core, seq);
-	if (r == 0 && fixed && holds(c, pool, &q.addr)) /* the same MAC */
-		return;
 	if (r == 0) {
 		struct held *h = &c->held[c->count++];
 
