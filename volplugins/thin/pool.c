@@ -318,7 +318,9 @@ int thin_pool_retry(struct thin_pool *p, struct err *err)
 		r = take_up_known(p, uuid, err);
 	if (r == 0 && !p->first)
 		log_info("op=thin.pool msg=\"it is there now\"");
+	pthread_mutex_lock(&p->seen.lock);
 	p->first = false;
+	pthread_mutex_unlock(&p->seen.lock);
 	if (r < 0)
 		return r;
 	p->unsettled = true;

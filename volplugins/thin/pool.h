@@ -64,7 +64,6 @@ struct thin_pool {
 	bool known;   /* there is a record: it was made */
 	bool active;
 	bool again; /* of !active, .known: what is wrong may pass by itself */
-	bool first; /* of .again: it was not looked at yet in this life */
 	/* of .again: thin_check did not come to an end, and is left alone until
 	 * then, CLOCK_MONOTONIC seconds; what it came to */
 	unsigned int wait_s; /* 0: nothing of that */
@@ -72,6 +71,7 @@ struct thin_pool {
 	int failed;
 	bool unsettled; /* it passed: doomed numbers are still to be deleted */
 	/* written with .seen.lock as well, which is enough to read them */
+	bool first;       /* of .again: not looked at yet in this life */
 	struct err why;   /* of !active, .known: what is wrong; else "" */
 	struct err doubt; /* why nothing may be changed; "": it may */
 	struct thin_layout layout; /* .uuid: as recorded, once .known */
@@ -119,6 +119,8 @@ const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
 /* thin_pool_told() - can it be used, by what was seen?  Waits for nothing.  -EAGAIN: it
  * can't, or is not taken up yet; -ENODEV: there is none. */
 int thin_pool_told(struct thin_pool *p, struct err *err);
+/* Is it still to be taken up, for the first time in this life?  Waits for nothing. */
+bool thin_pool_is_awaited(struct thin_pool *p);
 /* Room for something new?  -ENOSPC, -EROFS. */
 int thin_pool_room(struct thin_pool *p, struct err *err);
 

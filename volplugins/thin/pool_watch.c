@@ -101,6 +101,16 @@ int thin_pool_told(struct thin_pool *p, struct err *err)
 	return seen ? 0 : err_set(err, -ENODEV, "there is no thin pool");
 }
 
+bool thin_pool_is_awaited(struct thin_pool *p)
+{
+	bool first;
+
+	pthread_mutex_lock(&p->seen.lock);
+	first = p->first;
+	pthread_mutex_unlock(&p->seen.lock);
+	return first;
+}
+
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
 {
 	struct err why = { 0 };

@@ -59,10 +59,22 @@ static int attach(struct thin_volume *v, struct err *err)
 	return r;
 }
 
+/* Mounted by an earlier life, whose pool is being taken up: nothing is to be done,
+ * and the start waits for no disk. */
+static bool is_there_already(struct thin_volume *v)
+{
+	return thin_pool_is_awaited(&thin_host_of(v)->pool) &&
+	       thin_know(v, NULL) == 0 && thin_is_mounted(v, NULL) == 1;
+}
+
 static int mount_volume(struct vol_volume *base, struct err *err)
 {
 	struct thin_volume *v = to_thin(base);
-	int r = usable(v, err);
+	int r;
+
+	if (is_there_already(v))
+		return 0;
+	r = usable(v, err);
 
 	if (r == 0)
 		r = thin_is_mounted(v, err);
