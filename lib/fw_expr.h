@@ -62,6 +62,7 @@ enum fw_kind {
 	FW_KIND_LIMIT,
 	FW_KIND_METER,
 	FW_KIND_NOTRACK,
+	FW_KIND_SOCKET,
 	FW_KIND_MAX,
 };
 
@@ -106,6 +107,9 @@ struct fw_expr {
 /* @res: NFT_FIB_RESULT_ADDRTYPE.. @fl: NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF.. */
 #define FW_FIB(r, res, fl) \
 	{ .kind = FW_KIND_FIB, .reg = (r), .key = (res), .flags = (fl) }
+/* Of this host's socket for the packet; without one the rule ends.  @k:
+ * NFT_SOCKET_TRANSPARENT, _MARK, _WILDCARD. */
+#define FW_SOCKET(r, k) { .kind = FW_KIND_SOCKET, .reg = (r), .key = (k) }
 /* A constant. FW_IMM: @n bytes at @p, network order for addresses. */
 #define FW_IMM(r, p, n) \
 	{ .kind = FW_KIND_IMM, .reg = (r), .data = (p), .len = (n) }

@@ -180,6 +180,12 @@ static int fill_meter(struct nftnl_expr *n, const struct fw_expr *e)
 	return 0;
 }
 
+static void fill_socket(struct nftnl_expr *n, const struct fw_expr *e)
+{
+	nftnl_expr_set_u32(n, NFTNL_EXPR_SOCKET_KEY, e->key);
+	nftnl_expr_set_u32(n, NFTNL_EXPR_SOCKET_DREG, reg(e->reg));
+}
+
 static void fill_nothing(struct nftnl_expr *n, const struct fw_expr *e)
 {
 	(void)n;
@@ -210,6 +216,7 @@ static const struct {
 	[FW_KIND_REJECT] = { "reject", fill_reject },
 	[FW_KIND_LIMIT] = { "limit", fill_limit },
 	[FW_KIND_NOTRACK] = { "notrack", fill_nothing },
+	[FW_KIND_SOCKET] = { "socket", fill_socket },
 	[FW_KIND_METER] = { "dynset", fill_nothing }, /* fill_meter() */
 };
 

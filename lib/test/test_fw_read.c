@@ -277,6 +277,50 @@ static void overrun_is_reported(void **state)
 	assert_true(ev.e[0].lost || ev.e[1].lost);
 }
 
+/* What the kernel counts as a user of connection tracking, in nftables' and in
+ * iptables' words; and what it does not. */
+struct user {
+	const char *rules; /* made with nft and iptables-nft */
+	bool tracks;
+};
+
+static const struct user users[] = {
+	{ "nft add chain inet t c '{ type nat hook postrouting priority 0; }'",
+	  true },
+	{ "nft add rule inet t other ct state established accept", true },
+	{ "nft add rule inet t other ct mark set 1", true },
+	{ "nft add rule inet t other notrack", true },
+	{ "nft add rule inet t other tcp dport 80 accept", false },
+	{ "nft add rule inet t other meta mark set 1", false },
+	{ "iptables-nft -A FORWARD -p tcp -j ACCEPT", false },
+	{ "iptables-nft -A FORWARD -m conntrack --ctstate NEW -j DROP", true },
+	{ "iptables-nft -A FORWARD -j CONNMARK --set-mark 1", true },
+	{ "iptables-nft -t raw -A PREROUTING -j CT --notrack", true },
+	{ "iptables-nft -t nat -A POSTROUTING -j ACCEPT", true },
+	{ "ip6tables-nft -A INPUT -m state --state NEW -j DROP", true },
+};
+
+static void users_of_conntrack_are_seen(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		nft("nft flush ruleset; nft 'add table inet t; "
+		    "add chain inet t other'");
+		assert_int_equal(fw_tracks(fw, "mine", &err), 0);
+		nft(users[i].rules);
+		print_message("# %s\n", users[i].rules);
+		assert_int_equal(fw_tracks(fw, "mine", &err), users[i].tracks);
+	}
+	/* one's own do not count */
+	nft("nft flush ruleset; nft 'add table inet t; add chain inet t other; "
+	    "add rule inet t other ct state new accept; "
+	    "add chain inet t nat { type nat hook output priority 0; }'");
+	assert_int_equal(fw_tracks(fw, "mine", &err), 1);
+	assert_int_equal(fw_tracks(fw, "t", &err), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 
 int main(void)
@@ -288,6 +332,7 @@ int main(void)
 		T(monitor_sees_flush_and_who),
 		T(own_changes_wake_nobody_when_ignored),
 		T(overrun_is_reported),
+		T(users_of_conntrack_are_seen),
 	};
 
 	return fw_test_run(&fw, tests, ARRAY_SIZE(tests));

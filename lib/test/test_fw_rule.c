@@ -206,6 +206,8 @@ static const struct row rows[] = {
 		     FW_DNAT(NFPROTO_IPV4, 0, 4), FW_END } },
 	{ "masquerade", .base = SRCNAT, .exprs = { FW_MASQ, FW_END } },
 	{ "notrack", .exprs = { FW_NOTRACK, FW_END } },
+	{ "socket wildcard 1", .exprs = { FW_SOCKET(0, NFT_SOCKET_WILDCARD),
+					  FW_EQ8(0, 1), FW_END } },
 	{ "dup to 10.9.0.2 device \"lo\"", .family = NFPROTO_IPV4,
 	  .exprs = { FW_IMM(0, ip4, 4), FW_IMM(4, &dev, 4), FW_DUP(0, 4),
 		     FW_END } },
