@@ -89,6 +89,7 @@ int dp_open(const struct dp_config *cfg, struct dp **ret, struct err *err)
 		r = dp_fast_open(dp, cfg, err);
 	if (r < 0)
 		return r;
+	dp_conntrack_open(dp, cfg->conntrack_auto);
 	*ret = take_ptr(dp);
 	return 0;
 }
@@ -153,6 +154,7 @@ int dp_load_hooks(struct dp *dp, struct err *err)
 int dp_load_end(struct dp *dp, struct err *err)
 {
 	DP_LOCKED(dp);
+	bool was_tracked = ruleset_is_tracked(dp->rs);
 	int r, guarded;
 
 	dp->loading = false;
@@ -162,6 +164,10 @@ int dp_load_end(struct dp *dp, struct err *err)
 	r = dp_scan_links(dp, NULL);
 	if (r >= 0)
 		r = dp_follow_again(dp, NULL);
+	/* the other form waits until the programs know all: dp_event() */
+	ruleset_set_tracked(dp->rs, true);
+	if (!was_tracked)
+		dp_conntrack_choose(dp);
 	if (r >= 0)
 		r = FAILPOINT("dp.load.rules");
 	if (r >= 0)
@@ -194,6 +200,7 @@ static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 	free(tab_take(&dp->st.networks, net->id));
 	(void)dp_fast_stop(dp, NULL);
 	dp_fast_drop_policies(dp);
+	dp_conntrack_choose(dp);
 	if (mapped)
 		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
 	(void)dp_follow_again(dp, NULL);
@@ -224,6 +231,7 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 		r = dp_fast_policies(dp, err);
 	if (r >= 0)
 		r = dp_follow_again(dp, err);
+	dp_conntrack_choose(dp);
 	if (r >= 0)
 		r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	if (r < 0) {
@@ -254,14 +262,17 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 	r = dp_fast_start(dp, net, err);
 	if (r >= 0)
 		r = dp_follow_again(dp, err);
+	dp_conntrack_choose(dp);
 	if (r >= 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);
 	if (r >= 0 && !dp_shortcut_allowed(net))
 		r = guard_shortcut_del(dp->guard, before.bridge, err);
 	if (r >= 0)
 		r = dp_fast_renew(dp, net, err);
-	if (r < 0)
+	if (r < 0) {
 		*old = before;
+		dp_conntrack_choose(dp);
+	}
 	if (r >= 0)
 		r = dp_fast_stop(dp, err);
 	return r < 0 ? r : dp_sync_foreign(dp, err);
@@ -279,6 +290,7 @@ int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)
 		r = dp_scan_links(dp, err);
 		if (r < 0)
 			return r;
+		dp->ct.relook = true;
 	}
 	dp->fast.rehost = true; /* its gateway is one now */
 	r = old ? replace_network(dp, old, net, err)
@@ -348,6 +360,7 @@ static int unmap_network(struct dp *dp, const struct dp_network *net,
 
 	if (r < 0)
 		return err_set(err, r, "test: dp.network.unmap");
+	dp_conntrack_choose(dp);
 	return members ? ruleset_rebuild(dp->rs, &dp->st, err)
 		       : ruleset_apply(dp->rs, &dp->st, &change, err);
 }
@@ -367,6 +380,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	if (r < 0) {
 		if (tab_put(&dp->st.networks, net) == 0)
 			net = NULL; /* may be asked again */
+		dp_conntrack_choose(dp);
 		return r;
 	}
 	(void)guard_shortcut_del(dp->guard, net->bridge, NULL);

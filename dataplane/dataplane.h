@@ -129,6 +129,8 @@ struct dp_config {
 	const char *bpf_dir; /* pins under <bpf-dir>/berth/v1/<driver>/ */
 	const char *cgroup;  /* where the socket hooks attach */
 	bool no_tcx;         /* clsact even where the kernel has tcx */
+	bool conntrack_auto; /* rules that do without connection tracking, while
+			      * DP_EBPF does all there is to do (conntrack.h) */
 	uint32_t flow_table; /* established flows that DP_EBPF has room for:
 			      * DP_FLOWS_LEAST to _MOST; 0: DP_FLOWS */
 	uint16_t masq_first, masq_last; /* source ports of what DP_EBPF

@@ -31,12 +31,26 @@ struct dp_fast {
 	bool again;   /* starting failed: try again every second */
 	bool dropped; /* maps of another version were removed: say it */
 	bool crowded; /* told that the table of flows is nearly full */
-	bool listed;  /* the map of policies is not empty, as far as known */
+	bool blind; /* the host could not be looked at, or an uplink not served */
+	bool unmended; /* nor a program put back */
+	bool listed;   /* the map of policies is not empty, as far as known */
 	struct nlk_xfrm *xfrm; /* owned; NULL: this kernel has no IPsec */
 	bool ipsec;           /* there are policies: the programs stand aside */
 	bool reipsec;         /* they may have changed */
 	uint64_t rehosted_ms; /* when last */
 	char trouble[ERR_MSG_MAX]; /* why it could not start; or "" */
+};
+
+/* Which form the rules have (conntrack.c). */
+struct dp_conntrack {
+	bool automatic;           /* else always tracked */
+	bool relook;              /* links or addresses changed */
+	bool reread;              /* others' rules changed */
+	bool unseen, links, bare; /* as conntrack.h; unseen: could not look */
+	bool others, legacy;      /* others' rules, by nftables and before it */
+	bool told;                /* .why is in the log */
+	const char *why;          /* constant; NULL: not needed */
+	uint64_t looked_ms, read_ms; /* when last */
 };
 
 struct dp {
@@ -52,12 +66,14 @@ struct dp {
 	struct nlk *nlk;
 	struct nlk_monitor *links;
 	struct dp_fast fast;
+	struct dp_conntrack ct;
 	struct tab services; /* struct service */
 	int again; /* device for firewall=respect; 0: none; -1: not known yet */
 	bool loading;
-	bool dirty;     /* our tables were touched: make them anew */
-	bool look;      /* events were lost: compare */
-	bool relink;    /* links came or went */
+	bool dirty;  /* our tables were touched: make them anew */
+	bool look;   /* events were lost: compare */
+	bool relink; /* links came or went */
+	bool lent;   /* some bridge of ours has a port that is no endpoint's */
 	bool unguarded; /* what an earlier daemon's guard was told stands: try
 			 * again */
 	bool unhooked;  /* the socket hooks could not be loaded: try again */
@@ -134,6 +150,19 @@ bool dp_port_is_open(struct dp *dp, const struct dp_network *net,
 void dp_shortcut_on_link(struct dp *dp, const struct nlk_event *e);
 /* Events were lost: look at all ports' links. */
 void dp_shortcut_look(struct dp *dp);
+
+/* ---- with conntrack or without (conntrack.c) ------------------------------ */
+
+void dp_conntrack_open(struct dp *dp, bool automatic);
+/* What makes another look necessary. */
+void dp_conntrack_on_link(struct dp *dp, const struct nlk_event *e, bool ours);
+/* Before the ruleset is changed: in which form. */
+void dp_conntrack_choose(struct dp *dp);
+/* The same by events.  Return: 1: the rules are to be made anew; 0. */
+int dp_conntrack_follow(struct dp *dp, bool tick);
+/* The same after a change that is in the rules already.  What fails is tried again
+ * by dp_event(). */
+void dp_conntrack_now(struct dp *dp);
 
 /* ---- networks on the eBPF dataplane (fast.c, fast_ports.c) --------------- */
 

@@ -147,6 +147,7 @@ static int look_at_host(struct dp *dp, struct err *err)
 	const struct nat_view view = view_of(dp);
 	int back = 0, r = nat_host_sync(dp->fast.nat, &view, &back, err);
 
+	dp->fast.blind = r < 0;
 	if (back)
 		say_attached(back);
 	return r < 0 ? r : back;
@@ -415,6 +416,7 @@ static int mend(struct dp *dp, struct err *err)
 {
 	int n = nat_host_mend(dp->fast.nat, err);
 
+	dp->fast.unmended = n < 0;
 	if (n > 0)
 		say_attached(n);
 	return n;

@@ -198,6 +198,7 @@ static int tell_others(struct dp *dp, const struct scan *s, struct err *err)
 	size_t n = 0;
 	int last = 0;
 
+	dp->lent = false;
 	if (!dp->st.networks.count)
 		return 0;
 	if (!list)
@@ -210,6 +211,7 @@ static int tell_others(struct dp *dp, const struct scan *s, struct err *err)
 			list[n++] =
 				(struct guard_other){ s->ports[i].index, last };
 	}
+	dp->lent = n > 0;
 	return guard_set_others(dp->guard, list, n, err);
 }
 
@@ -277,6 +279,7 @@ void dp_on_link(void *ctx, const struct nlk_event *e)
 	struct dp *dp = ctx;
 
 	dp_fast_on_link(dp, e, is_ours(dp, l));
+	dp_conntrack_on_link(dp, e, is_ours(dp, l));
 	if ((e->type == NLK_LINK_NEW || e->type == NLK_LINK_DEL) &&
 	    is_ours(dp, l))
 		dp_shortcut_on_link(dp, e);

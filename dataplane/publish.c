@@ -432,6 +432,7 @@ int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
 		return r;
 	portmap_free(&pub->ports);
 	pub->ports = done; /* sorted, and no port to be chosen */
+	dp_conntrack_now(dp);
 	return 0;
 }
 

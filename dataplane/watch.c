@@ -32,6 +32,7 @@ static void on_rules(void *ctx, const struct fw_event *e)
 		dp->dirty = true;
 	if (foreign_cares(e))
 		dp->foreign = true;
+	dp->ct.reread = true; /* our own changes make no events */
 }
 
 size_t dp_fds(struct dp *dp, int fds[static 4])
@@ -103,6 +104,7 @@ int dp_follow_links(struct dp *dp, struct err *err)
 	if (!dp->st.networks.count)
 		return 0;
 	r = dp_scan_links(dp, err);
+	dp->ct.relook = true;
 	if (r < 0)
 		dp->relink = true; /* at the next event */
 	if (r <= 0)
@@ -212,6 +214,7 @@ int dp_event(struct dp *dp, struct err *err)
 	r = tick ? dp_follow_again(dp, still(&done, err)) : 0;
 	dp->dirty = dp->dirty || r > 0;
 	add(&done, r < 0 ? r : 0);
+	dp->dirty |= dp_conntrack_follow(dp, tick) > 0;
 	/* before the look: what changes during it is for the next */
 	check = tick && changed(dp);
 	r = repair(dp, now, check, still(&done, err));

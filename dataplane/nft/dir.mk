@@ -2,6 +2,7 @@ ar-src += dataplane/nft/ruleset.c
 ar-src += dataplane/nft/ruleset_sets.c
 ar-src += dataplane/nft/ruleset_nat.c
 ar-src += dataplane/nft/ruleset_filter.c
+ar-src += dataplane/nft/ruleset_untracked.c
 ar-src += dataplane/nft/ruleset_again.c
 ar-src += dataplane/nft/ruleset_bridge.c
 ar-src += dataplane/nft/ruleset_elems.c

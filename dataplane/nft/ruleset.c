@@ -9,6 +9,7 @@
 
 #include "dataplane/nft/ruleset_priv.h"
 #include "lib/base.h"
+#include "lib/fail.h"
 
 struct ruleset {
 	struct fw *fw; /* owned */
@@ -18,12 +19,64 @@ struct ruleset {
 	int again;               /* device for firewall=respect; 0: none */
 	int made_again;          /* what the tables in the kernel say */
 	bool there; /* the tables were made and not removed by us since */
+	bool untracked, made_untracked; /* the form: wished, in the kernel */
+	bool refused; /* the kernel does not take the untracked form */
 };
 
 static const struct fw_table *table_of(const struct ruleset *rs,
 				       enum set_id set)
 {
 	return set < SET_BRIDGE_FIRST ? &rs->inet : &rs->bridge;
+}
+
+/* Ports are published by maps where the rules translate; without, the same keys
+ * are sets. */
+static struct fw_set set_of(const struct ruleset *rs, enum set_id id)
+{
+	struct fw_set set = ruleset_sets[id];
+
+	if (rs->untracked && id >= SET_ADDR4 && id <= SET_ANY6R)
+		set.data_type = set.data_len = 0;
+	return set;
+}
+
+static bool tracks(const struct fw_expr *e)
+{
+	for (; e->kind != FW_KIND_END; e++)
+		if (e->kind == FW_KIND_CT || e->kind == FW_KIND_CT_SET ||
+		    e->kind == FW_KIND_NAT || e->kind == FW_KIND_MASQ ||
+		    e->kind == FW_KIND_NOTRACK)
+			return true;
+	return false;
+}
+
+/* Is @r in the form that the tables are to have? */
+static bool in_form(const struct ruleset *rs, const struct chain_rule *r)
+{
+	return !rs->untracked || !tracks(r->exprs);
+}
+
+#define LISTS 3
+
+/* The inet table's chains in that form, but for firewall=respect. */
+static void inet_lists(const struct ruleset *rs,
+		       const struct chain_def *ret[static LISTS])
+{
+	ret[0] = ruleset_wire_chains;
+	ret[1] = rs->untracked ? ruleset_filter_chains : ruleset_nat_chains;
+	ret[2] = rs->untracked ? ruleset_untracked_chains
+			       : ruleset_filter_chains;
+}
+
+/* Made by an earlier daemon: in which form? */
+static int find_form(struct ruleset *rs, struct err *err)
+{
+	int r = fw_chain_find(rs->fw, &rs->inet, "astray", NULL, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	rs->untracked = rs->made_untracked = r == 0;
+	return 0;
 }
 
 int ruleset_open(const char *driver, struct ruleset **ret, struct err *err)
@@ -47,6 +100,11 @@ int ruleset_open(const char *driver, struct ruleset **ret, struct err *err)
 	if (err)
 		err->msg[0] = '\0';
 	rs->there = r == 0;
+	r = rs->there ? find_form(rs, err) : 0;
+	if (r < 0)
+		return err_wrap(err, r, "nftables");
+	if (err)
+		err->msg[0] = '\0';
 	*ret = take_ptr(rs);
 	return 0;
 }
@@ -76,10 +134,30 @@ void ruleset_set_again(struct ruleset *rs, int index)
 	rs->again = index;
 }
 
+void ruleset_set_tracked(struct ruleset *rs, bool tracked)
+{
+	rs->untracked = !tracked && !rs->refused;
+}
+
+bool ruleset_is_tracked(const struct ruleset *rs)
+{
+	return !rs->made_untracked;
+}
+
+bool ruleset_is_as_set(const struct ruleset *rs)
+{
+	return rs->made_untracked == rs->untracked;
+}
+
+bool ruleset_can_untracked(const struct ruleset *rs)
+{
+	return !rs->refused;
+}
+
 /* ---- all of it ---------------------------------------------------------- */
 
-static void make_chains(struct fw_batch *b, const struct fw_table *t,
-			const struct chain_def *defs)
+static void make_chains(const struct ruleset *rs, struct fw_batch *b,
+			const struct fw_table *t, const struct chain_def *defs)
 {
 	for (const struct chain_def *d = defs; d->chain.name; d++)
 		fw_chain_add(b, t, &d->chain);
@@ -89,7 +167,8 @@ static void make_chains(struct fw_batch *b, const struct fw_table *t,
 						      .exprs = r->exprs,
 						      .comment = r->comment };
 
-			fw_rule_add(b, t, &rule);
+			if (in_form(rs, r))
+				fw_rule_add(b, t, &rule);
 		}
 	}
 }
@@ -106,11 +185,12 @@ static void change_elem(void *ctx, enum set_id set, const struct fw_elem *e)
 {
 	struct adder *a = ctx;
 	const struct fw_table *t = table_of(a->rs, set);
+	const struct fw_set s = set_of(a->rs, set);
 
 	if (a->del)
-		fw_elem_del(a->b, t, &ruleset_sets[set], e);
+		fw_elem_del(a->b, t, &s, e);
 	else
-		fw_elem_add(a->b, t, &ruleset_sets[set], e, false);
+		fw_elem_add(a->b, t, &s, e, false);
 }
 
 /* Walk everything in @st. */
@@ -151,17 +231,18 @@ static void remove_table(struct fw_batch *b, const struct fw_table *t)
 
 static void make_again(struct fw_batch *b, const struct ruleset *rs)
 {
-	make_chains(b, &rs->inet, ruleset_again_chains);
+	make_chains(rs, b, &rs->inet, ruleset_again_chains);
 	for (size_t i = 0; i < ARRAY_SIZE(rs->late); i++) {
 		fw_table_add(b, &rs->late[i]);
 		ruleset_late(b, &rs->late[i], rs->again);
 	}
 }
 
-int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
+static int rebuild(struct ruleset *rs, const struct state *st, struct err *err)
 {
 	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(rs->fw);
 	struct adder add = { .rs = rs, .b = b };
+	const struct chain_def *lists[LISTS];
 	int r;
 
 	if (!b)
@@ -175,11 +256,15 @@ int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
 	if (st->networks.count) {
 		fw_table_add(b, &rs->inet);
 		fw_table_add(b, &rs->bridge);
-		for (enum set_id s = 0; s < SET_MAX; s++)
-			fw_set_add(b, table_of(rs, s), &ruleset_sets[s]);
-		make_chains(b, &rs->inet, ruleset_nat_chains);
-		make_chains(b, &rs->inet, ruleset_filter_chains);
-		make_chains(b, &rs->bridge, ruleset_bridge_chains);
+		for (enum set_id s = 0; s < SET_MAX; s++) {
+			const struct fw_set set = set_of(rs, s);
+
+			fw_set_add(b, table_of(rs, s), &set);
+		}
+		inet_lists(rs, lists);
+		for (size_t i = 0; i < LISTS; i++)
+			make_chains(rs, b, &rs->inet, lists[i]);
+		make_chains(rs, b, &rs->bridge, ruleset_bridge_chains);
 		if (rs->again)
 			make_again(b, rs);
 		r = each_elem(st, change_elem, &add);
@@ -191,7 +276,27 @@ int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
 		return err_wrap(err, r, "nftables table %s", rs->name);
 	rs->there = st->networks.count > 0;
 	rs->made_again = rs->again;
+	rs->made_untracked = rs->untracked;
 	return 0;
+}
+
+int ruleset_rebuild(struct ruleset *rs, const struct state *st, struct err *err)
+{
+	int r = rs->untracked && st->networks.count ? FAILPOINT("nft.untracked")
+						    : 0;
+
+	if (r < 0)
+		err_set(err, r, "test: nft.untracked");
+	else
+		r = rebuild(rs, st, err);
+	if (r == 0 || !rs->untracked || st->networks.count == 0)
+		return r;
+	/* a kernel without nft_socket, say; the other form needs nothing new */
+	rs->refused = true;
+	rs->untracked = false;
+	if (err)
+		err->msg[0] = '\0';
+	return rebuild(rs, st, err);
 }
 
 /* ---- one change --------------------------------------------------------- */
@@ -230,7 +335,7 @@ int ruleset_apply(struct ruleset *rs, const struct state *st,
 	if (!b)
 		return err_set(err, -ENOMEM, "nftables");
 	if (!rs->there || st->networks.count == 0 ||
-	    rs->made_again != rs->again)
+	    rs->made_again != rs->again || rs->made_untracked != rs->untracked)
 		return ruleset_rebuild(rs, st, err);
 	r = walk_change(change, &a);
 	if (r < 0)
@@ -255,6 +360,8 @@ int ruleset_links(struct ruleset *rs, const struct state *st, struct err *err)
 		return err_set(err, -ENOMEM, "nftables");
 	if (!rs->there || st->networks.count == 0)
 		return 0;
+	if (rs->made_untracked != rs->untracked)
+		return ruleset_rebuild(rs, st, err);
 	fw_set_flush(b, &rs->inet, ruleset_sets[SET_FOREIGN].name);
 	fw_set_flush(b, &rs->inet, ruleset_sets[SET_FRIENDS].name);
 	fw_set_flush(b, &rs->inet, ruleset_sets[SET_WITHIN].name);
@@ -316,8 +423,9 @@ __attribute__((format(printf, 2, 3))) static void differs(struct checker *c,
 static void want_elem(void *ctx, enum set_id set, const struct fw_elem *e)
 {
 	struct checker *c = ctx;
+	const struct fw_set s = set_of(c->rs, set);
 
-	fw_digest_add(&c->want[set], &ruleset_sets[set], e);
+	fw_digest_add(&c->want[set], &s, e);
 }
 
 static const char *family_name(const struct fw_table *t)
@@ -343,18 +451,33 @@ static int count_rule(void *ctx, const struct fw_rule_info *r)
 	return 0;
 }
 
+static size_t count_wanted(const struct ruleset *rs,
+			   const struct chain_def *defs, const char *chain)
+{
+	size_t n = 0;
+
+	for (const struct chain_def *d = defs; d->chain.name; d++)
+		for (const struct chain_rule *r = d->rules;
+		     strcmp(d->chain.name, chain) == 0 && r->exprs; r++)
+			n += in_form(rs, r);
+	return n;
+}
+
+/* @more: has further rules of some of @defs' chains; or NULL. */
 static int check_chains(struct checker *c, const struct fw_table *t,
-			const struct chain_def *defs, struct err *err)
+			const struct chain_def *defs,
+			const struct chain_def *more, struct err *err)
 {
 	for (const struct chain_def *d = defs; d->chain.name; d++) {
-		size_t want = 0, have = 0;
+		size_t want = count_wanted(c->rs, defs, d->chain.name);
+		size_t have = 0;
 		int r = fw_rule_each(c->rs->fw, t, d->chain.name, count_rule,
 				     &have, err);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
-		while (d->rules[want].exprs)
-			want++;
+		if (more)
+			want += count_wanted(c->rs, more, d->chain.name);
 		if (r == -ENOENT)
 			differs(c, "nftables: chain %s %s %s is missing",
 				family_name(t), t->name, d->chain.name);
@@ -366,6 +489,23 @@ static int check_chains(struct checker *c, const struct fw_table *t,
 				want);
 	}
 	return 0;
+}
+
+static int check_inet(struct checker *c, struct err *err)
+{
+	const struct chain_def *lists[LISTS];
+	int r = 0;
+
+	inet_lists(c->rs, lists);
+	for (size_t i = 0; r == 0 && i < LISTS; i++) {
+		/* of the untracked form each of the last two has rules in the
+		 * other's chains */
+		const struct chain_def *more =
+			!c->rs->untracked || i == 0 ? NULL : lists[3 - i];
+
+		r = check_chains(c, &c->rs->inet, lists[i], more, err);
+	}
+	return r;
 }
 
 static int check_sets(struct checker *c, struct err *err)
@@ -462,13 +602,13 @@ int ruleset_check(struct ruleset *rs, const struct state *st,
 	if (r == 0 && want && c.found == 0)
 		r = each_elem(st, want_elem, &c);
 	if (r == 0 && want && c.found == 0)
-		r = check_chains(&c, &rs->inet, ruleset_nat_chains, err);
+		r = check_inet(&c, err);
 	if (r == 0 && want && c.found == 0)
-		r = check_chains(&c, &rs->inet, ruleset_filter_chains, err);
-	if (r == 0 && want && c.found == 0)
-		r = check_chains(&c, &rs->bridge, ruleset_bridge_chains, err);
+		r = check_chains(&c, &rs->bridge, ruleset_bridge_chains, NULL,
+				 err);
 	if (r == 0 && want && c.found == 0 && rs->again)
-		r = check_chains(&c, &rs->inet, ruleset_again_chains, err);
+		r = check_chains(&c, &rs->inet, ruleset_again_chains, NULL,
+				 err);
 	if (r == 0 && want && c.found == 0 && rs->again)
 		r = check_late(&c, err);
 	if (r == 0 && want && c.found == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ruleset.h - the driver's two nftables tables: inet (publish, masquerade,
- * isolate) and bridge (source guard).
+ * isolate) and bridge (source guard), in one of two forms.
  *
  * Chains and rules are static.  A network, a port or a publish is nothing but
  * elements of sets and maps, so a change costs microseconds and no rule is
@@ -33,6 +33,22 @@ struct fw *ruleset_fw(struct ruleset *rs); /* borrowed */
  * networks with DP_FW_RESPECT; 0: there are none.  Counts from the next call
  * that changes anything. */
 void ruleset_set_again(struct ruleset *rs, int index);
+
+/*
+ * ruleset_set_tracked() - which form the tables have from the next call on that
+ * changes anything (then both are made anew, in one transaction).  false: without
+ * connection tracking: no NAT, no rule that asks it, so this host need not have it
+ * in use.  Only while tc programs translate all there is to translate; what they do
+ * not take is closed.  At the beginning: true.
+ *
+ * Where the kernel refuses that form the tables get the other one, and
+ * ruleset_can_untracked() is false from then on.
+ */
+void ruleset_set_tracked(struct ruleset *rs, bool tracked);
+bool ruleset_is_tracked(
+	const struct ruleset *rs); /* as they are in the kernel */
+bool ruleset_is_as_set(const struct ruleset *rs); /* no change is due */
+bool ruleset_can_untracked(const struct ruleset *rs);
 
 /* Make both tables anew from @st in one transaction; without networks they are
  * removed. */

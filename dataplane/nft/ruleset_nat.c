@@ -300,12 +300,16 @@ static const struct chain_rule srcnat6[] = {
 	{ NULL, NULL },
 };
 
-const struct chain_def ruleset_nat_chains[] = {
+const struct chain_def ruleset_wire_chains[] = {
 	{ { .name = "wire",
 	    .type = "filter",
 	    .hook = NF_INET_PRE_ROUTING,
 	    .priority = NF_IP_PRI_RAW },
 	  wire },
+	{ { .name = NULL }, NULL },
+};
+
+const struct chain_def ruleset_nat_chains[] = {
 	{ { .name = "publish" },
 	  publish },
 	{ { .name = "dstnat",

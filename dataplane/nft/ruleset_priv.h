@@ -89,9 +89,14 @@ struct chain_def {
 	const struct chain_rule *rules;
 };
 
-extern const struct chain_def ruleset_nat_chains[];
+/* In both forms of the tables (ruleset.h); rules that ask or translate are left
+ * out of the untracked one. */
+extern const struct chain_def ruleset_wire_chains[];
 extern const struct chain_def ruleset_filter_chains[];
 extern const struct chain_def ruleset_bridge_chains[];
+/* In one: its further chains, and what it has after the rules of the above. */
+extern const struct chain_def ruleset_nat_chains[];
+extern const struct chain_def ruleset_untracked_chains[];
 
 /* berth.firewall=respect, only where a network asks for it: chains of the inet
  * table, and one chain in an ip and an ip6 table each (dup is not for inet). */

@@ -64,6 +64,20 @@ static int set_flow_table(struct plugd *d, void *config, const char *value,
 	return 0;
 }
 
+static int set_conntrack(struct plugd *d, void *config, const char *value,
+			 struct err *err)
+{
+	struct bridge_config *cfg = net_flag_config(config);
+	bool automatic = strcmp(value, "auto") == 0;
+
+	(void)d;
+	if (!automatic && strcmp(value, "always") != 0)
+		return err_set(err, -EINVAL,
+			       "\"%s\" is neither always nor auto", value);
+	cfg->conntrack_auto = automatic;
+	return 0;
+}
+
 static const struct plugd_flag flags[] = {
 	{ "dataplane", "nft|ebpf",
 	  "what carries new networks that do not say (nft)", set_dataplane },
@@ -74,6 +88,10 @@ static const struct plugd_flag flags[] = {
 	  "established connections that the eBPF dataplane has room for, about "
 	  "400 bytes each (131072)",
 	  set_flow_table },
+	{ "conntrack", "always|auto",
+	  "auto: rules without connection tracking while the eBPF dataplane "
+	  "does all that needs it (always)",
+	  set_conntrack },
 	{ 0 },
 };
 

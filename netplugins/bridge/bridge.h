@@ -212,6 +212,7 @@ struct bridge_config {
 	enum dp_backend dataplane;      /* of networks that do not say */
 	uint16_t masq_first, masq_last; /* 0..0: not given */
 	uint32_t flow_table;            /* flows; 0: not given */
+	bool conntrack_auto;            /* else always */
 };
 
 struct bridge_host {

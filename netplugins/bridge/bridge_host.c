@@ -25,6 +25,7 @@ static int open_parts(struct bridge_host *host, const struct plugd *d,
 		.masq_first = host->cfg.masq_first,
 		.masq_last = host->cfg.masq_last,
 		.flow_table = host->cfg.flow_table,
+		.conntrack_auto = host->cfg.conntrack_auto,
 	};
 	int r = nlk_open(&host->nlk, err);
 
