@@ -147,8 +147,7 @@ static int block(struct blockers *b, const struct ip_prefix *p)
 
 static int on_route(void *ctx, const struct nlk_route *r)
 {
-	/* A default route overlaps everything and means nothing. */
-	if (r->dst.len == 0 || r->table == RT_TABLE_LOCAL ||
+	if (nlk_is_default(&r->dst) || r->table == RT_TABLE_LOCAL ||
 	    (r->type != RTN_UNICAST && r->type != RTN_BLACKHOLE &&
 	     r->type != RTN_UNREACHABLE && r->type != RTN_PROHIBIT))
 		return 0;

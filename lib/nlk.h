@@ -205,6 +205,14 @@ struct nlk_route {
 	uint8_t protocol, scope, type;
 };
 
+/* Is @dst that of a default route, or one of the parts that VPNs make of it so as to
+ * win over it (OpenVPN's def1: halves; IPv6: 2000::/3, 2000::/4)?  It overlaps
+ * everything, and takes nothing from anybody who has a longer one. */
+static inline bool nlk_is_default(const struct ip_prefix *dst)
+{
+	return dst->len <= (dst->addr.family == AF_INET6 ? 4 : 1);
+}
+
 int nlk_route_each(struct nlk *nlk, int family,
 		   int (*fn)(void *ctx, const struct nlk_route *r), void *ctx,
 		   struct err *err);

@@ -27,6 +27,16 @@ ip route add 10.91.0.0/26 via 192.0.2.2
 contains "$(api Berth.Check '{}' berth-bridge)" '10.91.0.0/26'
 ip route del 10.91.0.0/26 via 192.0.2.2
 same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]'
+# What a VPN makes of the default route overlaps everything.
+ip route add 0.0.0.0/1 via 192.0.2.2
+ip route add 128.0.0.0/1 via 192.0.2.2
+ip -6 route add 2000::/3 via 2001:db8:2::2
+create --subnet 10.93.0.0/24 --ipv6 --subnet 2001:db8:93::/64 n3
+same "$(api Berth.Check '{}' berth-bridge | jq -c .Problems)" '[]'
+docker network rm n3 >/dev/null
+ip route del 0.0.0.0/1 via 192.0.2.2
+ip route del 128.0.0.0/1 via 192.0.2.2
+ip -6 route del 2000::/3 via 2001:db8:2::2
 create n2
 docker network rm n1 n2 >/dev/null
 ip route del 10.90.0.0/16

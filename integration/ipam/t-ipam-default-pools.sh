@@ -11,7 +11,10 @@ subnet() {
 	docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' "$1"
 }
 
-# In use by others: docker0, a VPN's route, an address alone, a resolver.
+# In use by others: docker0, a VPN's route, an address alone, a resolver.  The halves that a
+# VPN makes of the default route take nothing from anybody.
+ip route add 0.0.0.0/1 via 192.0.2.2
+ip route add 128.0.0.0/1 via 192.0.2.2
 ip route add 172.18.0.0/17 via 192.0.2.2
 ip addr add 172.19.3.4/32 dev lo
 echo 'nameserver 172.20.1.1' >resolv.conf

@@ -61,8 +61,7 @@ static int on_route(void *ctx, const struct nlk_route *r)
 {
 	struct routes *rs = ctx;
 
-	/* A default route overlaps everything and means nothing. */
-	if (r->dst.len == 0 || r->type != RTN_UNICAST ||
+	if (nlk_is_default(&r->dst) || r->type != RTN_UNICAST ||
 	    r->table == RT_TABLE_LOCAL)
 		return 0;
 	if (rs->count == rs->room) {
