@@ -504,15 +504,38 @@ static int gc_match(void *ctx, struct net_entry *e)
 	return 0;
 }
 
-/* Waits for whoever is making it: each network's lock is taken in turn. */
+/* An endpoint's is NETWORK/ENDPOINT. */
+static int gc_match_record(void *ctx, const char *id, const char *parent,
+			   const char *json)
+{
+	const char *slash = strchr(id, '/');
+	struct gc *gc = ctx;
+
+	(void)parent;
+	(void)json;
+	gc->known |= strcmp(slash ? slash + 1 : id, gc->want) == 0;
+	return 0;
+}
+
+/*
+ * Waits for whoever is making it: each network's lock is taken in turn.  What is on
+ * record and can't be used (of a newer daemon, say) is nobody's to take away.  When
+ * in doubt it is known, and stays.
+ */
 static bool gc_known(void *ctx, const char *id)
 {
 	struct gc *gc = ctx;
+	struct net_core *core = gc->core;
 
 	gc->want = id;
 	gc->known = false;
-	/* When in doubt it is known, and stays. */
-	return net_table_each(&gc->core->table, gc_match, gc) < 0 || gc->known;
+	if (net_table_each(&core->table, gc_match, gc) < 0 || gc->known)
+		return true;
+	return store_each(core->state, NET_KIND_NETWORK, NULL, gc_match_record,
+			  gc, NULL) < 0 ||
+	       store_each(core->run, NET_KIND_ENDPOINT, NULL, gc_match_record,
+			  gc, NULL) < 0 ||
+	       gc->known;
 }
 
 static int run_gc(struct gc *gc, uint32_t grace_s, bool dry, struct err *err)

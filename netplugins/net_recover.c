@@ -105,6 +105,15 @@ static void endpoint_trouble(struct net_entry *e, const char *id,
 			 "endpoint " NET_SHORT ": %.400s", id, why->msg);
 }
 
+/* True also when that can't be said. */
+static bool is_on_record(struct net_core *core, const char *network)
+{
+	_cleanup_free_ char *json = NULL;
+
+	return store_get(core->state, NET_KIND_NETWORK, network, &json, NULL) !=
+	       -ENOENT;
+}
+
 static int load_endpoint(struct net_core *core, const struct row *row,
 			 struct err *err)
 {
@@ -113,6 +122,11 @@ static int load_endpoint(struct net_core *core, const struct row *row,
 	struct err why = { 0 };
 	int r = net_table_get(&core->table, row->parent, false, &h);
 
+	if (r == -ENOENT && is_on_record(core, row->parent))
+		return err_set(err, -EUCLEAN,
+			       "endpoint %s stays on record: its network's "
+			       "record can't be used",
+			       row->id);
 	if (r == -ENOENT) {
 		/* state.db came back from its copy: the link is for gc. */
 		log_warn("op=recover endpoint=%.80s err=\"its network is not "
