@@ -232,7 +232,7 @@ int net_undo(void *ctx, const struct journal_intent *i);
 bool net_sandbox_alive(const char *sandbox);
 /* Why the endpoint is stale, NULL when it is in use. */
 const char *net_stale_reason(struct net_slot *s);
-/* The same for one whose address is asked for again: also when its sandbox is
+/* The same for one whose address or MAC is asked for again: also when its sandbox is
  * there, but no process in it.  Reads /proc. */
 const char *net_dead_reason(struct net_slot *s);
 /* Remove those stale for longer than @grace_s.  With @dry only report, and

@@ -84,6 +84,12 @@ static bool has_address(const struct net_endpoint *ep,
 		ip_equal(&ep->addr6.addr, &itf->addr6.addr));
 }
 
+static bool has_mac(const struct net_endpoint *ep,
+		    const struct net_req_interface *itf)
+{
+	return itf->mac_text[0] && mac_equal(&ep->mac, &itf->mac);
+}
+
 static int refuse_alive(const struct net_endpoint *ep,
 			const struct net_req_interface *itf, struct err *err)
 {
@@ -107,24 +113,26 @@ static int replace_one(struct net_core *core, struct net_entry *e,
 	char id[65];
 	int r;
 
-	if (!why)
-		return refuse_alive(&s->ep, itf, err);
+	if (!why) /* that of the same MAC only: check_mac() */
+		return has_address(&s->ep, itf) ? refuse_alive(&s->ep, itf, err)
+						: 0;
 	snprintf(id, sizeof(id), "%s", s->ep.id);
 	r = net_endpoint_drop(core, e, s, err);
 	if (r < 0)
 		return err_wrap(err, r,
 				"stale endpoint " NET_SHORT
-				" with the same address",
+				" with the same address or MAC",
 				id);
 	log_warn("op=replace endpoint=" NET_SHORT " network=" NET_SHORT
-		 " msg=\"its address is given out again, and %s\"",
+		 " msg=\"its address or MAC is given out again, and %s\"",
 		 id, e->id, why);
 	return 0;
 }
 
 /*
  * After dockerd was killed it gives an address out again without ever having
- * deleted the endpoint that had it.
+ * deleted the endpoint that had it; or, where what was given back rests for a while,
+ * another address to the container that has the MAC.
  */
 static int replace_stale(struct net_core *core, struct net_entry *e,
 			 const struct net_req_interface *itf, struct err *err)
@@ -135,7 +143,7 @@ static int replace_stale(struct net_core *core, struct net_entry *e,
 	while (r == 0 && ep) {
 		struct net_endpoint *next = ep->next;
 
-		if (has_address(ep, itf))
+		if (has_address(ep, itf) || has_mac(ep, itf))
 			r = replace_one(core, e, net_slot_of(ep), itf, err);
 		ep = next;
 	}

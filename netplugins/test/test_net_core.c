@@ -230,6 +230,72 @@ static void same_address_replaces(void **state)
 	life_close(&l);
 }
 
+static void same_mac_replaces(void **state)
+{
+	struct life l;
+
+	(void)state;
+	life_start(&l, dir, &fake_driver);
+	life_good(&l, D "CreateNetwork", NETWORK1, NULL);
+	life_good(&l, D "CreateEndpoint", ENDPOINT1, NULL);
+	life_good(&l, D "Join", JOIN1, NULL);
+	life_good(&l, D "CreateEndpoint",
+		  "{" IDS2 ",\"Interface\":{\"Address\":\"10.1.0.3/24\","
+		  "\"MacAddress\":\"02:42:0a:01:00:02\"}}",
+		  NULL);
+	assert_null(fake_find(kernel, EP));
+	assert_non_null(fake_find(kernel, EP2));
+	life_close(&l);
+}
+
+static int refuse_init(struct net_network *net, struct err *err)
+{
+	(void)net;
+	return err_set(err, -EINVAL, "refused by a stricter daemon");
+}
+
+static int unknown;
+
+static int gc_asks(void *host, bool dry,
+		   bool (*known)(void *ctx, const char *id),
+		   void (*fn)(void *ctx, const char *line), void *ctx,
+		   struct err *err)
+{
+	(void)host;
+	(void)dry;
+	(void)fn;
+	(void)err;
+	unknown = !known(ctx, NET) + !known(ctx, EP) +
+		  !known(ctx, "somebody else's");
+	return 0;
+}
+
+/* What an earlier daemon took and this one refuses is kept for the next. */
+static void records_not_understood_stay(void **state)
+{
+	struct net_driver strict = fake_driver;
+	struct life l;
+
+	(void)state;
+	strict.network_init = refuse_init;
+	strict.gc = gc_asks;
+	life_start(&l, dir, &fake_driver);
+	life_good(&l, D "CreateNetwork", NETWORK1, NULL);
+	life_good(&l, D "CreateEndpoint", ENDPOINT1, NULL);
+	life_good(&l, D "Join", "{" IDS ",\"SandboxKey\":\"/proc/self\"}",
+		  NULL);
+	life_close(&l);
+	life_start(&l, dir, &strict);
+	assert_int_equal(life_records(&l), 2);
+	life_good(&l, "Berth.Gc", "{}", NULL);
+	assert_int_equal(unknown, 1);
+	bad(&l, D "EndpointOperInfo", "{" IDS "}", -ENOENT, "is not known");
+	life_close(&l);
+	life_start(&l, dir, &fake_driver);
+	life_good(&l, D "EndpointOperInfo", "{" IDS "}", NULL);
+	life_close(&l);
+}
+
 static void sweep(void **state)
 {
 	struct life l;
@@ -526,7 +592,7 @@ static void removal_failed(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 10];
+	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 12];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
@@ -538,6 +604,9 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
 		tests[n++] = CASE(refused, refusals[i].name, &refusals[i]);
 	tests[n++] = CASE(same_address_replaces, "same address replaces", NULL);
+	tests[n++] = CASE(same_mac_replaces, "the same MAC replaces", NULL);
+	tests[n++] = CASE(records_not_understood_stay,
+			  "records that are not understood stay", NULL);
 	tests[n++] = CASE(sweep, "stale endpoints are swept", NULL);
 	tests[n++] = CASE(reboot, "kernel objects gone", NULL);
 	tests[n++] = CASE(one_broken, "one endpoint can't be raised", NULL);
