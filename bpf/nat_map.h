@@ -19,7 +19,7 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT  7u /* raised with every change of this file */
+#define NAT_LAYOUT  8u /* raised with every change of this file */
 
 #define NAT_NEW_MAX 65536  /* entries, two a flow; can be set at load */
 #define NAT_EST_MAX 262144 /* likewise */
@@ -34,6 +34,7 @@
 #define NAT_FRAG_LASTS 30u    /* seconds, as the kernel's reassembly waits */
 #define NAT_EP_MAX     131072 /* two a container */
 #define NAT_LINK_MAX   4096
+#define NAT_SOURCE_MAX 8192
 #define NAT_LOCAL_MAX  8192
 #define NAT_POLICY_MAX 65536
 #define NAT_LIMIT_MAX  32768 /* sources; the oldest give way */
@@ -160,6 +161,7 @@ struct nat_limit_key {
 enum nat_link_flags {
 	NAT_LINK_OURS = 1 << 0,   /* a bridge of a Berth network */
 	NAT_LINK_CLOSED = 1 << 1, /* somebody else's network on this host */
+	NAT_LINK_MANY = 1 << 2, /* several subnets: nat_source is to be asked */
 };
 
 /* By interface index: everything that packets may leave by. Not there: no
@@ -167,6 +169,21 @@ enum nat_link_flags {
 struct nat_link {
 	__u32 ip6[4], ip4; /* its address for masquerade; 0: none */
 	__u32 flags;       /* enum nat_link_flags */
+};
+
+/* Key of the trie that says with which of a link's addresses something leaves: the
+ * first bits of .ifindex and of .addr, who gets it next, IPv6: at last. */
+struct nat_source_key {
+	__u32 bits;
+	__u32 ifindex;
+	__u32 addr[4];
+};
+
+#define NAT_SOURCE_BITS 32u /* of struct nat_source_key, before .addr */
+
+/* Its value.  Nothing found: nat_link's. */
+struct nat_source {
+	__u32 addr[4];
 };
 
 /* By address: this host's own, loopback addresses excepted. */
@@ -244,6 +261,8 @@ _Static_assert(sizeof(struct nat_policy_key) == 24,
 	       "nat_policy_key has a hole");
 _Static_assert(sizeof(struct nat_limit_key) == 20, "nat_limit_key has a hole");
 _Static_assert(sizeof(struct nat_link) == 24, "nat_link has a hole");
+_Static_assert(sizeof(struct nat_source_key) == 24,
+	       "nat_source_key has a hole");
 _Static_assert(sizeof(struct nat_frag_key) == 40, "nat_frag_key has a hole");
 _Static_assert(sizeof(struct nat_meta) == 16, "nat_meta has a hole");
 

@@ -61,6 +61,14 @@ struct {
 } nat_link SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NAT_SOURCE_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nat_source_key);
+	__type(value, struct nat_source);
+} nat_source SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, NAT_LOCAL_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -607,16 +615,41 @@ static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
 	return -1;
 }
 
-/* The host's address for what leaves by @link. Return: 0; -1: it has none. */
-static __always_inline int choose_source(const struct nat_ep *own,
-					 const struct nat_link *link, __u8 v6,
+/* On a link of several subnets, as the kernel does it: IPv4 by the next hop, IPv6 by
+ * the destination.  NULL: nothing is said of that one. */
+static __always_inline const struct nat_source *
+find_source(const struct work *w)
+{
+	struct nat_source_key k = { .bits = NAT_SOURCE_BITS + 128,
+				    .ifindex = w->f.ifindex };
+
+	/* IPv4 by a router that has IPv6 alone: it has no subnet of ours */
+	if (w->p.v6 || w->f.flags & NAT_GW6)
+		addr_copy(k.addr, w->p.t.daddr);
+	else
+		addr_v4(k.addr, w->f.next_hop[0]);
+	return bpf_map_lookup_elem(&nat_source, &k);
+}
+
+/* The host's address for what leaves by @link, as w->f does. Return: 0; -1: it has
+ * none. */
+static __always_inline int choose_source(const struct work *w,
+					 const struct nat_ep *own,
+					 const struct nat_link *link,
 					 __u32 ret[4])
 {
+	const struct nat_source *s;
+
 	if (!addr_none(own->snat)) {
 		addr_copy(ret, own->snat);
 		return 0;
 	}
-	if (v6) {
+	s = link->flags & NAT_LINK_MANY ? find_source(w) : 0;
+	if (s) {
+		addr_copy(ret, s->addr);
+		return 0;
+	}
+	if (w->p.v6) {
 		addr_copy(ret, link->ip6);
 		return addr_none(ret) ? -1 : 0;
 	}
@@ -648,7 +681,7 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->f.ifindex);
 	if (!link || link->flags & (NAT_LINK_OURS | NAT_LINK_CLOSED) ||
-	    choose_source(own, link, p->v6, w->f.to.saddr) < 0)
+	    choose_source(w, own, link, w->f.to.saddr) < 0)
 		return TC_ACT_UNSPEC;
 	if (too_big(skb, p, w->f.mtu))
 		return leave_big(skb, p, own, w->f.mtu);

@@ -189,6 +189,8 @@ int nlk_addr_each(struct nlk *nlk, int index, /* 0: all links */
 struct nlk_addr {
 	int index;
 	struct ip_prefix p;
+	struct ip_addr
+		other;  /* p.addr, or the other end's, which p.len is of */
 	uint8_t scope;  /* RT_SCOPE_* */
 	uint32_t flags; /* IFA_F_* */
 };

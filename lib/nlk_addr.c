@@ -58,6 +58,9 @@ int nlk_addr_decode(struct nlmsghdr *h, struct nlk_addr *ret)
 	*ret = (struct nlk_addr){
 		.index = (int)ifa->ifa_index,
 		.p = { .addr = ip, .len = ifa->ifa_prefixlen },
+		.other = tb[IFA_ADDRESS] ? nlk_ip_decode(ifa->ifa_family,
+							 tb[IFA_ADDRESS])
+					 : ip,
 		.scope = ifa->ifa_scope,
 		.flags = tb[IFA_FLAGS] ? nla_get_u32(tb[IFA_FLAGS])
 				       : ifa->ifa_flags,

@@ -235,6 +235,7 @@ struct sync {
 	bool *right;          /* owned: is there already, as wanted */
 	struct maps_list bad; /* keys that are there and not wanted */
 	char *keys, *values;  /* owned: one batch */
+	char *from, *to;      /* owned: the kernel's cursor, of a trie a key */
 };
 
 static void sync_fini(struct sync *s)
@@ -242,13 +243,15 @@ static void sync_fini(struct sync *s)
 	free(s->right);
 	free(s->keys);
 	free(s->values);
+	free(s->from);
+	free(s->to);
 	maps_list_fini(&s->bad);
 }
 
 static int failed(const struct sync *s, int r, struct err *err)
 {
-	if (r == -E2BIG)
-		return err_set(err, r, "BPF map of %s: full", s->what);
+	if (r == -E2BIG || r == -ENOSPC) /* the latter of a trie */
+		return err_set(err, -E2BIG, "BPF map of %s: full", s->what);
 	return err_set(err, r, "BPF map of %s: %s", s->what, strerror(-r));
 }
 
@@ -275,14 +278,14 @@ static int look_at(struct sync *s, __u32 count, struct err *err)
 /* Read all of the map.  An entry that moves meanwhile is seen at the next. */
 static int read_map(struct sync *s, struct err *err)
 {
-	__u32 from = 0, to = 0, room = BATCH;
+	__u32 room = BATCH;
 	bool first = true;
 	int r;
 
 	for (;;) {
 		__u32 count = room;
 
-		r = bpf_map_lookup_batch(s->fd, first ? NULL : &from, &to,
+		r = bpf_map_lookup_batch(s->fd, first ? NULL : s->from, s->to,
 					 s->keys, s->values, &count, NULL);
 		if (r == -ENOSPC) { /* one bucket has more than that */
 			char *k, *v;
@@ -304,7 +307,7 @@ static int read_map(struct sync *s, struct err *err)
 			return -ENOMEM;
 		if (r == -ENOENT)
 			return 0;
-		from = to;
+		memcpy(s->from, s->to, s->want->key_size);
 		first = false;
 	}
 }
@@ -321,7 +324,9 @@ static int compare(struct sync *s, struct maps_list *want, struct err *err)
 	s->right = calloc(want->count + 1, sizeof(*s->right));
 	s->keys = calloc(BATCH, want->key_size);
 	s->values = calloc(BATCH, want->value_size);
-	if (!s->right || !s->keys || !s->values)
+	s->from = calloc(1, want->key_size);
+	s->to = calloc(1, want->key_size);
+	if (!s->right || !s->keys || !s->values || !s->from || !s->to)
 		return failed(s, -ENOMEM, err);
 	return read_map(s, err);
 }

@@ -62,7 +62,7 @@ int maps_replace(struct pin_dir *d, const char *set, const char *const *keep,
 int maps_mark(struct bpf_map *meta, const struct maps_meta *ours,
 	      struct err *err);
 
-/* Entries of a hash map to be, each a key and behind it a value. */
+/* Entries of a hash map or a trie to be, each a key and behind it a value. */
 struct maps_list {
 	size_t key_size, value_size; /* multiples of 4 */
 	char *items;                 /* owned */
@@ -75,9 +75,9 @@ int maps_list_add(struct maps_list *l, const void *key, const void *value,
 		  struct err *err);
 
 /*
- * maps_sync() - make the hash map @fd (not per CPU) equal to @want, which is
- * sorted.  What is wanted is added and changed first, then the rest is deleted:
- * a key in both never misses.
+ * maps_sync() - make the hash map @fd (not per CPU), or the trie, whose keys have no
+ * bits set behind their prefix, equal to @want, which is sorted.  What is wanted is
+ * added and changed first, then the rest is deleted: a key in both never misses.
  * Return: number of entries changed; -E2BIG: the map is full; -errno.
  */
 int maps_sync(int fd, const char *what, struct maps_list *want,

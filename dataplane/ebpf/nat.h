@@ -136,8 +136,8 @@ struct nat_view {
 };
 
 /*
- * nat_host_sync() - read links and addresses, and where they lead; make nat_link and
- * nat_local equal to them, and have the program at each uplink.
+ * nat_host_sync() - read links and addresses, and where they lead; make nat_link,
+ * nat_source and nat_local equal to them, and have the program at each uplink.
  * @back: uplinks where it was taken away by somebody, put back.
  * Return: entries and uplinks changed; -errno: at the next call.
  */

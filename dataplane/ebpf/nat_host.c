@@ -12,10 +12,10 @@
 #include <bpf/bpf.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 
 #include "dataplane/ebpf/nat_priv.h"
+#include "dataplane/ebpf/nat_source.h"
 #include "lib/fail.h"
 
 struct link {
@@ -115,7 +115,7 @@ static int read_host(struct nat *nat, struct host *h, struct err *err)
 	return r;
 }
 
-/* ---- addresses of links -------------------------------------------------- */
+/* ---- what the maps are to have -------------------------------------------- */
 
 /* Traffic comes in by it, with an Ethernet header, and at no other before. */
 static bool is_uplink(const struct link *l)
@@ -124,70 +124,12 @@ static bool is_uplink(const struct link *l)
 	       l->l.type == ARPHRD_ETHER && !l->l.master;
 }
 
-static bool is_global6(const struct ip_addr *ip)
-{
-	return (ip->bytes[0] & 0xfe) != 0xfc; /* not of fc00::/7 */
-}
-
-/* How good a source is @a?  0: none. */
-static int worth(const struct nlk_addr *a)
-{
-	if (a->scope != RT_SCOPE_UNIVERSE)
-		return 0;
-	if (a->p.addr.family == AF_INET)
-		return a->flags & IFA_F_SECONDARY ? 1 : 2;
-	return 1 + 4 * !(a->flags & IFA_F_DEPRECATED) +
-	       2 * is_global6(&a->p.addr) + !(a->flags & IFA_F_TEMPORARY);
-}
-
-/* What the kernel would send with out of @l to the world, if that is an address
- * of the link; a root name server stands for the world.  Nothing is sent. */
-static bool ask_kernel(struct nlk *nlk, const struct host *h,
-		       const struct link *l, int family, struct ip_addr *ret)
-{
-	const char *world =
-		family == AF_INET ? "198.41.0.4" : "2001:503:ba3e::2:30";
-	struct nlk_route r = { 0 };
-	struct ip_addr dst;
-
-	if (ip_parse(world, &dst, NULL) < 0 ||
-	    nlk_route_lookup_by(nlk, &dst, l->l.index, &r, NULL) < 0 ||
-	    r.type != RTN_UNICAST)
-		return false;
-	for (size_t i = 0; i < h->addr_count; i++)
-		if (h->addrs[i].index == l->l.index && worth(&h->addrs[i]) &&
-		    ip_equal(&h->addrs[i].p.addr, &r.source)) {
-			*ret = r.source;
-			return true;
-		}
-	return false;
-}
-
-/* Its address for what leaves; without a way to the world the best it has, and
- * the first of equal ones. */
-static struct ip_addr source_of(struct nlk *nlk, const struct host *h,
-				const struct link *l, int family)
-{
-	struct ip_addr ret = { 0 };
-	int best = 0;
-
-	if (ask_kernel(nlk, h, l, family, &ret))
-		return ret;
-	for (size_t i = 0; i < h->addr_count; i++) {
-		const struct nlk_addr *a = &h->addrs[i];
-
-		if (a->index != l->l.index || a->p.addr.family != family ||
-		    worth(a) <= best)
-			continue;
-		best = worth(a);
-		ret = a->p.addr;
-	}
-	return ret;
-}
-
+/* Both maps, as one says that the other is to be asked. */
 static int list_links(struct nlk *nlk, const struct host *h,
-		      struct maps_list *ret, struct err *err)
+		      struct maps_list *ret, struct maps_list *sources,
+		      struct err *err)
 {
+	const struct nat_addrs all = { h->addrs, h->addr_count };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < h->link_count; i++) {
@@ -198,17 +140,15 @@ static int list_links(struct nlk *nlk, const struct host *h,
 		if (l->kind == NAT_KIND_OURS) {
 			value.flags = NAT_LINK_OURS;
 		} else if (is_uplink(l)) {
-			struct ip_addr ip4 = source_of(nlk, h, l, AF_INET);
-			struct ip_addr ip6 = source_of(nlk, h, l, AF_INET6);
-
-			memcpy(&value.ip4, ip4.bytes, 4);
-			memcpy(value.ip6, ip6.bytes, 16);
+			r = nat_source_list(nlk, &all, l->l.index, &value,
+					    sources, err);
 			if (l->kind == NAT_KIND_CLOSED)
-				value.flags = NAT_LINK_CLOSED;
+				value.flags |= NAT_LINK_CLOSED;
 		} else {
 			continue;
 		}
-		r = maps_list_add(ret, &key, &value, err);
+		if (r == 0)
+			r = maps_list_add(ret, &key, &value, err);
 	}
 	return r;
 }
@@ -326,22 +266,27 @@ int nat_host_mend(struct nat *nat, struct err *err)
 
 /* ---- all of it ----------------------------------------------------------- */
 
+#define SOURCES "addresses by subnet" /* what errors call nat_source */
+
 struct lists {
-	struct maps_list links, local;
+	struct maps_list links, local, sources;
 };
 
 static void lists_fini(struct lists *l)
 {
 	maps_list_fini(&l->links);
 	maps_list_fini(&l->local);
+	maps_list_fini(&l->sources);
 }
 
-#define LISTS_INIT                                                   \
-	{                                                            \
-		.links = { .key_size = sizeof(__u32),                \
-			   .value_size = sizeof(struct nat_link) },  \
-		.local = { .key_size = 16,                           \
-			   .value_size = sizeof(struct nat_local) }, \
+#define LISTS_INIT                                                      \
+	{                                                               \
+		.links = { .key_size = sizeof(__u32),                   \
+			   .value_size = sizeof(struct nat_link) },     \
+		.local = { .key_size = 16,                              \
+			   .value_size = sizeof(struct nat_local) },    \
+		.sources = { .key_size = sizeof(struct nat_source_key), \
+			     .value_size = sizeof(struct nat_source) }, \
 	}
 
 static int read_lists(struct nat *nat, struct host *h, struct lists *ret,
@@ -350,7 +295,8 @@ static int read_lists(struct nat *nat, struct host *h, struct lists *ret,
 	int r = read_host(nat, h, err);
 
 	if (r == 0)
-		r = list_links(nat->cfg.nlk, h, &ret->links, err);
+		r = list_links(nat->cfg.nlk, h, &ret->links, &ret->sources,
+			       err);
 	return r == 0 ? list_local(h, &ret->local, err) : r;
 }
 
@@ -367,6 +313,11 @@ int nat_host_sync(struct nat *nat, const struct nat_view *view, int *back,
 	/* addresses before programs: a flow of none would go astray */
 	r = maps_sync(bpf_map__fd(nat->skel->maps.nat_local),
 		      "this host's addresses", &l.local, err);
+	if (r >= 0) {
+		n += r;
+		r = maps_sync(bpf_map__fd(nat->skel->maps.nat_source), SOURCES,
+			      &l.sources, err);
+	}
 	if (r >= 0) {
 		n += r;
 		r = maps_sync(bpf_map__fd(nat->skel->maps.nat_link), "links",
@@ -398,7 +349,7 @@ int nat_host_check(struct nat *nat, const struct nat_view *view,
 {
 	_cleanup_(host_fini) struct host h = { .view = view };
 	_cleanup_(lists_fini) struct lists l = LISTS_INIT;
-	int r = read_lists(nat, &h, &l, err), links, local, n = 0;
+	int r = read_lists(nat, &h, &l, err), links, local, sources, n = 0;
 	char line[128];
 
 	if (r < 0)
@@ -407,10 +358,13 @@ int nat_host_check(struct nat *nat, const struct nat_view *view,
 			    "this host's addresses", &l.local, err);
 	links = maps_differ(bpf_map__fd(nat->skel->maps.nat_link), "links",
 			    &l.links, err);
-	if (local < 0 || links < 0)
-		return local < 0 ? local : links;
+	sources = maps_differ(bpf_map__fd(nat->skel->maps.nat_source), SOURCES,
+			      &l.sources, err);
+	if (local < 0 || links < 0 || sources < 0)
+		return local < 0 ? local : links < 0 ? links : sources;
 	n += report(local, "this host's addresses", fn, ctx);
 	n += report(links, "links", fn, ctx);
+	n += report(sources, SOURCES, fn, ctx);
 	for (size_t i = 0; i < h.link_count; i++) {
 		const struct nlk_link *link = &h.links[i].l;
 

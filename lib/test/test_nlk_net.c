@@ -41,11 +41,21 @@ static int see_addr(void *ctx, const struct nlk_addr *a)
 	return 0;
 }
 
+/* The one with a peer. */
+static int see_peer(void *ctx, const struct nlk_addr *a)
+{
+	if (!ip_equal(&a->p.addr, &a->other))
+		*(struct nlk_addr *)ctx = *a;
+	return 0;
+}
+
 static void addresses(void **state)
 {
 	const struct ip_prefix v4 = prefix("10.9.0.1/24");
 	const struct ip_prefix v6 = prefix("fd00:9::1/64");
 	const struct ip_prefix other = prefix("fd00:9::1/80");
+	const struct ip_prefix peer = prefix("fd00:9::7/128");
+	const struct ip_prefix theirs = prefix("fd00:10::8/128");
 	struct nlk_addr seen = { 0 };
 	struct nlk_env *e = *state;
 	int br, n = 0;
@@ -70,6 +80,17 @@ static void addresses(void **state)
 	assert_int_equal(nlk_addr_walk(e->nlk, see_addr, &seen, &e->err), 0);
 	assert_int_equal(seen.scope, RT_SCOPE_UNIVERSE);
 	assert_true(seen.flags & IFA_F_NODAD);
+	assert_true(ip_equal(&seen.other, &v6.addr));
+	assert_int_equal(system("ip addr add fd00:9::7 peer fd00:10::8/128 "
+				"dev br-t nodad"),
+			 0);
+	assert_int_equal(nlk_addr_walk(e->nlk, see_peer, &seen, &e->err), 0);
+	assert_true(ip_equal(&seen.p.addr, &peer.addr));
+	assert_true(ip_equal(&seen.other, &theirs.addr));
+	assert_int_equal(seen.p.len, 128);
+	assert_int_equal(system("ip addr del fd00:9::7 peer fd00:10::8/128 "
+				"dev br-t"),
+			 0);
 	assert_int_equal(seen.index, br);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(nlk_addr_del(e->nlk, br, &v4, &e->err), 0);

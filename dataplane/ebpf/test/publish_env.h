@@ -4,6 +4,8 @@
  * filled maps, in a network namespace of the process's own.
  *
  *   up0 (192.0.2.1, fd02::1)      the wire; default routes by .254, fe80::fe
+ *       (203.0.115.1, fd15::1)    the same; 203.0.116.0/24 and fd16::/64 by its .254
+ *                                 and fd15::fe
  *   br0 (10.9.0.1, fd09::1)       v1: container 10.9.0.2, fd09::2
  *   br1 (10.8.0.1)                v2: container 10.8.0.2
  *   br2 (10.6.0.1)                v3: container 10.6.0.2, an internal network

@@ -100,6 +100,19 @@ static void add_link(const char *ifname, const char *ip4, const char *ip6,
 	publish_put(publish_skel->maps.nat_link, &index, &link);
 }
 
+/* What leaves by @ifname to @subnet does so with @ip. */
+static void add_source(const char *ifname, const char *subnet,
+		       unsigned int bits, const char *ip)
+{
+	struct nat_source_key k = { .bits = NAT_SOURCE_BITS + bits,
+				    .ifindex = if_nametoindex(ifname) };
+	struct nat_source s;
+
+	publish_key(subnet, k.addr);
+	publish_key(ip, s.addr);
+	publish_put(publish_skel->maps.nat_source, &k, &s);
+}
+
 static void add_local(const char *ip, const char *bridge)
 {
 	struct nat_local l = { bridge ? if_nametoindex(bridge) : 0 };
@@ -368,13 +381,18 @@ void publish_fill(void)
 	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
 	add_container("v3", "br2", "10.6.0.2", NULL,
 		      NAT_EP_INTERNAL | NAT_EP_MASQ);
-	add_link("up0", "192.0.2.1", "fd02::1", 0);
+	add_link("up0", "192.0.2.1", "fd02::1", NAT_LINK_MANY);
+	add_source("up0", "192.0.2.0", 96 + 24, "192.0.2.1");
+	add_source("up0", "203.0.115.0", 96 + 24, "203.0.115.1");
+	add_source("up0", "fd15::", 64, "fd15::1");
 	add_link("br0", "10.9.0.1", NULL, NAT_LINK_OURS);
 	add_link("br1", "10.8.0.1", NULL, NAT_LINK_OURS);
 	add_link("br2", "10.6.0.1", NULL, NAT_LINK_OURS);
 	add_link("br3", "10.5.0.1", NULL, NAT_LINK_CLOSED);
 	add_local("192.0.2.1", NULL);
 	add_local("fd02::1", NULL);
+	add_local("203.0.115.1", NULL);
+	add_local("fd15::1", NULL);
 	add_local("10.9.0.1", "br0");
 	add_local("fd09::1", "br0");
 	add_local("10.8.0.1", "br1");

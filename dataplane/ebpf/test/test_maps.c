@@ -125,6 +125,58 @@ static void a_full_map_says_so(void **state)
 	assert_string_equal(err.msg, "BPF map of things: full");
 }
 
+/* A trie's keys: length, then bits.  Its cursor is a key. */
+static void a_trie_too(void **state)
+{
+	struct prefix {
+		uint32_t bits, at;
+	};
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	_cleanup_(maps_list_fini) struct maps_list l = {
+		.key_size = sizeof(struct prefix), .value_size = 4
+	};
+	_cleanup_close_ int fd =
+		bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "test",
+			       sizeof(struct prefix), 4, 3000, &opts);
+	struct prefix k = { .bits = 32 };
+	struct err err = { "" };
+	uint32_t value = 0;
+
+	(void)state;
+	if (fd < 0)
+		return;
+	assert_int_equal(maps_sync(fd, "test", &l, NULL), 0);
+	for (uint32_t i = 1; i <= 3000; i++) { /* more than one batch */
+		k.at = htobe32(i << 8);
+		assert_int_equal(maps_list_add(&l, &k, &i, NULL), 0);
+	}
+	assert_int_equal(maps_sync(fd, "test", &l, NULL), 3000);
+	assert_int_equal(maps_differ(fd, "test", &l, NULL), 0);
+	k.at = htobe32(7);
+	assert_int_equal(maps_list_add(&l, &k, &value, NULL), 0);
+	assert_int_equal(maps_sync(fd, "things", &l, &err), -E2BIG);
+	assert_string_equal(err.msg, "BPF map of things: full");
+	maps_list_fini(&l);
+	k = (struct prefix){ .bits = 24, .at = htobe32(5 << 8) };
+	value = 77;
+	assert_int_equal(maps_list_add(&l, &k, &value, NULL), 0);
+	k.bits = 32; /* as before */
+	value = 5;
+	assert_int_equal(maps_list_add(&l, &k, &value, NULL), 0);
+	assert_int_equal(maps_sync(fd, "test", &l, NULL), -E2BIG);
+	k = (struct prefix){ .bits = 32, .at = htobe32(9 << 8) };
+	assert_int_equal(bpf_map_delete_elem(fd, &k), 0);
+	assert_int_equal(maps_sync(fd, "test", &l, NULL), 2999);
+	k.at = htobe32((5 << 8) + 3);
+	assert_int_equal(bpf_map_lookup_elem(fd, &k, &value), 0);
+	assert_int_equal(value, 77);
+	k.at = htobe32(5 << 8);
+	assert_int_equal(bpf_map_lookup_elem(fd, &k, &value), 0);
+	assert_int_equal(value, 5);
+	k.at = htobe32(6 << 8);
+	assert_int_equal(bpf_map_lookup_elem(fd, &k, &value), -ENOENT);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -132,6 +184,7 @@ int main(void)
 		cmocka_unit_test(of_equal_keys_the_later_counts),
 		cmocka_unit_test(many),
 		cmocka_unit_test(a_full_map_says_so),
+		cmocka_unit_test(a_trie_too),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

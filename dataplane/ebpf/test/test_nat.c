@@ -94,86 +94,6 @@ static bool is_gateway(void *ctx, const struct nlk_link *l,
 
 static const struct nat_view view = { NULL, kind, is_gateway };
 
-struct addr_row {
-	const char *name, *ip4, *ip6; /* wanted; NULL: none */
-	const char *made;             /* after "x0" was made and is up */
-};
-
-static const struct addr_row addr_rows[] = {
-	{ .name = "no address", .made = "true" },
-	{ .name = "one of each",
-	  .ip4 = "192.0.2.1",
-	  .ip6 = "2001:db8::1",
-	  .made = "ip addr add 192.0.2.1/24 dev x0; "
-		  "ip addr add 2001:db8::1/64 dev x0 nodad" },
-	{ .name = "the first of two, not the second of a subnet",
-	  .ip4 = "192.0.2.1",
-	  .made = "ip addr add 192.0.2.1/24 dev x0; "
-		  "ip addr add 192.0.2.9/24 dev x0" },
-	{ .name = "the one in the gateway's subnet",
-	  .ip4 = "198.51.100.1",
-	  .made = "ip addr add 192.0.2.1/24 dev x0; "
-		  "ip addr add 198.51.100.1/24 dev x0; "
-		  "ip route add default via 198.51.100.2" },
-	{ .name = "the default route's own",
-	  .ip4 = "192.0.2.9",
-	  .made = "ip addr add 192.0.2.1/24 dev x0; "
-		  "ip addr add 192.0.2.9/24 dev x0; "
-		  "ip route add default via 192.0.2.2 src 192.0.2.9" },
-	{ .name = "of two default routes the better one's",
-	  .ip4 = "192.0.2.9",
-	  .made = "ip addr add 192.0.2.1/24 dev x0; "
-		  "ip addr add 192.0.2.9/24 dev x0; "
-		  "ip route add default via 192.0.2.2 metric 50; "
-		  "ip route add default via 192.0.2.2 src 192.0.2.9 metric "
-		  "10" },
-	{ .name = "none of link scope",
-	  .made = "ip addr add 192.0.2.1/24 dev x0 scope link" },
-	{ .name = "global before unique local",
-	  .ip6 = "2001:db8::1",
-	  .made = "ip addr add 2001:db8::1/64 dev x0 nodad; "
-		  "ip addr add fd00:9::1/64 dev x0 nodad" },
-	{ .name = "unique local before a deprecated one",
-	  .ip6 = "fd00:9::1",
-	  .made = "ip addr add fd00:9::1/64 dev x0 nodad; "
-		  "ip addr add 2001:db8::1/64 dev x0 nodad preferred_lft 0" },
-	{ .name = "a deprecated one before none",
-	  .ip6 = "2001:db8::1",
-	  .made = "ip addr add 2001:db8::1/64 dev x0 nodad preferred_lft 0" },
-};
-
-static void source_row(void **state)
-{
-	const struct addr_row *row = *state;
-	struct nat_env *e = NULL;
-	struct nat_link got;
-	__u32 want[4] = { 0 }, key;
-	int fd, back = 0;
-
-	NEED_HOST();
-	assert_int_equal(setup((void **)&e), 0);
-	host_sh("ip link add x0 type bridge && ip link set x0 up && (%s)",
-		row->made);
-	ok(nat_host_sync(e->nat, &view, &back, &e->err));
-	fd = nat_env_map(&host, "nat_link");
-	key = if_nametoindex("x0");
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &got), 0);
-	if (row->ip6)
-		addr16(row->ip6, want);
-	assert_memory_equal(got.ip6, want, 16);
-	memset(want, 0, sizeof(want));
-	if (row->ip4)
-		addr16(row->ip4, want);
-	assert_int_equal(got.ip4, want[3]);
-	assert_int_equal(got.flags, 0);
-	host_sh("ip link del x0");
-	assert_true(nat_host_sync(e->nat, &view, &back, &e->err) > 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &got), -ENOENT);
-	close(fd);
-	assert_int_equal(back, 0);
-	teardown((void **)&e);
-}
-
 static bool is_uplink_program(__u32 id)
 {
 	struct bpf_prog_info info = { 0 };
@@ -215,6 +135,17 @@ static int attached(const char *link)
 	return n;
 }
 
+static unsigned int link_flags(const char *name)
+{
+	int fd = nat_env_map(&host, "nat_link"), r;
+	__u32 key = if_nametoindex(name);
+	struct nat_link l;
+
+	r = bpf_map_lookup_elem(fd, &key, &l);
+	close(fd);
+	return r < 0 ? ~0u : l.flags;
+}
+
 /* -1: not there. */
 static int local_bridge(const char *addr)
 {
@@ -226,17 +157,6 @@ static int local_bridge(const char *addr)
 	r = bpf_map_lookup_elem(fd, key, &l);
 	close(fd);
 	return r < 0 ? -1 : (int)l.bridge;
-}
-
-static unsigned int link_flags(const char *name)
-{
-	int fd = nat_env_map(&host, "nat_link"), r;
-	__u32 key = if_nametoindex(name);
-	struct nat_link l;
-
-	r = bpf_map_lookup_elem(fd, &key, &l);
-	close(fd);
-	return r < 0 ? ~0u : l.flags;
 }
 
 static void links_by_kind(void **state)
@@ -955,14 +875,12 @@ int main(void)
 		TEST(of_a_gone_namespace_nothing_is_left),
 		TEST(counters_have_names),
 	};
-	struct CMUnitTest tests[ARRAY_SIZE(plain) + ARRAY_SIZE(addr_rows) +
-				ARRAY_SIZE(idle_rows) +
+	struct CMUnitTest tests[ARRAY_SIZE(plain) + ARRAY_SIZE(idle_rows) +
 				ARRAY_SIZE(forget_rows)];
 	size_t n = ARRAY_SIZE(plain);
 	int failed;
 
 	memcpy(tests, plain, sizeof(plain));
-	n += TEST_ROWS(&tests[n], addr_rows, source_row);
 	n += TEST_ROWS(&tests[n], idle_rows, idle_row);
 	n += TEST_ROWS(&tests[n], forget_rows, forget_row);
 	host_make(&host);

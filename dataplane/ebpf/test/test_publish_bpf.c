@@ -150,6 +150,28 @@ static const struct row container[] = {
 				"U icmp 198.51.100.7>192.0.2.1 answer=$ => peer icmp 198.51.100.7>10.9.0.2 ttl=63 answer=77" },
 	{ "to the world: ping, IPv6", "E icmp fd09::2>fd77::7 ask=77 => wire icmp fd02::1>fd77::7 ttl=63 ask=*\n"
 				      "U icmp fd77::7>fd02::1 answer=$ => peer icmp fd77::7>fd09::2 ttl=63 answer=77" },
+	{ "to another subnet of the link", "E tcp 10.9.0.2:40000>203.0.115.7:443 S => wire tcp 203.0.115.1:*>203.0.115.7:443 S ttl=63\n"
+		"U tcp 203.0.115.7:443>203.0.115.1:$ SA => peer tcp 203.0.115.7:443>10.9.0.2:40000 SA ttl=63\n"
+		"U tcp 203.0.115.7:443>192.0.2.1:$ SA => pass" },
+	{ "by a router in another subnet of the link", "E udp 10.9.0.2:40000>203.0.116.7:53 => wire udp 203.0.115.1:*>203.0.116.7:53 ttl=63\n"
+		"U udp 203.0.116.7:53>203.0.115.1:$ => peer udp 203.0.116.7:53>10.9.0.2:40000 ttl=63" },
+	{ "to another subnet of the link: ping", "E icmp 10.9.0.2>203.0.115.7 ask=77 => wire icmp 203.0.115.1>203.0.115.7 ttl=63 ask=*\n"
+		"U icmp 203.0.115.7>203.0.115.1 answer=$ => peer icmp 203.0.115.7>10.9.0.2 ttl=63 answer=77" },
+	{ "to another subnet of the link, IPv6: by where it goes, not by the router",
+	  "E tcp [fd09::2]:40000>[fd15::7]:443 S => wire tcp [fd15::1]:*>[fd15::7]:443 S ttl=63\n"
+	  "U tcp [fd15::7]:443>[fd15::1]:$ SA => peer tcp [fd15::7]:443>[fd09::2]:40000 SA ttl=63\n"
+	  "E tcp [fd09::2]:40000>[fd16::7]:443 S => wire tcp [fd02::1]:*>[fd16::7]:443 S ttl=63" },
+	{ "its way changes to another subnet of the link, and it stays what it is",
+	  "E tcp 10.9.0.2:40000>203.0.116.7:443 S => wire tcp 203.0.115.1:*>203.0.116.7:443 S ttl=63\n"
+	  "U tcp 203.0.116.7:443>203.0.115.1:$ SA => peer tcp 203.0.116.7:443>10.9.0.2:40000 SA ttl=63\n"
+	  "route change 203.0.116.0/24 via 192.0.2.254 => done\n"
+	  "E tcp 10.9.0.2:40000>203.0.116.7:443 A => wire tcp 203.0.115.1:$>203.0.116.7:443 ttl=63\n"
+	  "E udp 10.9.0.2:40000>203.0.116.7:53 => wire udp 192.0.2.1:*>203.0.116.7:53 ttl=63\n"
+	  "route change 203.0.116.0/24 via 203.0.115.254 => done" },
+	{ "the address of another subnet of the link goes, and so do its flows",
+	  "E udp 10.9.0.2:40000>203.0.116.7:53 => wire udp 203.0.115.1:*>203.0.116.7:53 ttl=63\n"
+	  "lose 203.0.115.1 => done\nE udp 10.9.0.2:40000>203.0.116.7:53 => pass\n"
+	  "flow udp 10.9.0.2:40000>203.0.116.7:53 = none" },
 	{ "to the world: sctp is nftables' part", "E sctp 10.9.0.2:7>198.51.100.7:7 init => pass" },
 	{ "to the world: VXLAN is nftables' to judge", "E udp 10.9.0.2:40000>198.51.100.7:4789 => pass\n"
 		"E udp [fd09::2]:40000>[fd77::7]:4789 => pass\nflow udp 10.9.0.2:40000>198.51.100.7:4789 = none" },
