@@ -191,6 +191,43 @@ static int check_network(const struct dp_network *net, struct err *err)
 	return dp_policy_check(net, &net->policy, err);
 }
 
+/* The first failure is the one that is told. */
+static void note(int r, int *failed, struct err *why, struct err *err)
+{
+	if (r >= 0 || *failed)
+		return;
+	*failed = r;
+	if (err)
+		err_set(err, r, "%s", why->msg);
+}
+
+static int without_rules(struct dp *dp, struct err *err)
+{
+	int r = dp_follow_again(dp, err);
+
+	if (r > 0)
+		r = ruleset_rebuild(dp->rs, &dp->st, err);
+	dp->dirty = dp->dirty || r < 0;
+	return r;
+}
+
+int dp_take_down(struct dp *dp, struct err *err)
+{
+	struct err why = { "" };
+	int failed = 0;
+
+	note(without_rules(dp, &why), &failed, &why, err);
+	note(dp_sync_foreign(dp, &why), &failed, &why, err);
+	note(dp_fast_stop(dp, &why), &failed, &why, err);
+	dp_fast_drop_policies(dp);
+	if (!dp->st.networks.count) {
+		note(guard_stop(dp->guard, &why), &failed, &why, err);
+		note(dp_hooks_stop(dp, &why), &failed, &why, err);
+	}
+	dp->leftover = failed < 0;
+	return failed;
+}
+
 /* @mapped: the rules have it. */
 static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 {
@@ -198,18 +235,10 @@ static void take_out(struct dp *dp, const struct dp_network *net, bool mapped)
 
 	(void)guard_shortcut_del(dp->guard, net->bridge, NULL);
 	free(tab_take(&dp->st.networks, net->id));
-	(void)dp_fast_stop(dp, NULL);
-	dp_fast_drop_policies(dp);
 	dp_conntrack_choose(dp);
-	if (mapped)
-		(void)ruleset_apply(dp->rs, &dp->st, &change, NULL);
-	(void)dp_follow_again(dp, NULL);
-	if (mapped)
-		(void)dp_sync_foreign(dp, NULL);
-	if (dp->st.networks.count)
-		return;
-	(void)guard_stop(dp->guard, NULL);
-	(void)dp_hooks_stop(dp, NULL);
+	if (mapped && ruleset_apply(dp->rs, &dp->st, &change, NULL) < 0)
+		dp->dirty = true;
+	(void)dp_take_down(dp, NULL);
 }
 
 static int add_network(struct dp *dp, const struct dp_network *net,
@@ -374,7 +403,7 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 	int r;
 
 	if (!net)
-		return 0;
+		return dp->leftover ? dp_take_down(dp, err) : 0;
 	members = has_members(&dp->st, network);
 	r = unmap_network(dp, net, members, err);
 	if (r < 0) {
@@ -388,19 +417,9 @@ int dp_network_del(struct dp *dp, const char *network, struct err *err)
 		drop_members(dp, net);
 	/* the bridge may be the user's, and stay */
 	dp->relink = dp->fast.rehost = true;
-	r = dp_follow_again(dp, err);
-	if (r > 0)
-		r = ruleset_rebuild(dp->rs, &dp->st, err);
-	if (r == 0)
-		r = dp_sync_foreign(dp, err);
-	if (r >= 0)
-		r = dp_fast_stop(dp, err);
-	dp_fast_drop_policies(dp);
+	r = dp_take_down(dp, err);
 	(void)dp_services_follow(dp);
-	if (r < 0 || dp->st.networks.count)
-		return r < 0 ? r : 0;
-	r = guard_stop(dp->guard, err);
-	return r < 0 ? r : dp_hooks_stop(dp, err);
+	return r;
 }
 
 int dp_forward_guard(struct dp *dp, bool v4, bool v6, struct err *err)

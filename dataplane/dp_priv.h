@@ -77,6 +77,8 @@ struct dp {
 	bool unguarded; /* what an earlier daemon's guard was told stands: try
 			 * again */
 	bool unhooked;  /* the socket hooks could not be loaded: try again */
+	bool leftover;  /* of what no network needs something could not be
+			 * removed: try again */
 	bool services_late; /* a link went: look at once who is alive */
 	bool services_told; /* that their maps are not up to date */
 	bool routes;        /* routes came or went */
@@ -128,6 +130,9 @@ int dp_check_again(struct dp *dp, void (*fn)(void *ctx, const char *line),
 		   void *ctx);
 /* End the load of the socket hooks, or try it again. */
 int dp_load_hooks(struct dp *dp, struct err *err);
+/* Remove what no network needs, or none any more: each part whatever became of the
+ * others.  Return: 0; the first failure: it is tried again every second. */
+int dp_take_down(struct dp *dp, struct err *err);
 /* Detach the socket hooks when nothing needs them: no network, and no balanced
  * port, whose claim is theirs. */
 int dp_hooks_stop(struct dp *dp, struct err *err);

@@ -15,6 +15,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/dp_priv.h"
 #include "lib/clock.h"
+#include "lib/fail.h"
 #include "lib/log.h"
 
 #define REPAIR_GAP_MS 100
@@ -71,6 +72,9 @@ static int sync_foreign(struct dp *dp, int *moved, struct err *err)
 	dp->foreign = true;
 	if (!list)
 		return err_set(err, -ENOMEM, "firewall rules");
+	r = FAILPOINT("dp.foreign");
+	if (r < 0)
+		return err_set(err, r, "test: dp.foreign");
 	r = foreign_sync(ruleset_fw(dp->rs), dp->driver, list,
 			 dp->st.networks.count, moved, err);
 	dp->foreign = r < 0;
@@ -207,6 +211,10 @@ int dp_event(struct dp *dp, struct err *err)
 		dp_follow_routes(dp);
 	if (tick && dp->unhooked && dp_load_hooks(dp, NULL) == 0)
 		done.repairs++;
+	if (tick && dp->leftover) {
+		r = dp_take_down(dp, still(&done, err));
+		add(&done, r < 0 ? r : 1);
+	}
 	add(&done, follow_guard(dp, tick, still(&done, err)));
 	r = dp_follow_links(dp, still(&done, err));
 	add(&done, r < 0 ? r : 0);

@@ -273,6 +273,50 @@ static int guarded_at_last(const struct row *row)
 	return end_all(dp);
 }
 
+#define FORWARD                                                             \
+	"nft add table ip filter; nft add chain ip filter FORWARD '{ type " \
+	"filter hook forward priority 0; policy drop; }'"
+
+/* The last network goes, and somebody's chain can't be cleared: the rest goes all the
+ * same, and that is done at the next call or a second later. */
+static int a_removal_goes_on(const struct row *row)
+{
+	struct dp *dp;
+
+	setenv("BERTH_FP", "dp.foreign:err=EIO:nth=2,dp.foreign:err=EIO:nth=3",
+	       1);
+	sh(FORWARD);
+	dp = open_dp();
+	if (do_step(dp, false, STEP_NETWORK) < 0)
+		return 10;
+	if (dp_network_del(dp, "n1", &err) != -EIO ||
+	    !strstr(err.msg, "dp.foreign"))
+		return 20;
+	sh("nft list ruleset");
+	if (!strstr(out, "berth:") || strstr(out, "table inet"))
+		return 30;
+	sh("tc filter show dev x0 ingress");
+	if (out[0] || published("nat_meta") >= 0 ||
+	    published("guard_meta") >= 0 || published("sock_meta") >= 0)
+		return 40;
+	dp->looked_ms = 0; /* a second has passed */
+	if (dp_event(dp, &err) != -EIO)
+		return 50;
+	if (row) { /* asked again */
+		if (dp_network_del(dp, "n1", &err) < 0)
+			return 60;
+	} else {
+		dp->looked_ms = 0;
+		if (dp_event(dp, &err) < 0)
+			return 61;
+	}
+	sh("nft list ruleset");
+	if (strstr(out, "berth:"))
+		return 70;
+	sh("nft delete table ip filter");
+	return end_all(dp);
+}
+
 static void fork_and(int (*fn)(const struct row *row), const struct row *row)
 {
 	pid_t pid = fork();
@@ -295,6 +339,13 @@ static void a_port_is_guarded_at_last(void **state)
 {
 	(void)state;
 	fork_and(guarded_at_last, NULL);
+}
+
+static void a_failing_removal_goes_on(void **state)
+{
+	(void)state;
+	fork_and(a_removal_goes_on, NULL);
+	fork_and(a_removal_goes_on, &rows[0]);
 }
 
 static void an_uplink_fails_alone(void **state)
@@ -507,6 +558,7 @@ int main(void)
 		/* first: no fail point was read here yet */
 		cmocka_unit_test(an_uplink_fails_alone),
 		cmocka_unit_test(a_port_is_guarded_at_last),
+		cmocka_unit_test(a_failing_removal_goes_on),
 		cmocka_unit_test(a_network_changes_over),
 		cmocka_unit_test(an_isolated_family_is_closed),
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
