@@ -278,6 +278,24 @@ static int add_network(struct dp *dp, const struct dp_network *net,
 	return r;
 }
 
+/* As @before, in the kernel as well; what of that fails is made anew at the next look. */
+static void put_back(struct dp *dp, struct dp_network *net,
+		     const struct dp_network *before)
+{
+	int r;
+
+	*net = *before;
+	r = dp_follow_again(dp, NULL);
+	dp_conntrack_choose(dp);
+	if (r >= 0)
+		r = ruleset_rebuild(dp->rs, &dp->st, NULL);
+	dp->dirty = dp->dirty || r < 0;
+	if (dp_fast_renew(dp, net, NULL) < 0)
+		dp->unguarded = dp->fast.again = true;
+	if (dp_fast_stop(dp, NULL) < 0)
+		dp->leftover = true;
+}
+
 /* The same id in another form: its ports and publishes depend on it. */
 static int replace_network(struct dp *dp, struct dp_network *old,
 			   const struct dp_network *net, struct err *err)
@@ -289,8 +307,11 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 	if (dp->loading)
 		return 0;
 	r = dp_fast_start(dp, net, err);
-	if (r >= 0)
-		r = dp_follow_again(dp, err);
+	if (r < 0) {
+		*old = before;
+		return r;
+	}
+	r = dp_follow_again(dp, err);
 	dp_conntrack_choose(dp);
 	if (r >= 0)
 		r = ruleset_rebuild(dp->rs, &dp->st, err);
@@ -299,12 +320,10 @@ static int replace_network(struct dp *dp, struct dp_network *old,
 	if (r >= 0)
 		r = dp_fast_renew(dp, net, err);
 	if (r < 0) {
-		*old = before;
-		dp_conntrack_choose(dp);
+		put_back(dp, old, &before);
+		return r;
 	}
-	if (r >= 0)
-		r = dp_fast_stop(dp, err);
-	return r < 0 ? r : dp_sync_foreign(dp, err);
+	return dp_take_down(dp, err);
 }
 
 int dp_network_add(struct dp *dp, const struct dp_network *net, struct err *err)

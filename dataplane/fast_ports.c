@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dataplane/dp_priv.h"
+#include "lib/fail.h"
 
 /* ---- links by name ------------------------------------------------------- */
 
@@ -199,6 +200,11 @@ int dp_fast_renew(struct dp *dp, const struct dp_network *net, struct err *err)
 		p->index = 0;
 	}
 	r = dp_guard_network(dp, net, err);
+	if (r >= 0) {
+		r = FAILPOINT("dp.fast.renewed");
+		if (r < 0)
+			err_set(err, r, "test: dp.fast.renewed");
+	}
 	if (r >= 0 && dp_fast_runs(dp))
 		r = dp_fast_ports(dp, err);
 	return r;

@@ -273,6 +273,44 @@ static int guarded_at_last(const struct row *row)
 	return end_all(dp);
 }
 
+/* To the other dataplane and back, and the ports can't be guarded anew: once, or as it
+ * is put back as well. */
+static int changing_over_fails(const struct row *row)
+{
+	static char before[1 << 16], after[1 << 16];
+	struct dp_network net = network("n1", "br1", 1);
+	struct dp *dp;
+
+	setenv("BERTH_FP",
+	       row->stays ? "dp.fast.renewed:err=EIO:nth=1,"
+			    "dp.fast.renewed:err=EIO:nth=2"
+			  : "dp.fast.renewed:err=EIO:nth=1",
+	       1);
+	dp = open_dp();
+	net.backend = row->fall_back ? DP_EBPF : DP_NFT;
+	if (dp_network_add(dp, &net, &err) < 0)
+		return 10;
+	for (enum step s = STEP_PORT; s < STEP_MAX; s++)
+		if (do_step(dp, false, s) < 0)
+			return 10 + (int)s;
+	snapshot(before, sizeof(before));
+	net.backend = row->fall_back ? DP_NFT : DP_EBPF;
+	if (dp_network_add(dp, &net, &err) != -EIO)
+		return 20;
+	if (row->stays && differences(dp, 0) != 0)
+		return 30;
+	snapshot(after, sizeof(after));
+	if (strcmp(before, after) != 0) {
+		fprintf(stderr, "%s\n--\n%s\n", before, after);
+		return 40;
+	}
+	if (dp_check(dp, say, NULL, &err) != 0)
+		return 50;
+	if (dp_network_add(dp, &net, &err) < 0 || differences(dp, 0) != 0)
+		return 60;
+	return end_all(dp);
+}
+
 #define FORWARD                                                             \
 	"nft add table ip filter; nft add chain ip filter FORWARD '{ type " \
 	"filter hook forward priority 0; policy drop; }'"
@@ -339,6 +377,18 @@ static void a_port_is_guarded_at_last(void **state)
 {
 	(void)state;
 	fork_and(guarded_at_last, NULL);
+}
+
+static void a_change_that_fails_is_put_back(void **state)
+{
+	struct row row = { .name = "" };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		row.fall_back = i & 1;
+		row.stays = i & 2;
+		fork_and(changing_over_fails, &row);
+	}
 }
 
 static void a_failing_removal_goes_on(void **state)
@@ -559,6 +609,7 @@ int main(void)
 		cmocka_unit_test(an_uplink_fails_alone),
 		cmocka_unit_test(a_port_is_guarded_at_last),
 		cmocka_unit_test(a_failing_removal_goes_on),
+		cmocka_unit_test(a_change_that_fails_is_put_back),
 		cmocka_unit_test(a_network_changes_over),
 		cmocka_unit_test(an_isolated_family_is_closed),
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
