@@ -149,16 +149,19 @@ static void undo_port(struct dp *dp, const struct dp_network *net,
 
 	struct state_port *back = tab_find(&dp->st.ports, port->endpoint);
 
-	if (mapped)
-		(void)ruleset_apply(dp->rs, &dp->st, &undo, NULL);
+	if (mapped && ruleset_apply(dp->rs, &dp->st, &undo, NULL) < 0)
+		dp->dirty = true;
 	dp_fast_port_del(dp, back);
 	if (!old || strcmp(old->ifname, port->ifname) != 0)
 		(void)guard_port_del(dp->guard, port->ifname, NULL);
 	if (!old)
 		return;
 	back->port = *old;
-	if (guard_add(dp, net, old, NULL) == 0)
-		(void)dp_fast_port_add(dp, net, back, NULL);
+	/* the guard first: what leads there would meet none */
+	if (guard_add(dp, net, old, NULL) < 0)
+		dp->unguarded = dp->fast.again = true;
+	else if (dp_fast_port_add(dp, net, back, NULL) < 0)
+		dp->fast.again = true;
 }
 
 /* Guard and rules, or neither. */
@@ -171,15 +174,21 @@ static int map_port(struct dp *dp, const struct dp_network *net,
 					 .port_old = old,
 					 .port_new = port };
 	struct state_port *p = tab_find(&dp->st.ports, port->endpoint);
+	struct state_port was = *p;
 	bool mapped = false;
 	int r;
 
-	/* what leads to the old link would meet another guard there */
-	dp_fast_port_del(dp, p);
+	/* what leads to the old link would meet another guard there; by its old
+	 * addresses */
+	was.port = old ? *old : *port;
+	dp_fast_port_del(dp, &was);
 	p->index = 0;
 	r = guard_add(dp, net, port, err);
-	if (r < 0)
+	if (r < 0) {
+		if (old)
+			undo_port(dp, net, port, old, false);
 		return r;
+	}
 	r = ruleset_apply(dp->rs, &dp->st, &change, err);
 	if (r == 0) {
 		mapped = true;
@@ -189,10 +198,10 @@ static int map_port(struct dp *dp, const struct dp_network *net,
 	}
 	if (r == 0)
 		r = dp_fast_port_add(dp, net, p, err);
+	if (r == 0 && old && strcmp(old->ifname, port->ifname) != 0)
+		r = guard_port_del(dp->guard, old->ifname, err);
 	if (r < 0)
 		undo_port(dp, net, port, old, mapped);
-	else if (old && strcmp(old->ifname, port->ifname) != 0)
-		r = guard_port_del(dp->guard, old->ifname, err);
 	return r;
 }
 

@@ -311,6 +311,44 @@ static int changing_over_fails(const struct row *row)
 	return end_all(dp);
 }
 
+/* The endpoint comes with another link, which takes no guard: it keeps its own.  When
+ * it does change over nothing of it is left. */
+static int replacing_a_port_fails(const struct row *row)
+{
+	static char before[1 << 16], after[1 << 16];
+	struct dp_port p = port("n1", "e1", "v2", "10.0.1.2", "fd00:1::2");
+	struct dp *dp;
+	int r;
+
+	(void)row;
+	setenv("BERTH_FP", "guard.attach:err=ENOSPC:nth=3", 1);
+	sh("ip link add v2 type veth peer name c-v2; "
+	   "ip link set v2 addrgenmode none up master br1");
+	dp = open_dp();
+	for (enum step s = STEP_NETWORK; s < STEP_MAX; s++)
+		if (do_step(dp, false, s) < 0)
+			return 10 + (int)s;
+	differences(dp, 0);
+	snapshot(before, sizeof(before));
+	if (dp_port_add(dp, &p, &err) != -ENOSPC)
+		return 20;
+	snapshot(after, sizeof(after));
+	if (strcmp(before, after) != 0) {
+		fprintf(stderr, "%s\n--\n%s\n", before, after);
+		return 30;
+	}
+	if (differences(dp, 0) != 0)
+		return 40;
+	p.ip4 = ip("10.0.1.9"); /* and with others */
+	p.ip6 = ip("");
+	if (dp_port_add(dp, &p, &err) < 0 || published("nat_ep") != 1 ||
+	    differences(dp, 0) != 0)
+		return 50;
+	r = end_all(dp);
+	sh("ip link del v2");
+	return r;
+}
+
 #define FORWARD                                                             \
 	"nft add table ip filter; nft add chain ip filter FORWARD '{ type " \
 	"filter hook forward priority 0; policy drop; }'"
@@ -389,6 +427,12 @@ static void a_change_that_fails_is_put_back(void **state)
 		row.stays = i & 2;
 		fork_and(changing_over_fails, &row);
 	}
+}
+
+static void a_port_that_is_not_replaced_stays(void **state)
+{
+	(void)state;
+	fork_and(replacing_a_port_fails, NULL);
 }
 
 static void a_failing_removal_goes_on(void **state)
@@ -610,6 +654,7 @@ int main(void)
 		cmocka_unit_test(a_port_is_guarded_at_last),
 		cmocka_unit_test(a_failing_removal_goes_on),
 		cmocka_unit_test(a_change_that_fails_is_put_back),
+		cmocka_unit_test(a_port_that_is_not_replaced_stays),
 		cmocka_unit_test(a_network_changes_over),
 		cmocka_unit_test(an_isolated_family_is_closed),
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
