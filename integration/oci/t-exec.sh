@@ -92,3 +92,12 @@ kill -KILL "$runtime"
 wait_until 10 alone
 oci delete --force c
 chown 0:0 "$BUNDLE/rootfs"
+
+note 'a working directory is not made, an entry of the environment takes the place of another'
+idle '.process.env += ["A=1"]'
+fails_with 'process.cwd: /nope' oci exec --cwd /nope c pwd
+[ ! -e "$BUNDLE/rootfs/nope" ] || fail 'it was made'
+same "$(oci exec --env A=2 c env </dev/null | grep ^A=)" A=2
+same "$(oci exec --user 5 c sh -c 'echo a >/dev/stdout' </dev/null | cat)" a
+same "$(stat -c %u /dev/null)" 0
+oci delete --force c

@@ -134,3 +134,16 @@ oci pause paused
 oci kill paused KILL
 wait_until 10 is paused stopped
 oci delete paused
+
+note 'one that is paused before it is started'
+config '.process.args = ["sleep", "300"]'
+oci create --bundle "$BUNDLE" early </dev/null >/dev/null 2>&1
+oci pause early
+is early paused || fail "it is $(oci state early | jq -r .status)"
+fails_with 'is paused' oci start early
+fails_with 'is paused' oci exec early true
+oci resume early
+is early created
+oci start early
+is early running
+oci delete --force early

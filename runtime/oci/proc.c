@@ -173,10 +173,22 @@ static const char *env_of(const struct spec_process *p, const char *name)
 	return found;
 }
 
+/* The last one of a name counts, and is the only one: getenv(3) takes the first. */
+static bool is_said_later(const struct spec_process *p, size_t i)
+{
+	const char *one = SPEC_TEXT(p->env, i);
+	size_t len = strcspn(one, "=") + 1;
+
+	for (size_t k = i + 1; one[len - 1] && k < p->env.count; k++)
+		if (strncmp(SPEC_TEXT(p->env, k), one, len) == 0)
+			return true;
+	return false;
+}
+
 static int make_texts(struct proc *proc, int root, struct err *err)
 {
 	const struct spec_process *p = proc->p;
-	size_t n = p->env.count;
+	size_t n;
 	char home[PATH_MAX];
 
 	proc->argv = calloc(p->args.count + 1, sizeof(char *));
@@ -184,8 +196,10 @@ static int make_texts(struct proc *proc, int root, struct err *err)
 	if (!proc->argv || !proc->env)
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(proc->argv, p->args.items, p->args.count * sizeof(char *));
-	if (p->env.count)
-		memcpy(proc->env, p->env.items, p->env.count * sizeof(char *));
+	n = 0;
+	for (size_t i = 0; i < p->env.count; i++)
+		if (!is_said_later(p, i))
+			proc->env[n++] = ((char *const *)p->env.items)[i];
 	/* what is added goes with the process */
 	if (proc->listen &&
 	    (asprintf(&proc->env[n++], "LISTEN_FDS=%u", proc->listen) < 0 ||
@@ -258,13 +272,13 @@ static int find_program(struct proc *proc, struct err *err)
 }
 
 /* No magic link of /proc leads there, and a directory outside the root is one
- * that getcwd(2) can't name. */
-static int go_to(int root, const char *cwd, struct err *err)
+ * that getcwd(2) can't name.  @make: where there is none. */
+static int go_to(int root, const char *cwd, bool make, struct err *err)
 {
 	_cleanup_close_ int fd = inroot_open(root, cwd, O_PATH | O_DIRECTORY);
 	char buf[PATH_MAX];
 
-	if (fd == -ENOENT)
+	if (fd == -ENOENT && make)
 		fd = inroot_dir(root, cwd, err);
 	if (fd < 0)
 		return err_set(err, fd, "process.cwd: %.200s: %s", cwd,
@@ -393,6 +407,21 @@ int proc_keyring(struct err *err)
 	return 0;
 }
 
+/*
+ * Who opens /dev/stdout or /dev/stderr opens the inode anew, and of a pipe that is
+ * whoever's made it.  A terminal of the host or /dev/null is left to its owner; where
+ * it can't be had (a user namespace without it) the descriptor still works.
+ */
+static void own_stdio(uint32_t uid)
+{
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode) &&
+		    st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0)
+			continue;
+}
+
 int proc_enter(struct proc *proc, struct err *err)
 {
 	const struct spec_process *p = proc->p;
@@ -404,7 +433,9 @@ int proc_enter(struct proc *proc, struct err *err)
 	if (r == 0 && p->terminal)
 		r = tty_setup(root, proc->console, p->rows, p->cols,
 			      p->user.uid, proc->init, err);
-	return r == 0 ? go_to(root, p->cwd, err) : r;
+	if (r == 0 && !p->terminal)
+		own_stdio(p->user.uid);
+	return r == 0 ? go_to(root, p->cwd, proc->init, err) : r;
 }
 
 /*

@@ -502,16 +502,17 @@ int state_status(const struct state *st, enum status *ret, struct err *err)
 		*ret = STATUS_STOPPED;
 		return 0;
 	}
-	if (faccessat(st->dir, STATE_FIFO, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		*ret = STATUS_CREATED;
-		return 0;
-	}
 	r = state_cgroup(st, &cg, err);
 	if (r == 0 && cg)
 		r = cgroup_frozen(cg, err);
 	if (r < 0)
 		return r;
-	*ret = r > 0 ? STATUS_PAUSED : STATUS_RUNNING;
+	if (r > 0)
+		*ret = STATUS_PAUSED; /* one that is only created as well */
+	else if (faccessat(st->dir, STATE_FIFO, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		*ret = STATUS_CREATED;
+	else
+		*ret = STATUS_RUNNING;
 	return 0;
 }
 
