@@ -4,7 +4,7 @@
 # containers, masquerade, neighbours; what must not be reached is not, with a program
 # detached and the daemon halted either.  A network that nftables carries brings
 # tracking, and its end ends it.
-# time: 400
+# time: 300
 . "${0%/*}/../lib/lib.sh"
 . "$IT/lib/iso.sh"
 need docker conntrack socat ping jq
@@ -20,7 +20,7 @@ net() { # NAME N [OPTION...]
 }
 net n1 65
 net n2 66
-container web n1 -p 8080:80 -p 8080:80/udp
+container web n1 -p 8080:80 -p 8080:80/udp -p 9000:9000
 container near n1
 container far n2
 listening
@@ -161,9 +161,34 @@ works
 closed
 same "$(tracked)" 0 "tracked connections at the end"
 
-# Another daemon takes it over as it is.
+# Another daemon takes it over as it is.  With another table of flows these are gone,
+# and whoever goes on is told so by a RST, from either side.
+server web tcp 9000 echo
+in_background lan-echo.log nsenter --net=/run/netns/lan -- "$IT/lib/server" tcp 9001 echo
+wait_until 5 grep -q ready "$DIR/lan-echo.log"
+# An echo every 50 ms until the connection ends; one that does not come is not waited for.
+beat() { # PLACE LOG ADDRESS PORT
+	in_background "$2" nsenter "--net=$1" -- python3 -u -c '
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
+s.settimeout(0.5)
+for n in range(1200):
+    s.sendall(b"x")
+    try:
+        s.recv(1)
+    except TimeoutError:
+        continue
+    print(n)
+    time.sleep(0.05)' "$3" "$4"
+	wait_until 10 grep -q 9 "$DIR/$2"
+}
+beat /run/netns/lan beat-in.log 192.0.2.1 9000
+beat "/proc/${BOX[far]}/ns/net" beat-out.log 192.0.2.2 9001
 kill9_daemon berth-bridge
-restart_daemon berth-bridge
+start_daemon berth-bridge --dataplane ebpf --conntrack auto --flow-table 2048
 rules_do_not_track || fail "a restart brought tracking"
+wait_until 10 grep -q ConnectionReset "$DIR/beat-in.log"
+wait_until 10 grep -q ConnectionReset "$DIR/beat-out.log"
 works
+closed
 same "$(tracked)" 0 "tracked connections after a restart"
