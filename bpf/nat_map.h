@@ -19,7 +19,7 @@
 #ifndef BPF_NAT_MAP_H
 #define BPF_NAT_MAP_H
 
-#define NAT_LAYOUT  8u /* raised with every change of this file */
+#define NAT_LAYOUT  9u /* raised with every change of this file */
 
 #define NAT_NEW_MAX 65536  /* entries, two a flow; can be set at load */
 #define NAT_EST_MAX 262144 /* likewise */
@@ -45,6 +45,10 @@
  * out there, and could so take what its peer means for another. */
 #define NAT_MASQ_FIRST 1024u
 #define NAT_MASQ_LAST  32767u
+
+/* The one entry of nat_ports: from where to where by now, as one word, which is read
+ * at once.  0: from nowhere, the stack does it. */
+#define NAT_PORTS(first, last) ((__u32)(first) | (__u32)(last) << 16)
 
 struct nat_tuple {
 	__u32 saddr[4], daddr[4];

@@ -37,8 +37,6 @@
 #include "bpf/lib/trace.h"
 #include "bpf/nat_map.h"
 
-const volatile __u16 masq_first = NAT_MASQ_FIRST;
-const volatile __u16 masq_last = NAT_MASQ_LAST;
 const volatile __u32 claim_mark; /* of claims' sockets, but for the last byte */
 const volatile __u32 est_share = NAT_EST_MAX / 4;
 const volatile __u32 young_max = NAT_NEW_MAX / 2; /* nat_ring's: 2^n */
@@ -75,6 +73,13 @@ struct {
 	__type(key, __u32[4]);
 	__type(value, struct nat_local);
 } nat_local SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} nat_ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -598,14 +603,18 @@ static __always_inline int is_others(struct __sk_buff *skb, struct work *w)
  */
 static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
 {
-	__u32 ports = (__u32)masq_last - masq_first + 1u;
-	__u32 at = w->p.t.saddr[3] * 0x9e3779b1u;
+	__u32 at = w->p.t.saddr[3] * 0x9e3779b1u, zero = 0;
+	const __u32 *range = bpf_map_lookup_elem(&nat_ports, &zero);
+	__u32 both = range ? *(const volatile __u32 *)range : 0;
+	__u32 first = both & 0xffff, ports = (both >> 16) - first + 1u;
 
+	if (!both)
+		return -1;
 	at = (at >> 16) + bpf_ntohs(w->p.t.sport);
 	/* as in skip_extensions(): a loop would not load on Linux 6.1 */
 #pragma unroll
 	for (int i = 0; i < MASQ_TRIES; i++) {
-		w->f.to.sport = bpf_htons((__u16)(masq_first + at % ports));
+		w->f.to.sport = bpf_htons((__u16)(first + at % ports));
 		pair_of(&w->f, &w->key);
 		if (is_free(w) && !is_others(skb, w))
 			return 0;

@@ -24,8 +24,10 @@ struct dp_fast {
 	struct nat_stats *stats; /* owned: who counts where; NULL: nobody */
 	struct claim *masq; /* owned: ports kept from the ephemeral allocator,
 			     * where that is needed; or NULL */
-	uint16_t masq_first, masq_last; /* as configured; 0..0: default */
-	bool reroute;                   /* routes changed */
+	uint16_t masq_first, masq_last;   /* as configured; 0..0: default */
+	unsigned int eph_first, eph_last; /* ip_local_port_range, as .masq and
+					   * the programs heed it */
+	bool reroute;                     /* routes changed */
 	bool rehost;  /* links or addresses changed, or it is time for routes */
 	bool reports; /* a bridge of ours changed: look at all ports */
 	bool again;   /* starting failed: try again every second */

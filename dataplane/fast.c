@@ -175,11 +175,35 @@ bool dp_masq_choose(uint32_t lo, uint32_t hi, uint16_t *first, uint16_t *last)
 	return true;
 }
 
-static int keep_ports(struct dp *dp, struct err *err)
+/* ip_local_port_range is @lo to @hi. */
+static int keep_ports_from(struct dp *dp, unsigned int lo, unsigned int hi,
+			   struct err *err)
 {
 	struct dp_fast *f = &dp->fast;
 	uint16_t first = f->masq_first ? f->masq_first : NAT_MASQ_FIRST;
 	uint16_t last = f->masq_first ? f->masq_last : NAT_MASQ_LAST;
+	_cleanup_(claim_freep) struct claim *kept = NULL;
+	int r = 0;
+
+	if (dp_masq_choose(lo, hi, &first, &last))
+		r = claim_keep(&dp->host, first, last, &kept, err);
+	if (r == 0)
+		r = nat_masquerade_ports(f->nat, first, last, err);
+	if (r < 0)
+		return r;
+	/* the new ones first: what both have is never let go */
+	claim_free(f->masq);
+	f->masq = take_ptr(kept);
+	f->eph_first = lo;
+	f->eph_last = hi;
+	return 0;
+}
+
+/* Keep them out of the ephemeral ports as those are now.  Return: 1: they changed; 0;
+ * -errno. */
+static int keep_ports(struct dp *dp, struct err *err)
+{
+	struct dp_fast *f = &dp->fast;
 	char text[64] = "";
 	unsigned int lo = 0, hi = 0;
 	int r = sysctl_get("net/ipv4/ip_local_port_range", text, sizeof(text),
@@ -187,12 +211,13 @@ static int keep_ports(struct dp *dp, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (sscanf(text, "%u %u", &lo, &hi) == 2 &&
-	    dp_masq_choose(lo, hi, &first, &last) && !f->masq)
-		r = claim_keep(&dp->host, first, last, &f->masq, err);
-	if (r == 0)
-		nat_masquerade_ports(f->nat, first, last);
-	return r;
+	if (sscanf(text, "%u %u", &lo, &hi) != 2)
+		return err_set(err, -EBADMSG, "ip_local_port_range is \"%s\"",
+			       text);
+	if (nat_is_attached(f->nat) && lo == f->eph_first && hi == f->eph_last)
+		return 0;
+	r = keep_ports_from(dp, lo, hi, err);
+	return r < 0 ? r : 1;
 }
 
 /* ---- start, stop --------------------------------------------------------- */
@@ -216,7 +241,7 @@ static int start(struct dp *dp, struct err *err)
 		r = guard_start(dp->guard, err); /* and of guarded ones */
 	if (r == 0)
 		r = keep_ports(dp, err);
-	if (r == 0)
+	if (r >= 0)
 		r = nat_attach(f->nat, err);
 	if (r == 0 && nat_resized(f->nat))
 		say("flows-dropped",
@@ -487,6 +512,10 @@ int dp_fast_follow(struct dp *dp, bool tick, struct err *err)
 	r = mend(dp, n < 0 ? NULL : err);
 	if (n >= 0)
 		n = r < 0 ? r : n + r;
+	/* the administrator's to change, and so no repair */
+	r = keep_ports(dp, n < 0 ? NULL : err);
+	if (n >= 0 && r < 0)
+		n = r;
 	/* flows end whatever becomes of the uplinks, or their map fills */
 	r = nat_flow_tick(f->nat, SWEEP_MAX, n < 0 ? NULL : err);
 	tell_crowd(dp);

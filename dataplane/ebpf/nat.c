@@ -133,10 +133,25 @@ bool nat_is_pinned(const struct nat *nat)
 	return !nat->foreign && pin_exists(nat->cfg.pins, "nat_meta");
 }
 
-void nat_masquerade_ports(struct nat *nat, uint16_t first, uint16_t last)
+static int put_ports(const struct nat *nat, struct publish_bpf *skel,
+		     struct err *err)
+{
+	const __u32 zero = 0;
+	const __u32 value = NAT_PORTS(nat->masq_first, nat->masq_last);
+	int r = bpf_map_update_elem(bpf_map__fd(skel->maps.nat_ports), &zero,
+				    &value, BPF_ANY);
+
+	return r < 0 ? err_set(err, r, "BPF map of ports for masquerade: %s",
+			       strerror(-r))
+		     : 0;
+}
+
+int nat_masquerade_ports(struct nat *nat, uint16_t first, uint16_t last,
+			 struct err *err)
 {
 	nat->masq_first = first;
 	nat->masq_last = last;
+	return nat->skel ? put_ports(nat, nat->skel, err) : 0;
 }
 
 int nat_endpoint_program(const struct nat *nat)
@@ -207,8 +222,6 @@ static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
 
 	if (!skel)
 		return err_set(err, -errno, "open: %s", strerror(errno));
-	skel->rodata->masq_first = nat->masq_first;
-	skel->rodata->masq_last = nat->masq_last;
 	skel->rodata->csum_ipv6 = knows_csum_ipv6();
 	skel->rodata->claim_mark = SOCK_CLAIM_MARK;
 	set_sizes(nat, skel);
@@ -229,6 +242,8 @@ static int load(struct nat *nat, struct publish_bpf **ret, struct err *err)
 			       "CONFIG_NET_CLS_ACT)",
 			       strerror(-r));
 	r = maps_mark(skel->maps.nat_meta, &nat->meta, err);
+	if (r == 0)
+		r = put_ports(nat, skel, err);
 	if (r == 0)
 		r = maps_pin(nat->cfg.pins, skel->obj, err);
 	if (r == 0)

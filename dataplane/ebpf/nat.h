@@ -71,9 +71,10 @@ bool nat_resized(const struct nat *nat);
 bool nat_is_attached(const struct nat *nat);
 /* Are maps of this namespace there, of us or an earlier daemon? */
 bool nat_is_pinned(const struct nat *nat);
-/* Before nat_attach(): where source ports come from. Default: NAT_MASQ_FIRST to
- * _LAST. */
-void nat_masquerade_ports(struct nat *nat, uint16_t first, uint16_t last);
+/* Where source ports come from, of flows that begin from then on. Default: NAT_MASQ_FIRST
+ * to _LAST. Return: 0; -errno; before nat_attach() always 0. */
+int nat_masquerade_ports(struct nat *nat, uint16_t first, uint16_t last,
+			 struct err *err);
 /* Remove programs, maps and pins: the last network is gone. Twice: 0. */
 int nat_detach(struct nat *nat, struct err *err);
 

@@ -646,6 +646,58 @@ static void ports_are_kept_and_given_back(void **state)
 	sh("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'");
 }
 
+/* The range of new flows' ports, as the programs have it. */
+static void masquerades_from(unsigned int first, unsigned int last)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd),
+		 "bpftool -j map dump pinned %s/berth/v1/" DRIVER
+		 "/nat_ports | jq '.[0].formatted.value'",
+		 bpf_dir);
+	assert_int_equal(sh(cmd), 0);
+	assert_int_equal(strtoul(out, NULL, 10), NAT_PORTS(first, last));
+}
+
+/* ... and where that changes they are others, within a second. */
+static void ports_follow_the_ephemeral_ones(void **state)
+{
+	static const char list[] =
+		"cat /proc/sys/net/ipv4/ip_local_reserved_ports";
+	static const struct {
+		const char *range, *kept;
+		unsigned int first, last;
+	} steps[] = {
+		{ "32768 60999", "\n", 1024, 32767 },
+		{ "20000 60999", "\n", 1024, 19999 },
+		{ "1024 65535", "24576-32767\n", 24576, 32767 },
+		{ "1100 65000", "24576-32767\n", 24576, 32767 },
+		{ "1024 20000", "\n", 20001, 32767 },
+		{ "32768 60999", "\n", 1024, 32767 },
+	};
+	struct dp_network net = fast_network(false);
+	struct dp *dp = open_dp();
+	char cmd[128];
+
+	(void)state;
+	ok(dp_network_add(dp, &net, &err));
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		snprintf(cmd, sizeof(cmd),
+			 "sysctl -qw net.ipv4.ip_local_port_range='%s'",
+			 steps[i].range);
+		assert_int_equal(sh(cmd), 0);
+		dp->looked_ms = 0; /* a second has passed */
+		ok(dp_event(dp, &err));
+		masquerades_from(steps[i].first, steps[i].last);
+		/* what is let go leaves the list a second later */
+		dp->looked_ms = 0;
+		ok(dp_event(dp, &err));
+		sh(list);
+		assert_string_equal(out, steps[i].kept);
+	}
+	assert_int_equal(end_all(dp), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest plain[] = {
@@ -660,6 +712,7 @@ int main(void)
 		cmocka_unit_test(a_restart_without_ebpf_networks_removes_it),
 		cmocka_unit_test(counters_are_told),
 		cmocka_unit_test(ports_are_kept_and_given_back),
+		cmocka_unit_test(ports_follow_the_ephemeral_ones),
 		cmocka_unit_test(ipsec_policies_are_heeded),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(plain) + ARRAY_SIZE(rows) +

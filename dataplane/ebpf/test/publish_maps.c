@@ -371,6 +371,9 @@ static void fill_rated(void)
 
 void publish_fill(void)
 {
+	const __u32 zero = 0, ports = NAT_PORTS(NAT_MASQ_FIRST, NAT_MASQ_LAST);
+
+	publish_put(publish_skel->maps.nat_ports, &zero, &ports);
 	add_local("10.4.0.1", "br4");
 	add_local("fd04::1", "br4");
 	add_link("br4", "10.4.0.1", "fd04::1", NAT_LINK_OURS);
