@@ -107,6 +107,12 @@ same "$(ns lan curl -s --max-time 5 http://192.0.2.1:8081/)" web "an address of 
 docker rm -f web >/dev/null
 docker network rm n1 >/dev/null
 
+create --ipv6 --subnet 10.81.0.0/24 --subnet fd00:81::/64 -o $P.bridge.host_binding_ipv4=0.0.0.0 n1
+serve web n1 80 -p 8080:80
+same "$(fetch http://127.0.0.1:8080/) $(fetch 'http://[::1]:8080/')" 'web web' "any of IPv4 is any"
+docker rm -f web >/dev/null
+docker network rm n1 >/dev/null
+
 # --- endpoint options ---
 create --subnet 10.82.0.0/24 n1
 docker run -d --name box --network none --stop-signal KILL bb:1 sleep 999 >/dev/null

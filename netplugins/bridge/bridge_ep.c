@@ -316,7 +316,9 @@ int bridge_expose(struct net_endpoint *ep, struct err *err)
 	snprintf(pub.network, sizeof(pub.network), "%s", ep->network->id);
 	snprintf(pub.endpoint, sizeof(pub.endpoint), "%s", ep->id);
 	for (size_t i = 0; i < pub.ports.count; i++)
-		if (ip_is_none(&pub.ports.ranges[i].host_ip))
+		/* any of IPv4 is what Docker takes for any of both */
+		if (ip_is_none(&pub.ports.ranges[i].host_ip) &&
+		    !ip_is_any(binding))
 			pub.ports.ranges[i].host_ip = *binding;
 	r = dp_publish_add(host_of(ep)->dp, &pub, err);
 	ep->ports = pub.ports;
