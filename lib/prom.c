@@ -52,15 +52,11 @@ void prom_family(struct prom *p, const char *name, enum prom_type type,
 static void put_value(FILE *to, const char *s)
 {
 	for (; *s; s++)
-		switch (*s) {
-		case '\n':
+		if (*s == '\n') {
 			fputs("\\n", to);
-			break;
-		case '\\':
-		case '"':
-			fputc('\\', to);
-			/* fallthrough */
-		default:
+		} else {
+			if (*s == '\\' || *s == '"')
+				fputc('\\', to);
 			fputc(*s, to);
 		}
 }
