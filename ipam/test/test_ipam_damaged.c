@@ -302,6 +302,7 @@ static void range_stays_taken(struct ipam_life *l, void *arg)
 	refused(addr_get(l, P, "10.1.0.1", IPAM_ENDPOINT, 7, NULL), -EADDRINUSE,
 		"the record of 10.1.0.1 of pool " P " is damaged");
 	CHECK(addr_get(l, P, "10.1.4.3", IPAM_ENDPOINT, 3, NULL) == 0);
+	CHECK(addr_put(l, P, "10.1.4.3") == 0);
 }
 
 static void range_ends(struct ipam_life *l, void *arg)

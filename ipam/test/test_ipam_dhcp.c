@@ -123,8 +123,9 @@ static void is_leased(struct ipam_life *l, void *arg)
 	begin(l);
 	CHECK(addr_get(l, ID, NULL, IPAM_ENDPOINT, 1, a) == 0);
 	CHECK(strcmp(a, "10.9.0.5/24") == 0 && asked == 1);
-	/* again, of one that has it: nobody is asked */
-	CHECK(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 1, a) == 0);
+	/* somebody has it, also with this MAC: nobody is asked, nothing given back */
+	refused(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 1, NULL),
+		-EADDRINUSE, "by 02:00:00:00:00:01");
 	refused(addr_get(l, ID, "10.9.0.5", IPAM_ENDPOINT, 2, NULL),
 		-EADDRINUSE, "by 02:00:00:00:00:01");
 	CHECK(asked == 1 && given == 0);
