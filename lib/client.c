@@ -182,13 +182,11 @@ static int verdict(CURL *curl, const struct client_answer *a,
 	return 0;
 }
 
-static int perform(CURL *curl, const char *path, const char *url,
-		   const char *method, unsigned int timeout_ms,
-		   json_object **ret, struct err *err)
+/* @ret: owned, whatever is returned. */
+static int fetch(CURL *curl, const char *path, const char *url,
+		 const char *method, unsigned int timeout_ms,
+		 struct client_answer *ret, struct err *err)
 {
-	_cleanup_(client_answer_clear) struct client_answer a = {
-		.max = ANSWER_MAX,
-	};
 	char text[CURL_ERROR_SIZE] = "";
 	CURLcode rc;
 
@@ -198,13 +196,25 @@ static int perform(CURL *curl, const char *path, const char *url,
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, client_on_data);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &a);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, ret);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
 	rc = curl_easy_perform(curl);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
 	if (rc != CURLE_OK)
 		return client_unix_error(curl, rc, path, method, text, err);
-	return verdict(curl, &a, method, ret, err);
+	return 0;
+}
+
+static int perform(CURL *curl, const char *path, const char *url,
+		   const char *method, unsigned int timeout_ms,
+		   json_object **ret, struct err *err)
+{
+	_cleanup_(client_answer_clear) struct client_answer a = {
+		.max = ANSWER_MAX,
+	};
+	int r = fetch(curl, path, url, method, timeout_ms, &a, err);
+
+	return r < 0 ? r : verdict(curl, &a, method, ret, err);
 }
 
 CURL *client_handle(void)
@@ -262,4 +272,37 @@ int client_http_delete(const char *path, const char *url_path,
 		       unsigned int timeout_ms, struct err *err)
 {
 	return http(path, "DELETE", url_path, timeout_ms, NULL, err);
+}
+
+int client_text_get(const char *path, const char *url_path,
+		    unsigned int timeout_ms, char **ret, size_t *ret_len,
+		    struct err *err)
+{
+	_cleanup_(client_curl_closep) CURL *curl = client_handle();
+	_cleanup_(client_answer_clear) struct client_answer a = {
+		.max = ANSWER_MAX,
+	};
+	char url[256];
+	long status = 0;
+	int r;
+
+	if (!curl)
+		return err_set(err, -ENOMEM, "%s", url_path);
+	snprintf(url, sizeof(url), PLUGIN_HOST "%s", url_path);
+	r = fetch(curl, path, url, url_path, timeout_ms, &a, err);
+	if (r < 0)
+		return r;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return verdict(curl, &a, url_path, NULL, err) < 0
+			       ? -EREMOTEIO
+			       : err_set(err, -EREMOTEIO, "%s: HTTP status %ld",
+					 url_path, status);
+	if (!a.text)
+		a.text = calloc(1, 1);
+	if (!a.text)
+		return err_set(err, -ENOMEM, "%s", url_path);
+	*ret_len = a.len;
+	*ret = take_ptr(a.text);
+	return 0;
 }

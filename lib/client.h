@@ -34,6 +34,12 @@ int client_http_get(const char *path, const char *url_path,
 		    unsigned int timeout_ms, json_object **ret,
 		    struct err *err);
 
+/* client_text_get() - a GET whose answer is a text (a daemon's /metrics).  @ret: owned,
+ * ends with a NUL. */
+int client_text_get(const char *path, const char *url_path,
+		    unsigned int timeout_ms, char **ret, size_t *ret_len,
+		    struct err *err);
+
 /* client_http_delete() - a DELETE, likewise; what it answers is dropped. */
 int client_http_delete(const char *path, const char *url_path,
 		       unsigned int timeout_ms, struct err *err);

@@ -56,6 +56,7 @@ ar-src += lib/rpc.c
 ar-src += lib/rpc_conn.c
 ar-src += lib/rpc_gate.c
 ar-src += lib/rpc_retry.c
+ar-src += lib/rpc_page.c
 ar-src += lib/rpc_stat.c
 ar-src += lib/prom.c
 tests += lib/test/test_prom.c

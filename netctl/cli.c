@@ -64,6 +64,10 @@ static const struct flag flags[] = {
 	  CLI_BACKENDS, IN(backends), false },
 	{ "service", "NAME", "and whoever has berth.service=NAME", FLAG_PATH,
 	  CLI_BACKENDS, IN(service), false },
+	{ "listen", "ADDRESS:PORT", "serve it there (a loopback address)",
+	  FLAG_PATH, CLI_LISTEN, IN(listen), false },
+	{ "token-file", "FILE", "whose first line a client must send",
+	  FLAG_PATH, CLI_LISTEN, IN(token_file), false },
 	{ "driver", "NAME",
 	  "or -d: who makes it (default: berth-named, for a "
 	  "network berth-bridge)",

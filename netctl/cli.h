@@ -47,6 +47,7 @@ enum {
 	CLI_POOLS = 1 << 20,     /* --subnet and its siblings, --ipam-driver */
 	CLI_PLUG = 1 << 21,      /* --ip and its siblings, --publish */
 	CLI_NETNS = 1 << 22,     /* --netns */
+	CLI_LISTEN = 1 << 23,    /* --listen, --token-file */
 };
 
 #define CLI_LIST_MAX 64
@@ -68,7 +69,8 @@ struct ctl {
 	bool foreground, dry_run, quiet, force, all, live, snapshots, stats;
 	const char *output, *driver, *node, *since; /* NULL: not said */
 	struct cli_list opts, backends;
-	const char *service; /* NULL: not said */
+	const char *service;             /* NULL: not said */
+	const char *listen, *token_file; /* NULL: not said */
 	struct cli_list subnets, gateways, ranges, aux, ipam_opts, ports;
 	bool ipv6, internal, no_default_route;
 	const char *ipam;                            /* NULL: not said */

@@ -46,6 +46,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_doctor,
 	&cmd_gc,
 	&cmd_trace,
+	&cmd_metrics,
 	&cmd_version,
 	NULL,
 };

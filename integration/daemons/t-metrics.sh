@@ -76,6 +76,53 @@ has 'berth_request_seconds_bucket{driver="berth-bridge",le="+Inf",method="Networ
 has 'berth_request_errors_total{driver="berth-bridge",method="NetworkDriver.CreateEndpoint"} 0'
 # Asking is no request of a driver's.
 same "$(grep 'method="metrics"' all || :)" ''
+
+# All of them as one page, printed and served.
+"$NETCTL" metrics >joined.prom
+python3 read.py joined.prom >joined
+same "$(grep -c '^berth_up{' joined)" "${#DAEMONS[@]}"
+same "$(grep '^berth_networks\|^berth_volumes\|^berth_pools' joined | sort)" \
+	"$(grep '^berth_networks\|^berth_volumes\|^berth_pools' all)"
+(umask 077 && head -c 24 /dev/urandom | base64 >token)
+fails_with 'not a loopback address' "$NETCTL" metrics --listen 192.0.2.1:9186 --token-file token
+fails_with 'not a loopback address' "$NETCTL" metrics --listen 0.0.0.0:9186 --token-file token
+fails_with 'needs --token-file' "$NETCTL" metrics --listen 127.0.0.1:9186
+install -m 644 token open
+fails_with 'chmod 600' "$NETCTL" metrics --listen 127.0.0.1:9186 --token-file open
+(umask 077 && echo short >short)
+fails_with '16 to 254 characters' "$NETCTL" metrics --listen 127.0.0.1:9186 --token-file short
+status() { # URL [FLAG...]
+	curl -s -o got -w '%{http_code}' --max-time 10 "${@:2}" "$1"
+}
+for at in 127.0.0.1 '[::1]'; do
+	in_background served.log "$NETCTL" metrics --listen "$at:0" --token-file token
+	server=$PID
+	told() {
+		grep -q 'on port' served.log
+	}
+	wait_until 10 told
+	url=http://$at:$(sed -n 's/.* on port //p' served.log)
+	auth="Authorization: Bearer $(cat token)"
+	same "$(status "$url/metrics")" 401 'without a token'
+	same "$(status "$url/metrics" -H "${auth%?}")" 401 'with a part of it'
+	same "$(status "$url/metrics" -H "$auth")" 200
+	python3 read.py got >served
+	same "$(sed 's/ .*//' served | grep -v le=)" "$(sed 's/ .*//' joined | grep -v le=)" 'what is served'
+	same "$(status "$url/" -H "$auth")" 404
+	same "$(status "$url/metrics" -H "$auth" -d x)" 405
+	kill -TERM "$server"
+	wait "$server"
+done
+
+# One that hangs is told, and the others are there.
+kill -STOP "${DAEMON_PID[berth-tmpfs]}"
+"$NETCTL" metrics --timeout 1s >joined.prom 2>told
+kill -CONT "${DAEMON_PID[berth-tmpfs]}"
+contains "$(cat told)" 'no answer in time'
+python3 read.py joined.prom >all
+has 'berth_up{driver="berth-tmpfs"} 0'
+has 'berth_up{driver="berth-bridge"} 1'
+
 # A published port is counted with eBPF.
 api NetworkDriver.Join '{"NetworkID":"aa11","EndpointID":"bb22","SandboxKey":"/proc/self/ns/net"}' \
 	berth-bridge
