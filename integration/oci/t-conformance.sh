@@ -33,6 +33,8 @@ check 'home that is given' 'echo $HOME' '/x' '.process.env += ["HOME=/x"]'
 check 'working directory' 'pwd' '/tmp' '.process.cwd = "/tmp"'
 check 'working directory made' 'pwd' '/a/b' '.process.cwd = "/a/b"'
 check 'user' 'id -u; id -g' $'5\n6' '.process.user = {uid: 5, gid: 6}'
+check 'devices in a /dev that is unbindable' '[ -c /dev/null ] && echo yes' yes \
+	'(.mounts[] | select(.destination == "/dev").options) += ["unbindable"]'
 check 'opening what a user writes to' 'echo a >/dev/stdout; echo b >/dev/stderr' $'a\nb' \
 	'.process.user = {uid: 5, gid: 6}'
 check 'groups' 'id -G' '6 7 8' '.process.user = {uid: 5, gid: 6, additionalGids: [7, 8]}'

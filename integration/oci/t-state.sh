@@ -147,3 +147,18 @@ is early created
 oci start early
 is early running
 oci delete --force early
+
+note 'what is no container, and one whose state is damaged, hide no other'
+detached whole
+oci create --bundle "$BUNDLE" .hidden </dev/null >/dev/null 2>&1
+oci create --bundle "$BUNDLE" odd </dev/null >/dev/null 2>&1
+cp "$OCI_ROOT/odd/state.json" "$DIR/state.json"
+: >"$OCI_ROOT/odd/state.json"
+: >"$OCI_ROOT/file"
+same "$(oci list --quiet 2>"$DIR/said")" $'.hidden\nwhole'
+contains "$(cat "$DIR/said")" odd
+cp "$DIR/state.json" "$OCI_ROOT/odd/state.json"
+rm "$OCI_ROOT/file"
+for c in whole odd .hidden; do
+	oci delete --force "$c"
+done

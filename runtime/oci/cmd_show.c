@@ -90,7 +90,7 @@ static void print_table(json_object *all)
 
 static int only_ids(const struct dirent *e)
 {
-	return e->d_name[0] != '.' && state_id_valid(e->d_name, NULL) == 0;
+	return state_id_valid(e->d_name, NULL) == 0;
 }
 
 static int read_all(struct oci *oci, json_object *all, struct err *err)
@@ -102,8 +102,19 @@ static int read_all(struct oci *oci, json_object *all, struct err *err)
 		return err_set(err, -errno, "--root %s: %s", oci->root,
 			       strerror(errno));
 	for (int i = 0; i < n; i++) {
+		struct err why = { 0 };
+
 		if (r == 0)
-			r = list_one(oci, names[i]->d_name, all, err);
+			r = list_one(oci, names[i]->d_name, all, &why);
+		if (r == -ENOMEM)
+			err_set(err, r, "%s", why.msg);
+		else if (r < 0) { /* the others are there all the same */
+			oci_log(oci, "warning", "list: container %s: %s",
+				names[i]->d_name, why.msg);
+			fprintf(stderr, "berth-oci: container %s: %s\n",
+				names[i]->d_name, why.msg);
+			r = 0;
+		}
 		free(names[i]);
 	}
 	free(names);

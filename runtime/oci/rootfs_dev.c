@@ -126,7 +126,8 @@ static bool dev_is_bound(const struct spec *spec)
 		if (m->type && strcmp(m->type, "bind") == 0)
 			return true;
 		for (size_t k = 0; k < m->options.count; k++)
-			if (strstr(SPEC_TEXT(m->options, k), "bind"))
+			if (strcmp(SPEC_TEXT(m->options, k), "bind") == 0 ||
+			    strcmp(SPEC_TEXT(m->options, k), "rbind") == 0)
 				return true;
 	}
 	return false;
