@@ -43,16 +43,16 @@ void btrfs_forget_groups(struct named_host *h)
 int btrfs_remember_gone(void *host, uint64_t id)
 {
 	struct named_host *h = host;
-
-	uint64_t *gone = NULL;
+	uint64_t *gone;
 
 	pthread_mutex_lock(&h->btrfs.lock);
-	if (h->btrfs.count < GONE_MAX)
+	if (h->btrfs.count < GONE_MAX) {
 		gone = reallocarray(h->btrfs.gone, h->btrfs.count + 1,
 				    sizeof(*gone));
-	if (gone) {
-		gone[h->btrfs.count++] = id;
-		h->btrfs.gone = gone;
+		if (gone) {
+			h->btrfs.gone = gone;
+			gone[h->btrfs.count++] = id;
+		}
 	}
 	pthread_mutex_unlock(&h->btrfs.lock);
 	return 0;
