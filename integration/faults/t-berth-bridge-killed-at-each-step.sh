@@ -9,4 +9,4 @@ need curl python3
 lan
 # shellcheck disable=SC2046 # names are words
 "$IT/lib/killstep" "$BIN/berth-bridge" berth-bridge net "$DIR" \
-	$("$BIN/berth-bridge" --list-failpoints | grep -Ev '^(maps|nat|dp\.fast|dp\.service|net\.service)\.|^sock\.pool$|\.recover\.service$')
+	$("$BIN/berth-bridge" --list-failpoints | grep -Ev '^(maps|nat|dp\.fast|dp\.service|net\.service)\.|^nft\.untracked$|^sock\.pool$|\.recover\.service$')
