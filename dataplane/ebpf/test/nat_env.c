@@ -54,6 +54,30 @@ void nat_env_leave(struct nat_env *e, const struct host *h)
 	host_sh("test ! -e %s/berth", h->bpffs);
 }
 
+int nat_env_up(void **state, const struct host *host, uint32_t est_max)
+{
+	struct nat_env *e = calloc(1, sizeof(*e));
+
+	*state = e;
+	if (!e || !host->usable)
+		return e ? 0 : -1;
+	host_enter(host, host->net);
+	nat_env_open(e, host, est_max);
+	assert_false(e->dropped);
+	nat_env_attach(e);
+	return 0;
+}
+
+int nat_env_down(void **state, const struct host *host)
+{
+	struct nat_env *e = *state;
+
+	if (host->usable)
+		nat_env_leave(e, host);
+	free(e);
+	return 0;
+}
+
 int nat_env_map(const struct host *h, const char *name)
 {
 	char path[256];

@@ -39,6 +39,14 @@ void nat_env_close(struct nat_env *e);
 /* As one that is removed; @e is closed. */
 void nat_env_leave(struct nat_env *e, const struct host *h);
 
+/*
+ * nat_env_up() - for cmocka: a new one in *state, opened and attached as for a daemon with
+ * no other life before it; only allocated where @host is not usable.
+ * nat_env_down() - it leaves, and is freed.
+ */
+int nat_env_up(void **state, const struct host *host, uint32_t est_max);
+int nat_env_down(void **state, const struct host *host);
+
 /* A pinned map. Return: a descriptor, the caller's. */
 int nat_env_map(const struct host *h, const char *name);
 

@@ -23,25 +23,12 @@ static struct host host;
 
 static int setup(void **state)
 {
-	struct nat_env *e = calloc(1, sizeof(*e));
-
-	*state = e;
-	if (!e || !host.usable)
-		return e ? 0 : -1;
-	host_enter(&host, host.net);
-	nat_env_open(e, &host, 1024);
-	nat_env_attach(e);
-	return 0;
+	return nat_env_up(state, &host, 1024);
 }
 
 static int teardown(void **state)
 {
-	struct nat_env *e = *state;
-
-	if (host.usable)
-		nat_env_leave(e, &host);
-	free(e);
-	return 0;
+	return nat_env_down(state, &host);
 }
 
 /* "+10.0.0.0/8 -10.1.0.0/16": allowed and denied ones. */

@@ -28,25 +28,12 @@ static void ok_(int r, const struct err *err, int line)
 /* One daemon for all: loading the programs is what costs. */
 static int setup(void **state)
 {
-	struct nat_env *e = calloc(1, sizeof(*e));
-
-	*state = e;
-	if (!e || !host.usable)
-		return e ? 0 : -1;
-	host_enter(&host, host.net);
-	nat_env_open(e, &host, 4096);
-	nat_env_attach(e);
-	return 0;
+	return nat_env_up(state, &host, 4096);
 }
 
 static int teardown(void **state)
 {
-	struct nat_env *e = *state;
-
-	if (host.usable)
-		nat_env_leave(e, &host);
-	free(e);
-	return 0;
+	return nat_env_down(state, &host);
 }
 
 /* As the maps have it; NULL: none. */

@@ -29,26 +29,12 @@ static struct host host;
 
 static int setup(void **state)
 {
-	struct nat_env *e = calloc(1, sizeof(*e));
-
-	*state = e;
-	if (!e || !host.usable)
-		return e ? 0 : -1;
-	host_enter(&host, host.net);
-	nat_env_open(e, &host, EST_MAX);
-	assert_false(e->dropped);
-	nat_env_attach(e);
-	return 0;
+	return nat_env_up(state, &host, EST_MAX);
 }
 
 static int teardown(void **state)
 {
-	struct nat_env *e = *state;
-
-	if (host.usable)
-		nat_env_leave(e, &host);
-	free(e);
-	return 0;
+	return nat_env_down(state, &host);
 }
 
 static uint32_t map_id(const char *name)
