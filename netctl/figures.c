@@ -15,55 +15,6 @@
 
 /* ---- joining --------------------------------------------------------------------- */
 
-struct family {
-	struct family *next;
-	const char *name; /* borrowed from a page, not ended */
-	size_t name_len;
-	FILE *to;   /* writes .text */
-	char *text; /* owned */
-	size_t len;
-};
-
-static void families_freep(struct family **list)
-{
-	while (*list) {
-		struct family *f = *list;
-
-		*list = f->next;
-		if (f->to)
-			fclose(f->to);
-		free(f->text);
-		free(f);
-	}
-}
-
-/* @ret_new: it was not there.  NULL: out of memory. */
-static struct family *find(struct family **list, const char *name, size_t len,
-			   bool *ret_new)
-{
-	struct family *f;
-
-	*ret_new = false;
-	while ((f = *list)) {
-		if (f->name_len == len && memcmp(f->name, name, len) == 0)
-			return f;
-		list = &f->next;
-	}
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return NULL;
-	f->name = name;
-	f->name_len = len;
-	f->to = open_memstream(&f->text, &f->len);
-	if (!f->to) {
-		free(f);
-		return NULL;
-	}
-	*ret_new = true;
-	*list = f;
-	return f;
-}
-
 static size_t line_len(const char *p)
 {
 	size_t n = strcspn(p, "\n");
@@ -71,65 +22,81 @@ static size_t line_len(const char *p)
 	return n + (p[n] == '\n');
 }
 
-static bool begins_family(const char *p)
+/* The next family from @p on, or the end. */
+static const char *next_family(const char *p)
 {
-	return strncmp(p, HELP, strlen(HELP)) == 0;
-}
-
-/* The lines of a family, but for a head that is there.  Return: what follows them;
- * NULL: out of memory. */
-static const char *add_family(struct family **list, const char *p)
-{
-	const char *name = p + strlen(HELP);
-	bool is_new;
-	struct family *f = find(list, name, strcspn(name, " \n"), &is_new);
-
-	if (!f)
-		return NULL;
-	do {
-		if (*p != '#' || is_new)
-			fwrite(p, 1, line_len(p), f->to);
+	while (*p && strncmp(p, HELP, strlen(HELP)) != 0)
 		p += line_len(p);
-	} while (*p && !begins_family(p));
 	return p;
 }
 
-/* What stands before the first family belongs to none. */
-static int add_page(struct family **list, const char *p)
+static bool has_name(const char *family, const char *name, size_t len)
 {
-	while (*p && !begins_family(p))
-		p += line_len(p);
-	while (p && *p)
-		p = add_family(list, p);
-	return p ? 0 : -ENOMEM;
+	family += strlen(HELP);
+	return strncmp(family, name, len) == 0 &&
+	       (family[len] == ' ' || family[len] == '\n');
+}
+
+/* NULL: it is not in the page, or not before @end. */
+static const char *find(const char *page, const char *end, const char *name,
+			size_t len)
+{
+	for (const char *p = next_family(page); *p && p != end;
+	     p = next_family(p + line_len(p)))
+		if (has_name(p, name, len))
+			return p;
+	return NULL;
+}
+
+/* The lines of the family at @p to @at.  @head: with what is said of it.  Return: what
+ * follows in the text. */
+static char *copy(char *at, const char *p, bool head)
+{
+	const char *end = next_family(p + line_len(p));
+
+	for (; p != end; p += line_len(p))
+		if (*p != '#' || head)
+			at = mempcpy(at, p, line_len(p));
+	return at;
+}
+
+static bool was_copied(const char *const *pages, size_t page,
+		       const char *family, const char *name, size_t len)
+{
+	for (size_t i = 0; i < page; i++)
+		if (find(pages[i], NULL, name, len))
+			return true;
+	return find(pages[page], family, name, len) != NULL;
 }
 
 char *figures_join(const char *const *pages, size_t count, size_t *ret_len)
 {
-	_cleanup_(families_freep) struct family *list = NULL;
-	size_t len = 0;
-	char *all, *at;
+	size_t len = 0, name_len;
+	char *text, *at;
 
 	for (size_t i = 0; i < count; i++)
-		if (add_page(&list, pages[i]) < 0)
-			return NULL;
-	for (struct family *f = list; f; f = f->next) {
-		bool failed = ferror(f->to);
-
-		if (fclose(take_ptr(f->to)) != 0 || failed)
-			return NULL;
-		len += f->len;
-	}
-	all = at = malloc(len + 1);
-	if (!all)
+		len += strlen(pages[i]);
+	text = at = malloc(len + 1);
+	if (!text)
 		return NULL;
-	for (const struct family *f = list; f; f = f->next) {
-		memcpy(at, f->text, f->len);
-		at += f->len;
-	}
+	for (size_t i = 0; i < count; i++)
+		for (const char *p = next_family(pages[i]); *p;
+		     p = next_family(p + line_len(p))) {
+			const char *name = p + strlen(HELP), *more;
+
+			name_len = strcspn(name, " \n");
+			if (was_copied(pages, i, p, name, name_len))
+				continue;
+			at = copy(at, p, true);
+			for (size_t k = i + 1; k < count; k++) {
+				more = find(pages[k], NULL, name, name_len);
+				if (more)
+					at = copy(at, more, false);
+			}
+		}
 	*at = '\0';
-	*ret_len = len;
-	return all;
+	*ret_len = (size_t)(at - text);
+	return text;
 }
 
 /* ---- asking ---------------------------------------------------------------------- */
