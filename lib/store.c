@@ -240,6 +240,7 @@ static int begin(struct store *s, bool unsynced, struct err *err)
 		txn_end(s);
 		return r;
 	}
+	s->changes_before = sqlite3_total_changes(s->db);
 	atomic_store(&s->owner, pthread_self());
 	return 0;
 }
@@ -270,10 +271,22 @@ void store_rollback(struct store *s)
 	txn_end(s);
 }
 
+/*
+ * How much the log grows by, at most: a frame for each page that is changed.  A record
+ * is in a table and its indexes; the pages of their roots and of the free list are
+ * shared by all.
+ */
+static int64_t commit_bytes(const struct store *s)
+{
+	int64_t n = sqlite3_total_changes(s->db) - s->changes_before;
+
+	return (n * 4 + 12) * (4096 + 24);
+}
+
 /* @reserve: the blocks held back may be spent. */
 static int commit(struct store *s, bool reserve, struct err *err)
 {
-	bool given = reserve && s->reserve_held && store_space_is_low(s);
+	bool given = reserve && store_space_is_low(s);
 	int r = FAILPOINT("store.commit");
 	sqlite3_stmt *st;
 
@@ -286,8 +299,7 @@ static int commit(struct store *s, bool reserve, struct err *err)
 		store_rollback(s);
 		return r;
 	}
-	if (given)
-		store_reserve_give(s);
+	given = given && store_reserve_give(s, commit_bytes(s));
 	st = store_stmt(s, STMT_COMMIT, &r, err);
 	if (st)
 		r = store_step(s, st, err);

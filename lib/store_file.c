@@ -196,7 +196,8 @@ static int db_configure(struct store *s, struct err *err)
 	snprintf(sql, sizeof(sql),
 		 "PRAGMA locking_mode=EXCLUSIVE;"
 		 "PRAGMA cache_size=-%d;PRAGMA mmap_size=0;"
-		 "PRAGMA temp_store=MEMORY;PRAGMA synchronous=%s;%s"
+		 "PRAGMA cache_spill=OFF;PRAGMA temp_store=MEMORY;"
+		 "PRAGMA synchronous=%s;%s"
 		 "PRAGMA wal_autocheckpoint=%d;",
 		 CACHE_KIB, s->life == STORE_STATE ? "FULL" : "OFF",
 		 s->readonly ? "" : "PRAGMA journal_mode=WAL;", WAL_PAGES);

@@ -47,13 +47,15 @@ struct store {
 	enum store_life life;
 	char *dir; /* owned */
 	int dir_fd, lock_fd, reserve_fd;
-	int64_t reserve_size; /* what the reserve is meant to hold; 0: none */
-	bool reserve_held;
+	int64_t reserve_size; /* bytes it is meant to hold; 0: none */
+	int64_t reserve_held; /* bytes it holds, of whole parts */
+	int64_t reserve_part;
 	bool restored, readonly;
 	bool peek;    /* with .readonly: it may be another's any moment */
 	bool suspect; /* a write failed: the file is rewritten before the next */
 	bool unsynced;      /* commits do not wait for the disk now */
 	bool dirty;         /* written to since the copy was made */
+	int changes_before; /* sqlite3_total_changes() as the transaction began */
 	int64_t epoch;      /* number of this life, journal.h */
 	int64_t boot_epoch; /* of the first life of this boot */
 
@@ -114,8 +116,14 @@ void store_reserve_open(struct store *s);
 bool store_space_is_low(const struct store *s);
 /* -ENOSPC unless there is room for one more record.  Not in a transaction. */
 int store_grow_check(struct store *s, struct err *err);
-void store_reserve_give(struct store *s);
-void store_reserve_take(struct store *s);
+/*
+ * Give back @bytes of the reserve (whole parts of it, and what there is), for what
+ * must be written now; false: nothing was given.  Take tries to have it whole again
+ * and keeps what it gets.  Not all is given at once: whoever filled the disk may
+ * write on, and has what is free before we have it again.
+ */
+bool store_reserve_give(struct store *s, int64_t bytes);
+void store_reserve_take(struct store *s); /* not in a transaction */
 
 /* store_schema.c */
 /* Steps [from, count) of @steps on @db, in one transaction. */

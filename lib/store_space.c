@@ -8,11 +8,13 @@
 #define LOW_SPACE_BYTES (128 << 10)
 #define RESERVE_BYTES   (1 << 20)
 #define RESERVE_SHARE   8 /* of the whole disk at most this fraction */
+#define RESERVE_PARTS   16
+#define BLOCK           4096
 
 void store_reserve_open(struct store *s)
 {
 	struct statvfs v;
-	uint64_t share;
+	uint64_t size = RESERVE_BYTES, share;
 
 	if (fstatvfs(s->dir_fd, &v) < 0)
 		return;
@@ -21,44 +23,69 @@ void store_reserve_open(struct store *s)
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (s->reserve_fd < 0)
 		return;
-	share = v.f_blocks * v.f_frsize / RESERVE_SHARE / 4096 * 4096;
-	s->reserve_size =
-		share && share < RESERVE_BYTES ? (int64_t)share : RESERVE_BYTES;
+	share = v.f_blocks * v.f_frsize / RESERVE_SHARE;
+	if (share && share < size)
+		size = share;
+	s->reserve_part = (int64_t)(size / RESERVE_PARTS / BLOCK * BLOCK);
+	if (s->reserve_part < BLOCK)
+		s->reserve_part = BLOCK;
+	s->reserve_size = (int64_t)size / s->reserve_part * s->reserve_part;
 	store_reserve_take(s);
 }
 
-void store_reserve_give(struct store *s)
+bool store_reserve_give(struct store *s, int64_t bytes)
 {
-	if (s->reserve_fd >= 0 && ftruncate(s->reserve_fd, 0) == 0)
-		s->reserve_held = false;
+	int64_t parts = (bytes + s->reserve_part - 1) / s->reserve_part;
+	int64_t left = s->reserve_held - parts * s->reserve_part;
+
+	if (s->reserve_held == 0)
+		return false;
+	if (left < 0)
+		left = 0;
+	if (ftruncate(s->reserve_fd, left) < 0)
+		return false;
+	s->reserve_held = left;
+	return true;
 }
 
 /* Move the log into the file and cut it to nothing. */
-static void log_truncate(struct store *s)
+static bool log_truncate(struct store *s)
 {
-	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-				  NULL);
+	return sqlite3_wal_checkpoint_v2(s->db, NULL,
+					 SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					 NULL) == SQLITE_OK;
 }
 
+/*
+ * As much of it as there is room for.  Part by part: a btrfs frees an extent when
+ * none of it is in use, and what is one block short is to be short of one part, not
+ * of all.
+ */
 static bool reserve_allocate(struct store *s)
 {
-	if (fallocate(s->reserve_fd, 0, 0, s->reserve_size) == 0)
-		return true;
-	if (errno == EOPNOTSUPP)
-		s->reserve_size = 0; /* such a file system: go without */
-	(void)!ftruncate(s->reserve_fd, 0);
-	return false;
+	while (s->reserve_held < s->reserve_size) {
+		if (fallocate(s->reserve_fd, 0, s->reserve_held,
+			      s->reserve_part) == 0) {
+			s->reserve_held += s->reserve_part;
+			continue;
+		}
+		if (errno == EOPNOTSUPP)
+			s->reserve_size =
+				0; /* such a file system: go without */
+		(void)!ftruncate(s->reserve_fd, s->reserve_held);
+		return false;
+	}
+	return true;
 }
 
 void store_reserve_take(struct store *s)
 {
-	if (s->reserve_held || s->reserve_fd < 0 || !s->reserve_size)
+	if (s->reserve_fd < 0 || reserve_allocate(s) || !s->reserve_size)
 		return;
-	s->reserve_held = reserve_allocate(s);
-	if (s->reserve_held || !s->reserve_size)
-		return;
-	log_truncate(s);
-	s->reserve_held = reserve_allocate(s);
+	/* The log may be what has the room; to move it may take some, too. */
+	if (log_truncate(s) ||
+	    (store_reserve_give(s, s->reserve_part) && log_truncate(s)))
+		reserve_allocate(s);
 }
 
 bool store_space_is_low(const struct store *s)
@@ -72,9 +99,9 @@ bool store_space_is_low(const struct store *s)
 int store_grow_check(struct store *s, struct err *err)
 {
 	if (store_space_is_low(s)) /* the log may be what fills the disk */
-		log_truncate(s);
+		(void)log_truncate(s);
 	store_reserve_take(s);
-	if (s->reserve_held || !s->reserve_size)
+	if (s->reserve_held == s->reserve_size)
 		return 0;
 	return err_set(err, -ENOSPC,
 		       "no space left on the disk for %s in %s; free some "

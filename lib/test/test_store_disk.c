@@ -99,6 +99,40 @@ static void full_disk_refuses_growth_and_lets_go(void **state)
 	assert_false(store_was_restored(p->s));
 }
 
+/* Somebody writes all the time, and once had a part of what was given for a commit. */
+static void full_disk_that_is_filled_again_lets_go(void **state)
+{
+	struct place *p = *state;
+	struct err err = { 0 };
+	char id[16];
+	uint64_t seq = 0;
+
+	mount_small(p, "1m");
+	place_open(p, STORE_STATE);
+	for (int i = 0; i < 40; i++) {
+		snprintf(id, sizeof(id), "f%d", i);
+		place_put(p, "k", id, "", "{}");
+	}
+	fill_up(p);
+	assert_true(store_reserve_give(p->s, 1));
+	for (int i = 0; i < 40; i++) {
+		fill_up(p);
+		snprintf(id, sizeof(id), "f%d", i);
+		place_must(journal_begin(p->s, "NetworkDriver.DeleteNetwork",
+					 id, "{}", &seq, &err),
+			   &err);
+		fill_up(p);
+		place_must(store_begin(p->s, &err), &err);
+		place_must(store_del(p->s, "k", id, &err), &err);
+		place_must(journal_commit(p->s, seq, "{}", &err), &err);
+		place_must(store_commit(p->s, &err), &err);
+		place_has(p, id, NULL);
+	}
+	place_reopen(p);
+	place_has(p, "f39", NULL);
+	assert_false(store_was_restored(p->s));
+}
+
 static void full_disk_is_no_reason_not_to_start(void **state)
 {
 	struct place *p = *state;
@@ -242,6 +276,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		PLACE_TEST(full_disk_refuses_growth_and_lets_go),
+		PLACE_TEST(full_disk_that_is_filled_again_lets_go),
 		PLACE_TEST(full_disk_is_no_reason_not_to_start),
 		PLACE_TEST(disk_of_64_kib_opens_or_says_so),
 		PLACE_TEST(readonly_disk_is_read),
