@@ -9,6 +9,7 @@
 #include "lib/fw.h"
 
 #include <libnftnl/common.h>
+#include <linux/netfilter.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -433,4 +434,13 @@ int fw_request(struct fw *fw, struct nlmsghdr *h,
 		r = request_answers(fw, h->nlmsg_seq, dump, fn, ctx);
 	pthread_mutex_unlock(&fw->lock);
 	return r;
+}
+
+int fw_dump(struct fw *fw, uint16_t type,
+	    int (*fn)(const struct nlmsghdr *h, void *ctx), void *ctx)
+{
+	char buf[FW_REQUEST_MAX];
+
+	return fw_request(fw, fw_msg_put(buf, type, NLM_F_DUMP, NFPROTO_UNSPEC),
+			  fn, ctx);
 }

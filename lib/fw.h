@@ -195,6 +195,24 @@ int fw_rule_each(struct fw *fw, const struct fw_table *t, const char *chain,
  * Return: 1; 0; -errno.
  */
 int fw_tracks(struct fw *fw, const char *except, struct err *err);
+
+/* A chain with rules that drop, reject, or hand a packet to a program. */
+struct fw_refusal {
+	struct fw_table table; /* borrowed, as .chain */
+	const char *chain;
+	size_t rules;
+};
+
+/*
+ * fw_refuse_each() - each chain that refuses something and is come to from a base
+ * chain of one of @hooks: bits 1 << NF_INET_* (linux/netfilter.h; NF_INET_INGRESS: of
+ * family netdev, too).  Policies are not looked at.  A rule that jumps where a map says
+ * is taken to reach each chain of its table.  (Not seen: legacy iptables, as above.)
+ * Return: 0; what @fn said, which ends it; -errno.
+ */
+int fw_refuse_each(struct fw *fw, uint32_t hooks,
+		   int (*fn)(void *ctx, const struct fw_refusal *f), void *ctx,
+		   struct err *err);
 /*
  * What a set holds, in two numbers: sets with the same elements, in whatever
  * order, have the same.  Begin with { 0 }.

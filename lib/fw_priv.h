@@ -159,6 +159,10 @@ bool fw_name_ok(struct fw_batch *b, const char *what, const char *name);
 int fw_request(struct fw *fw, struct nlmsghdr *h,
 	       int (*fn)(const struct nlmsghdr *h, void *ctx), void *ctx);
 
+/* All objects of @type in all tables; as fw_request(). */
+int fw_dump(struct fw *fw, uint16_t type,
+	    int (*fn)(const struct nlmsghdr *h, void *ctx), void *ctx);
+
 /* Begin a request in @buf. */
 struct nlmsghdr *fw_msg_put(void *buf, uint16_t type, uint16_t flags,
 			    uint8_t family);

@@ -96,13 +96,10 @@ static int dump(struct fw *fw, uint16_t type,
 		int (*fn)(const struct nlmsghdr *h, void *ctx),
 		struct look *look)
 {
-	char buf[FW_REQUEST_MAX];
 	int r = 0;
 
 	for (int i = 0; i < FW_DUMP_TRIES; i++) {
-		r = fw_request(
-			fw, fw_msg_put(buf, type, NLM_F_DUMP, NFPROTO_UNSPEC),
-			fn, look);
+		r = fw_dump(fw, type, fn, look);
 		if (r != -EINTR)
 			break;
 	}

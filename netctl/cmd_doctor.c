@@ -31,6 +31,8 @@ static const struct {
 	  "does not run, or knows the bridges" },
 	{ "bridge-netfilter", doc_check_bridge_nf, "harmless" },
 	{ "docker-user", doc_check_docker_user, "every rule has its effect" },
+	{ "bypassed-rules", doc_check_bypassed_rules,
+	  "no rule is passed by that refuses" },
 	{ "rp-filter", doc_check_rp_filter, "not strict" },
 	{ "route-localnet", doc_check_route_localnet, "off on uplinks" },
 	{ "accept-ra", doc_check_accept_ra, "uplinks keep their routes" },
@@ -237,6 +239,7 @@ static void note_network(struct doc *d, const struct doc_daemon *who,
 		return; /* told by the check of drift */
 	b->internal = jget_bool(net, "Internal");
 	b->respect = strcmp(respect, "respect") == 0;
+	b->fast = strcmp(jget_str(net, "Dataplane"), "ebpf") == 0;
 }
 
 static void look_at_daemon(struct doc *d, const struct doc_daemon *who)

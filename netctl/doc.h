@@ -39,6 +39,7 @@ struct doc_bridge {
 	bool v4, v6;
 	bool accept_in, accept_out, zoned; /* for doc_fw.c, one family's */
 	bool internal, respect; /* as the daemon says; false if it is dead */
+	bool fast;              /* likewise: eBPF carries it */
 	struct ip_prefix prefixes[DOC_PREFIXES];
 	size_t prefix_count;
 };
@@ -107,6 +108,8 @@ void doc_check_legacy(struct doc *d);
 void doc_check_firewalld(struct doc *d);
 void doc_check_bridge_nf(struct doc *d);
 void doc_check_docker_user(struct doc *d);
+/* doc_bypass.c */
+void doc_check_bypassed_rules(struct doc *d);
 /* doc_kernel.c */
 void doc_check_kernel(struct doc *d);
 void doc_check_mounts(struct doc *d);

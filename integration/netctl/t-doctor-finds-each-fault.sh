@@ -125,6 +125,20 @@ ip link set up1 mtu 1400
 finds bad mtu 'has MTU 1500, the uplink up1 only 1400'
 ip link set up1 mtu 1500
 
+# what refuses is passed by where eBPF carries; the other network's meets it
+nft 'add table inet admin; add chain inet admin f { type filter hook forward priority 0; }'
+nft 'add rule inet admin f ip saddr 192.0.2.9 reject; add rule inet admin f tcp dport 25 drop'
+sound "with rules that are met"
+same "$(api NetworkDriver.CreateNetwork "{\"NetworkID\":\"$(hex c)\",\"Options\":{
+	\"com.docker.network.generic\":{\"berth.dataplane\":\"ebpf\"}},
+	\"IPv4Data\":[{\"AddressSpace\":\"x\",\"Pool\":\"10.47.0.0/24\",
+	\"Gateway\":\"10.47.0.1/24\",\"AuxAddresses\":{}}],\"IPv6Data\":[]}" berth-bridge)" '{}'
+finds warn bypassed-rules '2 rule(s) that refuse packets, in inet admin f,'
+contains "$FIX" 'berth.firewall=respect'
+nft delete table inet admin
+soon_sound "without such rules"
+del_net "$(hex c)"
+
 # dead daemons
 "$NETCTL" down berth-bridge
 finds bad daemons 'berth-bridge is not running but has records here'

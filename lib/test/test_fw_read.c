@@ -321,6 +321,75 @@ static void users_of_conntrack_are_seen(void **state)
 	assert_int_equal(fw_tracks(fw, "t", &err), 0);
 }
 
+/* ---- who refuses ----------------------------------------------------------- */
+
+static int tell(void *ctx, const struct fw_refusal *f)
+{
+	char *text = ctx;
+	size_t len = strlen(text);
+
+	snprintf(text + len, 256 - len, "%s%s:%s %zu", len ? ", " : "",
+		 f->table.name, f->chain, f->rules);
+	return 0;
+}
+
+static const struct {
+	const char *rules, *want;
+} refusers[] = {
+	{ "iptables-nft -A FORWARD -p tcp --dport 80 -j DROP",
+	  "filter:FORWARD 1" },
+	{ "iptables-nft -A FORWARD -p tcp -j ACCEPT", "" },
+	{ "iptables-nft -P FORWARD DROP", "" },
+	{ "iptables-nft -A INPUT -j DROP", "" },
+	{ "iptables-nft -N USER; iptables-nft -A FORWARD -j USER; "
+	  "iptables-nft -A USER -s 10.0.0.1 -j REJECT; "
+	  "iptables-nft -A USER -s 10.0.0.2 -j DROP",
+	  "filter:USER 2" },
+	{ "iptables-nft -N ALONE; iptables-nft -A ALONE -j DROP", "" },
+	{ "iptables-nft -A FORWARD -p tcp -j NFQUEUE", "filter:FORWARD 1" },
+	{ "ip6tables-nft -t raw -A PREROUTING -j DROP", "raw:PREROUTING 1" },
+	{ "nft 'add chain inet t f { type filter hook forward priority 0; }; "
+	  "add rule inet t f tcp dport 80 reject'",
+	  "t:f 1" },
+	/* through a map of verdicts */
+	{ "nft 'add chain inet t f { type filter hook forward priority 0; }; "
+	  "add rule inet t other drop; "
+	  "add rule inet t f iifname vmap { \"lo\" : jump other }'",
+	  "t:other 1" },
+	/* two jumps, told in the other order */
+	{ "nft 'add chain inet t two; add rule inet t two drop; "
+	  "add rule inet t other goto two; "
+	  "add chain inet t f { type filter hook forward priority 0; }; "
+	  "add rule inet t f jump other'",
+	  "t:two 1" },
+	{ "nft 'add chain inet t o { type filter hook output priority 0; }; "
+	  "add rule inet t o jump other; add rule inet t other drop'",
+	  "" },
+	{ "nft 'add table netdev n; add chain netdev n c { type filter hook "
+	  "ingress device \"lo\" priority 0; }; add rule netdev n c drop'",
+	  "n:c 1" },
+};
+
+static void chains_that_refuse_are_told(void **state)
+{
+	const uint32_t hooks = 1 << NF_INET_PRE_ROUTING | 1 << NF_INET_FORWARD |
+			       1 << NF_INET_INGRESS;
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refusers); i++) {
+		char text[256] = "";
+
+		nft("nft flush ruleset; nft 'add table inet t; "
+		    "add chain inet t other'");
+		nft(refusers[i].rules);
+		print_message("# %s\n", refusers[i].rules);
+		assert_int_equal(fw_refuse_each(fw, hooks, tell, text, &err),
+				 0);
+		assert_string_equal(text, refusers[i].want);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 
 int main(void)
@@ -333,6 +402,7 @@ int main(void)
 		T(own_changes_wake_nobody_when_ignored),
 		T(overrun_is_reported),
 		T(users_of_conntrack_are_seen),
+		T(chains_that_refuse_are_told),
 	};
 
 	return fw_test_run(&fw, tests, ARRAY_SIZE(tests));
