@@ -21,6 +21,7 @@ const struct jdec_field ipam_api_forget_fields[] = {
 	JDEC_FIELD("Address", JDEC_IP, struct ipam_request, addr,
 		   JDEC_REQUIRED),
 	JDEC_FIELD("MacAddress", JDEC_MAC, struct ipam_request, mac, 0),
+	JDEC_FIELD("Since", JDEC_STR, struct ipam_request, since, 0),
 	{ 0 },
 };
 
@@ -192,7 +193,7 @@ static int on_forget(void *ctx, struct rpc_call *call, json_object **ret,
 	r = jdec_object(call->body, ipam_api_forget_fields, &q, err);
 	return r < 0 ? r
 		     : ipam_addr_forget(ctx, q.pool_id, &q.addr, &q.mac,
-					&call->seq, err);
+					q.since, &call->seq, err);
 }
 
 static int on_check(void *ctx, struct rpc_call *call, json_object **ret,

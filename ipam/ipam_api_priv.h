@@ -15,6 +15,7 @@ struct ipam_request {
 	struct mac_addr mac;
 	json_object *options;        /* borrowed from the body; NULL: none */
 	char node[CLUSTER_NODE_MAX]; /* that is gone for ever */
+	char since[32];              /* RFC 3339; "": not said */
 	bool v6, dry;
 };
 

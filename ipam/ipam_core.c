@@ -578,6 +578,18 @@ static int release(struct ipam_hold *h, struct ipam_intent *i,
 	return 0;
 }
 
+/* @rec: with a use it is of a certain endpoint's lease. */
+static bool is_meant(const struct ipam_lease *l, const struct ipam_record *rec)
+{
+	char since[32];
+
+	if (!*rec->use)
+		return true;
+	ipam_time(since, l->since);
+	return l->use == IPAM_ENDPOINT && mac_equal(&l->mac, &rec->mac) &&
+	       (!*rec->time || strcmp(since, rec->time) == 0);
+}
+
 static int release_any(struct ipam_hold *h, struct ipam_intent *i,
 		       const struct ipam_record *rec, struct err *err)
 {
@@ -590,8 +602,7 @@ static int release_any(struct ipam_hold *h, struct ipam_intent *i,
 	l = ipam_lease_find(h->net, &rec->addr);
 	if (!l)
 		return ipam_intent_idle(i, NULL, err);
-	if (*rec->use &&
-	    (l->use != IPAM_ENDPOINT || !mac_equal(&l->mac, &rec->mac)))
+	if (!is_meant(l, rec))
 		return err_set(err, -ESTALE,
 			       "the address belongs to another by now");
 	ipam_known(&l->unsure, l->refs);
@@ -654,11 +665,12 @@ int ipam_addr_release(struct ipam_core *core, const char *pool_id,
 
 int ipam_addr_forget(struct ipam_core *core, const char *pool_id,
 		     const struct ip_addr *addr, const struct mac_addr *mac,
-		     uint64_t *ret_seq, struct err *err)
+		     const char *since, uint64_t *ret_seq, struct err *err)
 {
 	struct ipam_record rec = { .addr = *addr, .mac = *mac };
 
 	snprintf(rec.use, sizeof(rec.use), "%s",
 		 ipam_use_to_string(IPAM_ENDPOINT));
+	snprintf(rec.time, sizeof(rec.time), "%s", since);
 	return release_addr(core, &rec, pool_id, ret_seq, err);
 }

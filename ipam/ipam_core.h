@@ -148,11 +148,14 @@ int ipam_addr_release(struct ipam_core *core, const char *pool_id,
 		      const struct ip_addr *addr, uint64_t *ret_seq,
 		      struct err *err);
 
-/* ipam_addr_forget() - release an endpoint's address if it has @mac: somebody
- * has seen that there is no such endpoint.  -ESTALE when another has it. */
+/*
+ * ipam_addr_forget() - release an endpoint's address if it has @mac, and has it
+ * @since then (as struct ipam_lease_info tells; "": whenever): somebody has seen that
+ * there is no such endpoint.  -ESTALE when another has it by now.
+ */
 int ipam_addr_forget(struct ipam_core *core, const char *pool_id,
 		     const struct ip_addr *addr, const struct mac_addr *mac,
-		     uint64_t *ret_seq, struct err *err);
+		     const char *since, uint64_t *ret_seq, struct err *err);
 
 /*
  * ipam_replay() - the answer for a request that came again without its body.

@@ -256,15 +256,22 @@ int ipam_forget_node(struct ipam_core *core, const char *node, bool dry,
 
 /* ---- what is left over ----------------------------------------------------------- */
 
+struct leftover {
+	char id[IP_STR_MAX];
+	char *json; /* owned */
+};
+
 struct leftovers {
 	struct ipam_core *core;
-	char (*ids)[IP_STR_MAX]; /* owned */
+	struct leftover *v; /* owned */
 	size_t count;
 };
 
 static void leftovers_fini(struct leftovers *l)
 {
-	free(l->ids);
+	for (size_t i = 0; i < l->count; i++)
+		free(l->v[i].json);
+	free(l->v);
 }
 
 static int collect_leftover(void *ctx, const char *id, const char *parent,
@@ -272,7 +279,7 @@ static int collect_leftover(void *ctx, const char *id, const char *parent,
 {
 	struct leftovers *l = ctx;
 	struct ipam_record rec;
-	char(*grew)[IP_STR_MAX];
+	struct leftover *grew;
 
 	(void)parent;
 	/* what can't be read stays, for who can */
@@ -280,12 +287,37 @@ static int collect_leftover(void *ctx, const char *id, const char *parent,
 		return 0;
 	if (ipam_record_lives(l->core, &rec) || ipam_in_doubt(l->core, rec.id))
 		return 0;
-	grew = reallocarray(l->ids, l->count + 1, sizeof(*grew));
+	grew = reallocarray(l->v, l->count + 1, sizeof(*grew));
 	if (!grew)
 		return -ENOMEM;
-	l->ids = grew;
-	snprintf(l->ids[l->count++], IP_STR_MAX, "%s", id);
-	return 0;
+	l->v = grew;
+	snprintf(grew[l->count].id, sizeof(grew->id), "%s", id);
+	grew[l->count].json = strdup(json);
+	return grew[l->count++].json ? 0 : -ENOMEM;
+}
+
+/* Unless it is another's by now: an address of a pool that lives is written under
+ * the lock of its network alone.  Return: 1 when it is gone; 0. */
+static int leftover_del(struct store *s, const struct leftover *l,
+			struct err *err)
+{
+	_cleanup_free_ char *now = NULL;
+	int r = store_begin(s, err);
+
+	if (r < 0)
+		return r;
+	r = store_get(s, LEASE_KIND, l->id, &now, err);
+	if (r < 0 || strcmp(now, l->json) != 0) {
+		store_rollback(s);
+		return r == -ENOENT ? 0 : r;
+	}
+	r = store_del(s, LEASE_KIND, l->id, err);
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	r = store_commit(s, err);
+	return r < 0 ? r : 1;
 }
 
 /* A sweep that failed is all that leaves something (ipam_pools.c). */
@@ -295,21 +327,22 @@ int ipam_gc(struct ipam_core *core, bool dry, ipam_line_fn *fn, void *ctx,
 	_cleanup_(ipam_unlockp) pthread_mutex_t *lock = &core->pools_lock;
 	_cleanup_(leftovers_fini) struct leftovers l = { .core = core };
 	struct store *s = core->d->run;
-	int r;
+	int r, gone = 0;
 
 	pthread_mutex_lock(lock);
 	r = store_each(s, LEASE_KIND, NULL, collect_leftover, &l, err);
 	if (r == -ENOMEM)
 		return ipam_no_memory(err);
-	for (size_t i = 0; r == 0 && i < l.count; i++) {
+	for (size_t i = 0; r >= 0 && i < l.count; i++) {
 		char line[128];
 
 		snprintf(line, sizeof(line),
-			 "record of address %s, whose pool is gone", l.ids[i]);
-		if (!dry)
-			r = store_del(s, LEASE_KIND, l.ids[i], err);
-		if (r == 0)
+			 "record of address %s, whose pool is gone", l.v[i].id);
+		r = dry ? 1 : leftover_del(s, &l.v[i], err);
+		if (r > 0) {
 			fn(ctx, line);
+			gone++;
+		}
 	}
-	return r < 0 ? r : (int)l.count;
+	return r < 0 ? r : gone;
 }

@@ -255,6 +255,7 @@ static int release(void *ctx, json_object *row, bool pool, const char *text,
 	if (!pool) {
 		jset_str(body, "Address", plain);
 		jset_str(body, "MacAddress", jget_str(row, "MacAddress"));
+		jset_str(body, "Since", jget_str(row, "Since"));
 	}
 	for (; !g->ctl->dry_run && r == 0 && n > 0; n--)
 		r = driver_call(g->ctl, driver,

@@ -228,8 +228,16 @@ static void reserved_is_counted_by_network(struct ipam_life *l, void *arg)
 	CHECK(lives_problems(l) == 0);
 }
 
+static int note_since(void *ctx, const struct ipam_lease_info *i)
+{
+	if (i->use == IPAM_ENDPOINT)
+		snprintf(ctx, 32, "%s", i->since);
+	return 0;
+}
+
 static void forget(struct ipam_life *l, void *arg)
 {
+	char since[32] = "";
 	struct mac_addr mac = { .bytes = { 2, 0, 0, 0, 0, 2 } };
 	struct ip_addr a;
 	uint64_t seq;
@@ -238,11 +246,18 @@ static void forget(struct ipam_life *l, void *arg)
 	CHECK(ip_parse("10.1.0.5", &a, NULL) == 0);
 	CHECK(pool_get(l, "10.1.0.0/16", NULL, NULL) == 0);
 	CHECK(addr_get(l, P, "10.1.0.5", IPAM_ENDPOINT, 1, NULL) == 0);
-	CHECK(ipam_addr_forget(l->core, P, &a, &mac, &seq, NULL) == -ESTALE);
+	CHECK(ipam_addr_forget(l->core, P, &a, &mac, "", &seq, NULL) ==
+	      -ESTALE);
 	mac.bytes[5] = 1;
-	CHECK(ipam_addr_forget(l->core, P, &a, &mac, &seq, NULL) == 0);
+	CHECK(ipam_addr_forget(l->core, P, &a, &mac, "2001-01-01T00:00:00Z",
+			       &seq, NULL) == -ESTALE);
+	CHECK(ipam_leases_each(l->core, P, note_since, since, NULL) == 0);
+	CHECK(ipam_addr_forget(l->core, P, &a, &mac, since, &seq, NULL) == 0);
+	CHECK(addr_get(l, P, "10.1.0.5", IPAM_ENDPOINT, 1, NULL) == 0);
+	CHECK(ipam_addr_forget(l->core, P, &a, &mac, "", &seq, NULL) == 0);
 	CHECK(addr_get(l, P, "10.1.0.5", IPAM_AUX, 0, NULL) == 0);
-	CHECK(ipam_addr_forget(l->core, P, &a, &mac, &seq, NULL) == -ESTALE);
+	CHECK(ipam_addr_forget(l->core, P, &a, &mac, "", &seq, NULL) ==
+	      -ESTALE);
 }
 
 /* ---- what is remembered ------------------------------------------------------------ */

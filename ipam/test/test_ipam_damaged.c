@@ -199,7 +199,7 @@ static void have_a_time(struct ipam_life *l, void *arg)
 	CHECK(ipam_leases_each(l->core, D, count_since, &n, NULL) == 0);
 	CHECK(n == 2);
 	CHECK(ip_parse("10.1.0.3", &a, NULL) == 0);
-	CHECK(ipam_addr_forget(l->core, D, &a, &none, &seq, NULL) == 0);
+	CHECK(ipam_addr_forget(l->core, D, &a, &none, "", &seq, NULL) == 0);
 	CHECK(addr_get(l, D, "10.1.0.3", IPAM_ENDPOINT, 7, NULL) == 0);
 }
 
