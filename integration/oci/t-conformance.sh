@@ -79,6 +79,8 @@ N=$((N + 1))
 
 # namespaces
 check 'host name' 'hostname' 'h1' '.hostname = "h1"'
+refuse 'host name by a sysctl' 'kernel.hostname: is said by "hostname"' \
+	'.linux.sysctl = {"kernel.hostname": "h2"}'
 check 'domain name' 'cat /proc/sys/kernel/domainname' 'd1' '.domainname = "d1"'
 check 'pid namespace' 'echo $$' '1'
 check 'network namespace' 'ls /sys/class/net' 'lo'
@@ -171,6 +173,11 @@ same "$(cut -d' ' -f1 "$log" | tr '\n' ' ')" 'prestart createRuntime poststart p
 same "$(sed -n 's/^poststop //p' "$log" | jq -r .status)" stopped 'state that poststop gets'
 same "$(sed -n 's/^createRuntime //p' "$log" | jq -r '.status, (.pid > 1)' | tr '\n' ' ')" 'creating true ' \
 	'state that createRuntime gets'
+export FOR_HOOKS=yes
+check 'a hook without an environment has that of the runtime' true '' \
+	'.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "test \"$FOR_HOOKS\" = yes"]}]'
+check 'a hook has its own environment alone' true '' \
+	'.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "test -z \"$FOR_HOOKS\""], env: ["A=b"]}]'
 refuse 'a hook that fails' 'exit status 3' '.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "exit 3"]}]'
 # those of the container: the first still sees the host's files, the other the container's
 check 'createContainer hook' true '' ".hostname = \"h1\" |

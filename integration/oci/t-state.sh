@@ -147,6 +147,13 @@ is early created
 oci start early
 is early running
 oci delete --force early
+note 'one that never began is deleted without force, one that runs is not'
+oci create --bundle "$BUNDLE" early </dev/null >/dev/null 2>&1
+oci delete early
+fails_with 'does not exist' oci state early
+detached early
+fails_with 'is running, not stopped' oci delete early
+oci delete --force early
 
 note 'what is no container, and one whose state is damaged, hide no other'
 detached whole

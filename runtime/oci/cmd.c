@@ -229,7 +229,8 @@ int cmd_delete(struct oci *oci, int argc, char **argv, struct err *err)
 		r = state_status(st, &status, err);
 	if (r < 0)
 		return r;
-	if (!force && status != STATUS_STOPPED)
+	/* one that never began may go unforced, as with runc and crun */
+	if (!force && status != STATUS_STOPPED && status != STATUS_CREATED)
 		return err_set(err, -EBUSY,
 			       "container %s: is %s, not stopped (--force ends "
 			       "it)",

@@ -111,7 +111,8 @@ static int run_one(const struct spec_hook *h, json_object *state,
 		   struct err *err)
 {
 	_cleanup_free_ char **argv = texts(&h->args, h->path);
-	_cleanup_free_ char **env = texts(&h->env, NULL);
+	_cleanup_free_ char **own = h->env.count ? texts(&h->env, NULL) : NULL;
+	char **env = h->env.count ? own : environ; /* as runc and crun */
 	_cleanup_close_ int in = state_file(state);
 	pid_t pid;
 

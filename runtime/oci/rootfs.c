@@ -230,9 +230,10 @@ static int check_sysctl(const struct spec *spec, const char *key,
 		flag = CLONE_NEWIPC;
 	if (strncmp(key, "net.", 4) == 0)
 		flag = CLONE_NEWNET;
-	if (strcmp(key, "kernel.domainname") == 0 ||
-	    strcmp(key, "kernel.hostname") == 0)
+	if (strcmp(key, "kernel.domainname") == 0)
 		flag = CLONE_NEWUTS;
+	if (strcmp(key, "kernel.hostname") == 0)
+		return err_set(err, -EINVAL, "is said by \"hostname\"");
 	if (!flag)
 		return err_set(err, -EINVAL, "is not of any namespace");
 	if (!spec_ns_find(spec, flag))
