@@ -45,10 +45,8 @@ void claim_shed(struct claim *c)
 	free(c);
 }
 
-void claim_free(struct claim *c)
+static void free_one(struct claim *c)
 {
-	if (!c)
-		return;
 	if (!c->host->leaving) {
 		claim_unreserve(c, 0);
 		for (size_t i = 0; !c->keeps && i < c->held.count; i++)
@@ -58,6 +56,44 @@ void claim_free(struct claim *c)
 	for (size_t i = 0; i < c->fd_count; i++)
 		close(c->fds[i]);
 	claim_shed(c);
+}
+
+void claim_free(struct claim *c)
+{
+	while (c) {
+		struct claim *next = c->next;
+
+		free_one(c);
+		c = next;
+	}
+}
+
+void claim_add(struct claim *c, struct claim *more, const struct port_range *r)
+{
+	more->alone = *r;
+	more->next = c->next;
+	c->next = more;
+}
+
+struct claim *claim_part(struct claim *c, const struct port_range *r)
+{
+	for (struct claim **at = &c->next; *at; at = &(*at)->next) {
+		struct claim *found = *at;
+
+		if (!port_range_same(&found->alone, r))
+			continue;
+		*at = take_ptr(found->next);
+		return found;
+	}
+	return NULL;
+}
+
+bool claim_has(const struct claim *c, const struct port_range *r)
+{
+	for (c = c->next; c; c = c->next)
+		if (port_range_same(&c->alone, r))
+			return true;
+	return false;
 }
 
 static bool same_hosts(const struct portmap *a, const struct portmap *b)
@@ -92,7 +128,7 @@ static bool same_sorted(const struct portmap *held, const struct portmap *m)
 
 bool claim_is_plain(const struct claim *c, const struct portmap *m)
 {
-	if (c->fd_count || c->keeps || c->counted != c->held.count)
+	if (c->next || c->fd_count || c->keeps || c->counted != c->held.count)
 		return false;
 	return same_hosts(&c->held, m) || same_sorted(&c->held, m);
 }

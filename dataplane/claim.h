@@ -81,6 +81,15 @@ void claim_shed(struct claim *c);
 int claim_again(struct claim_host *host, const struct portmap *m, bool whole,
 		struct claim **ret, struct err *err);
 
+/*
+ * A claim of several parts: claim_add() hangs @more, which is what claim_take() gave
+ * for @r alone, behind @c; claim_part() takes it out again (owned by the caller then;
+ * NULL: there is none for @r).  claim_free() frees all that hangs together.
+ */
+void claim_add(struct claim *c, struct claim *more, const struct port_range *r);
+struct claim *claim_part(struct claim *c, const struct port_range *r);
+bool claim_has(const struct claim *c, const struct port_range *r); /* such */
+
 /* claim_forget() - an earlier daemon held @ports (a bitmap), and nobody wants
  * them any more but who claimed them since. */
 void claim_forget(struct claim_host *host, const uint64_t *ports);
@@ -108,6 +117,8 @@ struct claim {
 	size_t counted;      /* of held: those in host->refs */
 	bool whole; /* all of it is reserved, not what is ephemeral alone */
 	bool keeps; /* claim_keep(): no hooks */
+	struct claim *next;      /* owned: claim_add() */
+	struct port_range alone; /* of one that hangs behind another */
 };
 
 /* Ports of one protocol that have a socket, on whatever address: the host's

@@ -218,6 +218,11 @@ int dp_port_del(struct dp *dp, const char *endpoint, struct err *err);
  * held.  conntrack entries of the ports are cleared (a UDP client that kept its
  * source port is not black-holed).
  *
+ * Said again with other ports it takes the place of what was said before.  Where only
+ * live ones differ (port_range.live) those alone come and go: the others are served
+ * throughout, and none of their flows ends.  Else all are closed for a moment, and
+ * what is known of their flows is forgotten.
+ *
  * While loading, a port that is held by somebody else now is no failure: it is
  * published all the same, and dp_check() tells.
  *

@@ -143,6 +143,30 @@ int dp_load_guard(struct dp *dp, struct err *err);
 /* The network's ports are guarded in another way from now on. */
 int dp_guard_network(struct dp *dp, const struct dp_network *net,
 		     struct err *err);
+/* ---- parts of publishing (publish.c, publish_hold.c, publish_live.c) ------ */
+
+/* Claim the ports, or, while loading, leave a lost claim to dp_check(). */
+int dp_hold_ports(struct dp *dp, struct state_pub *p, struct err *err);
+/* Claim those that are live and not in @had (may be NULL), each as a part of
+ * @p->claim.  After a failure some are claimed. */
+int dp_hold_live(struct dp *dp, struct state_pub *p, const struct portmap *had,
+		 struct err *err);
+/*
+ * dp_publish_alter() - @row becomes @p without a touch to what both have.
+ * @ret:  as @p is then; owned.
+ * @done: false, and nothing happened: more than live ports differ.
+ * After a failure it is as it was.
+ */
+int dp_publish_alter(struct dp *dp, const struct dp_network *net,
+		     struct state_row *row, struct state_pub *p,
+		     struct portmap *ret, bool *done, struct err *err);
+/* Forget tracked connections to the host ports; straight to the container's. */
+void dp_forget_flows(const struct portmap *m);
+void dp_forget_direct(const struct dp_network *net,
+		      const struct dp_publish *pub);
+/* Let the socket hooks lead to it. */
+int dp_hook(struct dp *dp, const struct dp_network *net,
+	    const struct state_pub *p, struct err *err);
 /* Take the publish out of the socket hooks, as far as it goes. */
 void dp_unhook(struct dp *dp, const struct dp_network *net,
 	       const struct state_pub *p);

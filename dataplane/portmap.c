@@ -27,8 +27,8 @@ static uint32_t last_host(const struct port_range *r)
 	return r->host_first + r->count - 1;
 }
 
-static int append(struct portmap *m, const struct port_range *r,
-		  struct err *err)
+int portmap_append(struct portmap *m, const struct port_range *r,
+		   struct err *err)
 {
 	if (m->count == 0 || m->count == capacity(m->count)) {
 		size_t cap = capacity(m->count + 1);
@@ -93,7 +93,7 @@ int portmap_add(struct portmap *m, const struct ip_addr *host_ip, uint8_t proto,
 	} else {
 		r.host_first = host_first;
 	}
-	return append(m, &r, err);
+	return portmap_append(m, &r, err);
 }
 
 /* Is what arrives at @b's address also @a's?  none: both families. */
@@ -123,7 +123,9 @@ static int cmp_by_port(const void *x, const void *y)
 	r = r ? r : cmp_uint(a->host_first, b->host_first);
 	r = r ? r : breadth(&a->host_ip) - breadth(&b->host_ip);
 	r = r ? r : ip_cmp(&a->host_ip, &b->host_ip);
-	return r ? r : cmp_uint(a->port_first, b->port_first);
+	r = r ? r : cmp_uint(a->port_first, b->port_first);
+	r = r ? r : a->live - b->live;
+	return r ? r : cmp_uint(b->count, a->count);
 }
 
 static int cmp_by_address(const void *x, const void *y)
@@ -137,7 +139,8 @@ static int cmp_by_address(const void *x, const void *y)
 	r = r ? r : (a->host_first == 0) - (b->host_first == 0);
 	r = r ? r : cmp_uint(a->host_first, b->host_first);
 	r = r ? r : cmp_uint(a->port_first, b->port_first);
-	return r ? r : cmp_uint(a->choose_first, b->choose_first);
+	r = r ? r : cmp_uint(a->choose_first, b->choose_first);
+	return r ? r : a->live - b->live;
 }
 
 static int clash(const struct port_range *a, const struct port_range *b,
@@ -174,6 +177,7 @@ static int check_against(const struct active *act, const struct port_range *r,
 {
 	for (size_t i = 0; i < act->count; i++) {
 		const struct port_range *a = act->list[i];
+		bool same_ip = ip_equal(&a->host_ip, &r->host_ip);
 
 		if (!covers(&a->host_ip, &r->host_ip) &&
 		    !covers(&r->host_ip, &a->host_ip))
@@ -185,9 +189,10 @@ static int check_against(const struct active *act, const struct port_range *r,
 				     "container ports",
 				     err);
 		if (covers(&a->host_ip, &r->host_ip) &&
-		    last_host(a) >= last_host(r))
+		    last_host(a) >= last_host(r) &&
+		    (!a->live || (r->live && same_ip)))
 			return 1;
-		if (!ip_equal(&a->host_ip, &r->host_ip))
+		if (!same_ip || a->live || r->live)
 			return clash(a, r, "given twice in part", err);
 	}
 	return 0;
@@ -233,8 +238,8 @@ static void join(struct portmap *m)
 		const struct port_range *r = &m->ranges[i];
 		struct port_range *p = kept ? &m->ranges[kept - 1] : NULL;
 
-		if (p && p->host_first && r->host_first &&
-		    p->proto == r->proto &&
+		if (p && p->host_first && r->host_first && !p->live &&
+		    !r->live && p->proto == r->proto &&
 		    ip_equal(&p->host_ip, &r->host_ip) &&
 		    r->host_first <= last_host(p) + 1 &&
 		    r->port_first - p->port_first ==
@@ -286,6 +291,22 @@ bool portmap_equal(const struct portmap *a, const struct portmap *b)
 			return false;
 	}
 	return true;
+}
+
+bool port_range_same(const struct port_range *a, const struct port_range *b)
+{
+	return a->proto == b->proto && a->host_first == b->host_first &&
+	       a->port_first == b->port_first && a->count == b->count &&
+	       a->live == b->live && ip_equal(&a->host_ip, &b->host_ip);
+}
+
+struct port_range *portmap_find(const struct portmap *m,
+				const struct port_range *r)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (port_range_same(&m->ranges[i], r))
+			return &m->ranges[i];
+	return NULL;
 }
 
 static void span_str(char *buf, size_t size, uint32_t first, uint32_t last)

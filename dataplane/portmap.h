@@ -24,6 +24,8 @@ struct port_range {
 	uint16_t host_first, port_first;
 	uint32_t count; /* 1..65535 */
 	uint16_t choose_first, choose_last;
+	bool live; /* came while its container ran: stands by itself, so that it
+		    * can go again without a touch to the others */
 	uint32_t stat; /* the dataplane's own: its counter; not compared, not
 			* kept on record */
 };
@@ -46,11 +48,20 @@ int portmap_add(struct portmap *m, const struct ip_addr *host_ip, uint8_t proto,
 		uint16_t host_first, uint16_t host_last, uint16_t port,
 		struct err *err);
 /*
- * portmap_normalize() - sort, drop doubles, join neighbours into ranges.
+ * portmap_normalize() - sort, drop doubles, join neighbours into ranges, but for
+ * those that are live.  What another one covers is a double; what a live one covers
+ * that only if it is live and on the same address.
  * Return: 0; -EEXIST when one host port is asked to lead to two container ports.
  */
 int portmap_normalize(struct portmap *m, struct err *err);
 bool portmap_equal(const struct portmap *a, const struct portmap *b);
+/* Do they lead from the same to the same, and is one live as the other is? */
+bool port_range_same(const struct port_range *a, const struct port_range *b);
+/* The one of @m that is the same as @r.  Borrowed; NULL: none. */
+struct port_range *portmap_find(const struct portmap *m,
+				const struct port_range *r);
+int portmap_append(struct portmap *m, const struct port_range *r,
+		   struct err *err);
 /* "0.0.0.0:8080-8090->80-90/tcp" into @buf. Return: @buf. */
 const char *port_range_str(const struct port_range *r, char *buf, size_t size);
 /* Ports in all ranges together. */

@@ -28,39 +28,8 @@ bool dp_publish_holds(const struct dp_network *net,
 	       opens(net, &pub->ip6, AF_INET6);
 }
 
-struct own_ctx {
-	const struct dp *dp;
-	const char *endpoint;
-};
-
-int dp_publish_clash(const struct dp *dp, const struct port_range *r,
-		     const char *except, struct err *err)
-{
-	uint16_t port = 0;
-	const struct state_row *row = state_clash(&dp->st, r, except, &port);
-	char ip[IP_STR_MAX];
-
-	if (!row)
-		return 0;
-	ip_str(&r->host_ip, ip);
-	return err_set(err, -EADDRINUSE,
-		       "host port %s%s%u/%s is published by endpoint %.12s of "
-		       "network %.12s: remove that container or publish "
-		       "another port",
-		       ip, ip[0] ? " " : "", port, proto_name(r->proto),
-		       row->id, state_row_network(row));
-}
-
-static int own_check(void *ctx, const struct port_range *r, struct err *err)
-{
-	const struct own_ctx *own = ctx;
-	int code = dp_publish_clash(own->dp, r, own->endpoint, err);
-
-	return code < 0 ? code : dp_service_clash(own->dp, r, NULL, err);
-}
-
 /* One walk of the connection table for all ports. */
-static void forget_flows(const struct portmap *m)
+void dp_forget_flows(const struct portmap *m)
 {
 	struct ct_filter *f = calloc(m->count ? m->count : 1, sizeof(*f));
 	size_t n = 0;
@@ -86,8 +55,8 @@ static void forget_flows(const struct portmap *m)
 }
 
 /* Flows straight to the container's ports, where those were open. */
-static void forget_direct(const struct dp_network *net,
-			  const struct dp_publish *pub)
+void dp_forget_direct(const struct dp_network *net,
+		      const struct dp_publish *pub)
 {
 	const struct ip_addr *const ips[] = { &pub->ip4, &pub->ip6 };
 	const bool routed[] = { net->mode4 == DP_GW_ROUTED,
@@ -115,27 +84,6 @@ static void forget_direct(const struct dp_network *net,
 	free(f);
 }
 
-/* Claim the ports, or, while loading, leave a lost claim to dp_check(). */
-static int hold_ports(struct dp *dp, struct state_pub *p, struct err *err)
-{
-	struct own_ctx own = { dp, p->id };
-	bool chosen = true;
-	int r;
-
-	if (!p->holds)
-		return 0;
-	for (size_t i = 0; i < p->pub.ports.count; i++)
-		chosen = chosen && p->pub.ports.ranges[i].host_first;
-	r = claim_take(&dp->host, &p->pub.ports, own_check, &own, &p->claim,
-		       err);
-	if (r < 0 && dp->loading && chosen) {
-		if (err)
-			err->msg[0] = '\0';
-		return 0;
-	}
-	return r < 0 ? r : portmap_normalize(&p->pub.ports, err);
-}
-
 /* ---- socket hooks: this host's own loopback ----------------------------- */
 
 void dp_publish_hooked(const struct dp_network *net, const struct state_pub *p,
@@ -148,8 +96,8 @@ void dp_publish_hooked(const struct dp_network *net, const struct state_pub *p,
 		*ip6 = p->pub.ip6;
 }
 
-static int hook(struct dp *dp, const struct dp_network *net,
-		const struct state_pub *p, struct err *err)
+int dp_hook(struct dp *dp, const struct dp_network *net,
+	    const struct state_pub *p, struct err *err)
 {
 	bool v4 = opens(net, &p->pub.ip4, AF_INET);
 	bool v6 = opens(net, &p->pub.ip6, AF_INET6);
@@ -236,7 +184,7 @@ static int open_ports(struct dp *dp, const struct dp_network *net,
 static int open_claimed(struct dp *dp, const struct dp_network *net,
 			struct state_pub *p, struct err *err)
 {
-	int r = hook(dp, net, p, err);
+	int r = dp_hook(dp, net, p, err);
 
 	if (r < 0)
 		return r;
@@ -252,7 +200,7 @@ static int open_claimed(struct dp *dp, const struct dp_network *net,
 	if (p->holds) {
 		state_mark(&dp->st, &p->pub.ports);
 		if (!dp->loading)
-			forget_flows(&p->pub.ports);
+			dp_forget_flows(&p->pub.ports);
 	}
 	return 0;
 }
@@ -285,7 +233,7 @@ static int publish(struct dp *dp, const struct dp_network *net,
 	int r;
 
 	p->holds = dp_publish_holds(net, &p->pub);
-	r = hold_ports(dp, p, err);
+	r = dp_hold_ports(dp, p, err);
 	if (r < 0)
 		return r;
 	dp_stats_ports(dp, net, p);
@@ -320,9 +268,9 @@ static int unpublish(struct dp *dp, struct state_pub *p, struct err *err)
 		return 0;
 	dp_fast_forget(dp, p);
 	if (p->holds)
-		forget_flows(&p->pub.ports);
+		dp_forget_flows(&p->pub.ports);
 	if (net)
-		forget_direct(net, &p->pub);
+		dp_forget_direct(net, &p->pub);
 	return 0;
 }
 
@@ -390,6 +338,17 @@ static int replace(struct dp *dp, const struct dp_network *net,
 	return r;
 }
 
+/* What is published already, and is to be another. */
+static int change(struct dp *dp, const struct dp_network *net,
+		  struct state_row *row, struct state_pub *p,
+		  struct portmap *ret, struct err *err)
+{
+	bool done = false;
+	int r = dp_publish_alter(dp, net, row, p, ret, &done, err);
+
+	return r < 0 || done ? r : replace(dp, net, row, p, ret, err);
+}
+
 /* Is that what @row says already?  Then @ret: its ports; owned. */
 static int is_same(const struct state_row *row, const struct state_pub *p,
 		   bool *same, struct portmap *ret, struct err *err)
@@ -426,7 +385,7 @@ int dp_publish_add(struct dp *dp, struct dp_publish *pub, struct err *err)
 	if (r == 0 && row)
 		r = is_same(row, p, &same, &done, err);
 	if (r == 0 && !same)
-		r = row ? replace(dp, net, row, p, &done, err)
+		r = row ? change(dp, net, row, p, &done, err)
 			: publish(dp, net, p, &done, err);
 	if (r < 0)
 		return r;

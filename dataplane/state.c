@@ -145,12 +145,18 @@ static bool any_used(const struct state *st, const struct port_range *r)
 	return false;
 }
 
+bool port_range_meets(const struct port_range *a, const struct port_range *b)
+{
+	return a->host_first && b->host_first && a->proto == b->proto &&
+	       a->host_first < b->host_first + b->count &&
+	       b->host_first < a->host_first + a->count &&
+	       state_addr_meets(&a->host_ip, &b->host_ip);
+}
+
 static bool ranges_meet(const struct port_range *a, const struct port_range *b,
 			uint16_t *ret_port)
 {
-	if (a->proto != b->proto || a->host_first >= b->host_first + b->count ||
-	    b->host_first >= a->host_first + a->count ||
-	    !state_addr_meets(&a->host_ip, &b->host_ip))
+	if (!port_range_meets(a, b))
 		return false;
 	*ret_port =
 		a->host_first > b->host_first ? a->host_first : b->host_first;

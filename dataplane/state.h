@@ -133,6 +133,9 @@ void state_remark(struct state *st);
 /* Do two host addresses of one port exclude each other?  none: both families. */
 bool state_addr_meets(const struct ip_addr *a, const struct ip_addr *b);
 
+/* Is a host port of the one the other's, too? */
+bool port_range_meets(const struct port_range *a, const struct port_range *b);
+
 /* Does this publish open anything?  Not on internal and isolated networks. */
 bool state_pub_opens(const struct dp_network *net, int family);
 

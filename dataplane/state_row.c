@@ -29,6 +29,7 @@ enum range_flags {
 	RANGE_IP4 = 1 << 0,
 	RANGE_IP6 = 1 << 1,
 	RANGE_CHOSEN = 1 << 2,
+	RANGE_LIVE = 1 << 3,
 };
 
 /* ---- networks' names ------------------------------------------------------ */
@@ -94,6 +95,8 @@ static uint8_t range_kind(const struct port_range *r)
 		       : r->host_ip.family == AF_INET6 ? RANGE_IP6
 						       : 0;
 
+	if (r->live)
+		kind |= RANGE_LIVE;
 	return r->choose_last ? kind | RANGE_CHOSEN : kind;
 }
 
@@ -233,7 +236,8 @@ bool state_ranges_next(struct state_ranges *it, struct port_range *ret)
 		return false;
 	it->left--;
 	get(&it->at, kind, sizeof(kind));
-	*ret = (struct port_range){ .proto = kind[1] };
+	*ret = (struct port_range){ .proto = kind[1],
+				    .live = kind[0] & RANGE_LIVE };
 	ret->host_first = get16(&it->at);
 	ret->port_first = get16(&it->at);
 	ret->count = get16(&it->at);

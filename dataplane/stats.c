@@ -66,27 +66,12 @@ void dp_stats_drop_ports(struct dp *dp, const struct state_pub *p)
 		nat_stats_put(dp->fast.stats, p->pub.ports.ranges[i].stat);
 }
 
-static bool same_range(const struct port_range *a, const struct port_range *b)
-{
-	return a->proto == b->proto && a->host_first == b->host_first &&
-	       a->port_first == b->port_first && a->count == b->count &&
-	       ip_equal(&a->host_ip, &b->host_ip);
-}
-
-static const struct port_range *find_range(const struct portmap *m,
-					   const struct port_range *r)
-{
-	for (size_t i = 0; i < m->count; i++)
-		if (same_range(&m->ranges[i], r))
-			return &m->ranges[i];
-	return NULL;
-}
-
 void dp_stats_inherit(const struct state_pub *from, struct state_pub *to)
 {
 	for (size_t i = 0; i < to->pub.ports.count; i++) {
 		struct port_range *r = &to->pub.ports.ranges[i];
-		const struct port_range *old = find_range(&from->pub.ports, r);
+		const struct port_range *old =
+			portmap_find(&from->pub.ports, r);
 
 		r->stat = old ? old->stat : 0;
 	}
@@ -153,7 +138,7 @@ int dp_port_stats(struct dp *dp, const char *endpoint,
 	if (row && counts(dp, state_row_network(row)))
 		it = state_row_ranges(row);
 	while (state_ranges_next(&it, &r))
-		if (same_range(&r, range))
+		if (port_range_same(&r, range))
 			return read_stat(dp, r.stat, ret, err);
 	return read_stat(dp, 0, ret, err);
 }

@@ -172,6 +172,7 @@ static struct state_pub pub_of(const struct row *row, struct claim_host *host)
 				.port_first = row->port,
 				.count = row->count,
 				.stat = row->stat,
+				.live = row->judged,
 				.choose_first = row->choose ? 32768 : 0,
 				.choose_last = row->choose ? 40000 : 0 };
 
