@@ -150,6 +150,8 @@ const struct net_api_method net_api_methods[] = {
 	{ "Berth.PortAdd", net_port_add_fields },
 	{ "Berth.PortDel", net_port_del_fields },
 	{ "Berth.PortBackends", net_port_backends_fields },
+	{ "Berth.PortPublish", net_live_fields },
+	{ "Berth.PortUnpublish", net_live_fields },
 	{ 0 },
 };
 

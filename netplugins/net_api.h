@@ -94,6 +94,7 @@ extern const struct jdec_field net_id_fields[];
 extern const struct jdec_field net_port_add_fields[]; /* net_service.c */
 extern const struct jdec_field net_port_del_fields[];
 extern const struct jdec_field net_port_backends_fields[];
+extern const struct jdec_field net_live_fields[]; /* net_live.c */
 extern const struct jdec_field net_endpoint_fields[];
 extern const struct jdec_field net_endpoint_id_fields[];
 extern const struct jdec_field net_join_fields[];

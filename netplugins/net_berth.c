@@ -113,8 +113,8 @@ static const char *addr_text(const struct ip_prefix *p,
 	return ip_str(&p->addr, buf);
 }
 
-static json_object *port_object(struct net_endpoint *ep,
-				const struct port_range *r, bool stats)
+json_object *net_port_object(struct net_endpoint *ep,
+			     const struct port_range *r, bool stats)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 	const struct net_driver *driver = ep->network->driver;
@@ -138,6 +138,7 @@ static json_object *port_object(struct net_endpoint *ep,
 	    !net_put_int(o, "ContainerFirst", r->port_first) ||
 	    !net_put_int(o, "ContainerLast", r->port_first + r->count - 1) ||
 	    !net_put_str(o, "Dataplane", info.dataplane) ||
+	    !net_put_bool(o, "Live", r->live) ||
 	    (stats && net_put_port_stats(o, ep, r) < 0))
 		return NULL;
 	return take_ptr(o);
@@ -146,7 +147,8 @@ static json_object *port_object(struct net_endpoint *ep,
 static int add_ports(json_object *list, struct net_endpoint *ep, bool stats)
 {
 	for (size_t i = 0; ep->exposed && i < ep->ports.count; i++) {
-		json_object *o = port_object(ep, &ep->ports.ranges[i], stats);
+		json_object *o =
+			net_port_object(ep, &ep->ports.ranges[i], stats);
 
 		if (!o || json_object_array_add(list, o) < 0) {
 			json_object_put(o);
@@ -616,6 +618,8 @@ const struct rpc_method net_berth_methods[] = {
 	{ "Berth.PortDel", net_on_port_del },
 	{ "Berth.PortBackends", net_on_port_backends },
 	{ "Berth.Services", net_on_services },
+	{ "Berth.PortPublish", net_on_port_publish },
+	{ "Berth.PortUnpublish", net_on_port_unpublish },
 	{ "Berth.Counters", on_counters },
 	{ "Berth.Key", on_key },
 	{ "Berth.Adopt", on_adopt },

@@ -94,6 +94,20 @@ int net_put_port_stats(json_object *o, struct net_endpoint *ep,
 		       const struct port_range *r);
 int net_put_endpoint_stats(json_object *o, struct net_endpoint *ep);
 
+/* One published port, or range, as /Berth.Ports has it.  Owned; NULL: no memory. */
+json_object *net_port_object(struct net_endpoint *ep,
+			     const struct port_range *r, bool stats);
+
+/* ---- net_live.c: ports of a container that runs ---------------------------- */
+
+int net_on_port_publish(void *ctx, struct rpc_call *call, json_object **ret,
+			struct err *err);
+int net_on_port_unpublish(void *ctx, struct rpc_call *call, json_object **ret,
+			  struct err *err);
+/* Those of @from that are live, to @to, which is normalized again. */
+int net_live_keep(const struct portmap *from, struct portmap *to,
+		  struct err *err);
+
 /* ---- net_service.c: ports balanced over several containers ----------------- */
 
 int net_on_port_add(void *ctx, struct rpc_call *call, json_object **ret,

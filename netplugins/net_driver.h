@@ -248,6 +248,10 @@ struct net_driver {
 	/* Publish ep->ports (resolved in place).  Optional: no ports then. */
 	int (*expose)(struct net_endpoint *ep, struct err *err);
 	int (*unexpose)(struct net_endpoint *ep, struct err *err);
+	/* Give ports without a host address the one that .expose publishes them
+	 * at.  NULL: they stay without. */
+	void (*bind_ports)(const struct net_endpoint *ep,
+			   struct portmap *ports);
 	/* enum net_link_place, or -errno. */
 	int (*endpoint_place)(struct net_endpoint *ep, struct err *err);
 	/* Remove every object that bears this driver's mark and belongs to no

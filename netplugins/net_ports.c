@@ -143,6 +143,8 @@ static int do_expose(struct net_call *c, struct net_slot *s,
 	s->ep.exposed = true;
 	r = portmap_copy(&s->asked, &s->ep.ports, err);
 	if (r == 0)
+		r = net_live_keep(&old.ports, &s->ep.ports, err);
+	if (r == 0)
 		r = NET_STEP("net.expose.intent", err);
 	if (r == 0 && drv->expose)
 		r = drv->expose(&s->ep, err);

@@ -41,6 +41,7 @@ static const struct jdec_field range_fields[] = {
 	JDEC_FIELD("Count", JDEC_U32, struct port_range, count, JDEC_REQUIRED),
 	JDEC_FIELD("ChooseFirst", JDEC_U16, struct port_range, choose_first, 0),
 	JDEC_FIELD("ChooseLast", JDEC_U16, struct port_range, choose_last, 0),
+	JDEC_FIELD("Live", JDEC_BOOL, struct port_range, live, 0),
 	{ 0 },
 };
 

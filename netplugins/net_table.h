@@ -21,7 +21,8 @@
 /* An endpoint with what the core alone needs to know. */
 struct net_slot {
 	struct net_endpoint ep;
-	struct portmap asked; /* as ProgramExternalConnectivity said */
+	struct portmap asked; /* as ProgramExternalConnectivity said; .ep.ports
+			       * has them, and those that are live */
 	json_object *options; /* owned: the user's, as sent; NULL: none */
 	bool absent;          /* its link was gone when we started: not in the
 			  * driver, only waiting for its end */

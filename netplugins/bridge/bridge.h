@@ -339,6 +339,7 @@ int bridge_join(struct net_endpoint *ep, struct net_join_reply *ret,
 		struct err *err);
 int bridge_expose(struct net_endpoint *ep, struct err *err);
 int bridge_unexpose(struct net_endpoint *ep, struct err *err);
+void bridge_bind_ports(const struct net_endpoint *ep, struct portmap *ports);
 
 /* What a driver on bridges does not do in its own way. */
 #define BRIDGE_OPS                                                            \
@@ -350,6 +351,7 @@ int bridge_unexpose(struct net_endpoint *ep, struct err *err);
 	.network_defaults = bridge_defaults,                                  \
 	.gateway_skip = bridge_gateway_skip,                                  \
 	.endpoint_place = bridge_endpoint_place, .join = bridge_join,         \
-	.expose = bridge_expose, .unexpose = bridge_unexpose
+	.expose = bridge_expose, .unexpose = bridge_unexpose,                 \
+	.bind_ports = bridge_bind_ports
 
 #endif

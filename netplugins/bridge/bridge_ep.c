@@ -298,9 +298,19 @@ int bridge_join(struct net_endpoint *ep, struct net_join_reply *ret,
 	return 0;
 }
 
+void bridge_bind_ports(const struct net_endpoint *ep, struct portmap *ports)
+{
+	const struct bridge_network *br = net_of(ep);
+	const struct ip_addr *binding = &br->opt.host_binding4;
+
+	/* any of IPv4 is what Docker takes for any of both */
+	for (size_t i = 0; i < ports->count && !ip_is_any(binding); i++)
+		if (ip_is_none(&ports->ranges[i].host_ip))
+			ports->ranges[i].host_ip = *binding;
+}
+
 int bridge_expose(struct net_endpoint *ep, struct err *err)
 {
-	const struct ip_addr *binding = &net_of(ep)->opt.host_binding4;
 	struct dp_publish pub = {
 		.ip4 = ep->addr4.addr,
 		.ip6 = ep->addr6.addr,
@@ -315,11 +325,7 @@ int bridge_expose(struct net_endpoint *ep, struct err *err)
 		return dp_publish_del(host_of(ep)->dp, ep->id, err);
 	snprintf(pub.network, sizeof(pub.network), "%s", ep->network->id);
 	snprintf(pub.endpoint, sizeof(pub.endpoint), "%s", ep->id);
-	for (size_t i = 0; i < pub.ports.count; i++)
-		/* any of IPv4 is what Docker takes for any of both */
-		if (ip_is_none(&pub.ports.ranges[i].host_ip) &&
-		    !ip_is_any(binding))
-			pub.ports.ranges[i].host_ip = *binding;
+	bridge_bind_ports(ep, &pub.ports);
 	r = dp_publish_add(host_of(ep)->dp, &pub, err);
 	ep->ports = pub.ports;
 	if (r == 0)

@@ -235,6 +235,7 @@ static int set_exposed(struct net_endpoint *ep, bool exposed)
 	it = find(kernel, ep->id);
 	if (it) {
 		it->exposed = exposed;
+		it->ports = exposed ? ep->ports.count : 0;
 		for (size_t i = 0; exposed && i < ep->ports.count; i++) {
 			struct port_range *r = &ep->ports.ranges[i];
 

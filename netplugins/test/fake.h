@@ -18,6 +18,7 @@ struct fake_kernel {
 		bool used, is_network, exposed;
 		enum net_link_place place;
 		uint16_t port; /* what was chosen */
+		size_t ports;  /* ranges */
 	} items[FAKE_MAX];
 	char broken[65];    /* the endpoint that can't be added */
 	char undying[65];   /* the network whose removal fails half way */
