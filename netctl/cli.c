@@ -64,6 +64,8 @@ static const struct flag flags[] = {
 	  CLI_BACKENDS, IN(backends), false },
 	{ "service", "NAME", "and whoever has berth.service=NAME", FLAG_PATH,
 	  CLI_BACKENDS, IN(service), false },
+	{ "network", "NAME", "of the container: which of several", FLAG_PATH,
+	  CLI_NETWORK, IN(network), false },
 	{ "listen", "ADDRESS:PORT", "serve it there (a loopback address)",
 	  FLAG_PATH, CLI_LISTEN, IN(listen), false },
 	{ "token-file", "FILE", "whose first line a client must send",

@@ -48,6 +48,7 @@ enum {
 	CLI_PLUG = 1 << 21,      /* --ip and its siblings, --publish */
 	CLI_NETNS = 1 << 22,     /* --netns */
 	CLI_LISTEN = 1 << 23,    /* --listen, --token-file */
+	CLI_NETWORK = 1 << 24,   /* --network */
 };
 
 #define CLI_LIST_MAX 64
@@ -70,6 +71,7 @@ struct ctl {
 	const char *output, *driver, *node, *since; /* NULL: not said */
 	struct cli_list opts, backends;
 	const char *service;             /* NULL: not said */
+	const char *network;             /* likewise */
 	const char *listen, *token_file; /* NULL: not said */
 	struct cli_list subnets, gateways, ranges, aux, ipam_opts, ports;
 	bool ipv6, internal, no_default_route;

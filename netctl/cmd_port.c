@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* netctl port add, rm, ls, backend add, backend rm: one host port balanced over
- * several containers. */
+ * several containers; and, told by a second argument, ports of one (port_live.h). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "netctl/docker.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
+#include "netctl/port_live.h"
 #include "netctl/portspec.h"
 
 #define BALANCER "berth-bridge" /* the driver that has an eBPF dataplane */
@@ -180,15 +181,44 @@ static int put_backends(const struct ctl *ctl, json_object *body,
 	return code;
 }
 
+/* Is it "CONTAINER PORT...", with nothing of the other form beside it? */
+static int is_live(const struct ctl *ctl, bool *ret, struct err *err)
+{
+	bool balanced = ctl->backends.n || ctl->service;
+
+	*ret = ctl->arg_count > 1;
+	if (*ret && balanced)
+		return err_set(
+			err, -EINVAL,
+			"--backend and --service balance one host port "
+			"over containers; \"port add CONTAINER PORT...\" "
+			"has neither");
+	if (!*ret && ctl->network)
+		return err_set(err, -EINVAL,
+			       "--network is for a container's ports, and "
+			       "which are they?  CONTAINER PORT...");
+	return 0;
+}
+
 static int add_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
-	int r = put_port(body, ctl->args[0], err);
+	bool live;
+	int r = is_live(ctl, &live, err);
 
-	if (r == 0 && !ctl->backends.n && !ctl->service)
-		r = err_set(err, -EINVAL,
-			    "over whom? --backend CONTAINER[:PORT] for each, "
-			    "or --service NAME");
+	if (r < 0)
+		return r;
+	if (live)
+		return port_live_add(ctl, err);
+	r = put_port(body, ctl->args[0], err);
+	if (!ctl->backends.n && !ctl->service)
+		return err_set(
+			err, -EINVAL,
+			"\"%s\" alone says too little: \"netctl port add "
+			"CONTAINER 8081:80\" publishes a port of a container, "
+			"\"netctl port add 8080 --backend CONTAINER[:PORT]\" "
+			"(for each, or --service NAME) balances one",
+			ctl->args[0]);
 	if (r == 0)
 		r = put_backends(ctl, body, "Backends", ctl->backends.v,
 				 ctl->backends.n, err);
@@ -232,8 +262,14 @@ static int rm_run(struct ctl *ctl, struct err *err)
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
 	_cleanup_(json_putp) json_object *answer = NULL;
 	json_object *service = NULL;
-	int r = put_port(body, ctl->args[0], err);
+	bool live;
+	int r = is_live(ctl, &live, err);
 
+	if (r < 0)
+		return r;
+	if (live)
+		return port_live_rm(ctl, err);
+	r = put_port(body, ctl->args[0], err);
 	if (r == 0)
 		r = find_service(ctl, body, &answer, &service, err);
 	return r < 0 ? r
@@ -372,9 +408,15 @@ static int ls_run(struct ctl *ctl, struct err *err)
 	_cleanup_(json_putp) json_object *answer = NULL;
 	_cleanup_(docker_names_fini) struct docker_names names = { 0 };
 	json_object *list;
-	int r = driver_call(ctl, BALANCER, "Berth.Services", NULL, &answer,
-			    err);
+	int r;
 
+	if (ctl->arg_count)
+		return port_live_ls(ctl, err);
+	if (ctl->network)
+		return err_set(err, -EINVAL,
+			       "--network is for a container's ports: \"port "
+			       "ls CONTAINER\"");
+	r = driver_call(ctl, BALANCER, "Berth.Services", NULL, &answer, err);
 	if (r < 0)
 		return r;
 	docker_names_load(ctl, &names);
@@ -401,11 +443,32 @@ static int ls_run(struct ctl *ctl, struct err *err)
 	"keeps\nit over restarts) or by its address.  Without :PORT it is " \
 	"the host\nport's number; *2 behind it is twice the share.\n"
 
+#define LIVE_HELP                                                           \
+	"CONTAINER is one of Docker's (name or id) or what 'netctl "        \
+	"attach' was given\nwith --netns (name, pid or path).  On several " \
+	"networks its way out is meant, as\nwith docker run -p, or "        \
+	"--network.\n"
+
 const struct cmd cmd_port_add = {
 	.name = "port add",
-	.args = "[IP:]PORT[/PROTO]",
-	.summary = "balance a host port over several containers",
-	.help = "\n" BACKEND_HELP "\n"
+	.args = "CONTAINER PORT... | [IP:]PORT[/PROTO] --backend B...",
+	.summary = "publish ports of a running container; or balance one",
+	.help = "\n"
+		"1. netctl port add CONTAINER [[IP:]HOST:]PORT[/PROTO]...\n"
+		"\n"
+		"publishes ports of a container that runs, in the forms of "
+		"docker run -p.  Its\nother ports and their connections are "
+		"not touched.  It holds until the container\nstops or leaves "
+		"the network.  Says where each is.\n\n" LIVE_HELP "\n"
+		"  netctl port add web 8081:80\n"
+		"  netctl port add web 127.0.0.1:5353:53/udp 9000-9009:90-99\n"
+		"  netctl port add web 80            (at a free host port)\n"
+		"  netctl port add web 8081:80 --network front\n"
+		"\n"
+		"2. netctl port add [IP:]PORT[/PROTO] --backend B... | "
+		"--service NAME\n"
+		"\n"
+		"balances a host port over several containers.\n" BACKEND_HELP
 		"A backend counts while its container is there.  With "
 		"--service\n"
 		"NAME so does every container that was connected with the "
@@ -417,33 +480,54 @@ const struct cmd cmd_port_add = {
 		"  netctl port add 8080 --service web\n"
 		"  docker network connect --driver-opt berth.service=web:80 "
 		"n1 web3\n",
-	.takes = CLI_DIRS | CLI_DOCKER | CLI_TIMEOUT | CLI_BACKENDS,
+	.takes = CLI_DIRS | CLI_DOCKER | CLI_TIMEOUT | CLI_BACKENDS |
+		 CLI_NETWORK,
 	.min_args = 1,
-	.max_args = 1,
+	.max_args = CLI_LIST_MAX + 1,
 	.run = add_run,
 };
 
 const struct cmd cmd_port_rm = {
 	.name = "port rm",
-	.args = "[IP:]PORT[/PROTO]",
-	.summary = "balance a host port no more",
-	.help = "\nIts connections end, but for those of this host itself,\n"
-		"which lead straight to a container.\n"
+	.args = "CONTAINER PORT... | [IP:]PORT[/PROTO]",
+	.summary = "take back what \"port add\" did",
+	.help = "\n"
+		"1. netctl port rm CONTAINER [[IP:]HOST:]PORT[/PROTO]...\n"
+		"\n"
+		"publishes them no more: ports that 'port add' added, as they "
+		"were added; a range\ngoes as a whole.  Of a host port that "
+		"was chosen PORT is enough.  Their\nconnections end.  What was "
+		"published with the container goes with it.\n\n" LIVE_HELP "\n"
+		"  netctl port rm web 8081:80\n"
+		"\n"
+		"2. netctl port rm [IP:]PORT[/PROTO]\n"
+		"\n"
+		"balances a host port no more.  Its connections end, but for "
+		"those of this host\nitself, which lead straight to a "
+		"container.\n"
 		"\n"
 		"  netctl port rm 8080\n",
-	.takes = CLI_DIRS | CLI_TIMEOUT,
+	.takes = CLI_DIRS | CLI_DOCKER | CLI_TIMEOUT | CLI_NETWORK,
 	.min_args = 1,
-	.max_args = 1,
+	.max_args = CLI_LIST_MAX + 1,
 	.run = rm_run,
 };
 
 const struct cmd cmd_port_ls = {
 	.name = "port ls",
-	.summary = "list balanced ports and who is alive of their backends",
+	.args = "[CONTAINER]",
+	.summary = "list a container's ports, or the balanced ones",
 	.help = "\n"
+		"Of CONTAINER every published port; LIVE says which were added "
+		"by 'port add'.\nWithout it the balanced ports, and who of "
+		"their backends is alive ('netctl\nports' lists the published "
+		"ones of all containers).\n"
+		"\n"
+		"  netctl port ls web\n"
 		"  netctl port ls\n"
 		"  netctl port ls --json | jq '.[] | select(.Alive | not)'\n",
-	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT,
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT | CLI_NETWORK,
+	.max_args = 1,
 	.run = ls_run,
 };
 

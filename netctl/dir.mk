@@ -9,6 +9,7 @@ ar-src += netctl/cmd_name.c
 ar-src += netctl/cmd_network.c
 ar-src += netctl/cmd_overlay.c
 ar-src += netctl/cmd_port.c
+ar-src += netctl/port_live.c
 ar-src += netctl/cmd_ports.c
 ar-src += netctl/cmd_trace.c
 ar-src += netctl/cmd_up.c

@@ -14,6 +14,7 @@
 		{ "Host", "HOST", OUT_TEXT, NULL },           \
 		{ "Target", "TARGET", OUT_TEXT, NULL },       \
 		{ "Dataplane", "DATAPLANE", OUT_TEXT, NULL }, \
+		{ "Live", "LIVE", OUT_BOOL, NULL },           \
 		{ "Container", "CONTAINER", OUT_TEXT, NULL }, \
 		{ "Network", "NETWORK", OUT_TEXT, NULL },     \
 		{ "EndpointID", "ENDPOINT", OUT_ID, NULL },   \

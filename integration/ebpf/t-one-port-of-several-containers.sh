@@ -37,7 +37,7 @@ fails_with "which balances nothing: make it with -o berth.dataplane=ebpf" \
 fails_with "no network of berth-bridge has that address" \
 	port add 8080 --backend 10.99.0.1:80
 fails_with "No such container" port add 8080 --backend nobody:80
-fails_with "over whom?" port add 8080
+fails_with "balances one" port add 8080
 fails_with "no balanced port 8080: " port rm 8080
 same "$(port ls --json | jq length)" 0 "nothing is left of what was refused"
 fails curl -s --max-time 2 http://127.0.0.1:8080/
