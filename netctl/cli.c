@@ -4,37 +4,19 @@
 
 #include <ctype.h>
 #include <getopt.h>
-#include <limits.h>
 #include <locale.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base.h"
 #include "lib/opts.h"
 
-enum flag_kind {
-	FLAG_PATH,
-	FLAG_PAIR,
-	FLAG_LIST,
-	FLAG_SWITCH,
-	FLAG_DURATION,
-	FLAG_FORMAT,
-	FLAG_JSON,
-	FLAG_HELP,
-};
-
-struct flag {
-	const char *name, *arg, *help;
-	enum flag_kind kind;
-	unsigned int group; /* CLI_*; 0: every verb */
-	size_t offset;      /* in struct ctl */
-	bool in_env;        /* BERTH_NAME sets it too */
-};
+/* Of one verb, its own and the table's. */
+#define FLAGS_MAX  (ARRAY_SIZE(flags) + 40)
 
 #define IN(member) offsetof(struct ctl, member)
 
-static const struct flag flags[] = {
+static const struct cli_flag flags[] = {
 	{ "format", "table|json", "how to print (default: table)", FLAG_FORMAT,
 	  CLI_FORMAT, IN(format), false },
 	{ "json", NULL, "the same as --format json", FLAG_JSON, CLI_FORMAT,
@@ -130,61 +112,25 @@ static const struct flag flags[] = {
 	{ "help", NULL, "print this", FLAG_HELP, 0, 0, false },
 };
 
-static bool takes(const struct cmd *cmd, const struct flag *f)
+static bool takes(const struct cmd *cmd, const struct cli_flag *f)
 {
 	return f->group == 0 || (cmd->takes & f->group);
 }
 
-void cli_warn(const char *fmt, ...)
+/* Its own flags after those of the table.  NULL: there are no more. */
+static const struct cli_flag *nth_flag(const struct cmd *cmd, size_t i)
 {
-	_cleanup_free_ char *line = NULL, *safe = NULL;
-	va_list ap;
-	int n;
+	if (i < ARRAY_SIZE(flags))
+		return &flags[i];
+	if (!cmd->own)
+		return NULL;
+	for (size_t k = ARRAY_SIZE(flags);; k++) {
+		const struct cli_flag *f =
+			&cmd->own[k - ARRAY_SIZE(flags)].flag;
 
-	va_start(ap, fmt);
-	n = vasprintf(&line, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		line = NULL;
-	safe = line ? out_escape(line) : NULL;
-	fprintf(stderr, "netctl: %s\n", safe ? safe : "out of memory");
-}
-
-int cli_duration(const char *text, unsigned int *ret_ms, struct err *err)
-{
-	static const struct {
-		const char *suffix;
-		unsigned long long ms;
-	} units[] = {
-		{ "", 1000 },   { "ms", 1 },      { "s", 1000 },
-		{ "m", 60000 }, { "h", 3600000 },
-	};
-	unsigned long long n;
-	char *end;
-
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-		if (isdigit((unsigned char)*text) && errno == 0 &&
-		    strcmp(end, units[i].suffix) == 0 &&
-		    n <= INT_MAX / units[i].ms) {
-			*ret_ms = (unsigned int)(n * units[i].ms);
-			return 0;
-		}
-	return err_set(err, -EINVAL,
-		       "\"%s\" is no duration: write 500ms, 30s, 10m or 1h",
-		       text);
-}
-
-char *cli_absolute(const char *path)
-{
-	_cleanup_free_ char *cwd = NULL;
-	char *out = NULL;
-
-	if (*path == '/')
-		return strdup(path);
-	cwd = getcwd(NULL, 0);
-	return !cwd || asprintf(&out, "%s/%s", cwd, path) < 0 ? NULL : out;
+		if (k == i || !f->name)
+			return f->name ? f : NULL;
+	}
 }
 
 static int add_to(struct cli_list *list, const char *name, const char *value,
@@ -209,8 +155,8 @@ static int add_pair(struct cli_list *list, const char *name, const char *value,
 	return add_to(list, name, value, err);
 }
 
-static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
-		    struct err *err)
+static int set_flag(struct ctl *ctl, const struct cli_flag *f,
+		    const char *value, struct err *err)
 {
 	void *at = (char *)ctl + f->offset;
 
@@ -249,7 +195,7 @@ static int set_flag(struct ctl *ctl, const struct flag *f, const char *value,
 }
 
 /* BERTH_PLUGIN_DIR for "plugin-dir". */
-static const char *env_of(const struct flag *f)
+static const char *env_of(const struct cli_flag *f)
 {
 	char name[64] = "BERTH_";
 	size_t n = strlen(name);
@@ -294,6 +240,8 @@ static int defaults(struct ctl *ctl, struct err *err)
 
 static void print_help(const struct cmd *cmd)
 {
+	const struct cli_flag *f;
+
 	printf("usage: netctl %s [FLAG...]%s%s%s\n\n%s.\n", cmd->name,
 	       cmd->args ? " " : "", cmd->args ? cmd->args : "",
 	       cmd->takes & CLI_REST ? " [-- DAEMON-FLAG...]" : "",
@@ -301,15 +249,14 @@ static void print_help(const struct cmd *cmd)
 	if (cmd->help)
 		printf("%s", cmd->help);
 	printf("\nFlags:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+	for (size_t i = 0; (f = nth_flag(cmd, i)); i++) {
 		char left[64];
 
-		if (!takes(cmd, &flags[i]))
+		if (!takes(cmd, f))
 			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", flags[i].name,
-			 flags[i].arg ? " " : "",
-			 flags[i].arg ? flags[i].arg : "");
-		printf("  %-20s %s\n", left, flags[i].help);
+		snprintf(left, sizeof(left), "--%s%s%s", f->name,
+			 f->arg ? " " : "", f->arg ? f->arg : "");
+		printf("  %-20s %s\n", left, f->help);
 	}
 }
 
@@ -406,7 +353,8 @@ static const struct cmd *find_cmd(const struct cmd *const *cmds, char **argv,
 
 static void complain_flag(const struct cmd *cmd, const char *arg, int opt)
 {
-	struct opt_field names[ARRAY_SIZE(flags) + 1] = { 0 };
+	struct opt_field names[FLAGS_MAX + 1] = { 0 };
+	const struct cli_flag *f;
 	size_t len = strcspn(arg, "=");
 	_cleanup_free_ char *name = NULL;
 	const char *near = NULL;
@@ -417,9 +365,9 @@ static void complain_flag(const struct cmd *cmd, const char *arg, int opt)
 			 cmd->name);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (takes(cmd, &flags[i]))
-			names[n++].key = flags[i].name;
+	for (size_t i = 0; n < FLAGS_MAX && (f = nth_flag(cmd, i)); i++)
+		if (takes(cmd, f))
+			names[n++].key = f->name;
 	name = strndup(arg, len);
 	if (name && strncmp(name, "--", 2) == 0)
 		near = opts_nearest(name + 2, names);
@@ -432,10 +380,13 @@ static void complain_flag(const struct cmd *cmd, const char *arg, int opt)
 }
 
 /* What a letter is short for in this verb.  NULL: nothing. */
-static const struct flag *flag_short(const struct cmd *cmd, int c)
+static const struct cli_flag *flag_short(const struct cmd *cmd, int c)
 {
+	for (const struct cli_own *own = cmd->own; own && own->flag.name; own++)
+		if (own->letter && own->letter == c)
+			return &own->flag;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		const struct flag *f = &flags[i];
+		const struct cli_flag *f = &flags[i];
 
 		if (takes(cmd, f) &&
 		    ((c == 'o' &&
@@ -447,44 +398,68 @@ static const struct flag *flag_short(const struct cmd *cmd, int c)
 	return NULL;
 }
 
+#define SHORTS_MAX (4 + 2 * 52)
+
+/* For getopt: the letters this verb has. */
+static void list_shorts(const struct cmd *cmd, char shorts[static SHORTS_MAX])
+{
+	size_t n = (size_t)snprintf(shorts, SHORTS_MAX,
+				    "%s:", cmd->stops ? "+" : "");
+
+	for (int c = 'A'; c <= 'z'; c++) {
+		const struct cli_flag *f = flag_short(cmd, c);
+
+		if (!f && c != 'h' && c != 'q' && c != 'n')
+			continue;
+		shorts[n++] = (char)c;
+		if (f && f->arg)
+			shorts[n++] = ':';
+	}
+	shorts[n] = '\0';
+}
+
+static size_t list_longs(const struct cmd *cmd,
+			 struct option longs[static FLAGS_MAX + 1])
+{
+	const struct cli_flag *f;
+	size_t n = 0;
+
+	for (size_t i = 0; n < FLAGS_MAX && (f = nth_flag(cmd, i)); i++)
+		if (takes(cmd, f))
+			longs[n++] = (struct option){
+				.name = f->name,
+				.has_arg = f->arg ? required_argument
+						  : no_argument,
+				.val = (int)i + 256,
+			};
+	return n;
+}
+
 /* Return: 0; 1 after --help; -EINVAL, told. */
 static int parse_flags(const struct cmd *cmd, int argc, char **argv,
 		       struct ctl *ctl)
 {
-	struct option longs[ARRAY_SIZE(flags) + 1] = { 0 };
-	const struct flag *f;
-	char shorts[16] = ":hqn"; /* the rest is NUL */
+	struct option longs[FLAGS_MAX + 1] = { 0 };
+	char shorts[SHORTS_MAX];
+	const struct cli_flag *f;
 	struct err err = { 0 };
-	int n = 0, opt;
+	int opt;
 
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (takes(cmd, &flags[i]))
-			longs[n++] = (struct option){
-				.name = flags[i].name,
-				.has_arg = flags[i].arg ? required_argument
-							: no_argument,
-				.val = (int)i + 256,
-			};
-	for (const char *c = "odp"; *c; c++)
-		if (flag_short(cmd, *c)) {
-			char *end = shorts + strlen(shorts);
-
-			end[0] = *c;
-			end[1] = ':';
-		}
+	list_longs(cmd, longs);
+	list_shorts(cmd, shorts);
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* glibc: begin anew, with this verb's letters */
 	while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (opt == 'h' ||
-		    (opt >= 256 && flags[opt - 256].kind == FLAG_HELP)) {
+		f = opt >= 256 ? nth_flag(cmd, (size_t)opt - 256)
+			       : flag_short(cmd, opt);
+		if ((!f && opt == 'h') || (f && f->kind == FLAG_HELP)) {
 			print_help(cmd);
 			return 1;
 		}
-		if (opt == 'n' && (cmd->takes & CLI_DRY_RUN)) {
+		if (!f && opt == 'n' && (cmd->takes & CLI_DRY_RUN)) {
 			ctl->dry_run = true;
 			continue;
 		}
-		f = opt >= 256 ? &flags[opt - 256] : flag_short(cmd, opt);
 		if (!f) {
 			complain_flag(cmd, argv[optind - 1], opt);
 			return -EINVAL;
@@ -527,7 +502,7 @@ static int run_cmd(const struct cmd *cmd, int argc, char **argv)
 		return CLI_USAGE;
 	}
 	/* getopt moves arguments about and would hide where "--" stood. */
-	for (int i = 1; i < argc; i++)
+	for (int i = 1; i < argc && !cmd->stops; i++)
 		if (strcmp(argv[i], "--") == 0) {
 			ctl.has_rest = true;
 			ctl.rest = argv + i + 1;
@@ -536,17 +511,17 @@ static int run_cmd(const struct cmd *cmd, int argc, char **argv)
 			argc = i;
 		}
 	r = parse_flags(cmd, argc, argv, &ctl);
-	if (r != 0)
-		return r < 0 ? CLI_USAGE : 0;
+	if (r > 0)
+		return 0;
 	ctl.args = argv + optind;
 	ctl.arg_count = argc - optind;
-	if (check_args(cmd, &ctl) < 0)
-		return CLI_USAGE;
+	if (r < 0 || check_args(cmd, &ctl) < 0)
+		return cmd->fails_as ? cmd->fails_as : CLI_USAGE;
 	r = cmd->run(&ctl, &err);
 	if (r >= 0)
 		return r;
 	cli_warn("%s: %s", cmd->name, err.msg[0] ? err.msg : strerror(-r));
-	return CLI_FAILED;
+	return cmd->fails_as ? cmd->fails_as : CLI_FAILED;
 }
 
 static bool is_help(const char *arg)

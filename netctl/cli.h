@@ -84,6 +84,31 @@ struct ctl {
 	bool has_rest; /* there was a "--" */
 };
 
+enum cli_kind {
+	FLAG_PATH,
+	FLAG_PAIR,
+	FLAG_LIST,
+	FLAG_SWITCH,
+	FLAG_DURATION,
+	FLAG_FORMAT,
+	FLAG_JSON,
+	FLAG_HELP,
+};
+
+struct cli_flag {
+	const char *name, *arg, *help;
+	enum cli_kind kind;
+	unsigned int group; /* CLI_*; 0: every verb */
+	size_t offset;      /* in struct ctl */
+	bool in_env;        /* BERTH_NAME sets it too */
+};
+
+/* One that a verb has by itself, with its letter (0: none). */
+struct cli_own {
+	struct cli_flag flag;
+	char letter;
+};
+
 struct cmd {
 	const char *name;       /* "network ls" */
 	const char *args;       /* "[DRIVER...]"; NULL: none */
@@ -91,6 +116,10 @@ struct cmd {
 	const char *help;       /* the rest of --help: what it does, examples */
 	unsigned int takes;     /* CLI_* */
 	int min_args, max_args; /* max_args -1: no limit */
+	const struct cli_own
+		*own; /* its own flags, ended by { 0 }; may be NULL */
+	bool stops;   /* what follows the first operand is no flag of ours */
+	int fails_as; /* exit status of errors and wrong usage; 0: CLI_* */
 	/* Return: the exit status; -errno with @err for CLI_FAILED. */
 	int (*run)(struct ctl *ctl, struct err *err);
 };

@@ -1,6 +1,7 @@
 bins += netctl
 netctl-main := netctl/main.c
 ar-src += netctl/cli.c
+ar-src += netctl/cli_text.c
 ar-src += netctl/book.c
 ar-src += netctl/cmd_attach.c
 ar-src += netctl/cmd_gc.c

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Texts of the command line: warnings, durations, paths. */
+#include <ctype.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "netctl/cli.h"
+
+void cli_warn(const char *fmt, ...)
+{
+	_cleanup_free_ char *line = NULL, *safe = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&line, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		line = NULL;
+	safe = line ? out_escape(line) : NULL;
+	fprintf(stderr, "netctl: %s\n", safe ? safe : "out of memory");
+}
+
+int cli_duration(const char *text, unsigned int *ret_ms, struct err *err)
+{
+	static const struct {
+		const char *suffix;
+		unsigned long long ms;
+	} units[] = {
+		{ "", 1000 },   { "ms", 1 },      { "s", 1000 },
+		{ "m", 60000 }, { "h", 3600000 },
+	};
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (isdigit((unsigned char)*text) && errno == 0 &&
+		    strcmp(end, units[i].suffix) == 0 &&
+		    n <= INT_MAX / units[i].ms) {
+			*ret_ms = (unsigned int)(n * units[i].ms);
+			return 0;
+		}
+	return err_set(err, -EINVAL,
+		       "\"%s\" is no duration: write 500ms, 30s, 10m or 1h",
+		       text);
+}
+
+char *cli_absolute(const char *path)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *out = NULL;
+
+	if (*path == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	return !cwd || asprintf(&out, "%s/%s", cwd, path) < 0 ? NULL : out;
+}
