@@ -59,6 +59,16 @@ struct cli_list {
 	size_t n;
 };
 
+/* What "run" and its siblings were told; NULL: not said. */
+struct ctl_box {
+	bool detach, remove, interactive, tty, read_only, follow;
+	const char *name, *workdir, *user, *hostname, *restart;
+	const char *memory, *cpus, *pids; /* as typed */
+	const char *volume_driver, *signal, *tail, *seconds;
+	struct cli_list env, env_files, labels, networks, volumes, tmpfs,
+		cap_add, cap_drop;
+};
+
 /* What the command line and BERTH_* in the environment said. */
 struct ctl {
 	const char *plugin_dir, *state_dir, *run_dir, *bpf_dir;
@@ -77,6 +87,7 @@ struct ctl {
 	bool ipv6, internal, no_default_route;
 	const char *ipam;                            /* NULL: not said */
 	const char *netns, *ip, *ip6, *mac, *ifname; /* NULL: not said */
+	struct ctl_box box;
 	char **args; /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */

@@ -25,22 +25,6 @@ static void set_path(json_object *req, const char *key, const char *path)
 	jset_str(req, key, abs ? abs : "");
 }
 
-/* The directory of the running netctl: daemons are beside it. */
-static int bin_dir(char buf[static PATH_MAX], struct err *err)
-{
-	ssize_t n = readlink("/proc/self/exe", buf, PATH_MAX - 1);
-	char *slash;
-
-	if (n < 0)
-		return err_set(err, -errno, "/proc/self/exe: %s",
-			       strerror(errno));
-	buf[n] = '\0';
-	slash = strrchr(buf, '/');
-	if (slash)
-		*slash = '\0';
-	return 0;
-}
-
 static json_object *strings(char **v, int n)
 {
 	json_object *list = json_object_new_array();
@@ -66,7 +50,7 @@ static int request_new(const struct ctl *ctl, const char *op, json_object **ret,
 	int r = check_names(ctl, err);
 
 	if (r == 0)
-		r = bin_dir(dir, err);
+		r = sup_bin_dir(dir, err);
 	if (r < 0)
 		return r;
 	jset_str(req, "Op", op);

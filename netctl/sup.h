@@ -19,6 +19,7 @@
 #define NETCTL_SUP_H
 
 #include <json-c/json.h>
+#include <limits.h>
 
 #include "lib/err.h"
 #include "netctl/cli.h"
@@ -48,5 +49,12 @@ int sup_ensure(const struct ctl *ctl, struct err *err);
  * Return: 0; -EBUSY when one runs already; -errno.
  */
 int sup_foreground(const struct ctl *ctl, json_object *req, struct err *err);
+
+/* sup_bin_dir() - of the running netctl: what else is Berth's is beside it. */
+int sup_bin_dir(char buf[static PATH_MAX], struct err *err);
+/* sup_find_binary() - @dir/@name or one of the fixed places. Owned.
+ * -ENOENT with the places in @err. */
+int sup_find_binary(const char *dir, const char *name, char **ret,
+		    struct err *err);
 
 #endif

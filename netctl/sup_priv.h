@@ -158,10 +158,6 @@ void sup_child_on_time(struct sup *s, struct sup_child *c);
 
 /* ---- sup_spawn.c --------------------------------------------------------- */
 
-/* sup_find_binary() - @dir/@name or one of the fixed places. Owned.
- * -ENOENT with the places in @err. */
-int sup_find_binary(const char *dir, const char *name, char **ret,
-		    struct err *err);
 /* Makes the process; fills pid, pidfd, out_fd of @c. */
 int sup_spawn(struct sup *s, struct sup_child *c, struct err *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Makes a daemon's process: its binary, arguments, socket and environment. */
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,10 +13,26 @@
 
 #include "lib/base.h"
 #include "netctl/jget.h"
+#include "netctl/sup.h"
 #include "netctl/sup_priv.h"
 
 #define FILES_MAX 65536
 #define LISTEN_FD 3 /* SD_LISTEN_FDS_START */
+
+int sup_bin_dir(char buf[static PATH_MAX], struct err *err)
+{
+	ssize_t n = readlink("/proc/self/exe", buf, PATH_MAX - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_set(err, -errno, "/proc/self/exe: %s",
+			       strerror(errno));
+	buf[n] = '\0';
+	slash = strrchr(buf, '/');
+	if (slash)
+		*slash = '\0';
+	return 0;
+}
 
 int sup_find_binary(const char *dir, const char *name, char **ret,
 		    struct err *err)

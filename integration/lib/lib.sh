@@ -634,6 +634,10 @@ cleanup() {
 	if [ -n "$(type -t podman_end)" ]; then
 		podman_end || rc=1
 	fi
+	# netctl/box.sh
+	if [ -n "$(type -t boxes_end)" ]; then
+		boxes_end || rc=1
+	fi
 	# lib/hosts
 	if [ -n "$(type -t hosts_end)" ]; then
 		hosts_end || rc=1

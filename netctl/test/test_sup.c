@@ -10,6 +10,7 @@
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "lib/test/test.h"
+#include "netctl/sup.h"
 #include "netctl/sup_priv.h"
 
 static char dir[] = "/tmp/test_sup.XXXXXX";

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# box.sh - for the tests of netctl run: a root directory, and what is left of a container.
+
+ROOTFS=/run/rootfs
+
+# rootfs - busybox in $ROOTFS.
+rootfs() {
+	mkdir -p "$ROOTFS"/{bin,etc,proc,sys,dev,tmp,www}
+	cp -n /usr/bin/busybox "$ROOTFS/bin/"
+	chroot "$ROOTFS" /bin/busybox --install -s /bin
+	printf 'root:x:0:0:root:/:/bin/sh\nweb:x:80:81:web:/www:/bin/sh\n' >"$ROOTFS/etc/passwd"
+	printf 'root:x:0:\nweb:x:81:\nlog:x:90:web\n' >"$ROOTFS/etc/group"
+}
+
+# run FLAG... - netctl run, from nobody's input.
+run() {
+	timeout 60 "$NETCTL" run "$@" </dev/null
+}
+
+# state CONTAINER - "running", "exited", ...
+state() {
+	"$NETCTL" inspect "$1" | jq -r '.[0].State'
+}
+
+is() {
+	[ "$(state "$1")" = "$2" ]
+}
+
+field() {
+	"$NETCTL" inspect "$1" | jq -r ".[0].$2"
+}
+
+# monitor_of CONTAINER - the process that has its lock.
+monitor_of() {
+	local id p
+	id=$(field "$1" ID)
+	for p in /proc/[0-9]*; do
+		if [ "$(cat "$p/comm" 2>/dev/null)" = netctl-monitor ] &&
+			[ -n "$(find "$p/fd" -lname "*/$id/lock" 2>/dev/null)" ]; then
+			echo "${p##*/}"
+			return
+		fi
+	done
+	fail "no monitor of $1"
+}
+
+# nothing_left - no container, cgroup, mount, state or process of one.
+nothing_left() {
+	same "$("$NETCTL" ps -a --json | jq -c '[.[].Name]')" '[]' 'containers left'
+	same "$(find /var/lib/berth/netctl/containers -mindepth 1 -maxdepth 1 ! -name lock)" '' \
+		'directories left'
+	same "$(ls /run/berth/netctl/oci)" '' "the runtime's state"
+	same "$(find /sys/fs/cgroup -name 'berth-run-*')" '' 'cgroups left'
+	same "$(grep -l -x netctl-monitor /proc/[0-9]*/comm 2>/dev/null || :)" '' 'monitors left'
+}
+
+# boxes_end - of a test that failed half way: its containers end, so that no cgroup is left.
+boxes_end() {
+	local ids
+	ids=$("$NETCTL" ps -aq 2>>"$DIR/cleanup.log")
+	# shellcheck disable=SC2086 # ids are words
+	[ -z "$ids" ] || "$NETCTL" rm -f $ids >>"$DIR/cleanup.log" 2>&1
+}

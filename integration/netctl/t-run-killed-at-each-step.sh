@@ -1,0 +1,104 @@
+#!/bin/bash
+# in turn
+# time: 600
+# netctl run, stop and rm killed, or failing, at every fail point, in netctl itself or in the
+# container's monitor: the next netctl ends what was half done, and no container, cgroup, link,
+# address, mount or record is left.
+. "${0%/*}/lib.sh"
+. "${0%/*}/box.sh"
+need root busybox curl jq readelf
+
+rootfs
+start_daemon berth-ipam
+start_daemon berth-bridge
+start_daemon berth-named
+"$NETCTL" network create --subnet 10.82.0.0/24 shop >/dev/null
+"$NETCTL" volume create site >/dev/null
+
+points=$(readelf -p berth_fp "$NETCTL" | sed -n 's/^ *\[.*\]  //p')
+passed=$DIR/passed
+: >"$passed"
+
+left() {
+	ip -j link | jq -c '[.[].ifname] | sort'
+	api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[].Address] | sort'
+	api Berth.Volumes '{}' berth-named | jq -c '[.Volumes[] | [.Name, (.Users | length)]]'
+	"$NETCTL" network inspect shop --json | jq -c .Endpoints
+}
+
+note 'a monitor that is killed takes its container along, and the next netctl the rest'
+nothing=$(left)
+run -d --name kk --network shop -p 8080:80 -v site:/www --restart always "$ROOTFS" sleep 300 >/dev/null
+differ "$(left)" "$nothing" 'nothing was made'
+pid=$(field kk Pid)
+kill -9 "$(monitor_of kk)"
+wait_until 5 eval '"$NETCTL" ps -a | grep -q "exited (137)"'
+same "$(field kk Error)" 'its monitor was killed'
+wait_until 5 gone "$pid"
+same "$(left)" "$nothing"
+"$NETCTL" rm kk >/dev/null
+nothing_left
+run --name kk --network shop "$ROOTFS" sh -c 'echo up; while :; do sleep 0.1; done' >said 2>&1 &
+client=$!
+wait_until 10 grep -q up said
+kill -9 "$(monitor_of kk)"
+rc=0
+wait "$client" || rc=$?
+same "$rc" 125 'the client of a monitor that was killed'
+contains "$(cat said)" 'monitor was killed'
+same "$(left)" "$nothing"
+"$NETCTL" rm kk >/dev/null
+nothing_left
+
+# broken POINT HOW FLAG... - a container made, ended and removed with a fail point set.
+broken() {
+	local fp=$1:$2
+	shift 2
+	(
+		export BERTH_FP=$fp BERTH_FP_LOG=$passed
+		"$NETCTL" run -d --name kk --network shop -p 8080:80 -v site:/www "$@" "$ROOTFS" \
+			sleep 300 </dev/null
+		# a runtime that dies at any kill would not let anything be ended
+		case $fp in oci.*) unset BERTH_FP ;; esac
+		"$NETCTL" stop -t 0 kk
+		"$NETCTL" rm -f kk
+	) >>said 2>&1 || :
+}
+
+n=0
+cases=0
+# The runtime's own, too: it has the same environment.
+for how in kill err=EIO; do
+	for point in $points box.saved:nth={2..12} $("$BIN/berth-oci" --list-failpoints); do
+		case $point in
+		oci.exec.* | oci.init.*) continue ;; # pid 1 of a namespace does not kill itself
+		oci.*) [ $how = kill ] || continue ;;
+		box.* | monitor.* | life.* | boxnet.* | boxvol.* | boxcmd.*) ;;
+		plug.* | sandbox.*) [ $how = kill ] || continue ;;
+		*) continue ;;
+		esac
+		for keep in '' --rm; do
+			n=$((n + 1))
+			[ "${SOAK:-0.1}" = 1 ] || [ $((n % 3)) = 0 ] || [ -z "$keep" ] || continue
+			# shellcheck disable=SC2086 # none or one
+			broken "${point%%:*}" "$how${point#"${point%%:*}"}" $keep
+			# one that lives on was let to: its netctl was killed, not its monitor
+			[ "$("$NETCTL" ps -aq 2>>said | wc -l)" = 0 ] || "$NETCTL" rm -f kk >>said 2>&1 ||
+				fail "$point $how: $(tail -3 said)"
+			same "$(left)" "$nothing" "$point $how $keep"
+			nothing_left
+			cases=$((cases + 1))
+		done
+	done
+done
+note "cases: $cases"
+
+for point in $points; do
+	case $point in
+	box.* | monitor.* | life.* | boxnet.* | boxvol.* | boxcmd.*)
+		grep -qx "$point" "$passed" || fail "$point: never passed"
+		;;
+	esac
+done
+"$NETCTL" volume rm site >/dev/null
+"$NETCTL" network rm shop >/dev/null

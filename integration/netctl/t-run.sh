@@ -1,0 +1,247 @@
+#!/bin/bash
+# in turn
+# time: 300
+# netctl run without Docker: a container from a root directory, with its output, exit status,
+# environment, user, limits and mounts; ps, logs, stop, kill, rm, inspect.
+. "${0%/*}/lib.sh"
+. "${0%/*}/box.sh"
+need root busybox jq
+
+rootfs
+
+# status WANT FLAG... - the exit status of a run in the foreground.
+status() {
+	local want=$1 rc=0
+	shift
+	run "$@" >said 2>&1 || rc=$?
+	same "$rc" "$want" "exit status of '$*' ($(cat said))"
+}
+
+note 'the foreground: output, errors, exit status'
+same "$(run --rm "$ROOTFS" echo hello 'two  words')" 'hello two  words'
+same "$(run --rm "$ROOTFS" sh -c 'echo wrong >&2' 2>&1 >/dev/null)" wrong
+same "$(run --rm "$ROOTFS" head -c 1000000 /dev/zero | wc -c)" 1000000
+status 7 --rm "$ROOTFS" sh -c 'exit 7'
+status 127 --rm "$ROOTFS" no-such-program
+contains "$(cat said)" 'executable file not found'
+status 126 --rm "$ROOTFS" /etc/passwd
+status 125 --rm /etc/passwd true
+contains "$(cat said)" 'is no directory'
+status 125 --rm "$ROOTFS"
+contains "$(cat said)" 'which command'
+status 125 --rm --no-such-flag "$ROOTFS" true
+contains "$(cat said)" 'no flag --no-such-flag'
+status 125 --rm -u nobody-here "$ROOTFS" true
+contains "$(cat said)" 'no user "nobody-here"'
+status 125 --rm --network nowhere "$ROOTFS" true
+contains "$(cat said)" 'no network "nowhere"'
+status 125 --name bytes -e $'A=\xff' "$ROOTFS" true
+contains "$(cat said)" 'not UTF-8'
+status 125 --rm -p 80:80 "$ROOTFS" true
+contains "$(cat said)" 'needs a --network'
+nothing_left
+
+note 'an input'
+same "$(echo typed | "$NETCTL" run --rm -i "$ROOTFS" cat)" typed
+same "$(echo typed | "$NETCTL" run --rm "$ROOTFS" cat)" ''
+same "$(head -c 300000 /dev/zero | "$NETCTL" run --rm -i "$ROOTFS" sh -c 'wc -c')" 300000
+
+note 'what is in there'
+printf 'FROM_FILE=f\n# comment\nINHERITED\n' >vars
+INHERITED=i run --rm -e A=1 -e 'B=two words' --env-file vars -h box1 -w /tmp -u web \
+	"$ROOTFS" sh -c 'echo "$A|$B|$FROM_FILE|$INHERITED|$HOSTNAME"; hostname; pwd; id' >said
+same "$(cat said)" "1|two words|f|i|box1
+box1
+/tmp
+uid=80(web) gid=81(web) groups=90(log)"
+same "$(run --rm -u 5:6 "$ROOTFS" id)" 'uid=5 gid=6'
+same "$(run --rm "$ROOTFS" sh -c 'ip -o link | cut -d: -f2; ip -o addr show lo | wc -l')" ' lo
+2'
+contains "$(run --rm -h box1 "$ROOTFS" cat /etc/hosts)" '127.0.0.1	localhost'
+same "$(run --rm -h box1 "$ROOTFS" cat /etc/hostname)" box1
+same "$(run --rm --network host "$ROOTFS" readlink /proc/self/ns/net)" "$(readlink /proc/self/ns/net)"
+same "$(run --rm "$ROOTFS" sh -c 'echo $$; grep CapEff /proc/self/status')" '1
+CapEff:	00000000a80425fb'
+same "$(run --rm -u 5 "$ROOTFS" grep CapEff /proc/self/status)" 'CapEff:	0000000000000000'
+same "$(run --rm --cap-drop all --cap-add chown "$ROOTFS" grep CapEff /proc/self/status)" \
+	'CapEff:	0000000000000001'
+status 125 --rm --cap-add fly "$ROOTFS" true
+contains "$(cat said)" 'no such capability'
+status 1 --rm --read-only "$ROOTFS" touch /tmp/x
+contains "$(cat said)" 'Read-only'
+status 1 --rm "$ROOTFS" sh -c 'echo 1 >/proc/sysrq-trigger'
+
+note 'mounts'
+mkdir -p /run/shared
+echo there >/run/shared/file
+same "$(run --rm -v /run/shared:/mnt "$ROOTFS" sh -c 'cat /mnt/file; echo new >/mnt/new')" there
+same "$(cat /run/shared/new)" new
+status 1 --rm -v /run/shared:/mnt:ro "$ROOTFS" touch /mnt/x
+run --rm -v /run/shared/made/here:/mnt "$ROOTFS" touch /mnt/x
+[ -e /run/shared/made/here/x ] || fail 'a directory of the host is not made'
+same "$(run --rm --tmpfs /data:size=64k "$ROOTFS" sh -c 'grep -c " /data tmpfs rw,nosuid,nodev,noexec" /proc/mounts')" 1
+status 125 --rm -v relative/x:/mnt "$ROOTFS" true
+contains "$(cat said)" 'neither a volume'
+rmdir "$ROOTFS/mnt" "$ROOTFS/data"
+
+note 'limits'
+run --rm -d --name limited -m 64m --cpus 1.5 --pids-limit 20 "$ROOTFS" sleep 300 >/dev/null
+cg=$(find /sys/fs/cgroup -type d -name "berth-run-$(field limited ID)" | head -1)
+limits() {
+	cat "$@" 2>/dev/null || :
+}
+contains "$(limits "$cg"/memory.max; find /sys/fs/cgroup -path '*berth-run-*' \
+	-name memory.limit_in_bytes -exec cat {} +)" 67108864
+contains "$(limits "$cg"/cpu.max; find /sys/fs/cgroup -path '*berth-run-*' \
+	-name cpu.cfs_quota_us -exec cat {} +)" 150000
+contains "$(find /sys/fs/cgroup -path '*berth-run-*' -name pids.max -exec cat {} +)" 20
+same "$(run --rm --network container:limited "$ROOTFS" hostname)" "$(field limited 'ID[:12]')"
+same "$("$NETCTL" stop -t 0 limited)" limited
+wait_until 10 fails "$NETCTL" inspect limited
+nothing_left
+
+note 'detached: ps, logs, stop, rm'
+id=$(run -d --name web -l tier=front "$ROOTFS" sh -c \
+	'trap "echo bye; exit 3" TERM; echo one; echo err >&2; printf two; while :; do sleep 0.1; done')
+same "${#id}" 64
+fails_with 'a container "web" already' run --name web "$ROOTFS" true
+same "$("$NETCTL" ps -q)" "${id:0:12}"
+contains "$("$NETCTL" ps)" 'sh -c trap'
+same "$("$NETCTL" ps --json | jq -r '.[0] | .Name, .Status, .Labels.tier')" "web
+running
+front"
+wait_until 5 grep -q two /var/lib/berth/netctl/containers/"$id"/log
+same "$("$NETCTL" logs web 2>/dev/null)" 'one
+two'
+same "$("$NETCTL" logs web 2>&1 >/dev/null)" err
+same "$("$NETCTL" logs --tail 1 "${id:0:8}" 2>/dev/null)" two
+fails_with 'netctl stop' "$NETCTL" rm web
+"$NETCTL" logs -f web >followed 2>&1 &
+follower=$!
+same "$("$NETCTL" stop web)" web
+wait "$follower"
+contains "$(cat followed)" bye
+same "$(state web)" exited
+same "$(field web ExitCode)" 3
+same "$("$NETCTL" ps --json)" '[
+]'
+contains "$("$NETCTL" ps -a)" 'exited (3)'
+contains "$("$NETCTL" logs web 2>/dev/null)" bye
+fails_with 'is not running' "$NETCTL" kill web
+same "$("$NETCTL" rm web)" web
+fails_with 'no container "web"' "$NETCTL" rm web
+nothing_left
+
+note 'kill, stop with patience, rm --force'
+run -d --name k1 "$ROOTFS" sh -c 'trap "exit 4" USR1; while :; do sleep 0.1; done' >/dev/null
+run -d --name k2 "$ROOTFS" sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null
+run -d --name k3 "$ROOTFS" sleep 300 >/dev/null
+"$NETCTL" kill -s USR1 k1 >/dev/null
+wait_until 10 is k1 exited
+same "$(field k1 ExitCode)" 4
+before=$(now_ms)
+"$NETCTL" stop -t 1 k2 >/dev/null
+same "$(field k2 ExitCode)" 137
+at_most $(($(now_ms) - before)) 8000 'ms to stop one that does not listen'
+"$NETCTL" rm -f k1 k2 k3 >/dev/null
+nothing_left
+
+note 'signals to the client go to the container; one that is killed leaves it running'
+"$NETCTL" run --name fg "$ROOTFS" sh -c 'trap "exit 9" INT; echo up; while :; do sleep 0.1; done' \
+	>said 2>&1 </dev/null &
+client=$!
+wait_until 10 grep -q up said
+kill -INT "$client"
+rc=0
+wait "$client" || rc=$?
+same "$rc" 9 'exit status after INT'
+"$NETCTL" rm fg >/dev/null
+"$NETCTL" run --name fg "$ROOTFS" sh -c 'echo up; while :; do sleep 0.1; echo more; done' \
+	>said 2>&1 </dev/null &
+client=$!
+wait_until 10 grep -q up said
+kill -KILL "$client"
+wait "$client" || :
+same "$(state fg)" running
+never_within 1 is fg exited
+"$NETCTL" rm -f fg >/dev/null
+nothing_left
+
+note 'a monitor that is asked to end ends its container'
+run -d --name tt --restart always "$ROOTFS" sh -c 'trap "exit 8" TERM; echo up; while :; do sleep 0.1; done' \
+	>/dev/null
+wait_until 10 eval '"$NETCTL" logs tt | grep -q up'
+kill "$(monitor_of tt)"
+wait_until 10 is tt exited
+same "$(field tt ExitCode)" 8
+"$NETCTL" rm tt >/dev/null
+nothing_left
+
+note 'a terminal'
+same "$(timeout 30 "$NETCTL" run --rm -t "$ROOTFS" sh -c 'tty; test -t 0 && test -t 1 && echo yes' </dev/null |
+	tr -d '\r')" '/dev/pts/0
+yes'
+fails_with 'is no terminal' run --rm -it "$ROOTFS" sh
+same "$(script -qec "$NETCTL run --rm -it $ROOTFS sh -c 'read -r x; echo got \$x; stty size'" /dev/null \
+	<<<'line' | tr -d '\r' | grep got)" 'got line'
+nothing_left
+
+note 'exec'
+run -d --name xx -e A=1 "$ROOTFS" sleep 300 >/dev/null
+same "$("$NETCTL" exec xx sh -c 'echo $A')" 1
+same "$("$NETCTL" exec -e B=2 -w /tmp -u web xx sh -c 'echo $A$B; pwd; id -u; id -G')" '12
+/tmp
+80
+81 90'
+same "$(echo in | "$NETCTL" exec -i xx cat)" in
+same "$(echo in | "$NETCTL" exec xx cat)" ''
+rc=0
+"$NETCTL" exec xx sh -c 'exit 5' || rc=$?
+same "$rc" 5
+rc=0
+"$NETCTL" exec xx no-such 2>said || rc=$?
+same "$rc" 127 "exec of no program ($(cat said))"
+contains "$(cat said)" 'executable file not found'
+rc=0
+"$NETCTL" exec xx /etc/passwd 2>said || rc=$?
+same "$rc" 126 "exec of what is none ($(cat said))"
+same "$(script -qec "$NETCTL exec -it xx sh -c 'read -r x; echo got \$x; tty'" /dev/null \
+	<<<'line' | tr -d '\r' | grep -e got -e pts)" 'got line
+/dev/pts/0'
+"$NETCTL" exec xx sh -c 'trap "exit 6" TERM; echo up; while :; do sleep 0.1; done' >said </dev/null &
+client=$!
+wait_until 10 grep -q up said
+kill "$client"
+rc=0
+wait "$client" || rc=$?
+same "$rc" 6 'exit status of exec after TERM'
+"$NETCTL" exec -d xx sh -c 'echo there >/tmp/mark'
+wait_until 5 [ -s "$ROOTFS/tmp/mark" ]
+"$NETCTL" rm -f xx >/dev/null
+fails_with 'no container "xx"' "$NETCTL" exec xx true
+
+note 'restart policies'
+run -d --name r1 --restart on-failure:2 "$ROOTFS" sh -c 'echo run; exit 1' >/dev/null
+wait_until 20 is r1 exited
+same "$(field r1 RestartCount)" 2
+same "$("$NETCTL" logs r1)" 'run
+run
+run'
+run -d --name r2 --restart on-failure "$ROOTFS" true >/dev/null
+wait_until 20 is r2 exited
+same "$(field r2 RestartCount)" 0
+run -d --name r3 --restart always "$ROOTFS" sh -c 'sleep 0.1' >/dev/null
+again() {
+	[ "$(field r3 RestartCount)" -ge 3 ]
+}
+wait_until 20 again
+"$NETCTL" stop r3 >/dev/null
+same "$(state r3)" exited
+run -d --name r4 --restart always "$ROOTFS" sleep 300 >/dev/null
+kill -9 "$(field r4 Pid)"
+wait_until 10 eval '[ "$(field r4 RestartCount)" = 1 ] && is r4 running'
+"$NETCTL" kill r4 >/dev/null
+wait_until 10 is r4 exited
+fails_with 'contradict' run --rm --restart always "$ROOTFS" true
+"$NETCTL" rm r1 r2 r3 r4 >/dev/null
+nothing_left

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The command line of "run" as a record. */
+#include "netctl/box/ask.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base.h"
+#include "lib/ip.h"
+#include "lib/jdec.h"
+#include "netctl/book.h"
+#include "netctl/box/caps.h"
+#include "netctl/jget.h"
+#include "netctl/publish.h"
+
+#define NAME_MAX_LEN 63 /* of a host name, too */
+#define MEMORY_MIN   (6 << 20)
+
+/* ---- numbers -------------------------------------------------------------- */
+
+int box_ask_bytes(const char *text, int64_t *ret, struct err *err)
+{
+	static const char units[] = "bkmg";
+	const char *unit = units;
+	unsigned long long n;
+	char *end;
+	unsigned int shift;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*end)
+		unit = strchr(units, tolower((unsigned char)*end));
+	if (!isdigit((unsigned char)*text) || errno || !unit || !*unit ||
+	    (*end && end[1] && strcasecmp(end + 1, "b") != 0))
+		return err_set(err, -EINVAL,
+			       "--memory \"%s\" is no size: write 64m or 1g",
+			       text);
+	shift = 10 * (unsigned int)(unit - units);
+	if (n > (unsigned long long)INT64_MAX >> 1 >> shift)
+		return err_set(err, -EINVAL, "--memory %s is too large", text);
+	*ret = (int64_t)(n << shift);
+	if (*ret < MEMORY_MIN)
+		return err_set(err, -EINVAL,
+			       "--memory %s is too little: 6m at least", text);
+	return 0;
+}
+
+int box_ask_cpus(const char *text, int64_t *ret, struct err *err)
+{
+	int64_t n = 0, unit = 1000000000;
+	const char *s = text;
+	bool digits = false;
+
+	for (; isdigit((unsigned char)*s) && n < 100000; s++, digits = true)
+		n = n * 10 + (*s - '0');
+	n *= unit;
+	if (*s == '.')
+		for (s++; isdigit((unsigned char)*s) && unit > 1; s++) {
+			unit /= 10;
+			n += unit * (*s - '0');
+			digits = true;
+		}
+	/* the kernel's least quota is 1 ms in 100 */
+	if (*s || !digits || n < 10000000)
+		return err_set(err, -EINVAL,
+			       "--cpus \"%s\" is no number of processors: "
+			       "write 1.5; 0.01 at least",
+			       text);
+	*ret = n;
+	return 0;
+}
+
+static int ask_pids(const char *text, int64_t *ret, struct err *err)
+{
+	char *end;
+	long long n;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno || end == text || *end || n < -1 || n > INT_MAX)
+		return err_set(err, -EINVAL, "--pids-limit \"%s\" is no number",
+			       text);
+	*ret = n > 0 ? n : 0; /* 0 and -1: none, as Docker */
+	return 0;
+}
+
+int box_ask_restart(const char *text, const char **ret_name, int64_t *ret_max,
+		    struct err *err)
+{
+	static const char *const names[] = { "no", "always", "unless-stopped",
+					     "on-failure" };
+	size_t len = strcspn(text, ":");
+	char *end;
+
+	*ret_max = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strlen(names[i]) != len ||
+		    strncmp(names[i], text, len) != 0)
+			continue;
+		*ret_name = names[i];
+		if (!text[len])
+			return 0;
+		errno = 0;
+		*ret_max = strtoll(text + len + 1, &end, 10);
+		if (i == 3 && isdigit((unsigned char)text[len + 1]) && !*end &&
+		    !errno && *ret_max <= INT_MAX)
+			return 0;
+	}
+	return err_set(err, -EINVAL,
+		       "--restart \"%s\": write no, always, unless-stopped, "
+		       "on-failure or on-failure:TIMES",
+		       text);
+}
+
+/* ---- mounts --------------------------------------------------------------- */
+
+static int check_target(const char *flag, const char *text, const char *target,
+			struct err *err)
+{
+	if (*target != '/' || strcmp(target, "/") == 0)
+		return err_set(err, -EINVAL,
+			       "--%s %s: \"%s\" is no path in the container: "
+			       "it begins with / and is not / itself",
+			       flag, text, target);
+	return 0;
+}
+
+static bool is_volume_name(const char *s)
+{
+	if (!isalnum((unsigned char)*s) || !s[1])
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
+			return false;
+	return true;
+}
+
+static int read_mode(const char *text, char *mode, bool *ret_ro,
+		     struct err *err)
+{
+	char *save = NULL;
+
+	*ret_ro = false;
+	for (char *w = strtok_r(mode, ",", &save); w;
+	     w = strtok_r(NULL, ",", &save)) {
+		if (strcmp(w, "ro") == 0)
+			*ret_ro = true;
+		else if (strcmp(w, "rw") != 0)
+			return err_set(err, -EINVAL,
+				       "--volume %s: \"%s\" is not ro or rw",
+				       text, w);
+	}
+	return 0;
+}
+
+int box_ask_volume(const char *text, const char *driver, json_object **ret,
+		   struct err *err)
+{
+	_cleanup_(json_putp) json_object *m = json_object_new_object();
+	_cleanup_free_ char *copy = strdup(text);
+	char *target, *mode = NULL, id[BOOK_ID_MAX];
+	bool ro = false;
+	int r;
+
+	if (!copy || !m)
+		return err_set(err, -ENOMEM, "out of memory");
+	target = strchr(copy, ':');
+	if (!target)
+		return err_set(err, -EINVAL,
+			       "--volume %s: write NAME:/path or "
+			       "/of/the/host:/path, with :ro to read only",
+			       text);
+	*target++ = '\0';
+	mode = strchr(target, ':');
+	if (mode) {
+		*mode++ = '\0';
+		r = read_mode(text, mode, &ro, err);
+		if (r < 0)
+			return r;
+	}
+	r = check_target("volume", text, target, err);
+	if (r == 0 && *copy != '/' && !is_volume_name(copy))
+		r = err_set(err, -EINVAL,
+			    "--volume %s: \"%s\" is neither a volume's name "
+			    "nor a path that begins with /",
+			    text, copy);
+	if (r == 0)
+		r = book_new_id(id, err);
+	if (r < 0)
+		return r;
+	jset_str(m, "Type", *copy == '/' ? "bind" : "volume");
+	jset_str(m, *copy == '/' ? "Source" : "Name", copy);
+	jset_str(m, "Target", target);
+	jset(m, "ReadOnly", json_object_new_boolean(ro));
+	if (*copy != '/') {
+		jset_str(m, "Driver", driver);
+		jset_str(m, "MountID", id);
+	}
+	*ret = take_ptr(m);
+	return 0;
+}
+
+int box_ask_tmpfs(const char *text, json_object **ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *m = json_object_new_object();
+	size_t len = strcspn(text, ":");
+	_cleanup_free_ char *target = strndup(text, len);
+	int r;
+
+	if (!m || !target)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = check_target("tmpfs", text, target, err);
+	if (r < 0)
+		return r;
+	jset_str(m, "Type", "tmpfs");
+	jset_str(m, "Target", target);
+	jset_str(m, "Options", text[len] ? text + len + 1 : "");
+	*ret = take_ptr(m);
+	return 0;
+}
+
+static int ask_mounts(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	const struct ctl_box *x = &ctl->box;
+	json_object *list = json_object_new_array();
+	int r = 0;
+
+	jset(rec, "Mounts", list);
+	for (size_t i = 0; i < x->volumes.n + x->tmpfs.n && r == 0; i++) {
+		json_object *m = NULL;
+
+		if (i < x->volumes.n)
+			r = box_ask_volume(x->volumes.v[i],
+					   x->volume_driver ? x->volume_driver
+							    : "berth-named",
+					   &m, err);
+		else
+			r = box_ask_tmpfs(x->tmpfs.v[i - x->volumes.n], &m,
+					  err);
+		for (size_t k = 0; k < jget_len(list) && r == 0; k++)
+			if (strcmp(jget_str(json_object_array_get_idx(list, k),
+					    "Target"),
+				   jget_str(m, "Target")) == 0)
+				r = err_set(err, -EINVAL, "two mounts at %s",
+					    jget_str(m, "Target"));
+		if (r == 0)
+			json_object_array_add(list, m);
+		else
+			json_object_put(m);
+	}
+	return r;
+}
+
+/* ---- environment ----------------------------------------------------------- */
+
+/* "NAME" alone is the caller's, and nothing where he has none. */
+static int add_env(json_object *env, const char *text)
+{
+	_cleanup_free_ char *pair = NULL;
+	const char *value;
+
+	if (strchr(text, '='))
+		return json_object_array_add(env, json_object_new_string(text));
+	value = getenv(text);
+	if (!value)
+		return 0;
+	if (asprintf(&pair, "%s=%s", text, value) < 0) {
+		pair = NULL;
+		return -ENOMEM;
+	}
+	return json_object_array_add(env, json_object_new_string(pair));
+}
+
+int box_ask_env_file(const char *path, json_object *env, struct err *err)
+{
+	FILE *f = fopen(path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int r = 0, n = 0;
+
+	if (!f)
+		return err_set(err, -errno, "--env-file %s: %s", path,
+			       strerror(errno));
+	while (r == 0 && getline(&line, &size, f) >= 0) {
+		char *s = line + strspn(line, " \t");
+
+		n++;
+		s[strcspn(s, "\r\n")] = '\0';
+		if (!*s || *s == '#')
+			continue;
+		if (*s == '=' || strcspn(s, " \t") < strcspn(s, "="))
+			r = err_set(err, -EINVAL,
+				    "--env-file %s: line %d is not "
+				    "NAME=VALUE",
+				    path, n);
+		else if (add_env(env, s) < 0)
+			r = err_set(err, -ENOMEM, "out of memory");
+	}
+	free(line);
+	fclose(f);
+	return r;
+}
+
+static int ask_env(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	json_object *env = json_object_new_array();
+	int r = 0;
+
+	jset(rec, "Env", env);
+	for (size_t i = 0; i < ctl->box.env_files.n && r == 0; i++)
+		r = box_ask_env_file(ctl->box.env_files.v[i], env, err);
+	for (size_t i = 0; i < ctl->box.env.n && r == 0; i++) {
+		if (ctl->box.env.v[i][0] == '=')
+			r = err_set(err, -EINVAL,
+				    "--env \"%s\" is not NAME=VALUE",
+				    ctl->box.env.v[i]);
+		else if (add_env(env, ctl->box.env.v[i]) < 0)
+			r = err_set(err, -ENOMEM, "out of memory");
+	}
+	return r;
+}
+
+/* ---- networks --------------------------------------------------------------- */
+
+static bool is_special(const char *network)
+{
+	return strcmp(network, "host") == 0 || strcmp(network, "none") == 0 ||
+	       strncmp(network, "container:", 10) == 0;
+}
+
+static int ask_addresses(const struct ctl *ctl, bool joins, struct err *err)
+{
+	static const char *const flags[] = { "ip", "ip6", "mac-address",
+					     "publish" };
+	const char *const given[] = { ctl->ip, ctl->ip6, ctl->mac,
+				      ctl->ports.n ? ctl->ports.v[0] : NULL };
+	struct mac_addr mac;
+	struct ip_addr a;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags) && !joins; i++)
+		if (given[i])
+			return err_set(err, -EINVAL,
+				       "--%s %s needs a --network that netctl "
+				       "made",
+				       flags[i], given[i]);
+	if (ctl->ip)
+		r = ip_parse(ctl->ip, &a, err);
+	if (r == 0 && ctl->ip6)
+		r = ip_parse(ctl->ip6, &a, err);
+	if (r == 0 && ctl->mac)
+		r = mac_parse(ctl->mac, &mac, err);
+	return r;
+}
+
+static json_object *texts(const struct cli_list *list)
+{
+	json_object *out = json_object_new_array();
+
+	for (size_t i = 0; out && i < list->n; i++)
+		json_object_array_add(out, json_object_new_string(list->v[i]));
+	return out;
+}
+
+static int ask_networks(const struct ctl *ctl, json_object *rec,
+			struct err *err)
+{
+	_cleanup_(json_putp) json_object *ports = json_object_new_array();
+	const struct cli_list *nets = &ctl->box.networks;
+	bool joins = nets->n > 0 && !is_special(nets->v[0]);
+	int r;
+
+	for (size_t i = 0; i < nets->n; i++) {
+		if (is_special(nets->v[i]) && nets->n > 1)
+			return err_set(err, -EINVAL,
+				       "--network %s goes with no other",
+				       nets->v[i]);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(nets->v[i], nets->v[k]) == 0)
+				return err_set(err, -EINVAL,
+					       "--network %s is given twice",
+					       nets->v[i]);
+	}
+	if (ctl->box.hostname && nets->n &&
+	    strncmp(nets->v[0], "container:", 10) == 0)
+		return err_set(err, -EINVAL,
+			       "--hostname and --network %s contradict each "
+			       "other",
+			       nets->v[0]);
+	r = ask_addresses(ctl, joins, err);
+	for (size_t i = 0; i < ctl->ports.n && r == 0; i++)
+		r = publish_parse(ctl->ports.v[i], ports, err);
+	if (r < 0)
+		return r;
+	jset(rec, "Networks", texts(nets));
+	jset(rec, "Ports", texts(&ctl->ports));
+	jset_str(rec, "Ip", ctl->ip ? ctl->ip : "");
+	jset_str(rec, "Ip6", ctl->ip6 ? ctl->ip6 : "");
+	jset_str(rec, "Mac", ctl->mac ? ctl->mac : "");
+	return 0;
+}
+
+/* ---- the rest ---------------------------------------------------------------- */
+
+static int ask_name(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	const char *name = ctl->box.name ? ctl->box.name : "";
+
+	if (*name && (!is_volume_name(name) || strlen(name) > NAME_MAX_LEN))
+		return err_set(
+			err, -EINVAL,
+			"--name \"%s\": two letters, digits, \"_\", \".\" "
+			"or \"-\" at least, the first a letter or digit",
+			name);
+	jset_str(rec, "Name", name);
+	return 0;
+}
+
+static int ask_root(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	const char *word = ctl->args[0];
+	_cleanup_free_ char *real = realpath(word, NULL);
+	struct stat st;
+
+	if (!real || stat(real, &st) < 0)
+		return err_set(err, -errno, "%s: %s", word, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -EINVAL,
+			       "%s is no directory: a container is run from a "
+			       "root directory (tar -x an archive first)",
+			       word);
+	if (strcmp(real, "/") == 0)
+		return err_set(err, -EINVAL,
+			       "the host's own root is no root directory for "
+			       "a container");
+	jset_str(rec, "Root", real);
+	return 0;
+}
+
+static int ask_process(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	const struct ctl_box *x = &ctl->box;
+	json_object *args = json_object_new_array();
+
+	for (int i = 1; i < ctl->arg_count; i++)
+		json_object_array_add(args,
+				      json_object_new_string(ctl->args[i]));
+	jset(rec, "Args", args);
+	if (ctl->arg_count < 2)
+		return err_set(err, -EINVAL,
+			       "which command?  A root directory has none of "
+			       "its own");
+	if (x->workdir && *x->workdir != '/')
+		return err_set(err, -EINVAL,
+			       "--workdir \"%s\" does not begin with /",
+			       x->workdir);
+	if (x->hostname && strlen(x->hostname) > NAME_MAX_LEN)
+		return err_set(err, -EINVAL,
+			       "--hostname: longer than %d characters",
+			       NAME_MAX_LEN);
+	jset_str(rec, "Cwd", x->workdir ? x->workdir : "/");
+	jset_str(rec, "User", x->user ? x->user : "");
+	jset_str(rec, "Hostname", x->hostname ? x->hostname : "");
+	jset(rec, "ReadOnly", json_object_new_boolean(x->read_only));
+	jset(rec, "Stdin", json_object_new_boolean(x->interactive));
+	jset(rec, "Tty", json_object_new_boolean(x->tty));
+	jset(rec, "AutoRemove", json_object_new_boolean(x->remove));
+	return 0;
+}
+
+static int ask_limits(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	const struct ctl_box *x = &ctl->box;
+	int64_t memory = 0, cpus = 0, pids = 0, max = 0;
+	const char *name = "no";
+	int r = 0;
+
+	if (x->memory)
+		r = box_ask_bytes(x->memory, &memory, err);
+	if (r == 0 && x->cpus)
+		r = box_ask_cpus(x->cpus, &cpus, err);
+	if (r == 0 && x->pids)
+		r = ask_pids(x->pids, &pids, err);
+	if (r == 0 && x->restart)
+		r = box_ask_restart(x->restart, &name, &max, err);
+	if (r == 0 && x->remove && strcmp(name, "no") != 0)
+		r = err_set(err, -EINVAL,
+			    "--rm and --restart %s contradict each other",
+			    x->restart);
+	jset(rec, "Memory", json_object_new_int64(memory));
+	jset(rec, "NanoCpus", json_object_new_int64(cpus));
+	jset(rec, "PidsLimit", json_object_new_int64(pids));
+	jset_str(rec, "RestartName", name);
+	jset(rec, "RestartMax", json_object_new_int64(max));
+	return r;
+}
+
+static int ask_labels(const struct ctl *ctl, json_object *rec)
+{
+	json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < ctl->box.labels.n; i++) {
+		const char *text = ctl->box.labels.v[i];
+		size_t len = strcspn(text, "=");
+		_cleanup_free_ char *key = strndup(text, len);
+
+		if (key)
+			jset_str(o, key, text[len] ? text + len + 1 : "");
+	}
+	jset(rec, "Labels", o);
+	return 0;
+}
+
+static int ask_caps(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	_cleanup_(json_putp) json_object *all = NULL;
+	json_object *add = texts(&ctl->box.cap_add);
+	json_object *drop = texts(&ctl->box.cap_drop);
+
+	jset(rec, "CapAdd", add);
+	jset(rec, "CapDrop", drop);
+	return box_caps(add, drop, &all, err); /* are there such? */
+}
+
+/* What is on record must be read again. */
+static int check_text(json_object *rec, struct err *err)
+{
+	const char *text =
+		json_object_to_json_string_ext(rec, JSON_C_TO_STRING_PLAIN);
+	_cleanup_(json_putp) json_object *again = NULL;
+	struct err why = { 0 };
+	int r = text ? jdec_parse(text, strlen(text), &again, &why) : -ENOMEM;
+
+	return r < 0 ? err_set(err, -EINVAL,
+			       "an argument or a variable can't be kept: %s",
+			       text ? why.msg : "out of memory")
+		     : 0;
+}
+
+int box_ask(const struct ctl *ctl, json_object **ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *rec = json_object_new_object();
+	int r = ask_name(ctl, rec, err);
+
+	if (r == 0)
+		r = ask_root(ctl, rec, err);
+	if (r == 0)
+		r = ask_process(ctl, rec, err);
+	if (r == 0)
+		r = ask_limits(ctl, rec, err);
+	if (r == 0)
+		r = ask_env(ctl, rec, err);
+	if (r == 0)
+		r = ask_networks(ctl, rec, err);
+	if (r == 0)
+		r = ask_mounts(ctl, rec, err);
+	if (r == 0)
+		r = ask_caps(ctl, rec, err);
+	if (r == 0)
+		r = ask_labels(ctl, rec);
+	if (r == 0)
+		r = check_text(rec, err);
+	if (r == 0)
+		*ret = take_ptr(rec);
+	return r;
+}

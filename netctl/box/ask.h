@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ask.h - what "run" was told, checked, as a container's record.
+ *
+ * The record's members: Name, Root, Args, Env (texts NAME=VALUE), Cwd, User, Hostname,
+ * Labels, Networks ("host", "none", "container:NAME" or names), Ip, Ip6, Mac, Ports (as typed),
+ * Mounts (Type "bind", "volume" or "tmpfs"; Source, Target, ReadOnly, Driver, MountID,
+ * Options), ReadOnly, Memory (bytes), NanoCpus, PidsLimit, CapAdd, CapDrop, RestartName,
+ * RestartMax, AutoRemove, Stdin, Tty.  A number that was not given is 0.
+ */
+#ifndef NETCTL_BOX_ASK_H
+#define NETCTL_BOX_ASK_H
+
+#include <json-c/json.h>
+
+#include "lib/err.h"
+#include "netctl/cli.h"
+
+/* box_ask() - @ret: owned.  Return: 0; -EINVAL, saying what would be right. */
+int box_ask(const struct ctl *ctl, json_object **ret, struct err *err);
+
+/* The parts of it, for tests. */
+/* "64m" -> bytes; b, k, m, g. */
+int box_ask_bytes(const char *text, int64_t *ret, struct err *err);
+/* "1.5" -> billionths. */
+int box_ask_cpus(const char *text, int64_t *ret, struct err *err);
+/* "NAME:/path[:ro]", "/host:/path[:ro]" -> an element of Mounts; owned. */
+int box_ask_volume(const char *text, const char *driver, json_object **ret,
+		   struct err *err);
+/* "/path[:options]" -> the same. */
+int box_ask_tmpfs(const char *text, json_object **ret, struct err *err);
+/* "no", "always", "unless-stopped", "on-failure[:N]".  @ret_name: of these. */
+int box_ask_restart(const char *text, const char **ret_name, int64_t *ret_max,
+		    struct err *err);
+/* Lines NAME=VALUE, NAME, "# ..." into the array @env. */
+int box_ask_env_file(const char *path, json_object *env, struct err *err);
+
+#endif

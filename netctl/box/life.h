@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * life.h - one start of a container and its end, step by step on record.
+ *
+ * Start: volumes, files of /etc and config.json, berth-oci create, networks, berth-oci start.
+ * End: berth-oci delete, networks, volumes.  The end works from the record alone and at any
+ * stage, so another process can go on with it.
+ */
+#ifndef NETCTL_BOX_LIFE_H
+#define NETCTL_BOX_LIFE_H
+
+#include <sys/types.h>
+
+#include "netctl/box/box.h"
+#include "netctl/box/runtime.h"
+
+struct life {
+	const struct ctl *ctl;
+	struct box *box; /* ours (box_own()) */
+	struct runtime rt;
+};
+
+/*
+ * life_start() - @stdio: of the container; the terminal's are the runtime's.
+ * @ret_pid: its first process, a child of ours where we are the subreaper.
+ * On failure all of it is undone, as far as that can be done.
+ */
+int life_start(struct life *l, const int *stdio, pid_t *ret_pid,
+	       struct err *err);
+/* life_end() - kills what runs.  Twice is harmless; an error: it stays on record. */
+int life_end(struct life *l, struct err *err);
+/* Is there something on record that life_end() has to do? */
+bool life_is_clean(json_object *rec);
+
+/* 125, or as Docker: 127 no such program, 126 it can't be run. */
+int life_exit_code(const char *message);
+
+/*
+ * life_settle() - end what is left of containers whose monitor was killed, of a host that
+ * was restarted, and of removals that were cut off.  What can't be is told on stderr and
+ * stays for the next time.
+ */
+void life_settle(const struct ctl *ctl);
+
+#endif

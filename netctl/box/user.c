@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* passwd and group of another root, read line by line. */
+#include "netctl/box/user.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "lib/base.h"
+
+#define FIELDS 7
+
+/* NULL: there is none (errno). */
+static FILE *open_in(const char *root, const char *path)
+{
+	struct open_how how = {
+		/* a FIFO in its place must not hold us up */
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	_cleanup_close_ int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = dir < 0 ? -1
+					 : (int)syscall(SYS_openat2, dir, path,
+							&how, sizeof(how));
+	struct stat st;
+	FILE *f;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	f = fdopen(fd, "r");
+	if (f)
+		fd = -1;
+	return f;
+}
+
+/* -EINVAL: no number. */
+static int number(const char *text, uint32_t *ret)
+{
+	unsigned long long n;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno || *end || n >= UINT32_MAX)
+		return -EINVAL;
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+/* Cuts @line at its colons; fields that are not there are "". */
+static void split(char *line, char *fields[static FIELDS])
+{
+	static char none[1];
+
+	line[strcspn(line, "\r\n")] = '\0';
+	for (size_t i = 0; i < FIELDS; i++) {
+		fields[i] = line ? line : none;
+		line = line ? strchr(line, ':') : NULL;
+		if (line)
+			*line++ = '\0';
+	}
+}
+
+static bool lists(char *members, const char *name)
+{
+	char *save = NULL;
+
+	for (char *w = strtok_r(members, ",", &save); w;
+	     w = strtok_r(NULL, ",", &save))
+		if (strcmp(w, name) == 0)
+			return true;
+	return false;
+}
+
+/* The entry of @who (a name, or a number) in passwd.  -ENOENT. */
+static int find_user(const char *root, const char *who, struct box_user *ret,
+		     char name[static 256])
+{
+	FILE *f = open_in(root, "etc/passwd");
+	char *line = NULL, *v[FIELDS];
+	size_t size = 0;
+	uint32_t uid, gid, wanted;
+	bool by_number = number(who, &wanted) == 0;
+	int r = -ENOENT;
+
+	while (f && r < 0 && getline(&line, &size, f) >= 0) {
+		split(line, v);
+		if (number(v[2], &uid) < 0 || number(v[3], &gid) < 0 ||
+		    (by_number ? uid != wanted : strcmp(v[0], who) != 0))
+			continue;
+		ret->uid = uid;
+		ret->gid = gid;
+		snprintf(name, 256, "%s", v[0]);
+		r = 0;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return r;
+}
+
+static int find_group(const char *root, const char *who, uint32_t *ret)
+{
+	FILE *f = open_in(root, "etc/group");
+	char *line = NULL, *v[FIELDS];
+	size_t size = 0;
+	int r = -ENOENT;
+
+	while (f && r < 0 && getline(&line, &size, f) >= 0) {
+		split(line, v);
+		if (strcmp(v[0], who) == 0 && number(v[2], ret) == 0)
+			r = 0;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return r;
+}
+
+static void add_groups(const char *root, const char *name, struct box_user *u)
+{
+	FILE *f = open_in(root, "etc/group");
+	char *line = NULL, *v[FIELDS];
+	size_t size = 0;
+	uint32_t gid;
+
+	while (f && u->group_count < BOX_GROUPS_MAX &&
+	       getline(&line, &size, f) >= 0) {
+		split(line, v);
+		if (number(v[2], &gid) == 0 && gid != u->gid &&
+		    lists(v[3], name))
+			u->groups[u->group_count++] = gid;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+int box_user(const char *root, const char *text, struct box_user *ret,
+	     struct err *err)
+{
+	size_t len = strcspn(text, ":");
+	const char *group = text[len] ? text + len + 1 : NULL;
+	_cleanup_free_ char *user = strndup(len ? text : "0", len ? len : 1);
+	char name[256] = "";
+
+	*ret = (struct box_user){ 0 };
+	if (!user)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (find_user(root, user, ret, name) < 0 && number(user, &ret->uid) < 0)
+		return err_set(err, -ENOENT,
+			       "--user %s: there is no user \"%s\" in "
+			       "%s/etc/passwd",
+			       text, user, root);
+	if (!group) {
+		if (*name)
+			add_groups(root, name, ret);
+		return 0;
+	}
+	if (number(group, &ret->gid) < 0 &&
+	    find_group(root, group, &ret->gid) < 0)
+		return err_set(err, -ENOENT,
+			       "--user %s: there is no group \"%s\" in "
+			       "%s/etc/group",
+			       text, group, root);
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vols.h - the mounts of a record made ready: volumes of any driver mounted for the
+ * container, directories of the host made where there is none. */
+#ifndef NETCTL_BOX_VOLS_H
+#define NETCTL_BOX_VOLS_H
+
+#include "netctl/box/box.h"
+
+/* box_vols_mount() - puts Source into each volume of the record's Mounts.  A volume that
+ * its driver does not know is made, as by docker run.  On failure box_vols_unmount() undoes
+ * what was done. */
+int box_vols_mount(const struct ctl *ctl, struct box *b, struct err *err);
+/* box_vols_unmount() - by the same ids; twice is harmless.  An error: it stays on
+ * record. */
+int box_vols_unmount(const struct ctl *ctl, struct box *b, struct err *err);
+
+#endif

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* netctl run, exec: a process in a container. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/fail.h"
+#include "lib/jdec.h"
+#include "netctl/box/ask.h"
+#include "netctl/box/front.h"
+#include "netctl/box/life.h"
+#include "netctl/box/monitor.h"
+#include "netctl/box/net.h"
+#include "netctl/box/user.h"
+#include "netctl/cmds.h"
+#include "netctl/jget.h"
+
+#define EXEC_MAX   600
+#define KILLED_MS  5000
+
+#define IN(member) offsetof(struct ctl, member)
+#define OWN(letter_, name_, arg_, kind_, at_, help_) \
+	{                                            \
+		.flag = { .name = (name_),           \
+			  .arg = (arg_),             \
+			  .help = (help_),           \
+			  .kind = (kind_),           \
+			  .offset = IN(at_) },       \
+		.letter = (letter_)                  \
+	}
+
+static const struct cli_own run_flags[] = {
+	OWN('d', "detach", NULL, FLAG_SWITCH, box.detach,
+	    "or -d: print its id and leave it running"),
+	OWN(0, "rm", NULL, FLAG_SWITCH, box.remove,
+	    "remove it when it has exited"),
+	OWN(0, "name", "NAME", FLAG_PATH, box.name, "of the container"),
+	OWN('i', "interactive", NULL, FLAG_SWITCH, box.interactive,
+	    "or -i: with an input"),
+	OWN('t', "tty", NULL, FLAG_SWITCH, box.tty, "or -t: with a terminal"),
+	OWN('e', "env", "NAME[=VALUE]", FLAG_LIST, box.env,
+	    "or -e: a variable; again for each"),
+	OWN(0, "env-file", "FILE", FLAG_LIST, box.env_files,
+	    "variables, one a line"),
+	OWN('w', "workdir", "DIR", FLAG_PATH, box.workdir,
+	    "or -w: where the command begins"),
+	OWN('u', "user", "NAME|UID[:GROUP|GID]", FLAG_PATH, box.user,
+	    "or -u: who it is"),
+	OWN('h', "hostname", "NAME", FLAG_PATH, box.hostname,
+	    "or -h: its host name"),
+	OWN('l', "label", "KEY[=VALUE]", FLAG_LIST, box.labels,
+	    "or -l: for 'netctl inspect'"),
+	OWN(0, "network", "NAME|host|none|container:NAME", FLAG_LIST,
+	    box.networks, "again for each (default: none)"),
+	OWN(0, "ip", "ADDRESS", FLAG_PATH, ip, "in the first network"),
+	OWN(0, "ip6", "ADDRESS", FLAG_PATH, ip6, "in the first network"),
+	OWN(0, "mac-address", "MAC", FLAG_PATH, mac, "in the first network"),
+	OWN('p', "publish", "[[HOST:]PORT:]PORT[/PROTO]", FLAG_LIST, ports,
+	    "or -p: a port, as docker run -p; again for each"),
+	OWN('v', "volume", "NAME|DIR:DIR[:ro]", FLAG_LIST, box.volumes,
+	    "or -v: a volume, or a directory or file of the host"),
+	OWN(0, "volume-driver", "NAME", FLAG_PATH, box.volume_driver,
+	    "whose volumes they are (default: berth-named)"),
+	OWN(0, "tmpfs", "DIR[:OPTIONS]", FLAG_LIST, box.tmpfs,
+	    "a file system in memory"),
+	OWN(0, "read-only", NULL, FLAG_SWITCH, box.read_only,
+	    "nothing of ROOT can be written"),
+	OWN('m', "memory", "BYTES[b|k|m|g]", FLAG_PATH, box.memory,
+	    "or -m: no more, and no swap beside it"),
+	OWN(0, "cpus", "NUMBER", FLAG_PATH, box.cpus,
+	    "no more processors' time, as 1.5"),
+	OWN(0, "pids-limit", "NUMBER", FLAG_PATH, box.pids,
+	    "no more processes"),
+	OWN(0, "restart", "POLICY", FLAG_PATH, box.restart,
+	    "no, on-failure[:TIMES], always, unless-stopped"),
+	OWN(0, "cap-add", "NAME", FLAG_LIST, box.cap_add,
+	    "a capability, or ALL"),
+	OWN(0, "cap-drop", "NAME", FLAG_LIST, box.cap_drop,
+	    "a capability, or ALL"),
+	{ .letter = 0 },
+};
+
+/* Where things are, from the root: the monitor lives in "/". */
+struct dirs {
+	char *v[4]; /* owned */
+};
+
+static void dirs_free(struct dirs *d)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(d->v); i++)
+		free(d->v[i]);
+}
+
+static int from_the_root(struct ctl *ctl, struct dirs *d, struct err *err)
+{
+	const char **const dirs[] = { &ctl->plugin_dir, &ctl->state_dir,
+				      &ctl->run_dir, &ctl->bpf_dir };
+
+	_Static_assert(ARRAY_SIZE(dirs) == ARRAY_SIZE(d->v), "one each");
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		d->v[i] = cli_absolute(*dirs[i]);
+		if (!d->v[i])
+			return err_set(err, -ENOMEM, "out of memory");
+		*dirs[i] = d->v[i];
+	}
+	return 0;
+}
+
+static int check_terminal(const struct ctl *ctl, struct err *err)
+{
+	if (!ctl->box.tty || ctl->box.detach || !ctl->box.interactive ||
+	    isatty(0))
+		return 0;
+	return err_set(err, -ENOTTY,
+		       "-i -t: the standard input is no terminal (leave out "
+		       "-t, or take -d)");
+}
+
+/* The monitor's lock goes a moment after its socket. */
+static void after_killed(const struct ctl *ctl, const char *id)
+{
+	struct box b;
+
+	if (box_open(ctl, id, &b, NULL) == 0) {
+		(void)box_wait(&b, KILLED_MS);
+		box_free(&b);
+	}
+	life_settle(ctl);
+}
+
+/* Until it is there.  Return: 0; its exit status where it is not. */
+static int await_start(const struct ctl *ctl, struct monitor_client *c,
+		       const char *id, int *ret_master, struct err *err)
+{
+	struct monitor_msg msg;
+
+	if (monitor_recv(c->sock, &msg, ret_master) < 0) {
+		after_killed(ctl, id);
+		return err_set(err, -ECONNRESET,
+			       "the container's monitor was killed before it "
+			       "had started anything");
+	}
+	if (msg.what == MONITOR_STARTED)
+		return 0;
+	cli_warn("run: %s", msg.text);
+	return msg.code;
+}
+
+static int stay(const struct ctl *ctl, struct monitor_client *c, const char *id,
+		struct err *err)
+{
+	struct runtime rt = { 0 };
+	int master = -1, r;
+
+	r = await_start(ctl, c, id, &master, err);
+	if (r == 0 && ctl->box.detach) {
+		closep(&master);
+		puts(id);
+		return fflush(stdout) == 0 ? 0 : CLI_FAILED;
+	}
+	if (r != 0)
+		return r;
+	r = runtime_find(ctl, &rt, err);
+	if (r == 0)
+		r = front_wait(c, master, ctl->box.interactive, &rt, id, err);
+	runtime_free(&rt);
+	if (r == -EPIPE)
+		after_killed(ctl, id);
+	return r;
+}
+
+static int run_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(json_putp) json_object *rec = NULL;
+	struct monitor_client c = { -1, -1, -1, -1 };
+	struct box b = { .dir = -1, .lock = -1 };
+	_cleanup_(dirs_free) struct dirs dirs = { 0 };
+	char id[BOOK_ID_MAX];
+	int r = from_the_root(ctl, &dirs, err);
+
+	if (r == 0)
+		r = box_ask(ctl, &rec, err);
+	if (r == 0)
+		r = check_terminal(ctl, err);
+	if (r < 0)
+		return r;
+	life_settle(ctl);
+	r = box_net_check(ctl, rec, err);
+	if (r == 0)
+		r = box_new(ctl, rec, &b, err);
+	if (r < 0)
+		return r;
+	snprintf(id, sizeof(id), "%s", b.id);
+	r = monitor_spawn(ctl, &b, ctl->box.detach, &c, err);
+	if (r < 0) {
+		(void)box_remove(&b, NULL);
+		box_free(&b);
+		return r;
+	}
+	r = stay(ctl, &c, id, err);
+	monitor_close(&c);
+	return r;
+}
+
+/* ---- exec -------------------------------------------------------------------- */
+
+static const struct cli_own exec_flags[] = {
+	OWN('d', "detach", NULL, FLAG_SWITCH, box.detach,
+	    "or -d: leave it running"),
+	OWN('i', "interactive", NULL, FLAG_SWITCH, box.interactive,
+	    "or -i: with an input"),
+	OWN('t', "tty", NULL, FLAG_SWITCH, box.tty, "or -t: with a terminal"),
+	OWN('e', "env", "NAME=VALUE", FLAG_LIST, box.env,
+	    "or -e: a variable; again for each"),
+	OWN('w', "workdir", "DIR", FLAG_PATH, box.workdir,
+	    "or -w: where the command begins"),
+	OWN('u', "user", "NAME|UID[:GROUP|GID]", FLAG_PATH, box.user,
+	    "or -u: who it is"),
+	{ .letter = 0 },
+};
+
+struct exec_args {
+	const char *v[EXEC_MAX];
+	size_t n;
+	char user[32];
+	char groups[BOX_GROUPS_MAX][16];
+};
+
+static void push(struct exec_args *a, const char *text)
+{
+	if (a->n + 1 < EXEC_MAX)
+		a->v[a->n++] = text;
+}
+
+static int push_user(struct exec_args *a, const struct ctl *ctl,
+		     const struct box *b, struct err *err)
+{
+	struct box_user u;
+	int r;
+
+	if (!ctl->box.user)
+		return 0;
+	r = box_user(jget_str(b->rec, "Root"), ctl->box.user, &u, err);
+	if (r < 0)
+		return r;
+	snprintf(a->user, sizeof(a->user), "%u:%u", u.uid, u.gid);
+	push(a, "--user");
+	push(a, a->user);
+	for (size_t i = 0; i < u.group_count; i++) {
+		snprintf(a->groups[i], sizeof(a->groups[i]), "%u", u.groups[i]);
+		push(a, "--additional-gids");
+		push(a, a->groups[i]);
+	}
+	return 0;
+}
+
+static int exec_build(struct exec_args *a, const struct ctl *ctl,
+		      const struct box *b, struct err *err)
+{
+	int r;
+
+	push(a, "exec");
+	if (ctl->box.detach)
+		push(a, "--detach");
+	if (ctl->box.tty)
+		push(a, "--tty");
+	if (ctl->box.workdir) {
+		push(a, "--cwd");
+		push(a, ctl->box.workdir);
+	}
+	for (size_t i = 0; i < ctl->box.env.n; i++) {
+		if (!strchr(ctl->box.env.v[i], '='))
+			return err_set(err, -EINVAL,
+				       "--env \"%s\" is not NAME=VALUE",
+				       ctl->box.env.v[i]);
+		push(a, "--env");
+		push(a, ctl->box.env.v[i]);
+	}
+	r = push_user(a, ctl, b, err);
+	if (r < 0)
+		return r;
+	push(a, b->id);
+	for (int i = 1; i < ctl->arg_count; i++)
+		push(a, ctl->args[i]);
+	return a->n + 1 < EXEC_MAX
+		       ? 0
+		       : err_set(err, -E2BIG, "more than %d arguments",
+				 EXEC_MAX);
+}
+
+static int exec_check(const struct ctl *ctl, const struct box *b,
+		      struct err *err)
+{
+	if (strcmp(box_state(b), BOX_RUNNING) != 0)
+		return err_set(err, -ESRCH, "container %s is not running",
+			       jget_str(b->rec, "Name"));
+	if (ctl->box.tty && ctl->box.detach)
+		return err_set(err, -EINVAL,
+			       "-t and -d: a terminal needs somebody at it");
+	return check_terminal(ctl, err);
+}
+
+/* The runtime has said on stderr what there is to say. */
+static int exec_front(const struct runtime *rt, const char *const *args,
+		      struct err *err)
+{
+	char said[RUNTIME_SAID_MAX];
+	int r = runtime_front(rt, args, said, err);
+	int code = r > 0 && *said ? life_exit_code(said) : r;
+
+	return code == 125 && *said ? CLI_FAILED : code;
+}
+
+static int exec_run(struct ctl *ctl, struct err *err)
+{
+	_cleanup_free_ struct exec_args *a = calloc(1, sizeof(*a));
+	struct box b = { .dir = -1, .lock = -1 };
+	struct runtime rt = { 0 };
+	int r = a ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+	if (r < 0)
+		return r;
+	life_settle(ctl);
+	r = box_find(ctl, ctl->args[0], &b, err);
+	if (r == 0)
+		r = exec_check(ctl, &b, err);
+	if (r == 0)
+		r = exec_build(a, ctl, &b, err);
+	if (r == 0)
+		r = runtime_find(ctl, &rt, err);
+	if (r == 0 && !ctl->box.interactive) {
+		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		if (null < 0 || dup2(null, 0) < 0)
+			r = err_set(err, -errno, "/dev/null: %s",
+				    strerror(errno));
+		closep(&null);
+	}
+	if (r == 0)
+		r = exec_front(&rt, a->v, err);
+	runtime_free(&rt);
+	box_free(&b);
+	return r;
+}
+
+const struct cmd cmd_run = {
+	.name = "run",
+	.args = "ROOT COMMAND [ARGUMENT...]",
+	.summary = "run a container from a root directory",
+	.help = "\n"
+		"Without Docker, but as docker run does it; what is not in "
+		"the list below is not\nthere.  ROOT is a directory with a "
+		"root file system, which the container writes\nto: images "
+		"are not read.  Networks are those of 'netctl network "
+		"create', volumes\nthose of any plugin; a volume that is not "
+		"there is made.\n"
+		"\n"
+		"The container does not depend on netctl: a small monitor "
+		"stays with it, keeps its\noutput and its exit status, and "
+		"gives back its addresses and volumes when it has\nexited.\n"
+		"\n"
+		"  netctl run -d --name web --network shop -p 8080:80 \\\n"
+		"      -v site:/www:ro /srv/httpd httpd -f -h /www\n"
+		"  netctl run --rm -it --network shop /srv/debian bash\n"
+		"\n"
+		"Exit status: the container's; 125 where it was not started, "
+		"126 and 127 where\nCOMMAND can't be run or is not there.\n",
+	.takes = CLI_DIRS | CLI_TIMEOUT,
+	.min_args = 1,
+	.max_args = -1,
+	.own = run_flags,
+	.stops = true,
+	.fails_as = 125,
+	.run = run_run,
+};
+
+const struct cmd cmd_exec = {
+	.name = "exec",
+	.args = "CONTAINER COMMAND [ARGUMENT...]",
+	.summary = "run another command in a container",
+	.help = "\n"
+		"Its exit status is the command's; 126 and 127 where that "
+		"can't be run or is not\nthere, 1 where something else is "
+		"in the way.\n"
+		"\n"
+		"  netctl exec web ps\n"
+		"  netctl exec -it web sh\n",
+	.takes = CLI_DIRS | CLI_TIMEOUT,
+	.min_args = 2,
+	.max_args = -1,
+	.own = exec_flags,
+	.stops = true,
+	.run = exec_run,
+};
