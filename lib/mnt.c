@@ -69,11 +69,13 @@ int mnt_make(int fs, uint64_t attrs, struct err *err)
 
 int mnt_pick(int dirfd, const char *name, struct err *err)
 {
-	int fs = fspick(dirfd, name,
-			FSPICK_CLOEXEC | FSPICK_SYMLINK_NOFOLLOW |
-				FSPICK_NO_AUTOMOUNT);
+	unsigned int flags =
+		FSPICK_CLOEXEC | FSPICK_SYMLINK_NOFOLLOW | FSPICK_NO_AUTOMOUNT;
+	int fs = fspick(dirfd, name, *name ? flags : flags | FSPICK_EMPTY_PATH);
 
-	return fs < 0 ? err_set(err, -errno, "%s: %s", name, strerror(errno))
+	return fs < 0 ? err_set(err, -errno, "%s: %s",
+				*name ? name : "change a mount",
+				strerror(errno))
 		      : fs;
 }
 

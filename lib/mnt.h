@@ -35,6 +35,8 @@ int mnt_make(int fs, uint64_t attrs, struct err *err);
  * mnt_pick() - begin to change the options of the file system that is mounted
  * on @name of @dirfd: mnt_set(), then mnt_reconfigure().
  *
+ * @name: "": @dirfd is the root of it, attached or not.
+ *
  * What is not set stays as it is.  Follows no link.  Return: fd; -EINVAL when
  * nothing is mounted there.
  */

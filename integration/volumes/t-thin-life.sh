@@ -1,7 +1,8 @@
 #!/bin/bash
 # A thin volume is made, written to, snapshotted, rolled back, copied, made larger, renamed
 # and removed, on a device and on a file; one that was made larger by half is as good as
-# before; nothing of it is left in the kernel.
+# before, and one that was made much larger takes no more of the pool; nothing of it is left
+# in the kernel.
 # vm
 # alone
 # time: 300
@@ -70,6 +71,42 @@ half_grown() { # FS SIZE LARGER
 	done_with VolumeDriver.Remove '{"Name":"v"}'
 }
 
+# Room for inodes that nobody needs yet takes none of the pool, whatever becomes of the
+# resize; with users, and without.
+not_lazy() { # MOUNT POINT
+	grep -qx noinit_itable "/proc/fs/ext4/$(basename "$(readlink -f "$(findmnt -no SOURCE "$1")")")/options" ||
+		fail "the kernel zeroes tables of inodes of $1"
+}
+
+grown_by_much() {
+	local at
+	done_with VolumeDriver.Create '{"Name":"v","Opts":{"size":"64m"}}'
+	at=$(used v)
+	not_lazy "$at"
+	done_with Berth.VolumeResize '{"Name":"v","Size":"8g"}'
+	not_lazy "$at"
+	sync -f "$at"
+	wait_until 30 sh -c '! pgrep ext4lazyinit'
+	at_most "$(mapped v)" $((20 << 20)) 'bytes of the pool after a resize'
+	unused v
+	done_with Berth.VolumeResize '{"Name":"v","Size":"16g"}'
+	at=$(used v)
+	at_most "$(mapped v)" $((24 << 20)) 'bytes of the pool after a resize without users'
+	BERTH_FP=thin.resize.lazy:err=ENOSPC restart_daemon berth-thin
+	contains "$(call Berth.VolumeResize '{"Name":"v","Size":"17g"}')" 'No space left'
+	not_lazy "$at"
+	BERTH_FP=thin.resize.lazy:kill restart_daemon berth-thin
+	call Berth.VolumeResize '{"Name":"v","Size":"18g"}' >/dev/null || :
+	wait_until 20 gone "${DAEMON_PID[berth-thin]}"
+	wait "${DAEMON_PID[berth-thin]}" 2>/dev/null || :
+	unset "DAEMON_PID[berth-thin]"
+	start_daemon berth-thin --pool-device "$BERTH_DISK"
+	same "$(status v size)" $((18 << 30))
+	not_lazy "$at"
+	unused v
+	done_with VolumeDriver.Remove '{"Name":"v"}'
+}
+
 # Another name: not while it is used; killed midway it has one of the two.
 renamed() {
 	local at from=v to=w point
@@ -109,6 +146,7 @@ life ext4 64m 128m
 life xfs 300m 400m
 half_grown ext4 64m 128m
 half_grown xfs 300m 400m
+grown_by_much
 stop_daemon berth-thin
 same "$(dmsetup ls | grep berth || :)" '' 'devices'
 

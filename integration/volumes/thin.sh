@@ -17,6 +17,10 @@ status() { # VOLUME FIELD
 	call VolumeDriver.Get "{\"Name\":\"$1\"}" | jq -r ".Volume.Status.$2"
 }
 
+mapped() { # VOLUME - bytes of the pool that it takes, while it is mounted
+	dmsetup status --target thin "$(status "$1" device)" | awk '{ print $4 * 512 }'
+}
+
 used() { # NAME - by a container; its mount point
 	call VolumeDriver.Mount "{\"Name\":\"$1\",\"ID\":\"x\"}" | jq -r .Mountpoint
 }

@@ -152,6 +152,40 @@ static void bind_with_other_attributes(void **state)
 	assert_int_equal(mnt_detach(top, "b", false, NULL), 0);
 }
 
+static uint64_t bytes_of(int fd)
+{
+	struct statfs sf = { 0 };
+
+	assert_int_equal(fstatfs(fd, &sf), 0);
+	return sf.f_blocks * (uint64_t)sf.f_bsize;
+}
+
+/* Attached or not; a directory that is no mount's root is refused. */
+static void options_change_by_the_root(void **state)
+{
+	struct err err = { 0 };
+	int fd, fs, in;
+
+	(void)state;
+	need_root();
+	fd = make_tmpfs();
+	assert_int_equal(bytes_of(fd), 64 << 10);
+	fs = mnt_pick(fd, "", NULL);
+	assert_true(fs >= 0);
+	assert_int_equal(mnt_set(fs, "size", "128k", NULL), 0);
+	assert_int_equal(bytes_of(fd), 64 << 10);
+	assert_int_equal(mnt_reconfigure(fs, NULL), 0);
+	close(fs);
+	assert_int_equal(bytes_of(fd), 128 << 10);
+	assert_int_equal(mkdirat(fd, "in", 0700), 0);
+	in = openat(fd, "in", O_PATH | O_CLOEXEC);
+	assert_true(in >= 0);
+	assert_int_equal(mnt_pick(in, "", &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "change a mount"));
+	close(in);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +194,7 @@ int main(void)
 		cmocka_unit_test(links_are_not_followed),
 		cmocka_unit_test(a_value_is_one_value),
 		cmocka_unit_test(bind_with_other_attributes),
+		cmocka_unit_test(options_change_by_the_root),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
