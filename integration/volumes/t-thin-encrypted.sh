@@ -1,7 +1,7 @@
 #!/bin/bash
 # What is in an encrypted thin volume can't be read in its pool, and cryptsetup reads it
-# with the key; it lives as any thin volume does; without its key, or with another, it
-# alone is refused.
+# with the key; it lives as any thin volume does, and takes little more of the pool, which one
+# that would fill it is not made in; without its key, or with another, it alone is refused.
 # vm
 # alone
 # time: 400
@@ -106,6 +106,29 @@ same "$(call VolumeDriver.List '{}' | jq -c '.Volumes // []')" '[]'
 life ext4 64m 128m
 # The file system above makes no other steps: in full only.
 [ "$SOAK" != 1 ] || life xfs 300m 400m
+
+# Of a pool with room for what is in it, and not for what it may hold.
+create large '"size":"64g","encrypt":"on","keyfile":"db"'
+at=$(used large)
+at_most "$(mapped large)" $((200 << 20)) 'bytes of the pool of an empty volume'
+mkdir "$at"/{1..300} # inodes in many tables that nobody zeroed
+for i in {1..300}; do echo "$i" >"$at/$i/file"; done
+head -c 8M /dev/urandom >"$at/more"
+sum=$(sha256sum <"$at/more")
+done_with Berth.VolumeResize '{"Name":"large","Size":"128g"}'
+at_most "$(mapped large)" $((300 << 20)) 'bytes of the pool after a resize'
+unused large
+checks() { # DEVICE
+	cryptsetup open --key-file "$KEYS/db" "$1" clear
+	e2fsck -fn /dev/mapper/clear
+	cryptsetup close clear
+}
+with_device large checks
+at=$(used large)
+same "$(cat "$at"/{1..300}/file)" "$(seq 300)"
+same "$(sha256sum <"$at/more")" "$sum"
+unused large
+remove large
 
 # On the disk.
 create open '"size":"64m"'
@@ -228,3 +251,18 @@ remove open
 same "$(dmsetup status --target thin-pool | awk '{ split($7, d, "/"); print d[1] }')" 0 'blocks in use'
 stop_daemon berth-thin
 same "$(dmsetup ls | grep -E 'berth|by-hand' || :)" '' 'devices'
+
+# A pool that it would fill: no volume, and nothing is left of it.
+mkdir /var/lib/berth/file
+start_daemon berth-thin --state-dir /var/lib/berth/file --pool-size 128m --key-dir "$KEYS"
+create small '"size":"16m","encrypt":"on","keyfile":"db"'
+before=$(dmsetup status --target thin-pool | awk '{ print $7 }')
+refused 'takes up to' VolumeDriver.Create \
+	'{"Name":"v","Opts":{"size":"64g","encrypt":"on","keyfile":"db"}}'
+refused 'takes up to' VolumeDriver.Create '{"Name":"v","Opts":{"size":"300g","fs":"xfs"}}'
+same "$(dmsetup status --target thin-pool | awk '{ print $7 }')" "$before" 'blocks in use'
+same "$(call VolumeDriver.List '{}' | jq -r '.Volumes[].Name')" small
+create v '"size":"64g"'
+remove v
+remove small
+stop_daemon berth-thin

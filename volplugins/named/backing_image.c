@@ -144,7 +144,7 @@ static int image_format(const struct named_volume *v, int dir, struct err *err)
 	if (r == 0)
 		r = FAILPOINT("named.image.reserved");
 	if (r == 0)
-		r = mkfs_run(v->meta.fs, fd, false, err);
+		r = mkfs_run(v->meta.fs, fd, MKFS_ZERO, err);
 	if (r == 0) /* mkfs zeroes by making holes */
 		r = image_reserve(fd, v->meta.size, err);
 	if (r == 0 && fsync(fd) < 0)

@@ -30,9 +30,14 @@ static bool is_encrypted(const struct thin_record *rec)
 	return rec->key[0] != '\0';
 }
 
+uint64_t thin_crypt_cost(const struct thin_record *rec)
+{
+	return is_encrypted(rec) ? LUKS_HEADER : 0;
+}
+
 static uint64_t below_size(const struct thin_record *rec)
 {
-	return thin_device_size(rec) + (is_encrypted(rec) ? LUKS_HEADER : 0);
+	return thin_device_size(rec) + thin_crypt_cost(rec);
 }
 
 void thin_block_name(const struct thin_pool *p, const struct thin_record *rec,

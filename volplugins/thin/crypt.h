@@ -27,6 +27,8 @@ int thin_block_thaw(struct thin_pool *p, uint32_t number, struct err *err);
 /* thin_crypt_format() - a header on the new device of @rec; not encrypted: 0. */
 int thin_crypt_format(struct thin_host *h, const struct thin_record *rec,
 		      struct err *err);
+/* thin_crypt_cost() - bytes that takes. */
+uint64_t thin_crypt_cost(const struct thin_record *rec);
 /* Can its key be had?  Not encrypted: 0. */
 int thin_crypt_check(struct thin_host *h, const struct thin_record *rec,
 		     struct err *err);

@@ -220,3 +220,20 @@ int thin_status_room(const struct thin_status *s, struct err *err)
 			       : -ENOSPC,
 		       "%s", why);
 }
+
+int thin_status_fits(const struct thin_status *s, uint64_t block,
+		     uint64_t bytes, struct err *err)
+{
+	uint64_t most = s->total_data * THIN_FULL / 100;
+	uint64_t room = most > s->used_data ? most - s->used_data : 0;
+
+	if (bytes <= room * block)
+		return 0;
+	return err_set(err, -ENOSPC,
+		       "an empty file system of that size takes up to %" PRIu64
+		       "m, and the pool has %" PRIu64
+		       "m until it is %d%% full: make the volume smaller or "
+		       "the pool larger (--pool-size), or remove snapshots or "
+		       "volumes",
+		       (bytes >> 20) + 1, room * block >> 20, THIN_FULL);
+}

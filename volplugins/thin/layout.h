@@ -77,6 +77,10 @@ unsigned int thin_status_meta_full(const struct thin_status *s);
 bool thin_status_writable(const struct thin_status *s);
 /* thin_status_room() - may anything be made?  -ENOSPC, -EROFS: what to do. */
 int thin_status_room(const struct thin_status *s, struct err *err);
+/* thin_status_fits() - may @bytes be written at once, which takes room @block bytes at a
+ * time?  -ENOSPC: more than it has until it is THIN_FULL; with both figures. */
+int thin_status_fits(const struct thin_status *s, uint64_t block,
+		     uint64_t bytes, struct err *err);
 /* thin_status_trouble() - one line of what is wrong with it; NULL: nothing. */
 const char *thin_status_trouble(const struct thin_status *s, char *buf,
 				size_t size);

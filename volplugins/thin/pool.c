@@ -449,10 +449,20 @@ int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
 	return r < 0 ? r : thin_watch_ask(p, ret, err);
 }
 
-int thin_pool_room(struct thin_pool *p, struct err *err)
+uint64_t thin_pool_block(struct thin_pool *p)
+{
+	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
+
+	pthread_mutex_lock(held);
+	return p->layout.block * 512;
+}
+
+int thin_pool_room(struct thin_pool *p, uint64_t bytes, struct err *err)
 {
 	struct thin_status s;
 	int r = thin_pool_status(p, &s, err);
 
-	return r < 0 ? r : thin_status_room(&s, err);
+	if (r == 0)
+		r = thin_status_room(&s, err);
+	return r < 0 ? r : thin_status_fits(&s, thin_pool_block(p), bytes, err);
 }

@@ -132,6 +132,25 @@ static void status_row(void **state)
 		assert_string_equal(err.msg, "");
 }
 
+/* What is written at once stays below 90 %: blocks of 64 KiB, 100 of them in use. */
+static void what_fits_is_told_in_figures(void **state)
+{
+	struct thin_status s = { .used_data = 100, .total_data = 1600 };
+	const uint64_t block = 65536, room = (1440 - 100) * block;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(thin_status_fits(&s, block, 0, &err), 0);
+	assert_int_equal(thin_status_fits(&s, block, room, &err), 0);
+	assert_int_equal(thin_status_fits(&s, block, room + 1, &err), -ENOSPC);
+	assert_non_null(strstr(err.msg, "takes up to 84m, and the pool has 83m "
+					"until it is 90% full"));
+	s.used_data = 1500;
+	assert_int_equal(thin_status_fits(&s, block, 0, &err), 0);
+	assert_int_equal(thin_status_fits(&s, block, 1, &err), -ENOSPC);
+	assert_non_null(strstr(err.msg, "takes up to 1m, and the pool has 0m"));
+}
+
 static void metadata_doubles_to_its_limit(void **state)
 {
 	struct thin_layout l;
@@ -160,12 +179,13 @@ static void metadata_doubles_to_its_limit(void **state)
 int main(void)
 {
 	struct CMUnitTest
-		tests[ARRAY_SIZE(plans) + ARRAY_SIZE(statuses) + 3] = {
+		tests[ARRAY_SIZE(plans) + ARRAY_SIZE(statuses) + 4] = {
 			cmocka_unit_test(header),
 			cmocka_unit_test(table),
 			cmocka_unit_test(metadata_doubles_to_its_limit),
+			cmocka_unit_test(what_fits_is_told_in_figures),
 		};
-	size_t n = 3;
+	size_t n = 4;
 
 	n += TEST_ROWS(tests + n, plans, plan_row);
 	TEST_ROWS(tests + n, statuses, status_row);

@@ -120,6 +120,8 @@ int thin_root_of(int mount, struct err *err);
  * say.  rec->used. */
 int thin_format(struct thin_volume *v, struct thin_record *rec,
 		struct err *err);
+/* Bytes of the pool, which is there, that thin_format() takes at most. */
+uint64_t thin_format_cost(struct thin_host *h, const struct thin_record *rec);
 /* The file system mounted at @root to rec->size, if it is smaller. */
 int thin_grow_fs(const struct thin_record *rec, int root, struct err *err);
 /* The device of @rec and its file system to rec->size, if they are smaller. */

@@ -87,6 +87,20 @@ static int own_root(const struct thin_options *o, int root, uint64_t *ret_used,
 	return 0;
 }
 
+/* What was never written is no zeros when it is deciphered. */
+static enum mkfs_content content_of(const struct thin_record *rec)
+{
+	return rec->key[0] ? MKFS_LEAVE : MKFS_ZEROED;
+}
+
+uint64_t thin_format_cost(struct thin_host *h, const struct thin_record *rec)
+{
+	uint64_t block = thin_pool_block(&h->pool);
+
+	return mkfs_cost(rec->fs, rec->size, content_of(rec), block) +
+	       thin_crypt_cost(rec);
+}
+
 int thin_format(struct thin_volume *v, struct thin_record *rec, struct err *err)
 {
 	struct thin_host *h = thin_host_of(v);
@@ -100,8 +114,7 @@ int thin_format(struct thin_volume *v, struct thin_record *rec, struct err *err)
 	dev = thin_block_open(h, rec, path, err);
 	if (dev < 0)
 		return dev;
-	/* what was never written is no zeros when it is deciphered */
-	r = mkfs_run(rec->fs, dev, !rec->key[0], err);
+	r = mkfs_run(rec->fs, dev, content_of(rec), err);
 	if (r == 0 && fsync(dev) < 0)
 		r = err_set(err, -errno, "write the file system: %s",
 			    strerror(errno));

@@ -137,7 +137,7 @@ static int make(struct thin_volume *v, struct thin_record *rec, struct err *err)
 	if (r == 0)
 		r = thin_pool_use(&h->pool, true, err);
 	if (r == 0)
-		r = thin_pool_room(&h->pool, err);
+		r = thin_pool_room(&h->pool, thin_format_cost(h, rec), err);
 	if (r == 0)
 		r = thin_device_add(&h->pool, 0, &rec->number, err);
 	if (r < 0)

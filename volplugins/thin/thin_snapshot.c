@@ -22,7 +22,7 @@ int thin_copy(struct thin_host *h, uint32_t origin, uint32_t *ret,
 	uint32_t number = 0;
 
 	if (r == 0)
-		r = thin_pool_room(&h->pool, err);
+		r = thin_pool_room(&h->pool, 0, err);
 	if (r == 0)
 		r = thin_block_freeze(&h->pool, origin, err);
 	if (r < 0)
