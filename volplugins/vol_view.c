@@ -147,6 +147,18 @@ static bool cannot(int r)
 	return r == -EOPNOTSUPP;
 }
 
+/* Is the volume itself to be read, as opening a snapshot of it ended in @r?  Whether it
+ * may be is asked later; one that there is only no room for is said first to who
+ * would be refused. */
+static bool is_instead(const struct vol_entry *e, const char *snap, bool live,
+		       int r)
+{
+	if (*snap)
+		return false;
+	return cannot(r) ||
+	       ((r == -ENOSPC || r == -EROFS) && (live || !e->v->users));
+}
+
 static void drop_own(struct vol_core *core, struct vol_entry *e,
 		     const struct vol_view *w)
 {
@@ -261,6 +273,7 @@ int vol_view_open(struct vol_core *core, const char *name, const char *snap,
 	_cleanup_(view_freep) struct vol_view *w = view_new(name, peer, pid);
 	struct vol_entry *e;
 	struct err why = { 0 };
+	bool instead = false;
 	int r;
 
 	if (!w)
@@ -271,7 +284,8 @@ int vol_view_open(struct vol_core *core, const char *name, const char *snap,
 	if (r == 0) {
 		e->recovered_seq = 0;
 		r = open_snapshot(e, w, &why);
-		if (r < 0 && (*snap || !cannot(r)))
+		instead = is_instead(e, snap, live, r);
+		if (r < 0 && !instead)
 			err_set(err, r, "%s", why.msg);
 		if (r == 0) { /* under its lock: nobody deletes it */
 			tell(w, ret);
@@ -279,7 +293,7 @@ int vol_view_open(struct vol_core *core, const char *name, const char *snap,
 		}
 	}
 	vol_entry_give(e);
-	if (*snap || !cannot(r) || !w)
+	if (!instead)
 		return r;
 	w->snap[0] = '\0';
 	r = open_live(core, w, live, err);

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A pool that is full refuses what is new, fails writes instead of hanging, and has all
-# that was synced when it was made larger.  One whose metadata gets full is given more.  One
+# A pool that is full refuses what is new, fails writes instead of hanging, has its volumes
+# backed up, and has all that was synced when it was made larger.  One whose metadata gets full is given more.  One
 # whose disk hangs holds up nobody who only asks.  One whose metadata is damaged, whose file
 # is gone or whose device has data is left as it is, and the error says what to do.
 # vm
@@ -56,17 +56,42 @@ same "$(cat late)" ''
 wait "$writer"
 same "$(cat "$at/late")" written
 same "$(call VolumeDriver.Remove '{"Name":"late"}')" ''
+# Nearly full: nothing new, but what a backup needs.
+start_daemon berth-named
+kept_in() { # ARCHIVE FILE - by a restore to another driver, which does not stay
+	netctl volume restore --driver berth-named "$1" back >/dev/null
+	sha256sum <"$(api VolumeDriver.Mount '{"Name":"back","ID":"x"}' berth-named | jq -r .Mountpoint)/$2"
+	api VolumeDriver.Unmount '{"Name":"back","ID":"x"}' berth-named >/dev/null
+	same "$(api VolumeDriver.Remove '{"Name":"back"}' berth-named | jq -r '.Err // ""')" ''
+	rm "$1"
+}
+same "$(call VolumeDriver.Create '{"Name":"idle","Opts":{"size":"16m"}}')" ''
+echo idle >"$(api VolumeDriver.Mount '{"Name":"idle","ID":"x"}' berth-thin | jq -r .Mountpoint)/file"
+same "$(call VolumeDriver.Unmount '{"Name":"idle","ID":"x"}')" ''
+blocks=$(dmsetup status --target thin-pool | awk '{ split($7, d, "/"); print int(d[2] * 94 / 100) - d[1] }')
+dd if=/dev/zero of="$at/much" bs=64k count="$blocks" conv=fsync 2>/dev/null
+contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'nothing new is made from 90% on'
+contains "$(call Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}')" 'nothing new is made from 90% on'
+netctl volume backup -o near.tar.zst v
+same "$(kept_in near.tar.zst kept)" "$sum"
+same "$(call VolumeDriver.Create '{"Name":"w","Opts":{"from":"v"}}' | grep -c '90% on')" 1
 fails timeout 120 dd if=/dev/zero of="$at/more" bs=1M count=100 conv=fsync
 contains "$(call VolumeDriver.Create '{"Name":"w","Opts":{"size":"16m"}}')" 'make it larger (--pool-size)'
 contains "$(call Berth.VolumeSnapshot '{"Name":"v","Snapshot":"s"}')" 'make it larger (--pool-size)'
 contains "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" 'the pool is full'
+fails_with 'make it larger (--pool-size)' netctl volume backup -o full.tar.zst v
+netctl volume backup --live -o full.tar.zst v
+same "$(kept_in full.tar.zst kept)" "$sum"
+netctl volume backup -o idle.tar.zst idle
+same "$(kept_in idle.tar.zst file)" "$(echo idle | sha256sum)"
+stop_daemon berth-named
 stop_daemon berth-thin
 start_daemon berth-thin --pool-size 256m
 same "$(sha256sum <"$at/kept")" "$sum"
 same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
 at=$(mounted)
 same "$(sha256sum <"$at/kept")" "$sum"
-rm -f "$at/more"
+rm -f "$at/more" "$at/much"
 dd if=/dev/zero of="$at/more" bs=1M count=100 conv=fsync 2>/dev/null
 same "$(call VolumeDriver.Unmount '{"Name":"v","ID":"x"}')" ''
 same "$(api Berth.Check '{}' berth-thin | jq -c .Problems)" '[]'

@@ -216,6 +216,8 @@ static int fake_snapshot_add(struct vol_volume *v, const char *snap,
 
 	if (fake_there("unable", v->name))
 		return err_set(err, -EOPNOTSUPP, "it can't be snapshotted");
+	if (fake_there("full", v->name))
+		return err_set(err, -ENOSPC, "no room for a snapshot");
 	return fake_set("snap", snap_name(name, v->name, snap), true);
 }
 

@@ -17,7 +17,7 @@
 
 /* Its "kernel": "vol-NAME" exists, "mnt-NAME" is mounted, "data-NAME" holds
  * data; "stuck-NAME" can't be removed or renamed, "late-NAME" is and fails, "busy-NAME" can't be unmounted,
- * "unable-NAME" can't be snapshotted, "holed-NAME" has no usage,
+ * "unable-NAME" can't be snapshotted, "full-NAME" for want of room, "holed-NAME" has no usage,
  * "slow-NAME" takes longer to copy than a start may.  "snap-NAME@S" is a
  * snapshot, "of-NAME" a copy, "unseen-NAME" seems to be there, made or not,
  * "rolled-NAME" was rolled back, "staged-NAME" is being filled. */

@@ -145,6 +145,27 @@ static void reads_live(struct life *l, void *arg)
 	(void)shared;
 }
 
+/* No room for a snapshot: who uses it is told that, unless it is to be read all the
+ * same; whom nobody uses is read itself.  The fake's path is none. */
+static void reads_without_room(struct life *l, void *arg)
+{
+	struct vol_view_info info;
+	pid_t pid;
+
+	(void)arg;
+	CHECK(create(l, "v", NULL) == 0);
+	CHECK(fake_set("full", "v", true) == 0);
+	CHECK(mount_id(l, "v", "x") == 0);
+	CHECK(open_view(l, "", false, &pid, &info) == -ENOSPC);
+	CHECK(open_view(l, "", true, &pid, &info) == -ENOENT);
+	CHECK(open_view(l, "s", true, &pid, &info) == -ENOENT);
+	CHECK(users(l, "v") == 1);
+	CHECK(unmount_id(l, "v", "x") == 0);
+	CHECK(open_view(l, "", false, &pid, &info) == -ENOENT);
+	CHECK(users(l, "v") == 0);
+	CHECK(!fake_there("mnt", "v") && !own_left());
+}
+
 static void nothing_stays(struct life *l, void *arg)
 {
 	(void)arg;
@@ -155,6 +176,13 @@ static void live_is_refused_while_in_use(void **state)
 {
 	(void)state;
 	assert_int_equal(live(reads_live, NULL, NULL), 0);
+	assert_int_equal(live(nothing_stays, NULL, NULL), 0);
+}
+
+static void volume_is_read_where_there_is_no_room(void **state)
+{
+	(void)state;
+	assert_int_equal(live(reads_without_room, NULL, NULL), 0);
 	assert_int_equal(live(nothing_stays, NULL, NULL), 0);
 }
 
@@ -316,15 +344,16 @@ static int setup(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4] = {
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5] = {
 		TEST(snapshot_goes_with_the_reader),
 		TEST(live_is_refused_while_in_use),
+		TEST(volume_is_read_where_there_is_no_room),
 		TEST(filled_whole_or_not_at_all),
 		cmocka_unit_test(next_life_takes_it_away),
 	};
 
 	fake_init();
-	TEST_ROWS(tests + 4, rows, fault_row);
+	TEST_ROWS(tests + 5, rows, fault_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

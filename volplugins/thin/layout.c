@@ -172,8 +172,9 @@ bool thin_status_writable(const struct thin_status *s)
 	       (s->mode == THIN_MODE_WRITE || s->mode == THIN_MODE_NO_SPACE);
 }
 
-const char *thin_status_trouble(const struct thin_status *s, char *buf,
-				size_t size)
+/* .. of what is not made from @full per cent on. */
+static const char *trouble(const struct thin_status *s, unsigned int full,
+			   char *buf, size_t size)
 {
 	unsigned int data = percent(s->used_data, s->total_data);
 	unsigned int meta = percent(s->used_meta, s->total_meta);
@@ -191,12 +192,12 @@ const char *thin_status_trouble(const struct thin_status *s, char *buf,
 			 "the pool is full, writes to its volumes fail: make "
 			 "it larger (--pool-size), or remove snapshots or "
 			 "volumes");
-	else if (data >= THIN_FULL || meta >= THIN_FULL)
+	else if (data >= full || meta >= full)
 		snprintf(buf, size,
 			 "the pool's %s is %u%% full, nothing new is made from "
-			 "%d%% on: %sremove snapshots or volumes%s",
+			 "%u%% on: %sremove snapshots or volumes%s",
 			 data >= meta ? "room for data" : "metadata",
-			 data >= meta ? data : meta, THIN_FULL,
+			 data >= meta ? data : meta, full,
 			 data >= meta ? "make it larger (--pool-size), or "
 				      : "",
 			 data >= meta ? ""
@@ -207,11 +208,18 @@ const char *thin_status_trouble(const struct thin_status *s, char *buf,
 	return buf;
 }
 
-int thin_status_room(const struct thin_status *s, struct err *err)
+const char *thin_status_trouble(const struct thin_status *s, char *buf,
+				size_t size)
+{
+	return trouble(s, THIN_FULL, buf, size);
+}
+
+int thin_status_room(const struct thin_status *s, unsigned int full,
+		     struct err *err)
 {
 	char why[256];
 
-	if (!thin_status_trouble(s, why, sizeof(why)))
+	if (!trouble(s, full, why, sizeof(why)))
 		return 0;
 	return err_set(err,
 		       s->mode == THIN_MODE_FAIL || s->mode == THIN_MODE_READ ||

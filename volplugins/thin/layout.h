@@ -22,6 +22,7 @@
 #define THIN_HEADER_SIZE 4096
 #define THIN_META_START  2048
 #define THIN_FULL        90 /* per cent: nothing new from here on */
+#define THIN_FULL_OWN    98 /* nothing at all, backups' own snapshots included */
 #define THIN_LOW         80 /* per cent: told in the log */
 #define THIN_META_LOW \
 	75 /* per cent of the metadata: more is to be given, if it can */
@@ -75,8 +76,10 @@ unsigned int thin_status_full(const struct thin_status *s);
 unsigned int thin_status_meta_full(const struct thin_status *s);
 /* It can be given more metadata: not once the kernel found something wrong. */
 bool thin_status_writable(const struct thin_status *s);
-/* thin_status_room() - may anything be made?  -ENOSPC, -EROFS: what to do. */
-int thin_status_room(const struct thin_status *s, struct err *err);
+/* thin_status_room() - may anything be made that is not from @full per cent on?  -ENOSPC,
+ * -EROFS: what to do. */
+int thin_status_room(const struct thin_status *s, unsigned int full,
+		     struct err *err);
 /* thin_status_fits() - may @bytes be written at once, which takes room @block bytes at a
  * time?  -ENOSPC: more than it has until it is THIN_FULL; with both figures. */
 int thin_status_fits(const struct thin_status *s, uint64_t block,

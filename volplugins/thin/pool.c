@@ -457,12 +457,13 @@ uint64_t thin_pool_block(struct thin_pool *p)
 	return p->layout.block * 512;
 }
 
-int thin_pool_room(struct thin_pool *p, uint64_t bytes, struct err *err)
+int thin_pool_room(struct thin_pool *p, unsigned int full, uint64_t bytes,
+		   struct err *err)
 {
 	struct thin_status s;
 	int r = thin_pool_status(p, &s, err);
 
 	if (r == 0)
-		r = thin_status_room(&s, err);
+		r = thin_status_room(&s, full, err);
 	return r < 0 ? r : thin_status_fits(&s, thin_pool_block(p), bytes, err);
 }

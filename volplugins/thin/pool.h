@@ -121,8 +121,10 @@ const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
 int thin_pool_told(struct thin_pool *p, struct err *err);
 /* Is it still to be taken up, for the first time in this life?  Waits for nothing. */
 bool thin_pool_is_awaited(struct thin_pool *p);
-/* Room for something new, that writes up to @bytes at once?  -ENOSPC, -EROFS. */
-int thin_pool_room(struct thin_pool *p, uint64_t bytes, struct err *err);
+/* thin_pool_room() - for something new, that writes up to @bytes at once; @full: from how
+ * many per cent on it is not made, THIN_FULL or THIN_FULL_OWN.  -ENOSPC, -EROFS. */
+int thin_pool_room(struct thin_pool *p, unsigned int full, uint64_t bytes,
+		   struct err *err);
 /* Bytes that are given to a volume at once; it is there. */
 uint64_t thin_pool_block(struct thin_pool *p);
 

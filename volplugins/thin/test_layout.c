@@ -125,7 +125,7 @@ static void status_row(void **state)
 	if (row->parse < 0)
 		return;
 	assert_int_equal(thin_status_full(&s), row->full);
-	assert_int_equal(thin_status_room(&s, &err), row->room);
+	assert_int_equal(thin_status_room(&s, THIN_FULL, &err), row->room);
 	if (row->says)
 		assert_non_null(strstr(err.msg, row->says));
 	else

@@ -201,9 +201,15 @@ static void nothing_new_in_a_full_pool(void **state)
 
 	fake_pool_give(l, fake_pool_device(l));
 	FAKE(fake.full = 89);
-	assert_int_equal(thin_pool_room(&l->pool, 0, &err), 0);
+	assert_int_equal(thin_pool_room(&l->pool, THIN_FULL, 0, &err), 0);
 	FAKE(fake.full = 90);
-	assert_int_equal(thin_pool_room(&l->pool, 0, &err), -ENOSPC);
+	assert_int_equal(thin_pool_room(&l->pool, THIN_FULL, 0, &err), -ENOSPC);
+	FAKE(fake.full = 97);
+	assert_int_equal(thin_pool_room(&l->pool, THIN_FULL_OWN, 0, &err), 0);
+	FAKE(fake.full = 98);
+	assert_int_equal(thin_pool_room(&l->pool, THIN_FULL_OWN, 0, &err),
+			 -ENOSPC);
+	assert_non_null(strstr(err.msg, "from 98% on"));
 }
 
 static void *make_one(void *arg)

@@ -172,7 +172,7 @@ static int resize(struct vol_volume *base, uint64_t size, struct err *err)
 	if (r == 0 && size < v->rec.size)
 		r = refuse_smaller(v, size, err);
 	if (r == 0 && size > v->rec.size)
-		r = thin_pool_room(&thin_host_of(v)->pool, 0, err);
+		r = thin_pool_room(&thin_host_of(v)->pool, THIN_FULL, 0, err);
 	if (r == 0)
 		r = grow(v, size, err);
 	if (r < 0)

@@ -152,9 +152,9 @@ int thin_settle(struct vol_volume *base, struct err *err);
 void thin_unstage(struct vol_volume *base);
 
 /* A device with what is on that of @origin now, be that in use; doomed until
- * thin_save(). */
-int thin_copy(struct thin_host *h, uint32_t origin, uint32_t *ret,
-	      struct err *err);
+ * thin_save().  @full: as thin_pool_room(). */
+int thin_copy(struct thin_host *h, uint32_t origin, unsigned int full,
+	      uint32_t *ret, struct err *err);
 int thin_snapshot_add(struct vol_volume *base, const char *snap,
 		      struct err *err);
 int thin_snapshot_del(struct vol_volume *base, const char *snap,

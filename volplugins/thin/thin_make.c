@@ -137,7 +137,8 @@ static int make(struct thin_volume *v, struct thin_record *rec, struct err *err)
 	if (r == 0)
 		r = thin_pool_use(&h->pool, true, err);
 	if (r == 0)
-		r = thin_pool_room(&h->pool, thin_format_cost(h, rec), err);
+		r = thin_pool_room(&h->pool, THIN_FULL,
+				   thin_format_cost(h, rec), err);
 	if (r == 0)
 		r = thin_device_add(&h->pool, 0, &rec->number, err);
 	if (r < 0)
@@ -217,7 +218,7 @@ static int copy(struct thin_volume *v, const struct thin_record *src,
 	int r = plan_copy(v, src, &rec, err);
 
 	if (r == 0)
-		r = thin_copy(h, src->number, &rec.number, err);
+		r = thin_copy(h, src->number, THIN_FULL, &rec.number, err);
 	if (r < 0)
 		return r;
 	rec.used = src->used;

@@ -15,14 +15,14 @@
 #include "lib/fail.h"
 #include "volplugins/thin/crypt.h"
 
-int thin_copy(struct thin_host *h, uint32_t origin, uint32_t *ret,
-	      struct err *err)
+int thin_copy(struct thin_host *h, uint32_t origin, unsigned int full,
+	      uint32_t *ret, struct err *err)
 {
 	int r = thin_pool_use(&h->pool, false, err), thawed;
 	uint32_t number = 0;
 
 	if (r == 0)
-		r = thin_pool_room(&h->pool, 0, err);
+		r = thin_pool_room(&h->pool, full, 0, err);
 	if (r == 0)
 		r = thin_block_freeze(&h->pool, origin, err);
 	if (r < 0)
@@ -75,7 +75,11 @@ static int add(struct thin_volume *v, const char *snap, struct err *err)
 	else if (v->used_at)
 		rec.used = v->used;
 	set_created(&rec);
-	r = r < 0 ? r : thin_copy(h, v->rec.number, &rec.number, err);
+	/* what saves data is let in where little room is left (vol_view.c) */
+	if (r >= 0)
+		r = thin_copy(h, v->rec.number,
+			      *snap == '.' ? THIN_FULL_OWN : THIN_FULL,
+			      &rec.number, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("thin.snapshot.taken");
@@ -179,7 +183,7 @@ static int exchange(struct thin_volume *v, const struct thin_record *snap,
 	int r = thin_pool_changeable(&h->pool, err);
 
 	if (r == 0)
-		r = thin_copy(h, snap->number, &rec.number, err);
+		r = thin_copy(h, snap->number, THIN_FULL, &rec.number, err);
 	if (r < 0)
 		return r;
 	rec.device = snap->device;
