@@ -32,6 +32,8 @@ struct arc_sum {
 	uint64_t bytes;   /* in regular files */
 	uint64_t size;    /* of the archive */
 	uint64_t deleted; /* of an increment: files, or trees as one */
+	uint64_t
+		lost; /* left out though they belong in it: files, or trees as one */
 	char sha256[65];
 };
 
@@ -46,9 +48,11 @@ struct arc_index; /* lib/arc_index.h */
  * SHA-256 of the archive before, ARC_DELETED the paths to delete before the rest is
  * made, each with a NUL.
  *
- * Left out, by .left_out: sockets, and what is another file system.  A file
- * that is changed meanwhile has the size it had when it was met.  A descriptor a
- * level is open.
+ * Left out, by .left_out: sockets, and what is another file system.  So is, and is
+ * counted in .lost, what nobody could restore: with more than 900 KiB of attributes, or
+ * a path of 4095 bytes ("./" included) or more; the archive has the rest.  A file that
+ * is changed meanwhile has the size it had when it was met.  A descriptor a level is
+ * open.
  *
  * What is changed while it is read may not be in it.  Such files are marked in the
  * index, and the next increment compares their content.

@@ -9,6 +9,7 @@
 #include "lib/arc_out.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,12 @@
 
 #define XFS_MAGIC 0x58465342
 #define TICK_S    2 /* the kernel may stamp with a time so long past */
+
+/* libarchive writes more than it reads back or makes: a head of 1 MiB, and a directory
+ * by a path of PATH_MAX, with a slash. */
+#define HEADER_MOST (900u << 10)
+#define PATH_MOST   (PATH_MAX - 1)
+#define XATTR_HEAD  32 /* its length, and what is in front of its name */
 
 static int no_memory(struct err *err)
 {
@@ -239,6 +246,48 @@ void arc_out_times(const struct arc_out *o, struct arc_entry *e,
 	e->doubt = !o->trust || st->st_ctim.tv_sec >= o->begun - TICK_S;
 }
 
+static size_t acl_size(struct archive_entry *e, int which)
+{
+	_cleanup_free_ char *text = NULL;
+	la_ssize_t n = 0;
+
+	if (archive_entry_acl_types(e) & which)
+		text = archive_entry_acl_to_text(
+			e, &n,
+			which | ARCHIVE_ENTRY_ACL_STYLE_EXTRA_ID |
+				ARCHIVE_ENTRY_ACL_STYLE_SEPARATOR_COMMA);
+	return text && n > 0 ? (size_t)n : 0;
+}
+
+/* What of it is written before its content, at most, but for paths. */
+static size_t header_size(struct archive_entry *e)
+{
+	size_t size = acl_size(e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS) +
+		      acl_size(e, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT);
+	const char *name;
+	const void *value;
+	size_t n;
+
+	archive_entry_xattr_reset(e);
+	while (archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK)
+		size += strlen(name) + n + XATTR_HEAD;
+	archive_entry_xattr_reset(e);
+	return size;
+}
+
+static int leave_out(struct arc_out *o, const struct arc_place *p,
+		     const char *what)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why), "its %s too large for a restore%s", what,
+		 S_ISDIR(p->st.st_mode) ? ", and so is all that is in it" : "");
+	o->sum.lost++;
+	if (o->hooks->left_out)
+		o->hooks->left_out(o->hooks->ctx, p->path, why);
+	return -ENOENT;
+}
+
 static int put_header(struct arc_out *o, struct arc_place *p, const char *link)
 {
 	_cleanup_(entry_freep) struct archive_entry *e = archive_entry_new();
@@ -247,6 +296,8 @@ static int put_header(struct arc_out *o, struct arc_place *p, const char *link)
 
 	if (!e || !at)
 		return no_memory(o->err);
+	if (strlen(p->path) >= PATH_MOST)
+		return leave_out(o, p, "path is");
 	archive_entry_copy_pathname(e, p->path);
 	archive_entry_copy_sourcepath(e, at);
 	if (archive_read_disk_entry_from_file(o->disk, e, p->fd, &p->st) !=
@@ -256,6 +307,8 @@ static int put_header(struct arc_out *o, struct arc_place *p, const char *link)
 		archive_entry_unset_size(e);
 		archive_entry_copy_hardlink(e, link);
 	}
+	if (header_size(e) > HEADER_MOST)
+		return leave_out(o, p, "attributes are");
 	r = archive_write_header(o->a, e);
 	/* a name that is no UTF-8: it is written as the bytes it is */
 	if (r == ARCHIVE_WARN && archive_errno(o->a) == EILSEQ)

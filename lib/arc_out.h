@@ -37,7 +37,8 @@ int arc_out_data(struct arc_out *o, const void *data, size_t size);
  *
  * @e: all but its path is set, as put: a further name is what the first one was,
  *     whatever it has become meanwhile.  Not yet in the index.
- * Return: 0; -ENOENT: gone meanwhile, and nothing was put; -errno.
+ * Return: 0; -ENOENT: gone meanwhile, or left out, as was told, and nothing was put;
+ *         -errno.
  */
 int arc_out_put(struct arc_out *o, struct arc_place *p, struct arc_entry *e);
 /* Its times, and whether a change from now on may leave them as they are. */

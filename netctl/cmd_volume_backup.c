@@ -282,6 +282,12 @@ static int backup_run(struct ctl *ctl, struct err *err)
 		r = backup_to(ctl, &ref, since, &f, &sum, err);
 	if (r == 0)
 		tell_sum(f.is_stdout ? ref.name : path, &sum, f.is_stdout);
+	if (r == 0 && sum.lost)
+		return err_set(
+			err, -E2BIG,
+			"the backup is whole but for %llu that had to be "
+			"left out, as was told",
+			(unsigned long long)sum.lost);
 	return r;
 }
 

@@ -81,6 +81,20 @@ touch go
 wait_until 20 test -s status
 same "$(cat status)" 1
 
+# What could not be restored is told, and all else is in the backup.
+(
+	cd "$V/dir/_data" || exit
+	n=$(printf 'd%.0s' {1..250})
+	for _ in {1..20}; do mkdir "$n" && cd -P "$n" || exit; done
+	touch below
+)
+fails_with 'whole but for 1 that had to be left out' netctl volume backup -o deep.tar.zst dir
+netctl volume restore deep.tar.zst deep >/dev/null
+same "$(cat $V/deep/_data/file)" "$(cat $V/dir/_data/file)"
+same "$(find $V/deep/_data -name 'd*d' | wc -l)" 16
+netctl volume rm deep
+rm -r $V/dir/_data/ddd*
+
 # Forged archives, with a right checksum.
 python3 - <<'END'
 import hashlib, io, subprocess, tarfile

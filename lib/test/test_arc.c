@@ -210,6 +210,58 @@ static void deep_trees(void **state)
 	shell("diff -r t u");
 }
 
+/* More attributes than libarchive reads back; paths longer than the kernel takes.  What
+ * is left out is told, and the rest is there. */
+static void large_heads(void **state)
+{
+	struct arc_sum sum = { 0 }, back = { 0 };
+	struct heard h = { 0 };
+
+	NEED_FS();
+	shell("rm -rf t u; mkdir t u; mount -t tmpfs none t; "
+	      "mount -t tmpfs none u; cd t; mkdir big big/in; "
+	      "python3 -c '\n"
+	      "import os\n"
+	      "for name, n in (\"many\", 13), (\"more\", 17), (\"big\", 17):\n"
+	      "    if name != \"big\": open(name, \"w\").write(name)\n"
+	      "    for i in range(n):\n"
+	      "        os.setxattr(name, \"trusted.%d\" % i, b\"x\" * 65536)\n"
+	      "'; ln more less; echo z >z");
+	assert_int_equal(write_it("t", "a", &h, &sum, NULL), 0);
+	assert_int_equal(h.left_out, 3); /* and its other name */
+	assert_int_equal(sum.lost, 3);
+	assert_int_equal(sum.files, 3);
+	assert_non_null(
+		strstr(h.why, "attributes are too large for a restore"));
+	assert_int_equal(read_it("a", "u", &back, NULL), 0);
+	assert_int_equal(back.files, sum.files);
+	shell("test $(ls u | wc -l) = 2; cmp t/z u/z; cmp t/many u/many; "
+	      "getfattr -dm - t/many >1; getfattr -dm - u/many >2; "
+	      "sed -i 1d 1 2; cmp 1 2; test $(wc -l <1) -ge 13");
+	shell("umount t u");
+}
+
+/* libarchive makes no directory whose path is longer than the kernel takes. */
+static void deepest_trees(void **state)
+{
+	struct arc_sum sum = { 0 }, back = { 0 };
+	struct heard h = { 0 };
+
+	NEED_FS();
+	shell("rm -rf t u; mkdir t u; cd t; n=$(printf 'd%.0s' $(seq 250)); "
+	      "for i in $(seq 16); do mkdir $n; cd -P $n; done; "
+	      "ln -s x $(printf 'f%.0s' $(seq 76)); "
+	      "touch $(printf 'g%.0s' $(seq 77)); "
+	      "mkdir $n; cd -P $n; touch below");
+	assert_int_equal(write_it("t", "a", &h, &sum, NULL), 0);
+	assert_int_equal(h.left_out, 2);
+	assert_int_equal(sum.lost, 2);
+	assert_int_equal(sum.files, 18);
+	assert_int_equal(read_it("a", "u", &back, NULL), 0);
+	assert_int_equal(back.files, sum.files);
+	shell("test $(find u | wc -l) = 18; rm -r t/*");
+}
+
 static void disk_full(void **state)
 {
 	struct arc_sum sum = { 0 };
@@ -420,10 +472,12 @@ int main(void)
 		cmocka_unit_test(what_others_do_is_kept_out),
 		cmocka_unit_test(stopped_when_asked),
 		cmocka_unit_test(deep_trees),
+		cmocka_unit_test(large_heads),
+		cmocka_unit_test(deepest_trees),
 		cmocka_unit_test(disk_full),
 		cmocka_unit_test(harmless_one),
 	};
-	size_t n = 7;
+	size_t n = 9;
 
 	n += TEST_ROWS(tests + n, damages, damage_row);
 	n += TEST_ROWS(tests + n, forgeries, forgery_row);
