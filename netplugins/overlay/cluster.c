@@ -79,10 +79,46 @@ bool cl_is_away(int r)
 
 /* ---- networks ---- */
 
+/* What can't be done now the thread does. */
+static void settle_now(struct cluster *c, struct cl_net *n)
+{
+	int r = cl_ready(c, NULL);
+
+	if (r == 0)
+		r = cl_lease_have(c, NULL);
+	while (r == 0) {
+		bool more = !n->gone || n->mine;
+
+		r = cl_net_settle(c, n, NULL);
+		if (r == 0 && !more)
+			return; /* @n is freed */
+		if (r == 0)
+			break;
+		r = r == 1 ? 0 : r;
+	}
+	cl_wake(c);
+}
+
+/* Left while etcd was away, and here again as another: etcd has to hear of the first
+ * before it can be asked for the second.  Return: 0: it has. */
+static int join_after(struct cluster *c, struct cl_net *n, const char *what,
+		      const char *key, struct err *err)
+{
+	settle_now(c, n);
+	if (!cl_net_by_key(c, key))
+		return 0;
+	return err_set(err, -EAGAIN,
+		       "etcd has not heard yet that network %s was left, and "
+		       "%s is another now: ask again when etcd answers",
+		       key, what);
+}
+
 static int join_known(struct cluster *c, struct cl_net *n,
 		      const struct ov_network *net, const char *key,
 		      struct err *err)
 {
+	const char *what;
+
 	if (!n)
 		return 0;
 	if (!n->gone && strcmp(n->net.id, net->id) != 0)
@@ -94,6 +130,9 @@ static int join_known(struct cluster *c, struct cl_net *n,
 		return err_set(err, -EEXIST, "%s", n->why);
 	if (!n->gone)
 		return 1;
+	what = cl_net_differs(&n->net, net);
+	if (what)
+		return join_after(c, n, what, key, err);
 	/* Left while etcd was away, and here again. */
 	pthread_mutex_lock(&c->lock);
 	n->gone = false;
@@ -165,26 +204,6 @@ static int cl_join(struct ov_dir *dir, struct ov_network *net, struct err *err)
 		r = join_new(c, net, key, err);
 	cl_write_end(c);
 	return r < 0 ? r : 0;
-}
-
-/* What can't be done now the thread does. */
-static void settle_now(struct cluster *c, struct cl_net *n)
-{
-	int r = cl_ready(c, NULL);
-
-	if (r == 0)
-		r = cl_lease_have(c, NULL);
-	while (r == 0) {
-		bool more = !n->gone || n->mine;
-
-		r = cl_net_settle(c, n, NULL);
-		if (r == 0 && !more)
-			return; /* @n is freed */
-		if (r == 0)
-			break;
-		r = r == 1 ? 0 : r;
-	}
-	cl_wake(c);
 }
 
 static int cl_leave(struct ov_dir *dir, const char *net_id, struct err *err)

@@ -43,6 +43,18 @@ static bool prefix_same(const struct ip_prefix *a, const struct ip_prefix *b)
 	return a->len == b->len && ip_equal(&x, &y);
 }
 
+const char *cl_net_differs(const struct ov_network *has,
+			   const struct ov_network *asked)
+{
+	if (!prefix_same(&has->pool4, &asked->pool4))
+		return "the IPv4 subnet";
+	if (!prefix_same(&has->pool6, &asked->pool6))
+		return "the IPv6 subnet";
+	if (has->encrypt != asked->encrypt)
+		return "berth.encrypt";
+	return asked->vni && asked->vni != has->vni ? "the VNI" : NULL;
+}
+
 static int other(const struct cl_net *n, const struct cl_net_record *rec,
 		 const char *what, const char *theirs, struct err *err)
 {

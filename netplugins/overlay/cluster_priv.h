@@ -180,6 +180,9 @@ int cl_endpoint_decode(const struct etcd_kv *kv, const char *prefix,
 		       struct ov_endpoint *ret);
 
 /* cluster_net.c; under ->write. */
+/* What @asked wants otherwise than the network of its name that is there; NULL: nothing. */
+const char *cl_net_differs(const struct ov_network *has,
+			   const struct ov_network *asked);
 int cl_net_tell(struct cluster *c, struct cl_net *n, struct err *err);
 int cl_net_untell(struct cluster *c, struct cl_net *n, struct err *err);
 /* The same of a network that this host has told in an earlier life. */

@@ -52,6 +52,64 @@ static void etcd_away_is_waited_for(void **state)
 	box_host_close(b);
 }
 
+static const struct anew_row {
+	const char *pool;
+	bool encrypt;
+	uint32_t vni;
+	const char *says; /* NULL: it is the same network */
+} anew_rows[] = {
+	{ "10.2.0.0/16", true, 0, "the IPv4 subnet" },
+	{ "10.1.0.0/16", false, 0, "berth.encrypt" },
+	{ "10.1.0.0/16", true, 77, "the VNI" },
+	{ "10.1.0.0/16", true, 0, NULL },
+};
+
+/* What is made anew of a name that etcd has not heard of as left is that network, or
+ * waits. */
+static void one_made_anew_while_etcd_is_away_is_the_same(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *a, *b;
+	struct timespec start;
+	struct err err;
+	int r;
+
+	BOX_OR_SKIP();
+	net.encrypt = true;
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	net.vni = box_joined(a, net);
+	box_joined(b, net);
+	box_etcd_stop();
+	assert_int_equal(a->ops->leave(a, "n1", NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(anew_rows); i++) {
+		const struct anew_row *row = &anew_rows[i];
+		struct ov_network anew = box_network("n2", "shop", row->pool);
+
+		err = (struct err){ 0 };
+		anew.encrypt = row->encrypt;
+		anew.vni = row->vni;
+		r = a->ops->join(a, &anew, &err);
+		assert_int_equal(r, row->says ? -EAGAIN : 0);
+		assert_true(!row->says || strstr(err.msg, row->says));
+		assert_true(row->says || anew.vni == net.vni);
+	}
+	assert_int_equal(a->ops->leave(a, "n2", NULL), 0);
+	kill(box()->one.pid[0], SIGCONT);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	/* It is b's still: refused now by what is there, as ever. */
+	net.encrypt = false;
+	while ((r = a->ops->join(a, &net, &err)) == -EAGAIN &&
+	       test_ms_since(&start) < 8000)
+		poll(NULL, 0, 50);
+	assert_int_equal(r, -EEXIST);
+	assert_int_equal(b->ops->leave(b, "n1", NULL), 0);
+	net.vni = 77;
+	assert_int_equal(box_joined(a, net), 77);
+	box_host_close(a);
+	box_host_close(b);
+}
+
 /* However many members are mute, whoever asks for a network waits for the call that is
  * under way and for its own, and no longer. */
 static void many_mute_members_are_soon_given_up(void **state)
@@ -220,6 +278,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		BY_HAND(etcd_away_is_waited_for),
+		BY_HAND(one_made_anew_while_etcd_is_away_is_the_same),
 		BY_HAND(many_mute_members_are_soon_given_up),
 		BY_HAND(another_etcd_is_not_believed),
 		BY_HAND(a_member_that_stops_is_left),
