@@ -100,6 +100,13 @@ static const struct jdec_field host_fields[] = {
 	{ 0 },
 };
 
+/* Whose it is stands in it even where the host has no address yet. */
+static const struct jdec_field writer_fields[] = {
+	F("node", JDEC_ID, struct cl_host_record, node, JDEC_REQUIRED),
+	F("machine", JDEC_STR, struct cl_host_record, machine, JDEC_REQUIRED),
+	{ 0 },
+};
+
 static const struct jdec_field endpoint_fields[] = {
 	F("node", JDEC_ID, struct ov_endpoint, node, JDEC_REQUIRED),
 	F("id", JDEC_ID, struct ov_endpoint, id, JDEC_REQUIRED),
@@ -209,6 +216,22 @@ int cl_host_decode(const struct etcd_kv *kv, const char *node,
 		return -EBADMSG;
 	*ret = got;
 	return 0;
+}
+
+int cl_host_writer(const struct etcd_kv *kv, const char *node,
+		   struct cl_host_record *ret)
+{
+	struct cl_host_record got = { 0 };
+	int r = cl_host_decode(kv, node, ret);
+
+	if (r == 0)
+		return 0;
+	r = decode(kv, writer_fields, &got);
+	if (r == 0 && strcmp(got.node, node) != 0)
+		r = -EBADMSG;
+	if (r == 0)
+		*ret = got;
+	return r;
 }
 
 /* A family that the network has no subnet of is outside; none known at all: any is in. */

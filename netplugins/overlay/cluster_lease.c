@@ -5,7 +5,7 @@
  * A daemon that starts again takes the lease that its host's record has, if it still
  * runs: else all that others know of this host would go and come.  Two machines that
  * have one node name by mistake must not take turns in that, so the record says which
- * machine wrote it.
+ * machine wrote it, and whoever finds another's there, at whatever time, gives way.
  */
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +32,7 @@ void cl_lease_lost(struct cluster *c)
 	cl_wake(c);
 }
 
+/* What was told by a lease of our own, before that was seen, ends with it. */
 static int twin(struct cluster *c, const struct cl_host_record *rec,
 		struct err *err)
 {
@@ -41,8 +42,12 @@ static int twin(struct cluster *c, const struct cl_host_record *rec,
 	snprintf(c->twin_why, sizeof(c->twin_why),
 		 "another machine (at %s) has the node name %s: give this one "
 		 "another by --node",
-		 ip_str(&rec->vtep, at), c->node);
+		 ip_is_none(&rec->vtep) ? "no address yet"
+					: ip_str(&rec->vtep, at),
+		 c->node);
 	pthread_mutex_unlock(&c->lock);
+	if (c->lease)
+		cl_lease_lost(c);
 	return err_set(err, -EEXIST, "%s", c->twin_why);
 }
 
@@ -53,24 +58,17 @@ static void keep_after(struct cluster *c, uint64_t ms)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* The lease of an earlier life, or a new one.  @kv: our record; NULL: none. */
-static int lease_get(struct cluster *c, const struct etcd_kv *kv,
-		     struct err *err)
+/* The lease of an earlier life, or a new one.  @was: our record's; 0: none. */
+static int lease_get(struct cluster *c, uint64_t was, struct err *err)
 {
-	struct cl_host_record rec;
 	struct err why = { 0 };
 	unsigned int ttl;
 	int r;
 
-	if (kv && cl_host_decode(kv, c->node, &rec) == 0) {
-		if (strcmp(rec.machine, c->machine) != 0)
-			return twin(c, &rec, err);
-		if (kv->lease &&
-		    etcd_lease_keep(c->rw, kv->lease, &ttl, NULL) == 0) {
-			c->lease = kv->lease;
-			keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
-			return 0;
-		}
+	if (was && etcd_lease_keep(c->rw, was, &ttl, NULL) == 0) {
+		c->lease = was;
+		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
+		return 0;
 	}
 	r = etcd_lease_grant(c->rw, c->lease_s, &c->lease, &ttl, &why);
 	etcd_seen_note(&c->seen, r, &why);
@@ -149,9 +147,11 @@ static int host_put(struct cluster *c, const char *key,
 
 static int host_have(struct cluster *c, struct err *err)
 {
+	struct cl_host_record rec = { 0 };
 	struct etcd_kvs kvs = { 0 };
 	struct etcd_kv *kv;
 	char key[CL_KEY_MAX];
+	bool known;
 	int r;
 
 	cl_key(c, key, "node/%s/host", c->node);
@@ -160,8 +160,11 @@ static int host_have(struct cluster *c, struct err *err)
 	if (r < 0)
 		return r;
 	kv = kvs.count ? &kvs.v[0] : NULL;
-	if (!c->lease)
-		r = lease_get(c, kv, err);
+	known = kv && cl_host_writer(kv, c->node, &rec) == 0;
+	if (known && strcmp(rec.machine, c->machine) != 0)
+		r = twin(c, &rec, err);
+	else if (!c->lease)
+		r = lease_get(c, known ? kv->lease : 0, err);
 	if (r == 0)
 		r = FAILPOINT("cluster.host");
 	if (r == 0)

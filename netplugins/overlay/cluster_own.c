@@ -240,7 +240,7 @@ static bool own_net(struct own *o, const struct etcd_kv *kv)
 static bool own_record(struct own *o, const struct etcd_kv *kv)
 {
 	if (!strcmp(kv->key, o->host)) {
-		o->host_there = kv->lease == o->c->lease;
+		o->host_there = kv->lease && kv->lease == o->c->lease;
 		return false;
 	}
 	if (!strncmp(kv->key, o->ep, strlen(o->ep)))
@@ -403,7 +403,9 @@ int cl_own_check(struct cluster *c, struct err *err)
 	cl_key(c, o.net, "node/%s/net/", c->node);
 	cl_key(c, o.host, "node/%s/host", c->node);
 	stale = own_read(&o, &kvs, &r, err);
-	if (stale)
+	/* Where the host's record is not by our lease the rest may be another machine's
+	 * that has our name: who it is is found out first. */
+	if (stale && o.host_there)
 		r = own_sweep(&o, &kvs, stale, err);
 	etcd_kvs_clear(&kvs);
 	return r;

@@ -173,6 +173,9 @@ int cl_owner_decode(const struct etcd_kv *kv, struct cl_owner *ret);
 /* Of @node: its own name must be in it. */
 int cl_host_decode(const struct etcd_kv *kv, const char *node,
 		   struct cl_host_record *ret);
+/* The same, of which only .node and .machine need be there. */
+int cl_host_writer(const struct etcd_kv *kv, const char *node,
+		   struct cl_host_record *ret);
 /* Below @prefix, ".../ep/NETWORK/" of @node: what the key says must be in it, and
  * its addresses in the network. */
 int cl_endpoint_decode(const struct etcd_kv *kv, const char *prefix,

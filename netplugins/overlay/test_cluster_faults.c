@@ -292,23 +292,6 @@ static void an_address_is_told_without_waiting(void **state)
 	box_host_close(b);
 }
 
-static void two_machines_of_one_name(void **state)
-{
-	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
-	struct err err = { 0 };
-	struct ov_dir *a, *b;
-
-	BOX_OR_SKIP();
-	a = box_host_at(&box()->one, "a", "m1", "192.0.2.1");
-	box_joined(a, net);
-	b = box_host_at(&box()->one, "a", "m2", "192.0.2.2");
-	assert_int_equal(b->ops->join(b, &net, &err), -EEXIST);
-	assert_non_null(strstr(err.msg, "--node"));
-	box_comes_to_say(b, "another machine (at 192.0.2.1)");
-	box_host_close(b);
-	box_host_close(a);
-}
-
 /* A host's life, as another process: "life" CLUSTER PORT.  What fails is tried again,
  * as Docker would. */
 static int life(char **argv)
@@ -526,7 +509,6 @@ int main(int argc, char **argv)
 		BY_HAND(much_to_tell_keeps_the_lease),
 		BY_HAND(what_an_earlier_life_left_is_taken_back),
 		BY_HAND(an_address_is_told_without_waiting),
-		BY_HAND(two_machines_of_one_name),
 		BY_HAND(networks_of_the_dead_are_reaped),
 		BY_HAND(who_was_only_cut_off_makes_it_again),
 		BY_HAND(a_member_record_is_put_back),
