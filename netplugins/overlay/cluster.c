@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "netplugins/overlay/cluster_priv.h"
 
@@ -466,6 +467,16 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 	}
 	cl_wake(c); /* the thread tells it: who calls this waits for nobody */
 	return 0;
+}
+
+void cluster_loading(struct ov_dir *dir, bool is)
+{
+	struct cluster *c = cl_of(dir);
+
+	pthread_mutex_lock(&c->lock);
+	c->loading = is;
+	c->begin_ms = clock_boot_ms();
+	pthread_mutex_unlock(&c->lock);
 }
 
 int cluster_adopt(struct ov_dir *dir, struct err *err)

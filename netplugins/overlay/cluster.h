@@ -17,7 +17,8 @@ struct cluster_config {
 	const char *key;       /* WireGuard's, public; NULL: none */
 	unsigned int lease_s;  /* a host is dead after; 0: 30 */
 	unsigned int relist_s; /* a little more or less between two; 0: 45 */
-	unsigned int grace_s;  /* for .put() of what was there before; 0: 60 */
+	unsigned int grace_s;  /* for .put() of what was there before, after
+				* cluster_loading(false); 0: 60 */
 	/* What a call has of etcd's time, however many members it has.  A request waits
 	 * for one that is under way, too, and dockerd gives it 30 s.  0: 8000 */
 	unsigned int limit_ms;
@@ -28,8 +29,8 @@ struct cluster_config {
  *
  * .join() and .put() are asked of etcd at once where it answers; where it does not,
  * .put(), .del(), .leave() and the .join() of a known network are kept in mind and
- * done when it does.  What of this node nobody has put again .grace_s after this
- * is removed.
+ * done when it does.  What of this node nobody has put again .grace_s after this,
+ * or after cluster_loading() has ended, is removed.
  *
  * An address that is told of an endpoint of this node which nobody has put is free for
  * another of this node: put what is there before what is new.
@@ -39,6 +40,10 @@ struct cluster_config {
  */
 int cluster_open(const struct cluster_config *cfg, struct ov_dir **ret,
 		 struct err *err);
+
+/* cluster_loading() - what is there from an earlier life is being put (@is), however long
+ * that takes: nothing of this node is removed meanwhile.  With !@is it is over. */
+void cluster_loading(struct ov_dir *dir, bool is);
 
 /*
  * cluster_net_name() - what a network is called in keys, the same on all its hosts.

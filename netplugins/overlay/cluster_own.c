@@ -390,11 +390,20 @@ static bool *own_read(struct own *o, struct etcd_kvs *ret, int *r,
 	return stale;
 }
 
+static bool grace_is_over(struct cluster *c)
+{
+	bool over;
+
+	pthread_mutex_lock(&c->lock);
+	over = !c->loading &&
+	       clock_boot_ms() - c->begin_ms > (uint64_t)c->grace_s * 1000;
+	pthread_mutex_unlock(&c->lock);
+	return over;
+}
+
 int cl_own_check(struct cluster *c, struct err *err)
 {
-	struct own o = { .c = c,
-			 .grace = clock_boot_ms() - c->begin_ms >
-				  (uint64_t)c->grace_s * 1000 };
+	struct own o = { .c = c, .grace = grace_is_over(c) };
 	_cleanup_free_ bool *stale = NULL;
 	struct etcd_kvs kvs = { 0 };
 	int r;

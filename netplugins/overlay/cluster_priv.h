@@ -99,7 +99,8 @@ struct cluster {
 			      * what else the watch is to be opened anew for */
 	bool relist;
 	char twin_why[CL_WHY_MAX]; /* another machine has our name */
-	uint64_t begin_ms;
+	bool loading;
+	uint64_t begin_ms; /* of the grace */
 
 	struct etcd_seen seen; /* locks for itself */
 };

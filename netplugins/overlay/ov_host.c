@@ -118,8 +118,11 @@ void overlay_host_close(void *ctx)
  * are missing meanwhile. */
 void overlay_load_begin(void *ctx)
 {
-	((struct overlay_host *)((struct bridge_host *)ctx)->own)->silent =
-		true;
+	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+
+	host->silent = true;
+	if (host->cluster)
+		cluster_loading(host->cluster, true);
 	bridge_load_begin(ctx);
 }
 
@@ -135,6 +138,8 @@ int overlay_load_end(void *ctx, struct err *err)
 	if (wires >= 0)
 		wires = ov_crypt_leave(host, r < 0 ? NULL : err);
 	pthread_mutex_unlock(&host->lock);
+	if (host->cluster)
+		cluster_loading(host->cluster, false);
 	if (r < 0)
 		return r;
 	return wires < 0 ? wires : 0;

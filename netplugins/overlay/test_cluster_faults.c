@@ -56,6 +56,42 @@ static void a_dead_host_goes_and_a_quick_one_stays(void **state)
 	box_host_close(b);
 }
 
+/* A load may take longer than the grace: that is counted from its end. */
+static void nothing_goes_while_what_was_there_is_loaded(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_network old = box_network("n2", "old", "10.2.0.0/16");
+	struct timespec start;
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	box_joined(a, old);
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.3"));
+	box_host_close(a);
+	a = box_host("a", "192.0.2.1");
+	cluster_loading(a, true);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	box_joined(a, net);
+	while (test_ms_since(&start) < 4500) { /* two graces and a check */
+		assert_int_equal(box_keys("node/a/ep/"), 2);
+		assert_int_equal(box_keys("net/"), 2);
+		poll(NULL, 0, 50);
+	}
+	box_has_put(a, "n1", box_endpoint("e1", "10.1.0.2"));
+	cluster_loading(a, false);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (test_ms_since(&start) < 1500) {
+		assert_int_equal(box_keys("node/a/ep/"), 2);
+		poll(NULL, 0, 50);
+	}
+	box_keys_get("node/a/ep/", 1);
+	box_keys_get("net/", 1);
+	box_host_close(a);
+}
+
 /* F073 */
 static void what_another_has_by_now_is_fenced(void **state)
 {
@@ -503,6 +539,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest by_hand[] = {
 		BY_HAND(a_dead_host_goes_and_a_quick_one_stays),
+		BY_HAND(nothing_goes_while_what_was_there_is_loaded),
 		BY_HAND(what_another_has_by_now_is_fenced),
 		BY_HAND(what_lives_is_fenced_not_refused),
 		BY_HAND(a_network_that_is_ours_again_is_told),
