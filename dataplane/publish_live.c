@@ -236,6 +236,36 @@ static int open_coming(struct alter *a, struct err *err)
 	return r;
 }
 
+/* Does something else still lead to one of the container's ports of @r? */
+static bool stays(const struct alter *a, const struct port_range *r)
+{
+	for (size_t i = 0; i < a->p->pub.ports.count; i++) {
+		const struct port_range *o = &a->p->pub.ports.ranges[i];
+
+		if (o->proto == r->proto &&
+		    o->port_first < r->port_first + r->count &&
+		    r->port_first < o->port_first + o->count)
+			return true;
+	}
+	return false;
+}
+
+/* What comes straight to the container's ports, and this host's clients of them:
+ * which host port they came by is not known, so only where none is left. */
+static void end_direct(struct alter *a)
+{
+	_cleanup_(portmap_free) struct portmap closed = { 0 };
+	struct state_pub part;
+
+	for (size_t i = 0; i < a->gone.count; i++)
+		if (!stays(a, &a->gone.ranges[i]) &&
+		    portmap_append(&closed, &a->gone.ranges[i], NULL) < 0)
+			return;
+	part = part_of(a, &closed);
+	dp_forget_direct(a->net, &part.pub);
+	dp_abort_clients(a->net, &part);
+}
+
 /* As publish.c does it of all; of what is gone and what came here. */
 static void settle(struct alter *a)
 {
@@ -255,8 +285,7 @@ static void settle(struct alter *a)
 	dp_fast_forget(dp, &gone);
 	if (a->p->holds)
 		dp_forget_flows(&a->gone);
-	dp_forget_direct(a->net, &gone.pub);
-	dp_abort_clients(a->net, &gone);
+	end_direct(a);
 }
 
 static int run(struct alter *a, struct portmap *ret, struct err *err)
@@ -291,6 +320,22 @@ static void alter_fini(struct alter *a)
 	state_pub_free(a->old);
 }
 
+/* One that lost a port to another process while the daemon was away holds none of
+ * them: to claim them all anew would fail, and close them all. */
+static int refuse_unclaimed(const struct alter *a, struct err *err)
+{
+	if (a->dp->loading || !a->old->holds || !a->p->holds || a->old->claim ||
+	    !a->old->pub.ports.count || !(a->come.count + a->gone.count) ||
+	    !all_live(&a->come) || !all_live(&a->gone))
+		return 0;
+	return err_set(
+		err, -EBUSY,
+		"another process has a port of endpoint %.12s since this "
+		"daemon was away (netctl doctor): end that process, "
+		"restart this daemon, and ask again",
+		a->p->id);
+}
+
 int dp_publish_alter(struct dp *dp, const struct dp_network *net,
 		     struct state_row *row, struct state_pub *p,
 		     struct portmap *ret, bool *done, struct err *err)
@@ -306,6 +351,8 @@ int dp_publish_alter(struct dp *dp, const struct dp_network *net,
 	r = subtract(&p->pub.ports, &a.old->pub.ports, &a.come, err);
 	if (r == 0)
 		r = subtract(&a.old->pub.ports, &p->pub.ports, &a.gone, err);
+	if (r == 0)
+		r = refuse_unclaimed(&a, err);
 	*done = r == 0 && can_alter(&a);
 	if (*done)
 		r = run(&a, ret, err);

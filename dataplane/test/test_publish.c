@@ -243,6 +243,20 @@ static int flows(const char *what)
 	return atoi(out);
 }
 
+static void add_live(struct portmap *to, const struct portmap *from, int proto,
+		     int number, int port)
+{
+	const struct port_range live = { .proto = (uint8_t)proto,
+					 .host_first = (uint16_t)number,
+					 .port_first = (uint16_t)port,
+					 .count = 1,
+					 .live = true };
+
+	*to = (struct portmap){ 0 };
+	assert_int_equal(portmap_copy(from, to, NULL), 0);
+	assert_int_equal(portmap_append(to, &live, NULL), 0);
+}
+
 /* A routed network's ports are the container's: they exclude nobody's host
  * port, and their end is the end of flows to them alone. */
 static void routed_ports_hold_nothing(void **state)
@@ -250,6 +264,7 @@ static void routed_ports_hold_nothing(void **state)
 	struct dp_network net = network("n9", "br9", 9);
 	struct dp_publish routed = publish("n9", "e9", "10.0.9.2", "fd00:9::2");
 	struct dp_publish nat = one("e1", "", IPPROTO_UDP, 8080);
+	struct dp_publish two = routed;
 
 	(void)state;
 	want(&routed.ports, "", IPPROTO_UDP, 8080, 8080, 80);
@@ -275,6 +290,12 @@ static void routed_ports_hold_nothing(void **state)
 		   "conntrack -I -p udp -s 192.0.2.7 -d 10.0.9.2 --sport 4002 "
 		   "--dport 81 -t 100 2>&1"),
 		0);
+	/* one of two host ports of a container's port goes: that stays open */
+	add_live(&two.ports, &routed.ports, IPPROTO_UDP, 8099, 80);
+	ok(dp_publish_add(dp, &two, &err));
+	ok(dp_publish_add(dp, &routed, &err));
+	portmap_free(&two.ports);
+	assert_int_equal(flows("dst=10.0.9.2 .*dport=80 "), 1);
 	ok(dp_publish_del(dp, "e9", &err));
 	assert_int_equal(flows("dst=192.0.2.1 .*dport=8080"), 1);
 	assert_int_equal(flows("dst=10.0.9.2 .*dport=80 "), 0);
@@ -290,7 +311,7 @@ static void routed_ports_hold_nothing(void **state)
 static void lost_claim_is_told(void **state)
 {
 	struct dp_network net = network("n1", "br1", 1);
-	struct dp_publish p = one("e1", "", IPPROTO_TCP, 8080);
+	struct dp_publish p = one("e1", "", IPPROTO_TCP, 8080), more = p;
 	struct dp_publish many = publish("n1", "e2", "10.0.1.3", "");
 	int n = 0, fd;
 
@@ -312,6 +333,12 @@ static void lost_claim_is_told(void **state)
 	ok(dp_load_end(dp, &err));
 	assert_int_equal(dp_check(dp, counts, &n, &err), 1);
 	assert_int_equal(n, 1);
+	/* nothing is touched by a wish that can't be had */
+	add_live(&more.ports, &p.ports, IPPROTO_TCP, 8081, 81);
+	assert_int_equal(dp_publish_add(dp, &more, &err), -EBUSY);
+	assert_non_null(
+		strstr(err.msg, "another process has a port of endpoint e1"));
+	portmap_free(&more.ports);
 	sh("nft list ruleset");
 	assert_non_null(strstr(out, "8080"));
 	close(fd);
