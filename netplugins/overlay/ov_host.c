@@ -114,35 +114,63 @@ void overlay_host_close(void *ctx)
 	own_close(own);
 }
 
+/* One that fails keeps no other: the first error is told. */
+static int first(int r, int next, struct err *err, const struct err *why)
+{
+	if (r < 0 || next >= 0)
+		return r < 0 ? r : r + next;
+	*err = *why;
+	return next;
+}
+
 /* Rules that stand are replaced once, when all networks are known: those of none
- * are missing meanwhile. */
+ * are missing meanwhile.  A wire that is down stays so until then.  Where none stand,
+ * each network's come before its wire. */
 void overlay_load_begin(void *ctx)
 {
 	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
 
 	host->silent = true;
+	host->standing = ov_wire_stands(host);
 	if (host->cluster)
 		cluster_loading(host->cluster, true);
 	bridge_load_begin(ctx);
 }
 
+/* The rules know all networks now. */
+static int raise_held(struct overlay_host *host, struct err *err)
+{
+	int r = 0;
+
+	for (struct overlay_network *n = host->networks; n; n = n->next) {
+		struct err why = { 0 };
+
+		n->ruled = true;
+		if (n->held)
+			r = first(r, ov_network_sync(host, n, &why), err, &why);
+	}
+	return r;
+}
+
 int overlay_load_end(void *ctx, struct err *err)
 {
 	struct overlay_host *host = ((struct bridge_host *)ctx)->own;
+	struct err why = { 0 };
 	int r = bridge_load_end(ctx, err), wires;
 
 	pthread_mutex_lock(&host->lock);
 	host->silent = false;
-	wires = host->networks ? ov_wire_mend(host, r < 0 ? NULL : err)
-			       : ov_wire_sync(host, r < 0 ? NULL : err);
+	wires = host->networks ? ov_wire_mend(host, &why)
+			       : ov_wire_sync(host, &why);
 	if (wires >= 0)
-		wires = ov_crypt_leave(host, r < 0 ? NULL : err);
+		wires = raise_held(host, &why);
+	if (wires >= 0)
+		wires = ov_crypt_leave(host, &why);
 	pthread_mutex_unlock(&host->lock);
 	if (host->cluster)
 		cluster_loading(host->cluster, false);
-	if (r < 0)
-		return r;
-	return wires < 0 ? wires : 0;
+	r = first(r, wires, err, &why);
+	return r < 0 ? r : 0;
 }
 
 /* ---- events --------------------------------------------------------------------- */
@@ -269,15 +297,6 @@ static void stir_all(struct overlay_host *host)
 	host->looked_ms = now;
 	for (struct overlay_network *n = host->networks; n; n = n->next)
 		n->stirred = true;
-}
-
-/* One that fails keeps no other: the first error is told. */
-static int first(int r, int next, struct err *err, const struct err *why)
-{
-	if (r < 0 || next >= 0)
-		return r < 0 ? r : r + next;
-	*err = *why;
-	return next;
 }
 
 /* What others told of their endpoints. */

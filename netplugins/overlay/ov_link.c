@@ -81,7 +81,8 @@ static int set_up(struct overlay_host *host, struct overlay_network *n,
 		r = nlk_port_set(nlk, link.index, &flags, err);
 	if (r == 0)
 		r = NET_STEP("overlay.link.port", err);
-	if (r == 0 && !link.up)
+	n->held = !link.up && ov_wire_waits(host);
+	if (r == 0 && !link.up && !n->held)
 		r = nlk_vxlan_up(nlk, link.index, OV_PORT, err);
 	return r;
 }

@@ -269,7 +269,7 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 	if (r == 0 && !n->ruled)
 		r = ov_wire_sync(host, err);
 	if (r == 0) {
-		n->ruled = true;
+		n->ruled = !ov_wire_waits(host);
 		r = NET_STEP("overlay.network.rules", err);
 	}
 	if (r == 0)

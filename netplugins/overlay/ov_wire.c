@@ -232,7 +232,7 @@ int ov_wire_sync(struct overlay_host *host, struct err *err)
 {
 	int r;
 
-	if (host->silent)
+	if (ov_wire_waits(host))
 		return 0;
 	if (!host->networks)
 		r = take_away(host, err);
@@ -266,6 +266,16 @@ static bool has_chains(struct overlay_host *host, const struct ov_wire_half *h)
 			return false;
 	}
 	return true;
+}
+
+bool ov_wire_stands(struct overlay_host *host)
+{
+	const struct ov_wire_half *h = &ov_wire_halves[0];
+	size_t found = 0;
+
+	return fw_rule_each(host->fw, &h->table, "vxlan", count_rule, &found,
+			    NULL) == 0 &&
+	       found > 0;
 }
 
 static void digest_elem(void *ctx, enum ov_wire_set id, const struct fw_elem *e)

@@ -80,6 +80,7 @@ struct overlay_network {
 	bool stirred; /* its view changed, or what follows from it may have */
 	bool partial; /* its view is: what is missing may be there */
 	bool ruled; /* the rules were told what ->vteps, ->far, ->owners are */
+	bool held;  /* its wire is down: the rules that stand may not know it */
 	unsigned int refused;  /* of what other hosts say, in the last view */
 	char why_refused[160]; /* the first of them */
 	struct overlay_network *next;
@@ -112,8 +113,10 @@ struct overlay_host {
 	struct nlk_monitor *links; /* owned; the event thread's */
 	struct fw *fw;             /* owned */
 	struct ov_crypt crypt;
-	bool relook; /* the event thread's: underlay changed */
-	bool silent; /* between load_begin and load_end: rules come once */
+	bool relook;   /* the event thread's: underlay changed */
+	bool silent;   /* between load_begin and load_end */
+	bool standing; /* then: rules of an earlier life stand, and are replaced
+			* once, when all networks are known */
 	int64_t looked_ms; /* the event thread's: all networks were looked at */
 	pthread_mutex_t lock;
 	struct overlay_network *networks; /* that have a wire or want one */
@@ -230,6 +233,13 @@ int overlay_key(void *ctx, char *buf, size_t size, struct err *err);
 
 /* Have the rules say what the networks are.  Without one they go. */
 int ov_wire_sync(struct overlay_host *host, struct err *err);
+/* Does some of an earlier life's stand? */
+bool ov_wire_stands(struct overlay_host *host);
+/* Are they not to be changed now, while networks are loaded? */
+static inline bool ov_wire_waits(const struct overlay_host *host)
+{
+	return host->silent && host->standing;
+}
 /* Are they as they should be?  Mended where not.  Return: repairs made. */
 int ov_wire_mend(struct overlay_host *host, struct err *err);
 
