@@ -241,8 +241,7 @@ static int relook(struct overlay_host *host, struct overlay_network *n,
 {
 	struct ov_underlay now;
 	uint32_t room;
-	int r = ov_underlay_find(host->br->nlk, host->underlay, &n->net,
-				 n->under.local.family, &now, err);
+	int r = ov_underlay_have(host, n, &now, err);
 
 	if (r == -EADDRNOTAVAIL)
 		return 0;
@@ -259,19 +258,12 @@ static int relook(struct overlay_host *host, struct overlay_network *n,
 	return r < 0 ? r : 1;
 }
 
-/* The others reach this host by another address now. */
+/* The others may reach this host by another address now. */
 static int tell_address(struct overlay_host *host, struct err *err)
 {
-	static const struct ov_network anybody;
-	struct ov_underlay now;
+	int r = host->cluster ? ov_underlay_tell(host, err) : 0;
 
-	if (!host->cluster ||
-	    ov_underlay_find(host->br->nlk, host->underlay, &anybody,
-			     host->told.local.family, &now, NULL) < 0 ||
-	    ip_equal(&now.local, &host->told.local))
-		return 0;
-	host->told = now;
-	return ov_crypt_tell(host, err);
+	return r == -EADDRNOTAVAIL ? 0 : r;
 }
 
 /* Under host->lock. */
@@ -395,14 +387,23 @@ static int check_network(struct overlay_host *host,
 			 const struct overlay_network *n,
 			 void (*fn)(void *ctx, const char *line), void *ctx)
 {
+	char a[IP_STR_MAX], b[IP_STR_MAX], line[200];
 	struct nlk_link link;
-	char line[200];
 
 	if (ip_is_none(&n->under.local))
 		snprintf(line, sizeof(line),
 			 "network %.12s: this host has no address to reach "
 			 "others from: see --underlay",
 			 n->br.base.id);
+	else if (host->cluster && n->dir == host->cluster &&
+		 !ip_equal(&n->under.local, &host->told.local))
+		snprintf(line, sizeof(line),
+			 "network %.12s: this host sends from %s, and the "
+			 "others are told %s",
+			 n->br.base.id, ip_str(&n->under.local, a),
+			 ip_is_none(&host->told.local)
+				 ? "nothing"
+				 : ip_str(&host->told.local, b));
 	else if (nlk_link_get(host->br->nlk, n->wire, 0, &link, NULL) < 0)
 		snprintf(line, sizeof(line),
 			 "network %.12s: its VXLAN link %s is gone",

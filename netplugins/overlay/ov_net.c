@@ -175,8 +175,7 @@ static int find_underlay(struct overlay_host *host, struct overlay_network *n,
 	int r;
 
 	pthread_mutex_lock(&host->lock); /* the event thread looks at it, too */
-	r = ov_underlay_find(host->br->nlk, host->underlay, &n->net,
-			     n->under.local.family, &under, err);
+	r = ov_underlay_have(host, n, &under, err);
 	if (r == 0) {
 		n->under = under;
 		r = choose_mtu(n, fresh, err);

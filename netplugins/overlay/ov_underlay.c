@@ -183,3 +183,46 @@ int ov_underlay_find(struct nlk *nlk, const char *want,
 			       ? ip_str(&net->peers[net->peer_count - 1], text)
 			       : "");
 }
+
+/* ---- one for all networks of a cluster ------------------------------------------ */
+
+static bool is_heard_of(const struct overlay_host *host)
+{
+	for (const struct overlay_network *n = host->networks; n; n = n->next)
+		if (n->dir == host->cluster && (n->vtep_count || n->peer_count))
+			return true;
+	return false;
+}
+
+int ov_underlay_tell(struct overlay_host *host, struct err *err)
+{
+	static const struct ov_network anybody;
+	uint8_t family = host->told.local.family;
+	struct ov_underlay now;
+	bool other;
+	int r;
+
+	if (family == AF_INET6 && !is_heard_of(host))
+		family = 0;
+	r = ov_underlay_find(host->br->nlk, host->underlay, &anybody, family,
+			     &now, err);
+	if (r < 0)
+		return r;
+	other = !ip_equal(&now.local, &host->told.local);
+	host->told = now;
+	return other ? ov_crypt_tell(host, err) : 0;
+}
+
+int ov_underlay_have(struct overlay_host *host, const struct overlay_network *n,
+		     struct ov_underlay *ret, struct err *err)
+{
+	int r;
+
+	if (!host->cluster || n->dir != host->cluster)
+		return ov_underlay_find(host->br->nlk, host->underlay, &n->net,
+					n->under.local.family, ret, err);
+	r = ov_underlay_tell(host, err);
+	if (r == 0)
+		*ret = host->told;
+	return r;
+}

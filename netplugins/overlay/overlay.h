@@ -106,10 +106,10 @@ struct ov_crypt {
 struct overlay_host {
 	struct bridge_host *br;
 	char underlay[64];
-	struct ov_dir *peers;   /* owned */
-	struct ov_dir *cluster; /* owned; NULL: no --store */
-	struct ov_underlay
-		told; /* the event thread's: what it was told of us */
+	struct ov_dir *peers;      /* owned */
+	struct ov_dir *cluster;    /* owned; NULL: no --store */
+	struct ov_underlay told;   /* under ->lock: what it was told of us, and
+				  * all its networks' wires send from */
 	struct nlk_monitor *links; /* owned; the event thread's */
 	struct fw *fw;             /* owned */
 	struct ov_crypt crypt;
@@ -142,6 +142,15 @@ int ov_network_parse(struct overlay_network *n, struct err *err);
 int ov_underlay_find(struct nlk *nlk, const char *want,
 		     const struct ov_network *net, uint8_t family,
 		     struct ov_underlay *ret, struct err *err);
+/*
+ * ov_underlay_have() - what @n's wire is to send from, under host->lock: of a cluster's
+ * networks all the same, which the others are told.  There IPv4 is taken where there is
+ * one; IPv6 is stayed with once a host was heard of that is reached by it.
+ */
+int ov_underlay_have(struct overlay_host *host, const struct overlay_network *n,
+		     struct ov_underlay *ret, struct err *err);
+/* The cluster's alone: told to it, where it is another. */
+int ov_underlay_tell(struct overlay_host *host, struct err *err);
 /* What VXLAN leaves of an MTU by that family, and WireGuard where @encrypt. */
 uint32_t ov_underlay_room(const struct ov_underlay *u, bool encrypt);
 
