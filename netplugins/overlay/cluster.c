@@ -540,6 +540,7 @@ static const struct ov_dir_ops cluster_ops = {
 	.put = cl_put,
 	.del = cl_del,
 	.view = cl_view,
+	.fenced = cl_fenced,
 	.fd = cl_fd,
 	.changed = cl_tell_changed,
 	.check = cl_check,

@@ -227,6 +227,9 @@ int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
 	    struct err *err);
 
+int cl_fenced(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
+	      struct err *err);
+
 /* cluster_check.c */
 void cl_check(struct ov_dir *dir, void (*fn)(void *ctx, const char *line),
 	      void *ctx);

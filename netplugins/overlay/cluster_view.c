@@ -5,16 +5,68 @@
 
 #include "netplugins/overlay/cluster_priv.h"
 
-/* Does somebody else's record say an address that is this host's? */
-static bool ours(const struct cl_net *n, const struct ov_endpoint *ep)
+/* What an endpoint of this host has: sorted, for each of the others' is looked for. */
+struct has {
+	uint8_t what; /* a family; 0: a MAC */
+	uint8_t bytes[16];
+};
+
+struct ours {
+	struct has *v; /* owned */
+	size_t count;
+};
+
+static void ours_fini(struct ours *o)
 {
+	free(o->v);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct has));
+}
+
+/* Return: how many of @h are filled. */
+static size_t has_of(const struct ov_endpoint *ep, struct has h[static 3])
+{
+	const struct ip_addr *addr[] = { &ep->addr4, &ep->addr6 };
+	size_t n = 1;
+
+	memset(h, 0, 3 * sizeof(*h));
+	memcpy(h[0].bytes, ep->mac.bytes, sizeof(ep->mac.bytes));
+	for (size_t i = 0; i < 2; i++) {
+		if (ip_is_none(addr[i]))
+			continue;
+		h[n].what = addr[i]->family;
+		memcpy(h[n++].bytes, addr[i]->bytes, ip_bytes(addr[i]));
+	}
+	return n;
+}
+
+static int ours_take(const struct cl_net *n, struct ours *o)
+{
+	size_t count = 0;
+
 	for (const struct cl_mine *m = n->mine; m; m = m->next)
-		if (m->told && !m->gone &&
-		    ((!ip_is_none(&ep->addr4) &&
-		      ip_equal(&ep->addr4, &m->ep.addr4)) ||
-		     (!ip_is_none(&ep->addr6) &&
-		      ip_equal(&ep->addr6, &m->ep.addr6)) ||
-		     mac_equal(&ep->mac, &m->ep.mac)))
+		count++;
+	o->v = calloc(3 * count + 3, sizeof(*o->v));
+	if (!o->v)
+		return -ENOMEM;
+	for (const struct cl_mine *m = n->mine; m; m = m->next)
+		if (m->told && !m->gone)
+			o->count += has_of(&m->ep, o->v + o->count);
+	qsort(o->v, o->count, sizeof(*o->v), by_bytes);
+	return 0;
+}
+
+/* Does somebody else's record say an address that is this host's? */
+static bool is_ours(const struct ours *o, const struct ov_endpoint *ep)
+{
+	struct has h[3];
+	size_t n = has_of(ep, h);
+
+	for (size_t i = 0; i < n; i++)
+		if (bsearch(&h[i], o->v, o->count, sizeof(*o->v), by_bytes))
 			return true;
 	return false;
 }
@@ -115,14 +167,14 @@ static void twice_mark(struct shown *v, size_t count)
 	}
 }
 
-static size_t view_peer(const struct cl_net *n, const struct cl_peer *p,
+static size_t view_peer(const struct ours *o, const struct cl_peer *p,
 			struct ov_view *v, struct shown *shown)
 {
 	size_t count = 0;
 
 	v->hosts[v->host_count++] = p->host;
 	for (size_t i = 0; i < p->count; i++)
-		if (!ours(n, &p->eps[i].ep))
+		if (!is_ours(o, &p->eps[i].ep))
 			shown[count++] = (struct shown){ .at = &p->eps[i],
 							 .vtep = p->host.vtep };
 	return count;
@@ -133,13 +185,15 @@ static int view_theirs(struct cluster *c, struct cl_net *n, size_t eps,
 		       struct ov_view *v)
 {
 	_cleanup_free_ struct shown *shown = calloc(eps + 1, sizeof(*shown));
+	_cleanup_(ours_fini) struct ours ours = { .count = 0 };
 	size_t count = 0;
 
-	if (!shown)
+	if (!shown || ours_take(n, &ours) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < n->count; i++)
 		if (host_valid(c, n, &n->peers[i]))
-			count += view_peer(n, &n->peers[i], v, shown + count);
+			count += view_peer(&ours, &n->peers[i], v,
+					   shown + count);
 	twice_mark(shown, count);
 	n->twice = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -154,25 +208,34 @@ static int view_theirs(struct cluster *c, struct cl_net *n, size_t eps,
 }
 
 /* Under ->lock. */
-static int view_fill(struct cluster *c, struct cl_net *n, struct ov_view *v)
+static int fenced_fill(const struct cl_net *n, struct ov_view *v)
 {
-	size_t eps = 0, mine = 0;
+	size_t mine = 0;
 
-	for (size_t i = 0; i < n->count; i++)
-		eps += n->peers[i].count;
 	for (const struct cl_mine *m = n->mine; m; m = m->next)
-		mine++;
-	v->hosts = calloc(n->count + 1, sizeof(*v->hosts));
-	v->endpoints = calloc(eps + 1, sizeof(*v->endpoints));
+		mine += m->fenced || n->why[0];
 	v->fenced = calloc(mine + 1, sizeof(*v->fenced));
-	if (!v->hosts || !v->endpoints || !v->fenced)
-		return -ENOMEM;
-	if (view_theirs(c, n, eps, v) < 0)
+	if (!v->fenced)
 		return -ENOMEM;
 	for (const struct cl_mine *m = n->mine; m; m = m->next)
 		if (!m->gone && (m->fenced || n->why[0]))
 			memcpy(v->fenced[v->fenced_count++], m->ep.id,
 			       sizeof(m->ep.id));
+	return 0;
+}
+
+/* Under ->lock. */
+static int view_fill(struct cluster *c, struct cl_net *n, struct ov_view *v)
+{
+	size_t eps = 0;
+
+	for (size_t i = 0; i < n->count; i++)
+		eps += n->peers[i].count;
+	v->hosts = calloc(n->count + 1, sizeof(*v->hosts));
+	v->endpoints = calloc(eps + 1, sizeof(*v->endpoints));
+	if (!v->hosts || !v->endpoints || view_theirs(c, n, eps, v) < 0 ||
+	    fenced_fill(n, v) < 0)
+		return -ENOMEM;
 	v->serial = n->serial;
 	v->partial = !n->rev; /* the first list may be half done */
 	v->stale = etcd_seen_back(&c->seen) || !n->rev ||
@@ -180,17 +243,18 @@ static int view_fill(struct cluster *c, struct cl_net *n, struct ov_view *v)
 	return 0;
 }
 
-int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
-	    struct err *err)
+static int view(struct ov_dir *dir, const char *net_id, bool all,
+		struct ov_view *ret, struct err *err)
 {
 	struct cluster *c = cl_of(dir);
 	struct ov_view v = { 0 };
 	struct cl_net *n;
-	int r;
+	int r = -ENOENT;
 
 	pthread_mutex_lock(&c->lock);
 	n = cl_net_find(c, net_id);
-	r = n ? view_fill(c, n, &v) : -ENOENT;
+	if (n)
+		r = all ? view_fill(c, n, &v) : fenced_fill(n, &v);
 	pthread_mutex_unlock(&c->lock);
 	if (r < 0) {
 		ov_view_free(&v);
@@ -199,4 +263,16 @@ int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
 	}
 	*ret = v;
 	return 0;
+}
+
+int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
+	    struct err *err)
+{
+	return view(dir, net_id, true, ret, err);
+}
+
+int cl_fenced(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
+	      struct err *err)
+{
+	return view(dir, net_id, false, ret, err);
 }

@@ -109,6 +109,10 @@ struct ov_dir_ops {
 	/* @ret: owned by the caller.  -ENOENT: not joined. */
 	int (*view)(struct ov_dir *dir, const char *net_id, struct ov_view *ret,
 		    struct err *err);
+	/* Of a view only ->fenced and its count: the others' endpoints, however many,
+	 * are not looked at. */
+	int (*fenced)(struct ov_dir *dir, const char *net_id,
+		      struct ov_view *ret, struct err *err);
 	/* Readable (an eventfd) when some view changed; -1: never does. */
 	int (*fd)(struct ov_dir *dir);
 	/* Clears .fd.  @fn is told each network whose view changed since. */

@@ -13,7 +13,7 @@ static int fence(struct overlay_network *n, struct err *err)
 	int r;
 
 	pthread_mutex_lock(&host->lock);
-	r = n->dir->ops->view(n->dir, n->net.id, &view, err);
+	r = n->dir->ops->fenced(n->dir, n->net.id, &view, err);
 	if (r == 0)
 		r = ov_link_fence(host, n, &view, err);
 	pthread_mutex_unlock(&host->lock);

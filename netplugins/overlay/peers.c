@@ -165,6 +165,16 @@ static int view(struct ov_dir *dir, const char *id, struct ov_view *ret,
 	return r;
 }
 
+static int fenced(struct ov_dir *dir, const char *id, struct ov_view *ret,
+		  struct err *err)
+{
+	(void)dir;
+	(void)id;
+	(void)err;
+	*ret = (struct ov_view){ 0 };
+	return 0;
+}
+
 static int fd(struct ov_dir *dir)
 {
 	(void)dir;
@@ -209,6 +219,7 @@ int ov_peers_open(struct ov_dir **ret, struct err *err)
 		.put = put,
 		.del = del,
 		.view = view,
+		.fenced = fenced,
 		.fd = fd,
 		.changed = changed,
 		.check = check,
