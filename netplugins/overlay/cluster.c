@@ -173,6 +173,7 @@ static int join_new(struct cluster *c, struct ov_network *net, const char *key,
 	*net = n->net;
 	net->known = true;
 	pthread_mutex_lock(&c->lock);
+	n->born = ++c->born;
 	n->next = c->nets;
 	c->nets = take_ptr(n);
 	c->gen++;

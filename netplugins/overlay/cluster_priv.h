@@ -58,6 +58,7 @@ struct cl_peer {
 struct cl_net {
 	struct ov_network net;
 	char key[CL_NAME_MAX];
+	unsigned int born;  /* which of that name that this host had */
 	int64_t create_rev; /* of its record: which network of that name */
 	bool told;          /* this host is a member, by this lease */
 	bool due;           /* to be told; with .gone: to be left */
@@ -97,6 +98,7 @@ struct cluster {
 	struct cl_net *nets; /* owned */
 	unsigned int gen;    /* grows when a network comes or goes, and with
 			      * what else the watch is to be opened anew for */
+	unsigned int born;   /* grows with each network */
 	bool relist;
 	char twin_why[CL_WHY_MAX]; /* another machine has our name */
 	bool loading;

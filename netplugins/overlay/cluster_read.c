@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/fail.h"
 #include "netplugins/overlay/cluster_priv.h"
 
 #define PAGE        1000
@@ -487,6 +488,7 @@ int cl_list(struct cluster *c, const char *key, struct err *err)
 {
 	_cleanup_(members_clear) struct members m = { 0 };
 	_cleanup_free_ node_name *nodes = NULL;
+	unsigned int born;
 	size_t count = 0;
 	struct cl_net *n;
 	int r = members_list(c, key, &m, err);
@@ -495,6 +497,7 @@ int cl_list(struct cluster *c, const char *key, struct err *err)
 		return r;
 	pthread_mutex_lock(&c->lock);
 	n = cl_net_by_key(c, key);
+	born = n ? n->born : 0;
 	r = n ? compare(c, n, &m, &nodes, &count) : 0;
 	pthread_mutex_unlock(&c->lock);
 	if (r < 0)
@@ -502,10 +505,15 @@ int cl_list(struct cluster *c, const char *key, struct err *err)
 	r = cl_fetch(c, key, nodes, count, err);
 	if (r == 0)
 		r = count_all(c, key, err);
+	if (r == 0)
+		r = FAILPOINT("cluster.listed");
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&c->lock);
 	n = cl_net_by_key(c, key);
+	/* One that was left and made anew meanwhile has its own list to come. */
+	if (n && n->born != born)
+		n = NULL;
 	if (n && !n->rev)
 		cl_changed(c, n);
 	if (n)

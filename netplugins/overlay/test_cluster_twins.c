@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Two machines that were given one node name. */
+/* Two of one name: machines that were given one node name, and networks, one after the
+ * other. */
 #include "netplugins/overlay/cluster_test.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void two_machines_of_one_name(void **state)
@@ -80,7 +83,35 @@ static int twins(char **argv)
 	return joined;
 }
 
-static int twins_of(const char *plan)
+/* A network is left and made anew while it is listed: "anew" CLUSTER PORT is told to be
+ * slow at the end of the list.  Return: the endpoints it is shown after that. */
+static int anew(char **argv)
+{
+	struct etcd_servers s = { .n = 1, .port = (unsigned int)atoi(argv[1]) };
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_view v = { .partial = true };
+	struct timespec start;
+	struct ov_dir *d;
+
+	snprintf(box()->cluster, sizeof(box()->cluster), "%s", argv[0]);
+	box()->timeout_ms = 4000;
+	box()->relist_s = 60;
+	d = box_host_at(&s, "a", "m1", "192.0.2.1");
+	box_joined(d, net);
+	poll(NULL, 0, 700); /* it is there */
+	(void)d->ops->leave(d, "n1", NULL);
+	box_joined(d, box_network("n2", "shop", "10.1.0.0/16"));
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (v.partial && test_ms_since(&start) < 8000) {
+		ov_view_free(&v);
+		poll(NULL, 0, 10);
+		assert_int_equal(d->ops->view(d, "n2", &v, NULL), 0);
+	}
+	d->ops->close(d);
+	return v.partial ? 99 : (int)v.endpoint_count;
+}
+
+static int child_of(const char *what, const char *plan)
 {
 	char port[8];
 	int status = -1;
@@ -90,7 +121,7 @@ static int twins_of(const char *plan)
 	pid = fork();
 	if (pid == 0) {
 		setenv("BERTH_FP", plan, 1);
-		execl("/proc/self/exe", "test", "twins", box()->cluster, port,
+		execl("/proc/self/exe", "test", what, box()->cluster, port,
 		      NULL);
 		_exit(127);
 	}
@@ -101,7 +132,21 @@ static int twins_of(const char *plan)
 static void of_two_that_begin_at_once_one_is(void **state)
 {
 	BOX_OR_SKIP();
-	assert_int_equal(twins_of("cluster.host:sleep=400"), 1);
+	assert_int_equal(child_of("twins", "cluster.host:sleep=400"), 1);
+}
+
+static void a_network_made_anew_is_listed(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *b;
+
+	BOX_OR_SKIP();
+	b = box_host("b", "192.0.2.2");
+	box_joined(b, net);
+	box_has_put(b, "n1", box_endpoint("e1", "10.1.0.2"));
+	assert_int_equal(child_of("anew", "cluster.listed:sleep=2000:nth=1"),
+			 1);
+	box_host_close(b);
 }
 
 int main(int argc, char **argv)
@@ -110,10 +155,13 @@ int main(int argc, char **argv)
 		BY_HAND(two_machines_of_one_name),
 		BY_HAND(whose_record_is_anothers_gives_way),
 		BY_HAND(of_two_that_begin_at_once_one_is),
+		BY_HAND(a_network_made_anew_is_listed),
 	};
 
 	if (argc == 4 && !strcmp(argv[1], "twins"))
 		return twins(argv + 2);
+	if (argc == 4 && !strcmp(argv[1], "anew"))
+		return anew(argv + 2);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tests[i].setup_func = box_test_up;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
