@@ -429,13 +429,12 @@ static int end_staged(struct vol_core *core, struct vol_view *w, bool keep,
 	return r;
 }
 
-static int end_own(struct vol_core *core, struct vol_view *w, struct err *err)
+/* @e: locked, and given back. */
+static int end_own(struct vol_core *core, struct vol_view *w,
+		   struct vol_entry *e, struct err *err)
 {
-	struct vol_entry *e = NULL;
-	int r = vol_entry_take_within(core, w->name, 200, &e);
+	int r = 0;
 
-	if (r < 0)
-		return err_set(err, r, "volume %s is busy", w->name);
 	if (e->v)
 		r = core->driver->snapshot_del(e->v, w->snap, err);
 	vol_entry_give(e);
@@ -445,15 +444,13 @@ static int end_own(struct vol_core *core, struct vol_view *w, struct err *err)
 	return r < 0 ? r : store_del(core->d->state, VIEW_KIND, w->id, err);
 }
 
-static int end_live(struct vol_core *core, struct vol_view *w, bool *shared,
-		    struct err *err)
+/* @e: locked, and given back. */
+static int end_live(struct vol_core *core, struct vol_view *w,
+		    struct vol_entry *e, bool *shared, struct err *err)
 {
-	struct vol_entry *e = NULL;
 	uint64_t seq = 0;
-	int r = vol_entry_take_within(core, w->name, 200, &e);
+	int r;
 
-	if (r < 0)
-		return err_set(err, r, "volume %s is busy", w->name);
 	*shared = e->v && (e->v->users > 1 || e->mount_calls != w->mount_calls);
 	vol_entry_give(e);
 	r = vol_unmount(core, w->name, w->id, &seq, err);
@@ -461,33 +458,63 @@ static int end_live(struct vol_core *core, struct vol_view *w, bool *shared,
 	return r;
 }
 
-/* @w stays the caller's. */
-static int view_end(struct vol_core *core, struct vol_view *w, bool keep,
-		    bool *shared, uint64_t *ret_seq, struct err *err)
+/* @w stays the caller's.  @e: its volume, locked, and given back; NULL: it is not waited
+ * for long. */
+static int view_end(struct vol_core *core, struct vol_view *w,
+		    struct vol_entry *e, bool keep, bool *shared,
+		    uint64_t *ret_seq, struct err *err)
 {
-	if (w->kind == VIEW_STAGED)
+	int r = 0;
+
+	if (w->kind == VIEW_STAGED) {
+		vol_entry_give(e);
 		return end_staged(core, w, keep, ret_seq, err);
+	}
 	closep(&w->fd);
 	w->fd = -EBADF;
-	if (w->kind == VIEW_OWN)
-		return end_own(core, w, err);
-	return w->kind == VIEW_LIVE ? end_live(core, w, shared, err) : 0;
+	if (w->kind == VIEW_SNAPSHOT) {
+		vol_entry_give(e);
+		return 0;
+	}
+	if (!e)
+		r = vol_entry_take_within(core, w->name, 200, &e);
+	if (r < 0)
+		return err_set(err, r, "volume %s is busy", w->name);
+	return w->kind == VIEW_OWN ? end_own(core, w, e, err)
+				   : end_live(core, w, e, shared, err);
+}
+
+/* The volume of the view @id, locked: as long as the view is in the list nobody removes
+ * that, so it stays there while a request of another is waited for. */
+static struct vol_entry *take_volume_of(struct vol_core *core, const char *id)
+{
+	char name[VOL_NAME_MAX] = "";
+
+	pthread_mutex_lock(&core->lock);
+	for (const struct vol_view *w = core->views; w; w = w->next)
+		if (strcmp(w->id, id) == 0)
+			snprintf(name, sizeof(name), "%s", w->name);
+	pthread_mutex_unlock(&core->lock);
+	return name[0] ? vol_entry_take(core, name) : NULL;
 }
 
 int vol_view_close(struct vol_core *core, const char *id, bool keep,
 		   bool *shared, uint64_t *ret_seq, struct err *err)
 {
+	struct vol_entry *e = take_volume_of(core, id);
 	_cleanup_(view_freep) struct vol_view *w = view_take(core, id);
 	int r;
 
 	*shared = false;
+	if (!w)
+		vol_entry_give(e);
 	if (!w)
 		return err_set(
 			err, -ENOENT,
 			"no view %s: the daemon was restarted meanwhile, "
 			"and what was under way is undone",
 			id);
-	r = view_end(core, w, keep, shared, ret_seq, err);
+	r = view_end(core, w, e, keep, shared, ret_seq, err);
 	if (r < 0 && w->kind != VIEW_STAGED)
 		view_add(core, take_ptr(w)); /* the tick tries again */
 	return r;
@@ -501,7 +528,7 @@ void vol_view_tick(struct vol_core *core)
 		struct err err = { 0 };
 		uint64_t seq = 0;
 		bool shared;
-		int r = view_end(core, w, false, &shared, &seq, &err);
+		int r = view_end(core, w, NULL, false, &shared, &seq, &err);
 
 		if (r == 0 || w->kind == VIEW_STAGED) {
 			log_info("op=view.end volume=%s pid=%d why=\"its "
@@ -533,7 +560,7 @@ void vol_view_close_all(struct vol_core *core)
 
 		core->views = w->next;
 		/* what stays is the next start's */
-		(void)view_end(core, w, false, &shared, &seq, NULL);
+		(void)view_end(core, w, NULL, false, &shared, &seq, NULL);
 		view_free(w);
 	}
 }

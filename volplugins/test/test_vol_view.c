@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "volplugins/test/fake.h"
+#include "volplugins/vol_priv.h"
 
 /* A process that reads, until it is killed. */
 static pid_t reader_new(int *ret_fd)
@@ -117,6 +119,55 @@ static void reads(struct life *l, void *arg)
 	vol_core_tick(l->core);
 	CHECK(!own_left());
 	CHECK(remove_it(l, "v") == 0);
+}
+
+struct holder {
+	struct vol_core *core;
+	int ready;
+};
+
+/* Another request, which takes longer than the tick waits. */
+static void *take_and_hold(void *arg)
+{
+	const struct holder *h = arg;
+	struct vol_entry *e = vol_entry_take(h->core, "v");
+
+	if (write(h->ready, "x", 1) == 1)
+		test_pause_ms(500);
+	vol_entry_give(e);
+	return NULL;
+}
+
+static void closes_behind_another(struct life *l, void *arg)
+{
+	struct holder h = { .core = l->core };
+	struct vol_view_info info;
+	pthread_t thread;
+	int pipes[2];
+	bool shared;
+	char byte;
+	pid_t pid;
+
+	(void)arg;
+	CHECK(create(l, "v", NULL) == 0);
+	CHECK(open_view(l, "", false, &pid, &info) == 0);
+	CHECK(pipe2(pipes, O_CLOEXEC) == 0);
+	h.ready = pipes[1];
+	CHECK(pthread_create(&thread, NULL, take_and_hold, &h) == 0);
+	CHECK(read(pipes[0], &byte, 1) == 1);
+	CHECK(close_view(l, info.id, false, &shared) == 0);
+	CHECK(!own_left());
+	CHECK(pthread_join(thread, NULL) == 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	reader_end(pid);
+	CHECK(remove_it(l, "v") == 0);
+}
+
+static void a_view_that_is_closed_waits_for_its_volume(void **state)
+{
+	(void)state;
+	assert_int_equal(live(closes_behind_another, NULL, NULL), 0);
 }
 
 static void snapshot_goes_with_the_reader(void **state)
@@ -344,8 +395,9 @@ static int setup(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5] = {
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 6] = {
 		TEST(snapshot_goes_with_the_reader),
+		TEST(a_view_that_is_closed_waits_for_its_volume),
 		TEST(live_is_refused_while_in_use),
 		TEST(volume_is_read_where_there_is_no_room),
 		TEST(filled_whole_or_not_at_all),
@@ -353,7 +405,7 @@ int main(void)
 	};
 
 	fake_init();
-	TEST_ROWS(tests + 5, rows, fault_row);
+	TEST_ROWS(tests + 6, rows, fault_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
