@@ -2,6 +2,7 @@
 /* test_portmap.c - entries as Docker sends them become few ranges. */
 #include "lib/test/test.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,8 +15,7 @@
 struct entry {
 	const char *ip;
 	int first, last, port;
-	char proto; /* t, u, s */
-	bool live;
+	char proto; /* t, u, s; in capitals: live */
 };
 
 struct row {
@@ -90,23 +90,21 @@ static const struct row rows[] = {
 	  .out = "[::1]:6060->60/tcp" },
 	{ .name = "live ones are joined with nothing",
 	  .in = { { "", 80, 80, 80, 't' },
-		  { "", 81, 81, 81, 't', true },
-		  { "", 82, 82, 82, 't', true } },
+		  { "", 81, 81, 81, 'T' },
+		  { "", 82, 82, 82, 'T' } },
 	  .out = "80->80/tcp 81->81/tcp 82->82/tcp" },
 	{ .name = "a live one that is there is no second one",
-	  .in = { { "127.0.0.1", 80, 80, 80, 't', true },
+	  .in = { { "127.0.0.1", 80, 80, 80, 'T' },
 		  { "", 80, 80, 80, 't' },
 		  { "", 81, 81, 81, 't' },
-		  { "", 81, 81, 81, 't', true } },
+		  { "", 81, 81, 81, 'T' } },
 	  .out = "80-81->80-81/tcp" },
 	{ .name = "a live one does not cover what is not",
-	  .in = { { "127.0.0.1", 80, 80, 80, 't' },
-		  { "", 80, 80, 80, 't', true } },
+	  .in = { { "127.0.0.1", 80, 80, 80, 't' }, { "", 80, 80, 80, 'T' } },
 	  .want = -EEXIST,
 	  .msg = "80->80/tcp and 127.0.0.1:80->80/tcp: " },
 	{ .name = "nor another live one's address",
-	  .in = { { "127.0.0.1", 80, 80, 80, 't', true },
-		  { "", 80, 80, 80, 't', true } },
+	  .in = { { "127.0.0.1", 80, 80, 80, 'T' }, { "", 80, 80, 80, 'T' } },
 	  .want = -EEXIST,
 	  .msg = "80->80/tcp and 127.0.0.1:80->80/tcp: given twice" },
 	{ .name = "container port 0",
@@ -137,11 +135,12 @@ static int add(struct portmap *m, const struct entry *e, struct err *err)
 
 	if (e->ip[0])
 		assert_int_equal(ip_parse(e->ip, &ip, NULL), 0);
-	int r = portmap_add(m, &ip, proto(e->proto), (uint16_t)e->first,
-			    (uint16_t)e->last, (uint16_t)e->port, err);
+	int r = portmap_add(m, &ip, proto((char)tolower(e->proto)),
+			    (uint16_t)e->first, (uint16_t)e->last,
+			    (uint16_t)e->port, err);
 
 	if (r == 0)
-		m->ranges[m->count - 1].live = e->live;
+		m->ranges[m->count - 1].live = isupper(e->proto);
 	return r;
 }
 
@@ -193,7 +192,7 @@ static void sixty_thousand_entries_are_fast(void **state)
 	/* in an order that defeats appending */
 	for (int i = 0; i < MANY; i++) {
 		int p = 1 + (int)((unsigned int)i * 7919u % MANY);
-		struct entry e = { "", p, p, p, 't', false };
+		struct entry e = { "", p, p, p, 't' };
 
 		assert_int_equal(add(&m, &e, NULL), 0);
 	}
@@ -211,16 +210,14 @@ static void a_copy_can_grow(void **state)
 
 	(void)state;
 	for (int i = 0; i < 9; i++) {
-		struct entry e = { "", 80, 80, 80 + i, 't', false };
+		struct entry e = { "", 80, 80, 80 + i, 't' };
 
 		e.first = e.last = 100 + 2 * i;
 		assert_int_equal(add(&m, &e, NULL), 0);
 	}
 	assert_int_equal(portmap_copy(&m, &c, NULL), 0);
 	for (int i = 0; i < 20; i++) {
-		struct entry e = {
-			"", 200 + 2 * i, 200 + 2 * i, 80, 't', false
-		};
+		struct entry e = { "", 200 + 2 * i, 200 + 2 * i, 80, 't' };
 
 		assert_int_equal(add(&c, &e, NULL), 0);
 	}
