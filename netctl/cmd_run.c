@@ -247,6 +247,7 @@ static int push_user(struct exec_args *a, const struct ctl *ctl,
 	snprintf(a->user, sizeof(a->user), "%u:%u", u.uid, u.gid);
 	push(a, "--user");
 	push(a, a->user);
+	push(a, "--only-additional-gids"); /* not the container's own */
 	for (size_t i = 0; i < u.group_count; i++) {
 		snprintf(a->groups[i], sizeof(a->groups[i]), "%u", u.groups[i]);
 		push(a, "--additional-gids");
@@ -302,13 +303,21 @@ static int exec_check(const struct ctl *ctl, const struct box *b,
 }
 
 /* The runtime has said on stderr what there is to say. */
-static int exec_front(const struct runtime *rt, const char *const *args,
-		      struct err *err)
+static int exec_front(const struct ctl *ctl, const struct runtime *rt,
+		      const char *const *args, struct err *err)
 {
+	_cleanup_(relay_fini) struct relay relay;
 	char said[RUNTIME_SAID_MAX];
-	int r = runtime_front(rt, args, said, err);
-	int code = r > 0 && *said ? life_exit_code(said) : r;
+	bool detach = ctl->box.detach;
+	int r = relay_open(&relay, ctl->box.interactive && !detach, !detach,
+			   err),
+	    code;
 
+	if (r < 0)
+		return r;
+	/* with -t the runtime stands between ours and the container's */
+	r = runtime_front(rt, args, ctl->box.tty ? NULL : &relay, said, err);
+	code = r > 0 && *said ? life_exit_code(said) : r;
 	return code == 125 && *said ? CLI_FAILED : code;
 }
 
@@ -329,7 +338,7 @@ static int exec_run(struct ctl *ctl, struct err *err)
 		r = exec_build(a, ctl, &b, err);
 	if (r == 0)
 		r = runtime_find(ctl, &rt, err);
-	if (r == 0 && !ctl->box.interactive) {
+	if (r == 0 && ctl->box.tty && !ctl->box.interactive) {
 		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 		if (null < 0 || dup2(null, 0) < 0)
@@ -338,7 +347,7 @@ static int exec_run(struct ctl *ctl, struct err *err)
 		closep(&null);
 	}
 	if (r == 0)
-		r = exec_front(&rt, a->v, err);
+		r = exec_front(ctl, &rt, a->v, err);
 	runtime_free(&rt);
 	box_free(&b);
 	return r;

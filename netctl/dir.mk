@@ -66,6 +66,7 @@ ar-src += netctl/box/log.c
 ar-src += netctl/box/monitor.c
 ar-src += netctl/box/net.c
 ar-src += netctl/box/restart.c
+ar-src += netctl/box/relay.c
 ar-src += netctl/box/runtime.c
 ar-src += netctl/box/user.c
 ar-src += netctl/box/vols.c

@@ -77,6 +77,10 @@ echo there >/run/shared/file
 same "$(run --rm -v /run/shared:/mnt "$ROOTFS" sh -c 'cat /mnt/file; echo new >/mnt/new')" there
 same "$(cat /run/shared/new)" new
 status 1 --rm -v /run/shared:/mnt:ro "$ROOTFS" touch /mnt/x
+mkdir /run/shared/below
+mount -t tmpfs below /run/shared/below
+status 1 --rm -v /run/shared:/mnt:ro "$ROOTFS" touch /mnt/below/x
+umount /run/shared/below
 run --rm -v /run/shared/made/here:/mnt "$ROOTFS" touch /mnt/x
 [ -e /run/shared/made/here/x ] || fail 'a directory of the host is not made'
 same "$(run --rm --tmpfs /data:size=64k "$ROOTFS" sh -c 'grep -c " /data tmpfs rw,nosuid,nodev,noexec" /proc/mounts')" 1
@@ -186,6 +190,17 @@ same "$(script -qec "$NETCTL run --rm -it $ROOTFS sh -c 'read -r x; echo got \$x
 	<<<'line' | tr -d '\r' | grep got)" 'got line'
 nothing_left
 
+note 'a client that does not read holds up nobody'
+mkfifo slow
+"$NETCTL" run --name xx "$ROOTFS" head -c 3000000 /dev/zero >slow &
+client=$!
+exec 7<slow
+wait_until 10 "$NETCTL" logs xx >/dev/null
+timeout 20 "$NETCTL" rm -f xx
+exec 7<&-
+wait $client || :
+nothing_left
+
 note 'exec'
 run -d --name xx -e A=1 "$ROOTFS" sleep 300 >/dev/null
 same "$("$NETCTL" exec xx sh -c 'echo $A')" 1
@@ -195,6 +210,13 @@ same "$("$NETCTL" exec -e B=2 -w /tmp -u web xx sh -c 'echo $A$B; pwd; id -u; id
 81 90'
 same "$(echo in | "$NETCTL" exec -i xx cat)" in
 same "$(echo in | "$NETCTL" exec xx cat)" ''
+# nothing of the host's is given away: a file stays root's, a terminal is not the container's
+"$NETCTL" exec -u web xx sh -c 'echo x; echo y >&2' >host-file 2>host-err
+same "$(stat -c %u host-file host-err | sort -u) $(cat host-file host-err)" '0 x
+y'
+same "$(script -qec "$NETCTL exec xx sh -c '[ -t 1 ] || [ -t 2 ] || echo none'" /dev/null </dev/null | tr -d '\r')" none
+same "$(yes | timeout 20 "$NETCTL" exec -i xx head -1)" y 'who reads no further'
+same "$(yes | timeout 20 "$NETCTL" run --rm -i "$ROOTFS" head -1)" y 'run: who reads no further'
 rc=0
 "$NETCTL" exec xx sh -c 'exit 5' || rc=$?
 same "$rc" 5

@@ -177,7 +177,7 @@ static void add_given(json_object *list, json_object *m)
 		return;
 	}
 	add_mount(list, jget_str(m, "Target"), "bind", jget_str(m, "Source"),
-		  jget_bool(m, "ReadOnly") ? OPTIONS("rbind", "rprivate", "ro")
+		  jget_bool(m, "ReadOnly") ? OPTIONS("rbind", "rprivate", "rro")
 					   : OPTIONS("rbind", "rprivate"));
 }
 

@@ -60,6 +60,8 @@ static int open_signals(struct front *f, struct err *err)
 {
 	sigset_t set;
 
+	/* who reads no further is seen by the write; a terminal is put back */
+	(void)signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	for (size_t i = 0; i < 8; i++)
 		sigaddset(&set, (const int[]){ SIGINT, SIGTERM, SIGHUP, SIGQUIT,

@@ -115,21 +115,6 @@ static void ways_step(struct monitor *m, const struct pollfd p[static 2])
 	}
 }
 
-/* All that was written, to a client as slow as it may be. */
-static void drain(struct monitor *m)
-{
-	struct pollfd p[2];
-
-	for (;;) {
-		ways_poll(m, p);
-		if (p[0].fd < 0 && p[1].fd < 0)
-			return;
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return;
-		ways_step(m, p);
-	}
-}
-
 /* ---- the client ---------------------------------------------------------------- */
 
 static void tell(struct monitor *m, enum monitor_what what, int code,
@@ -315,6 +300,42 @@ static void watch(struct monitor *m)
 		ways_poll(m, p);
 		p[2] = (struct pollfd){ .fd = m->signals, .events = POLLIN };
 		if (poll(p, 3, -1) < 0)
+			continue;
+		ways_step(m, p);
+		if (p[2].revents)
+			on_signals(m);
+	}
+}
+
+#define DRAIN_LOOK_MS 500
+
+/*
+ * All that was written, to a client as slow as it may be, unless somebody wants the end.
+ * The container's processes are gone: where there is nothing to read now, nobody but a
+ * stranger, who was handed the pipe, writes into it.
+ */
+static void drain(struct monitor *m)
+{
+	for (;;) {
+		bool full = is_full(&m->ways[0]) || is_full(&m->ways[1]);
+		struct pollfd p[3];
+		int n;
+
+		if (full && box_has(m->box, BOX_STOP))
+			drop_client(m);
+		for (int i = 0; i < 2; i++)
+			if (m->ways[i].to < 0)
+				m->ways[i].at = m->ways[i].len;
+		ways_poll(m, p);
+		if (p[0].fd < 0 && p[1].fd < 0)
+			return;
+		p[2] = (struct pollfd){ .fd = m->signals, .events = POLLIN };
+		n = poll(p, 3, full ? DRAIN_LOOK_MS : 0);
+		if (n == 0 && !full) {
+			close_fd(&m->ways[0].from);
+			close_fd(&m->ways[1].from);
+		}
+		if (n <= 0)
 			continue;
 		ways_step(m, p);
 		if (p[2].revents)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -105,12 +106,15 @@ static void become(const struct runtime *rt, const char *const *args,
 	execv(rt->bin, (char *const *)(uintptr_t)argv);
 }
 
-/* In the child: with all that is ours. */
+/* In the child. @relay: NULL: with the terminal that is ours. */
 static void become_front(const struct runtime *rt, const char *const *args,
-			 const char *log)
+			 const char *log, const struct relay *relay)
 {
 	_cleanup_free_ const char **argv = build_argv(rt, args, log);
 
+	for (int i = 0; relay && i < 3; i++)
+		if (dup2(relay->theirs[i], i) < 0)
+			return;
 	reset_signals();
 	if (argv)
 		execv(rt->bin, (char *const *)(uintptr_t)argv);
@@ -199,31 +203,14 @@ int runtime_run(const struct runtime *rt, const char *const *args,
 	return err_set(err, r, "%s", *said ? said : NAME_SELF " failed");
 }
 
-/* ^C is for all in the foreground, so the child has it already. */
-static void pass_signal(pid_t pid, const siginfo_t *si)
-{
-	if (si->si_signo != SIGCHLD && si->si_code <= 0)
-		(void)kill(pid, si->si_signo); /* not reaped: the right one */
-}
-
-static int wait_front(pid_t pid, const sigset_t *set)
-{
-	siginfo_t si;
-	int status;
-
-	while (waitpid(pid, &status, WNOHANG) == 0)
-		if (sigwaitinfo(set, &si) > 0)
-			pass_signal(pid, &si);
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-				   : WEXITSTATUS(status);
-}
-
 int runtime_front(const struct runtime *rt, const char *const *args,
-		  char ret_said[static RUNTIME_SAID_MAX], struct err *err)
+		  struct relay *relay, char ret_said[static RUNTIME_SAID_MAX],
+		  struct err *err)
 {
 	static const int signals[] = { SIGCHLD, SIGINT,  SIGTERM, SIGHUP,
 				       SIGQUIT, SIGUSR1, SIGUSR2 };
-	_cleanup_close_ int mem = memfd_create("log", MFD_CLOEXEC);
+	_cleanup_close_ int mem = memfd_create("log", MFD_CLOEXEC), sfd = -1;
+	struct relay none = { -1, -1, -1, { -1, -1, -1 }, 0, 0, "" };
 	char log[48];
 	sigset_t set;
 	pid_t pid;
@@ -231,21 +218,27 @@ int runtime_front(const struct runtime *rt, const char *const *args,
 
 	*ret_said = '\0';
 	snprintf(log, sizeof(log), "/proc/%d/fd/%d", getpid(), mem);
-	if (mem < 0)
-		return err_set(err, -errno, "%s: %s", rt->bin, strerror(errno));
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaddset(&set, signals[i]);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	sfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (mem < 0 || sfd < 0)
+		return err_set(err, -errno, "%s: %s", rt->bin, strerror(errno));
 	pid = fork();
 	if (pid < 0)
 		return err_set(err, -errno, "cannot make a process: %s",
 			       strerror(errno));
 	if (pid == 0) {
-		become_front(rt, args, log);
+		become_front(rt, args, log, relay);
 		_exit(127);
 	}
-	status = wait_front(pid, &set);
+	if (relay)
+		relay_given(relay);
+	status = relay_wait(relay ? relay : &none, pid, sfd);
 	read_log(log, ret_said);
-	return status;
+	if (status < 0)
+		return err_set(err, status, "wait: %s", strerror(-status));
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+				   : WEXITSTATUS(status);
 }

@@ -12,6 +12,7 @@
 
 #include "lib/base.h"
 #include "lib/err.h"
+#include "netctl/box/relay.h"
 #include "netctl/cli.h"
 
 struct runtime {
@@ -34,12 +35,14 @@ void runtime_free(struct runtime *rt);
 int runtime_run(const struct runtime *rt, const char *const *args,
 		const char *log, const int *stdio, struct err *err);
 /*
- * runtime_front() - the same with our own input, output and terminal, signals passed on.
+ * runtime_front() - the same in the foreground, signals passed on.
+ * @relay: its input and outputs; NULL: our own, for who has a terminal of its own.
  * @ret_said: what it says of a failure of its own; "" where the status is its command's.
  * Return: its exit status; -errno.
  */
 #define RUNTIME_SAID_MAX 8192
 int runtime_front(const struct runtime *rt, const char *const *args,
-		  char ret_said[static RUNTIME_SAID_MAX], struct err *err);
+		  struct relay *relay, char ret_said[static RUNTIME_SAID_MAX],
+		  struct err *err);
 
 #endif

@@ -14,7 +14,8 @@
 
 #include "lib/base.h"
 
-#define FIELDS 7
+#define FIELDS    7
+#define LINE_SIZE 16384
 
 /* NULL: there is none (errno). */
 static FILE *open_in(const char *root, const char *path)
@@ -84,18 +85,24 @@ static bool lists(char *members, const char *name)
 	return false;
 }
 
+/* The container may have written what it likes: a line that is longer, as a hole is, ends
+ * the file. */
+static bool next_line(FILE *f, char line[static LINE_SIZE])
+{
+	return fgets(line, LINE_SIZE, f) && (strchr(line, '\n') || feof(f));
+}
+
 /* The entry of @who (a name, or a number) in passwd.  -ENOENT. */
 static int find_user(const char *root, const char *who, struct box_user *ret,
 		     char name[static 256])
 {
 	FILE *f = open_in(root, "etc/passwd");
-	char *line = NULL, *v[FIELDS];
-	size_t size = 0;
+	char line[LINE_SIZE], *v[FIELDS];
 	uint32_t uid, gid, wanted;
 	bool by_number = number(who, &wanted) == 0;
 	int r = -ENOENT;
 
-	while (f && r < 0 && getline(&line, &size, f) >= 0) {
+	while (f && r < 0 && next_line(f, line)) {
 		split(line, v);
 		if (number(v[2], &uid) < 0 || number(v[3], &gid) < 0 ||
 		    (by_number ? uid != wanted : strcmp(v[0], who) != 0))
@@ -105,7 +112,6 @@ static int find_user(const char *root, const char *who, struct box_user *ret,
 		snprintf(name, 256, "%s", v[0]);
 		r = 0;
 	}
-	free(line);
 	if (f)
 		fclose(f);
 	return r;
@@ -114,16 +120,14 @@ static int find_user(const char *root, const char *who, struct box_user *ret,
 static int find_group(const char *root, const char *who, uint32_t *ret)
 {
 	FILE *f = open_in(root, "etc/group");
-	char *line = NULL, *v[FIELDS];
-	size_t size = 0;
+	char line[LINE_SIZE], *v[FIELDS];
 	int r = -ENOENT;
 
-	while (f && r < 0 && getline(&line, &size, f) >= 0) {
+	while (f && r < 0 && next_line(f, line)) {
 		split(line, v);
 		if (strcmp(v[0], who) == 0 && number(v[2], ret) == 0)
 			r = 0;
 	}
-	free(line);
 	if (f)
 		fclose(f);
 	return r;
@@ -132,18 +136,15 @@ static int find_group(const char *root, const char *who, uint32_t *ret)
 static void add_groups(const char *root, const char *name, struct box_user *u)
 {
 	FILE *f = open_in(root, "etc/group");
-	char *line = NULL, *v[FIELDS];
-	size_t size = 0;
+	char line[LINE_SIZE], *v[FIELDS];
 	uint32_t gid;
 
-	while (f && u->group_count < BOX_GROUPS_MAX &&
-	       getline(&line, &size, f) >= 0) {
+	while (f && u->group_count < BOX_GROUPS_MAX && next_line(f, line)) {
 		split(line, v);
 		if (number(v[2], &gid) == 0 && gid != u->gid &&
 		    lists(v[3], name))
 			u->groups[u->group_count++] = gid;
 	}
-	free(line);
 	if (f)
 		fclose(f);
 }

@@ -270,7 +270,7 @@ static void options_become_a_config(void **state)
 	assert_string_equal(mount_at(config, "/m/sub"),
 			    "{\"destination\":\"/m/sub\",\"type\":\"bind\","
 			    "\"source\":\"/srv/a\",\"options\":[\"rbind\","
-			    "\"rprivate\",\"ro\"]}");
+			    "\"rprivate\",\"rro\"]}");
 	assert_string_equal(mount_at(config, "/t"),
 			    "{\"destination\":\"/t\",\"type\":\"tmpfs\","
 			    "\"source\":\"tmpfs\",\"options\":[\"noexec\","

@@ -35,7 +35,7 @@ struct request {
 	size_t env_count, cap_count, group_count;
 	char **args; /* of main(); ended by NULL */
 	int arg_count;
-	bool detach, terminal, no_new_privs, ignore_paused;
+	bool detach, terminal, no_new_privs, ignore_paused, only_groups;
 };
 
 struct joined {
@@ -53,6 +53,7 @@ enum {
 	OPT_PRESERVE,
 	OPT_NNP,
 	OPT_PAUSED,
+	OPT_ONLY_GIDS,
 };
 
 static const struct option options[] = {
@@ -63,6 +64,7 @@ static const struct option options[] = {
 	{ "env", required_argument, NULL, 'e' },
 	{ "user", required_argument, NULL, 'u' },
 	{ "additional-gids", required_argument, NULL, 'g' },
+	{ "only-additional-gids", no_argument, NULL, OPT_ONLY_GIDS },
 	{ "cap", required_argument, NULL, 'c' },
 	{ "tty", no_argument, NULL, 't' },
 	{ "detach", no_argument, NULL, 'd' },
@@ -117,6 +119,9 @@ static int add_option(struct request *rq, int c, struct err *err)
 		return 0;
 	case OPT_NNP:
 		rq->no_new_privs = true;
+		return 0;
+	case OPT_ONLY_GIDS:
+		rq->only_groups = true;
 		return 0;
 	default:
 		rq->ignore_paused = true;
@@ -219,6 +224,8 @@ static int from_options(const struct request *rq, struct spec_process *p,
 	int r;
 
 	p->args.count = 0;
+	if (rq->only_groups)
+		p->user.groups.count = 0;
 	r = append(&p->args, rq->args, (size_t)rq->arg_count, sizeof(char *),
 		   err);
 	if (r == 0)

@@ -409,15 +409,17 @@ int proc_keyring(struct err *err)
 
 /*
  * Who opens /dev/stdout or /dev/stderr opens the inode anew, and of a pipe that is
- * whoever's made it.  A terminal of the host or /dev/null is left to its owner; where
- * it can't be had (a user namespace without it) the descriptor still works.
+ * whoever's made it.  What has a name on the host (a file, a terminal, a disk) is left
+ * to its owner; where it can't be had (a user namespace without it) the descriptor still
+ * works.
  */
 static void own_stdio(uint32_t uid)
 {
 	struct stat st;
 
 	for (int fd = 0; fd <= 2; fd++)
-		if (fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode) &&
+		if (fstat(fd, &st) == 0 &&
+		    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) &&
 		    st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0)
 			continue;
 }
