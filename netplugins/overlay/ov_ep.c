@@ -21,6 +21,24 @@ static int fence(struct overlay_network *n, struct err *err)
 	return r;
 }
 
+/* Of an earlier life: the cluster first.  A container has it, whatever fails here: were
+ * it not told the others would cut it off, and its address be free.  */
+static int add_again(struct net_endpoint *ep, struct ov_endpoint *told,
+		     struct err *err)
+{
+	struct overlay_network *n = overlay_of(ep->network);
+	int r;
+
+	r = n->dir->ops->put(n->dir, n->net.id, told, true, err);
+	if (r == 0)
+		r = NET_STEP("overlay.endpoint.again", err);
+	if (r == 0)
+		r = bridge_endpoint_add(ep, err);
+	if (r == 0)
+		r = fence(n, err);
+	return r;
+}
+
 int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 {
 	struct overlay_network *n = overlay_of(ep->network);
@@ -30,7 +48,6 @@ int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 		.addr6 = ep->addr6.addr,
 		.multicast = true,
 	};
-	bool again = ep->ifname[0];
 	struct err undo = { 0 };
 	int r;
 
@@ -38,23 +55,17 @@ int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 	if (!n->dir)
 		return err_set(err, -ENODEV, "network %.12s was not joined",
 			       n->net.id);
+	snprintf(told.id, sizeof(told.id), "%s", ep->id);
+	if (ep->ifname[0])
+		return add_again(ep, &told, err);
 	r = bridge_endpoint_add(ep, err);
 	if (r < 0)
 		return r;
-	if (again)
-		r = fence(n, err);
-	if (r < 0)
-		return r;
-	snprintf(told.id, sizeof(told.id), "%s", ep->id);
 	told.mac = ep->mac;
-	r = n->dir->ops->put(n->dir, n->net.id, &told, again, err);
-	/* the cluster may say only now that it is another's */
-	if (r == 0 && again)
-		r = fence(n, err);
+	r = n->dir->ops->put(n->dir, n->net.id, &told, false, err);
 	if (r == 0)
 		r = NET_STEP("overlay.endpoint.told", err);
-	/* One from an earlier life stays: a container has it. */
-	if (r < 0 && !again && overlay_endpoint_del(ep, &undo) < 0)
+	if (r < 0 && overlay_endpoint_del(ep, &undo) < 0)
 		return err_wrap(err, r, "%s; left behind", undo.msg);
 	return r;
 }
