@@ -325,9 +325,10 @@ static int mine_add(struct cluster *c, struct cl_net *n,
 	memcpy(m->ep.node, c->node, sizeof(m->ep.node));
 	m->told = r == 0;
 	m->due = r < 0;
-	m->fenced = r == -EADDRINUSE;
+	m->fenced = r == -EADDRINUSE || (r < 0 && ep->cut);
 	if (m->fenced)
-		snprintf(m->why, sizeof(m->why), "%.*s", CL_WHY_MAX - 1,
+		snprintf(m->why, sizeof(m->why), "%s%.*s",
+			 r == -EADDRINUSE ? "" : "as before: ", CL_WHY_MAX - 20,
 			 why->msg);
 	pthread_mutex_lock(&c->lock);
 	m->next = n->mine;

@@ -48,6 +48,7 @@ struct ov_endpoint {
 	struct ip_addr addr4, addr6; /* none: the family is off */
 	struct ip_addr vtep;         /* of its node; filled in views */
 	bool multicast;              /* wants what is sent to many */
+	bool cut; /* of .put(): its link is down since an earlier life */
 };
 
 /* Another host that has (or may have) endpoints of the network. */
@@ -98,7 +99,8 @@ struct ov_dir_ops {
 	 * (or as soon as the cluster answers again: then @err stays empty).
 	 * @living: it is there already, from an earlier life: a container has it.
 	 * Then it is never refused for what others have: it is fenced in views
-	 * until it may be told.
+	 * until it may be told.  One that is .cut is fenced, too, as long as the
+	 * cluster can't say that it may be told.
 	 * Return: 0; -EADDRINUSE when another endpoint has its address or MAC (@err
 	 * says which, and where); -ESTALE, as .join().
 	 */

@@ -21,14 +21,30 @@ static int fence(struct overlay_network *n, struct err *err)
 	return r;
 }
 
+/* As an earlier life left it. */
+static bool is_cut(struct overlay_network *n, const struct net_endpoint *ep)
+{
+	struct overlay_host *host = overlay_host_of(&n->br.base);
+	struct nlk_link link;
+	bool cut;
+
+	pthread_mutex_lock(&host->lock);
+	cut = nlk_link_get(host->br->nlk, ep->ifname, 0, &link, NULL) == 0 &&
+	      !link.up;
+	pthread_mutex_unlock(&host->lock);
+	return cut;
+}
+
 /* Of an earlier life: the cluster first.  A container has it, whatever fails here: were
- * it not told the others would cut it off, and its address be free.  */
+ * it not told the others would cut it off, and its address be free.  And so it is known
+ * by then whether its link may be up. */
 static int add_again(struct net_endpoint *ep, struct ov_endpoint *told,
 		     struct err *err)
 {
 	struct overlay_network *n = overlay_of(ep->network);
 	int r;
 
+	told->cut = is_cut(n, ep);
 	r = n->dir->ops->put(n->dir, n->net.id, told, true, err);
 	if (r == 0)
 		r = NET_STEP("overlay.endpoint.again", err);

@@ -52,6 +52,34 @@ static void etcd_away_is_waited_for(void **state)
 	box_host_close(b);
 }
 
+/* One that was cut off in an earlier life stays so until etcd says that it may be told. */
+static void what_was_cut_off_waits_for_etcd(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint cut = box_endpoint("e1", "10.1.0.2");
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	net.vni = box_joined(a, net);
+	net.known = true;
+	box_host_close(a);
+	box_etcd_stop();
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	cut.cut = true;
+	assert_int_equal(a->ops->put(a, "n1", &cut, true, NULL), 0);
+	cut = box_endpoint("e2", "10.1.0.3");
+	assert_int_equal(a->ops->put(a, "n1", &cut, true, NULL), 0);
+	box_view_gets(a, "n1", (struct box_want){ .fenced = 1, .stale = true });
+	assert_true(box_says(a, "endpoint e1 of network n1 is cut off: as "
+				"before: "));
+	kill(box()->one.pid[0], SIGCONT);
+	box_view_gets(a, "n1", (struct box_want){ 0 });
+	box_keys_get("node/a/ep/", 2);
+	box_host_close(a);
+}
+
 static const struct anew_row {
 	const char *pool;
 	bool encrypt;
@@ -278,6 +306,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		BY_HAND(etcd_away_is_waited_for),
+		BY_HAND(what_was_cut_off_waits_for_etcd),
 		BY_HAND(one_made_anew_while_etcd_is_away_is_the_same),
 		BY_HAND(many_mute_members_are_soon_given_up),
 		BY_HAND(another_etcd_is_not_believed),
