@@ -196,7 +196,11 @@ const struct cmd cmd_down = {
 		"and\n"
 		"volumes stay as they are and work on; 'netctl up' takes them "
 		"up\n"
-		"again.  With DRIVER: only these.\n"
+		"again.  To the other hosts of a cluster, though, this one is "
+		"dead\n"
+		"20 to 30 s after its berth-overlay was stopped, until it is "
+		"up.\n"
+		"With DRIVER: only these.\n"
 		"\n"
 		"  netctl down\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT | CLI_FORMAT,
