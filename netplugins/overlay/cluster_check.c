@@ -25,7 +25,7 @@ static void check_peer(const struct cluster *c, const struct cl_net *n,
 			" records of host %s are not as a host "
 			"writes them: ignored\n",
 			n->net.id, p->ignored, p->node);
-	if (ip_equal(&p->host.vtep, &c->vtep))
+	if (!ip_is_none(&c->vtep) && ip_equal(&p->host.vtep, &c->vtep))
 		fprintf(f,
 			"host %s says that this host's address is its "
 			"own: ignored\n",

@@ -189,6 +189,26 @@ static void no_more_than_so_many_are_read(void **state)
 	box_host_close(a);
 }
 
+/* Who has no address has nobody else's. */
+static void without_an_address_nobody_has_the_same(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	static const struct ip_addr none;
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	assert_int_equal(cluster_host_set(a, &none, NULL, NULL), 0);
+	box_joined(a, net);
+	box_raw_put("member/n.shop/c", "");
+	b = box_host("b", "192.0.2.2");
+	box_joined(b, net);
+	box_view_gets(a, "n1", (struct box_want){ .hosts = 1 });
+	assert_false(box_says(a, "address is its own"));
+	box_host_close(a);
+	box_host_close(b);
+}
+
 static bool is_partial(struct ov_dir *d)
 {
 	struct ov_view v;
@@ -277,6 +297,7 @@ int main(void)
 		BY_HAND(of_two_the_older_is_shown),
 		BY_HAND(one_too_big_stops_nobody),
 		BY_HAND(no_more_than_so_many_are_read),
+		BY_HAND(without_an_address_nobody_has_the_same),
 		BY_HAND(our_own_cost_a_view_little),
 	};
 
