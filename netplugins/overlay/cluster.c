@@ -286,7 +286,11 @@ static int tell_now(struct cluster *c, struct cl_net *n,
 			return r;
 		if (r == -ENOENT)
 			cl_lease_lost(c);
+		/* what can't be done at once here the thread does */
+		pthread_mutex_lock(&c->lock);
 		n->told = false;
+		n->due = true;
+		pthread_mutex_unlock(&c->lock);
 		r = 0;
 	}
 	return -EAGAIN;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Two of one name: machines that were given one node name, and networks, one after the
- * other. */
+/* Two of one name: machines that were given one node name, and networks that go and are
+ * made anew. */
 #include "netplugins/overlay/cluster_test.h"
 
 #include <poll.h>
@@ -111,6 +111,41 @@ static int anew(char **argv)
 	return v.partial ? 99 : (int)v.endpoint_count;
 }
 
+/* Somebody takes the network away, and its making again fails once: "again" CLUSTER PORT.
+ * Return: 0: its endpoint is told, long before the next list. */
+static int again(char **argv)
+{
+	struct etcd_servers s = { .n = 1, .port = (unsigned int)atoi(argv[1]) };
+	struct ov_endpoint e1 = box_endpoint("e1", "10.1.0.2");
+	struct etcd_config cfg = { 0 };
+	struct timespec start;
+	struct ov_dir *a;
+	char vni[16];
+	size_t told = 0;
+
+	snprintf(box()->cluster, sizeof(box()->cluster), "%s", argv[0]);
+	box()->relist_s = 60;
+	box()->timeout_ms = 1000;
+	etcd_servers_config(&s, &cfg);
+	assert_int_equal(etcd_open(&cfg, &box()->raw, NULL), 0);
+	a = box_host_at(&s, "a", "a", "192.0.2.1");
+	snprintf(vni, sizeof(vni), "vni/%06x",
+		 box_joined(a, box_network("n1", "shop", "10.1.0.0/16")));
+	poll(NULL, 0, 500); /* it is listed */
+	box_raw_del(vni);
+	box_raw_del("sub4/0a010000");
+	box_raw_del("net/n.shop");
+	(void)a->ops->put(a, "n1", &e1, true, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!told && test_ms_since(&start) < 8000) {
+		poll(NULL, 0, 20);
+		told = box_keys("node/a/ep/");
+	}
+	a->ops->close(a);
+	etcd_close(box()->raw);
+	return !told;
+}
+
 static int child_of(const char *what, const char *plan)
 {
 	char port[8];
@@ -149,6 +184,12 @@ static void a_network_made_anew_is_listed(void **state)
 	box_host_close(b);
 }
 
+static void a_network_that_went_is_told_at_once(void **state)
+{
+	BOX_OR_SKIP();
+	assert_int_equal(child_of("again", "cluster.net:err=EAGAIN:nth=2"), 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
@@ -156,12 +197,15 @@ int main(int argc, char **argv)
 		BY_HAND(whose_record_is_anothers_gives_way),
 		BY_HAND(of_two_that_begin_at_once_one_is),
 		BY_HAND(a_network_made_anew_is_listed),
+		BY_HAND(a_network_that_went_is_told_at_once),
 	};
 
 	if (argc == 4 && !strcmp(argv[1], "twins"))
 		return twins(argv + 2);
 	if (argc == 4 && !strcmp(argv[1], "anew"))
 		return anew(argv + 2);
+	if (argc == 4 && !strcmp(argv[1], "again"))
+		return again(argv + 2);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tests[i].setup_func = box_test_up;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
