@@ -69,6 +69,8 @@ status 125 --rm --cap-add fly "$ROOTFS" true
 contains "$(cat said)" 'no such capability'
 status 1 --rm --read-only "$ROOTFS" touch /tmp/x
 contains "$(cat said)" 'Read-only'
+status 1 --rm --read-only "$ROOTFS" sh -c 'echo x >/etc/hosts'
+contains "$(cat said)" 'Read-only'
 status 1 --rm "$ROOTFS" sh -c 'echo 1 >/proc/sysrq-trigger'
 
 note 'mounts'
@@ -81,6 +83,8 @@ mkdir /run/shared/below
 mount -t tmpfs below /run/shared/below
 status 1 --rm -v /run/shared:/mnt:ro "$ROOTFS" touch /mnt/below/x
 umount /run/shared/below
+mkdir /run/shared/etc
+same "$(run --rm -h box1 -v /run/shared/etc:/etc "$ROOTFS" cat /etc/hostname)" box1 'our files in a given /etc'
 run --rm -v /run/shared/made/here:/mnt "$ROOTFS" touch /mnt/x
 [ -e /run/shared/made/here/x ] || fail 'a directory of the host is not made'
 same "$(run --rm --tmpfs /data:size=64k "$ROOTFS" sh -c 'grep -c " /data tmpfs rw,nosuid,nodev,noexec" /proc/mounts')" 1

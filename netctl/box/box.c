@@ -482,6 +482,9 @@ static int unlink_all(const struct box *b, bool last)
 		closep(&fd);
 		return r;
 	}
+	/* without its record it is none, whatever else is there */
+	if (last && unlinkat(b->dir, RECORD, 0) < 0 && errno != ENOENT)
+		r = -errno;
 	while (r == 0 && (e = readdir(d))) {
 		bool is_last = strcmp(e->d_name, RECORD) == 0 ||
 			       strcmp(e->d_name, LOCK) == 0;

@@ -199,14 +199,13 @@ static int by_target(const void *a, const void *b)
 	return strcmp(jget_str(*x, "Target"), jget_str(*y, "Target"));
 }
 
-static json_object *mounts(json_object *rec, const struct box_place *place)
+/* Our own files, where no other one was given. */
+static void add_files(json_object *list, json_object *given,
+		      const struct box_place *place, bool readonly)
 {
 	static const char *const files[] = { "resolv.conf", "hostname",
 					     "hosts" };
-	json_object *list = json_object_new_array();
-	json_object *given = jget_array(rec, "Mounts");
 
-	add_system(list);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		_cleanup_free_ char *from = NULL, *to = NULL;
 
@@ -215,12 +214,33 @@ static json_object *mounts(json_object *rec, const struct box_place *place)
 			continue;
 		if (!is_given(given, to))
 			add_mount(list, to, "bind", from,
-				  OPTIONS("rbind", "rprivate"));
+				  readonly ? OPTIONS("rbind", "rprivate", "ro")
+					   : OPTIONS("rbind", "rprivate"));
 	}
+}
+
+static json_object *mounts(json_object *rec, const struct box_place *place)
+{
+	json_object *list = json_object_new_array();
+	json_object *given = jget_array(rec, "Mounts");
+	bool added = false;
+
+	add_system(list);
 	if (given)
 		json_object_array_sort(given, by_target);
-	for (size_t i = 0; i < jget_len(given); i++)
-		add_given(list, json_object_array_get_idx(given, i));
+	for (size_t i = 0; i < jget_len(given); i++) {
+		json_object *m = json_object_array_get_idx(given, i);
+
+		/* in what was given for /etc, not below it */
+		if (!added && strcmp(jget_str(m, "Target"), "/etc") > 0) {
+			add_files(list, given, place,
+				  jget_bool(rec, "ReadOnly"));
+			added = true;
+		}
+		add_given(list, m);
+	}
+	if (!added)
+		add_files(list, given, place, jget_bool(rec, "ReadOnly"));
 	return list;
 }
 

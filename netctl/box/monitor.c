@@ -428,6 +428,9 @@ static void run(struct monitor *m)
 		int r = begin(m, first, &err), code, end;
 		bool failed = r < 0;
 
+		/* a "stop" that came while it was made found nobody to tell */
+		if (!failed && box_has(m->box, BOX_STOP))
+			ask_to_end(m, "TERM");
 		if (!failed)
 			watch(m);
 		code = failed ? life_exit_code(err.msg) : m->status;
