@@ -393,8 +393,10 @@ void dp_fast_forget(struct dp *dp, const struct state_pub *p)
 	for (size_t i = 0; filters && i < 2 * p->pub.ports.count; i++) {
 		const struct port_range *r = &p->pub.ports.ranges[i / 2];
 
-		if (ip_is_none(ips[i % 2]))
-			continue;
+		if (ip_is_none(ips[i % 2]) ||
+		    (!ip_is_none(&r->host_ip) &&
+		     r->host_ip.family != ips[i % 2]->family))
+			continue; /* a host address leads to its own family */
 		filters[n++] = (struct nat_filter){ .container = *ips[i % 2],
 						    .host = r->host_ip,
 						    .proto = r->proto,

@@ -41,13 +41,11 @@ void dp_forget_flows(const struct portmap *m)
 
 		if (!r->host_first)
 			continue;
-		f[n] = (struct ct_filter){ .proto = r->proto,
-					   .first = r->host_first,
-					   .last = (uint16_t)(r->host_first +
-							      r->count - 1) };
-		if (!ip_is_any(&r->host_ip))
-			f[n].orig_dst = r->host_ip;
-		n++;
+		f[n++] = (struct ct_filter){ .orig_dst = r->host_ip,
+					     .proto = r->proto,
+					     .first = r->host_first,
+					     .last = (uint16_t)(r->host_first +
+								r->count - 1) };
 	}
 	/* what is left times out; ports work all the same for new flows */
 	(void)ct_flush(f, n, NULL);

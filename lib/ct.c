@@ -112,13 +112,16 @@ static bool matches(struct flush *f, const struct ct_filter *w,
 	if ((w->first || w->last) && (port < w->first || port > w->last))
 		return false;
 	dst = addr_of(ct, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST);
-	if (!ip_is_none(&w->orig_dst) && !ip_equal(&dst, &w->orig_dst))
+	if (ip_is_any(&w->orig_dst) ? dst.family != w->orig_dst.family
+				    : !ip_is_none(&w->orig_dst) &&
+					      !ip_equal(&dst, &w->orig_dst))
 		return false;
 	if (!ip_is_none(&w->reply_src)) {
 		src = addr_of(ct, ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC);
 		return ip_equal(&src, &w->reply_src);
 	}
-	return !ip_is_none(&w->orig_dst) || is_local(f, &dst);
+	return !(ip_is_none(&w->orig_dst) || ip_is_any(&w->orig_dst)) ||
+	       is_local(f, &dst);
 }
 
 static bool wanted(struct flush *f, const struct nf_conntrack *ct)

@@ -20,7 +20,8 @@
 /* A connection matches when everything said here holds. */
 struct ct_filter {
 	struct ip_addr orig_dst;  /* where the first packet went; none: any
-				   * address of this host */
+				   * address of this host; 0.0.0.0, ::: any of
+				   * that family */
 	struct ip_addr reply_src; /* who answers: the container. Set: orig_dst
 				   * none means any address at all */
 	uint16_t first, last;     /* original destination port; 0..0: any */

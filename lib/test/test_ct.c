@@ -100,6 +100,21 @@ static void port_of_both_families(void **state)
 	assert_int_equal(entries(), 3);
 }
 
+static void port_of_one_family(void **state)
+{
+	const struct ip_addr all4 = addr("0.0.0.0"), all6 = addr("::");
+
+	(void)state;
+	NEED_NETNS();
+	assert_int_equal(ct_flush_port(IPPROTO_UDP, &all4, 53, 53, NULL), 1);
+	assert_int_equal(ct_flush_port(IPPROTO_UDP, &all4, 53, 53, NULL), 0);
+	assert_int_equal(ct_flush_port(IPPROTO_UDP, &all6, 53, 53, NULL), 1);
+	/* of any address of this host still: not what passes */
+	assert_int_equal(ct_flush_port(IPPROTO_TCP, &all4, 8080, 8080, NULL),
+			 1);
+	assert_int_equal(entries(), 2);
+}
+
 static void port_of_one_address(void **state)
 {
 	const struct ip_addr v6 = addr("fd00:9::1"), no = addr("10.9.0.7");
@@ -240,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(port_of_any_address_spares_what_passes),
 		T(port_of_both_families),
+		T(port_of_one_family),
 		T(port_of_one_address),
 		T(range_and_protocol),
 		T(container_address),
