@@ -114,6 +114,13 @@ find_asked(const struct portmap *m, const struct port_range *want, bool loose)
 	return NULL;
 }
 
+/* Does one of them mean addresses that the other means, too? */
+static bool addresses_meet(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return ip_is_none(a) || ip_is_none(b) || ip_equal(a, b) ||
+	       (a->family == b->family && (ip_is_any(a) || ip_is_any(b)));
+}
+
 /* What has @want's host ports, live or not. */
 static const struct port_range *find_holder(const struct portmap *m,
 					    const struct port_range *want)
@@ -124,8 +131,7 @@ static const struct port_range *find_holder(const struct portmap *m,
 		if (r->proto == want->proto && want->host_first &&
 		    want->host_first >= r->host_first &&
 		    want->host_first < r->host_first + r->count &&
-		    (ip_is_none(&r->host_ip) || ip_is_none(&want->host_ip) ||
-		     ip_equal(&r->host_ip, &want->host_ip)))
+		    addresses_meet(&r->host_ip, &want->host_ip))
 			return r;
 	}
 	return NULL;
@@ -283,13 +289,19 @@ static int take(struct portmap *m, const struct port_range *want,
 	if (r < 0)
 		return r;
 	m->ranges[i] = m->ranges[--m->count];
-	if (find_asked(m, want, true))
+	if (!find_asked(m, want, true))
+		return 0;
+	if (want->host_first)
 		return err_set(err, -ENOTUNIQ,
-			       "container port %u/%s is published at several "
-			       "host ports: say which, HOST:%u",
-			       want->port_first, proto_name(want->proto),
-			       want->port_first);
-	return 0;
+			       "host port %u/%s is published at several "
+			       "addresses: say which, IP:%u:%u",
+			       want->host_first, proto_name(want->proto),
+			       want->host_first, want->port_first);
+	return err_set(err, -ENOTUNIQ,
+		       "container port %u/%s is published at several host "
+		       "ports: say which, HOST:%u",
+		       want->port_first, proto_name(want->proto),
+		       want->port_first);
 }
 
 static int record_ports(struct net_core *core, const struct net_slot *s,

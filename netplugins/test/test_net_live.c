@@ -21,7 +21,10 @@
 
 /* Of TCP; @host as "8081", "0" to be chosen. */
 #define ROW(host, port) "{\"Proto\":6,\"Port\":" port ",\"HostPort\":" host "}"
-#define LIVE(rows)      "{" IDS ",\"Ports\":[" rows "]}"
+#define AT(ip, host, port)                                  \
+	"{\"Proto\":6,\"HostIP\":\"" ip "\",\"Port\":" port \
+	",\"HostPort\":" host "}"
+#define LIVE(rows) "{" IDS ",\"Ports\":[" rows "]}"
 
 static struct fake_kernel *kernel;
 static char dir[32];
@@ -193,6 +196,14 @@ static void what_can_not_be(void **state)
 	life_good(&l, ADD, LIVE(ROW("7001", "70") "," ROW("7002", "70")), NULL);
 	bad(&l, RM, LIVE(ROW("0", "70")), -ENOTUNIQ, "say which");
 	assert_string_equal(listed(&l), "7001:70+ 7002:70+ 8080:80 9000:90+");
+	/* an any-address is each of its family */
+	life_good(&l, ADD, LIVE(AT("0.0.0.0", "8085", "85")), NULL);
+	bad(&l, RM, LIVE(AT("127.0.0.1", "8085", "85")), -EINVAL,
+	    "8085->85/tcp that was added");
+	life_good(&l, ADD, LIVE(AT("::", "8085", "85")), NULL);
+	bad(&l, RM, LIVE(ROW("8085", "85")), -ENOTUNIQ, "IP:8085:85");
+	life_good(&l, RM, LIVE(AT("::", "8085", "85")), NULL);
+	life_good(&l, RM, LIVE(ROW("8085", "85")), NULL);
 	life_good(&l, D "RevokeExternalConnectivity", "{" IDS "}", NULL);
 	bad(&l, ADD, LIVE(ROW("8081", "81")), -EINVAL, "way out");
 	life_good(&l, D "Leave", "{" IDS "}", NULL);
