@@ -271,6 +271,10 @@ int __wrap_dmx_status(const char *name, const char *target, char *buf,
 	(void)err;
 	wait_for_disk();
 	fake.looks++;
+	if (fake.gave_up) {
+		snprintf(buf, size, "Fail");
+		return 0;
+	}
 	snprintf(buf, size,
 		 "%" PRIu64 " %u/%" PRIu64 " %u/100 - rw no_discard_passdown "
 		 "error_if_no_space - 20",
@@ -427,7 +431,8 @@ int fake_pool_setup(void **state)
 	fake.events = 0;
 	fake.told = false;
 	fake.deaf = 0;
-	fake.disk_full = fake.little = fake.late = fake.restored = false;
+	fake.gave_up = fake.disk_full = fake.little = fake.late =
+		fake.restored = false;
 	snprintf(l->dir, sizeof(l->dir), "/tmp/berth-thin-XXXXXX");
 	assert_non_null(mkdtemp(l->dir));
 	l->fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

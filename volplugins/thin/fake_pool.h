@@ -28,6 +28,7 @@ struct fake_pool {
 	unsigned int reloads;
 	const char *refuse; /* a message that begins so fails */
 	unsigned int busy;  /* this number is open until it is let go */
+	bool gave_up;       /* the kernel did */
 	bool disk_full;     /* of state.db */
 	bool little;        /* room for pool.img */
 	bool late;          /* no record, once the pool's device is there */

@@ -33,6 +33,18 @@ static void tell(struct thin_pool *p, struct err *to, const struct err *what)
 
 /* ---- records against the pool -------------------------------------------------------- */
 
+/* It tells no transaction then, so the records can't be held against it. */
+static void doubt_given_up(struct thin_pool *p)
+{
+	const struct thin_status s = { .mode = THIN_MODE_FAIL };
+	struct err doubt = { 0 };
+	char why[256];
+
+	err_set(&doubt, -EIO, "%s", thin_status_trouble(&s, why, sizeof(why)));
+	log_warn("op=thin.pool err=\"%s\"", doubt.msg);
+	tell(p, &p->doubt, &doubt);
+}
+
 /* Numbers given since are at most as many as there were messages. */
 static int settle_transaction(struct thin_pool *p, struct err *err)
 {
@@ -40,6 +52,10 @@ static int settle_transaction(struct thin_pool *p, struct err *err)
 	uint64_t gap;
 	int r;
 
+	if (p->gave_up) {
+		doubt_given_up(p);
+		return 0;
+	}
 	if (p->transaction == p->recorded || p->transaction + 1 == p->recorded)
 		return 0;
 	if (!p->config->accept || p->config->transaction != p->transaction) {
@@ -131,6 +147,7 @@ static int activate(struct thin_pool *p, const struct thin_lower *l, bool check,
 	if (r < 0)
 		return r;
 	p->transaction = s.transaction;
+	p->gave_up = s.mode == THIN_MODE_FAIL;
 	return 0;
 }
 

@@ -69,6 +69,7 @@ struct thin_pool {
 	unsigned int wait_s; /* 0: nothing of that */
 	int64_t not_before;
 	int failed;
+	bool gave_up;   /* the kernel did, before it was taken up */
 	bool unsettled; /* it passed: doomed numbers are still to be deleted */
 	/* written with .seen.lock as well, which is enough to read them */
 	bool first;       /* of .again: not looked at yet in this life */

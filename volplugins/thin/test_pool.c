@@ -163,6 +163,32 @@ static void records_of_another_moment(void **state)
 	assert_true(fake_is(fake.there[n + 1]) && fake_is(fake.there[n + 2]));
 }
 
+/* A pool that tells nothing is no reason to forget what is doomed. */
+static void a_pool_that_the_kernel_gave_up(void **state)
+{
+	struct pool_life *l = *state;
+	struct err err = { 0 };
+	uint32_t kept = fake_pool_device(l), n;
+	uint64_t recorded;
+
+	fake_pool_give(l, kept);
+	recorded = l->pool.recorded;
+	FAKE(fake.gave_up = true);
+	l->config.accept = true;
+	l->config.transaction = 0;
+	fake_pool_restart(l);
+	assert_true(thin_device_add(&l->pool, 0, &n, &err) < 0);
+	assert_non_null(strstr(err.msg, "the kernel gave the pool up"));
+	assert_true(l->pool.recorded == recorded);
+	/* repaired, and another start */
+	FAKE(fake.gave_up = false);
+	l->config.accept = false;
+	fake_pool_restart(l);
+	assert_string_equal(l->pool.doubt.msg, "");
+	assert_int_equal(thin_device_add(&l->pool, 0, &n, &err), 0);
+	assert_true(fake_is(fake.there[kept]));
+}
+
 /* Doomed then, a volume now. */
 static void doomed_at_another_moment(void **state)
 {
@@ -332,6 +358,7 @@ int main(void)
 		POOL_TEST(deleted_though_its_device_stayed),
 		POOL_TEST(no_message_without_its_record),
 		POOL_TEST(records_of_another_moment),
+		POOL_TEST(a_pool_that_the_kernel_gave_up),
 		POOL_TEST(doomed_at_another_moment),
 		POOL_TEST(nothing_new_in_a_full_pool),
 		POOL_TEST(told_while_the_pool_hangs),
