@@ -28,10 +28,14 @@ struct net_core {
 	void *host; /* the driver's */
 	struct net_table table;
 	uint32_t gc_grace_s;
-	time_t next_gc;   /* CLOCK_BOOTTIME, the ticking thread's own */
-	time_t started;   /* CLOCK_BOOTTIME */
-	pthread_t events; /* the event thread */
-	int events_stop;  /* eventfd: readable ends it */
+	time_t next_gc; /* CLOCK_BOOTTIME, the ticking thread's own, as the next */
+	time_t tick_end; /* the rest is for the next tick */
+	unsigned int
+		retry_turn; /* grows; which networks had theirs they know */
+	bool retrying;      /* not all had it */
+	time_t started;     /* CLOCK_BOOTTIME */
+	pthread_t events;   /* the event thread */
+	int events_stop;    /* eventfd: readable ends it */
 	bool events_run;
 	/* Requests finished for a peer that has not asked for the answer yet;
 	 * see net_rolled_add(). */

@@ -21,6 +21,7 @@
 #include "netplugins/net_core.h"
 
 #define EVENT_FDS 8
+#define TICK_S    5 /* of one tick, for networks that are tried again */
 
 /* ---- stale endpoints ----------------------------------------------------- */
 
@@ -189,11 +190,18 @@ int net_stale_sweep(struct net_core *core, uint32_t grace_s, bool dry,
 	return r < 0 ? r : w.removed;
 }
 
-/* What stood in a network's way may have gone. */
+/* What stood in a network's way may have gone.  One may wait for others' answers, and
+ * the ticking thread is who says that this daemon lives: many are for many ticks. */
 static int retry_network(void *ctx, struct net_entry *e)
 {
-	(void)ctx;
-	if (e->problem[0] && !e->undeleted && net_network_raise(e, NULL) == 0)
+	const struct net_core *core = ctx;
+
+	if (!e->problem[0] || e->undeleted || e->retried == core->retry_turn)
+		return 0;
+	if (net_now() >= core->tick_end)
+		return -EBUSY;
+	e->retried = core->retry_turn;
+	if (net_network_raise(e, NULL) == 0)
 		log_info("op=retry network=" NET_SHORT " result=made-again",
 			 e->id);
 	return 0;
@@ -206,8 +214,16 @@ void net_core_tick(struct net_core *core)
 	net_journal_tick(core);
 	if (now < core->next_gc)
 		return;
-	(void)net_stale_sweep(core, core->gc_grace_s, false, NULL, NULL);
-	(void)net_table_each(&core->table, retry_network, core);
+	core->tick_end = now + TICK_S;
+	if (!core->retrying) {
+		(void)net_stale_sweep(core, core->gc_grace_s, false, NULL,
+				      NULL);
+		core->retry_turn++;
+	}
+	core->retrying =
+		net_table_each(&core->table, retry_network, core) == -EBUSY;
+	if (core->retrying)
+		return;
 	core->next_gc = now + (every < 1 ? 1 : every > 15 ? 15 : every);
 }
 

@@ -46,7 +46,8 @@ struct net_entry {
 	/* its removal failed: what is left of it is made whole for a request
 	 * that uses it, and for nobody else */
 	bool undeleted;
-	bool unlinked; /* out of the table: look it up again */
+	unsigned int retried; /* net_core.retry_turn, the last time */
+	bool unlinked;        /* out of the table: look it up again */
 	/* under the table's lock */
 	unsigned int refs;
 	struct net_entry *next, **prev;
