@@ -51,6 +51,7 @@ struct thin_seen {
 	int64_t at; /* CLOCK_MONOTONIC seconds + 1; 0: never */
 	struct thin_status status;
 	struct err why; /* it could be asked but said nothing of use */
+	int undeleted;  /* doomed numbers that were open at the last try */
 	struct thin_mapped *mapped;
 	size_t mapped_count;
 };
@@ -69,8 +70,9 @@ struct thin_pool {
 	unsigned int wait_s; /* 0: nothing of that */
 	int64_t not_before;
 	int failed;
-	bool gave_up;   /* the kernel did, before it was taken up */
-	bool unsettled; /* it passed: doomed numbers are still to be deleted */
+	bool gave_up;           /* the kernel did, before it was taken up */
+	bool unsettled;         /* doomed numbers are still to be deleted */
+	unsigned int settle_in; /* so many looks from now (pool_watch.c) */
 	/* written with .seen.lock as well, which is enough to read them */
 	bool first;       /* of .again: not looked at yet in this life */
 	struct err why;   /* of !active, .known: what is wrong; else "" */
@@ -115,6 +117,8 @@ int thin_pool_status(struct thin_pool *p, struct thin_status *ret,
  * @ret_age: seconds.  -ENOENT: it was never seen. */
 int thin_pool_seen(struct thin_pool *p, struct thin_status *ret,
 		   uint64_t *ret_age, struct err *err);
+/* Deleted devices that somebody had open at the last try: their blocks are kept. */
+int thin_pool_undeleted(struct thin_pool *p);
 /* One line of what is wrong with it, by what was seen; NULL: nothing. */
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size);
 /* thin_pool_told() - can it be used, by what was seen?  Waits for nothing.  -EAGAIN: it

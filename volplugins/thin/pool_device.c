@@ -179,9 +179,15 @@ static int delete_within(struct thin_pool *p, uint32_t number, bool settle,
 
 int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err)
 {
-	int tries = TRIES;
+	int tries = TRIES, r;
 
-	return delete_within(p, number, false, &tries, err);
+	r = delete_within(p, number, false, &tries, err);
+	if (r < 0) {
+		pthread_mutex_lock(&p->lock);
+		p->unsettled = true; /* pool_watch.c tries again */
+		pthread_mutex_unlock(&p->lock);
+	}
+	return r;
 }
 
 static int add_locked(struct thin_pool *p, uint32_t origin, uint32_t *ret,

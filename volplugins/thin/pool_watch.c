@@ -20,8 +20,9 @@
 #include "lib/log.h"
 #include "volplugins/thin/pool.h"
 
-#define EVERY_S 5
-#define LATER_S 300 /* at most */
+#define EVERY_S    5
+#define SETTLE_MAX 60  /* looks */
+#define LATER_S    300 /* at most */
 
 static int64_t now_s(void)
 {
@@ -109,6 +110,16 @@ bool thin_pool_is_awaited(struct thin_pool *p)
 	first = p->first;
 	pthread_mutex_unlock(&p->seen.lock);
 	return first;
+}
+
+int thin_pool_undeleted(struct thin_pool *p)
+{
+	int n;
+
+	pthread_mutex_lock(&p->seen.lock);
+	n = p->seen.undeleted;
+	pthread_mutex_unlock(&p->seen.lock);
+	return n;
 }
 
 const char *thin_pool_trouble(struct thin_pool *p, char *buf, size_t size)
@@ -230,6 +241,8 @@ static enum level level_of(const struct thin_status *s, char *why, size_t size)
 struct told {
 	enum level level;
 	char meta[ERR_MSG_MAX]; /* why there is no more metadata */
+	unsigned int
+		settle_pause; /* looks between two tries; 0: none is needed */
 };
 
 /* Return: it has more metadata now. */
@@ -274,19 +287,46 @@ static void look(struct thin_pool *p, struct told *told)
 	*last = now;
 }
 
-/* Is there a pool to look at?  One that could not be taken up may be now. */
-static bool is_there(struct thin_pool *p)
+static void say_nothing(void *ctx, const char *line)
 {
-	bool active, unsettled;
+	(void)ctx;
+	(void)line;
+}
+
+/* What was open as it was to go (a scanner, a restore whose client lives on) is deleted
+ * when it is let go: tried ever less often, and told of once. */
+static void settle(struct thin_pool *p, unsigned int *pause)
+{
+	int left = thin_device_settle(p, *pause ? say_nothing : NULL, NULL);
+
+	*pause = left == 0             ? 0
+		 : *pause < SETTLE_MAX ? *pause * 2 + 1
+				       : SETTLE_MAX;
+	pthread_mutex_lock(&p->lock);
+	p->unsettled = p->unsettled || left > 0;
+	p->settle_in = *pause;
+	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&p->seen.lock);
+	p->seen.undeleted = left;
+	pthread_mutex_unlock(&p->seen.lock);
+}
+
+/* Is there a pool to look at?  One that could not be taken up may be now. */
+static bool is_there(struct thin_pool *p, struct told *told)
+{
+	bool active, due;
 
 	pthread_mutex_lock(&p->lock);
 	(void)thin_pool_retry(p, NULL);
 	active = p->active;
-	unsettled = p->unsettled;
-	p->unsettled = false;
+	due = p->unsettled && p->settle_in == 0;
+	if (due)
+		p->unsettled = false;
+	else if (p->settle_in)
+		p->settle_in--;
 	pthread_mutex_unlock(&p->lock);
-	if (unsettled)
-		(void)thin_device_settle(p, NULL, NULL);
+	if (due)
+		settle(p, &told->settle_pause);
 	return active;
 }
 
@@ -357,7 +397,7 @@ static void *watch(void *arg)
 	do {
 		listen_again(&events);
 		seen = events_of(p);
-		if (is_there(p)) {
+		if (is_there(p, &told)) {
 			look(p, &told);
 			look_at_devices(p);
 		}

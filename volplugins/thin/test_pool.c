@@ -102,6 +102,27 @@ static void gc_leaves_what_is_being_made(void **state)
 	assert_true(fake_is(fake.there[n]));
 }
 
+/* Open as it was to go, and let go later: nobody need ask again. */
+static void deleted_when_it_is_let_go(void **state)
+{
+	struct pool_life *l = *state;
+	uint32_t n = fake_pool_device(l);
+	bool gone = false;
+
+	FAKE(fake.refuse = "delete");
+	assert_int_equal(thin_device_del(&l->pool, n, NULL), -EIO);
+	for (int i = 0; i < 300 && thin_pool_undeleted(&l->pool) == 0; i++)
+		usleep(100000);
+	assert_int_equal(thin_pool_undeleted(&l->pool), 1);
+	FAKE(fake.refuse = NULL);
+	for (int i = 0; i < 600 && !gone; i++) {
+		usleep(100000);
+		gone = !fake_is(fake.there[n]) &&
+		       thin_pool_undeleted(&l->pool) == 0;
+	}
+	assert_true(gone);
+}
+
 /* Killed between making its device in the kernel and saying that it goes with
  * the last user. */
 static void deleted_though_its_device_stayed(void **state)
@@ -356,6 +377,7 @@ int main(void)
 		POOL_TEST(deleted_at_the_next_start),
 		POOL_TEST(gc_leaves_what_is_being_made),
 		POOL_TEST(deleted_though_its_device_stayed),
+		POOL_TEST(deleted_when_it_is_let_go),
 		POOL_TEST(no_message_without_its_record),
 		POOL_TEST(records_of_another_moment),
 		POOL_TEST(a_pool_that_the_kernel_gave_up),

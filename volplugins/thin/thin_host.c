@@ -213,12 +213,21 @@ int thin_host_check(void *host, bool (*known)(void *ctx, const char *name),
 		.h = host, .dry = true, .known = known, .fn = fn, .ctx = ctx
 	};
 	char trouble[ERR_MSG_MAX];
-	int r = thin_each_name(l.h, look_at_record, &l, err);
+	int r = thin_each_name(l.h, look_at_record, &l, err), undeleted;
 
 	if (r == 0)
 		r = mounts_below(l.h->root, look_at_mount, &l, err);
 	if (thin_pool_trouble(&l.h->pool, trouble, sizeof(trouble)))
 		tell(&l, trouble);
+	undeleted = thin_pool_undeleted(&l.h->pool);
+	if (undeleted > 0) {
+		snprintf(trouble, sizeof(trouble),
+			 "%d deleted device(s) of the pool are open still, and "
+			 "keep their blocks until whoever has them lets go "
+			 "(dmsetup info -c %s)",
+			 undeleted, l.h->pool.prefix);
+		tell(&l, trouble);
+	}
 	return r < 0 ? r : 0;
 }
 
