@@ -444,10 +444,10 @@ static int ls_run(struct ctl *ctl, struct err *err)
 	"the host\nport's number; *2 behind it is twice the share.\n"
 
 #define LIVE_HELP                                                           \
-	"CONTAINER is one of Docker's (name or id) or what 'netctl "        \
-	"attach' was given\nwith --netns (name, pid or path).  On several " \
-	"networks its way out is meant, as\nwith docker run -p, or "        \
-	"--network.\n"
+	"CONTAINER is one of Docker's or of 'netctl run' (name or id), or " \
+	"what 'netctl\nattach' was given with --netns (name, pid or "       \
+	"path).  On several networks its way\nout is meant, as with "       \
+	"docker run -p, or --network.\n"
 
 const struct cmd cmd_port_add = {
 	.name = "port add",

@@ -6,6 +6,7 @@
 #include "lib/base.h"
 #include "lib/client.h"
 #include "lib/jdec.h"
+#include "netctl/box/box.h"
 #include "netctl/jget.h"
 #include "netctl/nets.h"
 
@@ -52,9 +53,33 @@ static void load_endpoints(json_object *answer, json_object *endpoints)
 	}
 }
 
+/* Namespaces of netctl's own containers: their identity to their name.  Owned. */
+static json_object *box_names(const struct ctl *ctl)
+{
+	_cleanup_(json_putp) json_object *ids = NULL;
+	json_object *names = json_object_new_object();
+
+	if (box_ids(ctl, &ids, NULL) < 0)
+		return names;
+	for (size_t i = 0; i < jget_len(ids); i++) {
+		struct box b = { .dir = -1, .lock = -1 };
+		const char *id = json_object_get_string(
+			json_object_array_get_idx(ids, i));
+
+		if (box_open(ctl, id, &b, NULL) == 0 &&
+		    *jget_str(b.rec, "NetnsID") &&
+		    jget_bool(b.rec, "NetnsOwned"))
+			jset_str(names, jget_str(b.rec, "NetnsID"),
+				 jget_str(b.rec, "Name"));
+		box_free(&b);
+	}
+	return names;
+}
+
 static void load_own(const struct ctl *ctl, struct docker_names *to)
 {
 	_cleanup_(json_putp) json_object *nets = NULL, *eps = NULL;
+	_cleanup_(json_putp) json_object *boxes = NULL;
 
 	if (nets_list(ctl, &nets, &eps, NULL) < 0)
 		return;
@@ -64,11 +89,13 @@ static void load_own(const struct ctl *ctl, struct docker_names *to)
 		jset_str(to->networks, jget_str(net, "NetworkID"),
 			 jget_str(net, "Name"));
 	}
+	boxes = box_names(ctl);
 	for (size_t i = 0; i < jget_len(eps); i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
+		const char *box = jget_str(boxes, jget_str(ep, "NetnsID"));
 
 		jset_str(to->endpoints, jget_str(ep, "EndpointID"),
-			 jget_str(ep, "Netns"));
+			 *box ? box : jget_str(ep, "Netns"));
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "lib/client.h"
 #include "lib/jdec.h"
 #include "netctl/book.h"
+#include "netctl/box/net.h"
 #include "netctl/docker.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
@@ -20,8 +21,9 @@
 
 /* ---- where it is ----------------------------------------------------------- */
 
-/* What a container has: objects of NetworkID, EndpointID, Name (the network's), and,
- * when Berth's daemons were asked, Driver, Gateway, Ports. */
+/* What a container has: objects of NetworkID, EndpointID, Name (the network's), First
+ * (the one that -p of netctl run is for), and, when Berth's daemons were asked, Driver,
+ * Gateway, Ports. */
 
 static int add_place(json_object *places, json_object *from, const char *name,
 		     struct err *err)
@@ -31,10 +33,18 @@ static int add_place(json_object *places, json_object *from, const char *name,
 	jset_str(o, "NetworkID", jget_str(from, "NetworkID"));
 	jset_str(o, "EndpointID", jget_str(from, "EndpointID"));
 	jset_str(o, "Name", name);
+	jset(o, "First", json_object_new_boolean(jget_bool(from, "First")));
 	if (o && json_object_array_add(places, o) == 0)
 		return 0;
 	json_object_put(o);
 	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* @word: a network's name, or the begin of its id. */
+static bool is_called(const char *name, const char *id, const char *word)
+{
+	return strcmp(name, word) == 0 ||
+	       (strlen(word) >= 4 && strncmp(id, word, strlen(word)) == 0);
 }
 
 static bool is_dockers_name(const char *word)
@@ -106,21 +116,62 @@ static int ask_book(const struct ctl *ctl, const char *word,
 	return r;
 }
 
+/* A container of netctl run.  @ret_there, @ret_running: as of ask_docker(). */
+static int ask_box(const struct ctl *ctl, const char *word, json_object *places,
+		   bool *ret_there, bool *ret_running, struct err *err)
+{
+	_cleanup_(json_putp) json_object *eps = NULL;
+	struct box b = { .dir = -1, .lock = -1 };
+	const char *first;
+	int r = box_find(ctl, word, &b, err);
+
+	*ret_there = r == 0;
+	*ret_running = r == 0 && strcmp(box_state(&b), BOX_RUNNING) == 0;
+	if (r == -ENOENT) {
+		err->msg[0] = '\0';
+		return 0;
+	}
+	if (*ret_running)
+		r = box_net_endpoints(ctl, &b, &eps, err);
+	first = jget_len(jget_array(b.rec, "Networks"))
+			? json_object_get_string(json_object_array_get_idx(
+				  jget_array(b.rec, "Networks"), 0))
+			: "";
+	for (size_t i = 0; r == 0 && i < jget_len(eps); i++) {
+		json_object *ep = json_object_array_get_idx(eps, i);
+
+		jset(ep, "First",
+		     json_object_new_boolean(
+			     is_called(jget_str(ep, "Network"),
+				       jget_str(ep, "NetworkID"), first)));
+		r = add_place(places, ep, jget_str(ep, "Network"), err);
+	}
+	box_free(&b);
+	return r;
+}
+
 static int find_places(const struct ctl *ctl, const char *word,
 		       json_object *places, struct err *err)
 {
+	bool docker, running, box = false, boxed = false;
 	struct err why = { "" };
-	bool there, running;
-	size_t dockers;
-	int r = ask_docker(ctl, word, places, &there, &running, &why, err);
+	size_t containers;
+	int r = ask_docker(ctl, word, places, &docker, &running, &why, err);
 
+	if (r == 0)
+		r = ask_box(ctl, word, places, &box, &boxed, err);
 	if (r < 0)
 		return r;
-	dockers = jget_len(places);
+	if (docker && box)
+		return err_set(err, -ENOTUNIQ,
+			       "%s is a container of Docker's and one of "
+			       "netctl's: give its id",
+			       word);
+	containers = jget_len(places);
 	r = ask_book(ctl, word, places, err);
 	if (r < 0)
 		return r;
-	if (there && jget_len(places) > dockers)
+	if ((docker || box) && jget_len(places) > containers)
 		return err_set(err, -ENOTUNIQ,
 			       "%s is a container and an attached namespace: "
 			       "give the container's id, or the namespace's "
@@ -128,9 +179,10 @@ static int find_places(const struct ctl *ctl, const char *word,
 			       word);
 	if (jget_len(places))
 		return 0;
-	if (there)
+	if (docker || box)
 		return err_set(err, -ENOENT, "container %s %s", word,
-			       running ? "is on no network" : "does not run");
+			       running || boxed ? "is on no network"
+						: "does not run");
 	return err_set(
 		err, -ENOENT,
 		"no namespace is attached as %s, and it is no container: "
@@ -202,11 +254,8 @@ static int ours(const struct ctl *ctl, json_object *places, json_object **ret,
 
 static bool is_named(json_object *place, const char *network)
 {
-	const char *id = jget_str(place, "NetworkID");
-
-	return strcmp(jget_str(place, "Name"), network) == 0 ||
-	       (strlen(network) >= 4 &&
-		strncmp(id, network, strlen(network)) == 0);
+	return is_called(jget_str(place, "Name"), jget_str(place, "NetworkID"),
+			 network);
 }
 
 /* The one that --network says, or, as Docker has it, the container's way out.
@@ -223,9 +272,12 @@ static int choose(const struct ctl *ctl, json_object *places, const char *word,
 		if (ctl->network ? !is_named(place, ctl->network)
 				 : !jget_bool(place, "Gateway"))
 			continue;
-		found = place;
+		if (!found || !jget_bool(found, "First"))
+			found = place;
 		n++;
 	}
+	if (n > 1 && !ctl->network && jget_bool(found, "First"))
+		n = 1;
 	if (!jget_len(places))
 		return err_set(err, -ENOENT,
 			       "%s is on no network of Berth's: ports are "

@@ -61,6 +61,16 @@ fails_with 'unknown option' eval '"$NETCTL" volume create -o no.such=1 bad'
 fails_with 'berth-nobody' run --rm -v x1:/x --volume-driver berth-nobody "$ROOTFS" true
 same "$("$NETCTL" ps -aq | wc -l)" 1
 
+note 'a port that comes while it runs'
+same "$("$NETCTL" port add web 8081:80)" '*:8081 -> 10.80.0.20:80/tcp'
+same "$("$NETCTL" ports --json | jq -r '.[] | "\(.Container) \(.HostFirst) \(.Live)"' | sort)" \
+	$'web 8080 false\nweb 8081 true'
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" page
+fails_with 'no container' "$NETCTL" port add nobody 8082:80
+run --name idle "$ROOTFS" true
+fails_with 'does not run' "$NETCTL" port add idle 8082:80
+"$NETCTL" rm idle >/dev/null
+
 note 'over a restart of the daemons'
 kill9_daemon berth-bridge
 kill9_daemon berth-ipam
@@ -69,6 +79,9 @@ start_daemon berth-ipam
 start_daemon berth-bridge
 start_daemon berth-named
 from_lan
+same "$(ns lan curl -sS --max-time 5 http://192.0.2.1:8081/)" page
+"$NETCTL" port rm web 8081:80
+fails ns lan curl -sS --max-time 2 http://192.0.2.1:8081/
 same "$(held)" '[["site",1]]'
 
 note 'its end: all is given back, the volume keeps what is in it'
