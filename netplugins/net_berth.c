@@ -280,6 +280,7 @@ static json_object *network_object(struct net_entry *e, const char *count_key)
 	    !net_put_bool(o, "IPv6", !ip_is_none(&e->net->v6.pool.addr)) ||
 	    !net_put_int(o, "MTU", info.mtu) ||
 	    !net_put_str(o, "Dataplane", info.dataplane) ||
+	    (info.names && !net_put_bool(o, "Names", true)) ||
 	    (info.shared[0] && !net_put_str(o, "Shared", info.shared)) ||
 	    !put_pools(o, e->net) || !put_options(o, e) ||
 	    !net_put_int(o, count_key, count_endpoints(e->net)) ||

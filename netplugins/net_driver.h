@@ -112,6 +112,7 @@ struct net_info {
 	uint32_t mtu;
 	char dataplane[8]; /* what carries its ports now: "nft", "ebpf"; "": it
 			    * has no choice */
+	bool names;        /* berth-dns is to answer there */
 	char shared[144];  /* what the cluster's hosts agree to call it; "": it
 			   * is not shared */
 };

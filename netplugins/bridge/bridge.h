@@ -34,7 +34,7 @@ struct bridge_policy {
 /* com.docker.network.bridge.* and friends, decoded. */
 struct bridge_options {
 	char name[64]; /* longer than a link's: the message is ours */
-	bool icc, masquerade, inhibit4, guard;
+	bool icc, masquerade, inhibit4, guard, names;
 	struct ip_addr host_binding4, host_snat4, host_snat6;
 	int mode4, mode6; /* enum dp_gateway_mode */
 	int firewall;     /* enum dp_firewall */

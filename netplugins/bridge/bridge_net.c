@@ -440,4 +440,5 @@ void bridge_network_info(const struct net_network *net, struct net_info *ret)
 			 dp_network_is_fast(host_of(br)->dp, net->id)
 				 ? DP_EBPF
 				 : DP_NFT));
+	ret->names = br->opt.names;
 }

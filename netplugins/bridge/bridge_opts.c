@@ -63,6 +63,9 @@ const struct opt_field bridge_network_options[] = {
 		"berth.dataplane", dataplane, dataplane_names,
 		"nft: published ports and masquerade by nftables; ebpf: by "
 		"programs before netfilter (the daemon's --dataplane)"),
+	BRIDGE_OPTION("berth.names", OPT_BOOL, names,
+		      "berth-dns answers containers at the gateway's address "
+		      "(off)"),
 	OPTIONS_POLICY(struct bridge_network, opt.policy),
 	{ 0 },
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Follows Docker and berth-overlay.
+ * Follows Docker, berth-overlay and berth-bridge.
  *
  * A turn: networks when it is time; where there is no stream of events, one, and a list;
  * who is due is asked about; what changed is told; then wait for events.  When the stream
@@ -20,7 +20,8 @@
 #include "lib/log.h"
 #include "runtime/names/follow_priv.h"
 
-#define NETS_MS        5000 /* what berth-overlay has is asked for again */
+#define NETS_MS        5000 /* what the drivers have is asked for again */
+#define KICK_S         3    /* who names a network that is not known waits */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 4000
 #define EVENTS_MAX     256 /* in one go */
@@ -59,16 +60,24 @@ static void docker_failed(struct follow *f, const struct err *err)
 
 static void nets_turn(struct follow *f)
 {
-	uint64_t now = clock_boot_ms();
+	uint64_t now = clock_boot_ms(), kicks;
 	struct err err = { 0 };
-	int r;
+	bool kicked;
 
-	if (!f->nets_due && now < f->nets_ms)
+	pthread_mutex_lock(&f->lock);
+	kicks = f->kicks;
+	kicked = kicks != f->kicks_done;
+	pthread_mutex_unlock(&f->lock);
+	if (!f->nets_due && !kicked && now < f->nets_ms)
 		return;
 	f->nets_due = false;
 	f->nets_ms = now + NETS_MS;
-	r = follow_nets(f, &err);
-	follow_note(f, &f->overlay, "overlay", r < 0 ? &err : NULL);
+	if (follow_nets(f, &err) < 0)
+		log_warn("op=names.networks err=\"%s\"", err.msg);
+	pthread_mutex_lock(&f->lock);
+	f->kicks_done = kicks;
+	pthread_cond_broadcast(&f->read);
+	pthread_mutex_unlock(&f->lock);
 }
 
 static int docker_once(struct follow *f, struct err *err)
@@ -190,7 +199,13 @@ static void *thread(void *arg)
 	struct follow *f = arg;
 	struct pollfd p = { .fd = f->wake, .events = POLLIN };
 
-	while (!follow_stopped(f)) {
+	for (;;) {
+		eventfd_t told;
+
+		/* before what it tells of is looked at */
+		(void)eventfd_read(f->wake, &told);
+		if (follow_stopped(f))
+			break;
 		nets_turn(f);
 		docker_turn(f);
 		publish_turn(f);
@@ -226,6 +241,7 @@ int follow_new(struct names *names, struct share *share,
 		f->cfg.inspect_ms = 5000;
 	f->begin_ms = clock_boot_ms();
 	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->read, NULL);
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = f->wake < 0 ? -errno : -pthread_create(&f->thread, NULL, thread, f);
 	if (r == 0) {
@@ -233,6 +249,7 @@ int follow_new(struct names *names, struct share *share,
 		return 0;
 	}
 	closep(&f->wake);
+	pthread_cond_destroy(&f->read);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 	return err_set(err, r, "names: %s", strerror(-r));
@@ -251,6 +268,7 @@ void follow_free(struct follow *f)
 	follow_known_clear(f);
 	nets_clear(&f->nets);
 	closep(&f->wake);
+	pthread_cond_destroy(&f->read);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -267,28 +285,55 @@ static void net_list(const struct nets *n, char *buf, size_t size)
 						: n->v[i].serve.net);
 }
 
+static bool find_net(const struct follow *f, const char *word,
+		     char ret[static NAMES_NET_MAX])
+{
+	for (size_t i = 0; i < f->nets.count; i++) {
+		const struct nets_one *n = &f->nets.v[i];
+
+		if (strcmp(n->serve.net, word) != 0 &&
+		    strcmp(n->id, word) != 0 &&
+		    strcmp(n->serve.domain, word) != 0)
+			continue;
+		memcpy(ret, n->serve.net, sizeof(n->serve.net));
+		return true;
+	}
+	return false;
+}
+
+/* It may have been made this moment: have the drivers asked.  Under ->lock. */
+static void look_again(struct follow *f)
+{
+	uint64_t want = ++f->kicks;
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += KICK_S;
+	(void)eventfd_write(f->wake, 1);
+	while (r == 0 && !f->stop && f->kicks_done < want)
+		r = pthread_cond_timedwait(&f->read, &f->lock, &until);
+}
+
 int follow_net(struct follow *f, const char *word,
 	       char ret[static NAMES_NET_MAX], struct err *err)
 {
-	const struct nets_one *hit = NULL;
 	char there[320];
+	bool found;
 
 	pthread_mutex_lock(&f->lock);
-	for (size_t i = 0; !hit && i < f->nets.count; i++) {
-		const struct nets_one *n = &f->nets.v[i];
-
-		if (!strcmp(n->serve.net, word) || !strcmp(n->id, word) ||
-		    !strcmp(n->serve.domain, word))
-			hit = n;
+	found = find_net(f, word, ret);
+	if (!found) {
+		look_again(f);
+		found = find_net(f, word, ret);
 	}
-	if (hit)
-		memcpy(ret, hit->serve.net, sizeof(hit->serve.net));
 	net_list(&f->nets, there, sizeof(there));
 	pthread_mutex_unlock(&f->lock);
-	if (hit)
+	if (found)
 		return 0;
 	return err_set(err, -ENOENT,
-		       "no overlay network \"%.64s\" on this host: there %s%s",
+		       "no network \"%.64s\" with names on this host: there "
+		       "%s%s",
 		       word, there[0] ? "are " : "is none", there);
 }
 
@@ -329,7 +374,10 @@ void follow_problems(struct follow *f,
 	/* A host that has no network here may well have no dockerd. */
 	if (f->nets.count) {
 		peer_problem(&f->docker, "dockerd", line, arg);
-		peer_problem(&f->overlay, "berth-overlay", line, arg);
+		for (int d = 0; d < NETS_DRIVERS; d++)
+			peer_problem(&f->drivers[d],
+				     nets_driver_name((enum nets_driver)d),
+				     line, arg);
 	}
 	pthread_mutex_unlock(&f->lock);
 }

@@ -92,11 +92,29 @@ static void domains_keep(const struct nets *old, struct nets *n)
 	}
 }
 
+/* Of a driver that does not answer what it had.  That there is no berth-bridge is
+ * worth no word where none of its networks has names. */
+static int read_driver(struct follow *f, enum nets_driver driver,
+		       struct nets *to, struct err *err)
+{
+	_cleanup_(nets_clear) struct nets part = { .count = 0 };
+	struct err why = { 0 };
+	int r = nets_read(f->cfg.plugin_dir, driver, &part, &why);
+	bool quiet = driver == NETS_BRIDGE && !nets_has(&f->nets, driver);
+
+	follow_note(f, &f->drivers[driver],
+		    driver == NETS_OVERLAY ? "overlay" : "bridge",
+		    r < 0 && !quiet ? &why : NULL);
+	return nets_add(to, r < 0 ? &f->nets : &part, driver, err);
+}
+
 int follow_nets(struct follow *f, struct err *err)
 {
 	_cleanup_(nets_clear) struct nets n = { .count = 0 };
-	int r = nets_read(f->cfg.plugin_dir, &n, err);
+	int r = 0;
 
+	for (int d = 0; r == 0 && d < NETS_DRIVERS; d++)
+		r = read_driver(f, (enum nets_driver)d, &n, err);
 	if (r < 0)
 		return r;
 	domains_keep(&f->nets, &n);

@@ -47,8 +47,10 @@ struct follow {
 
 	pthread_mutex_t lock;
 	bool stop;
+	pthread_cond_t read; /* ->kicks_done grew */
+	uint64_t kicks, kicks_done;
 	struct nets nets; /* written by the thread */
-	struct follow_peer docker, overlay;
+	struct follow_peer docker, drivers[NETS_DRIVERS];
 };
 
 bool follow_stopped(struct follow *f);

@@ -14,7 +14,7 @@ struct row {
 	char id[DOCKER_ID_MAX];
 	char bridge[IFNAMSIZ];
 	char shared[144];
-	bool internal;
+	bool internal, names;
 };
 
 static const struct jdec_field row_fields[] = {
@@ -22,6 +22,7 @@ static const struct jdec_field row_fields[] = {
 	JDEC_FIELD("Bridge", JDEC_STR, struct row, bridge, 0),
 	JDEC_FIELD("Shared", JDEC_STR, struct row, shared, 0),
 	JDEC_FIELD("Internal", JDEC_BOOL, struct row, internal, 0),
+	JDEC_FIELD("Names", JDEC_BOOL, struct row, names, 0),
 	{ 0 },
 };
 
@@ -72,14 +73,20 @@ static int addrs_parse(json_object *o, struct serve_net *s, struct err *err)
 		     : 0;
 }
 
-static int one_parse(json_object *o, struct nets_one *ret, struct err *err)
+/* Return: 1; 0: it has no names. */
+static int one_parse(json_object *o, enum nets_driver driver,
+		     struct nets_one *ret, struct err *err)
 {
 	struct row row = { .id = "" };
 	int r = jdec_object(o, row_fields, &row, err);
 
 	if (r < 0)
 		return r;
-	*ret = (struct nets_one){ .shared = row.shared[0] != '\0' };
+	/* one that is being made has no bridge yet */
+	if (!row.bridge[0] || (driver == NETS_BRIDGE && !row.names))
+		return 0;
+	*ret = (struct nets_one){ .driver = driver,
+				  .shared = row.shared[0] != '\0' };
 	memcpy(ret->id, row.id, sizeof(ret->id));
 	if (strlen(row.shared) >= sizeof(ret->serve.net))
 		return err_set(err, -EBADMSG, "network %.12s: Shared: too long",
@@ -88,10 +95,17 @@ static int one_parse(json_object *o, struct nets_one *ret, struct err *err)
 		 ret->shared ? row.shared : row.id);
 	memcpy(ret->serve.ifname, row.bridge, sizeof(ret->serve.ifname));
 	ret->serve.internal = row.internal;
-	return addrs_parse(o, &ret->serve, err);
+	r = addrs_parse(o, &ret->serve, err);
+	return r < 0 ? r : 1;
 }
 
-int nets_parse(json_object *answer, struct nets *ret, struct err *err)
+const char *nets_driver_name(enum nets_driver driver)
+{
+	return driver == NETS_BRIDGE ? "berth-bridge" : "berth-overlay";
+}
+
+int nets_parse(json_object *answer, enum nets_driver driver, struct nets *ret,
+	       struct err *err)
 {
 	_cleanup_(nets_clear) struct nets got = { .count = 0 };
 	json_object *list = NULL;
@@ -100,8 +114,8 @@ int nets_parse(json_object *answer, struct nets *ret, struct err *err)
 
 	if (!json_object_object_get_ex(answer, "Networks", &list) ||
 	    !json_object_is_type(list, json_type_array))
-		return err_set(err, -EBADMSG,
-			       "berth-overlay answers no list of networks");
+		return err_set(err, -EBADMSG, "%s answers no list of networks",
+			       nets_driver_name(driver));
 	n = json_object_array_length(list);
 	got.v = calloc(n + 1, sizeof(*got.v));
 	if (!got.v)
@@ -109,30 +123,54 @@ int nets_parse(json_object *answer, struct nets *ret, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		struct nets_one *one = &got.v[got.count];
 
-		r = one_parse(json_object_array_get_idx(list, i), one, err);
+		r = one_parse(json_object_array_get_idx(list, i), driver, one,
+			      err);
 		if (r < 0)
-			return err_wrap(err, r, "berth-overlay");
-		/* one that is being made has no bridge yet */
-		if (one->serve.ifname[0])
-			got.count++;
+			return err_wrap(err, r, "%s", nets_driver_name(driver));
+		got.count += (size_t)r;
 	}
 	*ret = got;
 	got = (struct nets){ .count = 0 };
 	return 0;
 }
 
-int nets_read(const char *plugin_dir, struct nets *ret, struct err *err)
+int nets_read(const char *plugin_dir, enum nets_driver driver, struct nets *ret,
+	      struct err *err)
 {
 	_cleanup_(json_putp) json_object *o = NULL;
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (asprintf(&path, "%s/berth-overlay.sock", plugin_dir) < 0) {
+	if (asprintf(&path, "%s/%s.sock", plugin_dir,
+		     nets_driver_name(driver)) < 0) {
 		path = NULL;
 		return err_set(err, -ENOMEM, "networks");
 	}
 	r = client_call(path, "Berth.Networks", NULL, ASK_MS, &o, err);
-	return r < 0 ? r : nets_parse(o, ret, err);
+	return r < 0 ? r : nets_parse(o, driver, ret, err);
+}
+
+int nets_add(struct nets *to, const struct nets *from, enum nets_driver driver,
+	     struct err *err)
+{
+	struct nets_one *v =
+		reallocarray(to->v, to->count + from->count + 1, sizeof(*v));
+
+	if (!v)
+		return err_set(err, -ENOMEM, "networks");
+	to->v = v;
+	for (size_t i = 0; i < from->count; i++)
+		if (from->v[i].driver == driver)
+			v[to->count++] = from->v[i];
+	return 0;
+}
+
+bool nets_has(const struct nets *n, enum nets_driver driver)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->v[i].driver == driver)
+			return true;
+	return false;
 }
 
 struct nets_one *nets_find(const struct nets *n, const char *id)

@@ -207,8 +207,8 @@ static void networks(void **state)
 	char text[IP_STR_MAX];
 
 	(void)state;
-	assert_int_equal(nets_parse(o, &n, NULL), 0);
-	assert_int_equal(nets_parse(o, &again, NULL), 0);
+	assert_int_equal(nets_parse(o, NETS_OVERLAY, &n, NULL), 0);
+	assert_int_equal(nets_parse(o, NETS_OVERLAY, &again, NULL), 0);
 	assert_int_equal(n.count, 2); /* cc has no bridge yet */
 	assert_true(nets_equal(&n, &again));
 	nets_domains(&n, names);
@@ -231,6 +231,36 @@ static void networks(void **state)
 	json_object_put(names);
 }
 
+/* berth-bridge's have none unless that is asked for. */
+static void networks_of_two_drivers(void **state)
+{
+	json_object *o = parse("{\"Networks\":[{\"NetworkID\":\"aa\","
+			       "\"Bridge\":\"bb-1\",\"Names\":true},"
+			       "{\"NetworkID\":\"bb\",\"Bridge\":\"bb-2\"}]}");
+	json_object *over = parse("{\"Networks\":[" ROW "]}");
+	struct nets n = { .count = 0 }, all = { .count = 0 },
+		    over_nets = { .count = 0 };
+
+	(void)state;
+	assert_int_equal(nets_parse(o, NETS_BRIDGE, &n, NULL), 0);
+	assert_int_equal(n.count, 1);
+	assert_string_equal(n.v[0].id, "aa");
+	assert_int_equal(nets_parse(over, NETS_OVERLAY, &over_nets, NULL), 0);
+	assert_int_equal(nets_add(&all, &over_nets, NETS_OVERLAY, NULL), 0);
+	assert_false(nets_has(&all, NETS_BRIDGE));
+	assert_int_equal(nets_add(&all, &n, NETS_BRIDGE, NULL), 0);
+	assert_int_equal(all.count, 2);
+	assert_true(nets_has(&all, NETS_BRIDGE));
+	/* of another driver nothing is taken */
+	assert_int_equal(nets_add(&all, &n, NETS_OVERLAY, NULL), 0);
+	assert_int_equal(all.count, 2);
+	nets_clear(&n);
+	nets_clear(&over_nets);
+	nets_clear(&all);
+	json_object_put(o);
+	json_object_put(over);
+}
+
 static void no_networks(void **state)
 {
 	static const char *const bad[] = {
@@ -249,7 +279,8 @@ static void no_networks(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		json_object *o = parse(bad[i]);
 
-		assert_int_equal(nets_parse(o, &n, NULL), -EBADMSG);
+		assert_int_equal(nets_parse(o, NETS_OVERLAY, &n, NULL),
+				 -EBADMSG);
 		assert_int_equal(n.count, 0);
 		json_object_put(o);
 	}
@@ -263,6 +294,8 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(events);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(events_of_others);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(networks);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(networks_of_two_drivers);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_networks);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
