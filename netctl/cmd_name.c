@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netctl name ls, add, rm: what is called how on overlay networks. */
+/* netctl name ls, add, rm: what is called how on networks. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include "netctl/cmds.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
+#include "netctl/nets.h"
 
 #define DNS "berth-dns"
 
@@ -20,6 +21,42 @@ static const struct out_col ls_cols[] = {
 	{ 0 },
 };
 
+/* berth-dns knows Docker's names of networks, and not netctl's. */
+static void put_network(struct ctl *ctl, json_object *body, const char *word)
+{
+	_cleanup_(json_putp) json_object *nets = NULL;
+
+	jset_str(body, "Network", word);
+	if (!*word || nets_list(ctl, &nets, NULL, NULL) < 0)
+		return;
+	for (size_t i = 0; i < jget_len(nets); i++) {
+		json_object *net = json_object_array_get_idx(nets, i);
+
+		if (strcmp(jget_str(net, "Name"), word) == 0)
+			jset_str(body, "Network", jget_str(net, "NetworkID"));
+	}
+}
+
+/* ... so it says their ids. */
+static void name_networks(struct ctl *ctl, json_object *rows)
+{
+	_cleanup_(json_putp) json_object *nets = NULL;
+
+	if (nets_list(ctl, &nets, NULL, NULL) < 0)
+		return;
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		for (size_t k = 0; k < jget_len(nets); k++) {
+			json_object *net = json_object_array_get_idx(nets, k);
+
+			if (strcmp(jget_str(row, "Network"),
+				   jget_str(net, "NetworkID")) == 0)
+				jset_str(row, "Network", jget_str(net, "Name"));
+		}
+	}
+}
+
 static int ls_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
@@ -27,7 +64,7 @@ static int ls_run(struct ctl *ctl, struct err *err)
 	json_object *rows;
 	int r;
 
-	jset_str(body, "Network", ctl->arg_count ? ctl->args[0] : "");
+	put_network(ctl, body, ctl->arg_count ? ctl->args[0] : "");
 	r = driver_call(ctl, DNS, "Berth.Names", body, &answer, err);
 	if (r < 0)
 		return r;
@@ -36,6 +73,7 @@ static int ls_run(struct ctl *ctl, struct err *err)
 		return err_set(err, -EBADMSG,
 			       DNS " answers no list of names: is it of "
 				   "another version?");
+	name_networks(ctl, rows);
 	return out_rows(stdout, ctl->format, ls_cols, rows, err);
 }
 
@@ -47,7 +85,7 @@ static int tell(struct ctl *ctl, const char *method, struct err *err)
 
 	if (*address && ip_parse(address, &addr, NULL) < 0)
 		return err_set(err, -EINVAL, "\"%s\" is no address", address);
-	jset_str(body, "Network", ctl->args[0]);
+	put_network(ctl, body, ctl->args[0]);
 	jset_str(body, "Name", ctl->args[1]);
 	jset_str(body, "Address", address);
 	return driver_call(ctl, DNS, method, body, NULL, err);
@@ -66,7 +104,7 @@ static int rm_run(struct ctl *ctl, struct err *err)
 const struct cmd cmd_name_ls = {
 	.name = "name ls",
 	.args = "[NETWORK]",
-	.summary = "list names of overlay networks",
+	.summary = "list names of networks",
 	.help = "\n"
 		"SOURCE is \"docker\" for containers here, \"hosts\" for "
 		"those of the\n"
@@ -82,10 +120,10 @@ const struct cmd cmd_name_ls = {
 const struct cmd cmd_name_add = {
 	.name = "name add",
 	.args = "NETWORK NAME ADDRESS",
-	.summary = "give an address of an overlay network a name",
+	.summary = "give an address of a network a name",
 	.help = "\n"
-		"NETWORK is Docker's name, the id, or the key that name ls "
-		"shows.\n"
+		"NETWORK is Docker's or netctl's name, the id, or the key that "
+		"name ls shows.\n"
 		"Several addresses may have one name, and one address "
 		"several.\n"
 		"The cluster's other hosts get it too, if it lies in a subnet "

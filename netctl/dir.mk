@@ -64,6 +64,7 @@ ar-src += netctl/box/front.c
 ar-src += netctl/box/life.c
 ar-src += netctl/box/log.c
 ar-src += netctl/box/monitor.c
+ar-src += netctl/box/names.c
 ar-src += netctl/box/net.c
 ar-src += netctl/box/restart.c
 ar-src += netctl/box/relay.c

@@ -18,6 +18,7 @@
 #define LIST_MS      3000
 
 #define GENERIC      "com.docker.network.generic"
+#define NAMES        "berth.names"
 #define ENABLE_IPV6  "com.docker.network.enable_ipv6"
 #define INTERNAL     "com.docker.network.internal"
 #define ADDRESS_TYPE "RequestAddressType"
@@ -135,12 +136,22 @@ static int take_family(struct making *m, bool v6, struct err *err)
 
 /* ---- the network --------------------------------------------------------- */
 
+/* Without a Docker nobody else knows names on a bridge. */
+static json_object *options(const struct net_spec *s)
+{
+	json_object *o = net_spec_pairs(&s->opts);
+
+	if (strcmp(s->driver, "berth-bridge") == 0 && !jget(o, NAMES))
+		jset_str(o, NAMES, "on");
+	return o;
+}
+
 static json_object *driver_options(const struct net_spec *s)
 {
 	json_object *o = json_object_new_object();
 
 	jset(o, ENABLE_IPV6, json_object_new_boolean(s->ipv6));
-	jset(o, GENERIC, net_spec_pairs(&s->opts));
+	jset(o, GENERIC, options(s));
 	if (s->internal)
 		jset(o, INTERNAL, json_object_new_boolean(true));
 	return o;
@@ -218,7 +229,7 @@ static json_object *new_record(const struct net_spec *s, const char *id)
 	    !put_set(o, "Ipam", json_object_new_string(s->ipam)) ||
 	    !put_set(o, "Internal", json_object_new_boolean(s->internal)) ||
 	    !put_set(o, "IPv6", json_object_new_boolean(s->ipv6)) ||
-	    !put_set(o, "Options", net_spec_pairs(&s->opts)) ||
+	    !put_set(o, "Options", options(s)) ||
 	    !put_set(o, "Created", json_object_new_string(when)) ||
 	    !put_set(o, "Pools", json_object_new_array()))
 		return NULL;

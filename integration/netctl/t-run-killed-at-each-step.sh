@@ -12,6 +12,7 @@ rootfs
 start_daemon berth-ipam
 start_daemon berth-bridge
 start_daemon berth-named
+start_daemon berth-dns
 "$NETCTL" network create --subnet 10.82.0.0/24 shop >/dev/null
 "$NETCTL" volume create site >/dev/null
 
@@ -24,6 +25,7 @@ left() {
 	api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[].Address] | sort'
 	api Berth.Volumes '{}' berth-named | jq -c '[.Volumes[] | [.Name, (.Users | length)]]'
 	"$NETCTL" network inspect shop --json | jq -c .Endpoints
+	"$NETCTL" name ls --json | jq -c '[.[].Name] | sort'
 }
 
 note 'a monitor that is killed takes its container along, and the next netctl the rest'
@@ -73,7 +75,7 @@ for how in kill err=EIO; do
 		case $point in
 		oci.exec.* | oci.init.*) continue ;; # pid 1 of a namespace does not kill itself
 		oci.*) [ $how = kill ] || continue ;;
-		box.* | monitor.* | life.* | boxnet.* | boxvol.* | boxcmd.*) ;;
+		box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxcmd.*) ;;
 		plug.* | sandbox.*) [ $how = kill ] || continue ;;
 		*) continue ;;
 		esac
@@ -95,7 +97,7 @@ note "cases: $cases"
 
 for point in $points; do
 	case $point in
-	box.* | monitor.* | life.* | boxnet.* | boxvol.* | boxcmd.*)
+	box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxcmd.*)
 		grep -qx "$point" "$passed" || fail "$point: never passed"
 		;;
 	esac

@@ -12,6 +12,7 @@ lan
 start_daemon berth-ipam
 start_daemon berth-bridge
 start_daemon berth-named
+start_daemon berth-dns
 "$NETCTL" network create --subnet 10.80.0.0/24 shop >/dev/null
 "$NETCTL" network create --subnet 10.81.0.0/24 --ipv6 --subnet fd00:81::/64 back >/dev/null
 links() {
@@ -54,6 +55,25 @@ fails_with 'goes with no other' run --rm --network shop --network host "$ROOTFS"
 fails_with 'it does not run' eval 'run --name gone "$ROOTFS" true; run --rm --network container:gone "$ROOTFS" true'
 "$NETCTL" rm gone >/dev/null
 
+note 'names: of those in the same network, until their end'
+asks() { # NETWORK NAME - the addresses that a container of it is told
+	run --rm --network "$1" "$ROOTFS" nslookup "$2" 2>/dev/null |
+		awk '/^Name:/ { n = 1 } n && /^Address/ { print $NF }' | sort | paste -sd' '
+}
+same "$("$NETCTL" exec web grep -c '^nameserver 10.80.0.1$' /etc/resolv.conf)" 1
+same "$(asks shop web)" 10.80.0.20
+same "$(asks shop "$(field web 'ID[:12]')")" 10.80.0.20
+same "$(asks back web)" '10.81.0.2 fd00:81::2'
+same "$("$NETCTL" network create --subnet 10.83.0.0/24 -o berth.names=off quiet >/dev/null
+	run --rm --network quiet "$ROOTFS" cat /etc/resolv.conf)" "$(grep -v "nameserver  *127" /etc/resolv.conf)"
+"$NETCTL" network rm quiet >/dev/null
+same "$("$NETCTL" name ls --json | jq -r '[.[] | .Name] | unique | join(" ")')" \
+	"$(printf '%s\n' web "$(field web 'ID[:12]')" | sort | paste -sd' ')"
+kill9_daemon berth-dns
+start_daemon berth-dns
+again() { [ "$(asks shop web)" = 10.80.0.20 ]; }
+wait_until 15 again
+
 note 'what a driver refuses leaves nothing'
 fails_with 'in no subnet' run --rm --network shop --ip 10.99.0.1 "$ROOTFS" true
 fails_with '8080' run --rm --network shop -p 8080:80 "$ROOTFS" true
@@ -86,6 +106,7 @@ same "$(held)" '[["site",1]]'
 
 note 'its end: all is given back, the volume keeps what is in it'
 "$NETCTL" stop -t 1 web >/dev/null
+same "$("$NETCTL" name ls --json | jq -c .)" '[]' names
 same "$(links)" "$links" links
 same "$(leases)" "$leases" leases
 same "$(held)" '[["site",0]]'

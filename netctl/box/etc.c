@@ -89,6 +89,28 @@ static int write_resolv(struct box *b, bool host, struct err *err)
 	return box_write(b, "resolv.conf", out, err);
 }
 
+int box_etc_servers(struct box *b, json_object *servers, struct err *err)
+{
+	_cleanup_free_ char *text = read_file(RESOLV), *out = NULL;
+	char *save = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&out, &size);
+
+	if (!f)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < jget_len(servers); i++)
+		fprintf(f, "nameserver %s\n",
+			json_object_get_string(
+				json_object_array_get_idx(servers, i)));
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, "nameserver", 10) != 0)
+			fprintf(f, "%s\n", line);
+	if (fclose(f) != 0 || !out)
+		return err_set(err, -ENOMEM, "out of memory");
+	return box_write(b, "resolv.conf", out, err);
+}
+
 int box_etc_hosts(struct box *b, const char *hostname, json_object *addrs,
 		  struct err *err)
 {

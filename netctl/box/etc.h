@@ -12,6 +12,10 @@ int box_etc(struct box *b, const char *hostname, bool host, struct err *err);
 int box_etc_hosts(struct box *b, const char *hostname, json_object *addrs,
 		  struct err *err);
 
+/* box_etc_servers() - resolv.conf anew: @servers, an array of addresses, in place of the
+ * host's, which they ask for what they do not know. */
+int box_etc_servers(struct box *b, json_object *servers, struct err *err);
+
 /* box_etc_resolv() - @text, a resolv.conf, without servers at loopback addresses, which
  * are nobody in another network namespace.  @ret_servers: how many are left.
  * Return: owned; NULL: out of memory. */

@@ -12,6 +12,7 @@
 #include "netctl/box/config.h"
 #include "netctl/box/console.h"
 #include "netctl/box/etc.h"
+#include "netctl/box/names.h"
 #include "netctl/box/net.h"
 #include "netctl/box/vols.h"
 #include "netctl/jget.h"
@@ -141,12 +142,16 @@ static int create(struct life *l, const int *stdio, pid_t *ret_pid,
 
 static int join_networks(struct starting *s, pid_t pid, struct err *err)
 {
-	_cleanup_(json_putp) json_object *addrs = NULL;
+	_cleanup_(json_putp) json_object *addrs = NULL, *servers = NULL;
 	struct box *b = s->l->box;
 	int r = box_net_join(s->l->ctl, b, pid, &addrs, err);
 
 	if (r == 0 && jget_len(addrs))
 		r = box_etc_hosts(b, s->hostname, addrs, err);
+	if (r == 0)
+		r = box_names_tell(s->l->ctl, b, &servers, err);
+	if (r == 0 && jget_len(servers))
+		r = box_etc_servers(b, servers, err);
 	return r;
 }
 
@@ -212,7 +217,8 @@ bool life_is_clean(json_object *rec)
 	for (size_t i = 0; i < jget_len(list); i++)
 		if (jget_bool(json_object_array_get_idx(list, i), "Held"))
 			return false;
-	return !jget_bool(rec, "Made") && !*jget_str(rec, "NetnsID");
+	return !jget_bool(rec, "Made") && !*jget_str(rec, "NetnsID") &&
+	       !jget_len(jget_array(rec, "Told"));
 }
 
 int life_end(struct life *l, struct err *err)
@@ -231,6 +237,9 @@ int life_end(struct life *l, struct err *err)
 		box_number(b, "Pid", 0);
 		r = box_save(b, err);
 	}
+	/* an address may be another's as soon as it is free */
+	if (r == 0)
+		r = box_names_untell(l->ctl, b, err);
 	if (r == 0)
 		r = box_net_leave(l->ctl, b, err);
 	return r == 0 ? box_vols_unmount(l->ctl, b, err) : r;

@@ -2,8 +2,8 @@
 /*
  * life.h - one start of a container and its end, step by step on record.
  *
- * Start: volumes, files of /etc and config.json, berth-oci create, networks, berth-oci start.
- * End: berth-oci delete, networks, volumes.  The end works from the record alone and at any
+ * Start: volumes, files of /etc and config.json, berth-oci create, networks, names, berth-oci
+ * start.  End: berth-oci delete, names, networks, volumes.  The end works from the record alone and at any
  * stage, so another process can go on with it.
  */
 #ifndef NETCTL_BOX_LIFE_H

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * names.h - what a container is called in its networks, told to berth-dns.
+ *
+ * Of networks with names (berth-bridge's -o berth.names=on, berth-overlay's): the
+ * container's name and the first 12 characters of its id, as Docker has it.  What was told
+ * is in the record ("Told") before, and until it was taken back.
+ */
+#ifndef NETCTL_BOX_NAMES_H
+#define NETCTL_BOX_NAMES_H
+
+#include "netctl/box/box.h"
+
+/*
+ * box_names_tell() - after the networks were joined.
+ * @ret_servers: owned array of addresses where the first of its networks answers.
+ * A berth-dns that does not run is no failure: then nobody knows its name.
+ */
+int box_names_tell(const struct ctl *ctl, struct box *b,
+		   json_object **ret_servers, struct err *err);
+/* box_names_untell() - twice is harmless; an error: it stays on record. */
+int box_names_untell(const struct ctl *ctl, struct box *b, struct err *err);
+
+#endif
