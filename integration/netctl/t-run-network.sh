@@ -5,7 +5,7 @@
 # /etc/hosts, another container's network, volumes that are kept; all is given back at the end.
 . "${0%/*}/lib.sh"
 . "${0%/*}/box.sh"
-need root busybox curl jq
+need root busybox curl jq nft
 
 rootfs
 lan
@@ -73,6 +73,23 @@ kill9_daemon berth-dns
 start_daemon berth-dns
 again() { [ "$(asks shop web)" = 10.80.0.20 ]; }
 wait_until 15 again
+
+note 'what berth-dns refuses, or where it does not answer, is no reason not to run'
+run --name 8080 --network shop "$ROOTFS" cat /etc/resolv.conf >said 2>&1
+contains "$(cat said)" 'nameserver 10.80.0.1'
+"$NETCTL" rm 8080 >/dev/null
+nft 'add table inet host; add chain inet host in { type filter hook input priority 0; }
+	add rule inet host in udp dport 53 drop'
+lacks "$(run --rm --network shop "$ROOTFS" cat /etc/resolv.conf)" 10.80.0.1
+nft delete table inet host
+run -d --name gone --network shop "$ROOTFS" sleep 100 >/dev/null
+stop_daemon berth-dns
+"$NETCTL" stop -t 0 gone >/dev/null
+same "$(field gone State)" exited
+same "$(api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[] | select(.Address | startswith("10.80.0.2"))] | length')" 1
+start_daemon berth-dns
+"$NETCTL" rm gone >/dev/null
+lacks "$("$NETCTL" name ls --json)" gone
 
 note 'what a driver refuses leaves nothing'
 fails_with 'in no subnet' run --rm --network shop --ip 10.99.0.1 "$ROOTFS" true

@@ -149,7 +149,7 @@ static int join_networks(struct starting *s, pid_t pid, struct err *err)
 	if (r == 0 && jget_len(addrs))
 		r = box_etc_hosts(b, s->hostname, addrs, err);
 	if (r == 0)
-		r = box_names_tell(s->l->ctl, b, &servers, err);
+		r = box_names_tell(s->l->ctl, b, pid, &servers, err);
 	if (r == 0 && jget_len(servers))
 		r = box_etc_servers(b, servers, err);
 	return r;
@@ -217,14 +217,14 @@ bool life_is_clean(json_object *rec)
 	for (size_t i = 0; i < jget_len(list); i++)
 		if (jget_bool(json_object_array_get_idx(list, i), "Held"))
 			return false;
-	return !jget_bool(rec, "Made") && !*jget_str(rec, "NetnsID") &&
-	       !jget_len(jget_array(rec, "Told"));
+	return !jget_bool(rec, "Made") && !*jget_str(rec, "NetnsID");
 }
 
 int life_end(struct life *l, struct err *err)
 {
 	const char *const args[] = { "delete", "--force", l->box->id, NULL };
 	struct box *b = l->box;
+	struct err names = { 0 };
 	int r = 0;
 
 	if (jget_bool(b->rec, "Made")) {
@@ -237,9 +237,12 @@ int life_end(struct life *l, struct err *err)
 		box_number(b, "Pid", 0);
 		r = box_save(b, err);
 	}
-	/* an address may be another's as soon as it is free */
-	if (r == 0)
-		r = box_names_untell(l->ctl, b, err);
+	/* an address may be another's as soon as it is free; but a berth-dns that is
+	 * away keeps nothing else from being given back: what it has is taken back
+	 * later (life_settle()) */
+	if (r == 0 && box_names_untell(l->ctl, b, &names) < 0)
+		cli_warn("container %.12s: its names stay for now: %s", b->id,
+			 names.msg);
 	if (r == 0)
 		r = box_net_leave(l->ctl, b, err);
 	return r == 0 ? box_vols_unmount(l->ctl, b, err) : r;
@@ -267,7 +270,7 @@ static int settle_one(const struct ctl *ctl, struct box *b, struct err *err)
 	int r = 0;
 
 	if (ended && !remove && life_is_clean(b->rec))
-		return 0;
+		return box_names_untell(ctl, b, err);
 	(void)netns_boot_id(boot, NULL);
 	if (!ended && !remove) {
 		box_number(b, "ExitCode", 137);

@@ -2,18 +2,25 @@
 /* A container's names at berth-dns. */
 #include "netctl/box/names.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/fail.h"
+#include "lib/ip.h"
 #include "lib/jdec.h"
+#include "lib/netns.h"
 #include "netctl/box/net.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
 #include "netctl/nets.h"
 
-#define DNS "berth-dns"
+#define DNS       "berth-dns"
+#define ASK_TRIES 4
+#define ASK_MS    500
 
 static bool dns_runs(const struct ctl *ctl)
 {
@@ -64,8 +71,9 @@ static void add_told(json_object *told, const char *network, const char *name,
 	json_object_array_add(told, o);
 }
 
+/* @network: as berth-dns has it on record: what hosts share, else the id. */
 static void add_endpoint(json_object *told, const struct box *b,
-			 json_object *ep)
+			 const char *network, json_object *ep)
 {
 	static const char *const members[] = { "Address", "AddressIPv6" };
 	const char *name = jget_str(b->rec, "Name");
@@ -77,10 +85,9 @@ static void add_endpoint(json_object *told, const struct box *b,
 
 		if (!*address)
 			continue;
-		add_told(told, jget_str(ep, "NetworkID"), id, address);
+		add_told(told, network, id, address);
 		if (*name && strcmp(name, id) != 0)
-			add_told(told, jget_str(ep, "NetworkID"), name,
-				 address);
+			add_told(told, network, name, address);
 	}
 }
 
@@ -102,7 +109,11 @@ static int collect(const struct ctl *ctl, const struct box *b,
 
 		if (!says)
 			continue;
-		add_endpoint(told, b, ep);
+		add_endpoint(told, b,
+			     *jget_str(says, "Shared")
+				     ? jget_str(says, "Shared")
+				     : jget_str(ep, "NetworkID"),
+			     ep);
 		for (size_t k = 0; k < jget_len(at) && i == 0; k++)
 			json_object_array_add(
 				servers,
@@ -112,27 +123,94 @@ static int collect(const struct ctl *ctl, const struct box *b,
 	return r;
 }
 
-/* ---- telling ------------------------------------------------------------------------ */
+/* ---- who answers -------------------------------------------------------------------- */
 
-static int tell_all(const struct ctl *ctl, json_object *told, struct err *err)
+struct question {
+	struct ip_addr at;
+};
+
+/* "berth." A, of a class that is refused at once: any answer is one. */
+static int ask(void *ctx, struct err *err)
 {
-	int r = 0;
+	static const unsigned char text[] = { 0xbe, 0x27, 1,   0,   0,   1,
+					      0,    0,    0,   0,   0,   0,
+					      5,    'b',  'e', 'r', 't', 'h',
+					      0,    0,    1,   0,   3 };
+	const struct question *q = ctx;
+	bool six = q->at.family == AF_INET6;
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(53) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_port = htons(53) };
+	_cleanup_close_ int fd =
+		socket(q->at.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unsigned char got[512];
 
-	for (size_t i = 0; r == 0 && i < jget_len(told); i++)
-		r = driver_call(ctl, DNS, "Berth.NameAdd",
-				json_object_array_get_idx(told, i), NULL, err);
-	return r;
+	(void)err;
+	memcpy(&in.sin_addr, q->at.bytes, sizeof(in.sin_addr));
+	memcpy(&in6.sin6_addr, q->at.bytes, sizeof(in6.sin6_addr));
+	if (fd < 0 || connect(fd, six ? (void *)&in6 : (void *)&in,
+			      six ? sizeof(in6) : sizeof(in)) < 0)
+		return 0;
+	for (int i = 0; i < ASK_TRIES; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (send(fd, text, sizeof(text), MSG_NOSIGNAL) < 0 ||
+		    poll(&p, 1, ASK_MS) <= 0)
+			continue;
+		if (recv(fd, got, sizeof(got), 0) >= 12 && got[0] == text[0] &&
+		    got[1] == text[1])
+			return 1;
+	}
+	return 0;
 }
 
-int box_names_tell(const struct ctl *ctl, struct box *b,
+/* Without those that do not answer, as the container asks: somebody else may have the
+ * port, or the host's firewall be in the way. */
+static json_object *answering(json_object *servers, pid_t pid)
+{
+	json_object *out = json_object_new_array();
+	_cleanup_close_ int netns = -1;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	netns = netns_open(path, NULL);
+	for (size_t i = 0; netns >= 0 && i < jget_len(servers); i++) {
+		json_object *o = json_object_array_get_idx(servers, i);
+		struct question q;
+
+		if (ip_parse(json_object_get_string(o), &q.at, NULL) == 0 &&
+		    netns_run(netns, ask, &q, NULL) == 1)
+			json_object_array_add(out, json_object_get(o));
+	}
+	return out;
+}
+
+/* ---- telling ------------------------------------------------------------------------ */
+
+/* A name that can't be one, or a daemon that hangs, is no reason not to start. */
+static void tell_all(const struct ctl *ctl, const struct box *b,
+		     json_object *told)
+{
+	for (size_t i = 0; i < jget_len(told); i++) {
+		json_object *o = json_object_array_get_idx(told, i);
+		struct err err = { 0 };
+
+		if (driver_call(ctl, DNS, "Berth.NameAdd", o, NULL, &err) < 0)
+			cli_warn("container %.12s is not called %s: %s", b->id,
+				 jget_str(o, "Name"), err.msg);
+	}
+}
+
+int box_names_tell(const struct ctl *ctl, struct box *b, pid_t pid,
 		   json_object **ret_servers, struct err *err)
 {
+	_cleanup_(json_putp) json_object *servers = json_object_new_array();
 	json_object *told = json_object_new_array();
-	json_object *servers = json_object_new_array();
 	const char *name;
 	int r;
 
-	*ret_servers = servers;
+	*ret_servers = NULL;
 	if (box_net_kind(b->rec, &name) != BOX_NET_NAMED || !dns_runs(ctl)) {
 		json_object_put(told);
 		return 0;
@@ -142,22 +220,27 @@ int box_names_tell(const struct ctl *ctl, struct box *b,
 	if (r < 0 || jget_len(told) == 0)
 		return r;
 	r = box_save(b, err);
-	if (r == 0)
-		r = tell_all(ctl, told, err);
-	return r == 0 ? FAILPOINT("boxname.told") : r;
+	if (r < 0)
+		return r;
+	tell_all(ctl, b, told);
+	*ret_servers = answering(servers, pid);
+	return FAILPOINT("boxname.told");
 }
 
-/* Does berth-dns have it still?  One that refuses to say knows no such network. */
+/* Does berth-dns have it still?  One that refuses to say knows no such network; one
+ * that says nothing may. */
 static bool is_known(const struct ctl *ctl, json_object *told)
 {
 	_cleanup_(json_putp) json_object *body = json_object_new_object();
 	_cleanup_(json_putp) json_object *says = NULL;
 	json_object *list;
 	bool found = false;
+	int r;
 
 	jset_str(body, "Network", jget_str(told, "Network"));
-	if (driver_call(ctl, DNS, "Berth.Names", body, &says, NULL) < 0)
-		return false;
+	r = driver_call(ctl, DNS, "Berth.Names", body, &says, NULL);
+	if (r < 0)
+		return r != -EREMOTEIO;
 	list = jget_array(says, "Names");
 	for (size_t i = 0; i < jget_len(list) && !found; i++) {
 		json_object *o = json_object_array_get_idx(list, i);
@@ -190,7 +273,8 @@ int box_names_untell(const struct ctl *ctl, struct box *b, struct err *err)
 		r = FAILPOINT("boxname.untold");
 	if (r < 0)
 		return r;
-	err->msg[0] = '\0';
+	if (err)
+		err->msg[0] = '\0';
 	jset(b->rec, "Told", json_object_new_array());
 	return box_save(b, err);
 }

@@ -9,16 +9,20 @@
 #ifndef NETCTL_BOX_NAMES_H
 #define NETCTL_BOX_NAMES_H
 
+#include <sys/types.h>
+
 #include "netctl/box/box.h"
 
 /*
  * box_names_tell() - after the networks were joined.
- * @ret_servers: owned array of addresses where the first of its networks answers.
- * A berth-dns that does not run is no failure: then nobody knows its name.
+ * @pid: the container's.
+ * @ret_servers: owned array of addresses where the first of its networks answers it.
+ * A berth-dns that does not run, or refuses, is no failure: then nobody knows its name.
  */
-int box_names_tell(const struct ctl *ctl, struct box *b,
+int box_names_tell(const struct ctl *ctl, struct box *b, pid_t pid,
 		   json_object **ret_servers, struct err *err);
-/* box_names_untell() - twice is harmless; an error: it stays on record. */
+/* box_names_untell() - twice is harmless; an error: it stays on record. @err may be
+ * NULL. */
 int box_names_untell(const struct ctl *ctl, struct box *b, struct err *err);
 
 #endif

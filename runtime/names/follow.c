@@ -371,13 +371,17 @@ void follow_problems(struct follow *f,
 		     void (*line)(void *arg, const char *text), void *arg)
 {
 	pthread_mutex_lock(&f->lock);
-	/* A host that has no network here may well have no dockerd. */
-	if (f->nets.count) {
-		peer_problem(&f->docker, "dockerd", line, arg);
-		for (int d = 0; d < NETS_DRIVERS; d++)
-			peer_problem(&f->drivers[d],
-				     nets_driver_name((enum nets_driver)d),
-				     line, arg);
+	/* A host that has no network of the kind may well have nobody who makes them;
+	 * on bridges names are asked for where there is no dockerd. */
+	for (int d = 0; d < NETS_DRIVERS; d++) {
+		enum nets_driver driver = (enum nets_driver)d;
+
+		if (!nets_has(&f->nets, driver))
+			continue;
+		if (driver == NETS_OVERLAY)
+			peer_problem(&f->docker, "dockerd", line, arg);
+		peer_problem(&f->drivers[d], nets_driver_name(driver), line,
+			     arg);
 	}
 	pthread_mutex_unlock(&f->lock);
 }
