@@ -288,7 +288,7 @@ static void no_networks(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5];
 	size_t n = TEST_ROWS(tests, rows, parse_row);
 
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(events);
