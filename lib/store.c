@@ -211,6 +211,18 @@ void store_sync_set(struct store *s, bool on)
 			      : s->unsynced;
 }
 
+void store_spill_set(struct store *s, bool on)
+{
+	if (s->unspilled != on)
+		return;
+	s->unspilled = sqlite3_exec(s->db,
+				    on ? "PRAGMA cache_spill=ON"
+				       : "PRAGMA cache_spill=OFF",
+				    NULL, NULL, NULL) == SQLITE_OK
+			       ? !on
+			       : s->unspilled;
+}
+
 static void txn_end(struct store *s)
 {
 	atomic_store(&s->owner, (pthread_t)0);
@@ -231,8 +243,10 @@ static int begin(struct store *s, bool unsynced, struct err *err)
 			    s->dir);
 	else if (s->suspect)
 		r = store_rewrite(s, err);
-	if (r == 0)
+	if (r == 0) {
 		store_sync_set(s, !unsynced);
+		store_spill_set(s, !store_space_is_low(s));
+	}
 	st = r == 0 ? store_stmt(s, STMT_BEGIN, &r, err) : NULL;
 	if (st)
 		r = store_step(s, st, err);

@@ -196,13 +196,13 @@ static int db_configure(struct store *s, struct err *err)
 	snprintf(sql, sizeof(sql),
 		 "PRAGMA locking_mode=EXCLUSIVE;"
 		 "PRAGMA cache_size=-%d;PRAGMA mmap_size=0;"
-		 "PRAGMA cache_spill=OFF;PRAGMA temp_store=MEMORY;"
+		 "PRAGMA temp_store=MEMORY;"
 		 "PRAGMA synchronous=%s;%s"
 		 "PRAGMA wal_autocheckpoint=%d;",
 		 CACHE_KIB, s->life == STORE_STATE ? "FULL" : "OFF",
 		 s->readonly ? "" : "PRAGMA journal_mode=WAL;", WAL_PAGES);
 	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-	s->unsynced = false;
+	s->unsynced = s->unspilled = false;
 	return rc == SQLITE_OK ? 0 : store_fail(s, rc, err);
 }
 

@@ -54,6 +54,7 @@ struct store {
 	bool peek;    /* with .readonly: it may be another's any moment */
 	bool suspect; /* a write failed: the file is rewritten before the next */
 	bool unsynced;      /* commits do not wait for the disk now */
+	bool unspilled;     /* nothing is written before it is committed */
 	bool dirty;         /* written to since the copy was made */
 	int changes_before; /* sqlite3_total_changes() as the transaction began */
 	int64_t epoch;      /* number of this life, journal.h */
@@ -92,6 +93,10 @@ static inline bool store_in_txn(struct store *s)
 /* Will the next commit wait for the disk?  Asked before each; run.db's never
  * does.  Locked, not in a transaction. */
 void store_sync_set(struct store *s, bool on);
+/* What is larger than SQLite's cache is written before it is committed, and no reserve is
+ * given for that: not on a disk that is full.  (Always, it would cost the memory of the
+ * largest transaction for good.)  Locked, not in a transaction. */
+void store_spill_set(struct store *s, bool on);
 /* For a write that nobody wrapped in a transaction. */
 int store_write_begin(struct store *s, bool *ret_own, struct err *err);
 int store_write_end(struct store *s, bool own, int code, struct err *err);
