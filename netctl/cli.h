@@ -149,4 +149,15 @@ char *cli_absolute(const char *path);
 /* cli_warn() - one escaped line "netctl: ..." on stderr. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* A row of a verb's own flags (struct cli_own): @at_ is a member of struct ctl. */
+#define CLI_OWN(letter_, name_, arg_, kind_, at_, help_)         \
+	{                                                        \
+		.flag = { .name = (name_),                       \
+			  .arg = (arg_),                         \
+			  .help = (help_),                       \
+			  .kind = (kind_),                       \
+			  .offset = offsetof(struct ctl, at_) }, \
+		.letter = (letter_)                              \
+	}
+
 #endif

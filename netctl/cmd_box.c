@@ -13,19 +13,8 @@
 #include "netctl/cmds.h"
 #include "netctl/jget.h"
 
-#define STOP_MS    10000
-#define KILL_MS    200
-
-#define IN(member) offsetof(struct ctl, member)
-#define OWN(letter_, name_, arg_, kind_, at_, help_) \
-	{                                            \
-		.flag = { .name = (name_),           \
-			  .arg = (arg_),             \
-			  .help = (help_),           \
-			  .kind = (kind_),           \
-			  .offset = IN(at_) },       \
-		.letter = (letter_)                  \
-	}
+#define STOP_MS 10000
+#define KILL_MS 200
 
 /* Each of the operands; the first that fails is what is told, after the others were
  * done. */
@@ -376,9 +365,10 @@ static int rm_run(struct ctl *ctl, struct err *err)
 /* ---- the verbs ------------------------------------------------------------------------ */
 
 static const struct cli_own ps_flags[] = {
-	OWN('a', "all", NULL, FLAG_SWITCH, all,
-	    "or -a: those that have exited as well"),
-	OWN('q', "quiet", NULL, FLAG_SWITCH, quiet, "or -q: their ids only"),
+	CLI_OWN('a', "all", NULL, FLAG_SWITCH, all,
+		"or -a: those that have exited as well"),
+	CLI_OWN('q', "quiet", NULL, FLAG_SWITCH, quiet,
+		"or -q: their ids only"),
 	{ .letter = 0 },
 };
 
@@ -403,10 +393,10 @@ const struct cmd cmd_inspect = {
 };
 
 static const struct cli_own logs_flags[] = {
-	OWN('f', "follow", NULL, FLAG_SWITCH, box.follow,
-	    "or -f: and what comes, until it ends"),
-	OWN('n', "tail", "LINES", FLAG_PATH, box.tail,
-	    "or -n: the last ones only (default: all)"),
+	CLI_OWN('f', "follow", NULL, FLAG_SWITCH, box.follow,
+		"or -f: and what comes, until it ends"),
+	CLI_OWN('n', "tail", "LINES", FLAG_PATH, box.tail,
+		"or -n: the last ones only (default: all)"),
 	{ .letter = 0 },
 };
 
@@ -425,8 +415,8 @@ const struct cmd cmd_logs = {
 };
 
 static const struct cli_own stop_flags[] = {
-	OWN('t', "time", "SECONDS", FLAG_PATH, box.seconds,
-	    "or -t: before SIGKILL (default: 10)"),
+	CLI_OWN('t', "time", "SECONDS", FLAG_PATH, box.seconds,
+		"or -t: before SIGKILL (default: 10)"),
 	{ .letter = 0 },
 };
 
@@ -445,8 +435,8 @@ const struct cmd cmd_stop = {
 };
 
 static const struct cli_own kill_flags[] = {
-	OWN('s', "signal", "SIGNAL", FLAG_PATH, box.signal,
-	    "or -s: another than KILL"),
+	CLI_OWN('s', "signal", "SIGNAL", FLAG_PATH, box.signal,
+		"or -s: another than KILL"),
 	{ .letter = 0 },
 };
 
@@ -464,8 +454,8 @@ const struct cmd cmd_kill = {
 };
 
 static const struct cli_own rm_flags[] = {
-	OWN('f', "force", NULL, FLAG_SWITCH, force,
-	    "or -f: end it first where it runs"),
+	CLI_OWN('f', "force", NULL, FLAG_SWITCH, force,
+		"or -f: end it first where it runs"),
 	{ .letter = 0 },
 };
 

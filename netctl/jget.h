@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Borrowed; NULL when absent or @o is no object. */
 static inline json_object *jget(json_object *o, const char *key)
@@ -71,6 +72,19 @@ static inline void jset(json_object *o, const char *key, json_object *v)
 static inline void jset_str(json_object *o, const char *key, const char *s)
 {
 	jset(o, key, json_object_new_string(s));
+}
+
+/* The first object of an array whose @key is @text; borrowed; NULL: none. */
+static inline json_object *jget_find(json_object *list, const char *key,
+				     const char *text)
+{
+	for (size_t i = 0; i < jget_len(list); i++) {
+		json_object *o = json_object_array_get_idx(list, i);
+
+		if (strcmp(jget_str(o, key), text) == 0)
+			return o;
+	}
+	return NULL;
 }
 
 #endif

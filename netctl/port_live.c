@@ -192,17 +192,6 @@ static int find_places(const struct ctl *ctl, const char *word,
 
 /* ---- what Berth's daemons say of it ---------------------------------------- */
 
-static json_object *find_in(json_object *list, const char *key, const char *id)
-{
-	for (size_t i = 0; i < jget_len(list); i++) {
-		json_object *o = json_object_array_get_idx(list, i);
-
-		if (strcmp(jget_str(o, key), id) == 0)
-			return o;
-	}
-	return NULL;
-}
-
 /* @place gets Driver, Gateway and Ports. */
 static int look_at(const struct ctl *ctl, json_object *place,
 		   const char *driver, struct err *err)
@@ -216,8 +205,8 @@ static int look_at(const struct ctl *ctl, json_object *place,
 	r = driver_call(ctl, driver, "Berth.Network", body, &answer, err);
 	if (r < 0)
 		return r;
-	ep = find_in(jget_array(answer, "EndpointList"), "EndpointID",
-		     jget_str(place, "EndpointID"));
+	ep = jget_find(jget_array(answer, "EndpointList"), "EndpointID",
+		       jget_str(place, "EndpointID"));
 	jset_str(place, "Driver", driver);
 	jset(place, "Gateway",
 	     json_object_new_boolean(jget_bool(ep, "Gateway")));
@@ -236,8 +225,8 @@ static int ours(const struct ctl *ctl, json_object *places, json_object **ret,
 
 	for (size_t i = 0; r >= 0 && i < jget_len(places); i++) {
 		json_object *place = json_object_array_get_idx(places, i);
-		json_object *net = find_in(nets, "NetworkID",
-					   jget_str(place, "NetworkID"));
+		json_object *net = jget_find(nets, "NetworkID",
+					     jget_str(place, "NetworkID"));
 
 		if (!net)
 			continue;

@@ -11,7 +11,7 @@ rootfs() {
 	cp -n /usr/bin/busybox "$ROOTFS/bin/"
 	chroot "$ROOTFS" /bin/busybox --install -s /bin
 	printf 'root:x:0:0:root:/:/bin/sh\nweb:x:80:81:web:/www:/bin/sh\n' >"$ROOTFS/etc/passwd"
-	printf 'root:x:0:\nweb:x:81:\nlog:x:90:web\n' >"$ROOTFS/etc/group"
+	printf 'root:x:0:\nweb:x:81:\nlog:x:90:web\nwheel:x:10:root\n' >"$ROOTFS/etc/group"
 }
 
 # run FLAG... - netctl run, from nobody's input.

@@ -205,6 +205,19 @@ exec 7<&-
 wait $client || :
 nothing_left
 
+note 'groups: of the user alone'
+run -d --name xx "$ROOTFS" sleep 300 >/dev/null
+same "$("$NETCTL" exec xx id -G)" '0 10'
+same "$("$NETCTL" exec -u web xx id -G)" '81 90' 'not those of the container'
+"$NETCTL" rm -f xx >/dev/null
+
+note 'a hole of a terabyte in passwd'
+cp "$ROOTFS/etc/passwd" passwd.kept
+truncate -s 1T "$ROOTFS/etc/passwd"
+same "$(ulimit -v 4000000; run --rm -u root "$ROOTFS" id -u)" 0
+(ulimit -v 4000000; fails_with 'there is no user' "$NETCTL" run --rm -u late "$ROOTFS" true)
+cp passwd.kept "$ROOTFS/etc/passwd"
+
 note 'exec'
 run -d --name xx -e A=1 "$ROOTFS" sleep 300 >/dev/null
 same "$("$NETCTL" exec xx sh -c 'echo $A')" 1

@@ -27,17 +27,6 @@ static bool dns_runs(const struct ctl *ctl)
 	return driver_call(ctl, DNS, "Berth.Info", NULL, NULL, NULL) == 0;
 }
 
-static json_object *find_net(json_object *nets, const char *id)
-{
-	for (size_t i = 0; i < jget_len(nets); i++) {
-		json_object *net = json_object_array_get_idx(nets, i);
-
-		if (strcmp(jget_str(net, "NetworkID"), id) == 0)
-			return net;
-	}
-	return NULL;
-}
-
 /* What its driver says of it; NULL: it has no names.  Owned. */
 static json_object *named_net(const struct ctl *ctl, json_object *net)
 {
@@ -102,7 +91,8 @@ static int collect(const struct ctl *ctl, const struct box *b,
 		r = nets_list(ctl, &nets, NULL, err);
 	for (size_t i = 0; r == 0 && i < jget_len(eps); i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
-		json_object *net = find_net(nets, jget_str(ep, "NetworkID"));
+		json_object *net =
+			jget_find(nets, "NetworkID", jget_str(ep, "NetworkID"));
 		_cleanup_(json_putp) json_object *says =
 			net ? named_net(ctl, net) : NULL;
 		json_object *at = jget_array(says, "Gateways");

@@ -165,17 +165,6 @@ int box_net_join(const struct ctl *ctl, struct box *b, pid_t pid,
 	return r == 0 ? FAILPOINT("boxnet.joined") : r;
 }
 
-static json_object *network_of(json_object *nets, const char *id)
-{
-	for (size_t i = 0; i < jget_len(nets); i++) {
-		json_object *net = json_object_array_get_idx(nets, i);
-
-		if (strcmp(jget_str(net, "NetworkID"), id) == 0)
-			return net;
-	}
-	return NULL;
-}
-
 static int detach_all(const struct ctl *ctl, struct box *b, struct err *err)
 {
 	_cleanup_(book_closep) struct book *bk = NULL;
@@ -190,7 +179,8 @@ static int detach_all(const struct ctl *ctl, struct box *b, struct err *err)
 		r = book_networks(bk, &nets, err);
 	for (size_t i = 0; i < jget_len(eps) && r == 0; i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
-		json_object *net = network_of(nets, jget_str(ep, "NetworkID"));
+		json_object *net =
+			jget_find(nets, "NetworkID", jget_str(ep, "NetworkID"));
 
 		if (net && strcmp(jget_str(ep, "NetnsID"),
 				  jget_str(b->rec, "NetnsID")) == 0)
@@ -227,7 +217,8 @@ int box_net_endpoints(const struct ctl *ctl, const struct box *b,
 
 	for (size_t i = 0; i < jget_len(eps) && r == 0; i++) {
 		json_object *ep = json_object_array_get_idx(eps, i);
-		json_object *net = network_of(nets, jget_str(ep, "NetworkID"));
+		json_object *net =
+			jget_find(nets, "NetworkID", jget_str(ep, "NetworkID"));
 
 		if (strcmp(jget_str(ep, "NetnsID"), id) != 0)
 			continue;
