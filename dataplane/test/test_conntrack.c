@@ -4,7 +4,7 @@
  * by row; the text of that form; and that the kernel then tracks nothing, through
  * all that changes the choice.
  */
-#include "dataplane/test/dp_test.h"
+#include "dataplane/test/nft_text.h"
 
 #include <poll.h>
 
@@ -172,8 +172,6 @@ static void end_all(struct dp *dp)
 	dp_close(dp);
 }
 
-static int oracle_ns = -EBADF, test_ns = -EBADF;
-
 static void its_text(void **state)
 {
 	struct dp_network net = fast("n1", "br1", 1);
@@ -181,23 +179,8 @@ static void its_text(void **state)
 
 	(void)state;
 	ok(dp_network_add(dp, &net, &err));
-	assert_int_equal(sh("nft list ruleset > ours.tmp; "
-			    "awk '/elements = {/{e = 1} !e{print} /}$/{e = 0}' "
-			    "ours.tmp "
-			    "> ours.nft"),
-			 0);
-	assert_int_equal(setns(oracle_ns, CLONE_NEWNET), 0);
-	assert_int_equal(sh("nft -f dataplane/test/ruleset-untracked.nft && "
-			    "nft list ruleset > text.nft"),
-			 0);
-	assert_int_equal(setns(test_ns, CLONE_NEWNET), 0);
-	sh("diff text.nft ours.nft");
-	assert_string_equal(out, "");
-	/* and nft reads back what it lists, with nothing that tracks in it */
-	assert_int_equal(sh("nft flush ruleset && nft -f ours.tmp && "
-			    "nft list ruleset > again.nft && "
-			    "diff ours.tmp again.nft"),
-			 0);
+	nft_is_text("dataplane/test/ruleset-untracked.nft");
+	/* with nothing that tracks in it */
 	assert_int_equal(
 		sh("nft -j list ruleset | jq -e '[.. | objects | "
 		   "select(has(\"ct\") or has(\"notrack\") or "
@@ -205,7 +188,6 @@ static void its_text(void **state)
 		   "has(\"masquerade\") or .type? == \"nat\")] == []'"),
 		0);
 	IS(false);
-	sh("rm -f ours.tmp ours.nft text.nft again.nft");
 	end_all(dp);
 }
 
@@ -423,14 +405,11 @@ int main(void)
 	sh("ip addr add 192.0.2.1/24 dev x0; ip link set x0 up; ip link set "
 	   "br1 up; ip link set br2 up; ip link set v1 up master br1 alias "
 	   "berth:" DRIVER ":e1");
-	test_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (unshare(CLONE_NEWNET) < 0)
-		return 1;
-	oracle_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (setns(test_ns, CLONE_NEWNET) < 0)
+	if (!nft_text_begin())
 		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	nft_text_end();
 	dp_test_done();
 	return failed;
 }

@@ -2,14 +2,12 @@
 /*
  * test_nft.c - the ruleset as nft(8) reads it, its elements, its repair.
  */
-#include "dataplane/test/dp_test.h"
+#include "dataplane/test/nft_text.h"
 
 #include <poll.h>
 
 #include "dataplane/dp_priv.h"
 #include "lib/base.h"
-
-static int oracle_ns = -EBADF, test_ns = -EBADF;
 
 /* ---- tests -------------------------------------------------------------- */
 
@@ -22,23 +20,7 @@ static void ruleset_is_the_text(void **state)
 
 	(void)state;
 	ok(dp_network_add(dp, &net, &err));
-	assert_int_equal(sh("nft list ruleset > ours.tmp; "
-			    "awk '/elements = {/{next} {print}' ours.tmp "
-			    "> ours.nft"),
-			 0);
-	assert_int_equal(setns(oracle_ns, CLONE_NEWNET), 0);
-	assert_int_equal(sh("nft -f dataplane/test/ruleset.nft && "
-			    "nft list ruleset > text.nft"),
-			 0);
-	assert_int_equal(setns(test_ns, CLONE_NEWNET), 0);
-	sh("diff text.nft ours.nft");
-	assert_string_equal(out, "");
-	/* and nft reads back what it lists */
-	assert_int_equal(sh("nft flush ruleset && nft -f ours.tmp && "
-			    "nft list ruleset > again.nft && "
-			    "diff ours.tmp again.nft"),
-			 0);
-	sh("rm -f ours.tmp ours.nft text.nft again.nft");
+	nft_is_text("dataplane/test/ruleset.nft");
 	ok(dp_network_del(dp, "n1", &err));
 	sh("nft list ruleset");
 	assert_string_equal(out, "");
@@ -514,14 +496,11 @@ int main(void)
 		return 0;
 	dp_test_links("br1", "v1");
 	setenv("BPF", bpf_dir, 1);
-	test_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (unshare(CLONE_NEWNET) < 0)
-		return 1;
-	oracle_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (setns(test_ns, CLONE_NEWNET) < 0)
+	if (!nft_text_begin())
 		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	nft_text_end();
 	dp_test_done();
 	return failed;
 }
