@@ -207,16 +207,15 @@ static void damage_is_repaired(void **state)
 	ok(dp_port_add(dp, &p, &err));
 	want(&pub.ports, "", IPPROTO_TCP, 8080, 8080, 80);
 	ok(dp_publish_add(dp, &pub, &err));
-	assert_int_equal(sh("nft -s list ruleset > before.tmp"), 0);
+	assert_int_equal(sh("nft -s list ruleset > $D/before"), 0);
 	assert_int_equal(sh(*state), 0);
 	assert_true(dp_check(dp, NULL, NULL, &err) > 0);
 	printf("# repaired in %.1f ms\n", repaired(dp));
-	assert_int_equal(sh("nft -s list ruleset | diff before.tmp -"), 0);
+	assert_int_equal(sh("nft -s list ruleset | diff $D/before -"), 0);
 	/* a change through a table that is gone mends it, too */
 	sh("nft flush ruleset");
 	ok(dp_publish_del(dp, "e1", &err));
 	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
-	sh("rm -f before.tmp");
 	ok(dp_port_del(dp, "e1", &err));
 	ok(dp_network_del(dp, "n1", &err));
 	portmap_free(&pub.ports);
@@ -442,14 +441,14 @@ static void respect_lets_input_decide(void **state)
 	assert_int_equal(sh("nft list table ip " DRIVER), 0);
 	assert_non_null(strstr(out, "dup to 192.0.0.8 device"));
 	assert_int_equal(sh("nft list table ip6 " DRIVER), 0);
-	assert_int_equal(sh("nft -s list ruleset > ours.tmp && "
-			    "nft -c -f ours.tmp"),
+	assert_int_equal(sh("nft -s list ruleset > $D/ours && "
+			    "nft -c -f $D/ours"),
 			 0);
 	assert_int_equal(dp_check(dp, NULL, NULL, &err), 0);
 	/* the device deleted: a new one has another index */
 	sh("ip link del again-bridge");
 	printf("# repaired in %.1f ms\n", repaired(dp));
-	sh("nft -s list ruleset | diff ours.tmp -; rm ours.tmp");
+	sh("nft -s list ruleset | diff $D/ours -; rm $D/ours");
 	assert_string_equal(out, "");
 	ok(dp_publish_del(dp, "e1", &err));
 	assert_false(has_elements("judge-any4"));
