@@ -727,25 +727,12 @@ static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
 	return publish_from_endpoint(skb, w, own, port->flags & GUARD_APART);
 }
 
-SEC("tc")
-int publish_endpoint(struct __sk_buff *skb)
+/* What the guard let out of @port.  Return: TC_ACT_UNSPEC: by the bridge. */
+static __always_inline int from_endpoint(struct __sk_buff *skb, struct work *w,
+					 const struct guard_port *port)
 {
-	__u32 index = skb->ifindex;
-	const struct guard_port *port =
-		bpf_map_lookup_elem(&guard_port, &index);
-	struct work *w = work_get();
 	struct nat_flow *f;
-	int r;
 
-	if (!port || !w)
-		return TC_ACT_SHOT;
-	r = guard_in(skb, port);
-	if (!r && port->flags & GUARD_RATED && rate_out(skb, index))
-		r = guard_drop(GUARD_DROP_RATE);
-	if (r) {
-		trace_drop(skb, TRACE_GUARD_IN, (__u8)(r - GUARD_DROPPED));
-		return TC_ACT_SHOT;
-	}
 	if (stands_aside() || packet_read(skb, &w->p) < 0)
 		return TC_ACT_UNSPEC;
 	if (!(port->flags & GUARD_SOURCE) && !own_of(skb, &w->p))
@@ -759,6 +746,30 @@ int publish_endpoint(struct __sk_buff *skb)
 	if (f && !flow_begins(w, f))
 		return translate(skb, w, f);
 	return begin_from_endpoint(skb, w, port);
+}
+
+SEC("tc")
+int publish_endpoint(struct __sk_buff *skb)
+{
+	__u32 index = skb->ifindex;
+	const struct guard_port *port =
+		bpf_map_lookup_elem(&guard_port, &index);
+	struct work *w = work_get();
+	int r;
+
+	if (!port || !w)
+		return TC_ACT_SHOT;
+	r = guard_in(skb, port);
+	if (!r && port->flags & GUARD_RATED && rate_out(skb, index))
+		r = guard_drop(GUARD_DROP_RATE);
+	if (r) {
+		trace_drop(skb, TRACE_GUARD_IN, (__u8)(r - GUARD_DROPPED));
+		return TC_ACT_SHOT;
+	}
+	r = from_endpoint(skb, w, port);
+	if (r == TC_ACT_UNSPEC && port->flags & GUARD_SOURCE)
+		skb->priority = GUARD_SEEN;
+	return r;
 }
 
 char LICENSE[] SEC("license") = "GPL";

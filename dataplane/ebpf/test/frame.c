@@ -284,9 +284,10 @@ static size_t build_arp(const struct line *l, uint8_t *to)
 	return 28;
 }
 
+const uint8_t frame_smac[6] = { 2, 0, 0, 0, 0, 9 };
+
 void frame_make(struct frame *f, const char *text, const uint8_t dmac[6])
 {
-	static const uint8_t smac[6] = { 2, 0, 0, 0, 0, 9 };
 	struct line l;
 	size_t at = ETH_HLEN;
 	bool arp;
@@ -299,7 +300,7 @@ void frame_make(struct frame *f, const char *text, const uint8_t dmac[6])
 		f->bytes[5] ^= 0x55;
 	if (has(&l, "group"))
 		memset(f->bytes, 0xff, 6);
-	memcpy(f->bytes + 6, smac, 6);
+	memcpy(f->bytes + 6, frame_smac, 6);
 	if (has(&l, "tag")) {
 		frame_put16(f->bytes + at - 2, ETH_P_8021Q);
 		frame_put16(f->bytes + at, 10);

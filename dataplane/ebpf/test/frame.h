@@ -35,6 +35,9 @@ struct frame {
 	uint32_t gso; /* segment size; 0: none */
 };
 
+/* Whom a frame comes from. */
+extern const uint8_t frame_smac[6];
+
 /* frame_make() - @dmac: of the interface.  A line that is not understood ends
  * the test. */
 void frame_make(struct frame *f, const char *text, const uint8_t dmac[6]);

@@ -8,7 +8,8 @@
  *                                 and fd15::fe
  *   br0 (10.9.0.1, fd09::1)       v1: container 10.9.0.2, fd09::2
  *   br1 (10.8.0.1)                v2: container 10.8.0.2
- *   br2 (10.6.0.1)                v3: container 10.6.0.2, an internal network
+ *   br2 (10.6.0.1)                v3: container 10.6.0.2, an internal network; its
+ *                               sender is looked at
  *   br3 (10.5.0.1)                somebody else's network
  *   lo                            local by a route alone: 198.18.0.0/24,
  *                                 fd18::/64, and .1.0/24 of another table

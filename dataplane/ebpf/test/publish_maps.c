@@ -16,6 +16,7 @@
 #include "bpf/nat_map.h"
 #include "bpf/sock_map.h"
 #include "dataplane/ebpf/sock_entry.h"
+#include "dataplane/ebpf/test/frame.h"
 #include "lib/base.h"
 #include "lib/test/test.h"
 
@@ -83,6 +84,20 @@ static void add_container(const char *ifname, const char *bridge,
 		    ep.gateway);
 	publish_key(ip6, key);
 	publish_put(publish_skel->maps.nat_ep, key, &ep);
+}
+
+/* Its container's address and MAC are looked at. */
+static void guard_source(const char *ifname, const char *bridge,
+			 const char *ip4)
+{
+	__u32 index = if_nametoindex(ifname), key[4];
+	struct guard_port port = { .bridge = if_nametoindex(bridge),
+				   .flags = GUARD_SOURCE };
+
+	publish_key(ip4, key);
+	port.ip4 = key[3];
+	memcpy(port.mac, frame_smac, 6);
+	publish_put(publish_skel->maps.guard_port, &index, &port);
 }
 
 static void add_link(const char *ifname, const char *ip4, const char *ip6,
@@ -384,6 +399,7 @@ void publish_fill(void)
 	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
 	add_container("v3", "br2", "10.6.0.2", NULL,
 		      NAT_EP_INTERNAL | NAT_EP_MASQ);
+	guard_source("v3", "br2", "10.6.0.2");
 	add_link("up0", "192.0.2.1", "fd02::1", NAT_LINK_MANY);
 	add_source("up0", "192.0.2.0", 96 + 24, "192.0.2.1");
 	add_source("up0", "203.0.115.0", 96 + 24, "203.0.115.1");

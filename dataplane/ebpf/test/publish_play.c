@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/guard_map.h"
 #include "bpf/nat_map.h"
 #include "dataplane/ebpf/test/frame.h"
 #include "lib/base.h"
@@ -85,6 +86,21 @@ static uint32_t sums_of(const struct frame *f, const char *packet)
 	return f->len > 900 || strstr(packet, " nosum") ? 0 : publish_sums;
 }
 
+/* The bridge's rules are told by @skb of what the guard looked at, and nothing of
+ * what it did not. */
+static bool is_marked(const struct __sk_buff *skb, bool wire, bool passed)
+{
+	struct guard_port port = { .flags = 0 };
+	bool seen;
+
+	if (!wire)
+		(void)bpf_map_lookup_elem(
+			bpf_map__fd(publish_skel->maps.guard_port),
+			&skb->ifindex, &port);
+	seen = passed && port.flags & GUARD_SOURCE;
+	return skb->priority == (seen ? GUARD_SEEN : 0);
+}
+
 static void run(const char *hook, const char *packet, char *ret, size_t size)
 {
 	bool wire = hook[0] == 'U';
@@ -110,7 +126,8 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f.bytes,
 		    .data_size_in = (__u32)f.len, .data_out = out,
 		    .data_size_out = sizeof(out), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1,
+		    .ctx_size_in = sizeof(ctx), .ctx_out = &ctx,
+		    .ctx_size_out = sizeof(ctx), .repeat = 1,
 		    .flags = sums_of(&f, packet));
 	read_counts(before);
 	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &o) < 0) {
@@ -120,6 +137,10 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 	read_counts(after);
 	said = verdict(o.retval, before, after);
 	snprintf(ret, size, "%s", said);
+	if (!is_marked(&ctx, wire, strcmp(said, "pass") == 0)) {
+		snprintf(ret, size, "%s, priority %x", said, ctx.priority);
+		return;
+	}
 	if (strcmp(said, "pass") == 0 || strncmp(said, "drop", 4) == 0) {
 		/* what the stack gets must be as it came */
 		if (o.data_size_out != f.len ||
