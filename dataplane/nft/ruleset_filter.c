@@ -251,22 +251,22 @@ static const struct chain_rule open[] = {
 	{ NULL, NULL },
 };
 
+/* iifname @nets goto host */
+static const struct fw_expr input_1[] = {
+	IIF_IN("nets"), FW_GOTO("host"), FW_END,
+};
 /*
  * Frames to link-local groups are given to the bridge's port itself, some of
  * them past every hook of the bridge: an IP packet in one comes from there.
  */
 /* iifname @ports counter drop */
-static const struct fw_expr input_1[] = {
-	IIF_IN("ports"), DROP,
-};
-/* iifname @nets jump host */
 static const struct fw_expr input_2[] = {
-	IIF_IN("nets"), FW_JUMP("host"), FW_END,
+	IIF_IN("ports"), DROP,
 };
 
 static const struct chain_rule input[] = {
-	{ input_1, "past the bridge" },
-	{ input_2, NULL },
+	{ input_1, NULL },
+	{ input_2, "past the bridge" },
 	{ NULL, NULL },
 };
 

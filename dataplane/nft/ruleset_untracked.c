@@ -37,19 +37,14 @@ static const struct chain_rule from[] = {
 static const struct fw_expr input_1[] = {
 	FW_META(0, NFT_META_IIF), FW_EQ32(0, 1u), ACCEPT,
 };
-/* iifname @nets accept */
-static const struct fw_expr input_2[] = {
-	IIF_IN("nets"), ACCEPT,
-};
 /* fib daddr type local goto astray */
-static const struct fw_expr input_3[] = {
+static const struct fw_expr input_2[] = {
 	FW_FIB_DADDR_TYPE(RTN_LOCAL), FW_GOTO("astray"), FW_END,
 };
 
 static const struct chain_rule input[] = {
 	{ input_1, NULL },
 	{ input_2, NULL },
-	{ input_3, NULL },
 	{ NULL, NULL },
 };
 
