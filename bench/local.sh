@@ -17,7 +17,7 @@ path_loopback() { # NAME PORT
 path_local() { # NAME KIND ARG... - that path, asked from its own host
 	"path_$2" "$1" "${@:3}"
 	AT[$1]=127.0.0.1 FROM[$1]=$1.host
-	[ "$2" != berth ] || HOOKED[$1]=$BERTH_V2/bench-$1
+	case $2 in berth | untracked) HOOKED[$1]=$BERTH_V2/bench-$1 ;; esac
 }
 
 berth_planes
@@ -29,6 +29,7 @@ ours=()
 for plane in "${PLANES[@]}"; do
 	path "berth-$plane" local berth "$plane" $((7110 + ${#ours[@]}))
 	ours+=("berth-$plane")
+	[ $plane != ebpf ] || path untracked local untracked 7119
 done
 [ -z "${TITLE[docker]-}" ] || TITLE[docker]="docker -p (docker-proxy)"
 

@@ -205,14 +205,14 @@ berth_say() {
 	echo "$got"
 }
 
-# berth_start NAME - a berth-bridge on the world's host.  Its socket hooks see only
-# a cgroup of the world's: clients of other worlds do not pay for them.
+# berth_start NAME [FLAG...] - a berth-bridge on the world's host.  Its socket hooks see
+# only a cgroup of the world's: clients of other worlds do not pay for them.
 berth_start() {
 	local d=$DIR/$1 cg=$BERTH_V2/bench-$1
 	mkdir -p "$d/plugins" "$cg" "/sys/fs/bpf/$1"
 	in_background "berth-$1.log" nsenter "--net=/run/netns/$1.host" -- \
 		"$BIN/berth-bridge" --plugin-dir "$d/plugins" --state-dir "$d/state" \
-		--run-dir "$d/run" --bpf-dir "/sys/fs/bpf/$1" --cgroup "$cg"
+		--run-dir "$d/run" --bpf-dir "/sys/fs/bpf/$1" --cgroup "$cg" "${@:2}"
 	wait_until 20 curl -sS --unix-socket "$d/plugins/berth-bridge.sock" -d '' \
 		http://plugin/Plugin.Activate
 }
@@ -260,16 +260,31 @@ berth_container() {
 }
 
 path_berth() { # NAME DATAPLANE PORT [LAST [STEP]]
-	local ports
-	ports=$(ports_of "${@:3}")
 	world "$1" "berth-bridge, $2"
 	berth_start "$1"
+	berth_path "$@"
+}
+
+berth_path() {
+	local ports
+	ports=$(ports_of "${@:3}")
 	berth_say "$1" NetworkDriver.CreateNetwork "$(network_of "$2")" >/dev/null
 	berth_container "$1"
 	berth_publish "$1" a "${@:3}"
 	world_serve "$1" "$ports"
 	published "$1" "$ports"
 	[ "$2" = nft ] || TRACKED[$1]=''
+}
+
+# On a host that tracks no connection at all.  For that the hooks have to see every
+# process there is: make this one last, its neighbours' clients pass them, too.
+path_untracked() { # NAME PORT [LAST [STEP]]
+	world "$1" "berth-bridge, ebpf, --conntrack auto"
+	berth_start "$1" --conntrack auto --cgroup "$BERTH_V2"
+	berth_path "$1" ebpf "${@:2}"
+	world_client "$1" connect 0.1 1 >/dev/null
+	[ -z "$(ns "$1.host" conntrack -L 2>/dev/null)" ] || fail "it tracks"
+	! grep -q conntrack-used "$DIR/berth-$1.log" || fail "it is to track"
 }
 
 # berth_planes - the dataplanes this berth-bridge has; one it has not is told.
