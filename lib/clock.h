@@ -23,6 +23,15 @@ static inline uint64_t clock_mono_ms(void)
 	return clock_ms_of(CLOCK_MONOTONIC);
 }
 
+/* The same in nanoseconds, for rates. */
+static inline uint64_t clock_mono_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + 1;
+}
+
 /* It goes on meanwhile: for what others count as well, as leases. */
 static inline uint64_t clock_boot_ms(void)
 {

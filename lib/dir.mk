@@ -13,6 +13,7 @@ ar-src += lib/netns.c
 ar-src += lib/nlk.c
 ar-src += lib/nlk_link.c
 ar-src += lib/nlk_make.c
+ar-src += lib/nlk_counts.c
 ar-src += lib/nlk_addr.c
 ar-src += lib/nlk_route.c
 ar-src += lib/nlk_stack.c

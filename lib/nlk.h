@@ -38,7 +38,7 @@ int nlk_open_in(int netns, struct nlk **ret, struct err *err);
 void nlk_close(struct nlk *nlk); /* NULL is fine */
 DEFINE_CLEANUP(struct nlk, nlk_close)
 
-/* ---- links (nlk_link.c) ------------------------------------------------ */
+/* ---- links (nlk_link.c, nlk_counts.c) ------------------------------------------------ */
 
 struct nlk_link {
 	int index, master;             /* master 0: none */
@@ -53,6 +53,8 @@ struct nlk_link {
 	 * bridge has its port forwarding by then. */
 	bool running;
 	uint16_t vlan; /* id of an 802.1q link; 0: it is none */
+	int peer_nsid; /* where the peer is, for nlk_link_counts(); -1: here, or
+			* in a namespace that this one has no number for */
 };
 
 struct nlk_bridge_conf {
@@ -168,6 +170,19 @@ int nlk_link_del_many(struct nlk *nlk, struct nlk_link_ref *refs, size_t count,
 int nlk_link_each(struct nlk *nlk,
 		  int (*fn)(void *ctx, const struct nlk_link *link), void *ctx,
 		  struct err *err);
+
+/* What passed by a link, as it counts itself: rx is what came to it. */
+struct nlk_counts {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+/*
+ * nlk_link_counts() - of the link @index in the namespace that this one knows by the
+ * number @nsid (nlk_link.peer_nsid); -1: in this one.  Nothing is entered.
+ * Return: 0; -ENODEV; -EINVAL: no such namespace.
+ */
+int nlk_link_counts(struct nlk *nlk, int nsid, int index,
+		    struct nlk_counts *ret, struct err *err);
 
 /* ---- addresses, routes (nlk_addr.c, nlk_route.c) ----------------------- */
 

@@ -80,6 +80,7 @@ static int decode_row(struct nlmsghdr *h, struct link_row *row)
 	l->peer_index = attr_int(tb[IFLA_LINK]);
 	l->mtu = (uint32_t)attr_int(tb[IFLA_MTU]);
 	l->peer_elsewhere = tb[IFLA_LINK_NETNSID];
+	l->peer_nsid = l->peer_elsewhere ? attr_int(tb[IFLA_LINK_NETNSID]) : -1;
 	row->group = (uint32_t)attr_int(tb[IFLA_GROUP]);
 	copy_str(l->name, sizeof(l->name), tb[IFLA_IFNAME]);
 	copy_str(l->alias, sizeof(l->alias), tb[IFLA_IFALIAS]);

@@ -69,6 +69,13 @@ struct ctl_box {
 		cap_add, cap_drop;
 };
 
+/* What "top" was told; NULL, 0: not said. */
+struct ctl_top {
+	const char *iterations, *sort; /* as typed */
+	unsigned int delay_ms;
+	bool once;
+};
+
 /* What the command line and BERTH_* in the environment said. */
 struct ctl {
 	const char *plugin_dir, *state_dir, *run_dir, *bpf_dir;
@@ -88,6 +95,7 @@ struct ctl {
 	const char *ipam;                            /* NULL: not said */
 	const char *netns, *ip, *ip6, *mac, *ifname; /* NULL: not said */
 	struct ctl_box box;
+	struct ctl_top top;
 	char **args; /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */

@@ -53,6 +53,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_overlay_gc,
 	&cmd_doctor,
 	&cmd_gc,
+	&cmd_top,
 	&cmd_trace,
 	&cmd_metrics,
 	&cmd_version,

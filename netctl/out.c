@@ -217,15 +217,13 @@ static json_object *project(const struct out_col *cols, json_object *row)
 	return out;
 }
 
-/* Takes @v.  json-c leaves DEL and what is beyond ASCII as it is: escaped
- * here; between the strings of a JSON text there are no such bytes. */
-static int print_json(FILE *f, json_object *v, struct err *err)
+/* json-c leaves DEL and what is beyond ASCII as it is: escaped here; between the
+ * strings of a JSON text there are no such bytes. */
+static int write_json(FILE *f, json_object *v, int flags, struct err *err)
 {
-	_cleanup_(json_putp) json_object *json = v;
 	_cleanup_free_ char *text =
 		escape(json_object_to_json_string_ext(
-			       json, JSON_C_TO_STRING_PRETTY |
-					     JSON_C_TO_STRING_NOSLASHESCAPE),
+			       v, flags | JSON_C_TO_STRING_NOSLASHESCAPE),
 		       true);
 
 	if (!text)
@@ -234,6 +232,19 @@ static int print_json(FILE *f, json_object *v, struct err *err)
 		return err_set(err, -EIO, "cannot write the output: %s",
 			       strerror(errno));
 	return 0;
+}
+
+int out_line(FILE *f, json_object *o, struct err *err)
+{
+	return write_json(f, o, JSON_C_TO_STRING_PLAIN, err);
+}
+
+/* Takes @v. */
+static int print_json(FILE *f, json_object *v, struct err *err)
+{
+	_cleanup_(json_putp) json_object *json = v;
+
+	return write_json(f, json, JSON_C_TO_STRING_PRETTY, err);
 }
 
 /* ---- tables -------------------------------------------------------------- */

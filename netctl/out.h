@@ -67,6 +67,10 @@ int out_blocks(FILE *f, enum out_format format, const struct out_col *cols,
 int out_object(FILE *f, enum out_format format, const struct out_col *cols,
 	       json_object *obj, struct err *err);
 
+/* out_line() - @o as JSON on a line of its own, written out at once.  Return: as
+ * out_rows(). */
+int out_line(FILE *f, json_object *o, struct err *err);
+
 /*
  * out_escape() - @text with what a terminal might act on as \uXXXX: control
  * characters (C0, DEL, C1), direction overrides, and bytes that are no UTF-8

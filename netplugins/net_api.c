@@ -145,6 +145,7 @@ const struct net_api_method net_api_methods[] = {
 	{ "NetworkDriver.ProgramExternalConnectivity", net_expose_fields },
 	{ "NetworkDriver.RevokeExternalConnectivity", net_endpoint_id_fields },
 	{ "Berth.Network", net_network_show_fields },
+	{ "Berth.Networks", net_ports_fields },
 	{ "Berth.Ports", net_ports_fields },
 	{ "Berth.Gc", net_gc_fields },
 	{ "Berth.PortAdd", net_port_add_fields },

@@ -71,7 +71,7 @@ struct net_req_gc {
 	bool dry;
 };
 
-/* /Berth.Ports, and with a network /Berth.Network. */
+/* /Berth.Ports, /Berth.Networks, and with a network /Berth.Network. */
 struct net_req_show {
 	char network[65]; /* or the beginning of its id */
 	bool stats;

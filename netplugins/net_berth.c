@@ -194,13 +194,19 @@ static int answer_list(struct net_core *core, const char *key,
 	return 0;
 }
 
+/* Of /Berth.Ports and /Berth.Networks. */
+static int read_show(const struct rpc_call *call, struct net_req_show *req,
+		     struct err *err)
+{
+	return call->body ? jdec_object(call->body, net_ports_fields, req, err)
+			  : 0;
+}
+
 static int on_ports(void *ctx, struct rpc_call *call, json_object **ret,
 		    struct err *err)
 {
 	struct net_req_show req = { 0 };
-	int r = call->body
-			? jdec_object(call->body, net_ports_fields, &req, err)
-			: 0;
+	int r = read_show(call, &req, err);
 
 	if (r < 0)
 		return r;
@@ -289,24 +295,6 @@ static json_object *network_object(struct net_entry *e, const char *count_key)
 	return take_ptr(o);
 }
 
-static int add_network(void *ctx, struct net_entry *e)
-{
-	json_object *o = network_object(e, "Endpoints");
-
-	if (!o || json_object_array_add(ctx, o) < 0) {
-		json_object_put(o);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static int on_networks(void *ctx, struct rpc_call *call, json_object **ret,
-		       struct err *err)
-{
-	(void)call;
-	return answer_list(ctx, "Networks", add_network, ret, err);
-}
-
 static json_object *endpoint_object(struct net_endpoint *ep, bool stats)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
@@ -343,6 +331,40 @@ static bool put_endpoints(json_object *o, const struct net_network *net,
 		}
 	}
 	return true;
+}
+
+static int add_network(void *ctx, struct net_entry *e, bool stats)
+{
+	json_object *o = network_object(e, "Endpoints");
+
+	if (!o || (stats && !put_endpoints(o, e->net, true)) ||
+	    json_object_array_add(ctx, o) < 0) {
+		json_object_put(o);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_plain(void *ctx, struct net_entry *e)
+{
+	return add_network(ctx, e, false);
+}
+
+static int add_counted(void *ctx, struct net_entry *e)
+{
+	return add_network(ctx, e, true);
+}
+
+static int on_networks(void *ctx, struct rpc_call *call, json_object **ret,
+		       struct err *err)
+{
+	struct net_req_show req = { 0 };
+	int r = read_show(call, &req, err);
+
+	return r < 0 ? r
+		     : answer_list(ctx, "Networks",
+				   req.stats ? add_counted : add_plain, ret,
+				   err);
 }
 
 struct by_prefix {

@@ -2,6 +2,8 @@
 /* Links against the kernel, in network namespaces of the tests' own. */
 #include "lib/test/nlk_test.h"
 
+#include <linux/if_packet.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -334,6 +336,47 @@ static void each_is_whole_while_links_come_and_go(void **state)
 	print_message("# whole looks: %d\n", looks);
 }
 
+static void counts_are_of_both_ends(void **state)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET };
+	struct nlk_env *e = *state;
+	struct nlk_counts was, now, peer;
+	struct nlk_link h, c;
+	char frame[100] = { [12] = (char)0x88, [13] = (char)0xb5 };
+	int fd;
+
+	NEED_NETNS();
+	env_veth(e, 0, false);
+	h = env_link(e, "h0");
+	c = env_link(e, "c0");
+	assert_int_equal(h.peer_nsid, -1);
+	assert_int_equal(nlk_link_up(e->nlk, h.index, true, &e->err), 0);
+	assert_int_equal(nlk_link_up(e->nlk, c.index, true, &e->err), 0);
+	assert_int_equal(nlk_link_counts(e->nlk, -1, h.index, &was, &e->err),
+			 0);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	to.sll_ifindex = h.index;
+	assert_int_equal(sendto(fd, frame, sizeof(frame), 0,
+				(struct sockaddr *)&to, sizeof(to)),
+			 sizeof(frame));
+	close(fd);
+	assert_int_equal(nlk_link_counts(e->nlk, -1, h.index, &now, &e->err),
+			 0);
+	/* The kernel may have words of its own (IPv6). */
+	assert_true(now.tx_bytes >= was.tx_bytes + sizeof(frame));
+	assert_true(now.tx_packets > was.tx_packets);
+	assert_int_equal(nlk_link_counts(e->nlk, -1, c.index, &peer, &e->err),
+			 0);
+	assert_true(peer.rx_bytes >= now.tx_bytes);
+	assert_int_equal(nlk_link_counts(e->nlk, -1, 9999, &now, &e->err),
+			 -ENODEV);
+	assert_int_equal(nlk_link_counts(e->nlk, -1, 0, &now, &e->err),
+			 -ENODEV);
+	assert_int_equal(nlk_link_counts(e->nlk, 12345, h.index, &now, &e->err),
+			 -EINVAL);
+}
+
 /* Not a benchmark: prints what one attach costs here. */
 static void attach_cost(void **state)
 {
@@ -384,6 +427,7 @@ int main(void)
 		NLK_TEST(absent_links_are_enodev),
 		NLK_TEST(each_shows_every_link),
 		NLK_TEST(each_is_whole_while_links_come_and_go),
+		NLK_TEST(counts_are_of_both_ends),
 		NLK_TEST(attach_cost),
 	};
 

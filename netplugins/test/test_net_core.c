@@ -463,7 +463,8 @@ static void *work(void *arg)
 			 net, w->n, i);
 		one_call(w, D "Join", body);
 		one_call(w, D "ProgramExternalConnectivity", body);
-		one_call(w, "Berth.Networks", "{}");
+		one_call(w, "Berth.Networks",
+			 i % 2 ? "{\"Stats\":true}" : "{}");
 		one_call(w, D "RevokeExternalConnectivity", body);
 		one_call(w, D "Leave", body);
 		one_call(w, D "DeleteEndpoint", body);
