@@ -273,6 +273,37 @@ static void print_verbs(const struct cmd *const *cmds, FILE *f)
 		   "found (doctor).\n");
 }
 
+static const struct cli_flag *flag_short(const struct cmd *cmd, int c);
+
+/* The letter that @f has in this verb; 0: none. */
+static int letter_of(const struct cmd *cmd, const struct cli_flag *f)
+{
+	for (int c = 'A'; c <= 'z'; c++)
+		if (flag_short(cmd, c) == f)
+			return c;
+	return 0;
+}
+
+/* For programs (shell completion, tests): "verb<TAB>arguments", and below it
+ * "<TAB>--flag<TAB>-letter<TAB>argument" for each flag. */
+static void print_table(const struct cmd *const *cmds)
+{
+	const struct cli_flag *f;
+
+	for (; *cmds; cmds++) {
+		printf("%s\t%s\n", (*cmds)->name,
+		       (*cmds)->args ? (*cmds)->args : "");
+		for (size_t i = 0; (f = nth_flag(*cmds, i)); i++) {
+			int c = letter_of(*cmds, f);
+
+			if (takes(*cmds, f))
+				printf("\t--%s\t%s%c\t%s\n", f->name,
+				       c ? "-" : "", c ? c : ' ',
+				       f->arg ? f->arg : "");
+		}
+	}
+}
+
 /* ---- choosing the verb --------------------------------------------------- */
 
 /* How many of @argv the name of @cmd takes up; 0: it is not this verb. */
@@ -542,6 +573,10 @@ int cli_main(const struct cmd *const *cmds, int argc, char **argv)
 	}
 	if (is_help(argv[1]) && argc == 2) {
 		print_verbs(cmds, stdout);
+		return 0;
+	}
+	if (is_help(argv[1]) && strcmp(argv[2], "--table") == 0) {
+		print_table(cmds);
 		return 0;
 	}
 	if (is_help(argv[1])) { /* help VERB */
