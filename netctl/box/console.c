@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "lib/fdpass.h"
+
 int console_listen(struct box *b, int *ret, struct err *err)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -29,27 +31,17 @@ int console_accept(int listener, int *ret_master, struct err *err)
 	_cleanup_close_ int fd = -1;
 	struct pollfd p = { .fd = listener, .events = POLLIN };
 	char name[64];
-	struct iovec io = { .iov_base = name, .iov_len = sizeof(name) };
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} ctrl = { 0 };
-	struct msghdr h = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = ctrl.space,
-			    .msg_controllen = sizeof(ctrl.space) };
-	struct cmsghdr *c = NULL;
 
+	*ret_master = -1;
 	/* it was connected to before "create" ended well */
 	if (poll(&p, 1, 0) == 1)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0 && recvmsg(fd, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) >= 0)
-		c = CMSG_FIRSTHDR(&h);
-	if (!c || c->cmsg_type != SCM_RIGHTS)
-		return err_set(err, -EPROTO,
-			       "the runtime gave no terminal away");
-	memcpy(ret_master, CMSG_DATA(c), sizeof(int));
-	return 0;
+	if (fd >= 0)
+		(void)fdpass_recv(fd, name, sizeof(name), MSG_DONTWAIT,
+				  ret_master, 1);
+	return *ret_master >= 0 ? 0
+				: err_set(err, -EPROTO,
+					  "the runtime gave no terminal away");
 }
 
 void console_drop(const struct box *b)
