@@ -14,6 +14,7 @@
 #include "lib/ip.h"
 #include "lib/jdec.h"
 #include "netctl/book.h"
+#include "netctl/box/ask_dns.h"
 #include "netctl/box/caps.h"
 #include "netctl/jget.h"
 #include "netctl/publish.h"
@@ -557,6 +558,8 @@ int box_ask(const struct ctl *ctl, json_object **ret, struct err *err)
 		r = ask_env(ctl, rec, err);
 	if (r == 0)
 		r = ask_networks(ctl, rec, err);
+	if (r == 0)
+		r = box_ask_dns(ctl, rec, err);
 	if (r == 0)
 		r = ask_mounts(ctl, rec, err);
 	if (r == 0)

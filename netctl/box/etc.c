@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/ip.h"
+#include "netctl/box/resolver.h"
 #include "netctl/jget.h"
 
 #define RESOLV "/etc/resolv.conf"
@@ -68,47 +69,122 @@ static char *read_file(const char *path)
 	return text;
 }
 
-static int write_resolv(struct box *b, bool host, struct err *err)
+/* The host's, with what is of use in the container.  Owned; NULL: out of memory. */
+static char *host_resolv(bool host)
 {
-	_cleanup_free_ char *text = read_file(RESOLV), *out = NULL;
+	_cleanup_free_ char *text = read_file(RESOLV), *more = NULL;
 	size_t servers = 0;
+	char *out;
 
-	if (!text || host)
-		return box_write(b, "resolv.conf", text ? text : "", err);
+	if (host || !text)
+		return text ? take_ptr(text) : strdup("");
 	out = box_etc_resolv(text, &servers);
-	if (out && servers == 0) {
-		_cleanup_free_ char *more = read_file(RESOLVED);
+	if (!out || servers)
+		return out;
+	more = read_file(RESOLVED);
+	if (!more)
+		return out;
+	free(out);
+	return box_etc_resolv(more, &servers);
+}
 
-		if (more) {
-			free(out);
-			out = box_etc_resolv(more, &servers);
-		}
+static void print_all(FILE *f, const char *before, json_object *list)
+{
+	for (size_t i = 0; i < jget_len(list); i++)
+		fprintf(f, "%s%s", before,
+			json_object_get_string(
+				json_object_array_get_idx(list, i)));
+}
+
+/* "search ." says: none. */
+static bool is_none(json_object *search)
+{
+	return jget_len(search) == 1 &&
+	       strcmp(json_object_get_string(
+			      json_object_array_get_idx(search, 0)),
+		      ".") == 0;
+}
+
+static bool is_word(const char *line, const char *word)
+{
+	return strncmp(line, word, strlen(word)) == 0 &&
+	       strchr(" \t", line[strlen(word)]);
+}
+
+/* What is said in place of the host's lines. */
+struct resolv {
+	bool inside;
+	json_object *servers, *search, *options;
+};
+
+static bool is_replaced(const struct resolv *r, const char *line)
+{
+	if (is_word(line, "nameserver"))
+		return r->inside || jget_len(r->servers);
+	if (is_word(line, "search") || is_word(line, "domain"))
+		return jget_len(r->search);
+	return is_word(line, "options") && jget_len(r->options);
+}
+
+static void print_resolv(FILE *f, const struct resolv *r, char *text)
+{
+	bool ndots = false;
+	char *save = NULL;
+
+	if (r->inside)
+		fputs("nameserver " RESOLVER_ADDRESS "\n", f);
+	else
+		for (size_t i = 0; i < jget_len(r->servers); i++)
+			fprintf(f, "nameserver %s\n",
+				json_object_get_string(
+					json_object_array_get_idx(r->servers,
+								  i)));
+	if (jget_len(r->search) && !is_none(r->search)) {
+		fputs("search", f);
+		print_all(f, " ", r->search);
+		fputc('\n', f);
 	}
-	if (!out)
+	for (char *line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (is_replaced(r, line))
+			continue;
+		ndots = ndots ||
+			(is_word(line, "options") && strstr(line, "ndots:"));
+		fprintf(f, "%s\n", line);
+	}
+	if (jget_len(r->options)) {
+		fputs("options", f);
+		print_all(f, " ", r->options);
+		fputc('\n', f);
+	} else if (r->inside && !ndots) {
+		/* as Docker: "web" is asked for before "web.example.org" */
+		fputs("options ndots:0\n", f);
+	}
+}
+
+static int write_resolv(struct box *b, bool host, bool inside, struct err *err)
+{
+	const struct resolv r = {
+		.inside = inside,
+		.servers = jget_array(b->rec, "Dns"),
+		.search = jget_array(b->rec, "DnsSearch"),
+		.options = jget_array(b->rec, "DnsOptions"),
+	};
+	_cleanup_free_ char *text = host_resolv(host), *out = NULL;
+	size_t size = 0;
+	FILE *f = text ? open_memstream(&out, &size) : NULL;
+
+	if (!f)
+		return err_set(err, -ENOMEM, "out of memory");
+	print_resolv(f, &r, text);
+	if (fclose(f) != 0 || !out)
 		return err_set(err, -ENOMEM, "out of memory");
 	return box_write(b, "resolv.conf", out, err);
 }
 
-int box_etc_servers(struct box *b, json_object *servers, struct err *err)
+int box_etc_inside(struct box *b, struct err *err)
 {
-	_cleanup_free_ char *text = read_file(RESOLV), *out = NULL;
-	char *save = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&out, &size);
-
-	if (!f)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < jget_len(servers); i++)
-		fprintf(f, "nameserver %s\n",
-			json_object_get_string(
-				json_object_array_get_idx(servers, i)));
-	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save))
-		if (strncmp(line, "nameserver", 10) != 0)
-			fprintf(f, "%s\n", line);
-	if (fclose(f) != 0 || !out)
-		return err_set(err, -ENOMEM, "out of memory");
-	return box_write(b, "resolv.conf", out, err);
+	return write_resolv(b, false, true, err);
 }
 
 int box_etc_hosts(struct box *b, const char *hostname, json_object *addrs,
@@ -150,5 +226,5 @@ int box_etc(struct box *b, const char *hostname, bool host, struct err *err)
 	r = box_write(b, "hostname", line, err);
 	if (r == 0)
 		r = box_etc_hosts(b, hostname, NULL, err);
-	return r == 0 ? write_resolv(b, host, err) : r;
+	return r == 0 ? write_resolv(b, host, false, err) : r;
 }

@@ -142,16 +142,16 @@ static int create(struct life *l, const int *stdio, pid_t *ret_pid,
 
 static int join_networks(struct starting *s, pid_t pid, struct err *err)
 {
-	_cleanup_(json_putp) json_object *addrs = NULL, *servers = NULL;
+	_cleanup_(json_putp) json_object *addrs = NULL;
 	struct box *b = s->l->box;
 	int r = box_net_join(s->l->ctl, b, pid, &addrs, err);
 
 	if (r == 0 && jget_len(addrs))
 		r = box_etc_hosts(b, s->hostname, addrs, err);
 	if (r == 0)
-		r = box_names_tell(s->l->ctl, b, pid, &servers, err);
-	if (r == 0 && jget_len(servers))
-		r = box_etc_servers(b, servers, err);
+		r = box_names_tell(s->l->ctl, b, pid, &s->l->resolver, err);
+	if (r == 0 && s->l->resolver)
+		r = box_etc_inside(b, err);
 	return r;
 }
 
@@ -227,6 +227,7 @@ int life_end(struct life *l, struct err *err)
 	struct err names = { 0 };
 	int r = 0;
 
+	resolver_free(take_ptr(l->resolver));
 	if (jget_bool(b->rec, "Made")) {
 		r = runtime_run(&l->rt, args, NULL, NULL, err);
 		if (r == 0)

@@ -12,12 +12,14 @@
 #include <sys/types.h>
 
 #include "netctl/box/box.h"
+#include "netctl/box/resolver.h"
 #include "netctl/box/runtime.h"
 
 struct life {
 	const struct ctl *ctl;
 	struct box *box; /* ours (box_own()) */
 	struct runtime rt;
+	struct resolver *resolver; /* owned; of the container that runs */
 };
 
 /*

@@ -19,6 +19,7 @@
 
 #include "lib/clock.h"
 #include "lib/fail.h"
+#include "lib/fdpass.h"
 #include "netctl/box/console.h"
 #include "netctl/box/life.h"
 #include "netctl/box/log.h"
@@ -121,53 +122,19 @@ static void tell(struct monitor *m, enum monitor_what what, int code,
 		 const char *text, int master)
 {
 	struct monitor_msg msg = { .what = what, .code = code };
-	struct iovec io = { .iov_base = &msg, .iov_len = sizeof(msg) };
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} ctrl = { 0 };
-	struct msghdr h = { .msg_iov = &io, .msg_iovlen = 1 };
 
 	if (m->client < 0)
 		return;
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
-	if (master >= 0) {
-		struct cmsghdr *c = &ctrl.head;
-
-		h.msg_control = ctrl.space;
-		h.msg_controllen = sizeof(ctrl.space);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &master, sizeof(int));
-	}
-	(void)sendmsg(m->client, &h, MSG_NOSIGNAL); /* gone is gone */
+	/* gone is gone */
+	(void)fdpass_send(m->client, &msg, sizeof(msg), &master, master >= 0);
 }
 
 int monitor_recv(int sock, struct monitor_msg *ret, int *ret_master)
 {
-	struct iovec io = { .iov_base = ret, .iov_len = sizeof(*ret) };
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} ctrl = { 0 };
-	struct msghdr h = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = ctrl.space,
-			    .msg_controllen = sizeof(ctrl.space) };
-	struct cmsghdr *c;
-	ssize_t n;
+	ssize_t n = fdpass_recv(sock, ret, sizeof(*ret), 0, ret_master, 1);
 
-	do
-		n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	*ret_master = -1;
-	if (n != (ssize_t)sizeof(*ret))
-		return -EPIPE;
-	c = CMSG_FIRSTHDR(&h);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_master, CMSG_DATA(c), sizeof(int));
-	return 0;
+	return n == (ssize_t)sizeof(*ret) ? 0 : -EPIPE;
 }
 
 /* What it had of a first life is not there for a second. */
@@ -295,13 +262,16 @@ static void watch(struct monitor *m)
 {
 	reap(m); /* it may have ended before we looked */
 	while (m->pid) {
-		struct pollfd p[3];
+		struct pollfd p[4];
+		int ms;
 
 		ways_poll(m, p);
 		p[2] = (struct pollfd){ .fd = m->signals, .events = POLLIN };
-		if (poll(p, 3, -1) < 0)
+		ms = resolver_poll(m->life.resolver, &p[3]);
+		if (poll(p, 4, ms) < 0)
 			continue;
 		ways_step(m, p);
+		resolver_step(m->life.resolver, &p[3]);
 		if (p[2].revents)
 			on_signals(m);
 	}

@@ -2,25 +2,18 @@
 /* A container's names at berth-dns. */
 #include "netctl/box/names.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/fail.h"
-#include "lib/ip.h"
 #include "lib/jdec.h"
-#include "lib/netns.h"
 #include "netctl/box/net.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
 #include "netctl/nets.h"
 
-#define DNS       "berth-dns"
-#define ASK_TRIES 4
-#define ASK_MS    500
+#define DNS "berth-dns"
 
 static bool dns_runs(const struct ctl *ctl)
 {
@@ -47,7 +40,7 @@ static json_object *named_net(const struct ctl *ctl, json_object *net)
 /* ---- what is to be told ---------------------------------------------------------- */
 
 static void add_told(json_object *told, const char *network, const char *name,
-		     const char *address)
+		     const char *address, bool alias)
 {
 	json_object *o = json_object_new_object();
 	char plain[64];
@@ -57,6 +50,7 @@ static void add_told(json_object *told, const char *network, const char *name,
 	jset_str(o, "Network", network);
 	jset_str(o, "Name", name);
 	jset_str(o, "Address", plain);
+	jset(o, "Alias", json_object_new_boolean(alias));
 	json_object_array_add(told, o);
 }
 
@@ -66,27 +60,69 @@ static void add_endpoint(json_object *told, const struct box *b,
 {
 	static const char *const members[] = { "Address", "AddressIPv6" };
 	const char *name = jget_str(b->rec, "Name");
+	json_object *aliases = jget_array(b->rec, "Aliases");
 	char id[13];
+	bool named;
 
 	snprintf(id, sizeof(id), "%.12s", b->id);
+	named = *name && strcmp(name, id) != 0;
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
 		const char *address = jget_str(ep, members[i]);
 
 		if (!*address)
 			continue;
-		add_told(told, network, id, address);
-		if (*name && strcmp(name, id) != 0)
-			add_told(told, network, name, address);
+		add_told(told, network, id, address, named);
+		if (named)
+			add_told(told, network, name, address, false);
+		for (size_t k = 0; k < jget_len(aliases); k++)
+			add_told(told, network,
+				 json_object_get_string(
+					 json_object_array_get_idx(aliases, k)),
+				 address, true);
 	}
 }
 
-/* All names of all its networks that have some, and who answers in the first. */
+/* As berth-dns is told of a network. */
+static json_object *net_said(json_object *net, json_object *says,
+			     const char *key)
+{
+	json_object *o = json_object_new_object();
+	json_object *subnets = jget_array(says, "Subnets");
+
+	jset_str(o, "Key", key);
+	jset_str(o, "Domain", jget_str(net, "Name"));
+	for (size_t i = 0; i < jget_len(subnets); i++) {
+		const char *subnet = json_object_get_string(
+			json_object_array_get_idx(subnets, i));
+
+		jset_str(o, strchr(subnet, ':') ? "Subnet6" : "Subnet4",
+			 subnet);
+	}
+	return o;
+}
+
+static void set_address(json_object *guest, json_object *ep)
+{
+	const char *address = jget_str(ep, "Address");
+	char plain[64];
+
+	if (!*address)
+		address = jget_str(ep, "AddressIPv6");
+	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(address, "/"),
+		 address);
+	jset_str(guest, "Address", plain);
+}
+
+/* All names of all its networks that have some; @guest: who is asked in it, and of what. */
 static int collect(const struct ctl *ctl, const struct box *b,
-		   json_object *told, json_object *servers, struct err *err)
+		   json_object *told, json_object *guest, struct err *err)
 {
 	_cleanup_(json_putp) json_object *eps = NULL, *nets = NULL;
+	json_object *list = json_object_new_array();
+	bool forward = false;
 	int r = box_net_endpoints(ctl, b, &eps, err);
 
+	jset(guest, "Networks", list);
 	if (r == 0)
 		r = nets_list(ctl, &nets, NULL, err);
 	for (size_t i = 0; r == 0 && i < jget_len(eps); i++) {
@@ -95,85 +131,21 @@ static int collect(const struct ctl *ctl, const struct box *b,
 			jget_find(nets, "NetworkID", jget_str(ep, "NetworkID"));
 		_cleanup_(json_putp) json_object *says =
 			net ? named_net(ctl, net) : NULL;
-		json_object *at = jget_array(says, "Gateways");
+		const char *key = jget_str(says, "Shared");
 
+		if (i == 0)
+			set_address(guest, ep);
+		forward = forward || !jget_bool(net, "Internal");
 		if (!says)
 			continue;
-		add_endpoint(told, b,
-			     *jget_str(says, "Shared")
-				     ? jget_str(says, "Shared")
-				     : jget_str(ep, "NetworkID"),
-			     ep);
-		for (size_t k = 0; k < jget_len(at) && i == 0; k++)
-			json_object_array_add(
-				servers,
-				json_object_get(
-					json_object_array_get_idx(at, k)));
+		if (!*key)
+			key = jget_str(ep, "NetworkID");
+		add_endpoint(told, b, key, ep);
+		json_object_array_add(list, net_said(net, says, key));
 	}
+	jset(guest, "Forward", json_object_new_boolean(forward));
+	jset(guest, "Servers", json_object_get(jget_array(b->rec, "Dns")));
 	return r;
-}
-
-/* ---- who answers -------------------------------------------------------------------- */
-
-struct question {
-	struct ip_addr at;
-};
-
-/* "berth." A, of a class that is refused at once: any answer is one. */
-static int ask(void *ctx, struct err *err)
-{
-	static const unsigned char text[] = { 0xbe, 0x27, 1,   0,   0,   1,
-					      0,    0,    0,   0,   0,   0,
-					      5,    'b',  'e', 'r', 't', 'h',
-					      0,    0,    1,   0,   3 };
-	const struct question *q = ctx;
-	bool six = q->at.family == AF_INET6;
-	struct sockaddr_in in = { .sin_family = AF_INET,
-				  .sin_port = htons(53) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
-				    .sin6_port = htons(53) };
-	_cleanup_close_ int fd =
-		socket(q->at.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	unsigned char got[512];
-
-	(void)err;
-	memcpy(&in.sin_addr, q->at.bytes, sizeof(in.sin_addr));
-	memcpy(&in6.sin6_addr, q->at.bytes, sizeof(in6.sin6_addr));
-	if (fd < 0 || connect(fd, six ? (void *)&in6 : (void *)&in,
-			      six ? sizeof(in6) : sizeof(in)) < 0)
-		return 0;
-	for (int i = 0; i < ASK_TRIES; i++) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-
-		if (send(fd, text, sizeof(text), MSG_NOSIGNAL) < 0 ||
-		    poll(&p, 1, ASK_MS) <= 0)
-			continue;
-		if (recv(fd, got, sizeof(got), 0) >= 12 && got[0] == text[0] &&
-		    got[1] == text[1])
-			return 1;
-	}
-	return 0;
-}
-
-/* Without those that do not answer, as the container asks: somebody else may have the
- * port, or the host's firewall be in the way. */
-static json_object *answering(json_object *servers, pid_t pid)
-{
-	json_object *out = json_object_new_array();
-	_cleanup_close_ int netns = -1;
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	netns = netns_open(path, NULL);
-	for (size_t i = 0; netns >= 0 && i < jget_len(servers); i++) {
-		json_object *o = json_object_array_get_idx(servers, i);
-		struct question q;
-
-		if (ip_parse(json_object_get_string(o), &q.at, NULL) == 0 &&
-		    netns_run(netns, ask, &q, NULL) == 1)
-			json_object_array_add(out, json_object_get(o));
-	}
-	return out;
 }
 
 /* ---- telling ------------------------------------------------------------------------ */
@@ -193,19 +165,20 @@ static void tell_all(const struct ctl *ctl, const struct box *b,
 }
 
 int box_names_tell(const struct ctl *ctl, struct box *b, pid_t pid,
-		   json_object **ret_servers, struct err *err)
+		   struct resolver **ret, struct err *err)
 {
-	_cleanup_(json_putp) json_object *servers = json_object_new_array();
+	_cleanup_(json_putp) json_object *guest = json_object_new_object();
 	json_object *told = json_object_new_array();
+	struct err why = { 0 };
 	const char *name;
 	int r;
 
-	*ret_servers = NULL;
+	*ret = NULL;
 	if (box_net_kind(b->rec, &name) != BOX_NET_NAMED || !dns_runs(ctl)) {
 		json_object_put(told);
 		return 0;
 	}
-	r = collect(ctl, b, told, servers, err);
+	r = collect(ctl, b, told, guest, err);
 	jset(b->rec, "Told", told);
 	if (r < 0 || jget_len(told) == 0)
 		return r;
@@ -213,7 +186,9 @@ int box_names_tell(const struct ctl *ctl, struct box *b, pid_t pid,
 	if (r < 0)
 		return r;
 	tell_all(ctl, b, told);
-	*ret_servers = answering(servers, pid);
+	if (resolver_new(ctl, pid, guest, ret, &why) < 0)
+		cli_warn("container %.12s asks the host's resolvers alone: %s",
+			 b->id, why.msg);
 	return FAILPOINT("boxname.told");
 }
 

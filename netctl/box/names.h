@@ -12,15 +12,16 @@
 #include <sys/types.h>
 
 #include "netctl/box/box.h"
+#include "netctl/box/resolver.h"
 
 /*
  * box_names_tell() - after the networks were joined.
  * @pid: the container's.
- * @ret_servers: owned array of addresses where the first of its networks answers it.
+ * @ret: owned: what answers it at 127.0.0.11; NULL: nobody.
  * A berth-dns that does not run, or refuses, is no failure: then nobody knows its name.
  */
 int box_names_tell(const struct ctl *ctl, struct box *b, pid_t pid,
-		   json_object **ret_servers, struct err *err);
+		   struct resolver **ret, struct err *err);
 /* box_names_untell() - twice is harmless; an error: it stays on record. @err may be
  * NULL. */
 int box_names_untell(const struct ctl *ctl, struct box *b, struct err *err);

@@ -14,6 +14,7 @@
 struct dns {
 	struct plugd *d; /* borrowed */
 	struct timespec started;
+	char *door;          /* owned: the path of GUEST_DOOR */
 	struct names *names; /* owned, as are the next three */
 	struct names_user *user;
 	struct serve *serve;

@@ -9,6 +9,7 @@
 struct request {
 	char net[NAMES_NET_MAX], name[NAMES_NAME_MAX];
 	struct ip_addr addr;
+	bool alias;
 };
 
 static const struct jdec_field list_fields[] = {
@@ -20,6 +21,7 @@ static const struct jdec_field add_fields[] = {
 	JDEC_FIELD("Network", JDEC_STR, struct request, net, JDEC_REQUIRED),
 	JDEC_FIELD("Name", JDEC_STR, struct request, name, JDEC_REQUIRED),
 	JDEC_FIELD("Address", JDEC_IP, struct request, addr, JDEC_REQUIRED),
+	JDEC_FIELD("Alias", JDEC_BOOL, struct request, alias, 0),
 	{ 0 },
 };
 
@@ -140,7 +142,8 @@ static int on_add(void *ctx, struct rpc_call *call, json_object **ret,
 	if (r == 0)
 		r = sources_net(dns->sources, req.net, key, err);
 	if (r == 0)
-		r = names_user_add(dns->user, key, req.name, &req.addr, err);
+		r = names_user_add(dns->user, key, req.name, &req.addr,
+				   req.alias, err);
 	if (r == 0)
 		sources_kick(dns->sources);
 	return r;

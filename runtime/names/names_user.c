@@ -16,12 +16,14 @@
 struct user_name {
 	char net[NAMES_NET_MAX], name[NAMES_NAME_MAX];
 	struct ip_addr addr;
+	bool alias;
 };
 
 static const struct jdec_field fields[] = {
 	JDEC_FIELD("Network", JDEC_STR, struct user_name, net, JDEC_REQUIRED),
 	JDEC_FIELD("Name", JDEC_STR, struct user_name, name, JDEC_REQUIRED),
 	JDEC_FIELD("Address", JDEC_IP, struct user_name, addr, JDEC_REQUIRED),
+	JDEC_FIELD("Alias", JDEC_BOOL, struct user_name, alias, 0),
 	{ 0 },
 };
 
@@ -52,7 +54,7 @@ static int records(const struct user_name *v, size_t count, const char *net,
 			continue;
 		memcpy(recs[n].name, v[i].name, sizeof(recs[n].name));
 		recs[n].addr = v[i].addr;
-		recs[n++].ptr = true;
+		recs[n++].ptr = !v[i].alias;
 	}
 	*ret = recs;
 	*ret_count = n;
@@ -159,9 +161,9 @@ static int fill(struct user_name *n, const char *net, const char *name,
 }
 
 int names_user_add(struct names_user *u, const char *net, const char *name,
-		   const struct ip_addr *addr, struct err *err)
+		   const struct ip_addr *addr, bool alias, struct err *err)
 {
-	struct user_name n = { 0 };
+	struct user_name n = { .alias = alias };
 	int r = fill(&n, net, name, addr, err);
 
 	if (r < 0)

@@ -17,10 +17,11 @@ int names_user_open(struct store *store, struct names *names,
 void names_user_close(struct names_user *u);
 DEFINE_CLEANUP(struct names_user, names_user_close)
 
-/* names_user_add() - Return: 0, also when it is known; -EINVAL; -ENOSPC; what the store
- * said: all as before. */
+/* names_user_add() - @alias: not what a reverse lookup gives.
+ * Return: 0, also when it is known; -EINVAL; -ENOSPC; what the store said: all as
+ * before. */
 int names_user_add(struct names_user *u, const char *net, const char *name,
-		   const struct ip_addr *addr, struct err *err);
+		   const struct ip_addr *addr, bool alias, struct err *err);
 
 /* names_user_remove() - @addr: none for all of @name.
  * Return: 0; -ENOENT: no user told it; -ENOMEM, what the store said: all as before. */

@@ -43,7 +43,28 @@ struct served *serve_find_locked(struct serve *s, uint64_t id)
 	for (size_t i = 0; i < s->count; i++)
 		if (s->served[i]->id == id)
 			return s->served[i];
-	return NULL;
+	return guest_find_locked(s, id);
+}
+
+struct serve_scope serve_scope_of(const struct served *v)
+{
+	const struct guest *g = v->guest;
+
+	if (g)
+		return (struct serve_scope){ .nets = g->nets,
+					     .count = g->count,
+					     .forwards = g->forwards };
+	return (struct serve_scope){ .nets = &v->net,
+				     .count = 1,
+				     .forwards = !v->net.internal };
+}
+
+int serve_asker(const struct served *v, const union upstream_sock *from,
+		struct ip_addr *ret)
+{
+	/* whatever asks there is in the container */
+	*ret = v->guest ? v->guest->who : upstream_addr(from);
+	return v->guest || serve_may_ask(&v->net, ret) ? 0 : -EPERM;
 }
 
 /* ---- resolvers ---------------------------------------------------------- */
@@ -73,7 +94,8 @@ static void follow_locked(struct serve *s)
 		log_info("resolvers=%zu file=%s", s->up.list.count, s->up.path);
 }
 
-void serve_upstreams_locked(struct serve *s, struct upstream_list *ret)
+void serve_upstreams_locked(struct serve *s, const struct served *v,
+			    struct upstream_list *ret)
 {
 	const struct upstream_list *l = &s->up.list;
 
@@ -81,6 +103,8 @@ void serve_upstreams_locked(struct serve *s, struct upstream_list *ret)
 	*ret = (struct upstream_list){ 0 };
 	if (l->first && clock_mono_ms() - s->good_ms > GOOD_FOR_MS)
 		s->up.list.first = 0;
+	if (v->guest && v->guest->servers.count)
+		l = &v->guest->servers;
 	for (size_t i = 0; i < l->count; i++) {
 		if (ourselves(s, &l->at[i]))
 			continue;
@@ -302,6 +326,7 @@ static void serve_close(struct serve *s)
 {
 	if (!s)
 		return;
+	door_close(s);
 	closep(&s->wake.fd);
 	closep(&s->ctl);
 	closep(&s->spare);
@@ -326,6 +351,8 @@ int serve_new(struct names *names, const struct serve_config *cfg,
 	s->port = cfg->port ? cfg->port : DNS_PORT;
 	s->up.path = cfg->resolv_conf ? cfg->resolv_conf : "/etc/resolv.conf";
 	s->up.port = s->port;
+	s->door_path = cfg->door;
+	s->door.fd = -EBADF;
 	if (getrandom(&s->quota.seed, sizeof(s->quota.seed), GRND_NONBLOCK) < 0)
 		s->quota.seed = (uintptr_t)s; /* early at boot */
 	raise_descriptor_limit();
@@ -337,6 +364,8 @@ int serve_new(struct names *names, const struct serve_config *cfg,
 	if (s->wake.fd < 0 || s->epoll < 0 || s->ctl < 0 || s->spare < 0)
 		return err_set(err, -errno, "descriptors for the server: %m");
 	r = serve_watch(s, &s->wake, err);
+	if (r == 0)
+		r = door_open(s, err);
 	if (r < 0)
 		return r;
 	r = thread_start(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * serve.h - DNS on the gateways of networks: names from a struct names, the rest from
- * the host's resolvers.
+ * serve.h - DNS on the gateways of networks, and on 127.0.0.11 in containers: names from a
+ * struct names, the rest from the host's resolvers.
  *
  * A network is answered on its own gateway addresses, port 53 UDP and TCP, to who asks
  * through its own bridge from its own subnets; nobody else.  Of an internal network
@@ -29,6 +29,9 @@ struct serve_net {
 struct serve_config {
 	const char *resolv_conf; /* borrowed; NULL: /etc/resolv.conf */
 	uint16_t port;           /* to answer on, and the upstreams'; 0: 53 */
+	const char
+		*door; /* borrowed; where containers' own 127.0.0.11 is told of
+			   * (guest.h); NULL: nowhere */
 };
 
 struct serve; /* locks for itself */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What we say ourselves: the network's names and its addresses' names. */
+/* What we say ourselves: names of networks and of their addresses. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -45,15 +45,17 @@ static void rotate(struct ip_addr *a, size_t n, uint16_t by)
 	}
 }
 
-static int answer_name(struct names *names, const struct serve_net *net,
+static int answer_name(struct names *names, const struct serve_scope *scope,
 		       const uint8_t *msg, const struct wire_query *q,
 		       uint8_t *buf, size_t max)
 {
-	struct wire_answer a = { .ours = true, .forwards = !net->internal };
+	struct wire_answer a = { .ours = true, .forwards = scope->forwards };
 	struct ip_addr addrs[ADDRS_MAX];
 	int family = q->type == WIRE_AAAA ? AF_INET6 : AF_INET;
-	int n = find(names, net, q->name, family, addrs);
+	int n = -ENOENT;
 
+	for (size_t i = 0; n < 0 && i < scope->count; i++)
+		n = find(names, &scope->nets[i], q->name, family, addrs);
 	if (n < 0)
 		return 0;
 	/* Of other types the name has nothing, and the outside is not asked. */
@@ -66,15 +68,21 @@ static int answer_name(struct names *names, const struct serve_net *net,
 }
 
 /* All addresses of its subnets are the network's own: nobody else knows them. */
-static int answer_reverse(struct names *names, const struct serve_net *net,
+static int answer_reverse(struct names *names, const struct serve_scope *scope,
 			  const uint8_t *msg, const struct wire_query *q,
 			  uint8_t *buf, size_t max)
 {
-	struct wire_answer a = { .ours = true, .forwards = !net->internal };
+	struct wire_answer a = { .ours = true, .forwards = scope->forwards };
 	char name[NAMES_NAME_MAX], full[2 * NAMES_NAME_MAX];
+	const struct serve_net *net = scope->nets;
+	const struct serve_net *end = net + scope->count;
 	struct ip_addr addr;
 
-	if (wire_ptr_addr(q->name, &addr) < 0 || !serve_may_ask(net, &addr))
+	if (wire_ptr_addr(q->name, &addr) < 0)
+		return 0;
+	while (net < end && !serve_may_ask(net, &addr))
+		net++;
+	if (net == end)
 		return 0;
 	if (names_reverse(names, net->net, &addr, name) < 0) {
 		a.rcode = WIRE_NXDOMAIN;
@@ -95,7 +103,7 @@ int serve_refuse(const uint8_t *msg, const struct wire_query *q,
 	return n > 0 ? n : -EBADMSG;
 }
 
-int serve_answer(struct names *names, const struct serve_net *net,
+int serve_answer(struct names *names, const struct serve_scope *scope,
 		 const uint8_t *msg, size_t len, bool tcp,
 		 struct wire_query *ret_q, uint8_t *buf)
 {
@@ -107,10 +115,10 @@ int serve_answer(struct names *names, const struct serve_net *net,
 	max = tcp ? WIRE_MSG_MAX : ret_q->udp_size;
 	if (r > 0)
 		return serve_refuse(msg, ret_q, (enum wire_rcode)r, buf);
-	n = answer_name(names, net, msg, ret_q, buf, max);
+	n = answer_name(names, scope, msg, ret_q, buf, max);
 	if (n == 0)
-		n = answer_reverse(names, net, msg, ret_q, buf, max);
-	if (n == 0 && net->internal)
+		n = answer_reverse(names, scope, msg, ret_q, buf, max);
+	if (n == 0 && !scope->forwards)
 		return serve_refuse(msg, ret_q, WIRE_REFUSED, buf);
 	if (n < 0)
 		return serve_refuse(msg, ret_q, WIRE_SERVFAIL, buf);

@@ -33,13 +33,10 @@ static void forward_end(struct serve *s, struct forward *f)
 
 static size_t of_source(const struct serve *s, const struct ip_addr *who)
 {
-	struct ip_addr a;
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->forward_count; i++) {
-		a = upstream_addr(&s->forwards[i]->from);
-		n += ip_equal(&a, who);
-	}
+	for (size_t i = 0; i < s->forward_count; i++)
+		n += ip_equal(&s->forwards[i]->who, who);
 	return n;
 }
 
@@ -69,24 +66,23 @@ static int send_on(struct serve *s, struct forward *f)
 }
 
 int forward_begin(struct serve *s, const struct serve_sock *k,
-		  const union upstream_sock *from, const struct wire_query *q,
-		  const uint8_t *msg, size_t len)
+		  const union upstream_sock *from, const struct ip_addr *who,
+		  const struct wire_query *q, const uint8_t *msg, size_t len)
 {
 	_cleanup_(forward_freep) struct forward *f = NULL;
-	struct ip_addr who = upstream_addr(from);
 	int r;
 
-	if (!quota_take(&s->quota, &who, clock_mono_ms()))
+	if (!quota_take(&s->quota, who, clock_mono_ms()))
 		return -EDQUOT;
 	if (s->forward_count >= FORWARDS_MAX ||
 	    (s->forward_count >= FORWARDS_SOURCE &&
-	     of_source(s, &who) >= FORWARDS_SOURCE))
+	     of_source(s, who) >= FORWARDS_SOURCE))
 		return -EBUSY;
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->watch = (struct watch){ .kind = WATCH_FORWARD, .fd = -EBADF };
-	serve_upstreams_locked(s, &f->list);
+	serve_upstreams_locked(s, k->of, &f->list);
 	if (!f->list.count)
 		return -ENOENT;
 	f->query = malloc(len);
@@ -97,6 +93,7 @@ int forward_begin(struct serve *s, const struct serve_sock *k,
 	f->client = k->watch.fd;
 	f->served = k->of->id;
 	f->from = *from;
+	f->who = *who;
 	f->q = *q;
 	r = send_on(s, f);
 	if (r == 0)

@@ -36,16 +36,16 @@ static unsigned int came_by(struct msghdr *m)
 static void on_question(struct serve *s, struct serve_sock *k,
 			const union upstream_sock *from, size_t len)
 {
-	const struct serve_net *net = &k->of->net;
-	struct ip_addr who = upstream_addr(from);
+	struct serve_scope scope = serve_scope_of(k->of);
 	struct wire_query q;
+	struct ip_addr who;
 	int n, r;
 
-	if (!serve_may_ask(net, &who))
+	if (serve_asker(k->of, from, &who) < 0)
 		return; /* an answer would tell that we are here */
-	n = serve_answer(s->names, net, s->in, len, false, &q, s->out);
+	n = serve_answer(s->names, &scope, s->in, len, false, &q, s->out);
 	if (n == 0) {
-		r = forward_begin(s, k, from, &q, s->in, len);
+		r = forward_begin(s, k, from, &who, &q, s->in, len);
 		if (r == 0)
 			return;
 		n = serve_refuse(s->in, &q,
@@ -80,8 +80,19 @@ static void on_udp(struct serve *s, struct serve_sock *k)
 	}
 }
 
-static void on_event(struct serve *s, struct watch *w)
+/* A listener that somebody with the right to closed under us ("ss -K" in a container's
+ * own namespace) would wake us for ever. */
+static void unwatch(struct serve *s, const struct watch *w)
 {
+	(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+}
+
+static void on_event(struct serve *s, struct watch *w, uint32_t events)
+{
+	if (w->kind == WATCH_LISTEN && (events & (EPOLLHUP | EPOLLERR))) {
+		unwatch(s, w);
+		return;
+	}
 	switch (w->kind) {
 	case WATCH_UDP:
 		on_udp(s, container_of(w, struct serve_sock, watch));
@@ -92,6 +103,12 @@ static void on_event(struct serve *s, struct watch *w)
 		break;
 	case WATCH_FORWARD:
 		forward_input(s, container_of(w, struct forward, watch));
+		break;
+	case WATCH_DOOR:
+		door_accept(s);
+		break;
+	case WATCH_GUEST:
+		guest_input(s, container_of(w, struct guest, watch));
 		break;
 	case WATCH_WAKE:
 		break; /* .stopping */
@@ -114,7 +131,7 @@ void *serve_loop(void *serve)
 		/* After a change an event may be of a socket that is gone: what is
 		 * ready is told again. */
 		for (int i = 0; changes == s->changes && i < n; i++)
-			on_event(s, events[i].data.ptr);
+			on_event(s, events[i].data.ptr, events[i].events);
 		forward_due(s, clock_mono_ms());
 		changes = s->changes;
 		due = s->forward_count > 0;

@@ -6,7 +6,7 @@
  * answers of the host's resolvers, with epoll; a TCP connection has a thread of its own.
  * One thread for UDP because an answer takes some microseconds, and questions that are
  * sent on wait in a table, not in a stack.  One lock: the loop holds it while it works
- * through what is ready, never while it waits; a TCP thread to copy what it needs.
+ * through what is ready, never while it waits; a TCP thread while it makes an answer.
  */
 #ifndef RUNTIME_NAMES_SERVE_PRIV_H
 #define RUNTIME_NAMES_SERVE_PRIV_H
@@ -30,6 +30,8 @@ enum watch_kind {
 	WATCH_LISTEN,
 	WATCH_FORWARD,
 	WATCH_WAKE,
+	WATCH_DOOR,
+	WATCH_GUEST,
 };
 
 struct watch {
@@ -38,6 +40,7 @@ struct watch {
 };
 
 struct served;
+struct guest;
 
 struct serve_sock {
 	struct watch watch; /* first */
@@ -45,18 +48,41 @@ struct serve_sock {
 };
 
 struct served {
-	struct serve_net net;
+	struct serve_net net;       /* a guest's: not used */
+	struct guest *guest;        /* whose these are; NULL: a network's */
 	uint64_t id;                /* of this one, never used again */
 	unsigned int ifindex;       /* 0: no sockets */
 	struct serve_sock socks[4]; /* UDP and TCP of each gateway */
 	char problem[256];          /* "": it is answered */
 };
 
+/* Where a question is answered from, in this order. */
+struct serve_scope {
+	const struct serve_net *nets; /* borrowed */
+	size_t count;
+	bool forwards; /* the host's resolvers are asked */
+};
+
+/* A container whose own 127.0.0.11 we answer (serve_guest.c). */
+struct guest {
+	struct watch watch; /* first; who told us of it, and ends it */
+	struct guest *next; /* owned */
+	struct served
+		served; /* .socks[0] UDP, [1] TCP; .ifindex 0: not told yet */
+	struct serve_net
+		*nets; /* owned; .ifname, .gateway, .internal: not used */
+	size_t count;
+	bool forwards;
+	struct ip_addr who;           /* what it asks counts as this source's */
+	struct upstream_list servers; /* its own; none: the host's */
+};
+
 /* A question that one of the host's resolvers has. */
 struct forward {
 	struct watch watch; /* first; .fd: to the resolver */
-	int client;         /* borrowed: the network's UDP socket */
+	int client;         /* borrowed: the network's or guest's UDP socket */
 	uint64_t served;
+	struct ip_addr who; /* whose question it is */
 	union upstream_sock from;
 	struct wire_query q;
 	uint8_t *query; /* owned; with the id it was sent with */
@@ -90,6 +116,10 @@ struct serve {
 	uint64_t next_id;
 	struct served **served;
 	size_t count;
+	const char *door_path; /* borrowed; NULL: no guests */
+	struct watch door;
+	struct guest *guests; /* owned */
+	size_t guest_count;
 	struct upstreams up;
 	uint64_t good_ms; /* when .up.list.first was last not the first */
 	struct quota quota;
@@ -108,8 +138,16 @@ void serve_lock(struct serve *s);
 void serve_unlock(struct serve *s);
 struct served *serve_find_locked(struct serve *s, uint64_t id);
 int serve_watch(struct serve *s, struct watch *w, struct err *err);
-/* The resolvers that a question may be sent to, none of them ourselves. */
-void serve_upstreams_locked(struct serve *s, struct upstream_list *ret);
+/* The resolvers that a question to @v may be sent to, none of them ourselves. */
+void serve_upstreams_locked(struct serve *s, const struct served *v,
+			    struct upstream_list *ret);
+struct serve_scope serve_scope_of(const struct served *v);
+/* Whose is what came to @v from there?  Return: 0; -EPERM: he gets no answer. */
+int serve_asker(const struct served *v, const union upstream_sock *from,
+		struct ip_addr *ret);
+/* There is no descriptor for who waits at @listener: unless it is taken from there, the
+ * loop is woken for it again and again. */
+void serve_turn_away(struct serve *s, int listener);
 /* @who has said @reply, which the asker gets.  It is asked first from now on, unless it
  * is one who can't: nobody else could, but the next time another may. */
 void serve_good_locked(struct serve *s, const union upstream_sock *who,
@@ -127,7 +165,7 @@ void served_open(struct serve *s, struct served *v);
  * Return: the length of the answer in @buf; 0: it is for the host's resolvers;
  * -EBADMSG: say nothing.
  */
-int serve_answer(struct names *names, const struct serve_net *net,
+int serve_answer(struct names *names, const struct serve_scope *scope,
 		 const uint8_t *msg, size_t len, bool tcp,
 		 struct wire_query *ret_q, uint8_t *buf);
 /* Only a code.  Return: as serve_answer(). */
@@ -138,8 +176,8 @@ bool serve_may_ask(const struct serve_net *net, const struct ip_addr *who);
 /* ---- serve_forward.c (the loop's; locked) -------------------------------- */
 /* Return: 0; -EDQUOT, -EBUSY, -ENOENT (no resolver), -errno: answer that. */
 int forward_begin(struct serve *s, const struct serve_sock *k,
-		  const union upstream_sock *from, const struct wire_query *q,
-		  const uint8_t *msg, size_t len);
+		  const union upstream_sock *from, const struct ip_addr *who,
+		  const struct wire_query *q, const uint8_t *msg, size_t len);
 void forward_input(struct serve *s, struct forward *f);
 void forward_due(struct serve *s, uint64_t now_ms);
 void forward_drop(struct serve *s, uint64_t served); /* 0: all */
@@ -147,6 +185,15 @@ void forward_drop(struct serve *s, uint64_t served); /* 0: all */
 /* ---- serve_tcp.c --------------------------------------------------------- */
 void conn_accept_locked(struct serve *s, struct serve_sock *k);
 void conn_shut_locked(struct serve *s, uint64_t served); /* 0: all */
+
+/* ---- serve_guest.c ------------------------------------------------------- */
+/* Listen at .door_path; without one 0. */
+int door_open(struct serve *s, struct err *err);
+void door_close(struct serve *s);
+/* (the loop's; locked) */
+void door_accept(struct serve *s);
+void guest_input(struct serve *s, struct guest *g);
+struct served *guest_find_locked(struct serve *s, uint64_t id);
 
 /* ---- serve_loop.c -------------------------------------------------------- */
 void *serve_loop(void *serve);

@@ -64,16 +64,8 @@ static int set_options(int fd, const struct served *v, bool v6, bool tcp)
 
 static int bind_to(int fd, const struct ip_addr *a, uint16_t port)
 {
-	union upstream_sock at = { 0 };
+	union upstream_sock at = upstream_at(a, port);
 
-	at.sa.sa_family = a->family;
-	if (a->family == AF_INET) {
-		at.v4.sin_port = htons(port);
-		memcpy(&at.v4.sin_addr, a->bytes, 4);
-	} else {
-		at.v6.sin6_port = htons(port);
-		memcpy(&at.v6.sin6_addr, a->bytes, 16);
-	}
 	return bind(fd, &at.sa, upstream_len(&at)) < 0 ? -errno : 0;
 }
 

@@ -42,16 +42,22 @@ static int move_all(int fd, uint8_t *data, size_t size, bool out)
 	return 0;
 }
 
-static int net_of(struct conn *c, struct serve_net *ret)
+/* What we can say ourselves.  Return: as serve_answer(); -ESHUTDOWN: end. */
+static int answer(struct conn *c, const uint8_t *in, size_t size,
+		  struct wire_query *q, uint8_t *out)
 {
+	struct serve_scope scope;
 	struct served *v;
+	int n = -ESHUTDOWN;
 
 	serve_lock(c->s);
 	v = c->s->stopping ? NULL : serve_find_locked(c->s, c->served);
-	if (v)
-		*ret = v->net;
+	if (v) {
+		scope = serve_scope_of(v);
+		n = serve_answer(c->s->names, &scope, in, size, true, q, out);
+	}
 	serve_unlock(c->s);
-	return v ? 0 : -ESHUTDOWN;
+	return n;
 }
 
 /* Send it on.  Return: the length of what is in @buf; -errno: end. */
@@ -59,13 +65,16 @@ static int ask(struct conn *c, uint8_t *msg, size_t len,
 	       const struct wire_query *q, uint8_t *buf)
 {
 	struct upstream_list list = { 0 };
+	struct served *v;
 	size_t good = 0;
 	bool may;
 	int n;
 
 	serve_lock(c->s);
 	may = quota_take(&c->s->quota, &c->who, clock_mono_ms());
-	serve_upstreams_locked(c->s, &list);
+	v = serve_find_locked(c->s, c->served);
+	if (v)
+		serve_upstreams_locked(c->s, v, &list);
 	serve_unlock(c->s);
 	if (!may)
 		return serve_refuse(msg, q, WIRE_REFUSED, buf);
@@ -84,7 +93,6 @@ static int ask(struct conn *c, uint8_t *msg, size_t len,
 static int turn(struct conn *c, uint8_t *in, uint8_t *out)
 {
 	uint8_t head[2] = { 0 };
-	struct serve_net net;
 	struct wire_query q;
 	uint16_t size;
 	int n, r;
@@ -96,11 +104,9 @@ static int turn(struct conn *c, uint8_t *in, uint8_t *out)
 	if (!size)
 		return -EBADMSG;
 	r = move_all(c->fd, in, size, false);
-	if (r == 0)
-		r = net_of(c, &net);
 	if (r < 0)
 		return r;
-	n = serve_answer(c->s->names, &net, in, size, true, &q, out + 2);
+	n = answer(c, in, size, &q, out + 2);
 	if (n == 0)
 		n = ask(c, in, size, &q, out + 2);
 	if (n < 0)
@@ -159,9 +165,7 @@ static int thread_start(struct conn *c)
 	return -r;
 }
 
-/* There is no descriptor for who waits at @listener: unless it is taken from there, the
- * loop is woken for it again and again. */
-static void turn_away(struct serve *s, int listener)
+void serve_turn_away(struct serve *s, int listener)
 {
 	int fd;
 
@@ -181,11 +185,10 @@ void conn_accept_locked(struct serve *s, struct serve_sock *k)
 	struct conn *c;
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		turn_away(s, k->watch.fd);
+		serve_turn_away(s, k->watch.fd);
 	if (fd < 0 || s->stopping)
 		return;
-	who = upstream_addr(&from);
-	if (!serve_may_ask(&k->of->net, &who) || s->conn_count >= CONNS_MAX ||
+	if (serve_asker(k->of, &from, &who) < 0 || s->conn_count >= CONNS_MAX ||
 	    of_source(s, &who) >= CONNS_SOURCE)
 		return;
 	c = calloc(1, sizeof(*c));

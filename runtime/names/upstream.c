@@ -36,6 +36,20 @@ socklen_t upstream_len(const union upstream_sock *at)
 	return at->sa.sa_family == AF_INET ? sizeof(at->v4) : sizeof(at->v6);
 }
 
+union upstream_sock upstream_at(const struct ip_addr *a, uint16_t port)
+{
+	union upstream_sock at = { .sa.sa_family = a->family };
+
+	if (a->family == AF_INET) {
+		at.v4.sin_port = htons(port);
+		memcpy(&at.v4.sin_addr, a->bytes, 4);
+	} else {
+		at.v6.sin6_port = htons(port);
+		memcpy(&at.v6.sin6_addr, a->bytes, 16);
+	}
+	return at;
+}
+
 struct ip_addr upstream_addr(const union upstream_sock *at)
 {
 	struct ip_addr a = { .family = (uint8_t)at->sa.sa_family };
@@ -58,17 +72,9 @@ static bool add(struct upstream_list *list, char *text, uint16_t port)
 		*zone++ = '\0';
 	if (ip_parse(text, &a, NULL) < 0)
 		return false;
-	*at = (union upstream_sock){ 0 };
-	if (a.family == AF_INET) {
-		at->v4.sin_family = AF_INET;
-		at->v4.sin_port = htons(port);
-		memcpy(&at->v4.sin_addr, a.bytes, 4);
-	} else {
-		at->v6.sin6_family = AF_INET6;
-		at->v6.sin6_port = htons(port);
-		memcpy(&at->v6.sin6_addr, a.bytes, 16);
+	*at = upstream_at(&a, port);
+	if (a.family == AF_INET6)
 		at->v6.sin6_scope_id = zone ? if_nametoindex(zone) : 0;
-	}
 	list->count++;
 	return true;
 }

@@ -48,6 +48,7 @@ unsigned int upstream_tries(size_t count);
 
 socklen_t upstream_len(const union upstream_sock *at);
 struct ip_addr upstream_addr(const union upstream_sock *at);
+union upstream_sock upstream_at(const struct ip_addr *a, uint16_t port);
 
 /*
  * upstream_ask() - one question, by UDP and, where the answer is truncated, by TCP; each

@@ -40,7 +40,7 @@ static int add(struct told *t, const char *name, const char *at)
 {
 	struct ip_addr a = addr(at);
 
-	return names_user_add(t->user, "n.shop", name, &a, NULL);
+	return names_user_add(t->user, "n.shop", name, &a, false, NULL);
 }
 
 static int drop(struct told *t, const char *name, const char *at)

@@ -109,6 +109,7 @@ static int ask(struct fixture *f, const enum wire_rcode says[2], int *ret)
 			      { .fd = f->resolver[1], .events = POLLIN },
 			      { .fd = f->client.watch.fd, .events = POLLIN } };
 	uint8_t msg[WIRE_UDP_MIN];
+	struct ip_addr who = upstream_addr(&f->at);
 	struct wire_query q;
 	int first = -1;
 
@@ -116,7 +117,7 @@ static int ask(struct fixture *f, const enum wire_rcode says[2], int *ret)
 					  sizeof(question) - 1, &q),
 			 WIRE_NOERROR);
 	serve_lock(f->s);
-	assert_int_equal(forward_begin(f->s, &f->client, &f->at, &q,
+	assert_int_equal(forward_begin(f->s, &f->client, &f->at, &who, &q,
 				       (const uint8_t *)question,
 				       sizeof(question) - 1),
 			 0);
