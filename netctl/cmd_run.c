@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* netctl run, exec: a process in a container. */
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 
 #include "lib/base.h"
 #include "lib/fail.h"
@@ -128,31 +131,105 @@ static void after_killed(const struct ctl *ctl, const char *id)
 	life_settle(ctl);
 }
 
+/* ^C while it is made: it shall not begin, and if it has, end. */
+struct interrupt {
+	int signals; /* owned */
+	int got;     /* 0: none */
+};
+
+static int interrupt_open(struct interrupt *i, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	*i = (struct interrupt){
+		.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)
+	};
+	return i->signals < 0
+		       ? err_set(err, -errno, "signalfd: %s", strerror(errno))
+		       : 0;
+}
+
+static void on_interrupt(struct interrupt *i, const struct ctl *ctl,
+			 const char *id)
+{
+	struct signalfd_siginfo si;
+	struct box b;
+
+	if (read(i->signals, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	i->got = (int)si.ssi_signo;
+	if (box_open(ctl, id, &b, NULL) < 0)
+		return; /* it has ended already */
+	(void)box_touch(&b, BOX_STOP, NULL);
+	box_free(&b);
+}
+
+static int next_message(const struct ctl *ctl, struct monitor_client *c,
+			const char *id, struct interrupt *i,
+			struct monitor_msg *ret, int *ret_master)
+{
+	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN },
+			      { .fd = i->signals, .events = POLLIN } };
+
+	while (poll(p, ARRAY_SIZE(p), -1) < 0 || !p[0].revents)
+		if (p[1].revents)
+			on_interrupt(i, ctl, id);
+	return monitor_recv(c->sock, ret, ret_master);
+}
+
+/* It began all the same.  Until it has ended. */
+static void end_begun(const struct ctl *ctl, struct monitor_client *c,
+		      const char *id)
+{
+	const char *const args[] = { "kill", id, "KILL", NULL };
+	struct runtime rt = { 0 };
+	struct monitor_msg msg;
+	int master;
+
+	if (runtime_find(ctl, &rt, NULL) == 0)
+		(void)runtime_run(&rt, args, NULL, NULL, NULL);
+	runtime_free(&rt);
+	closep(&c->out); /* nobody reads what it says */
+	closep(&c->err);
+	c->out = c->err = -1;
+	if (monitor_recv(c->sock, &msg, &master) == 0)
+		closep(&master);
+}
+
 /* Until it is there.  Return: 0; its exit status where it is not. */
 static int await_start(const struct ctl *ctl, struct monitor_client *c,
-		       const char *id, int *ret_master, struct err *err)
+		       const char *id, struct interrupt *i, int *ret_master,
+		       struct err *err)
 {
 	struct monitor_msg msg;
 
-	if (monitor_recv(c->sock, &msg, ret_master) < 0) {
+	if (next_message(ctl, c, id, i, &msg, ret_master) < 0) {
 		after_killed(ctl, id);
 		return err_set(err, -ECONNRESET,
 			       "the container's monitor was killed before it "
 			       "had started anything");
 	}
-	if (msg.what == MONITOR_STARTED)
+	if (msg.what == MONITOR_STARTED && !i->got)
 		return 0;
-	cli_warn("run: %s", msg.text);
-	return msg.code;
+	if (msg.what == MONITOR_STARTED)
+		end_begun(ctl, c, id);
+	else
+		cli_warn("run: %s", msg.text);
+	return i->got ? 128 + i->got : msg.code;
 }
 
 static int stay(const struct ctl *ctl, struct monitor_client *c, const char *id,
-		struct err *err)
+		struct interrupt *i, struct err *err)
 {
 	struct runtime rt = { 0 };
 	int master = -1, r;
 
-	r = await_start(ctl, c, id, &master, err);
+	r = await_start(ctl, c, id, i, &master, err);
 	if (r == 0 && ctl->box.detach) {
 		closep(&master);
 		puts(id);
@@ -173,6 +250,7 @@ static int run_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(json_putp) json_object *rec = NULL;
 	struct monitor_client c = { -1, -1, -1, -1 };
+	struct interrupt i = { .signals = -1 };
 	struct box b = { .dir = -1, .lock = -1 };
 	_cleanup_(dirs_free) struct dirs dirs = { 0 };
 	char id[BOOK_ID_MAX];
@@ -191,14 +269,18 @@ static int run_run(struct ctl *ctl, struct err *err)
 	if (r < 0)
 		return r;
 	snprintf(id, sizeof(id), "%s", b.id);
-	r = monitor_spawn(ctl, &b, ctl->box.detach, &c, err);
+	r = interrupt_open(&i, err);
+	if (r == 0)
+		r = monitor_spawn(ctl, &b, ctl->box.detach, &c, err);
 	if (r < 0) {
 		(void)box_remove(&b, NULL);
 		box_free(&b);
+		closep(&i.signals);
 		return r;
 	}
-	r = stay(ctl, &c, id, err);
+	r = stay(ctl, &c, id, &i, err);
 	monitor_close(&c);
+	closep(&i.signals);
 	return r;
 }
 

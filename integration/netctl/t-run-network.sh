@@ -153,6 +153,32 @@ same "$(field again 'Endpoints | length')" 1
 same "$(links)" "$links" links
 same "$(leases)" "$leases" leases
 
+note 'a daemon that is away between two lives: the next waits for it'
+run -d --name again --restart always --network shop -p 8080:80 -v site:/www "$ROOTFS" \
+	httpd -f -p 80 -h /www >/dev/null
+wait_until 10 from_lan
+stop_daemon berth-named
+kill -9 "$(field again Pid)"
+waits() {
+	is again restarting && [[ $(field again Error) = *berth-named* ]]
+}
+wait_until 10 waits
+start_daemon berth-named
+wait_until 20 is again running
+wait_until 10 from_lan
+same "$(field again RestartCount) $(field again Error)" '1 '
+same "$(held)" '[["site",1]]'
+stop_daemon berth-named
+kill -9 "$(field again Pid)"
+wait_until 10 waits
+"$NETCTL" stop again >/dev/null 2>&1
+is again exited
+start_daemon berth-named
+"$NETCTL" rm again >/dev/null
+same "$(held)" '[["site",0]]'
+same "$(links)" "$links" links
+same "$(leases)" "$leases" leases
+
 note 'a daemon that is away at the end: its part is done by the next netctl'
 run -d --name late --network shop -v site:/www "$ROOTFS" sleep 300 >/dev/null
 stop_daemon berth-named

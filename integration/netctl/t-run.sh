@@ -5,7 +5,7 @@
 # environment, user, limits and mounts; ps, logs, stop, kill, rm, inspect.
 . "${0%/*}/lib.sh"
 . "${0%/*}/box.sh"
-need root busybox jq
+need root busybox jq strace
 
 rootfs
 
@@ -164,6 +164,7 @@ rc=0
 wait "$client" || rc=$?
 same "$rc" 9 'exit status after INT'
 "$NETCTL" rm fg >/dev/null
+rm said # so that "up" is the next one's
 "$NETCTL" run --name fg "$ROOTFS" sh -c 'echo up; while :; do sleep 0.1; echo more; done' \
 	>said 2>&1 </dev/null &
 client=$!
@@ -174,6 +175,33 @@ same "$(state fg)" running
 never_within 1 is fg exited
 "$NETCTL" rm -f fg >/dev/null
 nothing_left
+
+note '^C while it is made: it does not begin, or is ended'
+rm -f "$ROOTFS/tmp/mark"
+for point in life.created life.started; do
+	for how in -d '' --rm; do
+		# shellcheck disable=SC2086 # none or one
+		BERTH_FP=$point:sleep=2000 "$NETCTL" run $how --name slow "$ROOTFS" \
+			sh -c 'sleep 3; echo >/tmp/mark' >said 2>&1 &
+		client=$!
+		made() { "$NETCTL" ps -a | grep -q 'slow.*creating'; }
+		wait_until 10 made
+		kill -TERM "$client" # a background process of a shell ignores SIGINT
+		rc=0
+		wait "$client" || rc=$?
+		same "$rc" 143 "'$how' at $point ($(cat said))"
+		lacks "$("$NETCTL" ps)" slow
+		[ "$how" = --rm ] || "$NETCTL" rm slow >/dev/null
+		nothing_left
+	done
+done
+fails test -e "$ROOTFS/tmp/mark"
+
+note 'a container that has exited is not locked by who looks'
+run --name still "$ROOTFS" true
+strace -y -o locks -e trace=flock "$NETCTL" ps -a >/dev/null
+lacks "$(cat locks)" "$(field still ID)"
+"$NETCTL" rm still >/dev/null
 
 note 'a monitor that is asked to end ends its container'
 run -d --name tt --restart always "$ROOTFS" sh -c 'trap "exit 8" TERM; echo up; while :; do sleep 0.1; done' \

@@ -167,6 +167,9 @@ static int go(struct life *l, pid_t pid, struct err *err)
 	box_text(b, "Finished", "");
 	box_text(b, "Error", "");
 	r = box_save(b, err);
+	if (r == 0 && box_has(b, BOX_STOP))
+		r = err_set(err, -ECANCELED,
+			    "somebody asked for its end before it began");
 	if (r == 0)
 		r = runtime_run(&l->rt, args, NULL, NULL, err);
 	if (r == 0)
@@ -295,6 +298,14 @@ static int settle_one(const struct ctl *ctl, struct box *b, struct err *err)
 	return box_save(b, err);
 }
 
+/* Else it is not even locked: another netctl may want it just now. */
+static bool has_work(json_object *rec)
+{
+	return strcmp(jget_str(rec, "State"), BOX_EXITED) != 0 ||
+	       jget_bool(rec, "AutoRemove") || !life_is_clean(rec) ||
+	       jget_len(jget_array(rec, "Told"));
+}
+
 void life_settle(const struct ctl *ctl)
 {
 	_cleanup_(json_putp) json_object *ids = NULL;
@@ -316,8 +327,8 @@ void life_settle(const struct ctl *ctl)
 				cli_warn("%s", err.msg);
 			continue;
 		}
-		if (!box_is_held(&b) && box_own(&b, NULL) == 0 &&
-		    settle_one(ctl, &b, &err) < 0)
+		if (has_work(b.rec) && !box_is_held(&b) &&
+		    box_own(&b, NULL) == 0 && settle_one(ctl, &b, &err) < 0)
 			cli_warn("container %.12s, whose monitor is gone, "
 				 "could not be cleaned up: %s",
 				 id, err.msg);

@@ -369,6 +369,22 @@ static bool wait_for_next(struct monitor *m, unsigned int *pause, int code,
 	return !box_has(m->box, BOX_STOP);
 }
 
+/* What a plugin that is away has of the last life is given back before the next begins,
+ * however long that takes.  Return: false: somebody asked for the end. */
+static bool give_back(struct monitor *m, unsigned int pause)
+{
+	struct err err = { 0 };
+
+	while (!life_is_clean(m->box->rec) && life_end(&m->life, &err) < 0) {
+		box_text(m->box, "Error", err.msg);
+		if (box_has(m->box, BOX_STOP) || box_save(m->box, NULL) < 0)
+			return false;
+		pause = restart_pause_ms(pause, 0);
+		pause_for(m, pause);
+	}
+	return !box_has(m->box, BOX_STOP);
+}
+
 static void end_record(struct monitor *m, bool clean)
 {
 	struct err err = { 0 };
@@ -415,7 +431,7 @@ static void run(struct monitor *m)
 			end = finish(m, code, "", &err);
 		}
 		drain(m);
-		again = end == 0 && !(first && failed) &&
+		again = !(first && failed) &&
 			jget_str(m->box->rec, "RestartName")[0] != 'n';
 		if (!again)
 			end_record(m, end == 0);
@@ -426,9 +442,10 @@ static void run(struct monitor *m)
 		}
 		if (again) {
 			again = wait_for_next(m, &pause, code,
-					      clock_mono_ms() - since);
+					      clock_mono_ms() - since) &&
+				give_back(m, pause);
 			if (!again)
-				end_record(m, true);
+				end_record(m, life_is_clean(m->box->rec));
 		}
 	}
 }
