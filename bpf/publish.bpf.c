@@ -98,11 +98,11 @@ static __always_inline __u16 link_mtu(struct __sk_buff *skb, __u32 ifindex)
 	return bpf_check_mtu(skb, ifindex, &mtu, 0, 0) < 0 ? 0 : (__u16)mtu;
 }
 
-/* The way from @saddr, as of a packet that came in by @from, to @daddr, into
- * @f.  Return: 0; -1: there is none for a forwarded packet. */
-static __always_inline int route(struct __sk_buff *skb, __u32 from,
-				 const struct work *w, const __u32 saddr[4],
-				 const __u32 daddr[4], struct nat_flow *f)
+/* The way of a packet of tuple @t that came in by @from, into @f.  Return: 0; -1:
+ * there is none for a forwarded packet. */
+static __noinline int route(struct __sk_buff *skb, __u32 from,
+			    const struct work *w, const struct nat_tuple *t,
+			    struct nat_flow *f)
 {
 	__u8 v6 = w->p.v6;
 	struct bpf_fib_lookup fib = {
@@ -113,11 +113,11 @@ static __always_inline int route(struct __sk_buff *skb, __u32 from,
 	long r;
 
 	if (v6) {
-		addr_copy(fib.ipv6_src, saddr);
-		addr_copy(fib.ipv6_dst, daddr);
+		addr_copy(fib.ipv6_src, t->saddr);
+		addr_copy(fib.ipv6_dst, t->daddr);
 	} else {
-		fib.ipv4_src = saddr[3];
-		fib.ipv4_dst = daddr[3];
+		fib.ipv4_src = t->saddr[3];
+		fib.ipv4_dst = t->daddr[3];
 	}
 	r = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -155,19 +155,16 @@ static __always_inline int has_moved(const struct work *w,
 
 /* Once a second: routes change, and nobody tells flow @f, found by @key.  Return:
  * 0; -1: the stack's, which may know a way; or the flow is over. */
-static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
-				       const struct nat_tuple *key,
-				       struct nat_flow *f)
+static __noinline int route_anew(struct __sk_buff *skb, struct work *w,
+				 const struct nat_tuple *key,
+				 struct nat_flow *f)
 {
 	struct nat_flow *c = &w->f;
 	const struct guard_port *port;
 	__u32 own = skb->ifindex;
 
-	if (c->routed == w->now)
-		return 0;
 	port = bpf_map_lookup_elem(&guard_port, &own);
-	if (!port ||
-	    route(skb, port->bridge, w, c->to.saddr, c->to.daddr, c) < 0)
+	if (!port || route(skb, port->bridge, w, &c->to, c) < 0)
 		return -1;
 	if (has_moved(w, f)) {
 		flow_remove(w, key, f, 0); /* the next packet begins another */
@@ -181,10 +178,17 @@ static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
 	return 0;
 }
 
+static __always_inline int route_again(struct __sk_buff *skb, struct work *w,
+				       const struct nat_tuple *key,
+				       struct nat_flow *f)
+{
+	return w->f.routed == w->now ? 0 : route_anew(skb, w, key, f);
+}
+
 /* ---- onward -------------------------------------------------------------- */
 
-static __always_inline int drop(struct __sk_buff *skb, const struct work *w,
-				__u32 why)
+static __noinline int drop(struct __sk_buff *skb, const struct work *w,
+			   __u32 why)
 {
 	count(why);
 	trace_drop(skb, w->inside ? TRACE_ENDPOINT : TRACE_UPLINK, (__u8)why);
@@ -233,6 +237,11 @@ static __always_inline int to_wire(struct __sk_buff *skb, const struct work *w)
 	count(NAT_COUNT_OUT);
 	stat_packet(skb, w);
 	return (int)bpf_redirect_neigh(c->ifindex, &nh, sizeof(nh), 0);
+}
+
+static __noinline int onward(struct __sk_buff *skb, const struct work *w)
+{
+	return w->f.flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
 }
 
 /* May it be another's than masqueraded flow @f's, to whom it looks like an answer?
@@ -287,13 +296,12 @@ static __always_inline int translate(struct __sk_buff *skb, struct work *w,
 		frag_remember(w);
 	if (rewrite(skb, p, &c->to) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
-	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
+	return onward(skb, w);
 }
 
 /* ---- ICMP errors --------------------------------------------------------- */
 
-static __always_inline int translate_error(struct __sk_buff *skb,
-					   struct work *w)
+static __noinline int translate_error(struct __sk_buff *skb, struct work *w)
 {
 	const struct packet *p = &w->p;
 	struct nat_tuple *in = &w->in, *out = &w->out;
@@ -327,7 +335,7 @@ static __always_inline int translate_error(struct __sk_buff *skb,
 	if (rewrite_ip(skb, p, out) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
 	count(NAT_COUNT_ICMP);
-	return c->flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
+	return onward(skb, w);
 }
 
 /* ---- new flows ----------------------------------------------------------- */
@@ -446,7 +454,7 @@ static __always_inline void prepare(struct work *w, __u8 flags, __u8 back)
 }
 
 /* Enter the flow and send its first packet on. */
-static __always_inline int begin(struct __sk_buff *skb, struct work *w)
+static __noinline int begin(struct __sk_buff *skb, struct work *w)
 {
 	const struct packet *p = &w->p;
 
@@ -462,13 +470,12 @@ static __always_inline int begin(struct __sk_buff *skb, struct work *w)
 		frag_remember(w);
 	if (rewrite(skb, p, &w->f.to) < 0)
 		return drop(skb, w, NAT_DROP_REWRITE);
-	return w->f.flags & NAT_PEER ? to_peer(skb, w) : to_wire(skb, w);
+	return onward(skb, w);
 }
 
 /* ---- from the wire ------------------------------------------------------- */
 
-static __always_inline int publish_from_wire(struct __sk_buff *skb,
-					     struct work *w)
+static __noinline int publish_from_wire(struct __sk_buff *skb, struct work *w)
 {
 	const struct packet *p = &w->p;
 	const struct nat_local *local;
@@ -495,7 +502,8 @@ static __always_inline int publish_from_wire(struct __sk_buff *skb,
 	why = refused(ep, p, w->again);
 	if (why)
 		return refuse(skb, w, why);
-	if (route(skb, ep->bridge, w, p->t.daddr, p->t.saddr, &w->back) < 0)
+	tuple_reverse(&w->back.to, &p->t);
+	if (route(skb, ep->bridge, w, &w->back.to, &w->back) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->back.ifindex);
 	/* a host of the LAN with a source of another local network: its lists
@@ -546,10 +554,10 @@ int publish_uplink(struct __sk_buff *skb)
 /* ---- from a container ---------------------------------------------------- */
 
 /* To a published port of this host: of its own network, another, itself. */
-static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
-						 struct work *w,
-						 const struct nat_ep *own,
-						 __u32 apart)
+static __noinline int publish_from_endpoint(struct __sk_buff *skb,
+					    struct work *w,
+					    const struct nat_ep *own,
+					    __u32 apart)
 {
 	const struct packet *p = &w->p;
 	const struct nat_ep *ep;
@@ -588,12 +596,14 @@ static __always_inline int publish_from_endpoint(struct __sk_buff *skb,
 	return begin(skb, w);
 }
 
-/* Would who answers w->key mean another: a published port, a server of this host,
- * a connection of its own? */
-static __always_inline int is_others(struct __sk_buff *skb, struct work *w)
+/* May w->f.to.sport be had?  Not if who answers would mean another: a published port,
+ * a server of this host, a connection of its own. */
+static __noinline int may_have(struct __sk_buff *skb, struct work *w)
 {
-	return !w->p.icmp && (is_published(&w->key, w->p.v6) ||
-			      host_has(skb, w->p.v6, &w->key, 1));
+	pair_of(&w->f, &w->key);
+	return is_free(w) &&
+	       (w->p.icmp || (!is_published(&w->key, w->p.v6) &&
+			      !host_has(skb, w->p.v6, &w->key, 1)));
 }
 
 /*
@@ -615,8 +625,7 @@ static __always_inline int choose_port(struct __sk_buff *skb, struct work *w)
 #pragma unroll
 	for (int i = 0; i < MASQ_TRIES; i++) {
 		w->f.to.sport = bpf_htons((__u16)(first + at % ports));
-		pair_of(&w->f, &w->key);
-		if (is_free(w) && !is_others(skb, w))
+		if (may_have(skb, w))
 			return 0;
 		at = bpf_get_prandom_u32();
 	}
@@ -673,8 +682,8 @@ static __always_inline bool is_vxlan(const struct nat_tuple *t)
 	return t->proto == IPPROTO_UDP && t->dport == bpf_htons(4789);
 }
 
-static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
-				      __u32 bridge, const struct nat_ep *own)
+static __noinline int masquerade(struct __sk_buff *skb, struct work *w,
+				 __u32 bridge, const struct nat_ep *own)
 {
 	const struct packet *p = &w->p;
 	const struct nat_link *link;
@@ -686,7 +695,7 @@ static __always_inline int masquerade(struct __sk_buff *skb, struct work *w,
 		return TC_ACT_UNSPEC;
 	prepare(w, NAT_MASQ | NAT_INSIDE, NAT_MASQ);
 	__builtin_memcpy(&w->f.to, &p->t, sizeof(w->f.to));
-	if (route(skb, bridge, w, p->t.saddr, p->t.daddr, &w->f) < 0)
+	if (route(skb, bridge, w, &p->t, &w->f) < 0)
 		return TC_ACT_UNSPEC;
 	link = bpf_map_lookup_elem(&nat_link, &w->f.ifindex);
 	if (!link || link->flags & (NAT_LINK_OURS | NAT_LINK_CLOSED) ||

@@ -125,9 +125,8 @@ static __always_inline int tell_v6(struct __sk_buff *skb,
  * leave_big() - @p, which @ep sent, is more than @mtu.
  * Return: what the program returns.
  */
-static __always_inline int leave_big(struct __sk_buff *skb,
-				     const struct packet *p,
-				     const struct nat_ep *ep, __u32 mtu)
+static __noinline int leave_big(struct __sk_buff *skb, const struct packet *p,
+				const struct nat_ep *ep, __u32 mtu)
 {
 	__u16 off = 0;
 

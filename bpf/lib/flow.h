@@ -153,7 +153,7 @@ static __always_inline void frag_key(const struct packet *p,
 
 /* Fill in a later fragment's ports. Return: 0; -1: its first was not seen, or so
  * long ago that the number is another packet's by now. */
-static __always_inline int frag_follow(struct work *w)
+static __noinline int frag_follow(struct work *w)
 {
 	struct packet *p = &w->p;
 	struct nat_frag_key k;
@@ -168,7 +168,7 @@ static __always_inline int frag_follow(struct work *w)
 	return 0;
 }
 
-static __always_inline void frag_remember(const struct work *w)
+static __noinline void frag_remember(const struct work *w)
 {
 	const struct packet *p = &w->p;
 	struct nat_frag f = { .sport = p->t.sport,
@@ -213,9 +213,8 @@ static __always_inline void entry_remove(const struct nat_tuple *key,
 
 /* Remove the flow one of whose entries is @f, by @key; @young: unless it is
  * established.  Nobody does so twice. */
-static __always_inline void flow_remove(struct work *w,
-					const struct nat_tuple *key,
-					struct nat_flow *f, int young)
+static __noinline void flow_remove(struct work *w, const struct nat_tuple *key,
+				   struct nat_flow *f, int young)
 {
 	const struct nat_tuple *first_key;
 	struct nat_flow *pair, *first;
@@ -268,8 +267,7 @@ static __always_inline void young_leave(struct work *w,
 
 /* Give the flow with @key a place among those that may give way; whoever has had
  * it longest does.  Return: its turn. */
-static __always_inline __u32 young_enter(struct work *w,
-					 const struct nat_tuple *key)
+static __noinline __u32 young_enter(struct work *w, const struct nat_tuple *key)
 {
 	__u32 zero = 0, turn, at;
 	__u32 *next = bpf_map_lookup_elem(&nat_turn, &zero);
@@ -306,7 +304,7 @@ static __always_inline void young_again(struct work *w, struct nat_flow *first,
 /* ---- birth --------------------------------------------------------------- */
 
 /* Is w->key free for the answers of a new flow that w->p begins? */
-static __always_inline int is_free(struct work *w)
+static __noinline int is_free(struct work *w)
 {
 	const struct nat_tuple *first = &w->p.t;
 	const struct nat_flow *f = flow_find(&w->key);
@@ -322,7 +320,7 @@ static __always_inline int is_free(struct work *w)
 
 /* flow_add() - enter the new flow w->f and w->back, which w->p begins and whose
  * answers are free (is_free() looked last). */
-static __always_inline int flow_add(struct work *w)
+static __noinline int flow_add(struct work *w)
 {
 	struct nat_flow *f;
 	int r;
@@ -381,8 +379,8 @@ static __always_inline int flow_begins(struct work *w, const struct nat_flow *f)
 
 /* Move the flow, whose entry in the map is @f, to @next.  Return: 0; why the
  * packet is to be dropped. */
-static __always_inline __u32 flow_move(struct work *w, struct nat_flow *f,
-				       __u32 next)
+static __noinline __u32 flow_move(struct work *w, struct nat_flow *f,
+				  __u32 next)
 {
 	struct nat_flow *pair = pair_find(w);
 	__u32 forward = f->flags & NAT_FORWARD, was;
@@ -425,7 +423,7 @@ static __always_inline void tcp_doubt(struct nat_flow *f, struct nat_flow *pair,
 }
 
 /* A RST. */
-static __always_inline __u32 tcp_breaks(struct work *w, struct nat_flow *f)
+static __noinline __u32 tcp_breaks(struct work *w, struct nat_flow *f)
 {
 	struct nat_flow *pair = pair_find(w);
 

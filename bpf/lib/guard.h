@@ -103,8 +103,8 @@ struct guard_arp {
 	__u8 sha[6], spa[4], tha[6], tpa[4];
 };
 
-static __always_inline int guard_arp(struct __sk_buff *skb,
-				     const struct guard_port *p)
+static __noinline int guard_arp(struct __sk_buff *skb,
+				const struct guard_port *p)
 {
 	static const __u8 ether_ip4[6] = { 0, 1, 8, 0, 6, 4 };
 	struct guard_arp arp;
@@ -141,9 +141,9 @@ static __always_inline bool guard_routes(struct __sk_buff *skb,
 	return true;
 }
 
-static __always_inline bool guard_leaves4(struct __sk_buff *skb,
-					  const struct guard_port *p,
-					  const struct iphdr *ip)
+static __noinline bool guard_leaves4(struct __sk_buff *skb,
+				     const struct guard_port *p,
+				     const struct iphdr *ip)
 {
 	struct bpf_fib_lookup fib = { .family = GUARD_INET };
 
@@ -323,8 +323,8 @@ static __always_inline int guard_lies6(struct __sk_buff *skb,
 	return 0;
 }
 
-static __always_inline int guard_ip6(struct __sk_buff *skb,
-				     const struct guard_port *p)
+static __noinline int guard_ip6(struct __sk_buff *skb,
+				const struct guard_port *p)
 {
 	static const __u32 none[4];
 	bool source = p->flags & GUARD_SOURCE;

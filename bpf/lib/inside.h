@@ -10,9 +10,9 @@
 
 /* What an error is about: the packet inside, as one in the other direction.
  * Return: its transport header's offset; 0: not readable. */
-static __always_inline __u32 read_inside(struct __sk_buff *skb,
-					 const struct packet *p,
-					 struct nat_tuple *ret)
+static __noinline __u32 read_inside(struct __sk_buff *skb,
+				    const struct packet *p,
+				    struct nat_tuple *ret)
 {
 	__u32 at = p->l4 + 8, l4;
 	__u16 ports[4];
@@ -58,10 +58,10 @@ static __always_inline __u32 read_inside(struct __sk_buff *skb,
 }
 
 /* The packet inside gets the addresses and ports that its sender knows. */
-static __always_inline int rewrite_inside(struct __sk_buff *skb,
-					  const struct packet *p, __u32 l4,
-					  const struct nat_tuple *in,
-					  const struct nat_tuple *to)
+static __noinline int rewrite_inside(struct __sk_buff *skb,
+				     const struct packet *p, __u32 l4,
+				     const struct nat_tuple *in,
+				     const struct nat_tuple *to)
 {
 	__u32 at = p->l4 + 8, sum = p->l4 + 2;
 	__u16 ports[2] = { to->dport, to->sport };

@@ -45,8 +45,8 @@ static __always_inline __u16 sum_fold(__u32 sum)
 
 /* What changes in a checksum with both addresses; nothing of an IPv4 address
  * but its last word differs. */
-static __always_inline __u32 sum_tuple(const struct packet *p,
-				       const struct nat_tuple *to)
+static __noinline __u32 sum_tuple(const struct packet *p,
+				  const struct nat_tuple *to)
 {
 	if (!p->v6)
 		return sum_change(sum_change(0, p->t.saddr[3], to->saddr[3]),
@@ -60,9 +60,8 @@ static __always_inline __u64 pseudo_flags(const struct packet *p)
 	return BPF_F_PSEUDO_HDR | (p->v6 && csum_ipv6 ? CSUM_IPV6 : 0);
 }
 
-static __always_inline int rewrite_ip(struct __sk_buff *skb,
-				      const struct packet *p,
-				      const struct nat_tuple *to)
+static __noinline int rewrite_ip(struct __sk_buff *skb, const struct packet *p,
+				 const struct nat_tuple *to)
 {
 	if (p->v6) {
 		struct {
@@ -144,9 +143,8 @@ static __always_inline int rewrite_ports(struct __sk_buff *skb,
 
 /* rewrite() - let @skb, which @p tells of, be of tuple @to. Return: 0; < 0: half
  * done, drop it. */
-static __always_inline int rewrite(struct __sk_buff *skb,
-				   const struct packet *p,
-				   const struct nat_tuple *to)
+static __noinline int rewrite(struct __sk_buff *skb, const struct packet *p,
+			      const struct nat_tuple *to)
 {
 	int r = 0;
 

@@ -28,6 +28,7 @@ tests += dataplane/ebpf/test/test_sock_life.c
 tests += dataplane/ebpf/test/test_sock_addr.c
 ar-src += dataplane/ebpf/tc.c
 tests += dataplane/ebpf/test/test_tc.c
+tests += dataplane/ebpf/test/test_load.c
 ar-src += dataplane/ebpf/guard.c
 ar-src += dataplane/ebpf/guard_entry.c
 ar-src += dataplane/ebpf/guard_rate.c
