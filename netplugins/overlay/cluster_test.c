@@ -257,6 +257,19 @@ uint64_t box_lease_of(const char *node)
 	return box_lease_at(below);
 }
 
+void box_leases_get(const char *below, const char *node)
+{
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!box_lease_at(below) ||
+	       box_lease_at(below) != box_lease_of(node)) {
+		if (test_ms_since(&start) > SOON_MS)
+			fail_msg("%s is not by the lease of %s", below, node);
+		poll(NULL, 0, 20);
+	}
+}
+
 int box_test_up(void **state)
 {
 	static unsigned int n;

@@ -60,9 +60,9 @@ struct box_want {
 };
 
 bool box_view_is(struct ov_dir *d, const char *net, const struct box_want *w);
-/* By the directory's own word that something changed; 8 s. */
+/* By the directory's own word that something changed; 30 s. */
 void box_view_gets(struct ov_dir *d, const char *net, struct box_want w);
-/* Its check() has @what in it, now; within 8 s. */
+/* Its check() has @what in it, now; within 30 s. */
 bool box_says(struct ov_dir *d, const char *what);
 void box_comes_to_say(struct ov_dir *d, const char *what);
 
@@ -74,5 +74,7 @@ void box_raw_del(const char *below);
 /* Of that record; 0: it is not there, or has none. */
 uint64_t box_lease_at(const char *below);
 uint64_t box_lease_of(const char *node); /* of the host's record */
+/* Until it is by the lease that the host's record has, too; there are both. */
+void box_leases_get(const char *below, const char *node);
 
 #endif
