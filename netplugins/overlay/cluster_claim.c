@@ -7,7 +7,9 @@
  * done is simply sent again: if it was, what it reads is ours.
  *
  * Each of them writes this host's member record of the network as well: what the
- * others watch, and whose revision tells them that something here is new.
+ * others watch, and whose revision tells them that something here is new.  Who reads
+ * what is new by revision sees none go: the last of them are named below node/NODE/,
+ * where nobody else writes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,13 +21,14 @@
 #define CLAIMS 4 /* the endpoint, two addresses, a MAC */
 
 struct claims {
-	char net[CL_KEY_MAX], member[CL_KEY_MAX];
+	char net[CL_KEY_MAX], member[CL_KEY_MAX], in[CL_KEY_MAX];
 	char key[CLAIMS][CL_KEY_MAX]; /* the first: the endpoint's record */
 	char what[CLAIMS][64];        /* for people */
 	int64_t mod[CLAIMS];          /* as seen; 0: not there */
 	struct cl_owner owner[CLAIMS];
 	uint64_t lease[CLAIMS];
-	bool same; /* the endpoint's record is as it is to be */
+	bool same;  /* the endpoint's record is as it is to be */
+	bool again; /* it is said to have gone: no more */
 	size_t count;
 	char *text, *owner_text; /* owned */
 };
@@ -62,6 +65,7 @@ static int claims_of(struct cluster *c, const struct cl_net *n,
 		return err_set(err, -ENOMEM, "endpoint %.12s", ep->id);
 	cl_key(c, k->net, "net/%s", n->key);
 	cl_key(c, k->member, "member/%s/%s", n->key, c->node);
+	cl_key(c, k->in, "node/%s/net/%s", c->node, n->key);
 	cl_key(c, k->key[0], "node/%s/ep/%s/%s", c->node, n->key, ep->id);
 	k->count = 1;
 	if (!ip_is_none(&ep->addr4))
@@ -100,6 +104,48 @@ static void seen(struct claims *k, const struct etcd_kvs *got)
 			snprintf(k->owner[i].node, OV_NODE_MAX, "?");
 	}
 }
+
+/* ---- who went --------------------------------------------------------------------- */
+
+/* @more: goes by the same transaction; NULL: none does. */
+static void went_text(const struct cl_net *n, const char *more,
+		      char buf[static CL_WENT_TEXT])
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < CL_WENT; i++) {
+		const char *id =
+			more && i == n->went_next % CL_WENT ? more : n->went[i];
+
+		if (*id)
+			len += (size_t)snprintf(buf + len, CL_WENT_TEXT - len,
+						"%s%s", len ? " " : "", id);
+	}
+}
+
+static void went_add(struct cl_net *n, const char *id)
+{
+	char *at = n->went[n->went_next++ % CL_WENT];
+
+	snprintf(at, sizeof(n->went[0]), "%s", id);
+}
+
+/* It comes again: what is there is never said to have gone.  Return: it was. */
+static bool went_forget(struct cl_net *n, const char *id)
+{
+	bool was = false;
+
+	for (size_t i = 0; i < CL_WENT; i++) {
+		if (strcmp(n->went[i], id) != 0)
+			continue;
+		n->went[i][0] = '\0';
+		was = true;
+	}
+	return was;
+}
+
+/* ---- to have ---------------------------------------------------------------------- */
 
 static bool mine_has(const struct cl_net *n, const char *id)
 {
@@ -146,10 +192,12 @@ static int claim_once(struct cluster *c, const struct cl_net *n,
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
 	struct etcd_result res = { 0 };
+	char went[CL_WENT_TEXT];
 	int r;
 
 	if (!t)
 		return err_set(err, -ENOMEM, "network %s", n->key);
+	went_text(n, NULL, went);
 	etcd_txn_if_create(t, k->net, n->create_rev);
 	for (size_t i = 0; i < k->count; i++) {
 		etcd_txn_if_mod(t, k->key[i], k->mod[i]);
@@ -157,6 +205,8 @@ static int claim_once(struct cluster *c, const struct cl_net *n,
 			     c->lease);
 	}
 	etcd_txn_put(t, k->member, "", c->lease);
+	if (k->again)
+		etcd_txn_put(t, k->in, went, c->lease);
 	gets(t, k, true);
 	etcd_txn_else_get(t, &(struct etcd_range){ .key = k->net });
 	r = cl_txn(c, c->rw, t, &res, err);
@@ -197,6 +247,7 @@ int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 	_cleanup_(claims_clear) struct claims k = { 0 };
 	int r = claims_of(c, n, ep, &k, err);
 
+	k.again = went_forget(n, ep->id);
 	if (r == 0)
 		r = FAILPOINT("cluster.claim");
 	/* At first as if nothing were there: it mostly is so. */
@@ -215,6 +266,8 @@ int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 			       ep->id);
 	return r < 0 ? r : 0;
 }
+
+/* ---- to have no more -------------------------------------------------------------- */
 
 static int look(struct cluster *c, struct claims *k, struct err *err)
 {
@@ -235,11 +288,13 @@ static int look(struct cluster *c, struct claims *k, struct err *err)
 }
 
 /* Return: 1: what is ours of it is gone; 0: look again. */
-static int disclaim_once(struct cluster *c, const struct ov_endpoint *ep,
-			 const struct claims *k, bool ring, struct err *err)
+static int disclaim_once(struct cluster *c, const struct cl_net *net,
+			 const struct ov_endpoint *ep, const struct claims *k,
+			 bool ring, struct err *err)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
 	struct etcd_result res = { 0 };
+	char went[CL_WENT_TEXT];
 	unsigned int n = 0;
 	bool done;
 	int r;
@@ -257,8 +312,11 @@ static int disclaim_once(struct cluster *c, const struct ov_endpoint *ep,
 	}
 	if (n == 0)
 		return 1;
-	if (ring)
+	went_text(net, ep->id, went);
+	if (ring) {
+		etcd_txn_put(t, k->in, went, c->lease);
 		etcd_txn_put(t, k->member, "", c->lease);
+	}
 	r = cl_txn(c, c->rw, t, &res, err);
 	done = res.done;
 	etcd_result_clear(&res);
@@ -277,7 +335,7 @@ int cl_disclaim(struct cluster *c, struct cl_net *n,
 	for (unsigned int i = 0; r == 0 && i < TRIES; i++) {
 		r = look(c, &k, err);
 		if (r == 0)
-			r = disclaim_once(c, ep, &k, ring, err);
+			r = disclaim_once(c, n, ep, &k, ring, err);
 		/* Full: only what frees space is done.  The others see it when
 		 * they count. */
 		if (r == -ENOSPC && ring) {
@@ -288,6 +346,8 @@ int cl_disclaim(struct cluster *c, struct cl_net *n,
 	if (r == 0)
 		return err_set(err, -EAGAIN, "endpoint %.12s: fought over",
 			       ep->id);
+	if (r > 0)
+		went_add(n, ep->id);
 	return r < 0 ? r : 0;
 }
 

@@ -35,6 +35,10 @@ struct cl_mine {
 #define CL_HOSTS_MAX     1024
 #define CL_ENDPOINTS_MAX 4096 /* of a host */
 
+/* The last of a network that are not there any more, as node/NODE/net/NET says them. */
+#define CL_WENT      8
+#define CL_WENT_TEXT (CL_WENT * 65 + 1)
+
 /* An endpoint of another host. */
 struct cl_theirs {
 	struct ov_endpoint ep;
@@ -64,7 +68,9 @@ struct cl_net {
 	bool due;           /* to be told; with .gone: to be left */
 	bool gone;          /* left */
 	bool member;        /* its member record was there at the last check */
-	char why[CL_WHY_MAX];  /* it is another's by now; "": no */
+	char why[CL_WHY_MAX];   /* it is another's by now; "": no */
+	char went[CL_WENT][65]; /* of this host; "": none */
+	unsigned int went_next;
 	struct cl_mine *mine;  /* owned */
 	struct cl_peer *peers; /* owned */
 	size_t count;

@@ -16,8 +16,11 @@
 #include "netplugins/overlay/cluster_priv.h"
 
 #define PAGE        1000
-#define FETCH_BATCH 16 /* hosts a transaction, three ranges each */
+#define FETCH_BATCH 16 /* hosts a transaction */
 #define COUNT_BATCH 100
+
+/* What is asked of each. */
+enum { GOT_MEMBER, GOT_HOST, GOT_NET, GOT_EPS, GOT_MAX };
 
 typedef char node_name[OV_NODE_MAX];
 
@@ -107,10 +110,38 @@ static struct cl_theirs *ep_find(struct cl_peer *p, const char *id)
 	return NULL;
 }
 
+/* @id is of @kvs, keys below a prefix of @len. */
+static bool is_among(const struct etcd_kvs *kvs, size_t len, const char *id)
+{
+	for (size_t i = 0; i < kvs->count; i++)
+		if (!strcmp(kvs->v[i].key + len, id))
+			return true;
+	return false;
+}
+
+/* Those that the host says are gone.  @got: what is there and has changed. */
+static void eps_less(struct cl_peer *p, const char *went, size_t prefix_len,
+		     const struct etcd_kvs *got)
+{
+	struct cl_theirs *old;
+	char id[65];
+	size_t len;
+
+	for (; *went; went += len + (went[len] == ' ')) {
+		len = strcspn(went, " ");
+		snprintf(id, sizeof(id), "%.*s", (int)len, went);
+		old = ep_find(p, id);
+		if (!old || is_among(got, prefix_len, id))
+			continue;
+		*old = p->eps[--p->count];
+		p->total--;
+	}
+}
+
 /* Of one whose changed records were read.  Return: 0; 1: there is more to it, records
- * are gone or can't be read: read it whole. */
+ * are gone that nobody told of, or can't be read: read it whole. */
 static int eps_more(struct cl_net *n, struct cl_peer *p, const char *prefix,
-		    const struct etcd_kvs *got)
+		    const char *went, const struct etcd_kvs *got)
 {
 	struct cl_theirs *eps, *old;
 	struct ov_endpoint ep;
@@ -135,6 +166,8 @@ static int eps_more(struct cl_net *n, struct cl_peer *p, const char *prefix,
 		old->create_rev = got->v[i].create_rev;
 	}
 	p->total += added;
+	if (p->total != got->total)
+		eps_less(p, went, strlen(prefix), got);
 	return p->total != got->total || p->ignored;
 }
 
@@ -145,9 +178,10 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	struct cl_peer *p = peer_find(n, node);
 	struct cl_host_record host = { 0 };
 	char prefix[CL_KEY_MAX];
+	const char *went;
 	int r;
 
-	if (!got[0].count) {
+	if (!got[GOT_MEMBER].count) {
 		if (p) {
 			peer_drop(n, p);
 			changed(c, n);
@@ -163,20 +197,22 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	if (!p)
 		return -ENOMEM;
 	cl_key(c, prefix, "node/%s/ep/%s/", node, n->key);
-	r = whole ? eps_all(n, p, prefix, &got[2])
-		  : eps_more(n, p, prefix, &got[2]);
+	went = got[GOT_NET].count ? got[GOT_NET].v[0].value : "";
+	r = whole ? eps_all(n, p, prefix, &got[GOT_EPS])
+		  : eps_more(n, p, prefix, went, &got[GOT_EPS]);
 	if (r != 0) {
 		p->rev = 0;
 		return r;
 	}
-	if (!got[1].count || cl_host_decode(&got[1].v[0], node, &host) < 0)
+	if (!got[GOT_HOST].count ||
+	    cl_host_decode(&got[GOT_HOST].v[0], node, &host) < 0)
 		p->ignored++;
 	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
 	p->host.vtep = host.vtep;
 	memcpy(p->host.key, host.key, sizeof(p->host.key));
 	p->big = false;
-	p->host_rev = got[1].count ? got[1].v[0].mod_rev : 0;
-	p->rev = got[0].v[0].mod_rev;
+	p->host_rev = got[GOT_HOST].count ? got[GOT_HOST].v[0].mod_rev : 0;
+	p->rev = got[GOT_MEMBER].v[0].mod_rev;
 	changed(c, n);
 	return 0;
 }
@@ -191,6 +227,8 @@ static void fetch_gets(struct cluster *c, const char *net, const char *node,
 	cl_key(c, key, "member/%s/%s", net, node);
 	etcd_txn_get(t, &(struct etcd_range){ .key = key });
 	cl_key(c, key, "node/%s/host", node);
+	etcd_txn_get(t, &(struct etcd_range){ .key = key });
+	cl_key(c, key, "node/%s/net/%s", node, net);
 	etcd_txn_get(t, &(struct etcd_range){ .key = key });
 	cl_key(c, key, "node/%s/ep/%s/", node, net);
 	cl_key(c, end, "node/%s/ep/%s0", node, net);
@@ -238,7 +276,7 @@ static int fetch_once(struct cluster *c, const char *net, node_name *nodes,
 	pthread_mutex_lock(&c->lock);
 	n = cl_net_by_key(c, net);
 	for (size_t i = 0; n && r >= 0 && i < count; i++) {
-		r = peer_take(c, n, nodes[i], !since[i], &res.got[3 * i]);
+		r = peer_take(c, n, nodes[i], !since[i], &res.got[GOT_MAX * i]);
 		if (r == 1)
 			memmove(nodes[again++], nodes[i], sizeof(nodes[i]));
 	}

@@ -113,6 +113,60 @@ static void of_two_the_older_is_shown(void **state)
 	box_host_close(b);
 }
 
+#define EP_OF_C(n)                                                             \
+	"{\"node\":\"c\",\"id\":\"e" n "\",\"mac\":\"02:42:0a:01:00:0" n "\"," \
+	"\"addr4\":\"10.1.0." n "\"}"
+
+/* Its endpoints in a view are those, "e1 e3 ", in order of their names. */
+static void of_c_are(struct ov_dir *d, const char *want)
+{
+	char got[64] = "", id[8];
+	struct ov_view v = { 0 };
+
+	assert_int_equal(d->ops->view(d, "n1", &v, NULL), 0);
+	for (char n = '1'; n <= '9'; n++)
+		for (size_t i = 0; i < v.endpoint_count; i++) {
+			snprintf(id, sizeof(id), "e%c", n);
+			if (strcmp(v.endpoints[i].id, id) == 0)
+				strcat(strcat(got, id), " ");
+		}
+	ov_view_free(&v);
+	assert_string_equal(got, want);
+}
+
+/* Who went is told by name, or not at all: then all of the host is read. */
+static void who_went_is_not_there(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_dir *b;
+
+	BOX_OR_SKIP();
+	box()->relist_s = 600;
+	b = box_host("b", "192.0.2.2");
+	box_joined(b, net);
+	box_raw_put("node/c/host", "{\"node\":\"c\",\"vtep\":\"192.0.2.3\"}");
+	box_raw_put("node/c/ep/n.shop/e1", EP_OF_C("1"));
+	box_raw_put("node/c/ep/n.shop/e2", EP_OF_C("2"));
+	box_raw_put("node/c/ep/n.shop/e3", EP_OF_C("3"));
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 3 });
+	box_raw_del("node/c/ep/n.shop/e2");
+	box_raw_put("node/c/net/n.shop", "e9 e2");
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 2 });
+	of_c_are(b, "e1 e3 ");
+	/* there again, though it is named, and another is not */
+	box_raw_put("node/c/ep/n.shop/e2", EP_OF_C("2"));
+	box_raw_put("node/c/ep/n.shop/e4", EP_OF_C("4"));
+	box_raw_del("node/c/ep/n.shop/e3");
+	box_raw_del("node/c/ep/n.shop/e1");
+	box_raw_put("node/c/ep/n.shop/e5", EP_OF_C("5"));
+	box_raw_put("member/n.shop/c", "");
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1, .endpoints = 3 });
+	of_c_are(b, "e2 e4 e5 ");
+	box_host_close(b);
+}
+
 /* One host with records that no answer holds does not stop what others say. */
 static void one_too_big_stops_nobody(void **state)
 {
@@ -295,6 +349,7 @@ int main(void)
 	struct CMUnitTest tests[] = {
 		BY_HAND(what_no_host_writes_is_ignored),
 		BY_HAND(of_two_the_older_is_shown),
+		BY_HAND(who_went_is_not_there),
 		BY_HAND(one_too_big_stops_nobody),
 		BY_HAND(no_more_than_so_many_are_read),
 		BY_HAND(without_an_address_nobody_has_the_same),
