@@ -21,6 +21,19 @@ static int fence(struct overlay_network *n, struct err *err)
 	return r;
 }
 
+/* The bridge takes its addresses for its own: what the kernel was told of another's
+ * endpoint that has them, as after a cut, is not there any more. */
+static void had_no_other(struct overlay_network *n,
+			 const struct net_endpoint *ep)
+{
+	struct overlay_host *host = overlay_host_of(&n->br.base);
+
+	pthread_mutex_lock(&host->lock);
+	ov_tables_lost(&n->tables, &ep->addr4.addr);
+	ov_tables_lost(&n->tables, &ep->addr6.addr);
+	pthread_mutex_unlock(&host->lock);
+}
+
 /* As an earlier life left it. */
 static bool is_cut(struct overlay_network *n, const struct net_endpoint *ep)
 {
@@ -50,6 +63,7 @@ static int add_again(struct net_endpoint *ep, struct ov_endpoint *told,
 		r = NET_STEP("overlay.endpoint.again", err);
 	if (r == 0)
 		r = bridge_endpoint_add(ep, err);
+	had_no_other(n, ep);
 	if (r == 0)
 		r = fence(n, err);
 	return r;
@@ -75,6 +89,7 @@ int overlay_endpoint_add(struct net_endpoint *ep, struct err *err)
 	if (ep->ifname[0])
 		return add_again(ep, &told, err);
 	r = bridge_endpoint_add(ep, err);
+	had_no_other(n, ep);
 	if (r < 0)
 		return r;
 	told.mac = ep->mac;

@@ -26,6 +26,7 @@ static void own_close(struct overlay_host *host)
 	nlk_monitor_close(host->links);
 	fw_close(host->fw);
 	ov_crypt_fini(host);
+	ov_wire_forget(host);
 	pthread_mutex_destroy(&host->lock);
 	free(host);
 }
@@ -191,8 +192,8 @@ size_t overlay_fds(void *ctx, int fds[static 8])
 static void stir(struct overlay_host *host, int index)
 {
 	for (struct overlay_network *n = host->networks; n; n = n->next)
-		n->stirred |= index &&
-			      (index == n->wire_index || index == n->br.index);
+		if (index && (index == n->wire_index || index == n->br.index))
+			ov_network_stir(n);
 }
 
 /* Under host->lock. */
@@ -254,6 +255,7 @@ static int relook(struct overlay_host *host, struct overlay_network *n,
 	room = ov_underlay_room(&now, n->net.encrypt);
 	if (!n->br.opt.mtu && room >= (n->br.base.ipv6 ? 1280U : 68U))
 		n->br.base.kept_mtu = room;
+	ov_network_stir(n);
 	r = ov_network_sync(host, n, err);
 	return r < 0 ? r : 1;
 }
@@ -288,7 +290,7 @@ static void stir_all(struct overlay_host *host)
 		return;
 	host->looked_ms = now;
 	for (struct overlay_network *n = host->networks; n; n = n->next)
-		n->stirred = true;
+		ov_network_stir(n);
 }
 
 /* What others told of their endpoints. */

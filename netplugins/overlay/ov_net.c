@@ -254,6 +254,12 @@ static void tell_shortcut(struct overlay_host *host, struct overlay_network *n,
 			 log_quote(text, sizeof(text), err.msg));
 }
 
+void ov_network_stir(struct overlay_network *n)
+{
+	n->stirred = true;
+	ov_tables_forget(&n->tables);
+}
+
 int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		    struct err *err)
 {
@@ -280,7 +286,7 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		r = NET_STEP("overlay.network.shortcut", err);
 	if (r == 0)
 		r = ov_table_sync(host->br->nlk, n->wire_index, n->br.index,
-				  &view, &n->vtep, &counts, err);
+				  &view, &n->vtep, &n->tables, &counts, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.tables", err);
 	/* whatever was refused: who lost its address is cut off */
@@ -376,6 +382,7 @@ static int raise_wire(struct overlay_host *host, struct overlay_network *n,
 
 	pthread_mutex_lock(&host->lock);
 	list(host, n);
+	ov_network_stir(n);
 	r = ov_network_sync(host, n, err);
 	pthread_mutex_unlock(&host->lock);
 	return r < 0 ? r : 0;
@@ -491,6 +498,7 @@ void overlay_network_fini(struct net_network *net)
 	unlist(host, n);
 	pthread_mutex_unlock(&host->lock);
 	ov_view_forget(n);
+	ov_tables_forget(&n->tables);
 	free(take_ptr(n->fenced));
 	free(take_ptr(n->peers));
 	bridge_network_fini(net);

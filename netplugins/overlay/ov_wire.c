@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the networks are, as elements of the wires' tables (ov_wire_rules.c): told
- * whole, in one transaction, and compared by digest.
+ * What the networks are, as elements of the wires' tables (ov_wire_rules.c): told by
+ * what differs from what was told before, in one transaction, and compared with the
+ * kernel's by digest.
  */
 #include "netplugins/overlay/ov_wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct fw_table *table_of(enum ov_wire_set id)
@@ -157,11 +159,110 @@ static void each_elem(const struct overlay_host *host, elem_fn fn, void *ctx)
 	}
 }
 
+/* ---- all of them, in order ------------------------------------------------------ */
+
+struct list {
+	struct ov_wire_elem *items; /* owned */
+	size_t count, room;
+	bool failed;
+};
+
+static void list_fini(struct list *l)
+{
+	free(l->items);
+}
+
+static void list_elem(void *ctx, enum ov_wire_set id, const struct fw_elem *e)
+{
+	struct list *l = ctx;
+	struct ov_wire_elem *it;
+
+	if (l->count == l->room) {
+		size_t room = l->room ? 2 * l->room : 64;
+		struct ov_wire_elem *items =
+			reallocarray(l->items, room, sizeof(*items));
+
+		if (!items) {
+			l->failed = true;
+			return;
+		}
+		l->items = items;
+		l->room = room;
+	}
+	it = &l->items[l->count++];
+	memset(it, 0, sizeof(*it));
+	it->set = (uint8_t)id;
+	memcpy(it->key, e->key, ov_wire_sets[id].key_len);
+	it->chain = e->chain;
+}
+
+static int compare_keys(const struct ov_wire_elem *a,
+			const struct ov_wire_elem *b)
+{
+	if (a->set != b->set)
+		return a->set < b->set ? -1 : 1;
+	return memcmp(a->key, b->key, sizeof(a->key));
+}
+
+static int compare(const void *a, const void *b)
+{
+	return compare_keys(a, b);
+}
+
+/* Return: 0; -ENOMEM. */
+static int gather(const struct overlay_host *host, struct list *ret,
+		  struct err *err)
+{
+	size_t kept = 0;
+
+	each_elem(host, list_elem, ret);
+	if (ret->failed)
+		return err_set(err, -ENOMEM, "nftables");
+	if (ret->count)
+		qsort(ret->items, ret->count, sizeof(*ret->items), compare);
+	for (size_t i = 0; i < ret->count; i++)
+		if (!kept ||
+		    compare_keys(&ret->items[kept - 1], &ret->items[i]) != 0)
+			ret->items[kept++] = ret->items[i];
+	ret->count = kept;
+	return 0;
+}
+
+/* From now on that is what was told. */
+static void keep(struct overlay_host *host, struct list *l)
+{
+	free(host->elems);
+	host->elems = l->items;
+	host->elem_count = l->count;
+	*l = (struct list){ .count = 0 };
+}
+
+void ov_wire_forget(struct overlay_host *host)
+{
+	keep(host, &(struct list){ .count = 0 });
+}
+
 /* ---- telling ------------------------------------------------------------------- */
 
-static void add_elem(void *ctx, enum ov_wire_set id, const struct fw_elem *e)
+static struct fw_elem elem_of(const struct ov_wire_elem *it)
 {
-	fw_elem_add(ctx, table_of(id), &ov_wire_sets[id], e, false);
+	return (struct fw_elem){ .key = it->key,
+				 .verdict = it->chain ? (uint32_t)NFT_GOTO : 0,
+				 .chain = it->chain };
+}
+
+static void add_elem(struct fw_batch *b, const struct ov_wire_elem *it)
+{
+	const struct fw_elem e = elem_of(it);
+
+	fw_elem_add(b, table_of(it->set), &ov_wire_sets[it->set], &e, false);
+}
+
+static void del_elem(struct fw_batch *b, const struct ov_wire_elem *it)
+{
+	const struct fw_elem e = elem_of(it);
+
+	fw_elem_del(b, table_of(it->set), &ov_wire_sets[it->set], &e);
 }
 
 static void build(struct fw_batch *b, const struct ov_wire_half *h)
@@ -182,7 +283,8 @@ static void build(struct fw_batch *b, const struct ov_wire_half *h)
 	}
 }
 
-static int rebuild(struct overlay_host *host, struct err *err)
+static int rebuild(struct overlay_host *host, const struct list *want,
+		   struct err *err)
 {
 	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(host->fw);
 	int r;
@@ -191,24 +293,55 @@ static int rebuild(struct overlay_host *host, struct err *err)
 		return err_set(err, -ENOMEM, "nftables");
 	for (size_t i = 0; i < ARRAY_SIZE(ov_wire_halves); i++)
 		build(b, &ov_wire_halves[i]);
-	each_elem(host, add_elem, b);
+	for (size_t i = 0; i < want->count; i++)
+		add_elem(b, &want->items[i]);
 	r = fw_commit(b, err);
 	host->ruled = r == 0;
 	return r;
 }
 
-static int refill(struct overlay_host *host, struct err *err)
+/* Are they one element with the same verdict? */
+static bool is_same(const struct ov_wire_elem *a, const struct ov_wire_elem *b)
+{
+	return compare_keys(a, b) == 0 &&
+	       (a->chain == b->chain ||
+		(a->chain && b->chain && strcmp(a->chain, b->chain) == 0));
+}
+
+typedef void (*tell_fn)(struct fw_batch *b, const struct ov_wire_elem *it);
+
+/* @fn for each of @a that @b has not, both in order.  Return: how many. */
+static size_t each_other(const struct ov_wire_elem *a, size_t a_count,
+			 const struct ov_wire_elem *b, size_t b_count,
+			 struct fw_batch *batch, tell_fn fn)
+{
+	size_t k = 0, n = 0;
+
+	for (size_t i = 0; i < a_count; i++) {
+		while (k < b_count && compare_keys(&b[k], &a[i]) < 0)
+			k++;
+		if (k < b_count && is_same(&b[k], &a[i]))
+			continue;
+		fn(batch, &a[i]);
+		n++;
+	}
+	return n;
+}
+
+/* What was told and is not there is an error of the kernel: then all is made again. */
+static int refill(struct overlay_host *host, const struct list *want,
+		  struct err *err)
 {
 	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(host->fw);
+	size_t n;
 
 	if (!b)
 		return err_set(err, -ENOMEM, "nftables");
-	for (int i = 0; i < SET_MAX; i++)
-		if (i != SET_GROUPS)
-			fw_set_flush(b, table_of((enum ov_wire_set)i),
-				     ov_wire_sets[i].name);
-	each_elem(host, add_elem, b);
-	return fw_commit(b, err);
+	n = each_other(host->elems, host->elem_count, want->items, want->count,
+		       b, del_elem);
+	n += each_other(want->items, want->count, host->elems, host->elem_count,
+			b, add_elem);
+	return n ? fw_commit(b, err) : 0;
 }
 
 static int take_away(struct overlay_host *host, struct err *err)
@@ -223,9 +356,43 @@ static int take_away(struct overlay_host *host, struct err *err)
 		fw_table_del(b, &ov_wire_halves[i].table);
 	}
 	r = fw_commit(b, err);
-	if (r == 0)
+	if (r == 0) {
 		host->ruled = false;
+		ov_wire_forget(host);
+	}
 	return r;
+}
+
+/* A commit is one generation.  Were there others since all was seen right, it is looked
+ * at again. */
+static void seen_right(struct overlay_host *host)
+{
+	uint32_t now;
+
+	if (host->generation && fw_generation(host->fw, &now, NULL) == 0 &&
+	    now == host->generation + 1)
+		host->generation = now;
+}
+
+static int tell(struct overlay_host *host, struct err *err)
+{
+	_cleanup_(list_fini) struct list want = { .count = 0 };
+	bool ruled = host->ruled;
+	int r = gather(host, &want, err);
+
+	if (r == 0 && (!ruled || refill(host, &want, NULL) < 0)) {
+		ruled = false;
+		r = rebuild(host, &want, err);
+	}
+	if (r < 0) {
+		ov_wire_forget(host);
+		host->ruled = false;
+		return r;
+	}
+	keep(host, &want);
+	if (ruled)
+		seen_right(host);
+	return 0;
 }
 
 int ov_wire_sync(struct overlay_host *host, struct err *err)
@@ -234,12 +401,7 @@ int ov_wire_sync(struct overlay_host *host, struct err *err)
 
 	if (ov_wire_waits(host))
 		return 0;
-	if (!host->networks)
-		r = take_away(host, err);
-	else if (host->ruled && refill(host, NULL) == 0)
-		r = 0;
-	else
-		r = rebuild(host, err);
+	r = host->networks ? tell(host, err) : take_away(host, err);
 	return r < 0 ? err_wrap(err, r, "rules of the wires") : 0;
 }
 
@@ -278,19 +440,19 @@ bool ov_wire_stands(struct overlay_host *host)
 	       found > 0;
 }
 
-static void digest_elem(void *ctx, enum ov_wire_set id, const struct fw_elem *e)
-{
-	fw_digest_add(&((struct fw_digest *)ctx)[id], &ov_wire_sets[id], e);
-}
-
-static bool is_right(struct overlay_host *host)
+static bool is_right(struct overlay_host *host, const struct list *l)
 {
 	struct fw_digest want[SET_MAX] = { { 0 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ov_wire_halves); i++)
 		if (!has_chains(host, &ov_wire_halves[i]))
 			return false;
-	each_elem(host, digest_elem, want);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct fw_elem e = elem_of(&l->items[i]);
+
+		fw_digest_add(&want[l->items[i].set],
+			      &ov_wire_sets[l->items[i].set], &e);
+	}
 	for (int i = 0; i < SET_MAX; i++) {
 		struct fw_digest got = { 0 };
 
@@ -306,14 +468,19 @@ static bool is_right(struct overlay_host *host)
 
 int ov_wire_mend(struct overlay_host *host, struct err *err)
 {
+	_cleanup_(list_fini) struct list want = { .count = 0 };
 	uint32_t now;
 	int r = fw_generation(host->fw, &now, err);
 
 	if (r < 0 || now == host->generation || !host->networks)
 		return r < 0 ? r : 0;
-	if (is_right(host)) {
+	r = gather(host, &want, err);
+	if (r < 0)
+		return r;
+	if (is_right(host, &want)) {
 		host->ruled = true;
 		host->generation = now;
+		keep(host, &want);
 		return 0;
 	}
 	host->ruled = false;

@@ -35,6 +35,13 @@ enum ov_wire_set {
 	SET_BRIDGE_FIRST = SET_WIRES,
 };
 
+/* One that was told; in order of set and key. */
+struct ov_wire_elem {
+	uint8_t set;
+	uint8_t key[40];   /* the rest 0 */
+	const char *chain; /* static; NULL: no verdict */
+};
+
 extern const struct fw_set ov_wire_sets[SET_MAX];
 
 struct ov_wire_rule {

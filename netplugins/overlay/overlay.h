@@ -55,6 +55,27 @@ struct ov_owner {
 	struct ip_addr ip;
 };
 
+/* A line of one of the kernel's tables. */
+struct ov_line {
+	struct mac_addr mac; /* none: what is for all */
+	struct ip_addr ip;   /* host, or address; none in the bridge's */
+	bool learnt;
+};
+
+struct ov_lines {
+	struct ov_line *items; /* owned */
+	size_t count, room;
+	int failed;
+};
+
+enum { OV_TABLES = 3 };
+
+/* Of one network, as ov_table_sync() left them. */
+struct ov_tables {
+	int wire, bridge; /* indexes; 0: not known what they hold */
+	struct ov_lines lines[OV_TABLES];
+};
+
 struct overlay_network {
 	struct bridge_network br;
 	struct overlay_options opt;
@@ -78,7 +99,8 @@ struct overlay_network {
 	char (*fenced)[65]; /* owned: endpoints of ours that are cut off */
 	size_t fenced_count;
 	bool stirred; /* its view changed, or what follows from it may have */
-	bool partial; /* its view is: what is missing may be there */
+	struct ov_tables tables; /* owned: what the kernel's hold, as told */
+	bool partial;            /* its view is: what is missing may be there */
 	bool ruled; /* the rules were told what ->vteps, ->far, ->owners are */
 	bool held;  /* its wire is down: the rules that stand may not know it */
 	unsigned int refused;  /* of what other hosts say, in the last view */
@@ -122,6 +144,8 @@ struct overlay_host {
 	struct overlay_network *networks; /* that have a wire or want one */
 	uint32_t generation; /* of the ruleset when ours was seen right */
 	bool ruled;          /* our tables are there */
+	struct ov_wire_elem *elems; /* owned: then, what their sets were told */
+	size_t elem_count;
 };
 
 struct overlay_network *overlay_of(struct net_network *net);
@@ -201,10 +225,16 @@ struct ov_counts {
  * says: only what differs is touched.  Of a partial view nothing is taken away.  A line
  * that the kernel refuses keeps no other out: the first error is told in the end.
  * @local: this host's own address, no peer.
+ * @had:   what the tables were made to hold by the call before, which is not read again;
+ *         ov_tables_forget() where they may hold something else.
  */
 int ov_table_sync(struct nlk *nlk, int wire, int bridge,
 		  const struct ov_view *view, const struct ip_addr *local,
-		  struct ov_counts *ret, struct err *err);
+		  struct ov_tables *had, struct ov_counts *ret,
+		  struct err *err);
+void ov_tables_forget(struct ov_tables *t);
+/* Somebody else changed who has @ip. */
+void ov_tables_lost(struct ov_tables *t, const struct ip_addr *ip);
 
 /* ---- encryption (ov_crypt.c, ov_key.c): under host->lock ---------------------- */
 
@@ -242,6 +272,8 @@ int overlay_key(void *ctx, char *buf, size_t size, struct err *err);
 
 /* Have the rules say what the networks are.  Without one they go. */
 int ov_wire_sync(struct overlay_host *host, struct err *err);
+/* Frees what it remembers. */
+void ov_wire_forget(struct overlay_host *host);
 /* Does some of an earlier life's stand? */
 bool ov_wire_stands(struct overlay_host *host);
 /* Are they not to be changed now, while networks are loaded? */
@@ -270,6 +302,8 @@ void overlay_network_info(const struct net_network *net, struct net_info *ret);
  * host->lock.  Return: 1: something was changed; 0; -errno. */
 int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 		    struct err *err);
+/* What the kernel has of it may be another: ov_network_sync() is due, and reads it. */
+void ov_network_stir(struct overlay_network *n);
 
 int overlay_endpoint_add(struct net_endpoint *ep, struct err *err);
 int overlay_endpoint_del(struct net_endpoint *ep, struct err *err);

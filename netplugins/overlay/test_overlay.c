@@ -158,6 +158,7 @@ struct world {
 	struct ov_host hosts[3];
 	struct ov_endpoint eps[3];
 	struct ov_view view;
+	struct ov_tables had;
 };
 
 static void world_open(struct world *w)
@@ -204,8 +205,8 @@ static void sync_is(struct world *w, unsigned int added, unsigned int removed)
 	struct ov_counts c = { 0 };
 	struct err err = { 0 };
 
-	if (ov_table_sync(w->nlk, w->wire, w->bridge, &w->view, &w->local, &c,
-			  &err) < 0)
+	if (ov_table_sync(w->nlk, w->wire, w->bridge, &w->view, &w->local,
+			  &w->had, &c, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(c.added, added);
 	assert_int_equal(c.removed, removed);
@@ -213,6 +214,7 @@ static void sync_is(struct world *w, unsigned int added, unsigned int removed)
 
 static void tables_follow(void **state)
 {
+	struct ip_addr ip;
 	struct world w;
 
 	(void)state;
@@ -233,11 +235,17 @@ static void tables_follow(void **state)
 	w.eps[0].mac.bytes[5] = 99;
 	sync_is(&w, 1 + 1 + 3, 1 + 1 + 1);
 	sync_is(&w, 0, 0);
-	/* somebody adds and takes: put right */
+	/* somebody adds and takes: put right when it is looked at */
 	assert_int_equal(system("bridge fdb append 02:00:00:00:00:77 dev v0 "
 				"dst 192.0.2.9 self permanent"),
 			 0);
 	assert_int_equal(system("ip neigh del 10.9.0.3 dev b0"), 0);
+	sync_is(&w, 0, 0);
+	ip = addr("10.9.0.99"); /* nobody's */
+	ov_tables_lost(&w.had, &ip);
+	sync_is(&w, 0, 0);
+	ip = addr("10.9.0.3");
+	ov_tables_lost(&w.had, &ip);
 	sync_is(&w, 1, 1);
 	/* one goes, and then all */
 	w.view.endpoint_count = 2;
@@ -245,6 +253,7 @@ static void tables_follow(void **state)
 	w.view.endpoint_count = w.view.host_count = 0;
 	sync_is(&w, 0, 2 + 2 * (1 + 1 + 3));
 	sync_is(&w, 0, 0);
+	ov_tables_forget(&w.had);
 	nlk_close(w.nlk);
 }
 
@@ -301,16 +310,17 @@ static void a_refused_line_keeps_no_other_out(void **state)
 	assert_int_equal(system("sysctl -qw net.ipv6.conf.b0.disable_ipv6=1"),
 			 0);
 	assert_int_equal(ov_table_sync(w.nlk, w.wire, w.bridge, &w.view,
-				       &w.local, &c, &err),
+				       &w.local, &w.had, &c, &err),
 			 -EINVAL);
 	assert_non_null(strstr(err.msg, "IPv6 is disabled"));
 	assert_int_equal(c.added, 2 + 3 * (1 + 1 + 1));
 	/* and who went is taken away */
 	w.view.endpoint_count = 2;
 	assert_int_equal(ov_table_sync(w.nlk, w.wire, w.bridge, &w.view,
-				       &w.local, &c, &err),
+				       &w.local, &w.had, &c, &err),
 			 -EINVAL);
 	assert_int_equal(c.removed, 3);
+	assert_int_equal(w.had.wire, 0); /* looked at once more */
 	nlk_close(w.nlk);
 }
 
