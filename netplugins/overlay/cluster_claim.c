@@ -269,6 +269,67 @@ int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 
 /* ---- to have no more -------------------------------------------------------------- */
 
+static void claims_free(struct claims *k)
+{
+	if (k)
+		claims_clear(k);
+	free(k);
+}
+DEFINE_CLEANUP(struct claims, claims_free)
+
+/* Demand and write what @ep is to have.  @was: by the lease that it has now; 0: nothing
+ * is there yet. */
+static int claim_put(struct cluster *c, const struct cl_net *n,
+		     const struct ov_endpoint *ep, uint64_t was, uint64_t lease,
+		     struct etcd_txn *t, struct err *err)
+{
+	_cleanup_(claims_freep) struct claims *k = calloc(1, sizeof(*k));
+	int r = k ? claims_of(c, n, ep, k, err)
+		  : err_set(err, -ENOMEM, "endpoint %.12s", ep->id);
+
+	for (size_t i = 0; r == 0 && i < k->count; i++) {
+		if (was)
+			etcd_txn_if_lease(t, k->key[i], was);
+		else
+			etcd_txn_if_mod(t, k->key[i], 0);
+		etcd_txn_put(t, k->key[i], i ? k->owner_text : k->text, lease);
+	}
+	return r;
+}
+
+int cl_claim_many(struct cluster *c, struct cl_net *n,
+		  const struct ov_endpoint *const *eps, size_t count,
+		  uint64_t was, uint64_t lease, struct err *err)
+{
+	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
+	struct etcd_result res = { 0 };
+	char key[CL_KEY_MAX], went[CL_WENT_TEXT];
+	bool again = false, done;
+	int r = 0;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "network %s", n->key);
+	cl_key(c, key, "net/%s", n->key);
+	etcd_txn_if_create(t, key, n->create_rev);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		again |= went_forget(n, eps[i]->id);
+		r = claim_put(c, n, eps[i], was, lease, t, err);
+	}
+	went_text(n, NULL, went);
+	cl_key(c, key, "member/%s/%s", n->key, c->node);
+	etcd_txn_put(t, key, "", lease);
+	cl_key(c, key, "node/%s/net/%s", c->node, n->key);
+	if (again || was)
+		etcd_txn_put(t, key, went, lease);
+	if (r == 0)
+		r = FAILPOINT("cluster.claim");
+	if (r == 0)
+		r = cl_txn(c, c->rw, t, &res, err);
+	done = res.done;
+	etcd_result_clear(&res);
+	return r < 0 ? r : done;
+}
+
 static int look(struct cluster *c, struct claims *k, struct err *err)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();

@@ -24,7 +24,7 @@ void cl_lease_lost(struct cluster *c)
 		n->told = false;
 		n->due = true;
 		for (struct cl_mine *m = n->mine; m; m = m->next) {
-			m->told = false;
+			m->told = m->alone = false;
 			m->due = true;
 		}
 	}

@@ -63,7 +63,7 @@ static void mine_is(struct cluster *c, struct cl_net *n, struct cl_mine *m,
 		cl_changed(c, n);
 	m->fenced = fenced;
 	m->told = !fenced;
-	m->due = false;
+	m->due = m->alone = false;
 	snprintf(m->why, sizeof(m->why), "%.*s", CL_WHY_MAX - 1,
 		 fenced ? why->msg : "");
 	pthread_mutex_unlock(&c->lock);
@@ -114,6 +114,49 @@ static int mine_settle(struct cluster *c, struct cl_net *n, struct cl_mine *m,
 	return stumble(c, n, err_set(err, r, "%s", why.msg));
 }
 
+/* @ret: what can be told at once: what was told, by a lease that is no more. */
+static size_t many_due(struct cl_net *n, struct cl_mine *ret[static CL_MANY])
+{
+	size_t count = 0;
+
+	for (struct cl_mine *m = n->mine; m && count < CL_MANY; m = m->next)
+		if (m->due && !m->gone && !m->fenced && !m->alone)
+			ret[count++] = m;
+	return count;
+}
+
+/* Where one of them can't be each is asked for alone.  Return: 1: again. */
+static int many_settle(struct cluster *c, struct cl_net *n, struct cl_mine **m,
+		       size_t count, struct err *err)
+{
+	const struct ov_endpoint *eps[CL_MANY];
+	struct err why = { 0 };
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		eps[i] = &m[i]->ep;
+	r = cl_claim_many(c, n, eps, count, 0, c->lease, err);
+	if (r < 0)
+		return stumble(c, n, r);
+	for (size_t i = 0; i < count; i++)
+		if (r == 1)
+			mine_is(c, n, m[i], false, &why);
+		else
+			m[i]->alone = true;
+	return 1;
+}
+
+/* Those that are due, of a network that is told. */
+static int all_settle(struct cluster *c, struct cl_net *n, struct err *err)
+{
+	struct cl_mine *many[CL_MANY], *m = mine_due(n);
+	size_t count = many_due(n, many);
+
+	if (count > 1)
+		return many_settle(c, n, many, count, err);
+	return m ? mine_settle(c, n, m, err) : 0;
+}
+
 int cl_net_settle(struct cluster *c, struct cl_net *n, struct err *err)
 {
 	struct cl_mine *m = mine_due(n);
@@ -137,7 +180,7 @@ int cl_net_settle(struct cluster *c, struct cl_net *n, struct err *err)
 		return r < 0 ? stumble(c, n, err_set(err, r, "%s", why.msg))
 			     : 1;
 	}
-	return n->told && m ? mine_settle(c, n, m, err) : 0;
+	return n->told ? all_settle(c, n, err) : 0;
 }
 
 static struct cl_net *net_due(struct cluster *c)

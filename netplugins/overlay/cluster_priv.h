@@ -27,6 +27,7 @@ struct cl_mine {
 	bool told, fenced;
 	bool due;             /* to be told; with .gone: to be taken back */
 	bool gone;            /* nobody's any more */
+	bool alone;           /* .due: not by cl_claim_many() */
 	char why[CL_WHY_MAX]; /* .fenced */
 	struct cl_mine *next;
 };
@@ -207,6 +208,12 @@ int cl_net_remove(struct cluster *c, const struct cl_net *n, struct err *err);
 /* Return: 0; -EADDRINUSE; -ENONET: the network is another or gone. */
 int cl_claim(struct cluster *c, struct cl_net *n, const struct ov_endpoint *ep,
 	     struct err *err);
+/* Up to CL_MANY at once, by @lease: what of them is there is by lease @was; 0: nothing
+ * is.  Return: 1: all is written; 0: nothing, for something is otherwise. */
+#define CL_MANY 30 /* etcd does 128 operations at once, four of each */
+int cl_claim_many(struct cluster *c, struct cl_net *n,
+		  const struct ov_endpoint *const *eps, size_t count,
+		  uint64_t was, uint64_t lease, struct err *err);
 int cl_disclaim(struct cluster *c, struct cl_net *n,
 		const struct ov_endpoint *ep, struct err *err);
 
