@@ -525,6 +525,7 @@ static void cl_close(struct ov_dir *dir)
 		pthread_mutex_unlock(&c->lock);
 		cl_wake(c);
 		pthread_join(c->thread, NULL);
+		cl_linger(c);
 	}
 	for (n = c->nets; n; n = next) {
 		next = n->next;

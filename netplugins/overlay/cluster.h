@@ -16,6 +16,7 @@ struct cluster_config {
 	struct ip_addr vtep;   /* where the others reach this host */
 	const char *key;       /* WireGuard's, public; NULL: none */
 	unsigned int lease_s;  /* a host is dead after; 0: 30 */
+	unsigned int linger_s; /* ... after it ended in good order; 0: 600 */
 	unsigned int relist_s; /* a little more or less between two; 0: 45 */
 	unsigned int grace_s;  /* for .put() of what was there before, after
 				* cluster_loading(false); 0: 60 */

@@ -3,7 +3,8 @@
  * This host's lease: what it told goes when the host does.
  *
  * A daemon that starts again takes the lease that its host's record has, if it still
- * runs: else all that others know of this host would go and come.  Two machines that
+ * runs: else all that others know of this host would go and come.  (The longer one of a
+ * life that ended in good order it leaves, and puts what it has by one of its own.)  Two machines that
  * have one node name by mistake must not take turns in that, so the record says which
  * machine wrote it, and whoever finds another's there, at whatever time, gives way.
  */
@@ -58,6 +59,12 @@ static void keep_after(struct cluster *c, uint64_t ms)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* One that a life left which ended in good order would keep a dead host for long. */
+static bool is_long(const struct cluster *c, unsigned int ttl_s)
+{
+	return c->linger_s > c->lease_s && ttl_s >= c->linger_s;
+}
+
 /* The lease of an earlier life, or a new one.  @was: our record's; 0: none. */
 static int lease_get(struct cluster *c, uint64_t was, struct err *err)
 {
@@ -65,7 +72,8 @@ static int lease_get(struct cluster *c, uint64_t was, struct err *err)
 	unsigned int ttl;
 	int r;
 
-	if (was && etcd_lease_keep(c->rw, was, &ttl, NULL) == 0) {
+	if (was && etcd_lease_keep(c->rw, was, &ttl, NULL) == 0 &&
+	    !is_long(c, ttl)) {
 		c->lease = was;
 		keep_after(c, (uint64_t)c->lease_s * 1000 / 3);
 		return 0;
@@ -112,7 +120,7 @@ int cl_lease_keep(struct cluster *c, struct err *err)
 	return 0;
 }
 
-static char *host_text(struct cluster *c)
+char *cl_host_text(struct cluster *c)
 {
 	struct cl_host_record rec = { 0 };
 
@@ -130,7 +138,7 @@ static int host_put(struct cluster *c, const char *key,
 		    const struct etcd_kv *kv, struct err *err)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
-	_cleanup_free_ char *text = host_text(c);
+	_cleanup_free_ char *text = cl_host_text(c);
 	struct etcd_result res = { 0 };
 	bool done;
 	int r;

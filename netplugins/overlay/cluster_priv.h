@@ -89,7 +89,7 @@ struct cluster {
 	struct etcd *rw, *ro;            /* under ->write; the thread's */
 	char prefix[CLUSTER_PREFIX_MAX]; /* "/berth/NAME/" */
 	char node[OV_NODE_MAX], machine[65];
-	unsigned int lease_s, relist_s, grace_s, limit_ms;
+	unsigned int lease_s, linger_s, relist_s, grace_s, limit_ms;
 	int fd, wake; /* eventfds: for the driver; for the thread */
 	pthread_t thread;
 
@@ -232,6 +232,13 @@ void cl_lease_lost(struct cluster *c);
 /* Without ->write, by the thread, as often as it likes: keeps the lease when it is
  * time.  Return: 0, even if it is gone; -errno: etcd could not be asked. */
 int cl_lease_keep(struct cluster *c, struct err *err);
+
+/* Its record's text, owned. */
+char *cl_host_text(struct cluster *c);
+
+/* cluster_linger.c; when all other threads have ended: what was told outlives this
+ * daemon by .linger_s.  What fails is logged. */
+void cl_linger(struct cluster *c);
 
 /* cluster_read.c: what other hosts have; the thread's. */
 int cl_list(struct cluster *c, const char *key, struct err *err);

@@ -63,6 +63,7 @@ struct ov_dir *box_host_at(const struct etcd_servers *s, const char *node,
 		.at.machine = machine,
 		.vtep = box_addr(vtep),
 		.lease_s = 2,
+		.linger_s = box()->linger_s,
 		.relist_s = box()->relist_s,
 		.grace_s = 2,
 		.at.etcd.timeout_ms = box()->timeout_ms,
@@ -207,7 +208,7 @@ void box_keys_get(const char *below, size_t n)
 }
 
 /* @value: NULL: remove it. */
-static void raw(const char *below, const char *value)
+static void raw(const char *below, const char *value, uint64_t lease)
 {
 	_cleanup_(etcd_txn_freep) struct etcd_txn *t = etcd_txn_new();
 	struct etcd_result res = { 0 };
@@ -215,7 +216,7 @@ static void raw(const char *below, const char *value)
 
 	snprintf(key, sizeof(key), "/berth/%s/%s", box()->cluster, below);
 	if (value)
-		etcd_txn_put(t, key, value, 0);
+		etcd_txn_put(t, key, value, lease);
 	else
 		etcd_txn_del(t, key, NULL);
 	assert_int_equal(etcd_txn_run(box()->raw, t, true, &res, NULL), 0);
@@ -224,12 +225,17 @@ static void raw(const char *below, const char *value)
 
 void box_raw_put(const char *below, const char *value)
 {
-	raw(below, value);
+	raw(below, value, 0);
+}
+
+void box_raw_put_by(const char *below, const char *value, uint64_t lease)
+{
+	raw(below, value, lease);
 }
 
 void box_raw_del(const char *below)
 {
-	raw(below, NULL);
+	raw(below, NULL, 0);
 }
 
 uint64_t box_lease_at(const char *below)
@@ -277,6 +283,7 @@ int box_test_up(void **state)
 	(void)state;
 	snprintf(box()->cluster, sizeof(box()->cluster), "c%u", n++);
 	box()->relist_s = 1;
+	box()->linger_s = 2;
 	box()->timeout_ms = 1000;
 	return 0;
 }

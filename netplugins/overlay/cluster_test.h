@@ -15,6 +15,7 @@ struct cluster_box {
 	struct etcd_servers one;
 	struct etcd *raw;                  /* to look past the directory */
 	unsigned int relist_s, timeout_ms; /* of hosts from now on */
+	unsigned int linger_s;             /* 2: not at all */
 	char cluster[32];                  /* each test has one of its own */
 };
 
@@ -70,6 +71,7 @@ void box_comes_to_say(struct ov_dir *d, const char *what);
 size_t box_keys(const char *below);
 void box_keys_get(const char *below, size_t n);
 void box_raw_put(const char *below, const char *value);
+void box_raw_put_by(const char *below, const char *value, uint64_t lease);
 void box_raw_del(const char *below);
 /* Of that record; 0: it is not there, or has none. */
 uint64_t box_lease_at(const char *below);

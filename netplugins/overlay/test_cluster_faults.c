@@ -340,6 +340,7 @@ static int life(char **argv)
 
 	snprintf(box()->cluster, sizeof(box()->cluster), "%s", argv[0]);
 	box()->relist_s = 1;
+	box()->linger_s = 2;
 	box()->timeout_ms = 1000;
 	a = box_host_at(&s, "a", "a", "192.0.2.1");
 	for (unsigned int i = 0; r < 0 && i < 3; i++)
