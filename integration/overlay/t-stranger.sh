@@ -86,7 +86,8 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((source, 0))
 s.setsockopt(socket.IPPROTO_IP, 10, 0)  # fragments where it does not fit
 for _ in range(count):
-    s.sendto(b"\x08\0\0\0" + (4097 << 8).to_bytes(4, "big") + frames[what],
+    s.sendto(b"\x08\0\0\0"[:3] if what == "short" else b"\x08\0\0\0" +
+             (int(os.environ.get("VNI", "4097")) << 8).to_bytes(4, "big") + frames[what],
              (os.environ.get("TO", "192.0.2.1"), 4789))
 END
 }
@@ -125,6 +126,21 @@ try b 192.0.2.2 source bridge "the gateway's address"
 try b 192.0.2.2 ns bridge "the gateway's address"
 try b 192.0.2.2 vlan bridge ethertype
 try b 192.0.2.2 ra bridge router
+
+# What has no VNI is nobody's; a VNI that is none of ours may be another program's, but
+# not by WireGuard, where only encrypted networks are.
+try evil 192.0.2.3 short inet 'too short for a VNI'
+ip link add berth-wg netns a type veth peer name wg netns evil
+ns a ip addr add 198.51.100.1/24 dev berth-wg
+ns evil ip addr add 198.51.100.2/24 dev wg
+ns a ip link set berth-wg up
+ns evil ip link set wg up
+TO=198.51.100.1 VNI=4098 try evil 198.51.100.2 udp inet 'no network of ours, by WireGuard'
+TO=198.51.100.1 try evil 198.51.100.2 udp inet 'not of an encrypted network'
+ns a ip link del berth-wg
+n0=$(dropped inet 'no host of the network')
+VNI=4098 forge evil 192.0.2.3 udp
+same "$(dropped inet 'no host of the network')" "$n0" "another program's VXLAN was dropped"
 
 # A container can't be its host: what it sends to another host's VXLAN would come from
 # its host's address by masquerade, with any MAC and address in it, of any network.

@@ -196,6 +196,11 @@ static const struct ov_wire_rule inet_rules[] = {
 	    DROP } },
 	/* each packet comes here: one lookup, and one of its sender */
 	{ "vxlan", NULL, { VNI, FW_VMAP(0, "vnis"), FW_END } },
+	{ "vxlan", "no network of ours, by WireGuard",
+	  { FW_IIFNAME(OV_WG_LINK), DROP } },
+	/* another program's, that has VXLAN of its own */
+	{ "vxlan", NULL, { VNI, RETURN } },
+	{ "vxlan", "too short for a VNI", { DROP } },
 	{ "clear", "not of an encrypted network",
 	  { FW_IIFNAME(OV_WG_LINK), DROP } },
 	{ "clear", NULL, { FW_GOTO("hosts"), FW_END } },
