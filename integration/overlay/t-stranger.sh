@@ -197,6 +197,15 @@ try evil 192.0.2.3 udp inet 'no host of the network'
 # The underlay's address changes, and its MTU: followed.
 ns a ip link set eth0 mtu 1400
 wait_until 5 sh -c "nsenter --net=/run/netns/a ip link show type vxlan | grep -q 'mtu 1350'"
+
+# One that leaves no room for IPv6 is not followed, but told.
+narrow() {
+	host_api a Berth.Check '{}' berth-overlay | grep -q 'MTU is 1350.* room for 1250'
+}
+ns a ip link set eth0 mtu 1300
+wait_until 10 narrow
+ns a ip link set eth0 mtu 1400
+wait_until 10 fails narrow
 ns a sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1
 ns a ip addr add 192.0.2.101/24 dev eth0
 ns a ip addr del 192.0.2.1/24 dev eth0

@@ -385,6 +385,25 @@ static int check_refused(const struct overlay_network *n,
 	return 1;
 }
 
+/* An MTU of the user's that fits no more, or a way too narrow for any. */
+static int check_mtu(const struct overlay_network *n,
+		     void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	uint32_t room = ov_underlay_room(&n->under, n->net.encrypt);
+	uint32_t mtu = n->br.opt.mtu ? n->br.opt.mtu : n->br.base.kept_mtu;
+	char line[200];
+
+	if (ip_is_none(&n->under.local) || !mtu || mtu <= room)
+		return 0;
+	snprintf(
+		line, sizeof(line),
+		"network %.12s: its MTU is %u, and the way to the other hosts "
+		"has room for %u (an MTU of %u there): larger packets are lost",
+		n->br.base.id, mtu, room, n->under.mtu);
+	fn(ctx, line);
+	return 1;
+}
+
 static int check_network(struct overlay_host *host,
 			 const struct overlay_network *n,
 			 void (*fn)(void *ctx, const char *line), void *ctx)
@@ -436,7 +455,7 @@ int overlay_check(void *ctx, void (*fn)(void *ctx, const char *line), void *arg,
 		return r;
 	pthread_mutex_lock(&host->lock);
 	for (const struct overlay_network *n = host->networks; n; n = n->next)
-		r += check_network(host, n, fn, arg) +
+		r += check_network(host, n, fn, arg) + check_mtu(n, fn, arg) +
 		     check_refused(n, fn, arg);
 	pthread_mutex_unlock(&host->lock);
 	if (host->cluster)
