@@ -211,6 +211,7 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	p->host.vtep = host.vtep;
 	memcpy(p->host.key, host.key, sizeof(p->host.key));
 	p->big = false;
+	p->host.since = got[GOT_HOST].count ? got[GOT_HOST].v[0].create_rev : 0;
 	p->host_rev = got[GOT_HOST].count ? got[GOT_HOST].v[0].mod_rev : 0;
 	p->rev = got[GOT_MEMBER].v[0].mod_rev;
 	changed(c, n);

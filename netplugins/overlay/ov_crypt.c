@@ -351,6 +351,33 @@ static int own_key_is(const struct overlay_host *host, const struct ov_host *h,
 		       h->node, own, h->key);
 }
 
+/* The record of a host that was copied, or taken over, may say the key of another one:
+ * what is for that one must not go there. */
+const struct ov_host *ov_crypt_first(const struct ov_view *v, size_t i)
+{
+	const struct ov_host *h = &v->hosts[i];
+
+	for (size_t k = 0; h->key[0] && k < v->host_count; k++)
+		if (k != i && v->hosts[k].since < h->since &&
+		    strcmp(v->hosts[k].key, h->key) == 0)
+			return &v->hosts[k];
+	return NULL;
+}
+
+/* Is it to be left out?  Then that is counted. */
+static bool is_copy(struct overlay_network *n, const struct ov_view *v,
+		    size_t i)
+{
+	const struct ov_host *first = ov_crypt_first(v, i);
+
+	if (first)
+		ov_view_refuse(n,
+			       "WireGuard key of host %s: it is host %s's: "
+			       "remove wg.key there, and restart the daemon",
+			       v->hosts[i].node, first->node);
+	return first != NULL;
+}
+
 /* A host whose key is not known, or is none: of a list that is an error, a cluster may
  * tell it later, and the others have nothing to do with it. */
 static int take_host(struct overlay_host *host, struct overlay_network *n,
@@ -433,7 +460,8 @@ int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 	if (!n->peers)
 		return err_set(err, -ENOMEM, "peers");
 	for (size_t i = 0; r == 0 && i < v->host_count; i++)
-		r = take_host(host, n, &v->hosts[i], v->learn, err);
+		if (!is_copy(n, v, i))
+			r = take_host(host, n, &v->hosts[i], v->learn, err);
 	if (r == 0)
 		r = sync_peers(host, err);
 	if (r < 0)

@@ -256,6 +256,8 @@ int ov_crypt_need(struct overlay_host *host, struct err *err);
  */
 int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 		  struct ov_view *v, struct err *err);
+/* Another host than the @i-th of @v has told its key before it.  NULL: none has. */
+const struct ov_host *ov_crypt_first(const struct ov_view *v, size_t i);
 /* A network is not listed any more: its peers go, with the last one the link. */
 int ov_crypt_leave(struct overlay_host *host, struct err *err);
 /* Tell a cluster where this host is, and its key where it has one. */

@@ -227,6 +227,26 @@ static void bad_file_is_told(void **state)
 	(void)dir_free(NULL);
 }
 
+/* ---- hosts that say one key -------------------------------------------------------- */
+
+static void of_one_key_the_first_has_it(void **state)
+{
+	struct ov_host hosts[] = {
+		{ .node = "copy", .key = KEY, .since = 9 },
+		{ .node = "first", .key = KEY, .since = 7 },
+		{ .node = "other", .key = BOB, .since = 2 },
+		{ .node = "none", .since = 1 },
+		{ .node = "none too", .since = 3 },
+	};
+	const struct ov_view v = { .hosts = hosts,
+				   .host_count = ARRAY_SIZE(hosts) };
+
+	(void)state;
+	assert_ptr_equal(ov_crypt_first(&v, 0), &hosts[1]);
+	for (size_t i = 1; i < ARRAY_SIZE(hosts); i++)
+		assert_null(ov_crypt_first(&v, i));
+}
+
 static void link_is_not_followed(void **state)
 {
 	struct nlk_wg_key key;
@@ -242,10 +262,11 @@ static void link_is_not_followed(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(peers_rows) + ARRAY_SIZE(room_rows) +
-				ARRAY_SIZE(bad_rows) + 5];
+				ARRAY_SIZE(bad_rows) + 6];
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(all_peers_fit),
 		cmocka_unit_test(address_follows_from_key),
+		cmocka_unit_test(of_one_key_the_first_has_it),
 		FILE_TEST(key_is_made_once),
 		FILE_TEST(key_is_taken),
 		FILE_TEST(link_is_not_followed),
