@@ -128,18 +128,26 @@ static int begin_point(struct err *err)
 	return r < 0 ? err_set(err, r, "journal: %s", strerror(-r)) : 0;
 }
 
-int journal_begin(struct store *s, const char *method, const char *key,
-		  const char *body, uint64_t *ret, struct err *err)
+static int begin_write(struct store *s, bool frees, bool unsynced,
+		       bool *ret_own, struct err *err)
 {
-	const char *const texts[3] = { method, key, body ? body : "" };
-	bool frees = method_frees(method), own;
+	if (!frees)
+		return store_write_begin_growing(s, unsynced, ret_own, err);
+	*ret_own = !store_in_txn(s);
+	return !*ret_own  ? 0
+	       : unsynced ? store_begin_unsynced(s, err)
+			  : store_begin(s, err);
+}
+
+static int begin(struct store *s, const char *const texts[3], bool unsynced,
+		 uint64_t *ret, struct err *err)
+{
+	bool frees = method_frees(texts[0]), own;
 	int64_t n = 0;
 	int r = begin_point(err);
 
-	if (r < 0)
-		return r;
-	r = frees ? store_write_begin(s, &own, err)
-		  : store_write_begin_growing(s, &own, err);
+	if (r == 0)
+		r = begin_write(s, frees, unsynced, &own, err);
 	if (r < 0)
 		return r;
 	r = insert(s, texts, INTENT_OPEN, &n, err);
@@ -148,6 +156,22 @@ int journal_begin(struct store *s, const char *method, const char *key,
 	if (r == 0)
 		*ret = seq_of(s, n);
 	return r;
+}
+
+int journal_begin(struct store *s, const char *method, const char *key,
+		  const char *body, uint64_t *ret, struct err *err)
+{
+	const char *const texts[3] = { method, key, body ? body : "" };
+
+	return begin(s, texts, false, ret, err);
+}
+
+int journal_begin_unsynced(struct store *s, const char *method, const char *key,
+			   const char *body, uint64_t *ret, struct err *err)
+{
+	const char *const texts[3] = { method, key, body ? body : "" };
+
+	return begin(s, texts, true, ret, err);
 }
 
 int journal_commit(struct store *s, uint64_t seq, const char *answer,

@@ -60,6 +60,10 @@ int journal_start_as(struct store *s, uint64_t seq, const char *method,
 /* journal_begin() - both at once.  Durable on return.  @ret: non-zero. */
 int journal_begin(struct store *s, const char *method, const char *key,
 		  const char *body, uint64_t *ret, struct err *err);
+/* journal_begin_unsynced() - the same for who makes a synced commit to @s before it
+ * changes anything else: that brings the intent to the disk, too. */
+int journal_begin_unsynced(struct store *s, const char *method, const char *key,
+			   const char *body, uint64_t *ret, struct err *err);
 /* journal_commit() - call between store_begin() and store_commit(). */
 int journal_commit(struct store *s, uint64_t seq, const char *answer,
 		   struct err *err);

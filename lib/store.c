@@ -339,7 +339,8 @@ int store_write_begin(struct store *s, bool *ret_own, struct err *err)
 	return *ret_own ? store_begin(s, err) : 0;
 }
 
-int store_write_begin_growing(struct store *s, bool *ret_own, struct err *err)
+int store_write_begin_growing(struct store *s, bool unsynced, bool *ret_own,
+			      struct err *err)
 {
 	int r = 0;
 
@@ -350,7 +351,7 @@ int store_write_begin_growing(struct store *s, bool *ret_own, struct err *err)
 	if (!s->readonly && !s->suspect)
 		r = store_grow_check(s, err);
 	pthread_mutex_unlock(&s->lock);
-	return r < 0 ? r : store_begin(s, err);
+	return r < 0 ? r : begin(s, unsynced, err);
 }
 
 int store_write_end(struct store *s, bool own, int code, struct err *err)
@@ -397,7 +398,7 @@ int store_put(struct store *s, const char *kind, const char *id,
 {
 	const char *const texts[4] = { kind, id, parent ? parent : "", json };
 	bool own;
-	int r = store_write_begin_growing(s, &own, err);
+	int r = store_write_begin_growing(s, false, &own, err);
 
 	if (r < 0)
 		return r;

@@ -101,7 +101,8 @@ void store_spill_set(struct store *s, bool on);
 int store_write_begin(struct store *s, bool *ret_own, struct err *err);
 int store_write_end(struct store *s, bool own, int code, struct err *err);
 /* The same for what adds: it may not spend the reserve. */
-int store_write_begin_growing(struct store *s, bool *ret_own, struct err *err);
+int store_write_begin_growing(struct store *s, bool unsynced, bool *ret_own,
+			      struct err *err);
 int store_write_end_growing(struct store *s, bool own, int code,
 			    struct err *err);
 

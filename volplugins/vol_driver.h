@@ -129,7 +129,13 @@ struct vol_driver {
 	 * volume may be in use but where it says otherwise.  What has succeeded
 	 * is on the disk, what has failed leaves things as they were, and so
 	 * does a kill, once the driver was opened again.
+	 *
+	 * .writes_ahead: .snapshot_add, .snapshot_del and .rollback begin by a
+	 * synced commit to state.db, before anything else is changed, so their
+	 * intent comes to the disk with that; and what .snapshot_add did is
+	 * there after a power cut from the next one on: the core's.
 	 */
+	bool writes_ahead;
 	/* Keep what is in it now as @snap, read-only.  -EEXIST. */
 	int (*snapshot_add)(struct vol_volume *v, const char *snap,
 			    struct err *err);

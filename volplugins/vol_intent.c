@@ -8,8 +8,9 @@
 #include "lib/fail.h"
 #include "lib/journal.h"
 
-int vol_begin(struct vol_entry *e, struct store *s, const char *method,
-	      const struct vol_request *q, uint64_t *ret, struct err *err)
+static int begin(struct vol_entry *e, struct store *s, const char *method,
+		 const struct vol_request *q, bool unsynced, uint64_t *ret,
+		 struct err *err)
 {
 	_cleanup_free_ char *body = vol_request_print(q);
 	char key[160];
@@ -20,7 +21,22 @@ int vol_begin(struct vol_entry *e, struct store *s, const char *method,
 	if (!body)
 		return answer_no_memory(err);
 	snprintf(key, sizeof(key), "%.159s", e->name);
+	if (unsynced)
+		return journal_begin_unsynced(s, method, key, body, ret, err);
 	return journal_begin(s, method, key, body, ret, err);
+}
+
+int vol_begin(struct vol_entry *e, struct store *s, const char *method,
+	      const struct vol_request *q, uint64_t *ret, struct err *err)
+{
+	return begin(e, s, method, q, false, ret, err);
+}
+
+int vol_begin_copy(struct vol_entry *e, const char *method,
+		   const struct vol_request *q, uint64_t *ret, struct err *err)
+{
+	return begin(e, e->core->d->state, method, q,
+		     e->core->driver->writes_ahead, ret, err);
 }
 
 void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq)

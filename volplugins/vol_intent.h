@@ -11,6 +11,9 @@
 /* Write the intent of @q, which is @e's. */
 int vol_begin(struct vol_entry *e, struct store *s, const char *method,
 	      const struct vol_request *q, uint64_t *ret, struct err *err);
+/* The same in state.db, for an op that the driver's .writes_ahead is about. */
+int vol_begin_copy(struct vol_entry *e, const char *method,
+		   const struct vol_request *q, uint64_t *ret, struct err *err);
 /* End the intent @seq of a request that came to nothing. */
 void vol_abort(struct vol_entry *e, struct store *s, uint64_t seq);
 

@@ -179,7 +179,7 @@ static int begin(struct vol_entry *e, const char *method, const char *snap,
 
 	snprintf(q.name, sizeof(q.name), "%s", e->name);
 	snprintf(q.snap, sizeof(q.snap), "%s", snap);
-	return vol_begin(e, e->core->d->state, method, &q, ret, err);
+	return vol_begin_copy(e, method, &q, ret, err);
 }
 
 static int snapshot_apply(struct vol_entry *e, const char *snap, uint64_t seq,

@@ -220,28 +220,34 @@ int thin_block_grow(struct thin_host *h, const struct thin_record *rec,
 /* ---- nobody may write ------------------------------------------------------------------ */
 
 /* The upper one first: that makes the file system whole, which writes. */
-int thin_block_freeze(struct thin_pool *p, uint32_t number, struct err *err)
+int thin_block_freeze(struct thin_pool *p, const struct thin_record *rec,
+		      struct err *err)
 {
 	char name[DMX_NAME_MAX];
 	int r;
 
-	thin_crypt_name(p, number, name);
+	if (!is_encrypted(rec))
+		return thin_device_freeze(p, rec->number, err);
+	thin_crypt_name(p, rec->number, name);
 	r = dmx_suspend(name, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = thin_device_freeze(p, number, err);
+	r = thin_device_freeze(p, rec->number, err);
 	if (r < 0)
 		(void)dmx_resume(name, NULL);
 	return r;
 }
 
 /* The lower one first: what the file system writes when it goes on waits for it. */
-int thin_block_thaw(struct thin_pool *p, uint32_t number, struct err *err)
+int thin_block_thaw(struct thin_pool *p, const struct thin_record *rec,
+		    struct err *err)
 {
 	char name[DMX_NAME_MAX];
-	int r = thin_device_thaw(p, number, err), upper;
+	int r = thin_device_thaw(p, rec->number, err), upper;
 
-	thin_crypt_name(p, number, name);
+	if (!is_encrypted(rec))
+		return r;
+	thin_crypt_name(p, rec->number, name);
 	upper = dmx_resume(name, r < 0 ? NULL : err);
 	return r < 0 ? r : upper == -ENOENT ? 0 : upper;
 }

@@ -21,8 +21,10 @@ int thin_block_open(struct thin_host *h, const struct thin_record *rec,
 int thin_block_grow(struct thin_host *h, const struct thin_record *rec,
 		    struct err *err);
 /* Nobody may write to it until thin_block_thaw().  Not open: 0. */
-int thin_block_freeze(struct thin_pool *p, uint32_t number, struct err *err);
-int thin_block_thaw(struct thin_pool *p, uint32_t number, struct err *err);
+int thin_block_freeze(struct thin_pool *p, const struct thin_record *rec,
+		      struct err *err);
+int thin_block_thaw(struct thin_pool *p, const struct thin_record *rec,
+		    struct err *err);
 
 /* thin_crypt_format() - a header on the new device of @rec; not encrypted: 0. */
 int thin_crypt_format(struct thin_host *h, const struct thin_record *rec,

@@ -465,7 +465,7 @@ uint32_t fake_pool_device(struct pool_life *l)
 	uint32_t n = 0;
 
 	if (thin_pool_use(&l->pool, true, &err) < 0 ||
-	    thin_device_add(&l->pool, 0, &n, &err) < 0)
+	    thin_device_add(&l->pool, &n, &err) < 0)
 		fail_msg("%s", err.msg);
 	return n;
 }

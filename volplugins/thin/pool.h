@@ -148,17 +148,24 @@ struct thin_change {
 	uint32_t keep, doom; /* numbers: no more doomed; doomed */
 	const char *put, *put_parent, *json; /* a record */
 	const char *del;
+	bool unsynced; /* see store_begin_unsynced(): not with .doom */
 };
 
 #define THIN_KIND "thin" /* records of volumes and snapshots */
 
+/* thin_device_add() - an empty device of its own number; doomed until thin_change(). */
+int thin_device_add(struct thin_pool *p, uint32_t *ret, struct err *err);
 /*
- * thin_device_add() - a device of its own number; doomed until thin_change().
+ * The same in two steps, so that who writes to @origin waits for the second alone:
  *
- * @origin: 0: empty; else a copy of that one, which nobody may write to now.
+ * thin_device_begin() - its number, doomed: on the disk on return.  Goes on to
+ * thin_device_make(), or to thin_device_del().
+ * thin_device_make() - a copy of @origin, which nobody may write to now (0: empty).  A
+ * failure gives the number back.
  */
-int thin_device_add(struct thin_pool *p, uint32_t origin, uint32_t *ret,
-		    struct err *err);
+int thin_device_begin(struct thin_pool *p, uint32_t *ret, struct err *err);
+int thin_device_make(struct thin_pool *p, uint32_t number, uint32_t origin,
+		     struct err *err);
 /* thin_device_del() - one that is doomed, by who made or doomed it; one that is
  * not: 0, and it stays.  A failure leaves it doomed. */
 int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err);

@@ -190,11 +190,9 @@ int thin_device_del(struct thin_pool *p, uint32_t number, struct err *err)
 	return r;
 }
 
-static int add_locked(struct thin_pool *p, uint32_t origin, uint32_t *ret,
-		      struct err *err)
+static int number_take(struct thin_pool *p, uint32_t *ret, struct err *err)
 {
-	struct thin_change doom = { .doom = p->next };
-	char text[64];
+	const struct thin_change doom = { .doom = p->next };
 	int r;
 
 	if (p->next > NUMBER_MAX)
@@ -202,43 +200,74 @@ static int add_locked(struct thin_pool *p, uint32_t origin, uint32_t *ret,
 			       "the pool has given all its %u numbers: make a "
 			       "new one",
 			       NUMBER_MAX);
-	if (origin)
-		snprintf(text, sizeof(text), "create_snap %" PRIu32 " %" PRIu32,
-			 p->next, origin);
-	else
-		snprintf(text, sizeof(text), "create_thin %" PRIu32, p->next);
 	r = begun_add(p, p->next, err);
 	if (r < 0)
 		return r;
 	p->next++; /* in the record before the pool has it */
 	r = thin_change_locked(p, &doom, err);
-	if (r == 0)
+	if (r == 0) {
 		r = FAILPOINT("thin.pool.doomed");
-	if (r == 0)
-		r = message(p, text, err);
-	if (r == -EEXIST) {
-		/* somebody's that we know nothing of: not ours to delete */
-		doom = (struct thin_change){ .keep = doom.doom };
-		(void)thin_change_locked(p, &doom, NULL);
-	} else if (r < 0) {
-		(void)delete_locked(p, doom.doom, NULL);
+		if (r < 0)
+			(void)delete_locked(p, doom.doom, NULL);
 	}
 	if (r < 0)
-		thin_device_begun_del(p, p->next - 1);
+		thin_device_begun_del(p, doom.doom);
 	else
 		*ret = doom.doom;
 	return r;
 }
 
-int thin_device_add(struct thin_pool *p, uint32_t origin, uint32_t *ret,
-		    struct err *err)
+static int make_locked(struct thin_pool *p, uint32_t number, uint32_t origin,
+		       struct err *err)
+{
+	const struct thin_change theirs = { .keep = number };
+	char text[64];
+	int r;
+
+	if (origin)
+		snprintf(text, sizeof(text), "create_snap %" PRIu32 " %" PRIu32,
+			 number, origin);
+	else
+		snprintf(text, sizeof(text), "create_thin %" PRIu32, number);
+	r = message(p, text, err);
+	if (r == -EEXIST) /* we know nothing of it: not ours to delete */
+		(void)thin_change_locked(p, &theirs, NULL);
+	else if (r < 0)
+		(void)delete_locked(p, number, NULL);
+	if (r < 0)
+		thin_device_begun_del(p, number);
+	return r;
+}
+
+int thin_device_begin(struct thin_pool *p, uint32_t *ret, struct err *err)
 {
 	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
 	int r;
 
 	pthread_mutex_lock(held);
 	r = thin_pool_changeable(p, err);
-	return r == 0 ? add_locked(p, origin, ret, err) : r;
+	return r == 0 ? number_take(p, ret, err) : r;
+}
+
+int thin_device_make(struct thin_pool *p, uint32_t number, uint32_t origin,
+		     struct err *err)
+{
+	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
+
+	pthread_mutex_lock(held);
+	return make_locked(p, number, origin, err);
+}
+
+int thin_device_add(struct thin_pool *p, uint32_t *ret, struct err *err)
+{
+	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
+	int r;
+
+	pthread_mutex_lock(held);
+	r = thin_pool_changeable(p, err);
+	if (r == 0)
+		r = number_take(p, ret, err);
+	return r == 0 ? make_locked(p, *ret, 0, err) : r;
 }
 
 int thin_device_settle(struct thin_pool *p,

@@ -167,7 +167,8 @@ int thin_change_locked(struct thin_pool *p, const struct thin_change *c,
 {
 	_cleanup_(store_rollbackp) struct store *s = NULL;
 	uint64_t recorded = p->recorded;
-	int r = store_begin(p->store, err);
+	int r = c->unsynced ? store_begin_unsynced(p->store, err)
+			    : store_begin(p->store, err);
 
 	if (r < 0)
 		return r;

@@ -59,20 +59,35 @@ int thin_know(struct thin_volume *v, struct err *err)
 	return thin_load(thin_host_of(v), v->base.name, &v->rec, err);
 }
 
-int thin_save(struct thin_host *h, const char *name, const char *snap,
-	      const struct thin_record *rec, uint32_t doom, struct err *err)
+static int save(struct thin_host *h, const char *name, const char *snap,
+		const struct thin_record *rec, struct thin_change c,
+		struct err *err)
 {
 	_cleanup_(json_putp) json_object *obj = jdec_to_json(fields, rec);
-	struct thin_change c = { .keep = rec->number, .doom = doom };
 	char key[THIN_KEY_MAX];
 
 	if (!obj)
 		return err_set(err, -ENOMEM, "out of memory");
 	thin_key(key, name, snap);
+	c.keep = rec->number;
 	c.put = key;
 	c.put_parent = *snap ? name : "";
 	c.json = json_object_to_json_string(obj);
 	return thin_change(&h->pool, &c, err);
+}
+
+int thin_save(struct thin_host *h, const char *name,
+	      const struct thin_record *rec, uint32_t doom, struct err *err)
+{
+	return save(h, name, "", rec, (struct thin_change){ .doom = doom },
+		    err);
+}
+
+int thin_save_snap(struct thin_host *h, const char *name, const char *snap,
+		   const struct thin_record *rec, struct err *err)
+{
+	return save(h, name, snap, rec,
+		    (struct thin_change){ .unsynced = true }, err);
 }
 
 int thin_forget(struct thin_host *h, const char *key, uint32_t number,

@@ -36,7 +36,7 @@ static void written_down_but_not_made(void **state)
 
 	fake_pool_give(l, n);
 	FAKE(fake.refuse = "create_thin");
-	assert_int_equal(thin_device_add(&l->pool, 0, &n, NULL), -EIO);
+	assert_int_equal(thin_device_add(&l->pool, &n, NULL), -EIO);
 	FAKE(fake.refuse = NULL);
 	fake_pool_restart(l);
 	assert_string_equal(l->pool.doubt.msg, "");
@@ -53,7 +53,7 @@ static void made_but_not_counted(void **state)
 
 	fake_pool_give(l, n);
 	FAKE(fake.refuse = "set_transaction_id");
-	assert_int_equal(thin_device_add(&l->pool, 0, &n, NULL), -EIO);
+	assert_int_equal(thin_device_add(&l->pool, &n, NULL), -EIO);
 	FAKE(fake.there[next] = true); /* taking it back was cut off, too */
 	fake_pool_restart(l);
 	FAKE(fake.refuse = NULL);
@@ -146,7 +146,7 @@ static void no_message_without_its_record(void **state)
 	dropped = fake_pool_device(l);
 	transaction = fake_is(fake.transaction);
 	FAKE(fake.disk_full = true);
-	assert_int_equal(thin_device_add(&l->pool, 0, &m, NULL), -ENOSPC);
+	assert_int_equal(thin_device_add(&l->pool, &m, NULL), -ENOSPC);
 	assert_int_equal(thin_device_del(&l->pool, dropped, NULL), -ENOSPC);
 	assert_true(fake_is(fake.transaction) == transaction);
 	FAKE(fake.disk_full = false);
@@ -167,7 +167,7 @@ static void records_of_another_moment(void **state)
 	FAKE(fake.transaction += 3);
 	FAKE(fake.there[n + 1] = fake.there[n + 2] = true);
 	fake_pool_restart(l);
-	assert_int_equal(thin_device_add(&l->pool, 0, &m, &err), -EUCLEAN);
+	assert_int_equal(thin_device_add(&l->pool, &m, &err), -EUCLEAN);
 	assert_non_null(strstr(err.msg, "--pool-transaction 4"));
 	assert_int_equal(thin_device_del(&l->pool, n, NULL), -EUCLEAN);
 	assert_true(fake_is(fake.there[n]));
@@ -176,10 +176,10 @@ static void records_of_another_moment(void **state)
 	l->config.accept = true;
 	l->config.transaction = 3;
 	fake_pool_restart(l);
-	assert_int_equal(thin_device_add(&l->pool, 0, &m, NULL), -EUCLEAN);
+	assert_int_equal(thin_device_add(&l->pool, &m, NULL), -EUCLEAN);
 	l->config.transaction = 4;
 	fake_pool_restart(l);
-	assert_int_equal(thin_device_add(&l->pool, 0, &m, &err), 0);
+	assert_int_equal(thin_device_add(&l->pool, &m, &err), 0);
 	assert_true(m > n + 2);
 	assert_true(fake_is(fake.there[n + 1]) && fake_is(fake.there[n + 2]));
 }
@@ -198,7 +198,7 @@ static void a_pool_that_the_kernel_gave_up(void **state)
 	l->config.accept = true;
 	l->config.transaction = 0;
 	fake_pool_restart(l);
-	assert_true(thin_device_add(&l->pool, 0, &n, &err) < 0);
+	assert_true(thin_device_add(&l->pool, &n, &err) < 0);
 	assert_non_null(strstr(err.msg, "the kernel gave the pool up"));
 	assert_true(l->pool.recorded == recorded);
 	/* repaired, and another start */
@@ -206,7 +206,7 @@ static void a_pool_that_the_kernel_gave_up(void **state)
 	l->config.accept = false;
 	fake_pool_restart(l);
 	assert_string_equal(l->pool.doubt.msg, "");
-	assert_int_equal(thin_device_add(&l->pool, 0, &n, &err), 0);
+	assert_int_equal(thin_device_add(&l->pool, &n, &err), 0);
 	assert_true(fake_is(fake.there[kept]));
 }
 
@@ -263,7 +263,7 @@ static void *make_one(void *arg)
 {
 	uint32_t n;
 
-	return (void *)(intptr_t)thin_device_add(arg, 0, &n, NULL);
+	return (void *)(intptr_t)thin_device_add(arg, &n, NULL);
 }
 
 /* As Get does. */

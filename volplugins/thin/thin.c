@@ -34,7 +34,7 @@ static int touch(struct thin_volume *v, struct err *err)
 	if (rec.touched)
 		return 0;
 	rec.touched = true;
-	r = thin_save(thin_host_of(v), v->base.name, "", &rec, 0, err);
+	r = thin_save(thin_host_of(v), v->base.name, &rec, 0, err);
 	if (r == 0)
 		v->rec = rec;
 	return r;
@@ -118,7 +118,7 @@ static int refuse_smaller(struct thin_volume *v, uint64_t size, struct err *err)
 static int record(struct thin_volume *v, const struct thin_record *rec,
 		  struct err *err)
 {
-	int r = thin_save(thin_host_of(v), v->base.name, "", rec, 0, err);
+	int r = thin_save(thin_host_of(v), v->base.name, rec, 0, err);
 
 	if (r == 0)
 		v->rec = *rec;
@@ -341,6 +341,7 @@ const struct vol_driver thin_driver = {
 	.usage = usage,
 	.status = status,
 	.verify = verify,
+	.writes_ahead = true,
 	.snapshot_add = thin_snapshot_add,
 	.snapshot_del = thin_snapshot_del,
 	.snapshots = thin_snapshots,

@@ -89,10 +89,14 @@ int thin_load(struct thin_host *h, const char *key, struct thin_record *ret,
 	      struct err *err);
 /* v->rec, read at first need.  -ENOENT: there is no such volume. */
 int thin_know(struct thin_volume *v, struct err *err);
-/* thin_save() - the record of @name@@snap is @rec from now on, together with the
- * numbers in @c, of which the rest is overwritten; its number is kept. */
-int thin_save(struct thin_host *h, const char *name, const char *snap,
+/* thin_save() - the record of @name is @rec from now on, its number is kept, and
+ * @doom (0: none) is doomed. */
+int thin_save(struct thin_host *h, const char *name,
 	      const struct thin_record *rec, uint32_t doom, struct err *err);
+/* thin_save_snap() - the record of a new snapshot; until the next synced commit to
+ * state.db a power cut leaves its number doomed. */
+int thin_save_snap(struct thin_host *h, const char *name, const char *snap,
+		   const struct thin_record *rec, struct err *err);
 /* Away with the record @key and its device @number: sure to go, if not now. */
 int thin_forget(struct thin_host *h, const char *key, uint32_t number,
 		struct err *err);
@@ -153,8 +157,8 @@ void thin_unstage(struct vol_volume *base);
 
 /* A device with what is on that of @origin now, be that in use; doomed until
  * thin_save().  @full: as thin_pool_room(). */
-int thin_copy(struct thin_host *h, uint32_t origin, unsigned int full,
-	      uint32_t *ret, struct err *err);
+int thin_copy(struct thin_host *h, const struct thin_record *origin,
+	      unsigned int full, uint32_t *ret, struct err *err);
 int thin_snapshot_add(struct vol_volume *base, const char *snap,
 		      struct err *err);
 int thin_snapshot_del(struct vol_volume *base, const char *snap,

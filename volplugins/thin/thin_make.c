@@ -140,7 +140,7 @@ static int make(struct thin_volume *v, struct thin_record *rec, struct err *err)
 		r = thin_pool_room(&h->pool, THIN_FULL,
 				   thin_format_cost(h, rec), err);
 	if (r == 0)
-		r = thin_device_add(&h->pool, 0, &rec->number, err);
+		r = thin_device_add(&h->pool, &rec->number, err);
 	if (r < 0)
 		return r;
 	r = thin_format(v, rec, err);
@@ -157,7 +157,7 @@ static int put_in_place(struct thin_volume *v, const struct thin_record *rec,
 	int r = FAILPOINT("thin.create.ready");
 
 	if (r == 0)
-		r = thin_save(h, v->base.name, "", rec, 0, err);
+		r = thin_save(h, v->base.name, rec, 0, err);
 	if (r < 0) {
 		(void)thin_device_del(&h->pool, rec->number, NULL);
 		return r;
@@ -218,7 +218,7 @@ static int copy(struct thin_volume *v, const struct thin_record *src,
 	int r = plan_copy(v, src, &rec, err);
 
 	if (r == 0)
-		r = thin_copy(h, src->number, THIN_FULL, &rec.number, err);
+		r = thin_copy(h, src, THIN_FULL, &rec.number, err);
 	if (r < 0)
 		return r;
 	rec.used = src->used;

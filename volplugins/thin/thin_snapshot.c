@@ -15,27 +15,35 @@
 #include "lib/fail.h"
 #include "volplugins/thin/crypt.h"
 
-int thin_copy(struct thin_host *h, uint32_t origin, unsigned int full,
-	      uint32_t *ret, struct err *err)
+/* Nothing waits for a disk but the pool's own while nobody may write. */
+static int copy_frozen(struct thin_host *h, const struct thin_record *origin,
+		       uint32_t number, struct err *err)
 {
-	int r = thin_pool_use(&h->pool, false, err), thawed;
-	uint32_t number = 0;
+	int r = thin_block_freeze(&h->pool, origin, err), thawed;
 
-	if (r == 0)
-		r = thin_pool_room(&h->pool, full, 0, err);
-	if (r == 0)
-		r = thin_block_freeze(&h->pool, origin, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("thin.copy.frozen");
 	if (r == 0)
-		r = thin_device_add(&h->pool, origin, &number, err);
+		r = thin_device_make(&h->pool, number, origin->number, err);
 	thawed = thin_block_thaw(&h->pool, origin, r < 0 ? NULL : err);
-	if (r == 0 && thawed < 0) {
-		(void)thin_device_del(&h->pool, number, NULL);
-		r = thawed;
-	}
+	return r < 0 ? r : thawed;
+}
+
+int thin_copy(struct thin_host *h, const struct thin_record *origin,
+	      unsigned int full, uint32_t *ret, struct err *err)
+{
+	uint32_t number = 0;
+	int r = thin_pool_room(&h->pool, full, 0, err);
+
 	if (r == 0)
+		r = thin_device_begin(&h->pool, &number, err);
+	if (r < 0)
+		return r;
+	r = copy_frozen(h, origin, number, err);
+	if (r < 0)
+		(void)thin_device_del(&h->pool, number, NULL);
+	else
 		*ret = number;
 	return r;
 }
@@ -77,14 +85,14 @@ static int add(struct thin_volume *v, const char *snap, struct err *err)
 	set_created(&rec);
 	/* what saves data is let in where little room is left (vol_view.c) */
 	if (r >= 0)
-		r = thin_copy(h, v->rec.number,
+		r = thin_copy(h, &v->rec,
 			      *snap == '.' ? THIN_FULL_OWN : THIN_FULL,
 			      &rec.number, err);
 	if (r < 0)
 		return r;
 	r = FAILPOINT("thin.snapshot.taken");
 	if (r == 0)
-		r = thin_save(h, v->base.name, snap, &rec, 0, err);
+		r = thin_save_snap(h, v->base.name, snap, &rec, err);
 	if (r < 0)
 		(void)thin_device_del(&h->pool, rec.number, NULL);
 	return r;
@@ -183,7 +191,7 @@ static int exchange(struct thin_volume *v, const struct thin_record *snap,
 	int r = thin_pool_changeable(&h->pool, err);
 
 	if (r == 0)
-		r = thin_copy(h, snap->number, THIN_FULL, &rec.number, err);
+		r = thin_copy(h, snap, THIN_FULL, &rec.number, err);
 	if (r < 0)
 		return r;
 	rec.device = snap->device;
@@ -194,7 +202,7 @@ static int exchange(struct thin_volume *v, const struct thin_record *snap,
 	if (r == 0)
 		r = FAILPOINT("thin.rollback.copied");
 	if (r == 0)
-		r = thin_save(h, v->base.name, "", &rec, old, err);
+		r = thin_save(h, v->base.name, &rec, old, err);
 	if (r < 0) {
 		(void)thin_device_del(&h->pool, rec.number, NULL);
 		return r;
