@@ -306,6 +306,21 @@ int vol_view_open(struct vol_core *core, const char *name, const char *snap,
 
 /* ---- filling -------------------------------------------------------------------- */
 
+/* The archive has the root directory's own, and that is what it gets. */
+static int check_options(json_object *opts, struct err *err)
+{
+	static const char *const roots[] = { "uid", "gid", "mode" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		if (json_object_object_get_ex(opts, roots[i], NULL))
+			return err_set(err, -EINVAL,
+				       "option %s: a restored volume has the "
+				       "owner and permissions that are in the "
+				       "archive",
+				       roots[i]);
+	return 0;
+}
+
 static int stage(struct vol_entry *e, struct vol_view *w, struct err *err)
 {
 	const struct vol_driver *driver = e->core->driver;
@@ -330,6 +345,8 @@ static int stage(struct vol_entry *e, struct vol_view *w, struct err *err)
 	if (r == 0 && w->v->from.name[0])
 		r = err_set(err, -EINVAL,
 			    "option from: it is filled from an archive");
+	if (r == 0)
+		r = check_options(w->opts, err);
 	if (r < 0)
 		return r;
 	w->fd = driver->stage(w->v, err);

@@ -137,6 +137,7 @@ same "$(cat $V/fine/_data/d/file)" evil
 
 # What is mounted from elsewhere is not filled.
 fails_with 'is not filled from here' netctl volume restore -o type=tmpfs -o device=tmpfs good x
+fails_with 'owner and permissions that are in the' netctl volume restore -o uid=0 good x
 fails_with 'unknown option' netctl volume restore -o sise=5m good x
 fails_with 'is no option' netctl volume restore -o 5m good x
 for v in fine back dir; do netctl volume rm $v; done

@@ -25,6 +25,8 @@ netctl volume backup --live -o a.tar.zst mem >/dev/null 2>&1
 docker rm -f aa >/dev/null
 same "$(zstd -qdc a.tar.zst 2>/dev/null | tar -xO --wildcards '*file' 2>/dev/null)" hello "by plain tar"
 
+fails_with 'option mode: a restored' netctl volume restore --driver berth-tmpfs -o berth.keep=on -o mode=0700 a.tar.zst back
+fails_with 'options uid, gid and mode: a restored' netctl volume restore --driver berth-tmpfs -o berth.keep=on -o type=tmpfs -o device=tmpfs -o o=uid=5 a.tar.zst back
 fails_with 'berth.keep=on' netctl volume restore --driver berth-tmpfs a.tar.zst back
 restore back >/dev/null
 same "$(names)" 'back mem'

@@ -429,7 +429,8 @@ static void files_of_no_volume_stay(void **state)
 static void restored_or_not_at_all(void **state)
 {
 	struct fix *f = *state;
-	_cleanup_free_ struct vol_volume *v = NULL, *fleeting = NULL;
+	_cleanup_free_ struct vol_volume *v = NULL, *fleeting = NULL,
+					 *owned = NULL;
 	struct err err = { 0 };
 	int fd, file;
 
@@ -437,6 +438,11 @@ static void restored_or_not_at_all(void **state)
 	fleeting = volume(f, "v1", "{}");
 	assert_int_equal(tmpfs_driver.stage(fleeting, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "berth.keep=on"));
+	owned = volume(f, "v1",
+		       "{\"berth.keep\":\"on\",\"type\":\"tmpfs\","
+		       "\"device\":\"tmpfs\",\"o\":\"mode=755\"}");
+	assert_int_equal(tmpfs_driver.stage(owned, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "mode"));
 	v = volume(f, "v1", "{\"berth.keep\":\"on\"}");
 	v->created[0] = '\0';
 	for (int kept = 0; kept < 2; kept++) {

@@ -238,6 +238,11 @@ static int stage(struct vol_volume *base, struct err *err)
 		r = err_set(err, -EOPNOTSUPP,
 			    "what is restored would be gone before its first "
 			    "user comes: say -o berth.keep=on");
+	if (r == 0 && v->owned)
+		r = err_set(err, -EINVAL,
+			    "options uid, gid and mode: a restored volume has "
+			    "the owner and permissions that are in the "
+			    "archive");
 	if (r > 0)
 		r = err_set(err, -EEXIST, "%s/%s is mounted already",
 			    tmpfs_host_of(v)->root, base->name);

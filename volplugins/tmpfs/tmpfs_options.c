@@ -359,6 +359,8 @@ int tmpfs_init(struct vol_volume *v, struct err *err)
 
 	o->mode = o->uid = o->gid = NOT_GIVEN;
 	r = take_docker(o, err);
+	to_tmpfs(v)->owned = o->mode != NOT_GIVEN || o->uid != NOT_GIVEN ||
+			     o->gid != NOT_GIVEN;
 	if (r == 0)
 		r = take_own(o, err);
 	memset(&o->given, 0, sizeof(o->given));

@@ -59,6 +59,7 @@ struct tmpfs_options {
 struct tmpfs_volume {
 	struct vol_volume base;
 	struct tmpfs_options opts;
+	bool owned; /* "o" says one of mode, uid and gid */
 	int staged; /* detached mount, being filled; 0: none */
 };
 
