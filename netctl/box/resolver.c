@@ -238,9 +238,10 @@ void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
-	closep(&r->conn);
+	/* before berth-dns hears of it, so that it closes the last of them */
 	closep(&r->socks[UDP]);
 	closep(&r->socks[TCP]);
+	closep(&r->conn);
 	json_object_put(r->says);
 	free(r);
 }

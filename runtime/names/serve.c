@@ -38,6 +38,11 @@ int serve_watch(struct serve *s, struct watch *w, struct err *err)
 		       : 0;
 }
 
+void serve_unwatch(struct serve *s, const struct watch *w)
+{
+	(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+}
+
 struct served *serve_find_locked(struct serve *s, uint64_t id)
 {
 	for (size_t i = 0; i < s->count; i++)
@@ -140,14 +145,6 @@ void serve_good_locked(struct serve *s, const union upstream_sock *who,
 
 /* ---- networks ----------------------------------------------------------- */
 
-static void served_free(struct served *v)
-{
-	if (!v)
-		return;
-	served_close(v);
-	free(v);
-}
-
 /* What its sockets depend on. */
 static bool same_sockets(const struct serve_net *a, const struct serve_net *b)
 {
@@ -168,14 +165,15 @@ static int check(const struct serve_net *n, struct err *err)
 }
 
 struct serve_list {
-	struct served **list; /* owned, as are the first .count */
+	struct served *
+		*list; /* owned, as are the first .count, without sockets */
 	size_t count;
 };
 
 static void nets_done(struct serve_list *n)
 {
 	for (size_t i = 0; i < n->count; i++)
-		served_free(n->list[i]);
+		free(n->list[i]);
 	free(n->list);
 }
 
@@ -259,7 +257,7 @@ int serve_nets_set(struct serve *s, const struct serve_net *nets, size_t count,
 	for (size_t i = 0; i < old_count; i++) {
 		forward_drop(s, old[i]->id);
 		conn_shut_locked(s, old[i]->id);
-		served_close(old[i]); /* before another takes its address */
+		served_close(s, old[i]); /* before another takes its address */
 	}
 	for (size_t i = 0; i < s->count; i++)
 		open_locked(s, s->served[i]);
@@ -394,8 +392,10 @@ void serve_free(struct serve *s)
 		pthread_cond_wait(&s->conn_gone, &s->lock);
 	serve_unlock(s);
 	forward_drop(s, 0);
-	for (size_t i = 0; i < s->count; i++)
-		served_free(s->served[i]);
+	for (size_t i = 0; i < s->count; i++) {
+		served_close(s, s->served[i]);
+		free(s->served[i]);
+	}
 	free(s->served);
 	serve_close(s);
 }

@@ -50,9 +50,9 @@ struct served *guest_find_locked(struct serve *s, uint64_t id)
 
 /* ---- one of them ---------------------------------------------------------- */
 
-static void guest_free(struct guest *g)
+static void guest_free(struct serve *s, struct guest *g)
 {
-	served_close(&g->served);
+	served_close(s, &g->served);
 	closep(&g->watch.fd);
 	free(g->nets);
 	free(g);
@@ -69,7 +69,7 @@ static void guest_end(struct serve *s, struct guest *g)
 	s->changes++;
 	forward_drop(s, g->served.id);
 	conn_shut_locked(s, g->served.id);
-	guest_free(g);
+	guest_free(s, g);
 }
 
 static int take_servers(struct serve *s, struct guest *g,
@@ -254,7 +254,7 @@ void door_close(struct serve *s)
 	closep(&s->door.fd);
 	for (struct guest *g = s->guests; g; g = next) {
 		next = g->next;
-		guest_free(g);
+		guest_free(s, g);
 	}
 	s->guests = NULL;
 }
@@ -279,7 +279,7 @@ void door_accept(struct serve *s)
 	g->served.guest = g;
 	g->served.id = ++s->next_id;
 	if (serve_watch(s, &g->watch, &err) < 0) {
-		guest_free(g);
+		guest_free(s, g);
 		return;
 	}
 	g->next = s->guests;

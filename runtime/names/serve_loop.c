@@ -80,17 +80,12 @@ static void on_udp(struct serve *s, struct serve_sock *k)
 	}
 }
 
-/* A listener that somebody with the right to closed under us ("ss -K" in a container's
- * own namespace) would wake us for ever. */
-static void unwatch(struct serve *s, const struct watch *w)
-{
-	(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, w->fd, NULL);
-}
-
 static void on_event(struct serve *s, struct watch *w, uint32_t events)
 {
+	/* one that somebody with the right to closed under us ("ss -K" in a container's
+	 * own namespace) would wake us for ever */
 	if (w->kind == WATCH_LISTEN && (events & (EPOLLHUP | EPOLLERR))) {
-		unwatch(s, w);
+		serve_unwatch(s, w);
 		return;
 	}
 	switch (w->kind) {

@@ -138,6 +138,9 @@ void serve_lock(struct serve *s);
 void serve_unlock(struct serve *s);
 struct served *serve_find_locked(struct serve *s, uint64_t id);
 int serve_watch(struct serve *s, struct watch *w, struct err *err);
+/* Before @w->fd is closed: epoll itself forgets a socket only when the last descriptor of
+ * it is closed, and who handed us a guest's has others. */
+void serve_unwatch(struct serve *s, const struct watch *w);
 /* The resolvers that a question to @v may be sent to, none of them ourselves. */
 void serve_upstreams_locked(struct serve *s, const struct served *v,
 			    struct upstream_list *ret);
@@ -154,7 +157,7 @@ void serve_good_locked(struct serve *s, const union upstream_sock *who,
 		       const uint8_t *reply);
 
 /* ---- serve_sock.c -------------------------------------------------------- */
-void served_close(struct served *v);
+void served_close(struct serve *s, struct served *v);
 /* Sockets as its bridge is now.  .problem. */
 void served_open(struct serve *s, struct served *v);
 

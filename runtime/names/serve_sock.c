@@ -26,11 +26,16 @@ static unsigned int ifindex_of(const struct serve *s, const char *ifname)
 		       : (unsigned int)req.ifr_ifindex;
 }
 
-void served_close(struct served *v)
+void served_close(struct serve *s, struct served *v)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(v->socks); i++) {
-		closep(&v->socks[i].watch.fd); /* epoll forgets it */
-		v->socks[i].watch.fd = -EBADF;
+		struct watch *w = &v->socks[i].watch;
+
+		if (w->fd < 0)
+			continue;
+		serve_unwatch(s, w);
+		closep(&w->fd);
+		w->fd = -EBADF;
 	}
 	v->ifindex = 0;
 }
@@ -145,7 +150,7 @@ void served_open(struct serve *s, struct served *v)
 	if (v->ifindex) {
 		forward_drop(s, v->id);
 		conn_shut_locked(s, v->id);
-		served_close(v);
+		served_close(s, v);
 		s->changes++;
 	}
 	v->problem[0] = '\0';
@@ -158,7 +163,7 @@ void served_open(struct serve *s, struct served *v)
 		if (!ip_is_none(&v->net.gateway[i / 2]))
 			r = sock_open(s, v, i, &err);
 	if (r < 0) {
-		served_close(v);
+		served_close(s, v);
 		s->changes++;
 		snprintf(v->problem, sizeof(v->problem), "%.250s", err.msg);
 		return;

@@ -119,13 +119,10 @@ static bool is_closed(int conn)
 	return poll(&p, 1, WAIT_MS) == 1 && recv(conn, drop, 8, 0) == 0;
 }
 
-/* A guest at @address; @ret: where its UDP socket is. */
-static int guest(const struct fixture *f, const char *address, bool forward,
-		 struct sockaddr_in *ret)
+/* A guest at @address with the sockets @fds. */
+static int guest_with(const struct fixture *f, const char *address,
+		      bool forward, const int *fds)
 {
-	struct sockaddr_in tcp;
-	int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, ret),
-			       bound(SOCK_STREAM, 11, &tcp) };
 	int conn = come(f);
 	char says[512], got[512];
 
@@ -136,6 +133,18 @@ static int guest(const struct fixture *f, const char *address, bool forward,
 		 address, forward ? "true" : "false");
 	tell(conn, says, fds, GUEST_FDS, got);
 	assert_string_equal(got, "{ \"Err\": \"\" }");
+	return conn;
+}
+
+/* @ret: where its UDP socket is. */
+static int guest(const struct fixture *f, const char *address, bool forward,
+		 struct sockaddr_in *ret)
+{
+	struct sockaddr_in tcp;
+	int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, ret),
+			       bound(SOCK_STREAM, 11, &tcp) };
+	int conn = guest_with(f, address, forward, fds);
+
 	close(fds[0]);
 	close(fds[1]);
 	return conn;
@@ -215,6 +224,41 @@ static void names_of_all_its_networks_until_it_ends(void **state)
 		assert_true(i < WAIT_MS / 10);
 		poll(NULL, 0, 10);
 	}
+	close(fd);
+}
+
+/* Who handed over the sockets has them still: what comes there after the guest's end is
+ * none of ours, and wakes nobody (under ASan: not with what was freed). */
+static void what_comes_after_its_end_is_not_ours(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in at, tcp, other, own;
+	int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, &at),
+			       bound(SOCK_STREAM, 11, &tcp) };
+	int conn = guest_with(f, "10.1.0.9", false, fds), second;
+	int fd = bound(SOCK_DGRAM, 1, &own);
+	int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint8_t drop[128];
+
+	ask(fd, &at, "web");
+	assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_NOERROR);
+	assert_int_equal(shutdown(conn, SHUT_WR), 0);
+	assert_true(is_closed(conn));
+	ask(fd, &at, "web");
+	assert_int_equal(connect(caller, (struct sockaddr *)&tcp, sizeof(tcp)),
+			 0);
+	second = guest(f, "10.1.0.8", false, &other);
+	for (int i = 0; i < 10; i++) {
+		ask(fd, &other, "web");
+		assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_NOERROR);
+	}
+	assert_true(recv(fds[0], drop, sizeof(drop), MSG_DONTWAIT) > 0);
+	assert_int_equal(said(fd, 0, NULL), -1);
+	close(caller);
+	close(second);
+	close(conn);
+	close(fds[0]);
+	close(fds[1]);
 	close(fd);
 }
 
@@ -300,6 +344,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			names_of_all_its_networks_until_it_ends, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			what_comes_after_its_end_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_wrong_is_said_and_ends_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_are_each_containers_own,
