@@ -143,6 +143,20 @@ one() { [ "$(sockets)" -le "$((before + 3))" ]; }
 wait_until 5 one
 "$NETCTL" rm -f again >/dev/null
 
+note 'names that could not be taken back are, before the next life has its own'
+BERTH_FP=boxname.untelling:err=EIO:nth=1,life.created:sleep=4000:nth=2 \
+	run -d --name moves --restart always --network shop "$ROOTFS" sleep 1000 >/dev/null
+address() { field "$1" 'Endpoints[0].Address' | cut -d/ -f1; }
+old=$(address moves)
+kill -9 "$(field moves Pid)"
+wait_until 5 eval '[ "$(field moves "Endpoints | length")" = 0 ]'
+run -d --name taker --network shop --ip "$old" "$ROOTFS" sleep 1000 >/dev/null
+moved() { [ "$(field moves RestartCount)" = 1 ] && is moves running; }
+wait_until 15 moved
+differ "$(address moves)" "$old" 'the address was taken'
+same "$(asks taker moves)" "$(address moves)"
+"$NETCTL" rm -f moves taker >/dev/null
+
 note 'where the rules cannot be made it asks as without names'
 BERTH_FP=boxname.led:err=EIO run -d --name plain --network shop "$ROOTFS" sleep 1000 >/dev/null
 same "$("$NETCTL" exec plain cat /etc/resolv.conf)" "$(cat resolv)"

@@ -150,6 +150,14 @@ static int collect(const struct ctl *ctl, const struct box *b,
 
 /* ---- telling ------------------------------------------------------------------------ */
 
+static bool has_row(json_object *list, json_object *row)
+{
+	for (size_t i = 0; i < jget_len(list); i++)
+		if (json_object_equal(json_object_array_get_idx(list, i), row))
+			return true;
+	return false;
+}
+
 /* A name that can't be one, or a daemon that hangs, is no reason not to start. */
 static void tell_all(const struct ctl *ctl, const struct box *b,
 		     json_object *told)
@@ -164,22 +172,37 @@ static void tell_all(const struct ctl *ctl, const struct box *b,
 	}
 }
 
+/* Beside what a berth-dns that was away, or refused, has still of a life before. */
+static void record_told(struct box *b, json_object *told)
+{
+	json_object *all = json_object_new_array();
+	json_object *const lists[] = { jget_array(b->rec, "Told"), told };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (size_t k = 0; k < jget_len(lists[i]); k++) {
+			json_object *o = json_object_array_get_idx(lists[i], k);
+
+			if (!has_row(all, o))
+				json_object_array_add(all, json_object_get(o));
+		}
+	jset(b->rec, "Told", all);
+}
+
 int box_names_tell(const struct ctl *ctl, struct box *b, pid_t pid,
 		   struct resolver **ret, struct err *err)
 {
 	_cleanup_(json_putp) json_object *guest = json_object_new_object();
-	json_object *told = json_object_new_array();
+	_cleanup_(json_putp) json_object *told = json_object_new_array();
 	struct err why = { 0 };
 	const char *name;
 	int r;
 
 	*ret = NULL;
-	if (box_net_kind(b->rec, &name) != BOX_NET_NAMED || !dns_runs(ctl)) {
-		json_object_put(told);
+	if (box_net_kind(b->rec, &name) != BOX_NET_NAMED || !dns_runs(ctl))
 		return 0;
-	}
+	(void)box_names_untell(ctl, b, NULL); /* else it stays on record */
 	r = collect(ctl, b, told, guest, err);
-	jset(b->rec, "Told", told);
+	record_told(b, told);
 	if (r < 0 || jget_len(told) == 0)
 		return r;
 	r = box_save(b, err);
@@ -232,6 +255,7 @@ int box_names_untell(const struct ctl *ctl, struct box *b, struct err *err)
 
 	if (!jget_len(told))
 		return 0;
+	r = FAILPOINT("boxname.untelling");
 	for (size_t i = 0; r == 0 && i < jget_len(told); i++)
 		r = untell_one(ctl, json_object_array_get_idx(told, i), err);
 	if (r == 0)
