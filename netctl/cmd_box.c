@@ -335,7 +335,7 @@ static int remove_it(struct ctl *ctl, struct box *b, struct err *err)
 			r = life_end(&l, err);
 		runtime_free(&l.rt);
 	}
-	return r == 0 ? box_remove(b, err) : r;
+	return r == 0 ? life_remove(ctl, b, err) : r;
 }
 
 static int rm_one(struct ctl *ctl, struct box *b, struct err *err)

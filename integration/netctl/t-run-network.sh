@@ -87,9 +87,18 @@ stop_daemon berth-dns
 "$NETCTL" stop -t 0 gone >/dev/null
 same "$(field gone State)" exited
 same "$(api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[] | select(.Address | startswith("10.80.0.2"))] | length')" 1
+fails_with 'until berth-dns has forgotten its names' "$NETCTL" rm gone
+same "$(field gone State)" removing
 start_daemon berth-dns
-"$NETCTL" rm gone >/dev/null
-lacks "$("$NETCTL" name ls --json)" gone
+run -d --rm --name short --network shop "$ROOTFS" sleep 100 >/dev/null
+lacks "$("$NETCTL" ps -a)" gone 'the next netctl does the rest'
+stop_daemon berth-dns
+"$NETCTL" stop -t 0 short >/dev/null
+same "$(field short State 2>>said)" removing
+start_daemon berth-dns
+"$NETCTL" ps >/dev/null
+lacks "$("$NETCTL" ps -a)" short
+same "$("$NETCTL" name ls --json | jq -r '[.[] | .Name] | unique | length')" 2 'those of web'
 
 note 'what a driver refuses leaves nothing'
 fails_with 'in no subnet' run --rm --network shop --ip 10.99.0.1 "$ROOTFS" true

@@ -252,6 +252,17 @@ int life_end(struct life *l, struct err *err)
 	return r == 0 ? box_vols_unmount(l->ctl, b, err) : r;
 }
 
+int life_remove(const struct ctl *ctl, struct box *b, struct err *err)
+{
+	int r = box_names_untell(ctl, b, err);
+
+	if (r < 0)
+		return err_wrap(err, r,
+				"it is kept until berth-dns has forgotten its "
+				"names, the next netctl tries again");
+	return box_remove(b, err);
+}
+
 int life_exit_code(const char *message)
 {
 	if (!strstr(message, "exec: \""))
@@ -293,7 +304,7 @@ static int settle_one(const struct ctl *ctl, struct box *b, struct err *err)
 	if (r < 0)
 		return r;
 	if (remove)
-		return box_remove(b, err);
+		return life_remove(ctl, b, err);
 	box_set_state(b, BOX_EXITED);
 	return box_save(b, err);
 }

@@ -33,6 +33,9 @@ int life_start(struct life *l, const int *stdio, pid_t *ret_pid,
 int life_end(struct life *l, struct err *err);
 /* Is there something on record that life_end() has to do? */
 bool life_is_clean(json_object *rec);
+/* life_remove() - of one that is clean and whose state is removing, what berth-dns has of
+ * it and the record.  An error: it stays for life_settle(). */
+int life_remove(const struct ctl *ctl, struct box *b, struct err *err);
 
 /* 125, or as Docker: 127 no such program, 126 it can't be run. */
 int life_exit_code(const char *message);

@@ -394,7 +394,7 @@ static void end_record(struct monitor *m, bool clean)
 		box_set_state(m->box, BOX_REMOVING);
 		r = box_save(m->box, &err);
 		if (r == 0)
-			r = box_remove(m->box, &err);
+			r = life_remove(m->ctl, m->box, &err);
 	} else {
 		box_set_state(m->box, BOX_EXITED);
 		r = box_save(m->box, &err);
