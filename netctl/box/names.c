@@ -101,6 +101,7 @@ static json_object *net_said(json_object *net, json_object *says,
 	return o;
 }
 
+/* None where a network without IPAM gave it none. */
 static void set_address(json_object *guest, json_object *ep)
 {
 	const char *address = jget_str(ep, "Address");
@@ -133,7 +134,7 @@ static int collect(const struct ctl *ctl, const struct box *b,
 			net ? named_net(ctl, net) : NULL;
 		const char *key = jget_str(says, "Shared");
 
-		if (i == 0)
+		if (!*jget_str(guest, "Address"))
 			set_address(guest, ep);
 		forward = forward || !jget_bool(net, "Internal");
 		if (!says)
