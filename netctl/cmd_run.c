@@ -139,12 +139,16 @@ struct interrupt {
 
 static int interrupt_open(struct interrupt *i, struct err *err)
 {
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction now;
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* what nohup or a shell's "&" ignores for us ends nothing */
+	for (size_t k = 0; k < ARRAY_SIZE(ending); k++)
+		if (sigaction(ending[k], NULL, &now) == 0 &&
+		    now.sa_handler != SIG_IGN)
+			sigaddset(&set, ending[k]);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	*i = (struct interrupt){
 		.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)

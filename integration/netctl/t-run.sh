@@ -197,6 +197,16 @@ for point in life.created life.started; do
 done
 fails test -e "$ROOTFS/tmp/mark"
 
+note 'what the caller ignores (here INT, as nohup HUP) ends nothing'
+BERTH_FP=life.created:sleep=2000 "$NETCTL" run --name slow "$ROOTFS" true >said 2>&1 &
+client=$!
+wait_until 10 made
+kill -INT "$client"
+rc=0
+wait "$client" || rc=$?
+same "$rc" 0 "$(cat said)"
+"$NETCTL" rm slow >/dev/null
+
 note 'a container that has exited is not locked by who looks'
 run --name still "$ROOTFS" true
 strace -y -o locks -e trace=flock "$NETCTL" ps -a >/dev/null
