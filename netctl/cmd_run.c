@@ -158,42 +158,55 @@ static int interrupt_open(struct interrupt *i, struct err *err)
 		       : 0;
 }
 
-static void on_interrupt(struct interrupt *i, const struct ctl *ctl,
-			 const char *id)
+/* Return: -EINTR: the second one: who sends it does not want to wait. */
+static int on_interrupt(struct interrupt *i, const struct ctl *ctl,
+			const char *id)
 {
 	struct signalfd_siginfo si;
 	struct box b;
 
 	if (read(i->signals, &si, sizeof(si)) != (ssize_t)sizeof(si))
-		return;
+		return 0;
+	if (i->got)
+		return -EINTR;
 	i->got = (int)si.ssi_signo;
 	if (box_open(ctl, id, &b, NULL) < 0)
-		return; /* it has ended already */
+		return 0; /* it has ended already */
 	(void)box_touch(&b, BOX_STOP, NULL);
 	box_free(&b);
+	return 0;
 }
 
+/* Return: 0; -EPIPE: the monitor is gone; -EINTR: as on_interrupt(); -ETIMEDOUT. */
 static int next_message(const struct ctl *ctl, struct monitor_client *c,
-			const char *id, struct interrupt *i,
+			const char *id, struct interrupt *i, int timeout_ms,
 			struct monitor_msg *ret, int *ret_master)
 {
 	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN },
 			      { .fd = i->signals, .events = POLLIN } };
+	int r = 0;
 
-	while (poll(p, ARRAY_SIZE(p), -1) < 0 || !p[0].revents)
-		if (p[1].revents)
-			on_interrupt(i, ctl, id);
-	return monitor_recv(c->sock, ret, ret_master);
+	while (r == 0) {
+		int n = poll(p, ARRAY_SIZE(p), timeout_ms);
+
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (n > 0 && p[0].revents)
+			return monitor_recv(c->sock, ret, ret_master);
+		if (n > 0)
+			r = on_interrupt(i, ctl, id);
+	}
+	return r;
 }
 
-/* It began all the same.  Until it has ended. */
+/* It began all the same.  Until it has ended, or its monitor is at work alone. */
 static void end_begun(const struct ctl *ctl, struct monitor_client *c,
-		      const char *id)
+		      const char *id, struct interrupt *i)
 {
 	const char *const args[] = { "kill", id, "KILL", NULL };
 	struct runtime rt = { 0 };
 	struct monitor_msg msg;
-	int master;
+	int master = -1;
 
 	if (runtime_find(ctl, &rt, NULL) == 0)
 		(void)runtime_run(&rt, args, NULL, NULL, NULL);
@@ -201,8 +214,8 @@ static void end_begun(const struct ctl *ctl, struct monitor_client *c,
 	closep(&c->out); /* nobody reads what it says */
 	closep(&c->err);
 	c->out = c->err = -1;
-	if (monitor_recv(c->sock, &msg, &master) == 0)
-		closep(&master);
+	(void)next_message(ctl, c, id, i, KILLED_MS, &msg, &master);
+	closep(&master);
 }
 
 /* Until it is there.  Return: 0; its exit status where it is not. */
@@ -211,8 +224,11 @@ static int await_start(const struct ctl *ctl, struct monitor_client *c,
 		       struct err *err)
 {
 	struct monitor_msg msg;
+	int r = next_message(ctl, c, id, i, -1, &msg, ret_master);
 
-	if (next_message(ctl, c, id, i, &msg, ret_master) < 0) {
+	if (r == -EINTR)
+		return 128 + i->got; /* the monitor does the rest */
+	if (r < 0) {
 		after_killed(ctl, id);
 		return err_set(err, -ECONNRESET,
 			       "the container's monitor was killed before it "
@@ -221,7 +237,7 @@ static int await_start(const struct ctl *ctl, struct monitor_client *c,
 	if (msg.what == MONITOR_STARTED && !i->got)
 		return 0;
 	if (msg.what == MONITOR_STARTED)
-		end_begun(ctl, c, id);
+		end_begun(ctl, c, id, i);
 	else
 		cli_warn("run: %s", msg.text);
 	return i->got ? 128 + i->got : msg.code;

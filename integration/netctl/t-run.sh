@@ -197,6 +197,20 @@ for point in life.created life.started; do
 done
 fails test -e "$ROOTFS/tmp/mark"
 
+note 'a second one waits for nothing'
+BERTH_FP=life.created:sleep=8000 "$NETCTL" run --rm --name slow "$ROOTFS" true >said 2>&1 &
+client=$!
+wait_until 10 made
+kill -TERM "$client"
+wait_until 5 eval '[ -n "$(find /var/lib/berth/netctl/containers -name stop)" ]'
+kill -TERM "$client"
+rc=0
+wait "$client" || rc=$?
+same "$rc" 143 "$(cat said)"
+contains "$("$NETCTL" ps -a)" slow 'its monitor is at work still'
+wait_until 15 eval '! "$NETCTL" ps -a | grep -q slow'
+nothing_left
+
 note 'what the caller ignores (here INT, as nohup HUP) ends nothing'
 BERTH_FP=life.created:sleep=2000 "$NETCTL" run --name slow "$ROOTFS" true >said 2>&1 &
 client=$!
