@@ -157,6 +157,12 @@ differ "$(address moves)" "$old" 'the address was taken'
 same "$(asks taker moves)" "$(address moves)"
 "$NETCTL" rm -f moves taker >/dev/null
 
+note 'a berth-dns that is away just when it is told is told again'
+BERTH_FP=boxname.handed:err=ECONNREFUSED:nth=1 run -d --name late --network shop "$ROOTFS" sleep 1000 >/dev/null
+contains "$("$NETCTL" exec late cat /etc/resolv.conf)" 'nameserver 127.0.0.11'
+same "$(asks late late)" "$(address late)"
+"$NETCTL" rm -f late >/dev/null
+
 note 'where the rules cannot be made it asks as without names'
 BERTH_FP=boxname.led:err=EIO run -d --name plain --network shop "$ROOTFS" sleep 1000 >/dev/null
 same "$("$NETCTL" exec plain cat /etc/resolv.conf)" "$(cat resolv)"

@@ -151,6 +151,8 @@ static int tell(struct resolver *r, struct err *err)
 	    connect(r->conn, (struct sockaddr *)&r->door, sizeof(r->door)) < 0)
 		ret = -errno;
 	else
+		ret = FAILPOINT("boxname.handed");
+	if (ret == 0)
 		ret = fdpass_send(r->conn, says, strlen(says), r->socks, SOCKS);
 	if (ret == 0)
 		return 0;
@@ -187,6 +189,23 @@ static int wait_for_answer(struct resolver *r, struct err *err)
 	if (poll(&p, 1, ANSWER_MS) == 1)
 		ret = hear(r, err);
 	return ret == -EAGAIN ? 0 : ret; /* it will: resolver_step() looks */
+}
+
+/* Only a refusal is final: who restarts just now, or is busy, is told again. */
+static int begin(struct resolver *r, struct err *err)
+{
+	struct err why = { 0 };
+	int ret = tell(r, &why);
+
+	if (ret == 0)
+		ret = wait_for_answer(r, &why);
+	if (ret == -EREMOTEIO)
+		return err_set(err, ret, "%s", why.msg);
+	if (ret < 0) {
+		hang_up(r);
+		backoff_failed(&r->again, AGAIN_MIN_MS, AGAIN_MAX_MS);
+	}
+	return 0;
 }
 
 /* ---- what others call ------------------------------------------------------- */
@@ -226,9 +245,7 @@ int resolver_new(const struct ctl *ctl, pid_t pid, json_object *says,
 		return netns;
 	rc = netns_run(netns, in_there, r, err);
 	if (rc == 0)
-		rc = tell(r, err);
-	if (rc == 0)
-		rc = wait_for_answer(r, err);
+		rc = begin(r, err);
 	if (rc == 0)
 		*ret = take_ptr(r);
 	return rc;

@@ -26,7 +26,8 @@ struct resolver;
  * resolver_new() - answered on return, or as soon as berth-dns has the time.
  * @pid: the container's.
  * @says: what berth-dns is told; a reference is taken.
- * Return: 0; -errno: nothing of it is left.
+ * Return: 0, also where berth-dns is away: it is told when it is there again; -EREMOTEIO: it
+ * refused; -errno: nothing of it is left.
  */
 int resolver_new(const struct ctl *ctl, pid_t pid, json_object *says,
 		 struct resolver **ret, struct err *err);
