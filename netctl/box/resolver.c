@@ -27,6 +27,8 @@
 #define AGAIN_MIN_MS 50
 #define AGAIN_MAX_MS 1000
 #define ANSWER_MAX   512
+#define REFUSED_MS \
+	60000 /* where it refused: until an administrator did something */
 
 enum { UDP, TCP, SOCKS };
 
@@ -36,6 +38,7 @@ struct resolver {
 	int socks[SOCKS]; /* owned */
 	int conn;         /* owned; -1: berth-dns is away */
 	struct backoff again;
+	char said[ERR_MSG_MAX]; /* what it refused with, told once */
 };
 
 /* ---- in the namespace ---------------------------------------------------------- */
@@ -280,15 +283,21 @@ void resolver_step(struct resolver *r, const struct pollfd *p)
 		if (!p->revents)
 			return;
 		ret = hear(r, &err);
-		if (ret == 0)
+		if (ret == 0) {
 			(void)backoff_well(&r->again);
+			r->said[0] = '\0';
+		}
 		if (ret < 0 && ret != -EAGAIN)
 			hang_up(r);
 	} else if (backoff_left_ms(&r->again) == 0) {
 		ret = tell(r, &err);
 	}
 	if (r->conn < 0)
-		backoff_failed(&r->again, AGAIN_MIN_MS, AGAIN_MAX_MS);
-	if (ret == -EREMOTEIO)
+		backoff_failed(&r->again,
+			       ret == -EREMOTEIO ? REFUSED_MS : AGAIN_MIN_MS,
+			       ret == -EREMOTEIO ? REFUSED_MS : AGAIN_MAX_MS);
+	if (ret == -EREMOTEIO && strcmp(r->said, err.msg) != 0) {
 		cli_warn("names in the container: %s", err.msg);
+		snprintf(r->said, sizeof(r->said), "%s", err.msg);
+	}
 }
