@@ -259,6 +259,22 @@ void door_close(struct serve *s)
 	s->guests = NULL;
 }
 
+/* The socket's mode lets nobody else, until somebody changes it. */
+static bool may_come(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	if (peer.uid == 0 || peer.uid == geteuid())
+		return true;
+	log_warn("op=names.guest peer_uid=%u peer_pid=%d err=\"refused: only "
+		 "root may hand over a container\"",
+		 peer.uid, peer.pid);
+	return false;
+}
+
 void door_accept(struct serve *s)
 {
 	_cleanup_close_ int fd =
@@ -268,7 +284,7 @@ void door_accept(struct serve *s)
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
 		serve_turn_away(s, s->door.fd);
-	if (fd < 0 || s->guest_count >= GUESTS_MAX)
+	if (fd < 0 || s->guest_count >= GUESTS_MAX || !may_come(fd))
 		return;
 	g = calloc(1, sizeof(*g));
 	if (!g)

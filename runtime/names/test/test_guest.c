@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/fdpass.h"
@@ -316,6 +318,25 @@ static void what_is_wrong_is_said_and_ends_it(void **state)
 #undef NETS
 }
 
+static void others_than_root_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	int status = 0;
+	pid_t pid;
+
+	if (geteuid() != 0) {
+		print_message("SKIP: needs root\n");
+		skip();
+	}
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(chmod(f->door.sun_path, 0666), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(setuid(65534) < 0 || !is_closed(come(f)));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* All of them ask from 127.0.0.1: what one has waiting is no other's burden. */
 static void limits_are_each_containers_own(void **state)
 {
@@ -348,6 +369,8 @@ int main(void)
 			what_comes_after_its_end_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_wrong_is_said_and_ends_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(others_than_root_are_refused,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_are_each_containers_own,
 						setup, teardown),
 	};
