@@ -266,10 +266,21 @@ int serve_nets_set(struct serve *s, const struct serve_net *nets, size_t count,
 	return 0;
 }
 
+/* Somebody may have deleted its file. */
+static void keep_door_locked(struct serve *s)
+{
+	int was = s->door.fd;
+	struct err err = { 0 };
+
+	if (door_open(s, &err) < 0 && was >= 0)
+		log_warn("op=names.guest err=\"%s\"", err.msg);
+}
+
 void serve_tick(struct serve *s)
 {
 	serve_lock(s);
 	follow_locked(s);
+	keep_door_locked(s);
 	for (size_t i = 0; i < s->count; i++)
 		open_locked(s, s->served[i]);
 	serve_unlock(s);

@@ -59,7 +59,7 @@ int serve_nets_set(struct serve *s, const struct serve_net *nets, size_t count,
 		   struct err *err);
 
 /* serve_tick() - about once a second: sockets for bridges that have come, or have been
- * made anew. */
+ * made anew; the door's file where somebody deleted it. */
 void serve_tick(struct serve *s);
 
 /* serve_problems() - one line each of what is not answered, and why. */

@@ -216,14 +216,35 @@ void guest_input(struct serve *s, struct guest *g)
 
 /* ---- where they come ------------------------------------------------------ */
 
+static bool door_is_there(const struct serve *s)
+{
+	struct stat st;
+
+	return s->door.fd >= 0 && lstat(s->door_path, &st) == 0 &&
+	       st.st_ino == s->door_made.st_ino &&
+	       st.st_dev == s->door_made.st_dev;
+}
+
+static void door_shut(struct serve *s)
+{
+	if (s->door.fd < 0)
+		return;
+	if (door_is_there(s))
+		(void)unlink(s->door_path);
+	serve_unwatch(s, &s->door);
+	closep(&s->door.fd);
+	s->door.fd = -EBADF;
+}
+
 int door_open(struct serve *s, struct err *err)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (!s->door_path)
+	if (!s->door_path || door_is_there(s))
 		return 0;
+	door_shut(s);
 	if (strlen(s->door_path) >= sizeof(at.sun_path))
 		return err_set(err, -ENAMETOOLONG,
 			       "%s: a socket's path has %zu characters at most",
@@ -233,7 +254,8 @@ int door_open(struct serve *s, struct err *err)
 	/* the directory is ours alone, by the lock of the store in it */
 	(void)unlink(s->door_path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
-	    chmod(s->door_path, 0600) < 0 || listen(fd, BACKLOG) < 0)
+	    chmod(s->door_path, 0600) < 0 ||
+	    lstat(s->door_path, &s->door_made) < 0 || listen(fd, BACKLOG) < 0)
 		return err_set(err, -errno, "listening on %s: %m",
 			       s->door_path);
 	s->door = (struct watch){ .kind = WATCH_DOOR, .fd = fd };
@@ -249,9 +271,7 @@ void door_close(struct serve *s)
 {
 	struct guest *next;
 
-	if (s->door.fd >= 0)
-		(void)unlink(s->door_path);
-	closep(&s->door.fd);
+	door_shut(s);
 	for (struct guest *g = s->guests; g; g = next) {
 		next = g->next;
 		guest_free(s, g);

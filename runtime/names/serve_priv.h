@@ -12,6 +12,7 @@
 #define RUNTIME_NAMES_SERVE_PRIV_H
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "lib/sockdiag.h"
 #include "runtime/names/quota.h"
@@ -118,7 +119,8 @@ struct serve {
 	size_t count;
 	const char *door_path; /* borrowed; NULL: no guests */
 	struct watch door;
-	struct guest *guests; /* owned */
+	struct stat door_made; /* its file */
+	struct guest *guests;  /* owned */
 	size_t guest_count;
 	struct upstreams up;
 	uint64_t good_ms; /* when .up.list.first was last not the first */
@@ -190,7 +192,7 @@ void conn_accept_locked(struct serve *s, struct serve_sock *k);
 void conn_shut_locked(struct serve *s, uint64_t served); /* 0: all */
 
 /* ---- serve_guest.c ------------------------------------------------------- */
-/* Listen at .door_path; without one 0. */
+/* Listen at .door_path; without one, and where we do, 0. */
 int door_open(struct serve *s, struct err *err);
 void door_close(struct serve *s);
 /* (the loop's; locked) */

@@ -113,12 +113,17 @@ static void tell(int conn, const char *says, const int *fds, size_t n,
 	ret[len] = '\0';
 }
 
-static bool is_closed(int conn)
+static bool is_closed_within(int conn, int ms)
 {
 	struct pollfd p = { .fd = conn, .events = POLLIN };
 	char drop[8];
 
-	return poll(&p, 1, WAIT_MS) == 1 && recv(conn, drop, 8, 0) == 0;
+	return poll(&p, 1, ms) == 1 && recv(conn, drop, 8, 0) == 0;
+}
+
+static bool is_closed(int conn)
+{
+	return is_closed_within(conn, WAIT_MS);
 }
 
 /* A guest at @address with the sockets @fds. */
@@ -318,6 +323,20 @@ static void what_is_wrong_is_said_and_ends_it(void **state)
 #undef NETS
 }
 
+static void a_door_that_was_deleted_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in at;
+	int first = guest(f, "10.1.0.9", false, &at), second;
+
+	assert_int_equal(unlink(f->door.sun_path), 0);
+	serve_tick(f->s);
+	second = guest(f, "10.1.0.8", false, &at);
+	assert_false(is_closed_within(first, 0));
+	close(first);
+	close(second);
+}
+
 static void others_than_root_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -369,6 +388,8 @@ int main(void)
 			what_comes_after_its_end_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_wrong_is_said_and_ends_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_door_that_was_deleted_is_made_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(others_than_root_are_refused,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_are_each_containers_own,
