@@ -99,17 +99,28 @@ static void follow_locked(struct serve *s)
 		log_info("resolvers=%zu file=%s", s->up.list.count, s->up.path);
 }
 
+/* Its own servers, where it has some; @ret_good: when their .first was made that. */
+static struct upstream_list *list_of(struct serve *s, const struct served *v,
+				     uint64_t **ret_good)
+{
+	struct guest *g = v->guest;
+	bool own = g && g->servers.count;
+
+	*ret_good = own ? &g->good_ms : &s->good_ms;
+	return own ? &g->servers : &s->up.list;
+}
+
 void serve_upstreams_locked(struct serve *s, const struct served *v,
 			    struct upstream_list *ret)
 {
-	const struct upstream_list *l = &s->up.list;
+	struct upstream_list *l;
+	uint64_t *good_ms;
 
 	follow_locked(s);
 	*ret = (struct upstream_list){ 0 };
-	if (l->first && clock_mono_ms() - s->good_ms > GOOD_FOR_MS)
-		s->up.list.first = 0;
-	if (v->guest && v->guest->servers.count)
-		l = &v->guest->servers;
+	l = list_of(s, v, &good_ms);
+	if (l->first && clock_mono_ms() - *good_ms > GOOD_FOR_MS)
+		l->first = 0;
 	for (size_t i = 0; i < l->count; i++) {
 		if (ourselves(s, &l->at[i]))
 			continue;
@@ -128,18 +139,23 @@ static bool same_server(const union upstream_sock *a,
 				    a->v6.sin6_scope_id == b->v6.sin6_scope_id);
 }
 
-void serve_good_locked(struct serve *s, const union upstream_sock *who,
-		       const uint8_t *reply)
+void serve_good_locked(struct serve *s, uint64_t served,
+		       const union upstream_sock *who, const uint8_t *reply)
 {
-	struct upstream_list *l = &s->up.list;
+	const struct served *v = serve_find_locked(s, served);
+	struct upstream_list *l;
+	uint64_t *good_ms;
 
+	if (!v)
+		return;
+	l = list_of(s, v, &good_ms);
 	if (wire_reply_failed(reply))
 		return;
 	for (size_t i = 0; i < l->count; i++) {
 		if (l->first == i || !same_server(&l->at[i], who))
 			continue;
 		l->first = i;
-		s->good_ms = clock_mono_ms();
+		*good_ms = clock_mono_ms();
 	}
 }
 

@@ -135,8 +135,8 @@ void forward_input(struct serve *s, struct forward *f)
 			give_up(s, f);
 		return;
 	}
-	serve_good_locked(s, &l->at[(l->first + f->tries - 1) % l->count],
-			  s->in);
+	serve_good_locked(s, f->served,
+			  &l->at[(l->first + f->tries - 1) % l->count], s->in);
 	wire_id_set(s->in, f->q.id);
 	if (len > f->q.udp_size)
 		len = wire_reply_cut(s->in, &f->q);

@@ -76,6 +76,7 @@ struct guest {
 	bool forwards;
 	struct ip_addr who;           /* what it asks counts as this source's */
 	struct upstream_list servers; /* its own; none: the host's */
+	uint64_t good_ms;             /* as serve.good_ms */
 };
 
 /* A question that one of the host's resolvers has. */
@@ -153,10 +154,11 @@ int serve_asker(const struct served *v, const union upstream_sock *from,
 /* There is no descriptor for who waits at @listener: unless it is taken from there, the
  * loop is woken for it again and again. */
 void serve_turn_away(struct serve *s, int listener);
-/* @who has said @reply, which the asker gets.  It is asked first from now on, unless it
- * is one who can't: nobody else could, but the next time another may. */
-void serve_good_locked(struct serve *s, const union upstream_sock *who,
-		       const uint8_t *reply);
+/* @who has said @reply, which the asker at @served gets.  Of its resolvers it is asked
+ * first from now on, unless it is one who can't: nobody else could, but the next time
+ * another may. */
+void serve_good_locked(struct serve *s, uint64_t served,
+		       const union upstream_sock *who, const uint8_t *reply);
 
 /* ---- serve_sock.c -------------------------------------------------------- */
 void served_close(struct serve *s, struct served *v);

@@ -84,7 +84,7 @@ static int ask(struct conn *c, uint8_t *msg, size_t len,
 	if (n < 0)
 		return serve_refuse(msg, q, WIRE_SERVFAIL, buf);
 	serve_lock(c->s);
-	serve_good_locked(c->s, &list.at[good], buf);
+	serve_good_locked(c->s, c->served, &list.at[good], buf);
 	serve_unlock(c->s);
 	return n;
 }

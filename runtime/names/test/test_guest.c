@@ -128,16 +128,17 @@ static bool is_closed(int conn)
 
 /* A guest at @address with the sockets @fds. */
 static int guest_with(const struct fixture *f, const char *address,
-		      bool forward, const int *fds)
+		      bool forward, const char *servers, const int *fds)
 {
 	int conn = come(f);
 	char says[512], got[512];
 
 	snprintf(says, sizeof(says),
-		 "{\"Address\":\"%s\",\"Forward\":%s,\"Networks\":[{\"Key\":"
-		 "\"one\"},{\"Key\":\"two\",\"Domain\":\"shop\",\"Subnet4\":"
+		 "{\"Address\":\"%s\",\"Forward\":%s,\"Servers\":[%s],"
+		 "\"Networks\":[{\"Key\":\"one\"},{\"Key\":\"two\",\"Domain\":"
+		 "\"shop\",\"Subnet4\":"
 		 "\"10.1.0.0/16\"}]}",
-		 address, forward ? "true" : "false");
+		 address, forward ? "true" : "false", servers);
 	tell(conn, says, fds, GUEST_FDS, got);
 	assert_string_equal(got, "{ \"Err\": \"\" }");
 	return conn;
@@ -150,7 +151,7 @@ static int guest(const struct fixture *f, const char *address, bool forward,
 	struct sockaddr_in tcp;
 	int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, ret),
 			       bound(SOCK_STREAM, 11, &tcp) };
-	int conn = guest_with(f, address, forward, fds);
+	int conn = guest_with(f, address, forward, "", fds);
 
 	close(fds[0]);
 	close(fds[1]);
@@ -242,7 +243,7 @@ static void what_comes_after_its_end_is_not_ours(void **state)
 	struct sockaddr_in at, tcp, other, own;
 	int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, &at),
 			       bound(SOCK_STREAM, 11, &tcp) };
-	int conn = guest_with(f, "10.1.0.9", false, fds), second;
+	int conn = guest_with(f, "10.1.0.9", false, "", fds), second;
 	int fd = bound(SOCK_DGRAM, 1, &own);
 	int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	uint8_t drop[128];
@@ -378,6 +379,58 @@ static void limits_are_each_containers_own(void **state)
 	close(fd);
 }
 
+/* A question has come there, which is answered: there is no such address. */
+static void answer_there(int resolver)
+{
+	struct pollfd p = { .fd = resolver, .events = POLLIN };
+	struct sockaddr_in from;
+	socklen_t size = sizeof(from);
+	uint8_t msg[128];
+	ssize_t len;
+
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	len = recvfrom(resolver, msg, sizeof(msg), 0, (struct sockaddr *)&from,
+		       &size);
+	assert_true(len >= 12);
+	msg[2] |= 0x80;
+	assert_int_equal(sendto(resolver, msg, (size_t)len, 0,
+				(struct sockaddr *)&from, size),
+			 len);
+}
+
+static void its_own_server_is_not_the_hosts_first(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in at, tcp, other, own;
+	int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, &at),
+			       bound(SOCK_STREAM, 11, &tcp) };
+	int conn = guest_with(f, "10.1.0.9", true, "\"127.0.0.2\"", fds);
+	int plain = guest(f, "10.1.0.8", true, &other);
+	int fd = bound(SOCK_DGRAM, 1, &own);
+	int second = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(own);
+	FILE *conf = fopen(f->file, "we");
+
+	fputs("nameserver 127.0.0.1\nnameserver 127.0.0.2\n", conf);
+	fclose(conf);
+	assert_int_equal(
+		getsockname(f->resolver, (struct sockaddr *)&own, &size), 0);
+	own.sin_addr.s_addr = htonl(0x7f000002);
+	assert_int_equal(bind(second, (struct sockaddr *)&own, sizeof(own)), 0);
+	ask(fd, &at, "up.example");
+	answer_there(second);
+	assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_NOERROR);
+	ask(fd, &other, "up.example");
+	answer_there(f->resolver);
+	assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_NOERROR);
+	close(second);
+	close(plain);
+	close(conn);
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +445,8 @@ int main(void)
 			a_door_that_was_deleted_is_made_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(others_than_root_are_refused,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			its_own_server_is_not_the_hosts_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_are_each_containers_own,
 						setup, teardown),
 	};

@@ -23,7 +23,7 @@ struct fixture {
 	char file[64]; /* the host's resolv.conf */
 	int resolver[2];
 	struct serve_sock client; /* what questions come from and go back to */
-	struct served of;
+	struct served of, *list[1];
 	union upstream_sock at; /* .client's */
 	struct serve *s;
 };
@@ -64,7 +64,8 @@ static int setup(void **state)
 	f->resolver[0] = udp_at(1, &port);
 	f->resolver[1] = udp_at(2, &port);
 	f->client.watch.fd = udp_at(1, &own);
-	f->client.of = &f->of;
+	f->client.of = f->list[0] = &f->of;
+	f->of.id = 1;
 	f->at.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
 					 .sin_port = own,
 					 .sin_addr.s_addr =
@@ -101,6 +102,15 @@ static void say(int fd, enum wire_rcode rcode)
 	assert_int_equal(sendto(fd, msg, (size_t)n, 0, &who.sa, len), n);
 }
 
+/* .of is one of its networks, or not. */
+static void serve_it(struct fixture *f, bool served)
+{
+	serve_lock(f->s);
+	f->s->served = served ? f->list : NULL;
+	f->s->count = served;
+	serve_unlock(f->s);
+}
+
 /* One question, to which each resolver says its own.
  * Return: who was asked first; @ret: what the asker got. */
 static int ask(struct fixture *f, const enum wire_rcode says[2], int *ret)
@@ -116,6 +126,7 @@ static int ask(struct fixture *f, const enum wire_rcode says[2], int *ret)
 	assert_int_equal(wire_query_parse((const uint8_t *)question,
 					  sizeof(question) - 1, &q),
 			 WIRE_NOERROR);
+	serve_it(f, true);
 	serve_lock(f->s);
 	assert_int_equal(forward_begin(f->s, &f->client, &f->at, &who, &q,
 				       (const uint8_t *)question,
@@ -134,6 +145,7 @@ static int ask(struct fixture *f, const enum wire_rcode says[2], int *ret)
 			break;
 	}
 	assert_true(recv(p[2].fd, msg, sizeof(msg), 0) > 3);
+	serve_it(f, false);
 	*ret = msg[3] & 0xf;
 	return first;
 }
