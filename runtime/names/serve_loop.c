@@ -80,12 +80,26 @@ static void on_udp(struct serve *s, struct serve_sock *k)
 	}
 }
 
+/* Somebody with the right to ("ss -K") closed a listener under us, which would wake us for
+ * ever.  A network's sockets are made anew (serve_tick()); a guest's are its own loss. */
+static void on_hangup(struct serve *s, struct serve_sock *k)
+{
+	struct served *v = k->of;
+
+	if (v->guest) {
+		serve_unwatch(s, &k->watch);
+		return;
+	}
+	forward_drop(s, v->id);
+	conn_shut_locked(s, v->id);
+	served_close(s, v);
+	s->changes++;
+}
+
 static void on_event(struct serve *s, struct watch *w, uint32_t events)
 {
-	/* one that somebody with the right to closed under us ("ss -K" in a container's
-	 * own namespace) would wake us for ever */
 	if (w->kind == WATCH_LISTEN && (events & (EPOLLHUP | EPOLLERR))) {
-		serve_unwatch(s, w);
+		on_hangup(s, container_of(w, struct serve_sock, watch));
 		return;
 	}
 	switch (w->kind) {

@@ -174,9 +174,46 @@ static void who_refuses_is_not_the_first(void **state)
 	assert_int_equal(ask(f, second, &got), 0);
 }
 
+static bool connects(const union upstream_sock *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = connect(fd, &at->sa, upstream_len(at));
+
+	close(fd);
+	return r == 0;
+}
+
+/* As "ss -K" does it. */
+static void a_listener_that_was_closed_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	struct serve_net net = { .net = "one", .ifname = "lo" };
+	union upstream_sock at;
+	struct err err = { 0 };
+
+	assert_int_equal(ip_parse("127.0.0.9", &net.gateway[0], &err), 0);
+	if (serve_nets_set(f->s, &net, 1, &err) < 0)
+		fail_msg("%s", err.msg);
+	at = upstream_at(&net.gateway[0], f->s->port);
+	assert_true(connects(&at));
+	serve_lock(f->s);
+	assert_int_equal(
+		shutdown(f->s->served[0]->socks[1].watch.fd, SHUT_RDWR), 0);
+	serve_unlock(f->s);
+	assert_false(connects(&at));
+	for (int i = 0; !connects(&at); i++) {
+		assert_true(i < WAIT_MS / 10);
+		poll(NULL, 0, 10);
+		serve_tick(f->s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_listener_that_was_closed_is_made_again, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(who_refuses_is_not_the_first,
 						setup, teardown),
 	};
