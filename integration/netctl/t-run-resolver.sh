@@ -101,6 +101,8 @@ options ndots:2'
 same "$(asks said up.example)" 203.0.113.8
 same "$(asks said +tcp up.example)" 203.0.113.8
 same "$(asks said front)" 10.80.0.3
+same "$(run --rm --network shop --dns-option timeout:1 "$ROOTFS" tail -n 1 /etc/resolv.conf)" \
+	'options timeout:1 ndots:0'
 same "$(run --rm --dns 192.0.2.3 --dns-search . "$ROOTFS" cat /etc/resolv.conf)" 'nameserver 192.0.2.3'
 fails_with 'would ask the host' run --rm --dns 127.0.0.1 "$ROOTFS" true
 fails_with 'is no word' run --rm --dns-search 'a b' "$ROOTFS" true

@@ -126,9 +126,19 @@ static bool is_replaced(const struct resolv *r, const char *line)
 	return is_word(line, "options") && jget_len(r->options);
 }
 
+static bool says_ndots(json_object *options)
+{
+	for (size_t i = 0; i < jget_len(options); i++)
+		if (strncmp(json_object_get_string(
+				    json_object_array_get_idx(options, i)),
+			    "ndots:", 6) == 0)
+			return true;
+	return false;
+}
+
 static void print_resolv(FILE *f, const struct resolv *r, char *text)
 {
-	bool ndots = false;
+	bool ndots = says_ndots(r->options);
 	char *save = NULL;
 
 	if (r->inside)
@@ -152,13 +162,12 @@ static void print_resolv(FILE *f, const struct resolv *r, char *text)
 			(is_word(line, "options") && strstr(line, "ndots:"));
 		fprintf(f, "%s\n", line);
 	}
-	if (jget_len(r->options)) {
+	/* as Docker: "web" is asked for before "web.example.org" */
+	ndots = ndots || !r->inside;
+	if (jget_len(r->options) || !ndots) {
 		fputs("options", f);
 		print_all(f, " ", r->options);
-		fputc('\n', f);
-	} else if (r->inside && !ndots) {
-		/* as Docker: "web" is asked for before "web.example.org" */
-		fputs("options ndots:0\n", f);
+		fputs(ndots ? "\n" : " ndots:0\n", f);
 	}
 }
 
