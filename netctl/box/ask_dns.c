@@ -50,10 +50,39 @@ static int servers(const struct ctl *ctl, struct err *err)
 	return r;
 }
 
+/* What would be ignored: resolv.conf is the other container's, names are of networks. */
+static int of_network(const struct ctl_box *x, struct err *err)
+{
+	const char *net = x->networks.n ? x->networks.v[0] : "none";
+	bool joins = strncmp(net, "container:", 10) == 0;
+	bool named =
+		!joins && strcmp(net, "none") != 0 && strcmp(net, "host") != 0;
+	const struct {
+		const char *flag;
+		bool given, goes;
+	} flags[] = {
+		{ "--dns", x->dns.n, !joins },
+		{ "--dns-search", x->dns_search.n, !joins },
+		{ "--dns-option", x->dns_options.n, !joins },
+		{ "--network-alias", x->aliases.n, named },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (flags[i].given && !flags[i].goes)
+			return err_set(err, -EINVAL,
+				       "%s and --network %s contradict each "
+				       "other",
+				       flags[i].flag, net);
+	return 0;
+}
+
 int box_ask_dns(const struct ctl *ctl, json_object *rec, struct err *err)
 {
 	const struct ctl_box *x = &ctl->box;
-	int r = servers(ctl, err);
+	int r = of_network(x, err);
+
+	if (r == 0)
+		r = servers(ctl, err);
 
 	if (r == 0)
 		r = words(rec, "Dns", "--dns", &x->dns, err);

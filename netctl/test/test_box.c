@@ -317,6 +317,10 @@ static void contradictions_are_refused(void **state)
 	struct ctl cwd = { .box.workdir = "tmp" };
 	struct ctl gone = { .box = { .remove = true, .restart = "always" } };
 	struct ctl name = { .box.name = "-x" };
+	struct ctl dns = { .box = { .networks = { .v = { "container:x" },
+						  .n = 1 },
+				    .dns = { .v = { "10.0.0.1" }, .n = 1 } } };
+	struct ctl alias = { .box.aliases = { .v = { "web" }, .n = 1 } };
 	struct ctl bytes = { .box.env = { .v = { "A=\xff" }, .n = 1 } };
 
 	(void)state;
@@ -329,6 +333,8 @@ static void contradictions_are_refused(void **state)
 	ask(&cwd, "does not begin with /", &rec);
 	ask(&gone, "contradict", &rec);
 	ask(&name, "--name", &rec);
+	ask(&dns, "--dns and --network container:x contradict", &rec);
+	ask(&alias, "--network-alias and --network none contradict", &rec);
 	ask(&bytes, "not UTF-8", &rec);
 }
 
