@@ -89,6 +89,32 @@ contains " $(offered run '') " ' tree '
 "$NETCTL" network rm store >/dev/null
 "$NETCTL" volume rm site >/dev/null
 
+note "names are no commands: nothing of them is expanded, each is one offer"
+mkdir names
+cd names
+mkdir 'a b' '$(touch${IFS}run)' '`touch${IFS}run`' '{c,d}'
+offered volume restore '' >/dev/null
+offered run '' >/dev/null
+[ ! -e run ] || fail "completing ran a command that a directory is named for"
+COMP_WORDS=(netctl run '')
+COMP_CWORD=2
+_netctl
+same "$(printf '%s\n' "${COMPREPLY[@]}" | sort)" "$(compgen -d | sort)" "directories"
+named_oddly() {
+	_netctl_names() {
+		printf '%s\n' '$(touch${IFS}run)' 'a b' '~'
+	}
+	COMP_WORDS=(netctl network inspect "$@")
+	COMP_CWORD=3
+	_netctl
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+same "$(named_oddly '')" '\$\(touch\$\{IFS\}run\)'$'\n''a\ b'$'\n''\~' "odd names"
+same "$(named_oddly 'a\ ')" 'a\ b'
+same "$(named_oddly '"a ')" 'a\ b'
+[ ! -e run ] || fail "completing ran a command that a network is named for"
+cd ..
+
 note "snapshots: bash parts words at @"
 snapshots() {
 	_netctl_names() {
