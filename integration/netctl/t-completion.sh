@@ -1,10 +1,13 @@
 #!/bin/bash
 # Bash's completion offers every verb and every flag that netctl has, and the names of what
 # there is; the man page has all of them as well.
+#
+# time: 600
 . "${0%/*}/lib.sh"
 need jq python3
 
 . "$IT/../packaging/completion/netctl"
+_netctl_patience=60 # whoever presses TAB has less
 
 # offered WORD... - for the last of them, sorted, on a line.
 offered() {
