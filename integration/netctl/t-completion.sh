@@ -45,6 +45,8 @@ done < <(grep '^[a-z]' table)
 same "$(offered top --on)" --once
 same "$(offered top -s '')" 'bytes conns name packets'
 same "$(offered top --sort c)" conns
+same "$(offered top --sort = c)" conns
+same "$(offered top --sort =)" 'bytes conns name packets'
 same "$(offered network ls --format '')" 'json table'
 same "$(offered up -- --)" ''
 
@@ -79,6 +81,9 @@ same "$(offered network rm --timeout 5s st)" store
 same "$(offered attach '')" 'shop store'
 same "$(offered attach shop --netns w)" web
 same "$(offered run --network s)" 'shop store'
+same "$(offered attach --timeout = 5s st)" store
+same "$(offered attach -o a = b -p 80 : 80 st)" store
+same "$(offered attach -o a = s)" ''
 same "$(offered volume inspect '')" site
 same "$(offered volume clone s)" site
 same "$(offered volume clone site '')" ''
@@ -127,6 +132,7 @@ snapshots() {
 }
 same "$(snapshots volume rollback site @)" 'one two'
 same "$(snapshots volume rollback site @ t)" two
+same "$(offered volume rollback @ 2>&1)" ''
 same "$(snapshots volume clone site @ two '')" ''
 
 note "the man page"
