@@ -197,16 +197,25 @@ static int collect(struct top *t, struct err *err)
 	return 0;
 }
 
+/* @i has a socket, as far as we know by now. */
+static bool is_there(struct top *t, size_t i)
+{
+	_cleanup_free_ char *path = NULL;
+	struct asked a;
+
+	askers_look(t->askers, i, &a);
+	if (a.took)
+		return a.r != -ENOENT;
+	path = driver_sock(t->ctl, t->questions[i].arg);
+	return !path || access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 /* None of the daemons has a socket: nothing will come of it. */
 static int check_any(struct top *t, struct err *err)
 {
-	struct asked a;
-
-	for (size_t i = 0; i < t->daemons; i++) {
-		askers_look(t->askers, i, &a);
-		if (a.r != -ENOENT)
+	for (size_t i = 0; i < t->daemons; i++)
+		if (is_there(t, i))
 			return 0;
-	}
 	return err_set(err, -ENOENT,
 		       "no network daemon has a socket in %s: start one with "
 		       "`netctl up`",
