@@ -259,16 +259,18 @@ static int show(struct top *t, struct err *err)
 static int on_signal(struct top *t, struct err *err)
 {
 	struct signalfd_siginfo si;
+	bool entered;
 
 	if (read(t->signals, &si, sizeof(si)) != sizeof(si))
 		return 0;
 	switch (si.ssi_signo) {
 	case SIGWINCH:
-		return t->live ? show(t, err) : 0;
+		return t->screen.entered ? show(t, err) : 0;
 	case SIGTSTP:
+		entered = t->screen.entered;
 		screen_leave(&t->screen);
 		raise(SIGSTOP);
-		if (!t->live)
+		if (!entered) /* it is yet to be */
 			return 0;
 		screen_enter(&t->screen);
 		return show(t, err);

@@ -186,7 +186,7 @@ cat >term.py <<'END'
 """Drives "netctl top" on a terminal and says what is wrong."""
 import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
-netctl = sys.argv[1]
+netctl, hangs = sys.argv[1], int(sys.argv[2])
 
 
 def size(fd, rows, cols):
@@ -254,8 +254,46 @@ for how in ("q", signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     assert termios.tcgetattr(slave) == was, "the terminal is not as it was"
     os.close(master)
     os.close(slave)
+
+
+def has_state(pid, states):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0] in states
+
+
+def signals(pid, key):
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(key + r":\s*(\w+)", f.read())[1], 16)
+
+
+def wait_until(what):
+    end = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+# Stopped before the screen was taken: one that hangs keeps the first look waiting.
+os.kill(hangs, signal.SIGSTOP)
+master, slave = pty.openpty()
+size(master, 16, 90)
+was = termios.tcgetattr(slave)
+p = subprocess.Popen([netctl, "top", "-d", "200ms"], stdin=slave, stdout=slave,
+                     stderr=slave, start_new_session=True)
+wait_until(lambda: signals(p.pid, "SigBlk") >> signal.SIGTSTP - 1 & 1)
+os.kill(p.pid, signal.SIGTSTP)
+wait_until(lambda: has_state(p.pid, "T"))
+assert termios.tcgetattr(slave) == was, "the terminal of one that is stopped"
+os.kill(p.pid, signal.SIGCONT)
+got = [b""]
+until(master, b"no answer for", got)
+assert got[0].count(b"\x1b[?1049h") == 1, got[0]
+os.write(master, b"q")
+assert p.wait(60) == 0
+assert termios.tcgetattr(slave) == was, "the terminal after a stop"
+os.kill(hangs, signal.SIGCONT)
 END
-python3 term.py "$NETCTL" || fail "on a terminal"
+python3 term.py "$NETCTL" "${DAEMON_PID[berth-macvlan]}" || fail "on a terminal"
 
 for n in web idle; do
 	"$NETCTL" detach slow --netns $n

@@ -17,6 +17,8 @@ bool screen_is(void)
 
 void screen_enter(struct screen *s)
 {
+	if (s->entered)
+		return;
 	s->keys = tcgetattr(STDIN_FILENO, &s->was) == 0;
 	if (s->keys) {
 		struct termios raw = s->was;

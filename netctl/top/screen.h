@@ -18,6 +18,7 @@ struct screen {
 
 /* Are both of what we print to and its size there? */
 bool screen_is(void);
+/* Nothing where it was entered. */
 void screen_enter(struct screen *s);
 /* Nothing where it was not entered. */
 void screen_leave(struct screen *s);
