@@ -280,12 +280,15 @@ static int on_signal(struct top *t, struct err *err)
 	}
 }
 
-static void on_key(struct top *t)
+static void on_key(struct top *t, short revents)
 {
 	char c;
 	ssize_t n = read(STDIN_FILENO, &c, 1);
 
-	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+	/* Nothing may be there to read: another reader was first, or a stop
+	 * changed how it is read. */
+	if ((n == 0 && (revents & (POLLHUP | POLLERR | POLLNVAL))) ||
+	    (n < 0 && errno != EINTR && errno != EAGAIN))
 		t->screen.keys = false; /* it is gone */
 	else if (n == 1 && (c == 'q' || c == 'Q'))
 		t->stop = true;
@@ -320,8 +323,8 @@ static int wait_for(struct top *t, uint64_t until_ms, size_t answers,
 			r = on_signal(t, err);
 		if (p[1].revents)
 			askers_clear(t->askers);
-		if (p[2].revents)
-			on_key(t);
+		if (p[2].revents && !t->stop)
+			on_key(t, p[2].revents);
 	}
 	return r;
 }

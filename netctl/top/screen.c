@@ -20,7 +20,8 @@ void screen_enter(struct screen *s)
 	if (s->entered)
 		return;
 	s->keys = tcgetattr(STDIN_FILENO, &s->was) == 0;
-	if (s->keys) {
+	s->raw = s->keys;
+	if (s->raw) {
 		struct termios raw = s->was;
 
 		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -40,8 +41,9 @@ void screen_leave(struct screen *s)
 	s->entered = false;
 	fputs(LEAVE, stdout);
 	fflush(stdout);
-	if (s->keys)
+	if (s->raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &s->was);
+	s->raw = false;
 }
 
 void screen_size(size_t *ret_width, size_t *ret_height)

@@ -13,7 +13,8 @@
 
 struct screen {
 	struct termios was;
-	bool entered, keys; /* keys: stdin is a terminal */
+	bool entered, raw; /* raw: @was is to be restored */
+	bool keys;         /* stdin is a terminal, and still there */
 };
 
 /* Are both of what we print to and its size there? */
