@@ -29,13 +29,18 @@
 #define LATE_MS      2000 /* a daemon that takes longer is told */
 #define NAMES_MS     3000 /* names are asked for every so often */
 
+/* What the askers' threads use: as long as one of them asks, it stays. */
+struct asking {
+	struct ctl ctl; /* what it points to are arguments, the environment */
+	struct question questions[DAEMONS_MAX + 1]; /* the last: of names */
+};
+
 struct top {
 	struct ctl *ctl;
 	struct nlk *nlk;       /* owned */
 	struct askers *askers; /* owned */
-	struct question
-		*questions; /* owned, by the askers' threads with a thread
-				     * that never ends; the last is of names */
+	struct asking
+		*asking; /* owned, by a thread that hangs where one does */
 	size_t daemons;
 	bool heard[DAEMONS_MAX]; /* it answered once */
 	uint64_t names_ms;       /* when they were asked for */
@@ -53,10 +58,9 @@ struct top {
 static void top_fini(struct top *t)
 {
 	screen_leave(&t->screen);
-	/* One that hangs still uses its question. */
-	if (t->askers && !askers_busy(t->askers, t->daemons + 1)) {
+	if (!t->askers || !askers_busy(t->askers, t->daemons + 1)) {
 		askers_stop(t->askers);
-		free(t->questions);
+		free(t->asking);
 	}
 	top_rows_fini(&t->rows);
 	top_rows_fini(&t->was);
@@ -106,18 +110,21 @@ static void free_names(void *answer)
 
 static int start_asking(struct top *t, struct err *err)
 {
-	t->questions = calloc(DAEMONS_MAX + 1, sizeof(*t->questions));
-	if (!t->questions)
+	struct question *q;
+
+	t->asking = calloc(1, sizeof(*t->asking));
+	if (!t->asking)
 		return err_set(err, -ENOMEM, "out of memory");
+	t->asking->ctl = *t->ctl;
+	q = t->asking->questions;
 	for (const struct driver *d = drivers; d->name; d++)
 		if (d->kind == DRIVER_NETWORK && t->daemons < DAEMONS_MAX)
-			t->questions[t->daemons++] =
-				(struct question){ .ask = ask_daemon,
-						   .free = free_json,
-						   .arg = d->name };
-	t->questions[t->daemons] =
+			q[t->daemons++] = (struct question){ .ask = ask_daemon,
+							     .free = free_json,
+							     .arg = d->name };
+	q[t->daemons] =
 		(struct question){ .ask = ask_names, .free = free_names };
-	return askers_start(t->questions, t->daemons + 1, t->ctl, &t->askers,
+	return askers_start(q, t->daemons + 1, &t->asking->ctl, &t->askers,
 			    err);
 }
 
@@ -150,7 +157,7 @@ static void complain(struct top *t, const char *driver, const char *text)
 /* Return: is there an answer to be shown? */
 static bool judge(struct top *t, size_t i, const struct asked *a)
 {
-	const char *driver = t->questions[i].arg;
+	const char *driver = t->asking->questions[i].arg;
 	char text[64];
 
 	if (a->answer)
@@ -183,7 +190,7 @@ static int collect(struct top *t, struct err *err)
 
 		askers_look(t->askers, i, &a);
 		if (judge(t, i, &a))
-			r = top_rows_add(&t->rows, t->questions[i].arg,
+			r = top_rows_add(&t->rows, t->asking->questions[i].arg,
 					 a.answer, a.at_ns,
 					 names.answer ? names.answer : &none,
 					 err);
@@ -206,7 +213,7 @@ static bool is_there(struct top *t, size_t i)
 	askers_look(t->askers, i, &a);
 	if (a.took)
 		return a.r != -ENOENT;
-	path = driver_sock(t->ctl, t->questions[i].arg);
+	path = driver_sock(t->ctl, t->asking->questions[i].arg);
 	return !path || access(path, F_OK) == 0 || errno != ENOENT;
 }
 
