@@ -176,6 +176,7 @@ static bool judge(struct top *t, size_t i, const struct asked *a)
 static int collect(struct top *t, struct err *err)
 {
 	static const struct docker_names none;
+	struct err e = { 0 };
 	struct asked names;
 	int r = 0;
 
@@ -195,10 +196,13 @@ static int collect(struct top *t, struct err *err)
 					 names.answer ? names.answer : &none,
 					 err);
 	}
-	if (r == 0)
-		r = top_rows_links(&t->rows, t->nlk, err);
 	if (r < 0)
 		return r;
+	r = top_rows_links(&t->rows, t->nlk, &e);
+	if (r == -ENOMEM)
+		return err_set(err, r, "%s", e.msg);
+	if (r < 0) /* such as interfaces that change all the time */
+		complain(t, "links", e.msg);
 	top_rows_rates(&t->rows, &t->was);
 	top_rows_sort(&t->rows, t->sort);
 	return 0;
