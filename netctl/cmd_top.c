@@ -411,6 +411,24 @@ static int read_flags(struct top *t, struct err *err)
 	return 0;
 }
 
+/* Those that the live view has to hear of, without those that whoever started us had
+ * ignored.  None for what is printed: there is no terminal to restore, and who reads
+ * it slowly must not keep us from ending. */
+static void signals_of(const struct top *t, sigset_t *ret)
+{
+	static const int all[] = { SIGINT,  SIGTERM,  SIGHUP,
+				   SIGQUIT, SIGWINCH, SIGTSTP };
+
+	sigemptyset(ret);
+	for (size_t i = 0; t->live && i < ARRAY_SIZE(all); i++) {
+		struct sigaction was;
+
+		if (sigaction(all[i], NULL, &was) == 0 &&
+		    was.sa_handler != SIG_IGN)
+			sigaddset(ret, all[i]);
+	}
+}
+
 static int top_run(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(top_fini) struct top t = { .ctl = ctl, .signals = -1 };
@@ -419,13 +437,7 @@ static int top_run(struct ctl *ctl, struct err *err)
 
 	if (r < 0)
 		return r;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGWINCH);
-	sigaddset(&set, SIGTSTP);
+	signals_of(&t, &set);
 	/* Before there are threads: none of them is to get one. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	t.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
