@@ -174,6 +174,7 @@ int nlk_link_each(struct nlk *nlk,
 /* What passed by a link, as it counts itself: rx is what came to it. */
 struct nlk_counts {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	int peer_index; /* its IFLA_LINK: whose other end it is */
 };
 
 /*

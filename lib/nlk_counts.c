@@ -15,17 +15,22 @@ static int decode(void *ctx, struct nlmsghdr *h)
 	struct rtnl_link_stats64 st = { 0 };
 	struct nlk_counts *ret = ctx;
 	size_t len;
+	int peer;
 
 	if (nlmsg_parse(h, sizeof(struct ifinfomsg), tb, IFLA_MAX, NULL) < 0 ||
 	    !tb[IFLA_STATS64])
 		return -EBADMSG;
+	/* Kernels before 5.10 leave it out where both have one number. */
+	peer = tb[IFLA_LINK] ? (int)nla_get_u32(tb[IFLA_LINK])
+			     : ((struct ifinfomsg *)nlmsg_data(h))->ifi_index;
 	len = (size_t)nla_len(tb[IFLA_STATS64]); /* it grows with kernels */
 	memcpy(&st, nla_data(tb[IFLA_STATS64]),
 	       len < sizeof(st) ? len : sizeof(st));
 	*ret = (struct nlk_counts){ .rx_packets = st.rx_packets,
 				    .rx_bytes = st.rx_bytes,
 				    .tx_packets = st.tx_packets,
-				    .tx_bytes = st.tx_bytes };
+				    .tx_bytes = st.tx_bytes,
+				    .peer_index = peer };
 	return 0;
 }
 

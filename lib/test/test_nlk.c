@@ -369,6 +369,8 @@ static void counts_are_of_both_ends(void **state)
 	assert_int_equal(nlk_link_counts(e->nlk, -1, c.index, &peer, &e->err),
 			 0);
 	assert_true(peer.rx_bytes >= now.tx_bytes);
+	assert_int_equal(now.peer_index, c.index);
+	assert_int_equal(peer.peer_index, h.index);
 	assert_int_equal(nlk_link_counts(e->nlk, -1, 9999, &now, &e->err),
 			 -ENODEV);
 	assert_int_equal(nlk_link_counts(e->nlk, -1, 0, &now, &e->err),

@@ -319,6 +319,8 @@ static int read_link(struct top_row *row, struct nlk *nlk,
 	if (nlk_link_counts(nlk, host->peer_nsid, host->peer_index, &c, NULL) <
 	    0)
 		return 0; /* it went meanwhile */
+	if (c.peer_index != host->index)
+		return 0; /* and its number, or its namespace's, is another's */
 	if (asprintf(&key, "%s %d", row->key, host->index) < 0)
 		return -ENOMEM;
 	free(row->key);
