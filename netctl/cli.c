@@ -220,6 +220,7 @@ static int defaults(struct ctl *ctl, struct err *err)
 		.bpf_dir = "/sys/fs/bpf",
 		.docker = "/run/docker.sock",
 		.timeout_ms = 60000,
+		.top = { .delay_ms = 1000 },
 	};
 	if (host && strncmp(host, "unix://", 7) == 0 && host[7])
 		ctl->docker = host + 7;

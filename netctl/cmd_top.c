@@ -388,8 +388,6 @@ static int read_flags(struct top *t, struct err *err)
 	char *end;
 	int r;
 
-	if (!ctl->top.delay_ms)
-		ctl->top.delay_ms = 1000;
 	if (ctl->top.delay_ms < DELAY_MIN_MS ||
 	    ctl->top.delay_ms > DELAY_MAX_MS)
 		return err_set(err, -EINVAL, "--delay is 100ms to 1h");

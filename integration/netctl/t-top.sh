@@ -12,6 +12,7 @@ fails_with 'no network daemon has a socket' "$NETCTL" top --once
 fails_with 'bytes, packets, conns or name' "$NETCTL" top --once -s x
 fails_with 'a number from 1 on' "$NETCTL" top -n 0
 fails_with '100ms to 1h' "$NETCTL" top -d 1ms
+fails_with '100ms to 1h' "$NETCTL" top -d 0
 
 start_daemon berth-ipam
 start_daemon berth-bridge
