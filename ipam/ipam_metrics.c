@@ -30,3 +30,12 @@ const struct plugd_metric ipam_metrics[] = {
 	  PER_POOL },
 	{ 0 },
 };
+
+/* Which requests are events. */
+const struct plugd_event ipam_events[] = {
+	{ "IpamDriver.RequestPool", "pool", "take", "PoolID", NULL },
+	{ "IpamDriver.ReleasePool", "pool", "give", "PoolID", NULL },
+	{ "IpamDriver.RequestAddress", "address", "take", "Address", "PoolID" },
+	{ "IpamDriver.ReleaseAddress", "address", "give", "Address", "PoolID" },
+	{ 0 },
+};

@@ -53,6 +53,7 @@ int main(int argc, char **argv)
 		.delivered = delivered,
 		.tick = tick,
 		.metrics = ipam_metrics,
+		.events = ipam_events,
 	};
 
 	return plugd_main(&prog, argc, argv);

@@ -9,6 +9,7 @@
  * stores.
  */
 #include "lib/plugd.h"
+#include "lib/events.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 
 #include "lib/journal.h"
 #include "lib/log.h"
+#include "lib/plugd_events.h"
 #include "lib/plugd_metrics.h"
 #include "lib/plugd_priv.h"
 
@@ -54,6 +56,7 @@ static int on_metrics(void *ctx, struct rpc_call *call, json_object **ret,
 static const struct rpc_method own_methods[] = {
 	{ "Plugin.Activate", on_activate },
 	{ "Berth.Metrics", on_metrics },
+	{ "Berth.Events", plugd_on_events },
 	{ 0 },
 };
 
@@ -133,6 +136,7 @@ static int serve(struct plugd *d, struct plugd_sock *k, struct err *err)
 		.sending = d->prog->sending,
 		.delivered = d->prog->delivered,
 		.page = plugd_metrics,
+		.done = plugd_event_done,
 		.driver = d->prog->name,
 	};
 	int r = plugd_sock_open(k, d, err);
@@ -201,6 +205,7 @@ static bool stop(struct plugd *d, const struct plugd_sock *k)
 {
 	sd_notify(0, "STOPPING=1");
 	plugd_sock_unlink(k);
+	events_end(d->events);
 	if (!rpc_stop(d->rpc)) {
 		log_error("err=\"a request hangs: left to the journal\"");
 		return false;
@@ -211,7 +216,12 @@ static bool stop(struct plugd *d, const struct plugd_sock *k)
 
 static int start(struct plugd *d, struct plugd_sock *k, struct err *err)
 {
-	int r = stores_open(d, err);
+	int r;
+
+	d->events = events_new();
+	if (!d->events)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = stores_open(d, err);
 
 	if (r < 0)
 		return r;
@@ -250,6 +260,7 @@ int plugd_main(const struct plugd_program *prog, int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", prog->name, err.msg);
 		store_close(d.run);
 		store_close(d.state);
+		events_free(d.events);
 		return 1;
 	}
 	sd_notify(0, "READY=1");
@@ -261,6 +272,7 @@ int plugd_main(const struct plugd_program *prog, int argc, char **argv)
 		prog->stop(d.ctx);
 	store_close(d.run);
 	store_close(d.state);
+	events_free(d.events);
 	log_info("driver=%s msg=stopped", prog->name);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct plugd_dirs {
 
 struct plugd {
 	const struct plugd_program *prog;
+	struct events *events; /* owned; NULL in tests without (events.h) */
 	struct plugd_dirs dirs;
 	struct store *state; /* owned */
 	struct store *run;   /* owned */
@@ -46,6 +47,8 @@ struct plugd_flag {
 };
 
 struct plugd_metric;
+struct plugd_event;
+struct events;
 
 struct plugd_program {
 	const char *name;    /* "berth-bridge": binary, plugin and socket */
@@ -65,6 +68,9 @@ struct plugd_program {
 	/* What GET /metrics has beside the daemon's own figures (plugd_metrics.h);
 	 * ended by { 0 }; those of one method after each other.  May be NULL. */
 	const struct plugd_metric *metrics;
+	/* Methods whose success is an event (plugd_events.h); ended by { 0 }.  May be
+	 * NULL. */
+	const struct plugd_event *events;
 };
 
 /* plugd_main() - the whole daemon.  Return: the exit status: 0, 1 (told on

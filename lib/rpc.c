@@ -335,6 +335,8 @@ static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 	r = c->method->handle(c->ctx, &call, ret, err);
 	c->seq = call.seq;
 	c->usual = call.usual;
+	if (r >= 0 && c->rpc->cfg.done)
+		c->rpc->cfg.done(c->rpc->cfg.own_ctx, &call, *ret);
 	if (r < 0 && !err->msg[0])
 		err_set(err, r, "%s", strerror(-r));
 	return r;

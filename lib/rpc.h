@@ -64,6 +64,10 @@ struct rpc_config {
 	 * prom.h; of .own_ctx.  NULL: there is no such page.  -errno: 500. */
 	int (*page)(void *ctx, struct rpc *rpc, char **ret, size_t *ret_len,
 		    struct err *err);
+	/* A request succeeded, its answer is about to go; of .own_ctx.  @answer: borrowed,
+	 * NULL: {}.  May be NULL. */
+	void (*done)(void *ctx, const struct rpc_call *call,
+		     json_object *answer);
 	const char *driver; /* for the log line of each request */
 	bool held;          /* the socket was listening before this process */
 };

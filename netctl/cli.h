@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 #include "netctl/out.h"
@@ -76,6 +77,12 @@ struct ctl_top {
 	bool once;
 };
 
+/* What "events" was told. */
+struct ctl_events {
+	struct cli_list filters;
+	unsigned int since_ms; /* 0: not said */
+};
+
 /* What the command line and BERTH_* in the environment said. */
 struct ctl {
 	const char *plugin_dir, *state_dir, *run_dir, *bpf_dir;
@@ -96,6 +103,7 @@ struct ctl {
 	const char *netns, *ip, *ip6, *mac, *ifname; /* NULL: not said */
 	struct ctl_box box;
 	struct ctl_top top;
+	struct ctl_events events;
 	char **args; /* positional arguments, NULL-ended */
 	int arg_count;
 	char **rest; /* what stood after "--", NULL-ended */
@@ -150,6 +158,10 @@ int cli_main(const struct cmd *const *cmds, int argc, char **argv);
 /* cli_duration() - "500ms", "30s", "10m", "1h", or plain seconds.
  * Return: 0; -EINVAL with text. */
 int cli_duration(const char *text, unsigned int *ret_ms, struct err *err);
+
+/* cli_clock() - nanoseconds since 1970 as "15:04:05.123", local time.  Return: @buf. */
+#define CLI_CLOCK_MAX 32
+const char *cli_clock(int64_t ns, char buf[static CLI_CLOCK_MAX]);
 
 /* cli_absolute() - @path from the root.  Owned; NULL: no memory, no cwd. */
 char *cli_absolute(const char *path);

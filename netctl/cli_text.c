@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base.h"
 #include "netctl/cli.h"
@@ -48,6 +49,19 @@ int cli_duration(const char *text, unsigned int *ret_ms, struct err *err)
 	return err_set(err, -EINVAL,
 		       "\"%s\" is no duration: write 500ms, 30s, 10m or 1h",
 		       text);
+}
+
+const char *cli_clock(int64_t ns, char buf[static CLI_CLOCK_MAX])
+{
+	time_t s = (time_t)(ns / 1000000000);
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&s, &tm);
+	n = strftime(buf, 24, "%H:%M:%S", &tm);
+	snprintf(buf + n, CLI_CLOCK_MAX - n, ".%03d",
+		 (int)(ns / 1000000 % 1000));
+	return buf;
 }
 
 char *cli_absolute(const char *path)

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base.h"
 #include "lib/clock.h"
@@ -23,24 +22,12 @@ static void on_signal(int sig)
 	stopped = 1;
 }
 
-static const char *time_text(int64_t ns, char buf[static 32])
-{
-	time_t s = (time_t)(ns / 1000000000);
-	struct tm tm;
-	size_t n;
-
-	localtime_r(&s, &tm);
-	n = strftime(buf, 24, "%H:%M:%S", &tm);
-	snprintf(buf + n, 32 - n, ".%03d", (int)(ns / 1000000 % 1000));
-	return buf;
-}
-
 static void print_event(json_object *o)
 {
 	const char *from = jget_str(o, "From");
-	char when[32];
+	char when[CLI_CLOCK_MAX];
 
-	printf("%s %-15s %s: %s: %s ", time_text(jget_int(o, "TimeNs"), when),
+	printf("%s %-15s %s: %s: %s ", cli_clock(jget_int(o, "TimeNs"), when),
 	       jget_str(o, "Interface"), jget_str(o, "Where"),
 	       jget_str(o, "Why"), jget_str(o, "Kind"));
 	if (*from)

@@ -25,7 +25,7 @@ extern const struct cmd cmd_ipam_pools, cmd_ipam_leases, cmd_ipam_check,
 	cmd_ipam_gc;
 extern const struct cmd cmd_overlay_adopt;
 extern const struct cmd cmd_overlay_gc;
-extern const struct cmd cmd_doctor, cmd_gc, cmd_top, cmd_trace, cmd_metrics,
-	cmd_version;
+extern const struct cmd cmd_doctor, cmd_gc, cmd_top, cmd_events, cmd_trace,
+	cmd_metrics, cmd_version;
 
 #endif

@@ -54,6 +54,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_doctor,
 	&cmd_gc,
 	&cmd_top,
+	&cmd_events,
 	&cmd_trace,
 	&cmd_metrics,
 	&cmd_version,

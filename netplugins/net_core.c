@@ -106,6 +106,7 @@ static struct net_core *core_alloc(const struct net_core_config *cfg)
 	if (!core)
 		return NULL;
 	core->driver = cfg->driver;
+	core->news = cfg->plugd->events;
 	core->state = cfg->plugd->state;
 	core->run = cfg->plugd->run;
 	core->gc_grace_s = cfg->gc_grace_s;

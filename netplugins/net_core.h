@@ -15,6 +15,7 @@
 
 #include "lib/journal.h"
 #include "lib/plugd.h"
+#include "lib/plugd_events.h"
 #include "lib/plugd_metrics.h"
 #include "lib/store.h"
 #include "netplugins/net_api.h"
@@ -22,6 +23,7 @@
 
 struct net_core {
 	const struct net_driver *driver;
+	struct events *news; /* the skeleton's; NULL in tests */
 	struct store *state; /* networks; survives a reboot */
 	struct store *run;   /* endpoints and what else dies with the kernel */
 	struct net_memo memo;
@@ -93,6 +95,7 @@ int net_on_trace(void *ctx, struct rpc_call *call, json_object **ret,
 		 struct err *err);                  /* net_trace.c */
 extern const struct rpc_method net_berth_methods[]; /* ours: net_berth.c */
 extern const struct plugd_metric net_metrics[];     /* net_metrics.c */
+extern const struct plugd_event net_events[];       /* likewise */
 /* net_stats.c: "Stats" into @o.  Return: 0; -ENOMEM. */
 int net_put_port_stats(json_object *o, struct net_endpoint *ep,
 		       const struct port_range *r);

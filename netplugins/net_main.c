@@ -101,6 +101,7 @@ int net_main(const struct net_driver *driver, int argc, char **argv)
 		.delivered = delivered,
 		.tick = tick,
 		.metrics = net_metrics,
+		.events = net_events,
 	};
 
 	if (!own)

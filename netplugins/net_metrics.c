@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a network daemon tells Prometheus of its networks and ports. */
+/* What a network daemon tells Prometheus of its networks and ports, and which requests
+ * are events. */
 #include "netplugins/net_core.h"
 
 #define PER_NETWORK                                     \
@@ -63,5 +64,30 @@ const struct plugd_metric net_metrics[] = {
 	  .help = "Bytes of frames out of the container by a published port.",
 	  .value = "Stats.BytesOut",
 	  PER_PORT },
+	{ 0 },
+};
+
+#define NET(method_, type_, action_, id_, of_)                     \
+	{                                                          \
+		"NetworkDriver." method_, type_, action_, id_, of_ \
+	}
+
+const struct plugd_event net_events[] = {
+	NET("CreateNetwork", "network", "create", "NetworkID", NULL),
+	NET("DeleteNetwork", "network", "remove", "NetworkID", NULL),
+	NET("CreateEndpoint", "endpoint", "create", "EndpointID", "NetworkID"),
+	NET("DeleteEndpoint", "endpoint", "remove", "EndpointID", "NetworkID"),
+	NET("Join", "endpoint", "join", "EndpointID", "NetworkID"),
+	NET("Leave", "endpoint", "leave", "EndpointID", "NetworkID"),
+	NET("ProgramExternalConnectivity", "port", "publish", "EndpointID",
+	    "NetworkID"),
+	NET("RevokeExternalConnectivity", "port", "unpublish", "EndpointID",
+	    "NetworkID"),
+	{ "Berth.PortPublish", "port", "publish", "EndpointID", "NetworkID" },
+	{ "Berth.PortUnpublish", "port", "unpublish", "EndpointID",
+	  "NetworkID" },
+	{ "Berth.PortAdd", "balanced", "add", "Port", NULL },
+	{ "Berth.PortDel", "balanced", "remove", "Port", NULL },
+	{ "Berth.PortBackends", "balanced", "change", "Port", NULL },
 	{ 0 },
 };

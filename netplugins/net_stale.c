@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "lib/events.h"
 #include "lib/log.h"
 #include "netplugins/net_core.h"
 
@@ -259,8 +260,13 @@ static void on_event(struct net_core *core)
 	if (r > 0)
 		core->repairs += (uint64_t)r;
 	pthread_mutex_unlock(&core->trouble_lock);
-	if (r > 0)
+	if (r > 0) {
+		char count[16];
+
+		snprintf(count, sizeof(count), "%d", r);
+		events_add(core->news, "rules", "repair", count, NULL);
 		log_warn("op=repair count=%d", r);
+	}
 	if (news)
 		log_error("op=repair err=\"%s\"", err.msg);
 	if (core->driver->network_lost)

@@ -7,12 +7,14 @@
 #define VOLPLUGINS_VOL_API_H
 
 #include "lib/jdec.h"
+#include "lib/plugd_events.h"
 #include "lib/plugd_metrics.h"
 #include "lib/rpc.h"
 
 /* The methods; their handlers' ctx is a struct vol_core. */
 extern const struct rpc_method vol_api_methods[];       /* Docker's */
 extern const struct rpc_method vol_api_berth_methods[]; /* ours */
+extern const struct plugd_event vol_events[];           /* likewise */
 extern const struct plugd_metric vol_metrics[];         /* vol_metrics.c */
 extern const struct rpc_method vol_api_copy_methods[];  /* ours, of copies */
 

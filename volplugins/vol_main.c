@@ -89,6 +89,7 @@ int vol_main(const struct vol_driver *driver, int argc, char **argv)
 		.delivered = delivered,
 		.tick = tick,
 		.metrics = vol_metrics,
+		.events = vol_events,
 	};
 
 	assert(driver->config_size <= sizeof(config.own));

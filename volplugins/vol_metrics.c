@@ -32,3 +32,18 @@ const struct plugd_metric vol_metrics[] = {
 	  PER_VOLUME },
 	{ 0 },
 };
+
+/* Which requests are events. */
+const struct plugd_event vol_events[] = {
+	{ "VolumeDriver.Create", "volume", "create", "Name", NULL },
+	{ "VolumeDriver.Remove", "volume", "remove", "Name", NULL },
+	{ "VolumeDriver.Mount", "volume", "mount", "Name", "ID" },
+	{ "VolumeDriver.Unmount", "volume", "unmount", "Name", "ID" },
+	{ "Berth.VolumeResize", "volume", "resize", "Name", NULL },
+	{ "Berth.VolumeSnapshot", "volume", "snapshot", "Name", "Snapshot" },
+	{ "Berth.VolumeSnapshotRemove", "volume", "unsnapshot", "Name",
+	  "Snapshot" },
+	{ "Berth.VolumeRollback", "volume", "rollback", "Name", "Snapshot" },
+	{ "Berth.VolumeRename", "volume", "rename", "Name", "To" },
+	{ 0 },
+};

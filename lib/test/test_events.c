@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ring: numbers, what a late reader misses, and who waits. */
+#include "lib/test/test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/clock.h"
+#include "lib/events.h"
+
+struct got {
+	uint64_t first, last, count;
+	struct event newest;
+};
+
+static int take(void *ctx, const struct event *ev)
+{
+	struct got *g = ctx;
+
+	if (g->count++ == 0)
+		g->first = ev->seq;
+	else
+		assert_int_equal(ev->seq, g->last + 1);
+	g->last = ev->seq;
+	g->newest = *ev;
+	return 0;
+}
+
+static void numbers_and_misses(void **state)
+{
+	_cleanup_(events_freep) struct events *e = events_new();
+	uint64_t last, missed;
+	struct got g = { 0 };
+	char long_id[300];
+
+	(void)state;
+	assert_non_null(e);
+	assert_int_equal(events_read(e, 0, 9, take, &g, &last, &missed), 0);
+	assert_int_equal(g.count + last + missed, 0);
+	memset(long_id, 'x', sizeof(long_id) - 1);
+	long_id[sizeof(long_id) - 1] = '\0';
+	events_add(e, "network", "create", long_id, NULL);
+	assert_int_equal(events_read(e, 0, 9, take, &g, &last, &missed), 0);
+	assert_int_equal(g.count, 1);
+	assert_int_equal(last, 1);
+	assert_string_equal(g.newest.type, "network");
+	assert_string_equal(g.newest.of, "");
+	assert_int_equal(strlen(g.newest.id), sizeof(g.newest.id) - 1);
+	assert_true(g.newest.time_ns > 1500000000000000000);
+
+	for (unsigned int i = 0; i < EVENTS_KEPT + 99; i++)
+		events_add(e, "a", "b", NULL, NULL);
+	g.count = 0;
+	assert_int_equal(events_read(e, 50, 10, take, &g, &last, &missed), 0);
+	assert_int_equal(missed, 50); /* 51 to 100 gave way */
+	assert_int_equal(g.first, 101);
+	assert_int_equal(g.count, 10);
+	assert_int_equal(last, 110);
+	g.count = 0;
+	assert_int_equal(
+		events_read(e, last, EVENTS_KEPT + 1, take, &g, &last, &missed),
+		0);
+	assert_int_equal(missed, 0);
+	assert_int_equal(last, EVENTS_KEPT + 100);
+	/* A number of another run, or "from now on". */
+	g.count = 0;
+	assert_int_equal(
+		events_read(e, UINT64_MAX, 9, take, &g, &last, &missed), 0);
+	assert_int_equal(g.count + missed, 0);
+	assert_int_equal(last, EVENTS_KEPT + 100);
+}
+
+static void *wait_long(void *arg)
+{
+	return (void *)(intptr_t)events_wait(arg, 0, 30000);
+}
+
+static void waiting(void **state)
+{
+	_cleanup_(events_freep) struct events *e = events_new();
+	pthread_t t[EVENTS_WAITERS];
+	uint64_t start = clock_mono_ms();
+	void *r;
+
+	(void)state;
+	assert_int_equal(events_wait(e, 0, 30), 0);
+	assert_true(clock_mono_ms() - start >= 29);
+	for (size_t i = 0; i < EVENTS_WAITERS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, wait_long, e), 0);
+	while (events_wait(e, 0, 1) != -EBUSY) /* until all do */
+		assert_true(clock_mono_ms() - start < 20000);
+	events_add(e, "a", "b", "c", "d");
+	for (size_t i = 0; i < EVENTS_WAITERS; i++) {
+		pthread_join(t[i], &r);
+		assert_null(r);
+	}
+	assert_int_equal(events_wait(e, 0, 30000), 0); /* there is one */
+	assert_int_equal(pthread_create(&t[0], NULL, wait_long, e), 0);
+	events_end(e);
+	pthread_join(t[0], &r);
+	assert_int_equal(events_wait(e, 1, 30000), 0); /* nobody waits */
+	assert_true(clock_mono_ms() - start < 25000);
+	events_add(NULL, "a", "b", "c", "d");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_and_misses),
+		cmocka_unit_test(waiting),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netctl events: what happens in all daemons, live, and that they come and go. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "lib/base.h"
+#include "lib/clock.h"
+#include "lib/jdec.h"
+#include "netctl/askers.h"
+#include "netctl/cmds.h"
+#include "netctl/docker.h"
+#include "netctl/drivers.h"
+#include "netctl/events.h"
+#include "netctl/jget.h"
+
+#define STREAMS_MAX 16
+#define WAIT_MS     2000      /* a daemon holds a question so long */
+#define AGAIN_MS    500       /* after one that failed */
+#define HOLD_MS     100       /* others' events of before may be on their way */
+#define ARRIVED     "Arrived" /* of an event that is held */
+#define FIRST_MS    2500      /* until each has said from where on it tells */
+#define NAMES_MS    2000 /* names are loaded again after that, if one is missing */
+#define SILENT_MS   10000
+
+/* A daemon.  Its thread reads .run and .last while it is asked, we change them only
+ * when it is not. */
+struct stream {
+	const struct ctl *ctl;
+	const char *driver;
+	bool all; /* what is kept from before as well */
+	uint64_t run, last;
+	/* ours alone */
+	unsigned int took;
+	bool tried, up, told, silent;
+	uint64_t again_ms; /* when to ask it next; 0: it is being asked */
+};
+
+struct world {
+	struct ctl *ctl;
+	struct events_filter filter;
+	struct stream *streams; /* owned, as the questions, by threads that */
+	struct question *questions; /* may never end */
+	size_t count;
+	struct askers *askers;
+	json_object *batch; /* owned array: to be printed */
+	struct docker_names names;
+	uint64_t names_ms;
+	int64_t since_ns;
+	int signals; /* signalfd; owned */
+	bool stop;
+};
+
+static void world_fini(struct world *w)
+{
+	if (w->askers && !askers_busy(w->askers, w->count)) {
+		askers_stop(w->askers);
+		free(w->streams);
+		free(w->questions);
+	}
+	json_object_put(w->batch);
+	docker_names_fini(&w->names);
+	closep(&w->signals);
+}
+
+/* ---- asking -------------------------------------------------------------------------- */
+
+static int ask(void *ctx, const void *arg, void **ret, struct err *err)
+{
+	_cleanup_(json_putp) json_object *body = json_object_new_object();
+	const struct stream *s = arg;
+	json_object *answer = NULL;
+	int r;
+
+	(void)ctx;
+	if (!body)
+		return err_set(err, -ENOMEM, "out of memory");
+	jset(body, "Run", json_object_new_uint64(s->run));
+	jset(body, "After", json_object_new_uint64(s->last));
+	jset(body, "WaitMs", json_object_new_int(WAIT_MS));
+	jset(body, "All", json_object_new_boolean(s->all));
+	r = driver_call(s->ctl, s->driver, "Berth.Events", body, &answer, err);
+	*ret = answer;
+	return r;
+}
+
+static void free_json(void *answer)
+{
+	json_object_put(answer);
+}
+
+static int start_asking(struct world *w, struct err *err)
+{
+	w->streams = calloc(STREAMS_MAX, sizeof(*w->streams));
+	w->questions = calloc(STREAMS_MAX, sizeof(*w->questions));
+	if (!w->streams || !w->questions)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (const struct driver *d = drivers;
+	     d->name && w->count < STREAMS_MAX; d++) {
+		struct stream *s = &w->streams[w->count];
+
+		if (!events_filter_driver(&w->filter, d->name))
+			continue;
+		*s = (struct stream){ .ctl = w->ctl,
+				      .driver = d->name,
+				      .all = w->since_ns != 0,
+				      .again_ms = 1 };
+		w->questions[w->count++] = (struct question){ .ask = ask,
+							      .free = free_json,
+							      .arg = s };
+	}
+	return askers_start(w->questions, w->count, NULL, &w->askers, err);
+}
+
+/* ---- what came ------------------------------------------------------------------------- */
+
+static int64_t wall_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Takes @o. */
+static void add(struct world *w, const char *driver, json_object *o)
+{
+	jset_str(o, "Driver", driver);
+	jset(o, ARRIVED, json_object_new_uint64(clock_mono_ms()));
+	if (json_object_array_add(w->batch, o) < 0)
+		json_object_put(o);
+}
+
+/* One of our own: what no daemon can say of itself. */
+static void say(struct world *w, const struct stream *s, const char *type,
+		const char *action, const char *id)
+{
+	json_object *o = json_object_new_object();
+
+	jset(o, "Seq", NULL);
+	jset(o, "TimeNs", json_object_new_int64(wall_ns()));
+	jset_str(o, "Type", type);
+	jset_str(o, "Action", action);
+	jset_str(o, "ID", id);
+	jset_str(o, "Of", "");
+	add(w, s->driver, o);
+}
+
+static void take_answer(struct world *w, struct stream *s, json_object *a)
+{
+	json_object *list = jget_array(a, "Events");
+	uint64_t run = (uint64_t)jget_int(a, "Run");
+	int64_t missed = jget_int(a, "Missed");
+	char text[24];
+
+	if ((s->tried && !s->up) || (s->run && run != s->run))
+		say(w, s, "daemon", "up", s->driver);
+	s->up = true;
+	s->told = false;
+	s->run = run;
+	s->last = (uint64_t)jget_int(a, "Last");
+	s->all = false;
+	if (missed > 0) {
+		snprintf(text, sizeof(text), "%" PRId64, missed);
+		say(w, s, "events", "missed", text);
+	}
+	for (size_t i = 0; i < jget_len(list); i++) {
+		json_object *o = json_object_array_get_idx(list, i);
+
+		if (jget_int(o, "TimeNs") >= w->since_ns)
+			add(w, s->driver, json_object_get(o));
+	}
+}
+
+static void take_error(struct world *w, struct stream *s, int r,
+		       const struct err *why)
+{
+	bool gone = r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET;
+
+	if (s->up && gone)
+		say(w, s, "daemon", "down", s->driver);
+	else if (!gone && !s->told)
+		cli_warn("%s: %s", s->driver, why->msg);
+	s->told |= !gone;
+	s->up = s->up && !gone;
+}
+
+static void take(struct world *w, size_t i, uint64_t now)
+{
+	struct stream *s = &w->streams[i];
+	struct asked a;
+
+	askers_look(w->askers, i, &a);
+	if (a.busy_ms > SILENT_MS && !s->silent && s->up)
+		say(w, s, "daemon", "silent", s->driver);
+	s->silent = a.busy_ms > SILENT_MS;
+	if (a.took == s->took)
+		return;
+	s->took = a.took;
+	if (a.r < 0)
+		take_error(w, s, a.r, &a.err);
+	else if (a.answer)
+		take_answer(w, s, a.answer);
+	s->tried = true;
+	s->again_ms = a.r < 0 ? now + AGAIN_MS : now;
+}
+
+static void take_all(struct world *w)
+{
+	uint64_t now = clock_mono_ms();
+
+	for (size_t i = 0; i < w->count; i++) {
+		take(w, i, now);
+		if (w->streams[i].again_ms && w->streams[i].again_ms <= now) {
+			w->streams[i].again_ms = 0;
+			askers_ask(w->askers, i);
+		}
+	}
+}
+
+/* ---- printing ---------------------------------------------------------------------------- */
+
+static int by_time(const void *a, const void *b)
+{
+	json_object *x = *(json_object *const *)a,
+		    *y = *(json_object *const *)b;
+	int64_t tx = jget_int(x, "TimeNs"), ty = jget_int(y, "TimeNs");
+
+	return tx < ty ? -1 : tx > ty;
+}
+
+/* Names may come later than the network: dockerd gives it one when the driver is done. */
+static const char *network_name(struct world *w, const char *id)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (*id && !*docker_network(&w->names, id) &&
+	    (!w->names_ms || now - w->names_ms > NAMES_MS)) {
+		docker_names_fini(&w->names);
+		docker_names_load(w->ctl, &w->names);
+		w->names_ms = now;
+	}
+	return docker_network(&w->names, id);
+}
+
+static int print_one(struct world *w, json_object *o, struct err *err)
+{
+	const char *name = network_name(w, events_network(o));
+	_cleanup_free_ char *line = NULL;
+
+	if (!events_filter_match(&w->filter, o, name))
+		return 0;
+	json_object_object_del(o, ARRIVED);
+	if (w->ctl->format == OUT_JSON) {
+		jset_str(o, "Network", name);
+		return out_line(stdout, o, err);
+	}
+	line = events_text(o, name);
+	if (!line || printf("%s\n", line) < 0 || fflush(stdout) != 0)
+		return err_set(err, -EIO, "cannot write the output");
+	return 0;
+}
+
+/* Up to where in time all has been held long enough.  @all: hold nothing. */
+static int64_t due(const struct world *w, bool all)
+{
+	uint64_t now = clock_mono_ms();
+	int64_t until = INT64_MIN;
+
+	for (size_t i = 0; i < jget_len(w->batch); i++) {
+		json_object *o = json_object_array_get_idx(w->batch, i);
+		int64_t at = jget_int(o, "TimeNs");
+
+		if ((all || (uint64_t)jget_int(o, ARRIVED) + HOLD_MS <= now) &&
+		    at > until)
+			until = at;
+	}
+	return until;
+}
+
+static int print_due(struct world *w, bool all, struct err *err)
+{
+	json_object *rest;
+	int64_t until = due(w, all);
+	int r = 0;
+
+	if (until == INT64_MIN)
+		return 0;
+	rest = json_object_new_array();
+	if (!rest)
+		return err_set(err, -ENOMEM, "out of memory");
+	json_object_array_sort(w->batch, by_time);
+	for (size_t i = 0; i < jget_len(w->batch); i++) {
+		json_object *o = json_object_array_get_idx(w->batch, i);
+
+		if (jget_int(o, "TimeNs") > until)
+			json_object_array_add(rest, json_object_get(o));
+		else if (r == 0)
+			r = print_one(w, o, err);
+	}
+	json_object_put(w->batch);
+	w->batch = rest;
+	return r;
+}
+
+/* ---- the loop -------------------------------------------------------------------------- */
+
+/* Until an answer is there, or @ms are over. */
+static int wait_some(struct world *w, int ms, struct err *err)
+{
+	struct signalfd_siginfo si;
+	struct pollfd p[] = {
+		{ .fd = w->signals, .events = POLLIN },
+		{ .fd = askers_fd(w->askers), .events = POLLIN },
+	};
+
+	if (poll(p, ARRAY_SIZE(p), ms) < 0 && errno != EINTR)
+		return err_set(err, -errno, "poll: %s", strerror(errno));
+	if (p[0].revents && read(w->signals, &si, sizeof(si)) == sizeof(si))
+		w->stop = true;
+	return 0;
+}
+
+static void say_who(const struct world *w)
+{
+	char text[512];
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->count && n < sizeof(text); i++)
+		if (w->streams[i].up)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+					      "%s%s", n ? ", " : "",
+					      w->streams[i].driver);
+	if (n)
+		cli_warn("listening to %s", text);
+	else
+		cli_warn("no daemon answers yet: waiting for one");
+}
+
+static bool all_tried(const struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (!w->streams[i].tried)
+			return false;
+	return true;
+}
+
+static int run(struct world *w, struct err *err)
+{
+	uint64_t start = clock_mono_ms();
+	uint64_t end = w->ctl->for_ms ? start + w->ctl->for_ms : UINT64_MAX;
+	bool told = false;
+	int r = 0;
+
+	while (r == 0 && !w->stop && clock_mono_ms() < end) {
+		take_all(w);
+		r = print_due(w, false, err);
+		if (!told &&
+		    (all_tried(w) || clock_mono_ms() - start > FIRST_MS)) {
+			say_who(w);
+			told = true;
+		}
+		if (r == 0 && !w->stop)
+			r = wait_some(w,
+				      jget_len(w->batch) ? HOLD_MS / 2
+							 : AGAIN_MS / 2,
+				      err);
+		askers_clear(w->askers);
+	}
+	return r < 0 ? r : print_due(w, true, err);
+}
+
+static int events_run_verb(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(world_fini) struct world w = { .ctl = ctl, .signals = -1 };
+	sigset_t set;
+	int r = events_filter_parse(&ctl->events.filters, &w.filter, err);
+
+	if (r < 0)
+		return r;
+	if (ctl->events.since_ms)
+		w.since_ns =
+			wall_ns() - (int64_t)ctl->events.since_ms * 1000000;
+	w.batch = json_object_new_array();
+	if (!w.batch)
+		return err_set(err, -ENOMEM, "out of memory");
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	/* Before there are threads: none of them is to get one. */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (w.signals < 0)
+		return err_set(err, -errno, "signalfd: %s", strerror(errno));
+	r = start_asking(&w, err);
+	return r < 0 ? r : run(&w, err);
+}
+
+static const struct cli_own own_flags[] = {
+	CLI_OWN('f', "filter", "KEY=VALUE", FLAG_PAIR, events.filters,
+		"or -f: driver=, type= or network= that; again for each"),
+	CLI_OWN(0, "since", "TIME", FLAG_DURATION, events.since_ms,
+		"and what is kept of so long ago (default: from now on)"),
+	{ .flag = { 0 } },
+};
+
+const struct cmd cmd_events = {
+	.name = "events",
+	.summary = "what happens in all daemons, live",
+	.help = "\n"
+		"A line for each: networks, endpoints, ports and volumes that "
+		"come, go and are\n"
+		"used, addresses that are handed out, firewall rules that "
+		"others removed and a\n"
+		"daemon put back, and daemons that go down and come up. Those "
+		"of all daemons are\n"
+		"in order of time. With --json an object a line.\n"
+		"\n"
+		"A daemon keeps its last 1024 events, and none over a restart; "
+		"who is too late is\n"
+		"told how many it missed. Several filters of one key: any of "
+		"them; of different\n"
+		"keys: all. docs/events.md lists types and actions.\n"
+		"\n"
+		"  netctl events\n"
+		"  netctl events -f type=network -f type=endpoint -f "
+		"network=shop\n"
+		"  netctl events --since 10m --for 1s --json\n",
+	.takes = CLI_DIRS | CLI_FORMAT | CLI_DOCKER | CLI_TIMEOUT | CLI_FOR,
+	.own = own_flags,
+	.run = events_run_verb,
+};
