@@ -80,6 +80,8 @@ static const struct cli_own run_flags[] = {
 		"a capability, or ALL"),
 	CLI_OWN(0, "cap-drop", "NAME", FLAG_LIST, box.cap_drop,
 		"a capability, or ALL"),
+	CLI_OWN(0, "security-opt", "NAME[=VALUE]", FLAG_LIST, box.security,
+		"seccomp=unconfined|FILE, no-new-privileges"),
 	{ .letter = 0 },
 };
 

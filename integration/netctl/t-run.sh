@@ -108,6 +108,46 @@ same "$("$NETCTL" stop -t 0 limited)" limited
 wait_until 10 fails "$NETCTL" inspect limited
 nothing_left
 
+note 'system calls: the default, none, a file of Docker'"'"'s kind'
+filter() { # FLAG... - 0: none, 2: a filter
+	run --rm "$@" "$ROOTFS" sed -n 's/^Seccomp:[^0-9]*//p' /proc/self/status
+}
+same "$(filter)" 2
+same "$(filter --security-opt seccomp=builtin)" 2
+same "$(filter --security-opt seccomp=unconfined)" 0
+new_user() { # FLAG... - who needs no capability for a namespace
+	run --rm "$@" "$ROOTFS" unshare -U true
+}
+fails_with 'not permitted' new_user
+new_user --security-opt seccomp=unconfined
+fails_with 'not permitted' run --rm --security-opt seccomp=unconfined "$ROOTFS" unshare -u true
+run --rm --cap-add SYS_ADMIN "$ROOTFS" unshare -u true
+run --rm "$ROOTFS" sh -c '(true) | cat; sleep 0 & wait' # clone, where it is no namespace
+run -d --name held "$ROOTFS" sleep 100 >/dev/null
+same "$("$NETCTL" exec held sed -n 's/^Seccomp:[^0-9]*//p' /proc/self/status)" 2
+fails_with 'not permitted' "$NETCTL" exec held unshare -U true
+"$NETCTL" rm -f held >/dev/null
+cat >profile.json <<'END'
+{"defaultAction":"SCMP_ACT_ALLOW","archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}],
+ "syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"excludes":{"caps":["CAP_SYS_TIME"]}},
+  {"names":["rmdir"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"minKernel":"99.1"}},
+  {"names":["symlink","symlinkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"arches":["nowhere"]}},
+  {"names":["link","linkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"caps":["CAP_CHOWN"],"minKernel":"4.8"}}]}
+END
+by_file() { run --rm --security-opt seccomp="$DIR/profile.json" "$@"; }
+fails_with 'not supported' by_file "$ROOTFS" mkdir /tmp/made
+fails_with 'not supported' by_file "$ROOTFS" ln /etc/group /tmp/linked
+by_file "$ROOTFS" ln -s /etc/group /tmp/linked
+by_file --cap-add SYS_TIME "$ROOTFS" mkdir /tmp/made
+by_file "$ROOTFS" sh -c 'rmdir /tmp/made && rm /tmp/linked'
+by_file --cap-drop CHOWN "$ROOTFS" sh -c 'ln /etc/group /tmp/linked && rm /tmp/linked'
+fails_with 'No such file' run --rm --security-opt seccomp=/nowhere "$ROOTFS" true
+fails_with 'no profile' run --rm --security-opt seccomp=<(echo '{}') "$ROOTFS" true
+fails_with 'seccomp=/' run --rm --security-opt seccomp=<(echo '[') "$ROOTFS" true
+fails_with 'there are' run --rm --security-opt apparmor=x "$ROOTFS" true
+same "$(run --rm --security-opt no-new-privileges "$ROOTFS" sed -n 's/^NoNewPrivs:[^0-9]*//p' /proc/self/status)" 1
+same "$(run --rm "$ROOTFS" sed -n 's/^NoNewPrivs:[^0-9]*//p' /proc/self/status)" 0
+
 note 'detached: ps, logs, stop, rm'
 id=$(run -d --name web -l tier=front "$ROOTFS" sh -c \
 	'trap "echo bye; exit 3" TERM; echo one; echo err >&2; printf two; while :; do sleep 0.1; done')

@@ -16,6 +16,7 @@
 #include "netctl/book.h"
 #include "netctl/box/ask_dns.h"
 #include "netctl/box/caps.h"
+#include "netctl/box/seccomp.h"
 #include "netctl/jget.h"
 #include "netctl/publish.h"
 
@@ -564,6 +565,8 @@ int box_ask(const struct ctl *ctl, json_object **ret, struct err *err)
 		r = ask_mounts(ctl, rec, err);
 	if (r == 0)
 		r = ask_caps(ctl, rec, err);
+	if (r == 0)
+		r = box_seccomp_ask(ctl, rec, err);
 	if (r == 0)
 		r = ask_labels(ctl, rec);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "netctl/box/caps.h"
+#include "netctl/box/seccomp.h"
 #include "netctl/jget.h"
 
 #define CPU_PERIOD_US 100000
@@ -113,6 +114,8 @@ static int process(json_object *rec, const struct box_place *place,
 	jset(o, "env", environment(rec, place->hostname));
 	jset_str(o, "cwd", jget_str(rec, "Cwd"));
 	jset(o, "capabilities", caps);
+	jset(o, "noNewPrivileges",
+	     json_object_new_boolean(jget_bool(rec, "NoNewPrivileges")));
 	return r;
 }
 
@@ -354,6 +357,7 @@ int box_config(json_object *rec, const struct box_place *place,
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 	json_object *root = json_object_new_object(), *proc = NULL;
+	json_object *caps = NULL, *filter = NULL;
 	int r;
 
 	if (!o || !root) {
@@ -372,6 +376,12 @@ int box_config(json_object *rec, const struct box_place *place,
 	jset_str(o, "hostname", place->hostname);
 	jset(o, "mounts", mounts(rec, place));
 	jset(o, "linux", linux_part(rec, place));
+	json_object_object_get_ex(proc, "capabilities", &caps);
+	r = box_seccomp(rec, jget_array(caps, "bounding"), &filter, err);
+	if (r < 0)
+		return r;
+	if (filter)
+		jset(json_object_object_get(o, "linux"), "seccomp", filter);
 	*ret = take_ptr(o);
 	return 0;
 }
