@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base.h"
 #include "lib/ip.h"
 #include "netctl/jget.h"
 
