@@ -62,7 +62,7 @@ struct ov_dir *box_host_at(const struct etcd_servers *s, const char *node,
 		.at.node = node,
 		.at.machine = machine,
 		.vtep = box_addr(vtep),
-		.lease_s = 2,
+		.lease_s = box()->lease_s,
 		.linger_s = box()->linger_s,
 		.relist_s = box()->relist_s,
 		.grace_s = 2,
@@ -283,6 +283,7 @@ int box_test_up(void **state)
 	(void)state;
 	snprintf(box()->cluster, sizeof(box()->cluster), "c%u", n++);
 	box()->relist_s = 1;
+	box()->lease_s = 2;
 	box()->linger_s = 2;
 	box()->timeout_ms = 1000;
 	return 0;

@@ -15,6 +15,7 @@ struct cluster_box {
 	struct etcd_servers one;
 	struct etcd *raw;                  /* to look past the directory */
 	unsigned int relist_s, timeout_ms; /* of hosts from now on */
+	unsigned int lease_s;              /* a host's: 2 */
 	unsigned int linger_s;             /* 2: not at all */
 	char cluster[32];                  /* each test has one of its own */
 };

@@ -328,12 +328,14 @@ static size_t each_other(const struct ov_wire_elem *a, size_t a_count,
 	return n;
 }
 
-/* What was told and is not there is an error of the kernel: then all is made again. */
+/* What was told and is not there is an error of the kernel: then all is made again.
+ * Return: 1; 0: nothing differs, nothing was committed. */
 static int refill(struct overlay_host *host, const struct list *want,
 		  struct err *err)
 {
 	_cleanup_(fw_batch_freep) struct fw_batch *b = fw_batch_new(host->fw);
 	size_t n;
+	int r;
 
 	if (!b)
 		return err_set(err, -ENOMEM, "nftables");
@@ -341,7 +343,10 @@ static int refill(struct overlay_host *host, const struct list *want,
 		       b, del_elem);
 	n += each_other(want->items, want->count, host->elems, host->elem_count,
 			b, add_elem);
-	return n ? fw_commit(b, err) : 0;
+	if (!n)
+		return 0;
+	r = fw_commit(b, err);
+	return r < 0 ? r : 1;
 }
 
 static int take_away(struct overlay_host *host, struct err *err)
@@ -377,20 +382,20 @@ static void seen_right(struct overlay_host *host)
 static int tell(struct overlay_host *host, struct err *err)
 {
 	_cleanup_(list_fini) struct list want = { .count = 0 };
-	bool ruled = host->ruled;
-	int r = gather(host, &want, err);
+	int r = gather(host, &want, err), filled = -ENOENT;
 
-	if (r == 0 && (!ruled || refill(host, &want, NULL) < 0)) {
-		ruled = false;
+	if (r == 0 && host->ruled)
+		filled = refill(host, &want, NULL);
+	if (r == 0 && filled < 0)
 		r = rebuild(host, &want, err);
-	}
 	if (r < 0) {
 		ov_wire_forget(host);
 		host->ruled = false;
 		return r;
 	}
 	keep(host, &want);
-	if (ruled)
+	/* no commit of ours: one that there was is another's */
+	if (filled > 0)
 		seen_right(host);
 	return 0;
 }

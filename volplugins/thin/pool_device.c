@@ -253,9 +253,12 @@ int thin_device_make(struct thin_pool *p, uint32_t number, uint32_t origin,
 		     struct err *err)
 {
 	_cleanup_(unlockp) pthread_mutex_t *held = &p->lock;
+	int r;
 
 	pthread_mutex_lock(held);
-	return make_locked(p, number, origin, err);
+	/* the lock was free since the number was taken */
+	r = thin_pool_changeable(p, err);
+	return r == 0 ? make_locked(p, number, origin, err) : r;
 }
 
 int thin_device_add(struct thin_pool *p, uint32_t *ret, struct err *err)
