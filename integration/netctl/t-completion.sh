@@ -99,7 +99,7 @@ contains " $(offered run '') " ' tree '
 
 note "names are no commands: nothing of them is expanded, each is one offer"
 mkdir names
-cd names
+cd names || exit
 mkdir 'a b' '$(touch${IFS}run)' '`touch${IFS}run`' '{c,d}'
 offered volume restore '' >/dev/null
 offered run '' >/dev/null
@@ -121,7 +121,7 @@ same "$(named_oddly '')" '\$\(touch\$\{IFS\}run\)'$'\n''a\ b'$'\n''\~' "odd name
 same "$(named_oddly 'a\ ')" 'a\ b'
 same "$(named_oddly '"a ')" 'a\ b'
 [ ! -e run ] || fail "completing ran a command that a network is named for"
-cd ..
+cd .. || exit
 
 note "snapshots: bash parts words at @"
 snapshots() {
