@@ -190,6 +190,8 @@ cat >term.py <<'END'
 import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
 netctl, hangs = sys.argv[1], int(sys.argv[2])
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # they may be ignored where the tests began
 
 
 def size(fd, rows, cols):
