@@ -258,6 +258,8 @@ int thin_device_make(struct thin_pool *p, uint32_t number, uint32_t origin,
 	pthread_mutex_lock(held);
 	/* the lock was free since the number was taken */
 	r = thin_pool_changeable(p, err);
+	if (r < 0)
+		thin_device_begun_del(p, number);
 	return r == 0 ? make_locked(p, number, origin, err) : r;
 }
 
