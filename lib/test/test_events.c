@@ -73,40 +73,61 @@ static void numbers_and_misses(void **state)
 	assert_int_equal(last, EVENTS_KEPT + 100);
 }
 
+struct waiter {
+	struct events *e;
+	uint64_t after;
+};
+
 /* The test's own short wait may have had the last place. */
 static void *wait_long(void *arg)
 {
+	const struct waiter *w = arg;
 	int r;
 
 	do
-		r = events_wait(arg, 0, 30000);
+		r = events_wait(w->e, w->after, 30000);
 	while (r == -EBUSY);
 	return (void *)(intptr_t)r;
+}
+
+/* EVENTS_WAITERS of them, and all wait. */
+static void start_waiters(struct waiter *w, pthread_t t[EVENTS_WAITERS],
+			  uint64_t start)
+{
+	for (size_t i = 0; i < EVENTS_WAITERS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, wait_long, w), 0);
+	while (events_wait(w->e, w->after, 1) != -EBUSY)
+		assert_true(clock_mono_ms() - start < 20000);
+}
+
+static void join_waiters(pthread_t t[EVENTS_WAITERS])
+{
+	void *r;
+
+	for (size_t i = 0; i < EVENTS_WAITERS; i++) {
+		pthread_join(t[i], &r);
+		assert_null(r);
+	}
 }
 
 static void waiting(void **state)
 {
 	_cleanup_(events_freep) struct events *e = events_new();
+	struct waiter w = { .e = e };
 	pthread_t t[EVENTS_WAITERS];
 	uint64_t start = clock_mono_ms();
-	void *r;
 
 	(void)state;
 	assert_int_equal(events_wait(e, 0, 30), 0);
 	assert_true(clock_mono_ms() - start >= 29);
-	for (size_t i = 0; i < EVENTS_WAITERS; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, wait_long, e), 0);
-	while (events_wait(e, 0, 1) != -EBUSY) /* until all do */
-		assert_true(clock_mono_ms() - start < 20000);
+	start_waiters(&w, t, start);
 	events_add(e, "a", "b", "c", "d");
-	for (size_t i = 0; i < EVENTS_WAITERS; i++) {
-		pthread_join(t[i], &r);
-		assert_null(r);
-	}
+	join_waiters(t);
 	assert_int_equal(events_wait(e, 0, 30000), 0); /* there is one */
-	assert_int_equal(pthread_create(&t[0], NULL, wait_long, e), 0);
+	w.after = 1;                                   /* and no other */
+	start_waiters(&w, t, start);
 	events_end(e);
-	pthread_join(t[0], &r);
+	join_waiters(t);
 	assert_int_equal(events_wait(e, 1, 30000), 0); /* nobody waits */
 	assert_true(clock_mono_ms() - start < 25000);
 	events_add(NULL, "a", "b", "c", "d");
