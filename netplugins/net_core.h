@@ -182,8 +182,8 @@ int net_target_get(struct net_core *core, const char *network,
 		   const char *endpoint, struct net_target *t, struct err *err);
 /* The endpoint's record and the request's answer, in one transaction. */
 int net_endpoint_save(struct net_call *c, struct net_slot *s, struct err *err);
-/* Unpublish, on record from the first step on. */
-int net_ports_close(struct net_core *core, struct net_slot *s, struct err *err);
+/* Unpublish, on record from the first step on; an event where there were ports. */
+int net_ports_close(struct net_call *c, struct net_slot *s, struct err *err);
 
 /* ---- net_network.c, net_endpoint.c: the handlers ------------------------- */
 

@@ -451,7 +451,7 @@ static int do_leave(struct net_call *c, struct net_slot *s, struct err *err)
 
 	/* Docker 29 does not always revoke first. */
 	if (r == 0)
-		r = net_ports_close(c->core, s, err);
+		r = net_ports_close(c, s, err);
 	if (r == 0 && c->core->driver->leave)
 		r = c->core->driver->leave(&s->ep, err);
 	if (r < 0)

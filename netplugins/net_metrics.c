@@ -79,10 +79,7 @@ const struct plugd_event net_events[] = {
 	NET("DeleteEndpoint", "endpoint", "remove", "EndpointID", "NetworkID"),
 	NET("Join", "endpoint", "join", "EndpointID", "NetworkID"),
 	NET("Leave", "endpoint", "leave", "EndpointID", "NetworkID"),
-	NET("ProgramExternalConnectivity", "port", "publish", "EndpointID",
-	    "NetworkID"),
-	NET("RevokeExternalConnectivity", "port", "unpublish", "EndpointID",
-	    "NetworkID"),
+	/* Of what dockerd asks for: net_ports.c, which knows whether there are any. */
 	{ "Berth.PortPublish", "port", "publish", "EndpointID", "NetworkID" },
 	{ "Berth.PortUnpublish", "port", "unpublish", "EndpointID",
 	  "NetworkID" },

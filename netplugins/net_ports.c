@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/events.h"
 #include "netplugins/net_core.h"
 
 /* ---- the endpoint of a request --------------------------------------------- */
@@ -78,13 +79,25 @@ static int record_closed(struct net_core *core, const struct net_slot *s,
 	return net_record_endpoint(core->run, &after, err);
 }
 
+/* Only of those that have ports, or @had some: dockerd asks for any endpoint. */
+static void tell(const struct net_call *c, const struct net_slot *s, bool had)
+{
+	bool has = s->ep.ports.count;
+
+	if ((has || had) && !c->redo)
+		events_add(c->core->news, "port", has ? "publish" : "unpublish",
+			   s->ep.id, s->ep.network->id);
+}
+
 /*
  * The record comes first: dockerd does not ask again after an error, and a
  * record that still has the ports would publish them at the next start, for a
  * container that is gone.
  */
-int net_ports_close(struct net_core *core, struct net_slot *s, struct err *err)
+int net_ports_close(struct net_call *c, struct net_slot *s, struct err *err)
 {
+	struct net_core *core = c->core;
+	bool had = s->ep.ports.count;
 	int r = 0;
 
 	if (s->ep.exposed)
@@ -98,6 +111,7 @@ int net_ports_close(struct net_core *core, struct net_slot *s, struct err *err)
 	s->ep.exposed = false;
 	portmap_free(&s->ep.ports);
 	portmap_free(&s->asked);
+	tell(c, s, had);
 	return 0;
 }
 
@@ -157,6 +171,7 @@ static int do_expose(struct net_call *c, struct net_slot *s,
 		return r;
 	}
 	(void)FAILPOINT("net.expose.committed");
+	tell(c, s, old.ports.count);
 	return 0;
 }
 
@@ -188,8 +203,10 @@ int net_do_expose(struct net_call *c, struct err *err)
 			       "%s publishes no ports: containers are reached "
 			       "by their own addresses",
 			       c->core->driver->name);
-	if (t.slot->ep.exposed && portmap_equal(&want, &t.slot->asked))
+	if (t.slot->ep.exposed && portmap_equal(&want, &t.slot->asked)) {
+		tell(c, t.slot, false);
 		return 0;
+	}
 	r = net_intent_begin(c, req.network, req.endpoint, err);
 	return r < 0 ? r : do_expose(c, t.slot, &want, err);
 }
@@ -199,7 +216,7 @@ static int do_unexpose(struct net_call *c, struct net_slot *s, struct err *err)
 	int r = NET_STEP("net.revoke.intent", err);
 
 	if (r == 0)
-		r = net_ports_close(c->core, s, err);
+		r = net_ports_close(c, s, err);
 	if (r == 0)
 		r = NET_STEP("net.revoke.kernel", err);
 	if (r == 0)

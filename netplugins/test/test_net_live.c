@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "lib/base.h"
+#include "lib/events.h"
 #include "lib/log.h"
 #include "netplugins/test/fake.h"
 #include "netplugins/test/life.h"
@@ -166,6 +167,71 @@ static void ends_with_the_endpoint(void **state)
 			assert_int_equal(fake_find(kernel, EP)->ports, 0);
 			life_good(&l, D "DeleteEndpoint", "{" IDS "}", NULL);
 		}
+		life_good(&l, D "DeleteNetwork", "{\"NetworkID\":\"" NET "\"}",
+			  NULL);
+		life_close(&l);
+	}
+}
+
+struct news {
+	char text[256];
+	size_t n;
+};
+
+static int note_event(void *ctx, const struct event *ev)
+{
+	struct news *to = ctx;
+
+	assert_string_equal(ev->type, "port");
+	assert_string_equal(ev->id, EP);
+	assert_string_equal(ev->of, NET);
+	to->n += (size_t)snprintf(to->text + to->n, sizeof(to->text) - to->n,
+				  "%s ", ev->action);
+	return 0;
+}
+
+static const char *news(struct life *l)
+{
+	static struct news got;
+	uint64_t last, missed;
+
+	got = (struct news){ .n = 0 };
+	assert_int_equal(events_read(l->core->news, 0, 99, note_event, &got,
+				     &last, &missed),
+			 0);
+	return got.text;
+}
+
+static void is_told_where_there_are_ports(void **state)
+{
+	static const char *const ends[] = { D "RevokeExternalConnectivity",
+					    D "Leave" };
+	static const char none[] = "{" IDS ",\"Options\":{}}";
+	struct life l;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		_cleanup_(events_freep) struct events *e = events_new();
+
+		begin(&l);
+		life_good(&l, D "RevokeExternalConnectivity", "{" IDS "}",
+			  NULL);
+		l.core->news = e;
+		life_good(&l, PROG, none, NULL);
+		life_good(&l, PROG, none, NULL);
+		life_good(&l, D "RevokeExternalConnectivity", "{" IDS "}",
+			  NULL);
+		assert_string_equal(news(&l), "");
+		life_good(&l, PROG, PORTS("8080", "8080"), NULL);
+		life_good(&l, PROG, PORTS("8080", "8080"), NULL);
+		assert_string_equal(news(&l), "publish publish ");
+		life_good(&l, PROG, none, NULL);
+		life_good(&l, PROG, PORTS("8081", "8081"), NULL);
+		life_good(&l, ends[i], "{" IDS "}", NULL);
+		life_good(&l, ends[i], "{" IDS "}", NULL);
+		assert_string_equal(news(&l), "publish publish unpublish "
+					      "publish unpublish ");
+		life_good(&l, D "DeleteEndpoint", "{" IDS "}", NULL);
 		life_good(&l, D "DeleteNetwork", "{\"NetworkID\":\"" NET "\"}",
 			  NULL);
 		life_close(&l);
@@ -336,7 +402,7 @@ static void failure(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 5];
 	size_t n = 0;
 
 	log_level_set("error", NULL);
@@ -348,6 +414,8 @@ int main(void)
 	tests[n++] = CASE(a_chosen_port_stays, "a chosen port stays", NULL);
 	tests[n++] =
 		CASE(ends_with_the_endpoint, "ends with the endpoint", NULL);
+	tests[n++] = CASE(is_told_where_there_are_ports,
+			  "is told where there are ports", NULL);
 	tests[n++] = CASE(what_can_not_be, "what can not be", NULL);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
