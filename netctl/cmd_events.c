@@ -19,21 +19,21 @@
 #include "netctl/docker.h"
 #include "netctl/drivers.h"
 #include "netctl/events.h"
+#include "netctl/events_held.h"
 #include "netctl/jget.h"
 
 #define STREAMS_MAX 16
-#define WAIT_MS     2000      /* a daemon holds a question so long */
-#define AGAIN_MS    500       /* after one that failed */
-#define HOLD_MS     100       /* others' events of before may be on their way */
-#define ARRIVED     "Arrived" /* of an event that is held */
-#define FIRST_MS    2500      /* until each has said from where on it tells */
-#define NAMES_MS    2000 /* names are loaded again after that, if one is missing */
+#define WAIT_MS     2000 /* a daemon holds a question so long */
+#define AGAIN_MS    500  /* after one that failed */
+#define FIRST_MS    2500 /* until each has said from where on it tells */
+#define NAMES_MS    2000 /* a filter waits so long for a network's name, */
+#define NAME_MS     500  /* the output so long, once for each network */
+#define NAMES_AGAIN 200  /* ms; while one is waited for */
 #define SILENT_MS   10000
 
 /* A daemon.  Its thread reads .run and .last while it is asked, we change them only
  * when it is not. */
 struct stream {
-	const struct ctl *ctl;
 	const char *driver;
 	bool all; /* what is kept from before as well */
 	uint64_t run, last;
@@ -43,16 +43,24 @@ struct stream {
 	uint64_t again_ms; /* when to ask it next; 0: it is being asked */
 };
 
+/* What the askers' threads use: as long as one of them asks, it stays. */
+struct asking {
+	struct ctl ctl; /* what it points to are arguments, the environment */
+	struct stream streams[STREAMS_MAX];
+	struct question questions[STREAMS_MAX + 1]; /* the last: of names */
+};
+
 struct world {
 	struct ctl *ctl;
 	struct events_filter filter;
-	struct stream *streams; /* owned, as the questions, by threads that */
-	struct question *questions; /* may never end */
+	struct asking
+		*asking; /* owned, by a thread that hangs where one does */
+	struct stream *streams; /* .asking's */
 	size_t count;
-	struct askers *askers;
-	json_object *batch; /* owned array: to be printed */
-	struct docker_names names;
-	uint64_t names_ms;
+	struct askers *askers; /* owned */
+	struct events_held held;
+	uint64_t names_ms;       /* when they were asked for */
+	unsigned int names_took; /* how often they came */
 	int64_t since_ns;
 	int signals; /* signalfd; owned */
 	bool stop;
@@ -60,13 +68,11 @@ struct world {
 
 static void world_fini(struct world *w)
 {
-	if (w->askers && !askers_busy(w->askers, w->count)) {
+	if (!w->askers || !askers_busy(w->askers, w->count + 1)) {
 		askers_stop(w->askers);
-		free(w->streams);
-		free(w->questions);
+		free(w->asking);
 	}
-	json_object_put(w->batch);
-	docker_names_fini(&w->names);
+	events_held_fini(&w->held);
 	closep(&w->signals);
 }
 
@@ -79,14 +85,13 @@ static int ask(void *ctx, const void *arg, void **ret, struct err *err)
 	json_object *answer = NULL;
 	int r;
 
-	(void)ctx;
 	if (!body)
 		return err_set(err, -ENOMEM, "out of memory");
 	jset(body, "Run", json_object_new_uint64(s->run));
 	jset(body, "After", json_object_new_uint64(s->last));
 	jset(body, "WaitMs", json_object_new_int(WAIT_MS));
 	jset(body, "All", json_object_new_boolean(s->all));
-	r = driver_call(s->ctl, s->driver, "Berth.Events", body, &answer, err);
+	r = driver_call(ctx, s->driver, "Berth.Events", body, &answer, err);
 	*ret = answer;
 	return r;
 }
@@ -96,27 +101,55 @@ static void free_json(void *answer)
 	json_object_put(answer);
 }
 
+static int ask_names(void *ctx, const void *arg, void **ret, struct err *err)
+{
+	struct docker_names *names = calloc(1, sizeof(*names));
+
+	(void)arg;
+	if (!names)
+		return err_set(err, -ENOMEM, "out of memory");
+	docker_names_load(ctx, names);
+	*ret = names;
+	return 0;
+}
+
+static void free_names(void *answer)
+{
+	docker_names_fini(answer);
+	free(answer);
+}
+
 static int start_asking(struct world *w, struct err *err)
 {
-	w->streams = calloc(STREAMS_MAX, sizeof(*w->streams));
-	w->questions = calloc(STREAMS_MAX, sizeof(*w->questions));
-	if (!w->streams || !w->questions)
+	struct question *q;
+
+	w->asking = calloc(1, sizeof(*w->asking));
+	if (!w->asking)
 		return err_set(err, -ENOMEM, "out of memory");
+	w->asking->ctl = *w->ctl;
+	w->streams = w->asking->streams;
+	q = w->asking->questions;
 	for (const struct driver *d = drivers;
 	     d->name && w->count < STREAMS_MAX; d++) {
 		struct stream *s = &w->streams[w->count];
 
 		if (!events_filter_driver(&w->filter, d->name))
 			continue;
-		*s = (struct stream){ .ctl = w->ctl,
-				      .driver = d->name,
+		*s = (struct stream){ .driver = d->name,
 				      .all = w->since_ns != 0,
 				      .again_ms = 1 };
-		w->questions[w->count++] = (struct question){ .ask = ask,
-							      .free = free_json,
-							      .arg = s };
+		q[w->count++] = (struct question){ .ask = ask,
+						   .free = free_json,
+						   .arg = s };
 	}
-	return askers_start(w->questions, w->count, NULL, &w->askers, err);
+	q[w->count] = (struct question){ .ask = ask_names, .free = free_names };
+	return askers_start(q, w->count + 1, &w->asking->ctl, &w->askers, err);
+}
+
+static void ask_for_names(struct world *w, uint64_t now)
+{
+	w->names_ms = now;
+	askers_ask(w->askers, w->count);
 }
 
 /* ---- what came ------------------------------------------------------------------------- */
@@ -129,12 +162,12 @@ static int64_t wall_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Takes @o. */
+/* Takes @o.  What is of no type that is wanted keeps no other waiting for its name. */
 static void add(struct world *w, const char *driver, json_object *o)
 {
-	jset_str(o, "Driver", driver);
-	jset(o, ARRIVED, json_object_new_uint64(clock_mono_ms()));
-	if (json_object_array_add(w->batch, o) < 0)
+	if (events_filter_type(&w->filter, o))
+		events_held_add(&w->held, driver, o, clock_mono_ms());
+	else
 		json_object_put(o);
 }
 
@@ -212,10 +245,24 @@ static void take(struct world *w, size_t i, uint64_t now)
 	s->again_ms = a.r < 0 ? now + AGAIN_MS : now;
 }
 
+static void take_names(struct world *w)
+{
+	struct asked a;
+
+	askers_look(w->askers, w->count, &a);
+	if (a.took == w->names_took)
+		return;
+	w->names_took = a.took;
+	if (a.answer)
+		events_held_name(&w->held,
+				 ((struct docker_names *)a.answer)->networks);
+}
+
 static void take_all(struct world *w)
 {
 	uint64_t now = clock_mono_ms();
 
+	take_names(w);
 	for (size_t i = 0; i < w->count; i++) {
 		take(w, i, now);
 		if (w->streams[i].again_ms && w->streams[i].again_ms <= now) {
@@ -227,37 +274,17 @@ static void take_all(struct world *w)
 
 /* ---- printing ---------------------------------------------------------------------------- */
 
-static int by_time(const void *a, const void *b)
-{
-	json_object *x = *(json_object *const *)a,
-		    *y = *(json_object *const *)b;
-	int64_t tx = jget_int(x, "TimeNs"), ty = jget_int(y, "TimeNs");
-
-	return tx < ty ? -1 : tx > ty;
-}
-
-/* Names may come later than the network: dockerd gives it one when the driver is done. */
-static const char *network_name(struct world *w, const char *id)
-{
-	uint64_t now = clock_mono_ms();
-
-	if (*id && !*docker_network(&w->names, id) &&
-	    (!w->names_ms || now - w->names_ms > NAMES_MS)) {
-		docker_names_fini(&w->names);
-		docker_names_load(w->ctl, &w->names);
-		w->names_ms = now;
-	}
-	return docker_network(&w->names, id);
-}
-
 static int print_one(struct world *w, json_object *o, struct err *err)
 {
-	const char *name = network_name(w, events_network(o));
+	const char *name = events_held_network(&w->held, o);
 	_cleanup_free_ char *line = NULL;
 
+	/* Given up, but it may have one by now: for the next event. */
+	if (!*name && *events_network(o) &&
+	    clock_mono_ms() - w->names_ms > NAMES_MS)
+		ask_for_names(w, clock_mono_ms());
 	if (!events_filter_match(&w->filter, o, name))
 		return 0;
-	json_object_object_del(o, ARRIVED);
 	if (w->ctl->format == OUT_JSON) {
 		jset_str(o, "Network", name);
 		return out_line(stdout, o, err);
@@ -268,45 +295,19 @@ static int print_one(struct world *w, json_object *o, struct err *err)
 	return 0;
 }
 
-/* Up to where in time all has been held long enough.  @all: hold nothing. */
-static int64_t due(const struct world *w, bool all)
-{
-	uint64_t now = clock_mono_ms();
-	int64_t until = INT64_MIN;
-
-	for (size_t i = 0; i < jget_len(w->batch); i++) {
-		json_object *o = json_object_array_get_idx(w->batch, i);
-		int64_t at = jget_int(o, "TimeNs");
-
-		if ((all || (uint64_t)jget_int(o, ARRIVED) + HOLD_MS <= now) &&
-		    at > until)
-			until = at;
-	}
-	return until;
-}
-
+/* @all: hold nothing. */
 static int print_due(struct world *w, bool all, struct err *err)
 {
-	json_object *rest;
-	int64_t until = due(w, all);
-	int r = 0;
+	_cleanup_(json_putp) json_object *due = NULL;
+	uint64_t now = clock_mono_ms();
+	int r = events_held_due(&w->held, now, all, &due);
 
-	if (until == INT64_MIN)
-		return 0;
-	rest = json_object_new_array();
-	if (!rest)
-		return err_set(err, -ENOMEM, "out of memory");
-	json_object_array_sort(w->batch, by_time);
-	for (size_t i = 0; i < jget_len(w->batch); i++) {
-		json_object *o = json_object_array_get_idx(w->batch, i);
-
-		if (jget_int(o, "TimeNs") > until)
-			json_object_array_add(rest, json_object_get(o));
-		else if (r == 0)
-			r = print_one(w, o, err);
-	}
-	json_object_put(w->batch);
-	w->batch = rest;
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	if (w->held.wanted && now - w->names_ms >= NAMES_AGAIN)
+		ask_for_names(w, now);
+	for (size_t i = 0; r == 0 && i < jget_len(due); i++)
+		r = print_one(w, json_object_array_get_idx(due, i), err);
 	return r;
 }
 
@@ -359,6 +360,7 @@ static int run(struct world *w, struct err *err)
 	bool told = false;
 	int r = 0;
 
+	ask_for_names(w, start);
 	while (r == 0 && !w->stop && clock_mono_ms() < end) {
 		take_all(w);
 		r = print_due(w, false, err);
@@ -369,8 +371,9 @@ static int run(struct world *w, struct err *err)
 		}
 		if (r == 0 && !w->stop)
 			r = wait_some(w,
-				      jget_len(w->batch) ? HOLD_MS / 2
-							 : AGAIN_MS / 2,
+				      jget_len(w->held.list)
+					      ? EVENTS_HOLD_MS / 2
+					      : AGAIN_MS / 2,
 				      err);
 		askers_clear(w->askers);
 	}
@@ -388,9 +391,9 @@ static int events_run_verb(struct ctl *ctl, struct err *err)
 	if (ctl->events.since_ms)
 		w.since_ns =
 			wall_ns() - (int64_t)ctl->events.since_ms * 1000000;
-	w.batch = json_object_new_array();
-	if (!w.batch)
-		return err_set(err, -ENOMEM, "out of memory");
+	r = events_held_init(&w.held, w.filter.network.n ? NAMES_MS : NAME_MS);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);

@@ -83,12 +83,17 @@ bool events_filter_driver(const struct events_filter *f, const char *driver)
 	return any(&f->driver, driver);
 }
 
+bool events_filter_type(const struct events_filter *f, json_object *event)
+{
+	return any(&f->type, jget_str(event, "Type"));
+}
+
 bool events_filter_match(const struct events_filter *f, json_object *event,
 			 const char *name)
 {
 	const char *id = events_network(event);
 
-	if (!any(&f->type, jget_str(event, "Type")))
+	if (!events_filter_type(f, event))
 		return false;
 	for (size_t i = 0; i < f->network.n; i++) {
 		const char *want = f->network.v[i];

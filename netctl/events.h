@@ -17,6 +17,7 @@ struct events_filter {
 int events_filter_parse(const struct cli_list *pairs, struct events_filter *ret,
 			struct err *err);
 bool events_filter_driver(const struct events_filter *f, const char *driver);
+bool events_filter_type(const struct events_filter *f, json_object *event);
 /* @name: of its network, "" where it has none: --filter network= is that, or the
  * beginning of the id. */
 bool events_filter_match(const struct events_filter *f, json_object *event,

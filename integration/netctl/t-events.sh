@@ -31,7 +31,7 @@ has() { # JQ - is one like that
 
 note "what is done is told, and in order"
 "$NETCTL" network create --subnet 10.71.0.0/24 shop >/dev/null
-listen text.log -f network=shop -f type=endpoint -f type=port
+listen text.log -f network=shop -f type=network -f type=endpoint -f type=port
 text=$PID
 "$NETCTL" volume create site >/dev/null
 api VolumeDriver.Mount '{"Name":"site","ID":"job"}' berth-named >/dev/null
@@ -173,8 +173,10 @@ until held && grep -q '^early' wait.out; do
 	start_daemon berth-named
 done
 
+note "a network that is gone is known by its name"
+"$NETCTL" network rm shop >/dev/null
+wait_until 60 grep -q ' network  remove .*(shop)$' text.log
 for p in "$all" "$text"; do
 	kill -TERM "$p"
 	wait "$p" || fail "ended by TERM with status $?"
 done
-"$NETCTL" network rm shop >/dev/null
