@@ -23,12 +23,12 @@
 #include "netctl/jget.h"
 
 #define STREAMS_MAX 16
-#define WAIT_MS     2000 /* a daemon holds a question so long */
-#define AGAIN_MS    500  /* after one that failed */
-#define FIRST_MS    2500 /* until each has said from where on it tells */
-#define NAMES_MS    2000 /* a filter waits so long for a network's name, */
-#define NAME_MS     500  /* the output so long, once for each network */
-#define NAMES_AGAIN 200  /* ms; while one is waited for */
+#define AGAIN_MS    500   /* after one that failed; */
+#define PAUSE_MS    10000 /* at most, of one that refuses */
+#define FIRST_MS    2500  /* until each has said from where on it tells */
+#define NAMES_MS    2000  /* a filter waits so long for a network's name, */
+#define NAME_MS     500   /* the output so long, once for each network */
+#define NAMES_AGAIN 200   /* ms; while one is waited for */
 #define SILENT_MS   10000
 
 /* A daemon.  Its thread reads .run and .last while it is asked, we change them only
@@ -39,7 +39,9 @@ struct stream {
 	uint64_t run, last;
 	/* ours alone */
 	unsigned int took;
-	bool tried, up, told, silent;
+	bool tried, up, gone, broke, told, silent;
+	unsigned int
+		pause_ms;  /* before it is asked again, of one that refuses */
 	uint64_t again_ms; /* when to ask it next; 0: it is being asked */
 };
 
@@ -62,7 +64,10 @@ struct world {
 	uint64_t names_ms;       /* when they were asked for */
 	unsigned int names_took; /* how often they came */
 	int64_t since_ns;
-	int signals; /* signalfd; owned */
+	uint64_t looked_ms,
+		awake_ms; /* when last; since when without a stop (^Z) */
+	bool who_told;    /* who answers */
+	int signals;      /* signalfd; owned */
 	bool stop;
 };
 
@@ -89,7 +94,9 @@ static int ask(void *ctx, const void *arg, void **ret, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	jset(body, "Run", json_object_new_uint64(s->run));
 	jset(body, "After", json_object_new_uint64(s->last));
-	jset(body, "WaitMs", json_object_new_int(WAIT_MS));
+	jset(body, "WaitMs",
+	     json_object_new_int((int)events_wait_ms(
+		     ((const struct ctl *)ctx)->timeout_ms)));
 	jset(body, "All", json_object_new_boolean(s->all));
 	r = driver_call(ctx, s->driver, "Berth.Events", body, &answer, err);
 	*ret = answer;
@@ -173,12 +180,12 @@ static void add(struct world *w, const char *driver, json_object *o)
 
 /* One of our own: what no daemon can say of itself. */
 static void say(struct world *w, const struct stream *s, const char *type,
-		const char *action, const char *id)
+		const char *action, const char *id, int64_t time_ns)
 {
 	json_object *o = json_object_new_object();
 
 	jset(o, "Seq", NULL);
-	jset(o, "TimeNs", json_object_new_int64(wall_ns()));
+	jset(o, "TimeNs", json_object_new_int64(time_ns));
 	jset_str(o, "Type", type);
 	jset_str(o, "Action", action);
 	jset_str(o, "ID", id);
@@ -186,23 +193,45 @@ static void say(struct world *w, const struct stream *s, const char *type,
 	add(w, s->driver, o);
 }
 
+/* What came before the first of @list. */
+static int64_t before(json_object *list)
+{
+	json_object *first =
+		jget_len(list) ? json_object_array_get_idx(list, 0) : NULL;
+
+	return first ? jget_int(first, "TimeNs") - 1 : wall_ns();
+}
+
+/* A daemon that was not there, or is another than before. */
+static void take_up(struct world *w, struct stream *s, uint64_t run,
+		    int64_t time_ns)
+{
+	bool other = s->run && run != s->run;
+
+	if (s->up && other)
+		say(w, s, "daemon", "down", s->driver, time_ns - 1);
+	if (other || s->gone)
+		say(w, s, "daemon", "up", s->driver, time_ns);
+	else if (!s->up && w->who_told)
+		cli_warn("listening to %s", s->driver);
+	s->up = true;
+	s->gone = s->broke = s->told = false;
+	s->run = run;
+}
+
 static void take_answer(struct world *w, struct stream *s, json_object *a)
 {
 	json_object *list = jget_array(a, "Events");
-	uint64_t run = (uint64_t)jget_int(a, "Run");
 	int64_t missed = jget_int(a, "Missed");
+	int64_t at = before(list);
 	char text[24];
 
-	if ((s->tried && !s->up) || (s->run && run != s->run))
-		say(w, s, "daemon", "up", s->driver);
-	s->up = true;
-	s->told = false;
-	s->run = run;
+	take_up(w, s, (uint64_t)jget_int(a, "Run"), missed > 0 ? at - 1 : at);
 	s->last = (uint64_t)jget_int(a, "Last");
 	s->all = false;
 	if (missed > 0) {
 		snprintf(text, sizeof(text), "%" PRId64, missed);
-		say(w, s, "events", "missed", text);
+		say(w, s, "events", "missed", text, at);
 	}
 	for (size_t i = 0; i < jget_len(list); i++) {
 		json_object *o = json_object_array_get_idx(list, i);
@@ -215,25 +244,45 @@ static void take_answer(struct world *w, struct stream *s, json_object *a)
 static void take_error(struct world *w, struct stream *s, int r,
 		       const struct err *why)
 {
-	bool gone = r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET;
-
-	if (s->up && gone)
-		say(w, s, "daemon", "down", s->driver);
-	else if (!gone && !s->told)
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		if (s->up)
+			say(w, s, "daemon", "down", s->driver, wall_ns());
+		s->gone = true; /* until it answers */
+		s->up = s->told = s->broke = false;
+		/* Its first events are news as well, once it is there. */
+		s->all |= !s->run;
+	} else if (r == -ECONNRESET && !s->broke) {
+		s->broke = true; /* the next try says why */
+	} else if (!s->told) {
 		cli_warn("%s: %s", s->driver, why->msg);
-	s->told |= !gone;
-	s->up = s->up && !gone;
+		s->told = true;
+	}
+}
+
+/* One that refuses has no place for us, or no such method: it is asked less and less. */
+static unsigned int pause_after(struct stream *s, int r)
+{
+	if (r >= 0)
+		s->pause_ms = 0;
+	else if (r != -EREMOTEIO || !s->pause_ms)
+		s->pause_ms = AGAIN_MS;
+	else
+		s->pause_ms =
+			s->pause_ms < PAUSE_MS / 2 ? s->pause_ms * 2 : PAUSE_MS;
+	return s->pause_ms;
 }
 
 static void take(struct world *w, size_t i, uint64_t now)
 {
 	struct stream *s = &w->streams[i];
 	struct asked a;
+	bool silent;
 
 	askers_look(w->askers, i, &a);
-	if (a.busy_ms > SILENT_MS && !s->silent && s->up)
-		say(w, s, "daemon", "silent", s->driver);
-	s->silent = a.busy_ms > SILENT_MS;
+	silent = a.busy_ms > SILENT_MS && now - w->awake_ms > SILENT_MS;
+	if (silent && !s->silent && s->up)
+		say(w, s, "daemon", "silent", s->driver, wall_ns());
+	s->silent = silent;
 	if (a.took == s->took)
 		return;
 	s->took = a.took;
@@ -242,7 +291,7 @@ static void take(struct world *w, size_t i, uint64_t now)
 	else if (a.answer)
 		take_answer(w, s, a.answer);
 	s->tried = true;
-	s->again_ms = a.r < 0 ? now + AGAIN_MS : now;
+	s->again_ms = now + pause_after(s, a.r);
 }
 
 static void take_names(struct world *w)
@@ -262,6 +311,9 @@ static void take_all(struct world *w)
 {
 	uint64_t now = clock_mono_ms();
 
+	if (now - w->looked_ms > SILENT_MS / 2)
+		w->awake_ms = now;
+	w->looked_ms = now;
 	take_names(w);
 	for (size_t i = 0; i < w->count; i++) {
 		take(w, i, now);
@@ -357,17 +409,16 @@ static int run(struct world *w, struct err *err)
 {
 	uint64_t start = clock_mono_ms();
 	uint64_t end = w->ctl->for_ms ? start + w->ctl->for_ms : UINT64_MAX;
-	bool told = false;
 	int r = 0;
 
 	ask_for_names(w, start);
 	while (r == 0 && !w->stop && clock_mono_ms() < end) {
 		take_all(w);
 		r = print_due(w, false, err);
-		if (!told &&
+		if (!w->who_told &&
 		    (all_tried(w) || clock_mono_ms() - start > FIRST_MS)) {
 			say_who(w);
-			told = true;
+			w->who_told = true;
 		}
 		if (r == 0 && !w->stop)
 			r = wait_some(w,

@@ -12,6 +12,7 @@
 
 #define ID_LEN   64
 #define SHORT_ID 12
+#define WAIT_MS  2000 /* what a daemon holds at most */
 
 static const char *const types[] = {
 	"network", "endpoint", "port",  "balanced", "volume",
@@ -103,6 +104,13 @@ bool events_filter_match(const struct events_filter *f, json_object *event,
 			return true;
 	}
 	return f->network.n == 0;
+}
+
+unsigned int events_wait_ms(unsigned int timeout_ms)
+{
+	unsigned int half = timeout_ms - timeout_ms / 2;
+
+	return timeout_ms && half < WAIT_MS ? half : WAIT_MS;
 }
 
 const char *events_network(json_object *event)

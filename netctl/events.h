@@ -23,6 +23,10 @@ bool events_filter_type(const struct events_filter *f, json_object *event);
 bool events_filter_match(const struct events_filter *f, json_object *event,
 			 const char *name);
 
+/* events_wait_ms() - a daemon is to hold a question so long: less than we wait for the
+ * answer.  @timeout_ms: 0: no end. */
+unsigned int events_wait_ms(unsigned int timeout_ms);
+
 /* The id of the network it is about, borrowed; "". */
 const char *events_network(json_object *event);
 

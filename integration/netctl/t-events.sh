@@ -173,6 +173,20 @@ until held && grep -q '^early' wait.out; do
 	start_daemon berth-named
 done
 
+note "what a daemon that was not there yet tells first"
+in_background late.log "$NETCTL" events --json -f driver=berth-named
+late=$PID
+wait_until 60 grep -q 'no daemon answers' late.log
+kill -STOP "$late"
+start_daemon berth-named
+"$NETCTL" volume create early >/dev/null
+kill -CONT "$late"
+wait_until 60 grep -q '"create".*"early"\|"early".*"create"' late.log
+same "$(grep '^{' late.log | jq -rs 'map(.Type + "-" + .Action) | join(" ")')" \
+	"daemon-up volume-create"
+"$NETCTL" volume rm early >/dev/null
+end "$late"
+
 note "a network that is gone is known by its name"
 "$NETCTL" network rm shop >/dev/null
 wait_until 60 grep -q ' network  remove .*(shop)$' text.log

@@ -131,12 +131,22 @@ static void text(void **state)
 	}
 }
 
+static void a_wait_ends_before_the_timeout(void **state)
+{
+	(void)state;
+	assert_int_equal(events_wait_ms(0), 2000);
+	assert_int_equal(events_wait_ms(60000), 2000);
+	assert_int_equal(events_wait_ms(1000), 500);
+	assert_int_equal(events_wait_ms(1), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters_parse),
 		cmocka_unit_test(filters_match),
 		cmocka_unit_test(text),
+		cmocka_unit_test(a_wait_ends_before_the_timeout),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
