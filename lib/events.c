@@ -110,9 +110,9 @@ void events_end(struct events *e)
 }
 
 int events_read(struct events *e, uint64_t after, unsigned int max,
-		int (*fn)(void *ctx, const struct event *ev), void *ctx,
-		uint64_t *ret_last, uint64_t *ret_missed)
+		struct events_copy *ret)
 {
+	struct events_copy c = { 0 };
 	uint64_t first;
 	int r = 0;
 
@@ -120,11 +120,23 @@ int events_read(struct events *e, uint64_t after, unsigned int max,
 	first = e->last > EVENTS_KEPT ? e->last - EVENTS_KEPT + 1 : 1;
 	if (after > e->last) /* of another run */
 		after = e->last;
-	*ret_missed = after + 1 < first ? first - after - 1 : 0;
-	after += *ret_missed;
-	for (; r >= 0 && after < e->last && max; max--)
-		r = fn(ctx, &e->ring[++after % EVENTS_KEPT]);
-	*ret_last = after;
+	c.missed = after + 1 < first ? first - after - 1 : 0;
+	after += c.missed;
+	c.count = e->last - after < max ? (size_t)(e->last - after) : max;
+	c.last = after + c.count;
+	if (c.count) {
+		c.list = malloc(c.count * sizeof(*c.list));
+		r = c.list ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; r == 0 && i < c.count; i++)
+		c.list[i] = e->ring[(after + 1 + i) % EVENTS_KEPT];
 	pthread_mutex_unlock(&e->lock);
-	return r < 0 ? r : 0;
+	if (r == 0)
+		*ret = c;
+	return r;
+}
+
+void events_copy_fini(struct events_copy *c)
+{
+	free(take_ptr(c->list));
 }

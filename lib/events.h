@@ -9,6 +9,7 @@
 #ifndef LIB_EVENTS_H
 #define LIB_EVENTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base.h"
@@ -48,15 +49,19 @@ int events_wait(struct events *e, uint64_t after, unsigned int wait_ms);
 /* Nobody waits from now on. */
 void events_end(struct events *e);
 
-/*
- * events_read() - those after @after, oldest first, @max at most.
- *
- * @fn:         under the ring's lock; a negative return ends it and is returned.
- * @ret_last:   number of the last one given, or the newest there is where there was none.
- * @ret_missed: how many after @after were gone already.
- */
+struct events_copy {
+	struct event *list; /* owned; oldest first */
+	size_t count;
+	/* Number of the last of them, or of the newest there is where there are none. */
+	uint64_t last;
+	uint64_t
+		missed; /* how many after the number asked for were gone already */
+};
+
+/* events_read() - those after @after, @max at most; a copy, so that whoever has something to
+ * tell waits for nobody who reads.  Return: 0; -ENOMEM. */
 int events_read(struct events *e, uint64_t after, unsigned int max,
-		int (*fn)(void *ctx, const struct event *ev), void *ctx,
-		uint64_t *ret_last, uint64_t *ret_missed);
+		struct events_copy *ret);
+void events_copy_fini(struct events_copy *c);
 
 #endif

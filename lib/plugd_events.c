@@ -71,7 +71,7 @@ static int put(json_object *o, const char *key, json_object *v)
 	return -ENOMEM;
 }
 
-static int add_event(void *ctx, const struct event *ev)
+static int add_event(json_object *list, const struct event *ev)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 
@@ -81,7 +81,7 @@ static int add_event(void *ctx, const struct event *ev)
 	    put(o, "Action", json_object_new_string(ev->action)) < 0 ||
 	    put(o, "ID", json_object_new_string(ev->id)) < 0 ||
 	    put(o, "Of", json_object_new_string(ev->of)) < 0 ||
-	    json_object_array_add(ctx, o) < 0)
+	    json_object_array_add(list, o) < 0)
 		return -ENOMEM;
 	o = NULL; /* the list's */
 	return 0;
@@ -93,7 +93,7 @@ static int answer_read(struct events *e, const struct read_req *req,
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
 	json_object *list = json_object_new_array();
 	bool same = req->run == events_run(e);
-	uint64_t last = 0, missed = 0;
+	_cleanup_(events_copy_fini) struct events_copy got = { 0 };
 	/* From now on, but for who wants all that is kept. */
 	uint64_t after = same                   ? req->after
 			 : req->run || req->all ? 0
@@ -101,12 +101,15 @@ static int answer_read(struct events *e, const struct read_req *req,
 
 	if (!o || put(o, "Events", list) < 0)
 		return -ENOMEM;
-	if (events_read(e, after, READ_MAX, add_event, list, &last, &missed) <
-		    0 ||
-	    put(o, "Run", json_object_new_uint64(events_run(e))) < 0 ||
-	    put(o, "Last", json_object_new_uint64(last)) < 0 ||
+	if (events_read(e, after, READ_MAX, &got) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < got.count; i++)
+		if (add_event(list, &got.list[i]) < 0)
+			return -ENOMEM;
+	if (put(o, "Run", json_object_new_uint64(events_run(e))) < 0 ||
+	    put(o, "Last", json_object_new_uint64(got.last)) < 0 ||
 	    put(o, "Missed",
-		json_object_new_uint64(req->all && !same ? 0 : missed)) < 0)
+		json_object_new_uint64(req->all && !same ? 0 : got.missed)) < 0)
 		return -ENOMEM;
 	*ret = take_ptr(o);
 	return 0;

@@ -12,40 +12,45 @@
 #include "lib/events.h"
 
 struct got {
-	uint64_t first, last, count;
+	uint64_t first, last, missed, count;
 	struct event newest;
 };
 
-static int take(void *ctx, const struct event *ev)
+static struct got get(struct events *e, uint64_t after, unsigned int max)
 {
-	struct got *g = ctx;
+	_cleanup_(events_copy_fini) struct events_copy c = { 0 };
+	struct got g = { 0 };
 
-	if (g->count++ == 0)
-		g->first = ev->seq;
-	else
-		assert_int_equal(ev->seq, g->last + 1);
-	g->last = ev->seq;
-	g->newest = *ev;
-	return 0;
+	assert_int_equal(events_read(e, after, max, &c), 0);
+	for (size_t i = 0; i < c.count; i++)
+		assert_int_equal(c.list[i].seq, c.list[0].seq + i);
+	g.last = c.last;
+	g.missed = c.missed;
+	g.count = c.count;
+	if (c.count) {
+		g.first = c.list[0].seq;
+		g.newest = c.list[c.count - 1];
+		assert_int_equal(g.newest.seq, c.last);
+	}
+	return g;
 }
 
 static void numbers_and_misses(void **state)
 {
 	_cleanup_(events_freep) struct events *e = events_new();
-	uint64_t last, missed;
-	struct got g = { 0 };
+	struct got g;
 	char long_id[300];
 
 	(void)state;
 	assert_non_null(e);
-	assert_int_equal(events_read(e, 0, 9, take, &g, &last, &missed), 0);
-	assert_int_equal(g.count + last + missed, 0);
+	g = get(e, 0, 9);
+	assert_int_equal(g.count + g.last + g.missed, 0);
 	memset(long_id, 'x', sizeof(long_id) - 1);
 	long_id[sizeof(long_id) - 1] = '\0';
 	events_add(e, "network", "create", long_id, NULL);
-	assert_int_equal(events_read(e, 0, 9, take, &g, &last, &missed), 0);
+	g = get(e, 0, 9);
 	assert_int_equal(g.count, 1);
-	assert_int_equal(last, 1);
+	assert_int_equal(g.last, 1);
 	assert_string_equal(g.newest.type, "network");
 	assert_string_equal(g.newest.of, "");
 	assert_int_equal(strlen(g.newest.id), sizeof(g.newest.id) - 1);
@@ -53,24 +58,18 @@ static void numbers_and_misses(void **state)
 
 	for (unsigned int i = 0; i < EVENTS_KEPT + 99; i++)
 		events_add(e, "a", "b", NULL, NULL);
-	g.count = 0;
-	assert_int_equal(events_read(e, 50, 10, take, &g, &last, &missed), 0);
-	assert_int_equal(missed, 50); /* 51 to 100 gave way */
+	g = get(e, 50, 10);
+	assert_int_equal(g.missed, 50); /* 51 to 100 gave way */
 	assert_int_equal(g.first, 101);
 	assert_int_equal(g.count, 10);
-	assert_int_equal(last, 110);
-	g.count = 0;
-	assert_int_equal(
-		events_read(e, last, EVENTS_KEPT + 1, take, &g, &last, &missed),
-		0);
-	assert_int_equal(missed, 0);
-	assert_int_equal(last, EVENTS_KEPT + 100);
+	assert_int_equal(g.last, 110);
+	g = get(e, g.last, EVENTS_KEPT + 1);
+	assert_int_equal(g.missed, 0);
+	assert_int_equal(g.last, EVENTS_KEPT + 100);
 	/* A number of another run, or "from now on". */
-	g.count = 0;
-	assert_int_equal(
-		events_read(e, UINT64_MAX, 9, take, &g, &last, &missed), 0);
-	assert_int_equal(g.count + missed, 0);
-	assert_int_equal(last, EVENTS_KEPT + 100);
+	g = get(e, UINT64_MAX, 9);
+	assert_int_equal(g.count + g.missed, 0);
+	assert_int_equal(g.last, EVENTS_KEPT + 100);
 }
 
 struct waiter {

@@ -173,33 +173,22 @@ static void ends_with_the_endpoint(void **state)
 	}
 }
 
-struct news {
-	char text[256];
-	size_t n;
-};
-
-static int note_event(void *ctx, const struct event *ev)
-{
-	struct news *to = ctx;
-
-	assert_string_equal(ev->type, "port");
-	assert_string_equal(ev->id, EP);
-	assert_string_equal(ev->of, NET);
-	to->n += (size_t)snprintf(to->text + to->n, sizeof(to->text) - to->n,
-				  "%s ", ev->action);
-	return 0;
-}
-
 static const char *news(struct life *l)
 {
-	static struct news got;
-	uint64_t last, missed;
+	_cleanup_(events_copy_fini) struct events_copy got = { 0 };
+	static char text[256];
+	size_t n = 0;
 
-	got = (struct news){ .n = 0 };
-	assert_int_equal(events_read(l->core->news, 0, 99, note_event, &got,
-				     &last, &missed),
-			 0);
-	return got.text;
+	text[0] = '\0';
+	assert_int_equal(events_read(l->core->news, 0, 99, &got), 0);
+	for (size_t i = 0; i < got.count; i++) {
+		assert_string_equal(got.list[i].type, "port");
+		assert_string_equal(got.list[i].id, EP);
+		assert_string_equal(got.list[i].of, NET);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s ",
+				      got.list[i].action);
+	}
+	return text;
 }
 
 static void is_told_where_there_are_ports(void **state)
