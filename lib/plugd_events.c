@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/events.h"
 #include "lib/jdec.h"
 
@@ -120,6 +121,7 @@ int plugd_on_events(void *ctx, struct rpc_call *call, json_object **ret,
 {
 	const struct plugd *d = ctx;
 	struct read_req req = { 0 };
+	uint64_t start;
 	int r = call->body ? jdec_object(call->body, read_fields, &req, err)
 			   : 0;
 
@@ -129,7 +131,11 @@ int plugd_on_events(void *ctx, struct rpc_call *call, json_object **ret,
 		return err_set(err, -EINVAL, "WaitMs: not in 0..%u",
 			       WAIT_MAX_MS);
 	if (req.run == events_run(d->events) && req.wait_ms) {
+		start = clock_mono_ns();
 		r = events_wait(d->events, req.after, req.wait_ms);
+		call->waited_us = (clock_mono_ns() - start) / 1000;
+		/* Its peer says it, and asks again. */
+		call->usual = r == -EBUSY;
 		if (r < 0)
 			return err_set(err, r,
 				       "%u others wait for events of %s",

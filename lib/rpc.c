@@ -335,6 +335,7 @@ static int call(struct rpc_conn *c, json_object **ret_body, json_object **ret,
 	r = c->method->handle(c->ctx, &call, ret, err);
 	c->seq = call.seq;
 	c->usual = call.usual;
+	c->waited_us = call.waited_us;
 	if (r >= 0 && c->rpc->cfg.done)
 		c->rpc->cfg.done(c->rpc->cfg.own_ctx, &call, *ret);
 	if (r < 0 && !err->msg[0])
@@ -386,6 +387,7 @@ static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 	int r;
 
 	rpc_phase_set(c, RPC_WORKING);
+	c->waited_us = 0;
 	start = rpc_now_us();
 	r = call(c, &body, &result, &err);
 	if (r < 0) {
@@ -396,6 +398,7 @@ static enum MHD_Result serve(struct rpc_conn *c, struct MHD_Connection *con)
 		c->rpc->cfg.sending(c->rpc->cfg.ctx, c->seq);
 	sent = answer(c, con, refusal_of(c, r), take_ptr(result));
 	us = rpc_now_us() - start;
+	us = us > c->waited_us ? us - c->waited_us : 0;
 	rpc_stat_add(c->rpc, c->method->name, us, r);
 	log_call(c, body, us, r, &err);
 	free(take_ptr(c->body));

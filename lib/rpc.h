@@ -28,8 +28,11 @@ struct rpc_call {
 	json_object *body;  /* borrowed; NULL: the request had none */
 	uint64_t seq;       /* the journal's number, 0: nothing to settle; the
 			     * handler sets it, .delivered gets it back */
-	bool usual;      /* set by the handler: an error that peers ask for, as
+	bool usual; /* set by the handler: an error that peers ask for, as
 		     * whether something is there; the log has it as debug */
+	/* Set by the handler: it waited so long for what may come; that is none of
+	 * the time that it took. */
+	uint64_t waited_us;
 	struct rpc *rpc; /* for rpc_retry_alone(); NULL: nobody's */
 	int fd;          /* for rpc_peer(); borrowed */
 };

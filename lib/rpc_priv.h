@@ -38,6 +38,7 @@ struct rpc_conn {
 	size_t len, size;
 	uint64_t seq;
 	bool usual;                      /* of rpc_call */
+	uint64_t waited_us;              /* likewise */
 	const struct rpc_method *method; /* borrowed */
 	void *ctx;                       /* borrowed: for .handle */
 	bool page;                       /* GET /metrics, and no .method */

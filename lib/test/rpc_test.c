@@ -24,8 +24,11 @@ static int on_echo(void *ctx, struct rpc_call *call, json_object **ret,
 		   struct err *err)
 {
 	struct server *s = ctx;
+	json_object *v = NULL;
 
 	(void)err;
+	if (json_object_object_get_ex(call->body, "WaitedUs", &v))
+		call->waited_us = json_object_get_uint64(v);
 	atomic_fetch_add(&s->calls, 1);
 	*ret = call->body ? json_object_get(call->body) : NULL;
 	return 0;

@@ -31,7 +31,8 @@ struct server {
 	atomic_bool hold;
 };
 
-/* The one server.  Its methods: T.Echo; T.Fail {"Code","Usual"}; T.Seq, which has an
+/* The one server.  Its methods: T.Echo, that says to have waited for
+ * "WaitedUs"; T.Fail {"Code","Usual"}; T.Seq, which has an
  * answer to be told of; T.Hold, while .hold; Plugin.Own; VolumeDriver.Fail and .Get
  * are as T.Fail. */
 struct server *server(void);

@@ -359,6 +359,25 @@ static void metrics_count_calls(void **state)
 	json_object_put(m);
 }
 
+static void what_is_waited_for_takes_no_time(void **state)
+{
+	json_object *m, *echo = NULL, *v = NULL;
+	char buf[512];
+
+	(void)state;
+	assert_int_equal(peer_ask(POST_ECHO LEN("21") END,
+				  "{\"WaitedUs\":60000000}", buf, sizeof(buf)),
+			 200);
+	m = rpc_metrics(server()->rpc);
+	json_object_object_get_ex(m, "Methods", &v);
+	json_object_object_get_ex(v, "T.Echo", &echo);
+	json_object_object_get_ex(echo, "Count", &v);
+	assert_int_equal(json_object_get_int(v), 1);
+	json_object_object_get_ex(echo, "SumUs", &v);
+	assert_int_equal(json_object_get_int(v), 0);
+	json_object_put(m);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -377,6 +396,7 @@ int main(void)
 		SERVED(stop_waits_for_the_handler),
 		SERVED(stop_loses_no_request),
 		SERVED(metrics_count_calls),
+		SERVED(what_is_waited_for_takes_no_time),
 	};
 
 	server_tests_begin();
