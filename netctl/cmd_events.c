@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 
 #include "lib/base.h"
@@ -67,8 +65,6 @@ struct world {
 	uint64_t looked_ms,
 		awake_ms; /* when last; since when without a stop (^Z) */
 	bool who_told;    /* who answers */
-	int signals;      /* signalfd; owned */
-	bool stop;
 };
 
 static void world_fini(struct world *w)
@@ -78,7 +74,6 @@ static void world_fini(struct world *w)
 		free(w->asking);
 	}
 	events_held_fini(&w->held);
-	closep(&w->signals);
 }
 
 /* ---- asking -------------------------------------------------------------------------- */
@@ -368,16 +363,10 @@ static int print_due(struct world *w, bool all, struct err *err)
 /* Until an answer is there, or @ms are over. */
 static int wait_some(struct world *w, int ms, struct err *err)
 {
-	struct signalfd_siginfo si;
-	struct pollfd p[] = {
-		{ .fd = w->signals, .events = POLLIN },
-		{ .fd = askers_fd(w->askers), .events = POLLIN },
-	};
+	struct pollfd p = { .fd = askers_fd(w->askers), .events = POLLIN };
 
-	if (poll(p, ARRAY_SIZE(p), ms) < 0 && errno != EINTR)
+	if (poll(&p, 1, ms) < 0 && errno != EINTR)
 		return err_set(err, -errno, "poll: %s", strerror(errno));
-	if (p[0].revents && read(w->signals, &si, sizeof(si)) == sizeof(si))
-		w->stop = true;
 	return 0;
 }
 
@@ -412,7 +401,7 @@ static int run(struct world *w, struct err *err)
 	int r = 0;
 
 	ask_for_names(w, start);
-	while (r == 0 && !w->stop && clock_mono_ms() < end) {
+	while (r == 0 && clock_mono_ms() < end) {
 		take_all(w);
 		r = print_due(w, false, err);
 		if (!w->who_told &&
@@ -420,7 +409,7 @@ static int run(struct world *w, struct err *err)
 			say_who(w);
 			w->who_told = true;
 		}
-		if (r == 0 && !w->stop)
+		if (r == 0)
 			r = wait_some(w,
 				      jget_len(w->held.list)
 					      ? EVENTS_HOLD_MS / 2
@@ -433,8 +422,7 @@ static int run(struct world *w, struct err *err)
 
 static int events_run_verb(struct ctl *ctl, struct err *err)
 {
-	_cleanup_(world_fini) struct world w = { .ctl = ctl, .signals = -1 };
-	sigset_t set;
+	_cleanup_(world_fini) struct world w = { .ctl = ctl };
 	int r = events_filter_parse(&ctl->events.filters, &w.filter, err);
 
 	if (r < 0)
@@ -445,14 +433,8 @@ static int events_run_verb(struct ctl *ctl, struct err *err)
 	r = events_held_init(&w.held, w.filter.network.n ? NAMES_MS : NAME_MS);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	/* Before there are threads: none of them is to get one. */
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (w.signals < 0)
-		return err_set(err, -errno, "signalfd: %s", strerror(errno));
+	/* Signals are left to do what they do: there is nothing to restore, and who reads
+	 * the output slowly must not keep us from ending. */
 	r = start_asking(&w, err);
 	return r < 0 ? r : run(&w, err);
 }

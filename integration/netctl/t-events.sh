@@ -187,10 +187,34 @@ same "$(grep '^{' late.log | jq -rs 'map(.Type + "-" + .Action) | join(" ")')" \
 "$NETCTL" volume rm early >/dev/null
 end "$late"
 
+note "one whose output nobody reads ends by TERM"
+cat >full.py <<'END'
+import fcntl, os, signal, subprocess, sys, time
+
+r, w = os.pipe()
+fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 4096)
+os.set_blocking(w, False)
+try:
+    while True:
+        os.write(w, b"x")
+except BlockingIOError:
+    os.set_blocking(w, True)
+p = subprocess.Popen([sys.argv[1], "events", "--json", "--since", "1h"], stdout=w)
+end = time.monotonic() + 60
+while "pipe_write" not in open("/proc/%d/wchan" % p.pid).read():
+    assert time.monotonic() < end
+    time.sleep(0.05)
+p.terminate()
+assert p.wait(60) == -signal.SIGTERM, p.returncode
+END
+python3 full.py "$NETCTL"
+
 note "a network that is gone is known by its name"
 "$NETCTL" network rm shop >/dev/null
 wait_until 60 grep -q ' network  remove .*(shop)$' text.log
 for p in "$all" "$text"; do
+	rc=0
 	kill -TERM "$p"
-	wait "$p" || fail "ended by TERM with status $?"
+	wait "$p" || rc=$?
+	same $rc $((128 + 15)) "status of one that TERM ended"
 done
