@@ -21,6 +21,7 @@
 #include "netctl/jget.h"
 
 #define STREAMS_MAX 16
+#define ANSWER_MAX  500   /* events: a daemon may have more to tell */
 #define AGAIN_MS    500   /* after one that failed; */
 #define PAUSE_MS    10000 /* at most, of one that refuses */
 #define FIRST_MS    2500  /* until each has said from where on it tells */
@@ -38,6 +39,7 @@ struct stream {
 	/* ours alone */
 	unsigned int took;
 	bool tried, up, gone, broke, told, silent;
+	bool caught_up; /* it had no more to tell */
 	unsigned int
 		pause_ms;  /* before it is asked again, of one that refuses */
 	uint64_t again_ms; /* when to ask it next; 0: it is being asked */
@@ -224,6 +226,7 @@ static void take_answer(struct world *w, struct stream *s, json_object *a)
 	take_up(w, s, (uint64_t)jget_int(a, "Run"), missed > 0 ? at - 1 : at);
 	s->last = (uint64_t)jget_int(a, "Last");
 	s->all = false;
+	s->caught_up = jget_len(list) < ANSWER_MAX;
 	if (missed > 0) {
 		snprintf(text, sizeof(text), "%" PRId64, missed);
 		say(w, s, "events", "missed", text, at);
@@ -394,14 +397,49 @@ static bool all_tried(const struct world *w)
 	return true;
 }
 
+static bool caught_up(const struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		const struct stream *s = &w->streams[i];
+
+		if (!s->tried || (s->up && !s->caught_up))
+			return false;
+	}
+	return w->names_took > 0;
+}
+
+/* Is --for over?  Who asked for what was --since is to have it, unless the daemons take
+ * longer than --timeout for it. */
+static bool is_over(const struct world *w, uint64_t start)
+{
+	uint64_t now = clock_mono_ms(), end = start + w->ctl->for_ms;
+
+	if (!w->ctl->for_ms || now < end)
+		return false;
+	return !w->since_ns || caught_up(w) ||
+	       (w->ctl->timeout_ms && now - end > w->ctl->timeout_ms);
+}
+
+static void say_who_not(const struct world *w)
+{
+	for (size_t i = 0; w->since_ns && i < w->count; i++) {
+		const struct stream *s = &w->streams[i];
+
+		if (!s->tried)
+			cli_warn("%s has not answered: nothing of it is here",
+				 s->driver);
+		else if (s->up && !s->caught_up)
+			cli_warn("%s has more to tell than is here", s->driver);
+	}
+}
+
 static int run(struct world *w, struct err *err)
 {
 	uint64_t start = clock_mono_ms();
-	uint64_t end = w->ctl->for_ms ? start + w->ctl->for_ms : UINT64_MAX;
 	int r = 0;
 
 	ask_for_names(w, start);
-	while (r == 0 && clock_mono_ms() < end) {
+	while (r == 0 && !is_over(w, start)) {
 		take_all(w);
 		r = print_due(w, false, err);
 		if (!w->who_told &&
@@ -417,7 +455,11 @@ static int run(struct world *w, struct err *err)
 				      err);
 		askers_clear(w->askers);
 	}
-	return r < 0 ? r : print_due(w, true, err);
+	if (r < 0)
+		return r;
+	take_all(w); /* the last that came */
+	say_who_not(w);
+	return print_due(w, true, err);
 }
 
 static int events_run_verb(struct ctl *ctl, struct err *err)

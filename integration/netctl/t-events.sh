@@ -102,7 +102,7 @@ caught_up() {
 }
 wait_until 60 caught_up
 same "$(events '[.[] | select(.Driver == "berth-named" and .Seq)] | length')" $((1206 - missed)) "the rest"
-"$NETCTL" events --json --since 1h --for 10s -f driver=berth-named -f driver=berth-bridge \
+"$NETCTL" events --json --since 1h --for 1ms -f driver=berth-named -f driver=berth-bridge \
 	>since.json 2>/dev/null
 same "$(jq -s 'map(select(.Driver == "berth-named")) | length == 1024 and .[-1].Seq == 1206' \
 	since.json)" true
