@@ -5,6 +5,7 @@ ar-src += lib/err.c
 ar-src += lib/log.c
 ar-src += lib/fail.c
 ar-src += lib/fdpass.c
+ar-src += lib/inroot.c
 ar-src += lib/ip.c
 ar-src += lib/jdec.c
 ar-src += lib/jdec_parse.c

@@ -20,9 +20,9 @@
 
 #include "lib/base.h"
 #include "lib/fail.h"
+#include "lib/inroot.h"
 #include "runtime/oci/hook.h"
 #include "runtime/oci/init.h"
-#include "runtime/oci/inroot.h"
 #include "runtime/oci/proc.h"
 #include "runtime/oci/sync.h"
 #include "runtime/oci/tty.h"

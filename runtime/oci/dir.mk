@@ -9,7 +9,6 @@ ar-src += runtime/oci/cmd_spec.c
 ar-src += runtime/oci/create.c
 ar-src += runtime/oci/hook.c
 ar-src += runtime/oci/init.c
-ar-src += runtime/oci/inroot.c
 ar-src += runtime/oci/mount_opts.c
 ar-src += runtime/oci/proc.c
 ar-src += runtime/oci/rootfs.c

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "lib/inroot.h"
 #include "runtime/oci/caps.h"
-#include "runtime/oci/inroot.h"
 #include "runtime/oci/sync.h"
 #include "runtime/oci/tty.h"
 

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "lib/inroot.h"
 #include "lib/mnt.h"
-#include "runtime/oci/inroot.h"
 #include "runtime/oci/mount_opts.h"
 
 static int propagation_of(const struct spec *spec, uint64_t *ret, bool *ret_rec,

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "lib/inroot.h"
 #include "lib/mnt.h"
-#include "runtime/oci/inroot.h"
 #include "runtime/oci/rootfs.h"
 
 static const struct spec_device defaults[] = {

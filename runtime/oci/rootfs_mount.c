@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "lib/inroot.h"
 #include "lib/mnt.h"
-#include "runtime/oci/inroot.h"
 #include "runtime/oci/mount_opts.h"
 #include "runtime/oci/rootfs.h"
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base.h"
-#include "runtime/oci/inroot.h"
+#include "lib/inroot.h"
 #include "runtime/oci/rootfs.h"
 #include "runtime/oci/tty.h"
 

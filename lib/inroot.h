@@ -6,8 +6,8 @@
  * meanwhile, what is opened lies below the root (openat2, RESOLVE_IN_ROOT), and
  * no magic link of a procfs is followed.  All work goes on by descriptor.
  */
-#ifndef RUNTIME_OCI_INROOT_H
-#define RUNTIME_OCI_INROOT_H
+#ifndef LIB_INROOT_H
+#define LIB_INROOT_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Paths below a container's root. */
-#include "runtime/oci/inroot.h"
+#include "lib/inroot.h"
 
 #include <errno.h>
 #include <fcntl.h>
