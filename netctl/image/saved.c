@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* manifest.json: an array of images, each with its configuration's file, names and
+ * layers' files.  No digest of those is said, but the layers' diff_ids are. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/jdec.h"
+#include "netctl/image/image_priv.h"
+#include "netctl/jget.h"
+
+bool image_is_called(const char *name, const char *tag)
+{
+	const char *colon = strrchr(name, ':');
+
+	return *name && (strcmp(name, tag) == 0 ||
+			 (colon && strcmp(colon + 1, tag) == 0));
+}
+
+/* Borrowed; "": it has none.  @tag "": the first. */
+static const char *name_of(json_object *image, const char *tag, bool *ret_is)
+{
+	json_object *tags = jget_array(image, "RepoTags");
+	const char *first = "";
+
+	*ret_is = !*tag;
+	for (size_t i = 0; i < jget_len(tags); i++) {
+		json_object *o = json_object_array_get_idx(tags, i);
+		const char *name = json_object_is_type(o, json_type_string)
+					   ? json_object_get_string(o)
+					   : "";
+
+		if (!*first)
+			first = name;
+		if (*tag && image_is_called(name, tag)) {
+			*ret_is = true;
+			return name;
+		}
+	}
+	return first;
+}
+
+static int which(json_object *manifest, const char *tag, json_object **ret,
+		 const char **ret_name, struct err *err)
+{
+	char names[256] = "";
+	size_t found = 0;
+
+	for (size_t i = 0; i < jget_len(manifest); i++) {
+		json_object *o = json_object_array_get_idx(manifest, i);
+		size_t len = strlen(names);
+		bool is;
+		const char *name = name_of(o, tag, &is);
+
+		snprintf(names + len, sizeof(names) - len, "%s%s",
+			 len ? ", " : "", *name ? name : "<none>");
+		if (!is || (found && strcmp(jget_str(*ret, "Config"),
+					    jget_str(o, "Config")) == 0))
+			continue;
+		found++;
+		*ret = o;
+		*ret_name = name;
+	}
+	if (found == 1)
+		return 0;
+	if (found == 0)
+		return err_set(err, -ENOENT,
+			       "there is no image \"%s\" in it, but %s", tag,
+			       *names ? names : "none at all");
+	return err_set(err, -ENOTUNIQ,
+		       "there are several images in it: put \":\" and one of "
+		       "these behind it: %s",
+		       names);
+}
+
+/* The name of a configuration's file is its digest. */
+static int check_name(const char *file, const char *id, struct err *err)
+{
+	const char *base = strrchr(file, '/');
+
+	base = base ? base + 1 : file;
+	if (strspn(base, "0123456789abcdef") != 64 ||
+	    strncmp(base, id, 64) == 0)
+		return 0;
+	return err_set(err, -EBADMSG,
+		       "%.100s has the digest %.12s...: it was changed", file,
+		       id);
+}
+
+static int check_arch(json_object *config, const char *arch, struct err *err)
+{
+	const char *os = jget_str(config, "os");
+	const char *is = jget_str(config, "architecture");
+
+	return strcmp(os, "linux") == 0 && strcmp(is, arch) == 0
+		       ? 0
+		       : err_set(err, -ENOENT,
+				 "the image is for %.32s/%.32s, and this "
+				 "machine is linux/%s",
+				 os, is, arch);
+}
+
+int image_read_saved(struct image_source *s, json_object *manifest,
+		     const char *tag, const char *arch, struct image *ret,
+		     struct err *err)
+{
+	_cleanup_(json_putp) json_object *all = NULL;
+	json_object *image = NULL, *layers;
+	const char *name = "", *file;
+	int r = which(manifest, tag, &image, &name, err);
+
+	if (r < 0)
+		return r;
+	file = jget_str(image, "Config");
+	layers = jget_array(image, "Layers");
+	ret->name = strdup(name);
+	if (!ret->name)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = image_json(s, file, ret->id, &all, err);
+	if (r == 0)
+		r = check_name(file, ret->id, err);
+	if (r == 0)
+		r = check_arch(jget(all, "is"), arch, err);
+	for (size_t i = 0; r == 0 && i < jget_len(layers); i++) {
+		json_object *o = json_object_array_get_idx(layers, i);
+
+		r = json_object_is_type(o, json_type_string)
+			    ? image_add_layer(ret, json_object_get_string(o),
+					      err)
+			    : err_set(err, -EBADMSG,
+				      "manifest.json: a layer that is no "
+				      "file");
+	}
+	return r == 0 ? image_config(jget(all, "is"), ret, err) : r;
+}
