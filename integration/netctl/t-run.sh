@@ -53,8 +53,8 @@ INHERITED=i run --rm -e A=1 -e 'B=two words' --env-file vars -h box1 -w /tmp -u 
 same "$(cat said)" "1|two words|f|i|box1
 box1
 /tmp
-uid=80(web) gid=81(web) groups=90(log)"
-same "$(run --rm -u 5:6 "$ROOTFS" id)" 'uid=5 gid=6'
+uid=80(web) gid=81(web) groups=81(web),90(log)"
+same "$(run --rm -u 5:6 "$ROOTFS" id)" 'uid=5 gid=6 groups=6'
 same "$(run --rm "$ROOTFS" sh -c 'ip -o link | cut -d: -f2; ip -o addr show lo | wc -l')" ' lo
 2'
 contains "$(run --rm -h box1 "$ROOTFS" cat /etc/hosts)" '127.0.0.1	localhost'

@@ -149,8 +149,20 @@ static void add_groups(const char *root, const char *name, struct box_user *u)
 		fclose(f);
 }
 
-int box_user(const char *root, const char *text, struct box_user *ret,
-	     struct err *err)
+/* In which the own group is, too: a file that denies it something is not to be had by a
+ * setgid program that has left it. */
+static void put_own_first(struct box_user *u)
+{
+	size_t keep = u->group_count < BOX_GROUPS_MAX ? u->group_count
+						      : BOX_GROUPS_MAX - 1;
+
+	memmove(u->groups + 1, u->groups, keep * sizeof(*u->groups));
+	u->groups[0] = u->gid;
+	u->group_count = keep + 1;
+}
+
+static int find_ids(const char *root, const char *text, struct box_user *ret,
+		    struct err *err)
 {
 	size_t len = strcspn(text, ":");
 	const char *group = text[len] ? text + len + 1 : NULL;
@@ -177,4 +189,14 @@ int box_user(const char *root, const char *text, struct box_user *ret,
 			       "%s/etc/group",
 			       text, group, root);
 	return 0;
+}
+
+int box_user(const char *root, const char *text, struct box_user *ret,
+	     struct err *err)
+{
+	int r = find_ids(root, text, ret, err);
+
+	if (r == 0)
+		put_own_first(ret);
+	return r;
 }

@@ -20,7 +20,8 @@ struct box_user {
  * box_user() - "", "NAME", "UID", each with ":GROUP" or ":GID".
  *
  * As Docker: a group that is given stands alone, else the user's own and those that list
- * him; a number needs no entry.  Links in @root lead nowhere outside of it.
+ * him; in each case his group is the first of the supplementary ones.  A number needs no
+ * entry.  Links in @root lead nowhere outside of it.
  * Return: 0; -ENOENT: there is no such name; -EINVAL.
  */
 int box_user(const char *root, const char *text, struct box_user *ret,

@@ -407,13 +407,14 @@ static void users_of_a_root(void **state)
 	assert_int_equal(box_user(root, "web", &u, NULL), 0);
 	assert_int_equal(u.uid, 80);
 	assert_int_equal(u.gid, 81);
-	assert_int_equal(u.group_count, 1);
-	assert_int_equal(u.groups[0], 90);
+	assert_int_equal(u.group_count, 2);
+	assert_int_equal(u.groups[0], u.gid);
+	assert_int_equal(u.groups[1], 90);
 	assert_int_equal(box_user(root, "80", &u, NULL), 0);
 	assert_int_equal(u.gid, 81);
 	assert_int_equal(box_user(root, "web:ops", &u, NULL), 0);
 	assert_int_equal(u.gid, 91);
-	assert_int_equal(u.group_count, 0);
+	assert_int_equal(u.group_count, 1);
 	assert_int_equal(box_user(root, "7:8", &u, NULL), 0);
 	assert_int_equal(u.uid, 7);
 	assert_int_equal(u.gid, 8);
