@@ -166,6 +166,9 @@ static int set_flag(struct ctl *ctl, const struct cli_flag *f,
 			return err_set(err, -EINVAL, "--%s is empty", f->name);
 		*(const char **)at = value;
 		return 0;
+	case FLAG_TEXT:
+		*(const char **)at = value;
+		return 0;
 	case FLAG_PAIR:
 		return add_pair(at, f->name, value, err);
 	case FLAG_LIST:

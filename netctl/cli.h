@@ -63,7 +63,9 @@ struct cli_list {
 /* What "run" and its siblings were told; NULL: not said. */
 struct ctl_box {
 	bool detach, remove, interactive, tty, read_only, follow;
+	bool publish_all;
 	const char *name, *workdir, *user, *hostname, *restart;
+	const char *entrypoint, *stop_signal;
 	const char *memory, *cpus, *pids; /* as typed */
 	const char *volume_driver, *signal, *tail, *seconds;
 	struct cli_list env, env_files, labels, networks, volumes, tmpfs,
@@ -114,6 +116,7 @@ struct ctl {
 
 enum cli_kind {
 	FLAG_PATH,
+	FLAG_TEXT, /* may be empty */
 	FLAG_PAIR,
 	FLAG_LIST,
 	FLAG_SWITCH,

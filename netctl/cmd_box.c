@@ -116,6 +116,9 @@ static int ps_rows(struct ctl *ctl, json_object **ret, struct err *err)
 		if (ctl->all || strcmp(box_state(&b), BOX_EXITED) != 0) {
 			add_command(b.rec);
 			add_status(b.rec);
+			if (*jget_str(b.rec, "ImageName"))
+				jset_str(b.rec, "Root",
+					 jget_str(b.rec, "ImageName"));
 			json_object_array_add(rows, json_object_get(b.rec));
 		}
 		box_free(&b);
@@ -155,7 +158,7 @@ static int ps_run(struct ctl *ctl, struct err *err)
 static int inspect_one(struct ctl *ctl, struct box *b, struct err *err)
 {
 	static const char *const ours[] = { "Made", "NetnsOwned", "Boot",
-					    "HostnameNow" };
+					    "HostnameNow", "RootHeld" };
 	json_object *mounts = jget_array(b->rec, "Mounts"), *eps = NULL;
 	int r = box_net_endpoints(ctl, b, &eps, err);
 
@@ -271,8 +274,8 @@ static int stop_one(struct ctl *ctl, struct box *b, struct err *err)
 		r = FAILPOINT("boxcmd.stopping");
 	if (r < 0)
 		return r;
-	(void)send(ctl, b, "TERM", NULL); /* one that waits to be restarted ends
-					     by the file */
+	/* one that waits to be restarted ends by the file */
+	(void)send(ctl, b, life_stop_signal(b->rec), NULL);
 	if (box_wait(b, ms) < 0)
 		r = end_it(ctl, b, err);
 	return r < 0 ? r : told(b);
@@ -423,7 +426,7 @@ static const struct cli_own stop_flags[] = {
 const struct cmd cmd_stop = {
 	.name = "stop",
 	.args = "CONTAINER...",
-	.summary = "end a container: SIGTERM, later SIGKILL",
+	.summary = "end a container: SIGTERM or its stop signal, later SIGKILL",
 	.help = "\n"
 		"It is not restarted, whatever its policy.  What it had is "
 		"given back on return.\n",
@@ -464,7 +467,8 @@ const struct cmd cmd_rm = {
 	.args = "CONTAINER...",
 	.summary = "remove containers that have exited",
 	.help = "\n"
-		"With their logs.  Their root directories and volumes stay.\n",
+		"With their logs, and what those of an image wrote.  Root "
+		"directories and volumes\nstay.\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT,
 	.min_args = 1,
 	.max_args = -1,

@@ -17,6 +17,7 @@
 #include "netctl/box/net.h"
 #include "netctl/box/user.h"
 #include "netctl/cmds.h"
+#include "netctl/image/store.h"
 #include "netctl/jget.h"
 
 #define EXEC_MAX  600
@@ -40,6 +41,10 @@ static const struct cli_own run_flags[] = {
 		"or -w: where the command begins"),
 	CLI_OWN('u', "user", "NAME|UID[:GROUP|GID]", FLAG_PATH, box.user,
 		"or -u: who it is"),
+	CLI_OWN(0, "entrypoint", "PROGRAM", FLAG_TEXT, box.entrypoint,
+		"in place of the image's, and of its command; \"\": none"),
+	CLI_OWN(0, "stop-signal", "SIGNAL", FLAG_PATH, box.stop_signal,
+		"what 'netctl stop' sends (default: the image's, or TERM)"),
 	CLI_OWN('h', "hostname", "NAME", FLAG_PATH, box.hostname,
 		"or -h: its host name"),
 	CLI_OWN('l', "label", "KEY[=VALUE]", FLAG_LIST, box.labels,
@@ -58,6 +63,8 @@ static const struct cli_own run_flags[] = {
 		"of resolv.conf; .: none"),
 	CLI_OWN(0, "dns-option", "OPTION", FLAG_LIST, box.dns_options,
 		"of resolv.conf"),
+	CLI_OWN('P', "publish-all", NULL, FLAG_SWITCH, box.publish_all,
+		"or -P: every port that the image exposes, at a free one"),
 	CLI_OWN('p', "publish", "[[HOST:]PORT:]PORT[/PROTO]", FLAG_LIST, ports,
 		"or -p: a port, as docker run -p; again for each"),
 	CLI_OWN('v', "volume", "NAME|DIR:DIR[:ro]", FLAG_LIST, box.volumes,
@@ -67,7 +74,7 @@ static const struct cli_own run_flags[] = {
 	CLI_OWN(0, "tmpfs", "DIR[:OPTIONS]", FLAG_LIST, box.tmpfs,
 		"a file system in memory"),
 	CLI_OWN(0, "read-only", NULL, FLAG_SWITCH, box.read_only,
-		"nothing of ROOT can be written"),
+		"nothing of the root can be written"),
 	CLI_OWN('m', "memory", "BYTES[b|k|m|g]", FLAG_PATH, box.memory,
 		"or -m: no more, and no swap beside it"),
 	CLI_OWN(0, "cpus", "NUMBER", FLAG_PATH, box.cpus,
@@ -268,9 +275,75 @@ static int stay(const struct ctl *ctl, struct monitor_client *c, const char *id,
 	return r;
 }
 
-static int run_run(struct ctl *ctl, struct err *err)
+/* ---- what is run ------------------------------------------------------------- */
+
+struct what {
+	struct image_source *source; /* owned; NULL: a root directory */
+	struct image image;
+};
+
+static void what_fini(struct what *w)
+{
+	image_fini(&w->image);
+	image_source_free(w->source);
+}
+
+static int what_open(const struct ctl *ctl, struct what *w, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	const char *tag, *word = ctl->args[0];
+	int r = image_word(word, &path, &tag, err);
+
+	if (r <= 0)
+		return r;
+	r = image_source_open(path, &w->source, err);
+	if (r < 0)
+		return r;
+	r = image_read(w->source, tag, image_arch(), &w->image, err);
+	return r < 0 ? err_wrap(err, r, "%s", word) : 0;
+}
+
+/* The store's lock is held until the container's record says what it needs of it. */
+static int make_box(const struct ctl *ctl, struct what *w, json_object *rec,
+		    struct box *b, struct err *err)
+{
+	struct image_store store;
+	int r;
+
+	if (!w->source)
+		return box_new(ctl, rec, b, err);
+	r = image_store_open(ctl, &store, err);
+	if (r < 0)
+		return r;
+	r = image_store_add(&store, w->source, &w->image,
+			    jget_str(rec, "ImageName"), err);
+	if (r < 0)
+		err_wrap(err, r, "%s", ctl->args[0]);
+	else
+		r = box_new(ctl, rec, b, err);
+	image_store_close(&store);
+	return r;
+}
+
+static int prepare(struct ctl *ctl, struct box *b, struct err *err)
 {
 	_cleanup_(json_putp) json_object *rec = NULL;
+	_cleanup_(what_fini) struct what w = { 0 };
+	int r = what_open(ctl, &w, err);
+
+	if (r == 0)
+		r = box_ask(ctl, w.source ? &w.image : NULL, &rec, err);
+	if (r == 0)
+		r = check_terminal(ctl, err);
+	if (r < 0)
+		return r;
+	life_settle(ctl);
+	r = box_net_check(ctl, rec, err);
+	return r == 0 ? make_box(ctl, &w, rec, b, err) : r;
+}
+
+static int run_run(struct ctl *ctl, struct err *err)
+{
 	struct monitor_client c = { -1, -1, -1, -1 };
 	struct interrupt i = { .signals = -1 };
 	struct box b = { .dir = -1, .lock = -1 };
@@ -279,15 +352,7 @@ static int run_run(struct ctl *ctl, struct err *err)
 	int r = from_the_root(ctl, &dirs, err);
 
 	if (r == 0)
-		r = box_ask(ctl, &rec, err);
-	if (r == 0)
-		r = check_terminal(ctl, err);
-	if (r < 0)
-		return r;
-	life_settle(ctl);
-	r = box_net_check(ctl, rec, err);
-	if (r == 0)
-		r = box_new(ctl, rec, &b, err);
+		r = prepare(ctl, &b, err);
 	if (r < 0)
 		return r;
 	snprintf(id, sizeof(id), "%s", b.id);
@@ -459,13 +524,17 @@ static int exec_run(struct ctl *ctl, struct err *err)
 
 const struct cmd cmd_run = {
 	.name = "run",
-	.args = "ROOT COMMAND [ARGUMENT...]",
-	.summary = "run a container from a root directory",
+	.args = "ROOT|IMAGE [COMMAND] [ARGUMENT...]",
+	.summary = "run a container from a root directory or an image",
 	.help = "\n"
 		"Without Docker, but as docker run does it; what is not in "
 		"the list below is not\nthere.  ROOT is a directory with a "
-		"root file system, which the container writes\nto: images "
-		"are not read.  Networks are those of 'netctl network "
+		"root file system, which the container writes\nto.  IMAGE is "
+		"what 'docker save' or 'podman save' wrote, or an OCI image "
+		"layout (a\ndirectory, or a tar of one); with :TAG behind it "
+		"where there are several in it.\nIts layers are unpacked once "
+		"('netctl image ls'), and what the container writes\nis its "
+		"own and goes with it.  Networks are those of 'netctl network "
 		"create', volumes\nthose of any plugin; a volume that is not "
 		"there is made.\n"
 		"\n"
@@ -476,6 +545,8 @@ const struct cmd cmd_run = {
 		"  netctl run -d --name web --network shop -p 8080:80 \\\n"
 		"      -v site:/www:ro /srv/httpd httpd -f -h /www\n"
 		"  netctl run --rm -it --network shop /srv/debian bash\n"
+		"  docker save -o web.tar web:1 && netctl run -d -P --network "
+		"shop web.tar\n"
 		"\n"
 		"Exit status: the container's; 125 where it was not started, "
 		"126 and 127 where\nCOMMAND can't be run or is not there.\n",

@@ -26,7 +26,7 @@ status 127 --rm "$ROOTFS" no-such-program
 contains "$(cat said)" 'executable file not found'
 status 126 --rm "$ROOTFS" /etc/passwd
 status 125 --rm /etc/passwd true
-contains "$(cat said)" 'is no directory'
+contains "$(cat said)" '/etc/passwd'
 status 125 --rm "$ROOTFS"
 contains "$(cat said)" 'which command'
 status 125 --rm --no-such-flag "$ROOTFS" true

@@ -15,109 +15,14 @@
 #include "lib/jdec.h"
 #include "netctl/book.h"
 #include "netctl/box/ask_dns.h"
+#include "netctl/box/ask_image.h"
 #include "netctl/box/caps.h"
 #include "netctl/box/seccomp.h"
 #include "netctl/jget.h"
 #include "netctl/publish.h"
 
 #define NAME_MAX_LEN 63 /* of a host name, too */
-#define MEMORY_MIN   (6 << 20)
-
-/* ---- numbers -------------------------------------------------------------- */
-
-int box_ask_bytes(const char *text, int64_t *ret, struct err *err)
-{
-	static const char units[] = "bkmg";
-	const char *unit = units;
-	unsigned long long n;
-	char *end;
-	unsigned int shift;
-
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (*end)
-		unit = strchr(units, tolower((unsigned char)*end));
-	if (!isdigit((unsigned char)*text) || errno || !unit || !*unit ||
-	    (*end && end[1] && strcasecmp(end + 1, "b") != 0))
-		return err_set(err, -EINVAL,
-			       "--memory \"%s\" is no size: write 64m or 1g",
-			       text);
-	shift = 10 * (unsigned int)(unit - units);
-	if (n > (unsigned long long)INT64_MAX >> 1 >> shift)
-		return err_set(err, -EINVAL, "--memory %s is too large", text);
-	*ret = (int64_t)(n << shift);
-	if (*ret < MEMORY_MIN)
-		return err_set(err, -EINVAL,
-			       "--memory %s is too little: 6m at least", text);
-	return 0;
-}
-
-int box_ask_cpus(const char *text, int64_t *ret, struct err *err)
-{
-	int64_t n = 0, unit = 1000000000;
-	const char *s = text;
-	bool digits = false;
-
-	for (; isdigit((unsigned char)*s) && n < 100000; s++, digits = true)
-		n = n * 10 + (*s - '0');
-	n *= unit;
-	if (*s == '.')
-		for (s++; isdigit((unsigned char)*s) && unit > 1; s++) {
-			unit /= 10;
-			n += unit * (*s - '0');
-			digits = true;
-		}
-	/* the kernel's least quota is 1 ms in 100 */
-	if (*s || !digits || n < 10000000)
-		return err_set(err, -EINVAL,
-			       "--cpus \"%s\" is no number of processors: "
-			       "write 1.5; 0.01 at least",
-			       text);
-	*ret = n;
-	return 0;
-}
-
-static int ask_pids(const char *text, int64_t *ret, struct err *err)
-{
-	char *end;
-	long long n;
-
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (errno || end == text || *end || n < -1 || n > INT_MAX)
-		return err_set(err, -EINVAL, "--pids-limit \"%s\" is no number",
-			       text);
-	*ret = n > 0 ? n : 0; /* 0 and -1: none, as Docker */
-	return 0;
-}
-
-int box_ask_restart(const char *text, const char **ret_name, int64_t *ret_max,
-		    struct err *err)
-{
-	static const char *const names[] = { "no", "always", "unless-stopped",
-					     "on-failure" };
-	size_t len = strcspn(text, ":");
-	char *end;
-
-	*ret_max = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strlen(names[i]) != len ||
-		    strncmp(names[i], text, len) != 0)
-			continue;
-		*ret_name = names[i];
-		if (!text[len])
-			return 0;
-		errno = 0;
-		*ret_max = strtoll(text + len + 1, &end, 10);
-		if (i == 3 && isdigit((unsigned char)text[len + 1]) && !*end &&
-		    !errno && *ret_max <= INT_MAX)
-			return 0;
-	}
-	return err_set(err, -EINVAL,
-		       "--restart \"%s\": write no, always, unless-stopped, "
-		       "on-failure or on-failure:TIMES",
-		       text);
-}
+#define TEXT_MAX     (2u << 20)
 
 /* ---- mounts --------------------------------------------------------------- */
 
@@ -226,7 +131,8 @@ int box_ask_tmpfs(const char *text, json_object **ret, struct err *err)
 	return 0;
 }
 
-static int ask_mounts(const struct ctl *ctl, json_object *rec, struct err *err)
+static int ask_mounts(const struct ctl *ctl, json_object *config,
+		      json_object *rec, struct err *err)
 {
 	const struct ctl_box *x = &ctl->box;
 	json_object *list = json_object_new_array();
@@ -255,7 +161,7 @@ static int ask_mounts(const struct ctl *ctl, json_object *rec, struct err *err)
 		else
 			json_object_put(m);
 	}
-	return r;
+	return r == 0 ? box_image_volumes(config, rec, err) : r;
 }
 
 /* ---- environment ----------------------------------------------------------- */
@@ -308,12 +214,32 @@ int box_ask_env_file(const char *path, json_object *env, struct err *err)
 	return r;
 }
 
-static int ask_env(const struct ctl *ctl, json_object *rec, struct err *err)
+/* Of several of a name the last. */
+static json_object *last_of_each(json_object *env)
 {
-	json_object *env = json_object_new_array();
-	int r = 0;
+	json_object *out = json_object_new_array();
 
-	jset(rec, "Env", env);
+	for (size_t i = 0; out && i < jget_len(env); i++) {
+		json_object *o = json_object_array_get_idx(env, i);
+		size_t len = strcspn(json_object_get_string(o), "=") + 1, k;
+
+		for (k = i + 1; k < jget_len(env); k++)
+			if (strncmp(json_object_get_string(
+					    json_object_array_get_idx(env, k)),
+				    json_object_get_string(o), len) == 0)
+				break;
+		if (k == jget_len(env))
+			json_object_array_add(out, json_object_get(o));
+	}
+	return out;
+}
+
+static int ask_env(const struct ctl *ctl, json_object *config, json_object *rec,
+		   struct err *err)
+{
+	_cleanup_(json_putp) json_object *env = box_image_env(config);
+	int r = env ? 0 : err_set(err, -ENOMEM, "out of memory");
+
 	for (size_t i = 0; i < ctl->box.env_files.n && r == 0; i++)
 		r = box_ask_env_file(ctl->box.env_files.v[i], env, err);
 	for (size_t i = 0; i < ctl->box.env.n && r == 0; i++) {
@@ -324,6 +250,8 @@ static int ask_env(const struct ctl *ctl, json_object *rec, struct err *err)
 		else if (add_env(env, ctl->box.env.v[i]) < 0)
 			r = err_set(err, -ENOMEM, "out of memory");
 	}
+	if (r == 0)
+		jset(rec, "Env", last_of_each(env));
 	return r;
 }
 
@@ -351,6 +279,10 @@ static int ask_addresses(const struct ctl *ctl, bool joins, struct err *err)
 				       "--%s %s needs a --network that netctl "
 				       "made",
 				       flags[i], given[i]);
+	if (ctl->box.publish_all && !joins)
+		return err_set(err, -EINVAL,
+			       "--publish-all needs a --network that netctl "
+			       "made");
 	if (ctl->ip)
 		r = ip_parse(ctl->ip, &a, err);
 	if (r == 0 && ctl->ip6)
@@ -369,13 +301,9 @@ static json_object *texts(const struct cli_list *list)
 	return out;
 }
 
-static int ask_networks(const struct ctl *ctl, json_object *rec,
-			struct err *err)
+static int check_networks(const struct ctl *ctl, struct err *err)
 {
-	_cleanup_(json_putp) json_object *ports = json_object_new_array();
 	const struct cli_list *nets = &ctl->box.networks;
-	bool joins = nets->n > 0 && !is_special(nets->v[0]);
-	int r;
 
 	for (size_t i = 0; i < nets->n; i++) {
 		if (is_special(nets->v[i]) && nets->n > 1)
@@ -394,13 +322,28 @@ static int ask_networks(const struct ctl *ctl, json_object *rec,
 			       "--hostname and --network %s contradict each "
 			       "other",
 			       nets->v[0]);
-	r = ask_addresses(ctl, joins, err);
+	return 0;
+}
+
+static int ask_networks(const struct ctl *ctl, json_object *config,
+			json_object *rec, struct err *err)
+{
+	_cleanup_(json_putp) json_object *ports = json_object_new_array();
+	json_object *words = texts(&ctl->ports);
+	const struct cli_list *nets = &ctl->box.networks;
+	bool joins = nets->n > 0 && !is_special(nets->v[0]);
+	int r = check_networks(ctl, err);
+
+	jset(rec, "Networks", texts(nets));
+	jset(rec, "Ports", words);
+	if (r == 0)
+		r = ask_addresses(ctl, joins, err);
 	for (size_t i = 0; i < ctl->ports.n && r == 0; i++)
 		r = publish_parse(ctl->ports.v[i], ports, err);
+	if (r == 0 && ctl->box.publish_all)
+		r = box_image_ports(config, ports, words, err);
 	if (r < 0)
 		return r;
-	jset(rec, "Networks", texts(nets));
-	jset(rec, "Ports", texts(&ctl->ports));
 	jset_str(rec, "Ip", ctl->ip ? ctl->ip : "");
 	jset_str(rec, "Ip6", ctl->ip6 ? ctl->ip6 : "");
 	jset_str(rec, "Mac", ctl->mac ? ctl->mac : "");
@@ -432,10 +375,7 @@ static int ask_root(const struct ctl *ctl, json_object *rec, struct err *err)
 	if (!real || stat(real, &st) < 0)
 		return err_set(err, -errno, "%s: %s", word, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
-		return err_set(err, -EINVAL,
-			       "%s is no directory: a container is run from a "
-			       "root directory (tar -x an archive first)",
-			       word);
+		return err_set(err, -EINVAL, "%s is no directory", word);
 	if (strcmp(real, "/") == 0)
 		return err_set(err, -EINVAL,
 			       "the host's own root is no root directory for "
@@ -444,19 +384,18 @@ static int ask_root(const struct ctl *ctl, json_object *rec, struct err *err)
 	return 0;
 }
 
-static int ask_process(const struct ctl *ctl, json_object *rec, struct err *err)
+static int ask_process(const struct ctl *ctl, json_object *config,
+		       json_object *rec, struct err *err)
 {
 	const struct ctl_box *x = &ctl->box;
-	json_object *args = json_object_new_array();
+	json_object *args = box_image_args(ctl, config);
 
-	for (int i = 1; i < ctl->arg_count; i++)
-		json_object_array_add(args,
-				      json_object_new_string(ctl->args[i]));
 	jset(rec, "Args", args);
-	if (ctl->arg_count < 2)
+	if (jget_len(args) == 0)
 		return err_set(err, -EINVAL,
-			       "which command?  A root directory has none of "
-			       "its own");
+			       "which command?  %s has none of "
+			       "its own",
+			       config ? "The image" : "A root directory");
 	if (x->workdir && *x->workdir != '/')
 		return err_set(err, -EINVAL,
 			       "--workdir \"%s\" does not begin with /",
@@ -465,46 +404,18 @@ static int ask_process(const struct ctl *ctl, json_object *rec, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--hostname: longer than %d characters",
 			       NAME_MAX_LEN);
-	jset_str(rec, "Cwd", x->workdir ? x->workdir : "/");
-	jset_str(rec, "User", x->user ? x->user : "");
 	jset_str(rec, "Hostname", x->hostname ? x->hostname : "");
 	jset(rec, "ReadOnly", json_object_new_boolean(x->read_only));
 	jset(rec, "Stdin", json_object_new_boolean(x->interactive));
 	jset(rec, "Tty", json_object_new_boolean(x->tty));
 	jset(rec, "AutoRemove", json_object_new_boolean(x->remove));
-	return 0;
+	return box_image_process(ctl, config, rec, err);
 }
 
-static int ask_limits(const struct ctl *ctl, json_object *rec, struct err *err)
+static int ask_labels(const struct ctl *ctl, json_object *config,
+		      json_object *rec)
 {
-	const struct ctl_box *x = &ctl->box;
-	int64_t memory = 0, cpus = 0, pids = 0, max = 0;
-	const char *name = "no";
-	int r = 0;
-
-	if (x->memory)
-		r = box_ask_bytes(x->memory, &memory, err);
-	if (r == 0 && x->cpus)
-		r = box_ask_cpus(x->cpus, &cpus, err);
-	if (r == 0 && x->pids)
-		r = ask_pids(x->pids, &pids, err);
-	if (r == 0 && x->restart)
-		r = box_ask_restart(x->restart, &name, &max, err);
-	if (r == 0 && x->remove && strcmp(name, "no") != 0)
-		r = err_set(err, -EINVAL,
-			    "--rm and --restart %s contradict each other",
-			    x->restart);
-	jset(rec, "Memory", json_object_new_int64(memory));
-	jset(rec, "NanoCpus", json_object_new_int64(cpus));
-	jset(rec, "PidsLimit", json_object_new_int64(pids));
-	jset_str(rec, "RestartName", name);
-	jset(rec, "RestartMax", json_object_new_int64(max));
-	return r;
-}
-
-static int ask_labels(const struct ctl *ctl, json_object *rec)
-{
-	json_object *o = json_object_new_object();
+	json_object *o = box_image_labels(config);
 
 	for (size_t i = 0; i < ctl->box.labels.n; i++) {
 		const char *text = ctl->box.labels.v[i];
@@ -538,37 +449,44 @@ static int check_text(json_object *rec, struct err *err)
 	struct err why = { 0 };
 	int r = text ? jdec_parse(text, strlen(text), &again, &why) : -ENOMEM;
 
+	if (text && strlen(text) > TEXT_MAX)
+		return err_set(err, -E2BIG,
+			       "arguments and variables of more than %u bytes",
+			       TEXT_MAX);
 	return r < 0 ? err_set(err, -EINVAL,
 			       "an argument or a variable can't be kept: %s",
 			       text ? why.msg : "out of memory")
 		     : 0;
 }
 
-int box_ask(const struct ctl *ctl, json_object **ret, struct err *err)
+int box_ask(const struct ctl *ctl, const struct image *image, json_object **ret,
+	    struct err *err)
 {
 	_cleanup_(json_putp) json_object *rec = json_object_new_object();
+	json_object *config = image ? image->config : NULL;
 	int r = ask_name(ctl, rec, err);
 
 	if (r == 0)
-		r = ask_root(ctl, rec, err);
+		r = image ? box_image_root(ctl, image, rec, err)
+			  : ask_root(ctl, rec, err);
 	if (r == 0)
-		r = ask_process(ctl, rec, err);
+		r = ask_process(ctl, config, rec, err);
 	if (r == 0)
-		r = ask_limits(ctl, rec, err);
+		r = box_ask_limits(ctl, rec, err);
 	if (r == 0)
-		r = ask_env(ctl, rec, err);
+		r = ask_env(ctl, config, rec, err);
 	if (r == 0)
-		r = ask_networks(ctl, rec, err);
+		r = ask_networks(ctl, config, rec, err);
 	if (r == 0)
 		r = box_ask_dns(ctl, rec, err);
 	if (r == 0)
-		r = ask_mounts(ctl, rec, err);
+		r = ask_mounts(ctl, config, rec, err);
 	if (r == 0)
 		r = ask_caps(ctl, rec, err);
 	if (r == 0)
 		r = box_seccomp_ask(ctl, rec, err);
 	if (r == 0)
-		r = ask_labels(ctl, rec);
+		r = ask_labels(ctl, config, rec);
 	if (r == 0)
 		r = check_text(rec, err);
 	if (r == 0)

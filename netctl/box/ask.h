@@ -6,7 +6,9 @@
  * Labels, Networks ("host", "none", "container:NAME" or names), Ip, Ip6, Mac, Ports (as typed),
  * Mounts (Type "bind", "volume" or "tmpfs"; Source, Target, ReadOnly, Driver, MountID,
  * Options), ReadOnly, Memory (bytes), NanoCpus, PidsLimit, CapAdd, CapDrop, RestartName,
- * RestartMax, AutoRemove, Stdin, Tty.  A number that was not given is 0.
+ * RestartMax, AutoRemove, Stdin, Tty, StopSignal.  A number that was not given is 0.  Of an
+ * image: Image (its id), ImageName, Layers (diff_ids, the lowest first) in place of Root,
+ * which is said when it is mounted, and ImageVolumes (paths without a mount).
  */
 #ifndef NETCTL_BOX_ASK_H
 #define NETCTL_BOX_ASK_H
@@ -15,11 +17,16 @@
 
 #include "lib/err.h"
 #include "netctl/cli.h"
+#include "netctl/image/image.h"
 
-/* box_ask() - @ret: owned.  Return: 0; -EINVAL, saying what would be right. */
-int box_ask(const struct ctl *ctl, json_object **ret, struct err *err);
+/* box_ask() - @image: what is run; NULL: a root directory.  @ret: owned.
+ * Return: 0; -EINVAL, saying what would be right. */
+int box_ask(const struct ctl *ctl, const struct image *image, json_object **ret,
+	    struct err *err);
 
-/* The parts of it, for tests. */
+/* The parts of it: Memory, NanoCpus, PidsLimit, RestartName and RestartMax, ... */
+int box_ask_limits(const struct ctl *ctl, json_object *rec, struct err *err);
+/* ... and, for tests, smaller ones. */
 /* "64m" -> bytes; b, k, m, g. */
 int box_ask_bytes(const char *text, int64_t *ret, struct err *err);
 /* "1.5" -> billionths. */

@@ -14,6 +14,7 @@
 #include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/jdec.h"
+#include "lib/tree.h"
 #include "netctl/jget.h"
 
 #define RECORD     "record"
@@ -470,6 +471,23 @@ int box_new(const struct ctl *ctl, json_object *rec, struct box *ret,
 	return r;
 }
 
+/* A file, or a directory with all in it. */
+static int unlink_one(int dir, const char *name)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	fd = tree_open(dir, name, NULL);
+	if (fd < 0)
+		return fd;
+	r = tree_empty(fd, NULL, NULL, NULL);
+	return r == 0 && unlinkat(dir, name, AT_REMOVEDIR) < 0 ? -errno : r;
+}
+
 static int unlink_all(const struct box *b, bool last)
 {
 	int fd = openat(b->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -492,8 +510,7 @@ static int unlink_all(const struct box *b, bool last)
 		if (strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0 || (is_last && !last))
 			continue;
-		if (unlinkat(b->dir, e->d_name, 0) < 0 && errno != ENOENT)
-			r = -errno;
+		r = unlink_one(b->dir, e->d_name);
 	}
 	closedir(d);
 	return r;

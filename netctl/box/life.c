@@ -14,6 +14,7 @@
 #include "netctl/box/etc.h"
 #include "netctl/box/names.h"
 #include "netctl/box/net.h"
+#include "netctl/box/root.h"
 #include "netctl/box/vols.h"
 #include "netctl/jget.h"
 
@@ -193,6 +194,8 @@ int life_start(struct life *l, const int *stdio, pid_t *ret_pid,
 	box_set_state(l->box, BOX_CREATING);
 	box_text(l->box, "Boot", boot);
 	if (r == 0)
+		r = box_root_mount(l->ctl, l->box, err);
+	if (r == 0)
 		r = box_vols_mount(l->ctl, l->box, err);
 	if (r == 0)
 		r = write_bundle(&s, err);
@@ -220,7 +223,8 @@ bool life_is_clean(json_object *rec)
 	for (size_t i = 0; i < jget_len(list); i++)
 		if (jget_bool(json_object_array_get_idx(list, i), "Held"))
 			return false;
-	return !jget_bool(rec, "Made") && !*jget_str(rec, "NetnsID");
+	return !jget_bool(rec, "Made") && !*jget_str(rec, "NetnsID") &&
+	       !jget_bool(rec, "RootHeld");
 }
 
 int life_end(struct life *l, struct err *err)
@@ -249,7 +253,16 @@ int life_end(struct life *l, struct err *err)
 			 names.msg);
 	if (r == 0)
 		r = box_net_leave(l->ctl, b, err);
-	return r == 0 ? box_vols_unmount(l->ctl, b, err) : r;
+	if (r == 0)
+		r = box_vols_unmount(l->ctl, b, err);
+	return r == 0 ? box_root_unmount(b, err) : r;
+}
+
+const char *life_stop_signal(json_object *rec)
+{
+	const char *sig = jget_str(rec, "StopSignal");
+
+	return *sig ? sig : "TERM"; /* of before there was one */
 }
 
 int life_remove(const struct ctl *ctl, struct box *b, struct err *err)

@@ -2,8 +2,8 @@
 /*
  * life.h - one start of a container and its end, step by step on record.
  *
- * Start: volumes, files of /etc and config.json, berth-oci create, networks, names, berth-oci
- * start.  End: berth-oci delete, names, networks, volumes.  The end works from the record alone and at any
+ * Start: an image's root, volumes, files of /etc and config.json, berth-oci create, networks, names, berth-oci
+ * start.  End: berth-oci delete, names, networks, volumes, the root.  The end works from the record alone and at any
  * stage, so another process can go on with it.
  */
 #ifndef NETCTL_BOX_LIFE_H
@@ -36,6 +36,9 @@ bool life_is_clean(json_object *rec);
 /* life_remove() - of one that is clean and whose state is removing, what berth-dns has of
  * it and the record.  An error: it stays for life_settle(). */
 int life_remove(const struct ctl *ctl, struct box *b, struct err *err);
+
+/* Of a container that is to stop; borrowed. */
+const char *life_stop_signal(json_object *rec);
 
 /* 125, or as Docker: 127 no such program, 126 it can't be run. */
 int life_exit_code(const char *message);

@@ -219,9 +219,10 @@ static int begin(struct monitor *m, bool first, struct err *err)
 	return r;
 }
 
-static void ask_to_end(struct monitor *m, const char *signal_name)
+static void ask_to_end(struct monitor *m)
 {
-	const char *const args[] = { "kill", m->box->id, signal_name, NULL };
+	const char *const args[] = { "kill", m->box->id,
+				     life_stop_signal(m->box->rec), NULL };
 
 	(void)runtime_run(&m->life.rt, args, NULL, NULL, NULL);
 }
@@ -231,7 +232,7 @@ static void on_term(struct monitor *m)
 {
 	(void)box_touch(m->box, BOX_STOP, NULL);
 	if (m->pid)
-		ask_to_end(m, "TERM");
+		ask_to_end(m);
 }
 
 static void reap(struct monitor *m)
@@ -416,7 +417,7 @@ static void run(struct monitor *m)
 
 		/* a "stop" that came while it was made found nobody to tell */
 		if (!failed && box_has(m->box, BOX_STOP))
-			ask_to_end(m, "TERM");
+			ask_to_end(m);
 		if (!failed)
 			watch(m);
 		code = failed ? life_exit_code(err.msg) : m->status;

@@ -186,7 +186,7 @@ static void ask(struct ctl *ctl, const char *want_err, json_object **ret)
 
 	ctl->args = (char **)(uintptr_t)root_args;
 	ctl->arg_count = 3;
-	r = box_ask(ctl, ret, &err);
+	r = box_ask(ctl, NULL, ret, &err);
 	if (!want_err) {
 		assert_string_equal(err.msg, "");
 		assert_int_equal(r, 0);
