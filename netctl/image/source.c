@@ -114,6 +114,7 @@ static int read_all(struct image_file *f, const char *name, char *text,
 	size_t len = 0;
 	ssize_t n = 1;
 
+	*ret_len = 0;
 	while (n > 0 && len < size) {
 		n = image_file_read(f, text + len, size - len);
 		if (n < 0)
@@ -148,10 +149,11 @@ int image_source_text(struct image_source *s, const char *name, char **ret,
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	r = read_all(f, name, text, size, ret_len, err);
-	digest_add(d, text, *ret_len);
-	digest_end(d, digest);
-	digest_free(d);
-	if (r == 0)
+	if (r == 0) {
+		digest_add(d, text, *ret_len);
+		digest_end(d, digest);
 		*ret = take_ptr(text);
+	}
+	digest_free(d);
 	return r;
 }

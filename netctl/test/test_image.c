@@ -517,6 +517,31 @@ static void too_large(void **state)
 	image_source_free(s);
 }
 
+/* A tar that is cut while it is open: what there was of the file is not it. */
+static void cut(void **state)
+{
+	struct image_source *s = NULL;
+	char digest[DIGEST_HEX_MAX], command[256], path[64];
+	_cleanup_free_ char *text = NULL;
+	struct err err = { 0 };
+	size_t len = 1u << 30;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/cut.tar", dir);
+	snprintf(command, sizeof(command),
+		 "cd %s && rm -rf * && truncate -s 600000 index.json && "
+		 "tar -cf cut.tar index.json",
+		 dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(image_source_open(path, &s, &err), 0);
+	assert_int_equal(truncate(path, 2048), 0);
+	assert_int_equal(
+		image_source_text(s, "index.json", &text, &len, digest, &err),
+		-EBADMSG);
+	assert_null(text);
+	image_source_free(s);
+}
+
 static void many_layers(void **state)
 {
 	static const struct row none = { "", { NULL }, NULL, NULL, "", 0, "" };
@@ -610,6 +635,7 @@ int main(void)
 	n += TEST_ROWS(tests + n, words, word);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(changed);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(too_large);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(cut);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(many_layers);
 	return _cmocka_run_group_tests("image", tests, n, setup, teardown);
 }
