@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "lib/base.h"
@@ -392,7 +393,8 @@ static void put_file(const char *dir, const char *name, const char *text)
 
 static void users_of_a_root(void **state)
 {
-	char root[] = "/tmp/test_box.XXXXXX", etc[64];
+	char root[] = "/tmp/test_box.XXXXXX", etc[64], event[512];
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	struct box_user u;
 	struct err err = { 0 };
 
@@ -429,6 +431,14 @@ static void users_of_a_root(void **state)
 	assert_int_equal(unlink(etc), 0);
 	assert_int_equal(symlink("/etc/passwd", etc), 0);
 	assert_int_equal(box_user(root, "daemon", &u, NULL), -ENOENT);
+	assert_int_equal(unlink(etc), 0);
+	/* what is no file is not so much as opened: it may be a device of the host's */
+	assert_int_equal(mkfifo(etc, 0600), 0);
+	assert_true(inotify_add_watch(watch, etc, IN_OPEN) >= 0);
+	assert_int_equal(box_user(root, "web", &u, NULL), -ENOENT);
+	assert_int_equal(read(watch, event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(watch);
 	assert_int_equal(unlink(etc), 0);
 	snprintf(etc, sizeof(etc), "%s/etc/group", root);
 	assert_int_equal(unlink(etc), 0);
