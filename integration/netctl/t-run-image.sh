@@ -260,3 +260,29 @@ refused 'short.tar' short.tar
 truncate -s 1M zeros.tar
 refused 'zeros.tar' zeros.tar
 fails_with 'no such file' run --rm none.tar true
+
+note 'a name without an end, and a record that is broken, do not stop the next'
+python3 - <<'END'
+import io, json, tarfile
+with tarfile.open("saved.tar") as old, tarfile.open("name.tar", "w") as t:
+    for i in old:
+        data = old.extractfile(i).read() if i.isfile() else b""
+        if i.name in ("index.json", "oci-layout"):
+            continue
+        if i.name == "manifest.json":
+            m = json.loads(data)
+            m[0]["RepoTags"] = ["n" * (3 << 19) + ":1"]
+            data = json.dumps(m).encode()
+            i.size = len(data)
+        t.addfile(i, io.BytesIO(data))
+END
+refused 'has 1572866 bytes' name.tar
+same "$(run --rm -u 0 --entrypoint cat layout-none /data/old/new 2>/dev/null)" new
+for text in '{"ID":"cut' ''; do
+	printf %s "$text" >"$STORE/images/$(basename "$(ls "$STORE"/images/*)")"
+	contains "$("$NETCTL" image ls 2>&1)" 'is broken, and deleted'
+	same "$(ls "$STORE/images" "$STORE/layers" "$STORE/staging" | paste -sd' ')" \
+		"$STORE/images:  $STORE/layers:  $STORE/staging:"
+	same "$(run --rm -u 0 --entrypoint cat layout-none /data/old/new 2>/dev/null)" new
+done
+nothing_left

@@ -239,6 +239,17 @@ int image_config(json_object *all, struct image *ret, struct err *err)
 	return r == 0 ? read_diff_ids(all, ret, err) : r;
 }
 
+int image_take_name(struct image *i, const char *name, struct err *err)
+{
+	if (strlen(name) >= IMAGE_NAME_MAX)
+		return err_set(err, -EBADMSG,
+			       "the image's name \"%.40s...\" has %zu bytes: "
+			       "it may have %d",
+			       name, strlen(name), IMAGE_NAME_MAX - 1);
+	i->name = strdup(name);
+	return i->name ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 int image_add_layer(struct image *i, const char *name, struct err *err)
 {
 	struct image_layer *l = &i->layers[i->layer_count];

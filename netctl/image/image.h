@@ -14,6 +14,7 @@
 #include "netctl/image/source.h"
 
 #define IMAGE_LAYERS_MAX 127 /* as Docker */
+#define IMAGE_NAME_MAX   512 /* with the NUL; a repository has 255, a tag 128 */
 
 struct image_layer {
 	char *name;                   /* owned; in the source */

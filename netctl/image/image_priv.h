@@ -19,6 +19,9 @@ int image_blob(struct image_source *s, json_object *desc, json_object **ret,
 int image_config(json_object *all, struct image *ret, struct err *err);
 int image_add_layer(struct image *i, const char *name, struct err *err);
 
+/* image_take_name() - a copy of @name is .name; -EBADMSG: it is too long for one. */
+int image_take_name(struct image *i, const char *name, struct err *err);
+
 /* By index.json; by manifest.json. */
 int image_read_index(struct image_source *s, json_object *index,
 		     const char *tag, const char *arch, struct image *ret,

@@ -236,6 +236,6 @@ int image_read_index(struct image_source *s, json_object *index,
 	if (r < 0)
 		return r;
 	memcpy(ret->id, f.id, sizeof(f.id));
-	ret->name = take_ptr(f.name);
-	return image_config(f.config, ret, err);
+	r = image_take_name(ret, f.name, err);
+	return r == 0 ? image_config(f.config, ret, err) : r;
 }

@@ -112,10 +112,9 @@ int image_read_saved(struct image_source *s, json_object *manifest,
 		return r;
 	file = jget_str(image, "Config");
 	layers = jget_array(image, "Layers");
-	ret->name = strdup(name);
-	if (!ret->name)
-		return err_set(err, -ENOMEM, "out of memory");
-	r = image_json(s, file, ret->id, &all, err);
+	r = image_take_name(ret, name, err);
+	if (r == 0)
+		r = image_json(s, file, ret->id, &all, err);
 	if (r == 0)
 		r = check_name(file, ret->id, err);
 	if (r == 0)

@@ -76,6 +76,7 @@ static int names_in(struct image_store *s, const char *sub, json_object **ret,
 
 /* ---- records ------------------------------------------------------------------------- */
 
+/* Return: 0; -EBADMSG: there is none that can be read in it; -errno. */
 static int read_record(struct image_store *s, const char *id, json_object **ret,
 		       struct err *err)
 {
@@ -89,13 +90,36 @@ static int read_record(struct image_store *s, const char *id, json_object **ret,
 	fd = openat(sub, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return store_fail(s, id, -errno, err);
-	text = malloc(RECORD_MAX);
+	text = malloc(RECORD_MAX + 1);
 	if (!text)
 		return no_memory(err);
-	n = read(fd, text, RECORD_MAX);
+	n = read(fd, text, RECORD_MAX + 1); /* more is broken */
 	if (n < 0)
 		return store_fail(s, id, -errno, err);
 	return jdec_parse(text, (size_t)n, ret, err);
+}
+
+/* One that is broken, as by a disk that lost it, is as good as none: what was unpacked is
+ * a cache of files that are elsewhere.  Return: 1; 0: it is gone; -errno. */
+static int read_or_forget(struct image_store *s, const char *id,
+			  json_object **ret, struct err *err)
+{
+	_cleanup_close_ int sub = -EBADF;
+	struct err why = { 0 };
+	int r = read_record(s, id, ret, &why);
+
+	if (r == 0)
+		return 1;
+	if (r != -EBADMSG)
+		return err_set(err, r, "%s", why.msg);
+	cli_warn("%s/" IMAGES "/%s is broken, and deleted: %s", s->path, id,
+		 why.msg);
+	sub = open_sub(s, IMAGES, err);
+	if (sub < 0)
+		return sub;
+	return unlinkat(sub, id, 0) < 0 && errno != ENOENT
+		       ? store_fail(s, id, -errno, err)
+		       : 0;
 }
 
 static int write_record(struct image_store *s, const char *id, json_object *o,
@@ -106,10 +130,18 @@ static int write_record(struct image_store *s, const char *id, json_object *o,
 	_cleanup_close_ int stage = open_sub(s, STAGING, err);
 	_cleanup_close_ int sub = stage < 0 ? -EBADF : open_sub(s, IMAGES, err);
 	_cleanup_close_ int fd = -EBADF;
+	_cleanup_(json_putp) json_object *again = NULL;
 	size_t len = text ? strlen(text) : 0;
 
 	if (sub < 0)
-		return sub < 0 && stage < 0 ? stage : sub;
+		return stage < 0 ? stage : sub;
+	/* what is on the disk must be read again */
+	if (len > RECORD_MAX)
+		return err_set(err, -E2BIG, "the image's name is too long");
+	if (text && jdec_parse(text, len, &again, NULL) < 0)
+		return err_set(
+			err, -EINVAL,
+			"the image's name can't be kept: it is no UTF-8");
 	fd = openat(stage, id, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || !text || write(fd, text, len) != (ssize_t)len ||
 	    fsync(fd) < 0)
@@ -164,11 +196,12 @@ static int used_layers(struct image_store *s, json_object **ret,
 	for (size_t i = 0; r == 0 && i < jget_len(ids); i++) {
 		_cleanup_(json_putp) json_object *o = NULL;
 
-		r = read_record(s,
-				json_object_get_string(
-					json_object_array_get_idx(ids, i)),
-				&o, err);
+		r = read_or_forget(s,
+				   json_object_get_string(
+					   json_object_array_get_idx(ids, i)),
+				   &o, err);
 		add_all(set, jget_array(o, "Layers"));
+		r = r < 0 ? r : 0;
 	}
 	if (r == 0)
 		r = box_ids(s->ctl, &boxes, err);
@@ -513,9 +546,11 @@ int image_store_list(struct image_store *s, json_object **ret, struct err *err)
 			json_object_array_get_idx(ids, i));
 		json_object *o = NULL, *users = NULL;
 
-		r = read_record(s, id, &o, err);
+		r = read_or_forget(s, id, &o, err);
 		if (r < 0)
 			break;
+		if (r == 0)
+			continue;
 		json_object_array_add(list, o);
 		jset(o, "Bytes",
 		     json_object_new_int64(
