@@ -345,7 +345,9 @@ static const struct row rows[] = {
 		  .text = "x",
 		  .xattr = "user.overlay.metacopy",
 		  .value = "" }),
-	  0, "[ -z \"$(getfattr -dm - d e f)\" ]" },
+	  0,
+	  "command -v getfattr >/dev/null && "
+	  "[ -z \"$(getfattr -dm - d e f)\" ]" },
 	{ "attributes",
 	  FILES({ .kind = 'f',
 		  .path = "f",
