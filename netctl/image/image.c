@@ -70,6 +70,16 @@ static bool has(const char *dir, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/*
+ * A root directory has /proc from the first container on, at the latest: what that wrote
+ * into its "/" does not make an image of it, with another root and what it says of itself.
+ */
+static bool is_layout(const char *dir)
+{
+	return !has(dir, "proc") &&
+	       (has(dir, "oci-layout") || has(dir, "manifest.json"));
+}
+
 /* Where the path in @word ends; 0: there is no such. */
 static size_t path_in(const char *word, struct stat *ret)
 {
@@ -100,8 +110,7 @@ int image_word(const char *word, char **ret_path, const char **ret_tag,
 	path = strndup(word, len);
 	if (!path)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (S_ISDIR(st.st_mode) && !word[len] && !has(path, "oci-layout") &&
-	    !has(path, "manifest.json"))
+	if (S_ISDIR(st.st_mode) && !word[len] && !is_layout(path))
 		return 0;
 	*ret_path = take_ptr(path);
 	*ret_tag = word[len] ? word + len + 1 : word + len;

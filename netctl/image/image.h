@@ -51,8 +51,8 @@ const char *image_arch(void);
 /*
  * image_word() - what "run" was given: is it an image?
  *
- * A directory with "oci-layout" or "manifest.json" is, and a regular file; with
- * ":TAG" behind, where there is no such path with it.
+ * A directory with "oci-layout" or "manifest.json" and without "proc" is, and a regular
+ * file; with ":TAG" behind, where there is no such path with it.
  *
  * @ret_path: owned.  @ret_tag: in @word; "": none.
  * Return: 1; 0: no image; -ENOENT; -ENOMEM.

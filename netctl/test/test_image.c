@@ -592,6 +592,7 @@ struct word {
 
 static const struct word words[] = {
 	{ "root", 0, NULL, NULL },
+	{ "written", 0, NULL, NULL },
 	{ "layout", 1, "layout", "" },
 	{ "layout:a", 1, "layout", "a" },
 	{ "saved", 1, "saved", "" },
@@ -614,8 +615,8 @@ static void word(void **state)
 	int r;
 
 	snprintf(command, sizeof(command),
-		 "cd %s && mkdir -p root layout saved && touch "
-		 "layout/oci-layout "
+		 "cd %s && mkdir -p root layout saved written/proc && touch "
+		 "layout/oci-layout written/oci-layout written/manifest.json "
 		 "saved/manifest.json x.tar x:y.tar",
 		 dir);
 	assert_int_equal(system(command), 0);
