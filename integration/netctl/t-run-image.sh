@@ -153,6 +153,7 @@ seen() {
 }
 wait_until 20 seen
 "$NETCTL" rm -f again >/dev/null
+same "$(umask 077 && run --rm -u 0 --entrypoint stat $img -c %a /var/vol 2>/dev/null)" 755
 fails_with 'Read-only' run --rm --read-only -u 0 --entrypoint touch $img /app/x
 nothing_left
 

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "lib/clock.h"
@@ -488,6 +489,8 @@ static int settle_in(struct monitor *m, struct err *err)
 	close(null);
 	close(log);
 	(void)setsid();
+	(void)umask(
+		022); /* the caller's is not for what is made in the container */
 	(void)prctl(PR_SET_NAME, "netctl-monitor");
 	sigfillset(&all);
 	(void)sigprocmask(SIG_BLOCK, &all, NULL);
