@@ -225,6 +225,8 @@ def layer(name, data=b"x", **more):
         add(t, name, data, **more)
     return out.getvalue()
 image("many.tar", [first] + [layer("n/%d" % n) for n in range(126)])
+image("opaque.tar", [layer("below"), layer(".wh..wh..opq"), first, layer("above")])
+image("twice.tar", [layer("a"), first, layer("a"), layer(".wh.a", b""), layer("a"), layer("b"), layer("a")])
 image("toomany.tar", [first] + [layer("n/%d" % n) for n in range(127)])
 image("out.tar", [first, layer("../../../../out")])
 image("link.tar", [first, layer("etc/x", b"", type=tarfile.LNKTYPE, linkname="../../x")])
@@ -240,6 +242,9 @@ END
 for how in '' boxroot.layers:err=EINVAL; do
 	same "$(BERTH_FP=$how run --rm many.tar sh -c 'ls /n | wc -l; cat /n/0')" '126
 x' "many layers, $how"
+	same "$(BERTH_FP=$how run --rm opaque.tar sh -c 'cat /above; [ -e /below ] || echo none' 2>&1)" \
+		xnone "an opaque root, $how"
+	same "$(BERTH_FP=$how run --rm twice.tar cat /a /b 2>&1)" xx "a layer four times, $how"
 done
 nothing_left
 "$NETCTL" image prune >/dev/null

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "lib/fail.h"
 #include "lib/inroot.h"
@@ -20,6 +21,7 @@
 #define UPPER   "upper"
 #define WORK    "work"
 #define ROOT    "root"
+#define OPAQUE  "trusted.overlay.opaque"
 #define FD_PATH 32
 
 struct parts {
@@ -45,6 +47,38 @@ static const char *fd_path(char buf[static FD_PATH], int fd)
 
 /* ---- directories ------------------------------------------------------------------- */
 
+static bool is_opaque(int fd)
+{
+	char path[FD_PATH], v = 0;
+
+	return getxattr(fd_path(path, fd), OPAQUE, &v, 1) == 1 && v == 'y';
+}
+
+/* Overlayfs does not ask the root of a layer whether it hides those below. */
+static void drop_hidden(struct parts *p)
+{
+	size_t top = p->n - 1;
+
+	while (top > 0 && !is_opaque(p->layers[top]))
+		top--;
+	for (size_t i = 0; i < top; i++)
+		closep(&p->layers[i]);
+	p->n -= top;
+	memmove(p->layers, p->layers + top, p->n * sizeof(*p->layers));
+}
+
+/* Builders write the same layer twice, an empty one above all, which overlayfs refuses
+ * (ELOOP).  Of what it says the upper one says all again. */
+static bool is_above(json_object *list, size_t i, const char *id)
+{
+	while (++i < jget_len(list))
+		if (strcmp(json_object_get_string(
+				   json_object_array_get_idx(list, i)),
+			   id) == 0)
+			return true;
+	return false;
+}
+
 static int open_layers(const struct ctl *ctl, json_object *list,
 		       struct parts *p, struct err *err)
 {
@@ -52,17 +86,21 @@ static int open_layers(const struct ctl *ctl, json_object *list,
 	if (!p->layers)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < jget_len(list); i++) {
-		_cleanup_free_ char *path = image_store_layer(
-			ctl, json_object_get_string(
-				     json_object_array_get_idx(list, i)));
-		int fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
-			      : -1;
+		const char *id = json_object_get_string(
+			json_object_array_get_idx(list, i));
+		_cleanup_free_ char *path = NULL;
+		int fd;
 
+		if (is_above(list, i, id))
+			continue;
+		path = image_store_layer(ctl, id);
+		fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 		if (fd < 0)
 			return err_set(err, -errno, "the image's layer %s: %s",
 				       path ? path : "", strerror(errno));
 		p->layers[p->n++] = fd;
 	}
+	drop_hidden(p);
 	return 0;
 }
 
@@ -145,14 +183,16 @@ static int mount_old(struct box *b, const struct parts *p, struct err *err)
 	_cleanup_free_ char *at = NULL;
 	size_t len = 0;
 
-	for (size_t i = p->n; i > 0; i--)
+	for (size_t i = p->n; i > 0 && len < sizeof(text); i--)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
 					len ? ":" : "lowerdir=",
 					fd_path(path, p->layers[i - 1]));
-	len += (size_t)snprintf(text + len, sizeof(text) - len,
-				",upperdir=%s,workdir=%s,metacopy=off,"
-				"index=off",
-				fd_path(up, p->upper), fd_path(work, p->work));
+	if (len < sizeof(text))
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					",upperdir=%s,workdir=%s,metacopy=off,"
+					"index=off",
+					fd_path(up, p->upper),
+					fd_path(work, p->work));
 	if (len >= sizeof(text) ||
 	    asprintf(&at, "/proc/self/fd/%d/" ROOT, b->dir) < 0) {
 		at = NULL;
