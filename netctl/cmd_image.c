@@ -49,21 +49,43 @@ static int ls_run(struct ctl *ctl, struct err *err)
 	return out_rows(stdout, ctl->format, cols, rows, err);
 }
 
-/* By its name, or the beginning of its id. */
-static int find(json_object *rows, const char *word, json_object **ret,
-		struct err *err)
+static bool is_whole(json_object *o, const char *word)
 {
-	size_t found = 0, len = strlen(word);
+	return strcmp(jget_str(o, "Name"), word) == 0 ||
+	       strcmp(jget_str(o, "ID"), word) == 0;
+}
+
+static bool is_part(json_object *o, const char *word)
+{
+	return image_ends_in(jget_str(o, "Name"), word) ||
+	       (*word && strncmp(jget_str(o, "ID"), word, strlen(word)) == 0);
+}
+
+static size_t find_by(json_object *rows, const char *word,
+		      bool (*is)(json_object *o, const char *word),
+		      json_object **ret)
+{
+	size_t found = 0;
 
 	for (size_t i = 0; i < jget_len(rows); i++) {
 		json_object *o = json_object_array_get_idx(rows, i);
 
-		if (strcmp(jget_str(o, "Name"), word) == 0 ||
-		    (len && strncmp(jget_str(o, "ID"), word, len) == 0)) {
+		if (is(o, word)) {
 			*ret = o;
 			found++;
 		}
 	}
+	return found;
+}
+
+/* By its name, with or without what is before it, or the beginning of its id. */
+static int find(json_object *rows, const char *word, json_object **ret,
+		struct err *err)
+{
+	size_t found = find_by(rows, word, is_whole, ret);
+
+	if (found == 0)
+		found = find_by(rows, word, is_part, ret);
 	if (found == 1)
 		return 0;
 	return found ? err_set(err, -ENOTUNIQ,

@@ -144,7 +144,8 @@ findmnt -n "/var/lib/berth/netctl/containers/$id/root" >/dev/null || fail 'not m
 "$NETCTL" rm -f one two >/dev/null
 fails findmnt -n "/var/lib/berth/netctl/containers/$id/root"
 nothing_left
-same "$("$NETCTL" image rm docker.io/library/layout:1)" docker.io/library/layout:1
+fails_with 'no image "out:1"' "$NETCTL" image rm out:1
+same "$("$NETCTL" image rm layout:1)" docker.io/library/layout:1
 same "$(ls "$STORE/layers")" ''
 run -d --name again --restart always -u 0 --entrypoint sh $img -c 'cat /app/seen; echo x >>/app/seen; sleep 0.2' \
 	>/dev/null 2>&1

@@ -10,6 +10,7 @@
 #define NETCTL_IMAGE_IMAGE_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 
 #include "netctl/image/source.h"
 
@@ -36,7 +37,9 @@ void image_fini(struct image *i);
 /*
  * image_read() - the image @tag for machines of @arch.
  *
- * @tag:  a whole name, or what is behind its last ":"; "": there is but one.
+ * @tag:  a whole name, or, where there is no such, one without what Docker 25 and podman
+ *        put before it ("docker.io/library/", "localhost/"), or what is behind its last
+ *        ":"; "": there is but one.
  * @arch: as images call it: "amd64".
  * @ret:  zeroed; image_fini() it whatever is returned.
  * Return: 0; -ENOENT: no such image, or none for @arch, saying which there are;
@@ -44,6 +47,9 @@ void image_fini(struct image *i);
  */
 int image_read(struct image_source *s, const char *tag, const char *arch,
 	       struct image *ret, struct err *err);
+
+/* image_ends_in() - is @word the whole @name, or what is behind one of its "/"? */
+bool image_ends_in(const char *name, const char *word);
 
 /* image_arch() - of this machine. */
 const char *image_arch(void);

@@ -30,7 +30,8 @@ int image_read_saved(struct image_source *s, json_object *manifest,
 		     const char *tag, const char *arch, struct image *ret,
 		     struct err *err);
 
-/* Is @tag the whole @name, or what is behind its last ":"? */
-bool image_is_called(const char *name, const char *tag);
+/* Is @tag the whole @name, or, but where @whole, what is behind a "/" in it or its last
+ * ":"? */
+bool image_is_called(const char *name, const char *tag, bool whole);
 
 #endif

@@ -51,12 +51,20 @@ static const char *name_of(json_object *desc)
 					   : jget_str(notes, REF);
 }
 
-static bool is_called(json_object *desc, const char *tag)
+static bool is_called(json_object *desc, const char *tag, bool whole)
 {
 	json_object *notes = jget(desc, "annotations");
 
-	return !*tag || image_is_called(jget_str(notes, REF), tag) ||
-	       image_is_called(jget_str(notes, REF_WHOLE), tag);
+	return !*tag || image_is_called(jget_str(notes, REF), tag, whole) ||
+	       image_is_called(jget_str(notes, REF_WHOLE), tag, whole);
+}
+
+static bool is_whole(json_object *list, const char *tag)
+{
+	for (size_t i = 0; *tag && i < jget_len(list); i++)
+		if (is_called(json_object_array_get_idx(list, i), tag, true))
+			return true;
+	return false;
 }
 
 /* Of how it was built, beside the images it is about. */
@@ -156,6 +164,7 @@ static int walk(struct finding *f, json_object *index, const char *name,
 		unsigned int depth)
 {
 	json_object *list = jget_array(index, "manifests");
+	bool whole = !name && is_whole(list, f->tag);
 	int r = 0;
 
 	if (depth > DEPTH_MAX)
@@ -165,7 +174,7 @@ static int walk(struct finding *f, json_object *index, const char *name,
 	for (size_t i = 0; r == 0 && i < jget_len(list); i++) {
 		json_object *desc = json_object_array_get_idx(list, i);
 
-		if (!name && !is_called(desc, f->tag)) {
+		if (!name && !is_called(desc, f->tag, whole)) {
 			note(f->names, sizeof(f->names), name_of(desc));
 			continue;
 		}

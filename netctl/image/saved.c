@@ -8,30 +8,60 @@
 #include "netctl/image/image_priv.h"
 #include "netctl/jget.h"
 
-bool image_is_called(const char *name, const char *tag)
+bool image_ends_in(const char *name, const char *word)
+{
+	size_t len = strlen(name), tail = strlen(word);
+
+	return tail && tail <= len && strcmp(name + len - tail, word) == 0 &&
+	       (tail == len || name[len - tail - 1] == '/');
+}
+
+bool image_is_called(const char *name, const char *tag, bool whole)
 {
 	const char *colon = strrchr(name, ':');
 
-	return *name && (strcmp(name, tag) == 0 ||
-			 (colon && strcmp(colon + 1, tag) == 0));
+	if (whole)
+		return *name && strcmp(name, tag) == 0;
+	return image_ends_in(name, tag) ||
+	       (*name && colon && strcmp(colon + 1, tag) == 0);
+}
+
+static const char *tag_at(json_object *tags, size_t i)
+{
+	json_object *o = json_object_array_get_idx(tags, i);
+
+	return json_object_is_type(o, json_type_string)
+		       ? json_object_get_string(o)
+		       : "";
+}
+
+static bool is_whole(json_object *manifest, const char *tag)
+{
+	for (size_t i = 0; i < jget_len(manifest); i++) {
+		json_object *tags = jget_array(
+			json_object_array_get_idx(manifest, i), "RepoTags");
+
+		for (size_t k = 0; k < jget_len(tags); k++)
+			if (image_is_called(tag_at(tags, k), tag, true))
+				return true;
+	}
+	return false;
 }
 
 /* Borrowed; "": it has none.  @tag "": the first. */
-static const char *name_of(json_object *image, const char *tag, bool *ret_is)
+static const char *name_of(json_object *image, const char *tag, bool whole,
+			   bool *ret_is)
 {
 	json_object *tags = jget_array(image, "RepoTags");
 	const char *first = "";
 
 	*ret_is = !*tag;
 	for (size_t i = 0; i < jget_len(tags); i++) {
-		json_object *o = json_object_array_get_idx(tags, i);
-		const char *name = json_object_is_type(o, json_type_string)
-					   ? json_object_get_string(o)
-					   : "";
+		const char *name = tag_at(tags, i);
 
 		if (!*first)
 			first = name;
-		if (*tag && image_is_called(name, tag)) {
+		if (*tag && image_is_called(name, tag, whole)) {
 			*ret_is = true;
 			return name;
 		}
@@ -42,6 +72,7 @@ static const char *name_of(json_object *image, const char *tag, bool *ret_is)
 static int which(json_object *manifest, const char *tag, json_object **ret,
 		 const char **ret_name, struct err *err)
 {
+	bool whole = is_whole(manifest, tag);
 	char names[256] = "";
 	size_t found = 0;
 
@@ -49,7 +80,7 @@ static int which(json_object *manifest, const char *tag, json_object **ret,
 		json_object *o = json_object_array_get_idx(manifest, i);
 		size_t len = strlen(names);
 		bool is;
-		const char *name = name_of(o, tag, &is);
+		const char *name = name_of(o, tag, whole, &is);
 
 		snprintf(names + len, sizeof(names) - len, "%s%s",
 			 len ? ", " : "", *name ? name : "<none>");
