@@ -157,6 +157,16 @@ static int drain(struct layer *l)
 	return m < 0 ? fail(l, l->raw) : 0;
 }
 
+int layer_header(struct archive *a, struct archive_entry **ret)
+{
+	int rc = archive_read_next_header(a, ret);
+
+	return rc == ARCHIVE_WARN && archive_errno(a) == EILSEQ &&
+			       archive_entry_pathname(*ret)
+		       ? ARCHIVE_OK
+		       : rc;
+}
+
 /* ---- all of it ------------------------------------------------------------------- */
 
 static int unpack(struct layer *l)
@@ -165,7 +175,7 @@ static int unpack(struct layer *l)
 	int r = open_streams(l), rc;
 
 	while (r == 0) {
-		rc = archive_read_next_header(l->tar, &e);
+		rc = layer_header(l->tar, &e);
 		if (rc == ARCHIVE_EOF)
 			break;
 		if (rc != ARCHIVE_OK)

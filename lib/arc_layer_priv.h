@@ -37,6 +37,15 @@ int layer_put(struct layer *l, struct archive_entry *e);
 /* layer_end() - all was put: times of directories. */
 int layer_end(struct layer *l);
 
+/*
+ * layer_header() - archive_read_next_header(), where names that are no UTF-8 are as good
+ * as others.
+ *
+ * Some write them raw into a pax header, which says that it is UTF-8: libarchive warns,
+ * and gives them as they are.  Of what else it warns something is missing.
+ */
+int layer_header(struct archive *a, struct archive_entry **ret);
+
 /* layer_path() - @name without "." and doubled slashes; "": the root itself.
  * -EBADMSG: it leads out, or is too long. */
 int layer_path(const char *name, char ret[static PATH_MAX], struct err *err);

@@ -72,7 +72,7 @@ static int find_number(struct arc_member *f, uint64_t number, struct err *err)
 	struct archive_entry *e;
 
 	for (uint64_t i = 0; i <= number; i++)
-		if (archive_read_next_header(f->a, &e) != ARCHIVE_OK)
+		if (layer_header(f->a, &e) != ARCHIVE_OK)
 			return arc_fail(f->a, -EBADMSG, "the archive", err);
 	return 0;
 }
@@ -215,7 +215,7 @@ static int read_names(struct arc_members *m, struct archive *a, struct err *err)
 	int r = 0, rc;
 
 	for (uint64_t i = 0; r == 0; i++) {
-		rc = archive_read_next_header(a, &e);
+		rc = layer_header(a, &e);
 		if (rc == ARCHIVE_EOF)
 			break;
 		if (rc != ARCHIVE_OK)

@@ -519,6 +519,81 @@ static void refused(void **state)
 	free(buf);
 }
 
+/* ---- pax, as Go writes it ------------------------------------------------------------- */
+
+/* A header at @buf, and @data behind it; the bytes that it takes. */
+static size_t block(char *buf, const char *name, char type, const char *data)
+{
+	size_t size = data ? strlen(data) : 0;
+	unsigned int sum = 0;
+
+	memset(buf, 0, 1024);
+	snprintf(buf, 100, "%s", name);
+	snprintf(buf + 100, 8, "0000644");
+	snprintf(buf + 108, 8, "0000000");
+	snprintf(buf + 116, 8, "0000000");
+	snprintf(buf + 124, 12, "%011o", (unsigned int)size);
+	snprintf(buf + 136, 12, "%011o", 1000u);
+	memset(buf + 148, ' ', 8);
+	buf[156] = type;
+	buf[157] = type == '1' || type == '2' ? 'a' : '\0';
+	memcpy(buf + 257, "ustar\00000", 8);
+	for (size_t i = 0; i < 512; i++)
+		sum += (unsigned char)buf[i];
+	snprintf(buf + 148, 8, "%06o", sum);
+	if (size)
+		memcpy(buf + 512, data, size);
+	return size ? 1024 : 512;
+}
+
+static void names_in_pax(void **state)
+{
+	static const struct {
+		const char *pax;
+		char type;
+		const char *data;
+		int want;
+		const char *then;
+	} all[] = {
+		{ "11 path=a\xff\n", '0', "x", 0,
+		  "[ -f \"$(printf 'a\\377')\" ]" },
+		{ "15 linkpath=a\xff\n", '2', NULL, 0,
+		  "[ \"$(readlink n)\" = \"$(printf 'a\\377')\" ]" },
+		{ "15 linkpath=a\xff\n", '1', NULL, -EBADMSG,
+		  "which is no file of the layer" },
+		{ "99 linkpath=n\xff\n", '0', "x", -EBADMSG, "pax" },
+		{ "17 path=../../\xff\xff\n", '0', "x", -EBADMSG,
+		  "leads out of it" },
+	};
+	char *buf = calloc(1, ROOM), check[256];
+	struct arc_layer_sum sum;
+
+	(void)state;
+	for (size_t i = 0; usable && i < ARRAY_SIZE(all); i++) {
+		struct err err = { 0 };
+		size_t size = block(buf, "x", 'x', all[i].pax);
+		int r;
+
+		size += block(buf + size, "n", all[i].type, all[i].data);
+		memset(buf + size, 0, 1024);
+		r = unpack(buf, size + 1024, 0, &many, &sum, &err);
+		if (r != all[i].want)
+			print_message("%zu: %s\n", i, err.msg);
+		assert_int_equal(r, all[i].want);
+		if (r < 0) {
+			if (!strstr(err.msg, all[i].then))
+				print_message("%zu: %s\n", i, err.msg);
+			assert_non_null(strstr(err.msg, all[i].then));
+			continue;
+		}
+		snprintf(check, sizeof(check), "cd in/out && %s", all[i].then);
+		loopfs_must(&fs, check);
+	}
+	free(buf);
+	if (!usable)
+		skip();
+}
+
 /* A layer's umask is nobody's business. */
 static void masks(void **state)
 {
@@ -655,6 +730,7 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(digests);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(refused);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(masks);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(names_in_pax);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(by_name);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_members);
 	return _cmocka_run_group_tests("arc_layer", tests, n, setup, teardown);
