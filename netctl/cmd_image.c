@@ -97,10 +97,11 @@ static int find(json_object *rows, const char *word, json_object **ret,
 
 static int remove_one(struct image_store *s, json_object *o, struct err *err)
 {
+	_cleanup_free_ char *name = out_escape(jget_str(o, "Name"));
 	int r = image_store_remove(s, jget_str(o, "ID"), err);
 
-	if (r == 0)
-		printf("%s\n", jget_str(o, "Name"));
+	if (r == 0 && name)
+		puts(name);
 	return r;
 }
 

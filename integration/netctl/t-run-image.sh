@@ -278,19 +278,24 @@ fails_with 'no such file' run --rm none.tar true
 note 'a name without an end, and a record that is broken, do not stop the next'
 python3 - <<'END'
 import io, json, tarfile
-with tarfile.open("saved.tar") as old, tarfile.open("name.tar", "w") as t:
-    for i in old:
-        data = old.extractfile(i).read() if i.isfile() else b""
-        if i.name in ("index.json", "oci-layout"):
-            continue
-        if i.name == "manifest.json":
-            m = json.loads(data)
-            m[0]["RepoTags"] = ["n" * (3 << 19) + ":1"]
-            data = json.dumps(m).encode()
-            i.size = len(data)
-        t.addfile(i, io.BytesIO(data))
+def named(path, name):
+    with tarfile.open("saved.tar") as old, tarfile.open(path, "w") as t:
+        for i in old:
+            data = old.extractfile(i).read() if i.isfile() else b""
+            if i.name in ("index.json", "oci-layout"):
+                continue
+            if i.name == "manifest.json":
+                m = json.loads(data)
+                m[0]["RepoTags"] = [name]
+                data = json.dumps(m).encode()
+                i.size = len(data)
+            t.addfile(i, io.BytesIO(data))
+named("name.tar", "n" * (3 << 19) + ":1")
+named("esc.tar", "a\x1b[2J:1")
 END
 refused 'has 1572866 bytes' name.tar
+same "$(run --rm -u 0 --entrypoint cat esc.tar /data/old/new 2>/dev/null)" new
+same "$("$NETCTL" image prune)" 'a\u001b[2J:1' "a name, as a terminal sees it"
 same "$(run --rm -u 0 --entrypoint cat layout-none /data/old/new 2>/dev/null)" new
 for text in '{"ID":"cut' ''; do
 	printf %s "$text" >"$STORE/images/$(basename "$(ls "$STORE"/images/*)")"
