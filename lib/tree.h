@@ -21,6 +21,10 @@
  */
 int tree_open(int dirfd, const char *name, struct err *err);
 
+/* tree_enter() - the directory @name of @fd for reading, unless it is a link or
+ * a mount point.  Return: fd; -ENOENT; -ENOTDIR; -EXDEV: a mount point. */
+int tree_enter(int fd, const char *name);
+
 /*
  * tree_rename_new() - rename, but never onto something that is there.
  *

@@ -34,10 +34,6 @@ struct tree_walk {
 	bool lenient; /* a directory that can't be entered is passed by */
 };
 
-/* tree_enter() - the directory @name of @fd for reading, unless it is a link or
- * a mount point.  Return: fd; -ENOENT; -ENOTDIR; -EXDEV: a mount point. */
-int tree_enter(int fd, const char *name);
-
 /* tree_walk() - from @dirfd down, one directory at a time; the rest of @w is set
  * by the caller. */
 int tree_walk(struct tree_walk *w, int dirfd);

@@ -471,7 +471,7 @@ int box_new(const struct ctl *ctl, json_object *rec, struct box *ret,
 	return r;
 }
 
-/* A file, or a directory with all in it. */
+/* A file, or a directory with all in it, which is none of another file system's. */
 static int unlink_one(int dir, const char *name)
 {
 	_cleanup_close_ int fd = -EBADF;
@@ -481,7 +481,7 @@ static int unlink_one(int dir, const char *name)
 		return 0;
 	if (errno != EISDIR)
 		return -errno;
-	fd = tree_open(dir, name, NULL);
+	fd = tree_enter(dir, name);
 	if (fd < 0)
 		return fd;
 	r = tree_empty(fd, NULL, NULL, NULL);
