@@ -214,21 +214,30 @@ int box_ask_env_file(const char *path, json_object *env, struct err *err)
 	return r;
 }
 
-/* Of several of a name the last. */
+static bool is_same_name(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "=");
+
+	return strcspn(b, "=") == len && strncmp(a, b, len) == 0;
+}
+
+/* Of several of a name the last; where that is a name alone, none. */
 static json_object *last_of_each(json_object *env)
 {
 	json_object *out = json_object_new_array();
 
 	for (size_t i = 0; out && i < jget_len(env); i++) {
 		json_object *o = json_object_array_get_idx(env, i);
-		size_t len = strcspn(json_object_get_string(o), "=") + 1, k;
+		const char *text = json_object_get_string(o);
+		size_t k;
 
 		for (k = i + 1; k < jget_len(env); k++)
-			if (strncmp(json_object_get_string(
+			if (is_same_name(
+				    json_object_get_string(
 					    json_object_array_get_idx(env, k)),
-				    json_object_get_string(o), len) == 0)
+				    text))
 				break;
-		if (k == jget_len(env))
+		if (k == jget_len(env) && strchr(text, '='))
 			json_object_array_add(out, json_object_get(o));
 	}
 	return out;
@@ -247,6 +256,10 @@ static int ask_env(const struct ctl *ctl, json_object *config, json_object *rec,
 			r = err_set(err, -EINVAL,
 				    "--env \"%s\" is not NAME=VALUE",
 				    ctl->box.env.v[i]);
+		else if (!strchr(ctl->box.env.v[i], '=') &&
+			 !getenv(ctl->box.env.v[i])) /* as Docker: not at all */
+			json_object_array_add(
+				env, json_object_new_string(ctl->box.env.v[i]));
 		else if (add_env(env, ctl->box.env.v[i]) < 0)
 			r = err_set(err, -ENOMEM, "out of memory");
 	}

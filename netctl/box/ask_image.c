@@ -10,7 +10,8 @@
 #include "netctl/jget.h"
 #include "netctl/publish.h"
 
-#define SIGNAL_MAX 16
+#define SIGNAL_MAX  16
+#define EXPOSED_MAX 1024
 
 static void add_all(json_object *list, json_object *more)
 {
@@ -138,6 +139,31 @@ static bool is_published(json_object *ports, size_t n, json_object *row)
 	return false;
 }
 
+/* Those of @rows, which are of @key, that no "-p" is about; as words again. */
+static int add_exposed(json_object *ports, size_t given, json_object *rows,
+		       const char *key, json_object *words, struct err *err)
+{
+	const char *proto = strchr(key, '/');
+
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+		char word[32];
+
+		if (is_published(ports, given, row))
+			continue;
+		if (jget_len(ports) - given == EXPOSED_MAX)
+			return err_set(err, -EINVAL,
+				       "the image exposes more than %d ports: "
+				       "-p those that are meant",
+				       EXPOSED_MAX);
+		snprintf(word, sizeof(word), "%lld%s",
+			 (long long)jget_int(row, "Port"), proto ? proto : "");
+		json_object_array_add(ports, json_object_get(row));
+		json_object_array_add(words, json_object_new_string(word));
+	}
+	return 0;
+}
+
 int box_image_ports(json_object *config, json_object *ports, json_object *words,
 		    struct err *err)
 {
@@ -157,11 +183,9 @@ int box_image_ports(json_object *config, json_object *ports, json_object *words,
 		if (r < 0)
 			return err_wrap(err, r, "the image exposes \"%.64s\"",
 					key);
-		if (is_published(ports, given,
-				 json_object_array_get_idx(rows, 0)))
-			continue;
-		add_all(ports, rows);
-		json_object_array_add(words, json_object_new_string(key));
+		r = add_exposed(ports, given, rows, key, words, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -22,6 +22,7 @@ struct row {
 	const char *name, *config;
 	const char *words[4]; /* behind the image */
 	struct ctl_box box;
+	struct cli_list ports;
 	const char *key,
 		*want; /* member of the record as JSON; NULL: refused */
 };
@@ -76,6 +77,11 @@ static const struct row rows[] = {
 	  .box = { .env = { .v = { "A=9", "C=", "A=8" }, .n = 3 } },
 	  .key = "Env",
 	  .want = "[\"B=2\",\"C=\",\"A=8\"]" },
+	{ .name = "a variable that the caller has not",
+	  .config = ALL,
+	  .box = { .env = { .v = { "A", "AB=1", "BERTH_NONE" }, .n = 3 } },
+	  .key = "Env",
+	  .want = "[\"B=2\",\"AB=1\"]" },
 	{ .name = "working directory",
 	  .config = ALL,
 	  .key = "Cwd",
@@ -134,6 +140,16 @@ static const struct row rows[] = {
 	  .box = { .publish_all = true, .networks = { .v = { "n" }, .n = 1 } },
 	  .key = "Ports",
 	  .want = "[\"80/tcp\",\"53/udp\",\"9\"]" },
+	{ .name = "a range of ports, some of them told",
+	  .config = "{\"Cmd\":[\"c\"],\"ExposedPorts\":{\"80-83/udp\":{}}}",
+	  .box = { .publish_all = true, .networks = { .v = { "n" }, .n = 1 } },
+	  .ports = { .v = { "8080:80/udp", "82/udp", "81" }, .n = 3 },
+	  .key = "Ports",
+	  .want = "[\"8080:80/udp\",\"82/udp\",\"81\",\"81/udp\",\"83/udp\"]" },
+	{ .name = "all ports there are",
+	  .config = "{\"Cmd\":[\"c\"],\"ExposedPorts\":{\"1-65535\":{}}}",
+	  .box = { .publish_all = true, .networks = { .v = { "n" }, .n = 1 } },
+	  .key = "more than 1024 ports" },
 	{ .name = "its ports without a network",
 	  .config = "{\"Cmd\":[\"c\"],\"ExposedPorts\":{\"80/tcp\":{}}}",
 	  .box = { .publish_all = true },
@@ -171,7 +187,9 @@ static void row(void **state)
 {
 	const struct row *w = *state;
 	char *args[6] = { (char *)(uintptr_t) "image.tar" };
-	struct ctl ctl = { .box = w->box, .args = args, .arg_count = 1 };
+	struct ctl ctl = {
+		.box = w->box, .ports = w->ports, .args = args, .arg_count = 1
+	};
 	struct image image = { .id = "i",
 			       .name = strdup(""),
 			       .layer_count = 2 };
