@@ -286,12 +286,24 @@ static int stop_run(struct ctl *ctl, struct err *err)
 	return each(ctl, stop_one, err);
 }
 
-static bool is_final(const char *sig)
+/* As "sigabbrev_np" has it, where it is one. */
+static const char *signal_name(const char *sig)
 {
-	static const char *const final[] = { "KILL", "TERM", "9", "15" };
+	const char *name = NULL;
 
-	if (strncasecmp(sig, "SIG", 3) == 0)
-		sig += 3;
+	if (*sig >= '0' && *sig <= '9')
+		name = sigabbrev_np((int)strtol(sig, NULL, 10));
+	return name ? name : strncasecmp(sig, "SIG", 3) == 0 ? sig + 3 : sig;
+}
+
+/* The one that the container is stopped by is meant to stop it. */
+static bool is_final(const struct box *b, const char *sig)
+{
+	const char *const final[] = {
+		"KILL", "TERM", signal_name(jget_str(b->rec, "StopSignal"))
+	};
+
+	sig = signal_name(sig);
 	for (size_t i = 0; i < ARRAY_SIZE(final); i++)
 		if (strcasecmp(sig, final[i]) == 0)
 			return true;
@@ -307,7 +319,7 @@ static int kill_one(struct ctl *ctl, struct box *b, struct err *err)
 		return err_set(err, -ESRCH, "container %s is not running",
 			       jget_str(b->rec, "Name"));
 	/* as Docker: what is ended by hand is not restarted */
-	if (is_final(sig))
+	if (is_final(b, sig))
 		r = box_touch(b, BOX_STOP, err);
 	if (r == 0)
 		r = send(ctl, b, sig, err);

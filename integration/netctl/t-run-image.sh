@@ -172,6 +172,12 @@ kill "$(monitor_of ss)"
 wait_until 10 is ss exited
 same "$(field ss ExitCode)" 6
 "$NETCTL" rm ss >/dev/null
+run -d --name ss -u 0 --restart always --entrypoint sh $img \
+	-c 'trap "exit 5" USR1; echo up; while :; do sleep 0.1; done' >/dev/null 2>&1
+wait_until 10 eval '"$NETCTL" logs ss | grep -q up'
+"$NETCTL" kill -s USR1 ss >/dev/null
+wait_until 10 is ss exited
+"$NETCTL" rm ss >/dev/null
 fails_with 'is no signal' run --rm --stop-signal 'A B' $img true
 fails_with 'which command' run --rm --entrypoint '' $img
 
