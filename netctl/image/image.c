@@ -123,21 +123,29 @@ int image_json(struct image_source *s, const char *name,
 	       char digest[static DIGEST_HEX_MAX], json_object **ret,
 	       struct err *err)
 {
+	_cleanup_(json_putp) json_object *all = NULL;
 	_cleanup_free_ char *text = NULL, *whole = NULL;
 	size_t len;
 	int r = image_source_text(s, name, &text, &len, digest, err);
 
 	if (r < 0)
 		return r;
-	/* manifest.json is an array, which jdec_parse() does not read */
-	whole = malloc(len + sizeof("{\"is\":}"));
-	if (!whole)
+	/* manifest.json is an array, which jdec_parse() does not read; no text has its own
+	 * digest in it, so one that goes on behind its end has more members */
+	if (asprintf(&whole, "{\"%s\":%s}", digest, text) < 0) {
+		whole = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
-	memcpy(whole, "{\"is\":", 6);
-	memcpy(whole + 6, text, len);
-	memcpy(whole + 6 + len, "}", 2);
-	r = jdec_parse(whole, len + 7, ret, err);
-	return r < 0 ? err_wrap(err, r, "%.200s", name) : 0;
+	}
+	if (strlen(text) != len)
+		return err_set(err, -EBADMSG, "%.200s: JSON: a NUL", name);
+	r = jdec_parse(whole, strlen(whole), &all, err);
+	if (r < 0)
+		return err_wrap(err, r, "%.200s", name);
+	if (json_object_object_length(all) != 1)
+		return err_set(err, -EBADMSG,
+			       "%.200s: JSON: text after the document", name);
+	*ret = json_object_get(jget(all, digest));
+	return 0;
 }
 
 int image_blob(struct image_source *s, json_object *desc, json_object **ret,
@@ -159,10 +167,10 @@ int image_blob(struct image_source *s, json_object *desc, json_object **ret,
 		r = err_set(err, -EBADMSG,
 			    "%s has the digest %.12s...: it was changed", name,
 			    got);
-	else if (!json_object_is_type(jget(all, "is"), json_type_object))
+	else if (!json_object_is_type(all, json_type_object))
 		r = err_set(err, -EBADMSG, "%s is no object", name);
 	else
-		*ret = json_object_get(jget(all, "is"));
+		*ret = take_ptr(all);
 	json_object_put(all);
 	return r;
 }
@@ -283,14 +291,12 @@ int image_read(struct image_source *s, const char *tag, const char *arch,
 	int r = image_json(s, "index.json", digest, &all, &why);
 
 	if (r == 0)
-		return image_read_index(s, jget(all, "is"), tag, arch, ret,
-					err);
+		return image_read_index(s, all, tag, arch, ret, err);
 	if (r != -ENOENT)
 		return err_set(err, r, "%s", why.msg);
 	r = image_json(s, "manifest.json", digest, &all, &why);
 	if (r == 0)
-		return image_read_saved(s, jget(all, "is"), tag, arch, ret,
-					err);
+		return image_read_saved(s, all, tag, arch, ret, err);
 	return r == -ENOENT
 		       ? err_set(err, -EBADMSG,
 				 "neither an OCI image layout nor what docker "

@@ -7,7 +7,7 @@
 
 #include "netctl/image/image.h"
 
-/* image_json() - a file of any JSON, as member "is" of @ret, which is owned. */
+/* image_json() - a file of any JSON.  @ret: owned; NULL: "null". */
 int image_json(struct image_source *s, const char *name,
 	       char digest[static DIGEST_HEX_MAX], json_object **ret,
 	       struct err *err);

@@ -149,7 +149,7 @@ int image_read_saved(struct image_source *s, json_object *manifest,
 	if (r == 0)
 		r = check_name(file, ret->id, err);
 	if (r == 0)
-		r = check_arch(jget(all, "is"), arch, err);
+		r = check_arch(all, arch, err);
 	for (size_t i = 0; r == 0 && i < jget_len(layers); i++) {
 		json_object *o = json_object_array_get_idx(layers, i);
 
@@ -160,5 +160,5 @@ int image_read_saved(struct image_source *s, json_object *manifest,
 				      "manifest.json: a layer that is no "
 				      "file");
 	}
-	return r == 0 ? image_config(jget(all, "is"), ret, err) : r;
+	return r == 0 ? image_config(all, ret, err) : r;
 }
