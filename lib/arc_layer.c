@@ -157,6 +157,15 @@ static int drain(struct layer *l)
 	return m < 0 ? fail(l, l->raw) : 0;
 }
 
+int layer_check_count(struct layer *l)
+{
+	return l->sum.entries > l->lim->entries
+		       ? err_set(l->err, -EFBIG,
+				 "the layer has more than %llu files",
+				 (unsigned long long)l->lim->entries)
+		       : 0;
+}
+
 int layer_header(struct archive *a, struct archive_entry **ret)
 {
 	int rc = archive_read_next_header(a, ret);
@@ -180,11 +189,10 @@ static int unpack(struct layer *l)
 			break;
 		if (rc != ARCHIVE_OK)
 			return fail(l, l->tar);
-		if (++l->sum.entries > l->lim->entries)
-			return err_set(l->err, -EFBIG,
-				       "the layer has more than %llu files",
-				       (unsigned long long)l->lim->entries);
-		r = layer_put(l, e);
+		l->sum.entries++;
+		r = layer_check_count(l);
+		if (r == 0)
+			r = layer_put(l, e);
 	}
 	if (r == 0)
 		r = layer_end(l);

@@ -32,12 +32,13 @@ struct arc_from {
 };
 
 struct arc_layer_limits {
-	uint64_t entries; /* of the tar */
+	uint64_t entries; /* of the tar, and directories that they need */
 	uint64_t bytes;   /* of the tar, unpacked, and in files */
 };
 
 struct arc_layer_sum {
-	uint64_t entries, bytes;      /* in files, as written */
+	uint64_t entries;             /* as limited */
+	uint64_t bytes;               /* in files, as written */
 	uint64_t size;                /* of the layer, as packed */
 	char digest[DIGEST_HEX_MAX];  /* of it as packed */
 	char diff_id[DIGEST_HEX_MAX]; /* of the tar */

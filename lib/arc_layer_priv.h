@@ -37,6 +37,9 @@ int layer_put(struct layer *l, struct archive_entry *e);
 /* layer_end() - all was put: times of directories. */
 int layer_end(struct layer *l);
 
+/* layer_check_count() - -EFBIG: it has more files than .lim says. */
+int layer_check_count(struct layer *l);
+
 /*
  * layer_header() - archive_read_next_header(), where names that are no UTF-8 are as good
  * as others.

@@ -82,17 +82,38 @@ static int open_fail(struct layer *l, const char *path, int code)
 	return io_fail(l, path, code);
 }
 
+/* Those that the layer does not have are made, and count as files of it: one path may
+ * need two thousand. */
+static int open_parent(struct layer *l)
+{
+	int r;
+
+	l->parent_fd =
+		inroot_open(l->root, or_dot(l->parent), O_PATH | O_DIRECTORY);
+	if (l->parent_fd != -ENOENT)
+		return 0;
+	for (const char *s = l->parent; *s; s++)
+		l->sum.entries += *s == '/';
+	r = layer_check_count(l);
+	if (r == 0)
+		l->parent_fd = inroot_dir(l->root, or_dot(l->parent), NULL);
+	return r;
+}
+
 /* The directory that @path is in, borrowed. */
 static int parent_of(struct layer *l, const char *path, int *ret)
 {
 	size_t len = (size_t)(base_of(path) - path);
+	int r;
 
 	if (l->parent_fd < 0 || strncmp(l->parent, path, len) != 0 ||
 	    l->parent[len]) {
 		closep(&l->parent_fd);
 		memcpy(l->parent, path, len);
 		l->parent[len] = '\0';
-		l->parent_fd = inroot_dir(l->root, or_dot(l->parent), NULL);
+		r = open_parent(l);
+		if (r < 0)
+			return r;
 	}
 	*ret = l->parent_fd;
 	return l->parent_fd < 0 ? open_fail(l, path, l->parent_fd) : 0;
@@ -245,7 +266,7 @@ static int set_by_name(struct layer *l, int dir, const char *path,
 		     id_of(archive_entry_gid(e)), AT_SYMLINK_NOFOLLOW) < 0)
 		return io_fail(l, path, -errno);
 	if (archive_entry_filetype(e) != AE_IFLNK &&
-	    fchmodat(dir, name, archive_entry_perm(e) & 0777, 0) < 0)
+	    fchmodat(dir, name, archive_entry_perm(e) & 07777, 0) < 0)
 		return io_fail(l, path, -errno);
 	if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    errno != EINVAL && errno != ERANGE)

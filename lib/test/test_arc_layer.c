@@ -509,6 +509,13 @@ static void refused(void **state)
 	err.msg[0] = '\0';
 	assert_int_equal(unpack("no tar at all", 13, 0, &many, &sum, &err),
 			 -EBADMSG);
+	size = make(buf, FILES({ .kind = 'f', .path = "a/b/c", .text = "x" }),
+		    PLAIN);
+	assert_int_equal(unpack(buf, size, 0, &few, &sum, &err), -EFBIG);
+	assert_non_null(strstr(err.msg, "2 files"));
+	size = make(buf, FILES({ .kind = 'f', .path = "a/b", .text = "x" }),
+		    PLAIN);
+	assert_int_equal(unpack(buf, size, 0, &few, &sum, &err), 0);
 	size = make(buf, some, TWICE);
 	assert_int_equal(unpack(buf, size, 0, &many, &sum, &err), -EBADMSG);
 	assert_non_null(strstr(err.msg, "more than once"));

@@ -21,7 +21,7 @@
 #define STAGING    "staging"
 #define FS         "fs"
 #define RECORD_MAX (1u << 20)
-#define BYTES_MAX  (64ull << 30) /* of a layer, unpacked */
+#define BYTES_MAX  (64ull << 30) /* of what is unpacked of one image */
 #define FILES_MAX  4000000u
 
 static int no_memory(struct err *err)
@@ -349,12 +349,10 @@ static int write_bytes(int dir, uint64_t bytes)
 	return fd < 0 || write(fd, text, (size_t)len) != len ? -errno : 0;
 }
 
-/* Into the directory @at of "staging". */
+/* Into the directory @at of "staging".  @left: of what the whole image may have. */
 static int unpack(struct image_file *f, int at, const struct image_layer *l,
-		  struct err *err)
+		  struct arc_layer_limits *left, struct err *err)
 {
-	static const struct arc_layer_limits most = { .entries = FILES_MAX,
-						      .bytes = BYTES_MAX };
 	const struct arc_from from = { .ctx = f, .read = image_file_read };
 	_cleanup_close_ int fs = -EBADF;
 	struct arc_layer_sum sum;
@@ -369,9 +367,13 @@ static int unpack(struct image_file *f, int at, const struct image_layer *l,
 		return fs;
 	if (fchmod(fs, 0755) < 0)
 		return err_set(err, -errno, "a layer: %s", strerror(errno));
-	r = arc_layer_unpack(&from, fs, &most, &sum, err);
+	r = arc_layer_unpack(&from, fs, left, &sum, err);
 	if (r == 0)
 		r = check_sum(l, &sum, err);
+	if (r == 0) {
+		left->entries -= sum.entries;
+		left->bytes -= sum.bytes;
+	}
 	if (r == 0)
 		r = tree_usage(fs, &usage, NULL, NULL, err);
 	if (r == 0 && write_bytes(at, usage.bytes) < 0)
@@ -380,7 +382,8 @@ static int unpack(struct image_file *f, int at, const struct image_layer *l,
 }
 
 static int add_layer(struct image_store *s, struct image_source *from,
-		     const struct image_layer *l, struct err *err)
+		     const struct image_layer *l, struct arc_layer_limits *left,
+		     struct err *err)
 {
 	_cleanup_(image_file_freep) struct image_file *f = NULL;
 	_cleanup_close_ int stage = open_sub(s, STAGING, err), at = -EBADF;
@@ -399,7 +402,7 @@ static int add_layer(struct image_store *s, struct image_source *from,
 		return at;
 	r = FAILPOINT("image.staged");
 	if (r == 0)
-		r = unpack(f, at, l, err);
+		r = unpack(f, at, l, left, err);
 	return r == 0 ? FAILPOINT("image.unpacked") : r;
 }
 
@@ -470,6 +473,8 @@ static bool is_staged(const struct image *i, size_t n)
 int image_store_add(struct image_store *s, struct image_source *from,
 		    const struct image *i, const char *name, struct err *err)
 {
+	struct arc_layer_limits left = { .entries = FILES_MAX,
+					 .bytes = BYTES_MAX };
 	size_t missing = 0;
 	int r = 0;
 
@@ -477,7 +482,7 @@ int image_store_add(struct image_store *s, struct image_source *from,
 		if (has_layer(s, i->layers[n].diff_id) || is_staged(i, n))
 			continue;
 		missing++;
-		r = add_layer(s, from, &i->layers[n], err);
+		r = add_layer(s, from, &i->layers[n], &left, err);
 	}
 	if (r == 0 && missing)
 		r = commit(s, i, err);
