@@ -740,5 +740,6 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(names_in_pax);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(by_name);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_members);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return _cmocka_run_group_tests("arc_layer", tests, n, setup, teardown);
 }

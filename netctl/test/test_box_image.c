@@ -230,5 +230,6 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(rows)];
 	size_t n = TEST_ROWS(tests, rows, row);
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return _cmocka_run_group_tests("box_image", tests, n, NULL, NULL);
 }

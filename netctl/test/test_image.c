@@ -708,5 +708,6 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(too_large);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(cut);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(many_layers);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return _cmocka_run_group_tests("image", tests, n, setup, teardown);
 }
