@@ -4,6 +4,7 @@ fuzzers :=
 fuzzers += fuzz_dhcp
 fuzzers += fuzz_dns
 fuzzers += fuzz_etcd
+fuzzers += fuzz_image
 fuzzers += fuzz_request
 fuzzers += fuzz_text
 FUZZ_S ?= 60
