@@ -325,11 +325,11 @@ static int check_sum(const struct image_layer *l,
 {
 	if (*l->digest &&
 	    (strcmp(l->digest, sum->digest) != 0 || l->size != sum->size))
-		return err_set(err, -EBADMSG,
-			       "%.80s has the digest %.12s... and %llu bytes: "
-			       "it was changed",
-			       l->name, sum->digest,
-			       (unsigned long long)sum->size);
+		return err_set(
+			err, -EBADMSG,
+			"the layer %.80s has the digest %.12s... and %llu "
+			"bytes: it was changed",
+			l->name, sum->digest, (unsigned long long)sum->size);
 	return strcmp(l->diff_id, sum->diff_id) == 0
 		       ? 0
 		       : err_set(err, -EBADMSG,
