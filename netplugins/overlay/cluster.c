@@ -296,10 +296,15 @@ static int tell_now(struct cluster *c, struct cl_net *n,
 	return -EAGAIN;
 }
 
-/* Of an endpoint that is there already. */
-static int put_again(struct cluster *c, struct cl_mine *old,
-		     const struct ov_endpoint *ep, bool living, struct err *err)
+/* Of an endpoint that is there already.  One that was taken back and not told yet comes
+ * again, unless another has been given what it had. */
+static int put_again(struct cluster *c, const struct cl_net *n,
+		     struct cl_mine *old, const struct ov_endpoint *ep,
+		     bool living, struct err *err)
 {
+	struct err why = { 0 };
+	int r;
+
 	if (!endpoint_same(&old->ep, ep))
 		return err_set(err, -EEXIST,
 			       "endpoint %.12s is there with other addresses",
@@ -308,9 +313,14 @@ static int put_again(struct cluster *c, struct cl_mine *old,
 		return old->fenced && !living
 			       ? err_set(err, -EADDRINUSE, "%s", old->why)
 			       : 0;
-	pthread_mutex_lock(&c->lock); /* taken back before it was told */
+	r = here(n, ep, &why);
+	if (r < 0 && !living)
+		return err_set(err, r, "%s", why.msg);
+	pthread_mutex_lock(&c->lock);
 	old->gone = old->told = false;
 	old->due = true;
+	old->fenced = r < 0;
+	snprintf(old->why, sizeof(old->why), "%.*s", CL_WHY_MAX - 1, why.msg);
 	pthread_mutex_unlock(&c->lock);
 	cl_wake(c);
 	return 0;
@@ -355,7 +365,7 @@ static int put(struct cluster *c, struct cl_net *n,
 	int r;
 
 	if (old)
-		return put_again(c, old, ep, living, err);
+		return put_again(c, n, old, ep, living, err);
 	r = n->why[0] ? err_set(&why, -EEXIST, "%s", n->why) : 0;
 	if (r == 0)
 		r = here(n, ep, &why);

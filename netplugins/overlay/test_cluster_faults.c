@@ -283,6 +283,39 @@ static void what_an_earlier_life_left_is_taken_back(void **state)
 	box_host_close(a);
 }
 
+/* While etcd is away e1 goes, another is given its address, and e1 comes again: it does
+ * not get it back, and all that is there is told when etcd answers. */
+static void what_came_again_has_not_another_ones_address(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	struct ov_endpoint e1 = box_endpoint("e1", "10.1.0.2");
+	struct err err = { 0 };
+	struct ov_dir *a;
+
+	BOX_OR_SKIP();
+	box()->timeout_ms = 1000;
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	box_has_put(a, "n1", e1);
+	box_keys_get("node/a/ep/", 1);
+	box_etcd_stop();
+	assert_int_equal(a->ops->del(a, "n1", "e1", NULL), 0);
+	box_has_put(a, "n1", box_endpoint("e2", "10.1.0.2"));
+	box_has_put(a, "n1", box_endpoint("e3", "10.1.0.3"));
+	assert_int_equal(a->ops->put(a, "n1", &e1, false, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.msg, "endpoint e2"));
+	assert_int_equal(a->ops->put(a, "n1", &e1, true, NULL),
+			 0); /* it lives */
+	kill(box()->one.pid[0], SIGCONT);
+	box_view_gets(a, "n1", (struct box_want){ .fenced = 1 });
+	box_keys_get("addr/", 2);
+	box_keys_get("node/a/ep/", 2);
+	assert_int_equal(a->ops->del(a, "n1", "e2", NULL), 0);
+	box_view_gets(a, "n1", (struct box_want){ 0 });
+	box_keys_get("node/a/ep/", 2); /* e1 and e3 */
+	box_host_close(a);
+}
+
 struct putter {
 	struct ov_dir *dir;
 	pthread_t thread;
@@ -543,6 +576,7 @@ int main(int argc, char **argv)
 		BY_HAND(a_network_that_is_ours_again_is_told),
 		BY_HAND(much_to_tell_keeps_the_lease),
 		BY_HAND(what_an_earlier_life_left_is_taken_back),
+		BY_HAND(what_came_again_has_not_another_ones_address),
 		BY_HAND(an_address_is_told_without_waiting),
 		BY_HAND(networks_of_the_dead_are_reaped),
 		BY_HAND(who_was_only_cut_off_makes_it_again),
