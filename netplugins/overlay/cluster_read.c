@@ -171,6 +171,18 @@ static int eps_more(struct cl_net *n, struct cl_peer *p, const char *prefix,
 	return p->total != got->total || p->ignored;
 }
 
+/* Since when the host of @p says @key: of two that say one key the first has it, and
+ * that is not who was there before under another one. */
+static int64_t key_since(const struct cl_peer *p, const struct etcd_kvs *host,
+			 const char *key)
+{
+	if (!host->count)
+		return 0;
+	if (!p->host.since)
+		return host->v[0].create_rev;
+	return strcmp(p->host.key, key) ? host->v[0].mod_rev : p->host.since;
+}
+
 /* Under ->lock.  @got: what fetch_gets() asked for.  Return: 1: read it whole. */
 static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 		     bool whole, const struct etcd_kvs *got)
@@ -209,9 +221,9 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 		p->ignored++;
 	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
 	p->host.vtep = host.vtep;
+	p->host.since = key_since(p, &got[GOT_HOST], host.key);
 	memcpy(p->host.key, host.key, sizeof(p->host.key));
 	p->big = false;
-	p->host.since = got[GOT_HOST].count ? got[GOT_HOST].v[0].create_rev : 0;
 	p->host_rev = got[GOT_HOST].count ? got[GOT_HOST].v[0].mod_rev : 0;
 	p->rev = got[GOT_MEMBER].v[0].mod_rev;
 	changed(c, n);

@@ -56,7 +56,7 @@ struct ov_host {
 	char node[OV_NODE_MAX];
 	struct ip_addr vtep;
 	char key[OV_KEY_MAX]; /* WireGuard's; "": none told */
-	int64_t since;        /* of two that say one key the lower has it */
+	int64_t since; /* it says .key; of two of one key the lower has it */
 };
 
 /* What is known of a network now.  ov_view_free() when done. */

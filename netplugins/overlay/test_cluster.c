@@ -236,6 +236,74 @@ static void endpoints_come_and_go(void **state)
 	box_host_close(b);
 }
 
+/* Of the first host that @d sees. */
+static int64_t since(struct ov_dir *d)
+{
+	struct ov_view v = { 0 };
+	int64_t r;
+
+	assert_int_equal(d->ops->view(d, "n1", &v, NULL), 0);
+	assert_int_equal(v.host_count, 1);
+	r = v.hosts[0].since;
+	ov_view_free(&v);
+	return r;
+}
+
+static bool key_is(struct ov_dir *d, const char *key)
+{
+	struct ov_view v = { 0 };
+	bool is;
+
+	assert_int_equal(d->ops->view(d, "n1", &v, NULL), 0);
+	is = v.host_count == 1 && !strcmp(v.hosts[0].key, key);
+	ov_view_free(&v);
+	return is;
+}
+
+static void comes_to_say_key(struct ov_dir *by, struct ov_dir *d,
+			     const char *vtep, const char *key)
+{
+	struct ip_addr at = box_addr(vtep);
+	struct timespec start;
+
+	assert_int_equal(cluster_host_set(d, &at, key, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!key_is(by, key)) {
+		assert_in_range(test_ms_since(&start), 0, 30000);
+		poll(NULL, 0, 20);
+	}
+}
+
+/* Whoever takes another's key says it later than that one, though it was there first;
+ * who moves has had its key all the time. */
+static void a_key_is_as_old_as_it_is_said(void **state)
+{
+	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
+	int64_t first, then;
+	struct ov_dir *a, *b;
+
+	BOX_OR_SKIP();
+	a = box_host("a", "192.0.2.1");
+	b = box_host("b", "192.0.2.2");
+	box_joined(a, net);
+	box_joined(b, net);
+	box_view_gets(b, "n1", (struct box_want){ .hosts = 1 });
+	comes_to_say_key(b, a, "192.0.2.1", "one");
+	first = since(b);
+	comes_to_say_key(b, a, "192.0.2.1", "another");
+	then = since(b);
+	assert_true(then > first);
+	assert_int_equal(
+		cluster_host_set(a, (struct ip_addr[]){ box_addr("192.0.2.9") },
+				 "another", NULL),
+		0);
+	box_view_gets(b, "n1",
+		      (struct box_want){ .hosts = 1, .vtep = "192.0.2.9" });
+	assert_int_equal(since(b), then);
+	box_host_close(a);
+	box_host_close(b);
+}
+
 static void no_address_is_twice(void **state)
 {
 	struct ov_network net = box_network("n1", "shop", "10.1.0.0/16");
@@ -390,6 +458,7 @@ int main(void)
 		BY_HAND(one_network_of_many_at_once),
 		BY_HAND(subnets_never_overlap),
 		BY_HAND(endpoints_come_and_go),
+		BY_HAND(a_key_is_as_old_as_it_is_said),
 		BY_HAND(no_address_is_twice),
 		BY_HAND(what_is_free_again_is_told_at_once),
 		BY_HAND(with_another_address_connections_are_new),
