@@ -34,12 +34,16 @@ int loopfs_open(struct loopfs *fs, const char *mkfs, const char *opts)
 	char line[512];
 	int fd;
 
+	fs->dir[0] = '\0';
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return why("mount namespace");
 	snprintf(fs->dir, sizeof(fs->dir), "/tmp/berth-test-fs-XXXXXX");
-	if (!mkdtemp(fs->dir))
-		return why(fs->dir);
+	if (!mkdtemp(fs->dir)) {
+		why(fs->dir);
+		fs->dir[0] = '\0';
+		return -1;
+	}
 	snprintf(fs->image, sizeof(fs->image), "%s.img", fs->dir);
 	fd = open(fs->image, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, SIZE) < 0) {
@@ -69,6 +73,29 @@ int loopfs_close(struct loopfs *fs)
 		r = why("umount");
 	take_back(fs);
 	return r;
+}
+
+void loopfs_need(const struct loopfs *fs)
+{
+	if (fs->dir[0])
+		return;
+	print_message("SKIP: no such file system on a loop device here\n");
+	skip();
+}
+
+struct loopfs loopfs_ext4;
+
+int loopfs_ext4_setup(void **state)
+{
+	(void)state;
+	(void)loopfs_open(&loopfs_ext4, "mkfs.ext4 -q", "loop");
+	return 0; /* without one each test says so */
+}
+
+int loopfs_ext4_teardown(void **state)
+{
+	(void)state;
+	return loopfs_close(&loopfs_ext4);
 }
 
 int loopfs_run(struct loopfs *fs, const char *command)

@@ -4,7 +4,7 @@
 #define LIB_TEST_LOOPFS_H
 
 struct loopfs {
-	char dir[64]; /* where it is mounted */
+	char dir[64]; /* where it is mounted; "": it is not open */
 	char image[80];
 };
 
@@ -16,8 +16,16 @@ struct loopfs {
  * Return: 0; -1, and why on stdout as a TAP comment: not to be had here.
  */
 int loopfs_open(struct loopfs *fs, const char *mkfs, const char *mount);
-/* Unmount and delete it.  0; -1. */
+/* Unmount and delete it, if it is open.  0; -1. */
 int loopfs_close(struct loopfs *fs);
+/* loopfs_need() - the test is skipped, and says why, where @fs is not to be had. */
+void loopfs_need(const struct loopfs *fs);
+
+/* An ext4 that a program's tests share: the setup and the teardown of their group.
+ * Each test that uses it has to loopfs_need() it. */
+extern struct loopfs loopfs_ext4;
+int loopfs_ext4_setup(void **state);
+int loopfs_ext4_teardown(void **state);
 
 /* loopfs_run() - a shell command with @fs->dir as its directory; its status. */
 int loopfs_run(struct loopfs *fs, const char *command);

@@ -13,37 +13,14 @@
 #include "lib/test/arc_forge.h"
 #include "lib/test/loopfs.h"
 
-static struct loopfs fs;
-static bool usable;
-
-static int setup(void **state)
-{
-	(void)state;
-	usable = loopfs_open(&fs, "mkfs.ext4 -q", "loop") == 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return usable ? loopfs_close(&fs) : 0;
-}
-
-#define NEED_FS()               \
-	({                      \
-		(void)state;    \
-		if (!usable)    \
-			skip(); \
-	})
-
 static void shell(const char *command)
 {
-	loopfs_must(&fs, command);
+	loopfs_must(&loopfs_ext4, command);
 }
 
 static int open_at(const char *name, int flags)
 {
-	return loopfs_file(&fs, name, flags);
+	return loopfs_file(&loopfs_ext4, name, flags);
 }
 
 /* ---- there and back ------------------------------------------------------------ */
@@ -116,7 +93,7 @@ static void tree(void)
 
 static void same_trees(const char *a, const char *b)
 {
-	loopfs_alike(&fs, a, b, "the archive");
+	loopfs_alike(&loopfs_ext4, a, b, "the archive");
 }
 
 static void round_trip(void **state)
@@ -124,7 +101,8 @@ static void round_trip(void **state)
 	struct arc_sum sum = { 0 }, back = { 0 };
 	struct heard h = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	tree();
 	shell("python3 -c 'import socket;s=socket.socket(socket.AF_UNIX);"
 	      "s.bind(\"t/sock\")'");
@@ -150,7 +128,8 @@ static void plain_tar_reads_it(void **state)
 	struct arc_sum sum = { 0 };
 	struct heard h = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	tree();
 	assert_int_equal(write_it("t", "a.tar.zst", &h, &sum, NULL), 0);
 	shell("tar --zstd --xattrs --xattrs-include='*' --acls -xpf a.tar.zst "
@@ -174,7 +153,8 @@ static void what_others_do_is_kept_out(void **state)
 	struct arc_sum sum = { 0 };
 	struct heard h = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	shell("rm -rf t u; mkdir -p t/m u; touch t/x; mount -t tmpfs none t/m;"
 	      "touch t/m/inside");
 	assert_int_equal(write_it("t", "a", &h, &sum, NULL), 0);
@@ -190,7 +170,8 @@ static void stopped_when_asked(void **state)
 	struct arc_sum sum = { 0 };
 	struct heard h = { .stop = -EINTR };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	tree();
 	assert_int_equal(write_it("t", "a", &h, &sum, NULL), -EINTR);
 	assert_int_equal(read_it("a", "u", &sum, NULL), -EBADMSG);
@@ -201,7 +182,8 @@ static void deep_trees(void **state)
 	struct arc_sum sum = { 0 };
 	struct heard h = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	shell("rm -rf t u; mkdir t u; cd t; for i in $(seq 300); do mkdir d; "
 	      "cd d; done; echo end >file");
 	assert_int_equal(write_it("t", "a", &h, &sum, NULL), 0);
@@ -217,7 +199,8 @@ static void large_heads(void **state)
 	struct arc_sum sum = { 0 }, back = { 0 };
 	struct heard h = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	shell("rm -rf t u; mkdir t u; mount -t tmpfs none t; "
 	      "mount -t tmpfs none u; cd t; mkdir big big/in; "
 	      "python3 -c '\n"
@@ -247,7 +230,8 @@ static void deepest_trees(void **state)
 	struct arc_sum sum = { 0 }, back = { 0 };
 	struct heard h = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	shell("rm -rf t u; mkdir t u; cd t; n=$(printf 'd%.0s' $(seq 250)); "
 	      "for i in $(seq 16); do mkdir $n; cd -P $n; done; "
 	      "ln -s x $(printf 'f%.0s' $(seq 76)); "
@@ -268,7 +252,8 @@ static void disk_full(void **state)
 	struct heard h = { 0 };
 	struct err err = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	tree();
 	shell("mkdir -p m; mount -t tmpfs -o size=1m none m");
 	assert_int_equal(write_it("t", "m/a", &h, &sum, &err), -ENOSPC);
@@ -315,8 +300,7 @@ static void damage_row(void **state)
 	struct heard h = { 0 };
 	struct err err = { 0 };
 
-	if (!usable)
-		skip();
+	loopfs_need(&loopfs_ext4);
 	tree();
 	assert_int_equal(write_it("t", "a", &h, &sum, NULL), 0);
 	shell(row->how);
@@ -378,9 +362,9 @@ static const struct forgery forgeries[] = {
 static void expand(const char *from, char *to, size_t size)
 {
 	if (strncmp(from, "DIR", 3) == 0)
-		snprintf(to, size, "%s%s", fs.dir, from + 3);
+		snprintf(to, size, "%s%s", loopfs_ext4.dir, from + 3);
 	else if (strncmp(from, "/ABS", 4) == 0)
-		snprintf(to, size, "%s/out", fs.dir);
+		snprintf(to, size, "%s/out", loopfs_ext4.dir);
 	else
 		snprintf(to, size, "%s", from);
 }
@@ -429,8 +413,7 @@ static void forgery_row(void **state)
 	struct err err = { 0 };
 	int r;
 
-	if (!usable)
-		skip();
+	loopfs_need(&loopfs_ext4);
 	shell("rm -rf u out; mkdir u; echo secret >secret; chmod 600 secret");
 	forge(row, "f");
 	shell("find . -path ./u -prune -o -printf '%p %m %n %s\\n' | sort >A");
@@ -452,7 +435,8 @@ static void harmless_one(void **state)
 	};
 	struct arc_sum sum = { 0 };
 
-	NEED_FS();
+	(void)state;
+	loopfs_need(&loopfs_ext4);
 	shell("rm -rf u; mkdir u");
 	forge(&good, "f");
 	assert_int_equal(read_it("f", "u", &sum, NULL), 0);
@@ -482,5 +466,6 @@ int main(void)
 	n += TEST_ROWS(tests + n, damages, damage_row);
 	n += TEST_ROWS(tests + n, forgeries, forgery_row);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return _cmocka_run_group_tests("arc", tests, n, setup, teardown);
+	return _cmocka_run_group_tests("arc", tests, n, loopfs_ext4_setup,
+				       loopfs_ext4_teardown);
 }

@@ -15,22 +15,6 @@
 #include "lib/arc_priv.h"
 #include "lib/test/loopfs.h"
 
-static struct loopfs fs;
-static bool usable;
-
-static int setup(void **state)
-{
-	(void)state;
-	usable = loopfs_open(&fs, "mkfs.ext4 -q", "loop") == 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return usable ? loopfs_close(&fs) : 0;
-}
-
 /* ---- making one ------------------------------------------------------------------ */
 
 struct file {
@@ -154,8 +138,9 @@ static int unpack(const void *buf, size_t size, int code,
 	const struct arc_from from = { .ctx = &b, .read = on_read };
 	int fd, r;
 
-	loopfs_must(&fs, "rm -rf in && mkdir -p in/out && echo s >in/secret");
-	fd = loopfs_file(&fs, "in/out", O_RDONLY | O_DIRECTORY);
+	loopfs_must(&loopfs_ext4,
+		    "rm -rf in && mkdir -p in/out && echo s >in/secret");
+	fd = loopfs_file(&loopfs_ext4, "in/out", O_RDONLY | O_DIRECTORY);
 	r = arc_layer_unpack(&from, fd, lim, sum, err);
 	close(fd);
 	return r;
@@ -404,19 +389,17 @@ static void row(void **state)
 	const struct row *w = *state;
 	struct arc_layer_sum sum = { 0 };
 	struct err err = { 0 };
-	char *buf = malloc(ROOM), check[1024];
+	char *buf, check[1024];
 	int r;
 
-	if (!usable) {
-		free(buf);
-		skip();
-	}
+	loopfs_need(&loopfs_ext4);
+	buf = malloc(ROOM);
 	r = unpack(buf, make(buf, w->files, PLAIN), 0, &many, &sum, &err);
 	free(buf);
 	if (r != w->want)
 		print_message("%s\n", err.msg);
 	assert_int_equal(r, w->want);
-	loopfs_must(&fs,
+	loopfs_must(&loopfs_ext4,
 		    "[ $(cat in/secret) = s ] && [ $(ls in | wc -l) = 2 ]");
 	if (r < 0) {
 		assert_non_null(strstr(err.msg, w->then ? w->then : ""));
@@ -424,7 +407,7 @@ static void row(void **state)
 	}
 	snprintf(check, sizeof(check), "cd in/out && { %s; }",
 		 w->then ? w->then : ":");
-	loopfs_must(&fs, check);
+	loopfs_must(&loopfs_ext4, check);
 }
 
 /* ---- streams -------------------------------------------------------------------------- */
@@ -449,16 +432,14 @@ static void sha256(const void *data, size_t size, char hex[DIGEST_HEX_MAX])
 static void digests(void **state)
 {
 	static const enum packing ways[] = { PLAIN, GZIP, ZSTD };
-	char *buf = malloc(ROOM), want[DIGEST_HEX_MAX], plain[DIGEST_HEX_MAX];
+	char *buf, want[DIGEST_HEX_MAX], plain[DIGEST_HEX_MAX];
 	struct arc_layer_sum sum;
 	struct err err = { 0 };
 	size_t size;
 
 	(void)state;
-	if (!usable) {
-		free(buf);
-		skip();
-	}
+	loopfs_need(&loopfs_ext4);
+	buf = malloc(ROOM);
 	size = make(buf, some, PLAIN);
 	sha256(buf, size, plain);
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -470,7 +451,7 @@ static void digests(void **state)
 		assert_int_equal(sum.size, size);
 		assert_int_equal(sum.entries, 3);
 		assert_int_equal(sum.bytes, 9);
-		loopfs_must(&fs, "[ $(cat in/out/etc/a) = hello ]");
+		loopfs_must(&loopfs_ext4, "[ $(cat in/out/etc/a) = hello ]");
 	}
 	size = make(buf, some, PLAIN);
 	memset(buf + size, 'x', 100000);
@@ -486,16 +467,14 @@ static void refused(void **state)
 						     .bytes = 8u << 20 },
 					     small = { .entries = 10,
 						       .bytes = 2000 };
-	char *buf = malloc(ROOM);
 	struct arc_layer_sum sum;
 	struct err err = { 0 };
 	size_t size;
+	char *buf;
 
 	(void)state;
-	if (!usable) {
-		free(buf);
-		skip();
-	}
+	loopfs_need(&loopfs_ext4);
+	buf = malloc(ROOM);
 	size = make(buf, some, GZIP);
 	assert_int_equal(unpack(buf, size, 0, &few, &sum, &err), -EFBIG);
 	assert_int_equal(unpack(buf, size, 0, &small, &sum, &err), -EFBIG);
@@ -572,11 +551,13 @@ static void names_in_pax(void **state)
 		{ "17 path=../../\xff\xff\n", '0', "x", -EBADMSG,
 		  "leads out of it" },
 	};
-	char *buf = calloc(1, ROOM), check[256];
 	struct arc_layer_sum sum;
+	char *buf, check[256];
 
 	(void)state;
-	for (size_t i = 0; usable && i < ARRAY_SIZE(all); i++) {
+	loopfs_need(&loopfs_ext4);
+	buf = calloc(1, ROOM);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		struct err err = { 0 };
 		size_t size = block(buf, "x", 'x', all[i].pax);
 		int r;
@@ -594,41 +575,39 @@ static void names_in_pax(void **state)
 			continue;
 		}
 		snprintf(check, sizeof(check), "cd in/out && %s", all[i].then);
-		loopfs_must(&fs, check);
+		loopfs_must(&loopfs_ext4, check);
 	}
 	free(buf);
-	if (!usable)
-		skip();
 }
 
 /* A layer's umask is nobody's business. */
 static void masks(void **state)
 {
-	char *buf = malloc(ROOM);
 	struct arc_layer_sum sum;
 	struct err err = { 0 };
-	mode_t before = umask(0077);
-	int r = usable ? unpack(buf,
-				make(buf,
-				     FILES({ .kind = 'f',
-					     .path = "a/b",
-					     .text = "x",
-					     .mode = 0666 },
-					   { .kind = 'c',
-					     .path = "c",
-					     .mode = 0666 }),
-				     PLAIN),
-				0, &many, &sum, &err)
-		       : 0;
+	mode_t before;
+	char *buf;
+	int r;
 
 	(void)state;
+	loopfs_need(&loopfs_ext4);
+	buf = malloc(ROOM);
+	before = umask(0077);
+	r = unpack(buf,
+		   make(buf,
+			FILES({ .kind = 'f',
+				.path = "a/b",
+				.text = "x",
+				.mode = 0666 },
+			      { .kind = 'c', .path = "c", .mode = 0666 }),
+			PLAIN),
+		   0, &many, &sum, &err);
 	assert_int_equal(umask(before), 0077);
 	free(buf);
-	if (!usable)
-		skip();
 	assert_int_equal(r, 0);
-	loopfs_must(&fs, "cd in/out && [ \"$(stat -c %a a a/b c | xargs)\" = "
-			 "'755 666 666' ]");
+	loopfs_must(&loopfs_ext4,
+		    "cd in/out && [ \"$(stat -c %a a a/b c | xargs)\" = "
+		    "'755 666 666' ]");
 }
 
 /* ---- by name --------------------------------------------------------------------------- */
@@ -741,5 +720,6 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(by_name);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_members);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return _cmocka_run_group_tests("arc_layer", tests, n, setup, teardown);
+	return _cmocka_run_group_tests("arc_layer", tests, n, loopfs_ext4_setup,
+				       loopfs_ext4_teardown);
 }

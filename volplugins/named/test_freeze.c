@@ -16,25 +16,9 @@
 #include "lib/test/loopfs.h"
 #include "volplugins/named/freeze.h"
 
-static struct loopfs fs;
-static bool usable;
-
-static int setup(void **state)
-{
-	(void)state;
-	usable = loopfs_open(&fs, "mkfs.ext4 -q", "loop") == 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return usable ? loopfs_close(&fs) : 0;
-}
-
 static int open_root(void)
 {
-	int fd = open(fs.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(loopfs_ext4.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
 	return fd;
@@ -56,8 +40,7 @@ static void held_still_in_between(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	if (!usable)
-		skip();
+	loopfs_need(&loopfs_ext4);
 	root = open_root();
 	assert_int_equal(freeze_begin(root, &f, NULL), 0);
 	assert_true(is_frozen(root));
@@ -78,8 +61,7 @@ static void thawed_by_another(void **state)
 	struct freeze f;
 
 	(void)state;
-	if (!usable)
-		skip();
+	loopfs_need(&loopfs_ext4);
 	root = open_root();
 	assert_int_equal(freeze_begin(root, &f, NULL), 0);
 	assert_int_equal(ioctl(root, FITHAW, 0), 0);
@@ -94,8 +76,7 @@ static void thawed_when_we_die(void **state)
 	pid_t pid;
 
 	(void)state;
-	if (!usable)
-		skip();
+	loopfs_need(&loopfs_ext4);
 	root = open_root();
 	pid = fork();
 	if (pid == 0) {
@@ -111,7 +92,7 @@ static void thawed_when_we_die(void **state)
 	while (is_frozen(root) && n++ < 500)
 		nanosleep(&step, NULL);
 	assert_true(n < 500);
-	assert_int_equal(loopfs_run(&fs, "echo x >file"), 0);
+	assert_int_equal(loopfs_run(&loopfs_ext4, "echo x >file"), 0);
 }
 
 int main(void)
@@ -123,5 +104,6 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, loopfs_ext4_setup,
+				      loopfs_ext4_teardown);
 }
