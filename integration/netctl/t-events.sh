@@ -188,26 +188,7 @@ same "$(grep '^{' late.log | jq -rs 'map(.Type + "-" + .Action) | join(" ")')" \
 end "$late"
 
 note "one whose output nobody reads ends by TERM"
-cat >full.py <<'END'
-import fcntl, os, signal, subprocess, sys, time
-
-r, w = os.pipe()
-fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 4096)
-os.set_blocking(w, False)
-try:
-    while True:
-        os.write(w, b"x")
-except BlockingIOError:
-    os.set_blocking(w, True)
-p = subprocess.Popen([sys.argv[1], "events", "--json", "--since", "1h"], stdout=w)
-end = time.monotonic() + 60
-while "pipe_write" not in open("/proc/%d/wchan" % p.pid).read():
-    assert time.monotonic() < end
-    time.sleep(0.05)
-p.terminate()
-assert p.wait(60) == -signal.SIGTERM, p.returncode
-END
-python3 full.py "$NETCTL"
+"$IT/lib/full-pipe" "$NETCTL" events --json --since 1h
 
 note "a network that is gone is known by its name"
 "$NETCTL" network rm shop >/dev/null
