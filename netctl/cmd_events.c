@@ -100,29 +100,6 @@ static int ask(void *ctx, const void *arg, void **ret, struct err *err)
 	return r;
 }
 
-static void free_json(void *answer)
-{
-	json_object_put(answer);
-}
-
-static int ask_names(void *ctx, const void *arg, void **ret, struct err *err)
-{
-	struct docker_names *names = calloc(1, sizeof(*names));
-
-	(void)arg;
-	if (!names)
-		return err_set(err, -ENOMEM, "out of memory");
-	docker_names_load(ctx, names);
-	*ret = names;
-	return 0;
-}
-
-static void free_names(void *answer)
-{
-	docker_names_fini(answer);
-	free(answer);
-}
-
 static int start_asking(struct world *w, struct err *err)
 {
 	struct question *q;
@@ -142,11 +119,10 @@ static int start_asking(struct world *w, struct err *err)
 		*s = (struct stream){ .driver = d->name,
 				      .all = w->since_ns != 0,
 				      .again_ms = 1 };
-		q[w->count++] = (struct question){ .ask = ask,
-						   .free = free_json,
-						   .arg = s };
+		q[w->count++] =
+			(struct question){ .ask = ask, .free = jput, .arg = s };
 	}
-	q[w->count] = (struct question){ .ask = ask_names, .free = free_names };
+	q[w->count] = docker_names_question;
 	return askers_start(q, w->count + 1, &w->asking->ctl, &w->askers, err);
 }
 

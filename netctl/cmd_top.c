@@ -16,7 +16,9 @@
 #include "lib/nlk.h"
 #include "netctl/askers.h"
 #include "netctl/cmds.h"
+#include "netctl/docker.h"
 #include "netctl/drivers.h"
+#include "netctl/jget.h"
 #include "netctl/top/draw.h"
 #include "netctl/top/rows.h"
 #include "netctl/top/screen.h"
@@ -85,29 +87,6 @@ static int ask_daemon(void *ctx, const void *arg, void **ret, struct err *err)
 	return r;
 }
 
-static void free_json(void *answer)
-{
-	json_object_put(answer);
-}
-
-static int ask_names(void *ctx, const void *arg, void **ret, struct err *err)
-{
-	struct docker_names *names = calloc(1, sizeof(*names));
-
-	(void)arg;
-	if (!names)
-		return err_set(err, -ENOMEM, "out of memory");
-	docker_names_load(ctx, names);
-	*ret = names;
-	return 0;
-}
-
-static void free_names(void *answer)
-{
-	docker_names_fini(answer);
-	free(answer);
-}
-
 static int start_asking(struct top *t, struct err *err)
 {
 	struct question *q;
@@ -120,10 +99,9 @@ static int start_asking(struct top *t, struct err *err)
 	for (const struct driver *d = drivers; d->name; d++)
 		if (d->kind == DRIVER_NETWORK && t->daemons < DAEMONS_MAX)
 			q[t->daemons++] = (struct question){ .ask = ask_daemon,
-							     .free = free_json,
+							     .free = jput,
 							     .arg = d->name };
-	q[t->daemons] =
-		(struct question){ .ask = ask_names, .free = free_names };
+	q[t->daemons] = docker_names_question;
 	return askers_start(q, t->daemons + 1, &t->asking->ctl, &t->askers,
 			    err);
 }

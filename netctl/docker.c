@@ -3,6 +3,9 @@
  * those of what netctl made. */
 #include "netctl/docker.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "lib/base.h"
 #include "lib/client.h"
 #include "lib/jdec.h"
@@ -120,6 +123,27 @@ void docker_names_fini(struct docker_names *n)
 	json_object_put(take_ptr(n->networks));
 	json_object_put(take_ptr(n->endpoints));
 }
+
+static int ask_names(void *ctx, const void *arg, void **ret, struct err *err)
+{
+	struct docker_names *names = calloc(1, sizeof(*names));
+
+	(void)arg;
+	if (!names)
+		return err_set(err, -ENOMEM, "out of memory");
+	docker_names_load(ctx, names);
+	*ret = names;
+	return 0;
+}
+
+static void free_names(void *answer)
+{
+	docker_names_fini(answer);
+	free(answer);
+}
+
+const struct question docker_names_question = { .ask = ask_names,
+						.free = free_names };
 
 const char *docker_network(const struct docker_names *n, const char *id)
 {

@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 
+#include "netctl/askers.h"
 #include "netctl/cli.h"
 
 struct docker_names {
@@ -20,6 +21,10 @@ struct docker_names {
  */
 void docker_names_load(const struct ctl *ctl, struct docker_names *ret);
 void docker_names_fini(struct docker_names *n);
+
+/* docker_names_load() for askers_start(): its @ctx is a struct ctl, the answer a struct
+ * docker_names. */
+extern const struct question docker_names_question;
 
 /* Borrowed; "" when Docker does not know it. */
 const char *docker_network(const struct docker_names *n, const char *id);

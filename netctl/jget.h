@@ -74,6 +74,12 @@ static inline void jset_str(json_object *o, const char *key, const char *s)
 	jset(o, key, json_object_new_string(s));
 }
 
+/* json_object_put() for those who keep it as a pointer to anything. */
+static inline void jput(void *o)
+{
+	json_object_put(o);
+}
+
 /* The first object of an array whose @key is @text; borrowed; NULL: none. */
 static inline json_object *jget_find(json_object *list, const char *key,
 				     const char *text)
