@@ -28,6 +28,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_exec,
 	&cmd_stop,
 	&cmd_kill,
+	&cmd_wait,
 	&cmd_rm,
 	&cmd_inspect,
 	&cmd_image_ls,

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/jdec.h"
 #include "lib/tree.h"
@@ -19,9 +18,7 @@
 
 #define RECORD     "record"
 #define RECORD_NEW "record.new"
-#define LOCK       "lock"
 #define RECORD_MAX (4u << 20)
-#define LOOK_MS    20
 
 /* ---- files -------------------------------------------------------------- */
 
@@ -193,61 +190,6 @@ const char *box_now(char buf[static BOX_TIME_MAX])
 	return buf;
 }
 
-/* ---- locks -------------------------------------------------------------- */
-
-bool box_is_held(const struct box *b)
-{
-	_cleanup_close_ int fd =
-		openat(b->dir, LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
-	       errno == EWOULDBLOCK;
-}
-
-/* @make: O_CREAT for a new one. */
-static int take_lock(struct box *b, int make, struct err *err)
-{
-	_cleanup_close_ int fd = openat(
-		b->dir, LOCK, O_RDWR | make | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return err_set(err, -errno, "%s/" LOCK ": %s", b->path,
-			       strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
-			       "container %.12s: another process is at work "
-			       "on it",
-			       b->id);
-	b->lock = take_fd(fd);
-	return 0;
-}
-
-int box_own(struct box *b, struct err *err)
-{
-	struct stat st;
-	int r = take_lock(b, 0, err);
-
-	/* removed before we had it */
-	if (r == 0 && (fstat(b->lock, &st) < 0 || st.st_nlink == 0))
-		r = err_set(err, -ENOENT, "there is no container %.12s", b->id);
-	if (r < 0)
-		return r;
-	return box_reload(b, err);
-}
-
-int box_wait(const struct box *b, unsigned int timeout_ms)
-{
-	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
-	uint64_t end = clock_mono_ms() + timeout_ms;
-
-	while (box_is_held(b)) {
-		if (clock_mono_ms() >= end)
-			return -ETIMEDOUT;
-		nanosleep(&look, NULL);
-	}
-	return 0;
-}
-
 void box_free(struct box *b)
 {
 	free(take_ptr(b->path));
@@ -407,7 +349,7 @@ static int is_taken(const struct ctl *ctl, const char *name, struct err *err)
 static int fill_new(struct box *b, json_object *rec, struct err *err)
 {
 	char when[BOX_TIME_MAX];
-	int r = take_lock(b, O_CREAT, err);
+	int r = box_lock(b, O_CREAT, err);
 
 	if (r < 0)
 		return r;
@@ -505,7 +447,7 @@ static int unlink_all(const struct box *b, bool last)
 		r = -errno;
 	while (r == 0 && (e = readdir(d))) {
 		bool is_last = strcmp(e->d_name, RECORD) == 0 ||
-			       strcmp(e->d_name, LOCK) == 0;
+			       strcmp(e->d_name, BOX_LOCK) == 0;
 
 		if (strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0 || (is_last && !last))
@@ -547,6 +489,8 @@ int box_remove(struct box *b, struct err *err)
 {
 	int r = unlink_all(b, false);
 
+	if (r == 0)
+		box_leave_code(b);
 	if (r == 0)
 		r = FAILPOINT("box.emptied");
 	if (r == 0)

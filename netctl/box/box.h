@@ -54,12 +54,27 @@ int box_open(const struct ctl *ctl, const char *id, struct box *ret,
 /* box_ids() - @ret: owned array of the ids of all directories. */
 int box_ids(const struct ctl *ctl, json_object **ret, struct err *err);
 
+#define BOX_LOCK "lock"
+/* box_lock() - of a new one; others: box_own().  @make: O_CREAT, or 0.  -EBUSY. */
+int box_lock(struct box *b, int make, struct err *err);
 /* box_own() - lock it and read the record again.  -EBUSY: somebody has it. */
 int box_own(struct box *b, struct err *err);
 /* Has it a monitor (or somebody who cleans up)? */
 bool box_is_held(const struct box *b);
 /* box_wait() - until nobody holds it.  -ETIMEDOUT. */
 int box_wait(const struct box *b, unsigned int timeout_ms);
+
+/*
+ * box_await() - sleep until nobody holds it, then read the record again.
+ *
+ * box_watch() before it: an fd, owned, by which the end is seen also of one that is removed
+ * meanwhile; its exit code is in the lock's file then (box_leave_code(), box_remove()).
+ * Return: 0: there is a record (of one whose monitor was killed, too); -ENOENT: it was
+ * removed, @ret_code is what it ended with; -ENODATA: removed, and that is not known.
+ */
+int box_watch(const struct box *b, struct err *err);
+int box_await(struct box *b, int watch, int *ret_code, struct err *err);
+void box_leave_code(const struct box *b);
 
 /* box_save() - on the disk on return. */
 int box_save(struct box *b, struct err *err);

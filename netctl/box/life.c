@@ -300,15 +300,17 @@ static int settle_one(const struct ctl *ctl, struct box *b, struct err *err)
 	if (ended && !remove && life_is_clean(b->rec))
 		return box_names_untell(ctl, b, err);
 	(void)netns_boot_id(boot, NULL);
-	if (!ended && !remove) {
+	/* --rm too: somebody may wait for it */
+	if (!ended && strcmp(box_state(b), BOX_REMOVING) != 0) {
 		box_number(b, "ExitCode", 137);
 		box_text(b, "Finished", box_now(when));
 		box_text(b, "Error",
 			 strcmp(boot, jget_str(b->rec, "Boot")) == 0
 				 ? "its monitor was killed"
 				 : "the host was restarted");
+		r = box_save(b, err);
 	}
-	if (!life_is_clean(b->rec)) {
+	if (r == 0 && !life_is_clean(b->rec)) {
 		r = runtime_find(ctl, &l.rt, err);
 		if (r == 0)
 			r = life_end(&l, err);
