@@ -196,11 +196,11 @@ static void another_layout_is_replaced(void **state)
 		sock_close(take_ptr(e->sock));
 		leave_as_of_layout(layouts[i]);
 		host_sh("cd %s/berth/v1/test && bpftool map show pinned "
-			"sock_pub >/tmp/sock_pub.$PPID && bpftool map create "
+			"sock_pub >%s.pub && bpftool map create "
 			"sock_odd type hash key 4 value 4 entries 8 name x && "
 			"bpftool link pin pinned sock_link_bind4 "
 			"sock_link_odd",
-			host.bpffs);
+			host.bpffs, host.bpffs);
 		assert_int_equal(env_open(e), 0);
 		assert_true(sock_is_other(e->sock));
 		sock_load_begin(e->sock);
@@ -221,9 +221,8 @@ static void another_layout_is_replaced(void **state)
 		assert_int_equal(sock_check(e->sock, count_line, &n, NULL), 0);
 		host_sh("cd %s/berth/v1/test && ! ls | grep odd && "
 			"! bpftool map show pinned sock_pub | "
-			"cmp -s - /tmp/sock_pub.$PPID && "
-			"rm /tmp/sock_pub.$PPID",
-			host.bpffs);
+			"cmp -s - %s.pub && rm %s.pub",
+			host.bpffs, host.bpffs, host.bpffs);
 		restart(e); /* it is ours by now */
 		assert_false(sock_is_other(e->sock));
 		assert_int_equal(dial(e, 8082), 0);
