@@ -176,7 +176,8 @@ done
 
 note 'it sleeps, and is in the way of nobody'
 begin wa
-strace -f -o calls "$NETCTL" wait wa >said 2>said.err &
+# LeakSanitizer cannot be traced
+ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -o calls "$NETCTL" wait wa >said 2>said.err &
 waiter=$!
 wait_until 10 grep -q 'flock([0-9]*, LOCK_SH$' calls # not one of those that only look
 lines=$(wc -l <calls)
@@ -192,6 +193,22 @@ ended '0 137 '
 wait "${others[@]}"
 same "$(sort many | uniq -c | tr -s ' ')" ' 20 137'
 nothing_left
+
+note 'who removes one waits for those who look, not for an owner'
+run --name wa "$ROOTFS" true
+exec 8</var/lib/berth/netctl/containers/"$(field wa ID)"/lock
+flock -s 8
+"$NETCTL" rm wa >said 2>said.err 8<&- &
+waiter=$!
+still
+exec 8<&-
+ended '0 wa '
+run --name wa "$ROOTFS" true
+exec 8</var/lib/berth/netctl/containers/"$(field wa ID)"/lock
+flock -x 8
+fails_with 'is exited' "$NETCTL" rm wa 8<&-
+exec 8<&-
+"$NETCTL" rm wa >/dev/null
 
 note 'one that is killed, or told to end, leaves the container as it is'
 begin wa
