@@ -59,10 +59,11 @@ static void keep_after(struct cluster *c, uint64_t ms)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* One that a life left which ended in good order would keep a dead host for long. */
+/* One that a life left which ended in good order would keep a dead host for long, whatever
+ * that life and this one were told of lingering; etcd gives a little more than is asked. */
 static bool is_long(const struct cluster *c, unsigned int ttl_s)
 {
-	return c->linger_s > c->lease_s && ttl_s >= c->linger_s;
+	return ttl_s > 2 * c->lease_s;
 }
 
 /* The lease of an earlier life, or a new one.  @was: our record's; 0: none. */

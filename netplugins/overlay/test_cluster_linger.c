@@ -65,7 +65,15 @@ static void who_ends_in_good_order_is_there_for_longer(void **state)
 	assert_int_equal(etcd_lease_revoke(box()->raw, longer, NULL), 0);
 	assert_int_equal(box_keys("node/a/ep/"), 1);
 	assert_int_equal(box_keys("addr/"), 1);
+	/* Back, and not to linger from now on: nor by what was left. */
+	box_host_close(a);
+	longer = box_lease_of("a");
+	assert_in_range(lease_left(longer), 600, 700);
 	box()->linger_s = 2;
+	a = box_host("a", "192.0.2.1");
+	box_joined(a, net);
+	assert_true(box_lease_of("a") != longer);
+	assert_in_range(lease_left(box_lease_of("a")), 1, 60);
 	box_host_close(a);
 	box_host_close(b);
 }
