@@ -273,6 +273,20 @@ static uint64_t count_endpoints(const struct net_network *net)
 	return n;
 }
 
+static bool put_hosts(json_object *o, const struct net_info *info)
+{
+	json_object *list = json_object_new_array();
+	char text[IP_STR_MAX];
+	bool ok = net_put(o, "HostAddresses", list);
+
+	for (size_t i = 0; ok && i < ARRAY_SIZE(info->host); i++)
+		if (!ip_is_none(&info->host[i]))
+			ok = json_object_array_add(
+				     list, json_object_new_string(ip_str(
+						   &info->host[i], text))) == 0;
+	return ok;
+}
+
 static json_object *network_object(struct net_entry *e, const char *count_key)
 {
 	_cleanup_(json_putp) json_object *o = json_object_new_object();
@@ -288,7 +302,8 @@ static json_object *network_object(struct net_entry *e, const char *count_key)
 	    !net_put_str(o, "Dataplane", info.dataplane) ||
 	    (info.names && !net_put_bool(o, "Names", true)) ||
 	    (info.shared[0] && !net_put_str(o, "Shared", info.shared)) ||
-	    !put_pools(o, e->net) || !put_options(o, e) ||
+	    !put_pools(o, e->net) || !put_hosts(o, &info) ||
+	    !put_options(o, e) ||
 	    !net_put_int(o, count_key, count_endpoints(e->net)) ||
 	    !net_put_str(o, "Created", e->created))
 		return NULL;

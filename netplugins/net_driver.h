@@ -113,7 +113,9 @@ struct net_info {
 	char dataplane[8]; /* what carries its ports now: "nft", "ebpf"; "": it
 			    * has no choice */
 	bool names;        /* berth-dns is to answer there */
-	char shared[144];  /* what the cluster's hosts agree to call it; "": it
+	struct ip_addr
+		host[2]; /* this host's own, IPv4 and IPv6; none: it has none */
+	char shared[144]; /* what the cluster's hosts agree to call it; "": it
 			   * is not shared */
 };
 

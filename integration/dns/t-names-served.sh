@@ -101,6 +101,8 @@ same "$(short b1 @10.9.1.1 +tcp web)" 10.9.1.2 "by TCP"
 same "$(status b1 @10.9.1.1 db AAAA) $(short b1 @10.9.1.1 db AAAA)" 'NOERROR ' "no such address"
 same "$(status b1 @10.9.1.1 web MX) $(short b1 @10.9.1.1 web MX)" 'NOERROR ' "no such type"
 same "$(status b1 @10.9.1.1 -x 10.9.1.77)" NXDOMAIN "nobody's address"
+same "$(short b1 @10.9.1.1 host.berth.internal)" 10.9.1.1 "the host"
+same "$(short b1 @10.9.1.1 host.berth.internal AAAA)" fd00:1::1 "the host, AAAA"
 ns b1 busybox nslookup web.shop 10.9.1.1 >looked
 contains "$(cat looked)" 10.9.1.2 "busybox"
 same "$(short b2 @10.9.2.1 web)" 10.9.2.2 "the same name of another network"

@@ -6,7 +6,7 @@
 # by nobody; through berth-dns's death; nothing of it is left by a container or its monitor.
 . "${0%/*}/lib.sh"
 . "${0%/*}/box.sh"
-need root busybox jq nft dig dnsmasq tcpdump ss
+need root busybox jq nft dig dnsmasq tcpdump ss curl
 
 rootfs
 lan
@@ -63,6 +63,13 @@ for how in +notcp +tcp; do
 	same "$(status web $how -x 10.80.0.77)" NXDOMAIN
 	same "$(asks web $how up.example)" 203.0.113.7
 done
+same "$(asks web host.berth.internal) $(asks db HOST.berth.internal)" '10.80.0.1 10.81.0.1' 'the host'
+same "$(status web host.berth.internal AAAA) $(asks web host.berth.internal AAAA)" 'NOERROR '
+mkdir www
+echo host >www/hello
+in_background host-www.log busybox httpd -f -p 10.80.0.1:8099 -h www
+wait_until 10 in_ns web curl -sf -m 3 http://10.80.0.1:8099/hello
+same "$("$NETCTL" exec web wget -q -O - http://host.berth.internal:8099/hello)" host 'reached by its name'
 same "$(status front db)" REFUSED 'no network of its: asked on, where nobody knows it'
 same "$(in_ns web nft list ruleset | grep -c 'dnat to 127.0.0.11')" 2
 

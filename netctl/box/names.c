@@ -88,6 +88,7 @@ static json_object *net_said(json_object *net, json_object *says,
 {
 	json_object *o = json_object_new_object();
 	json_object *subnets = jget_array(says, "Subnets");
+	json_object *hosts = jget_array(says, "HostAddresses");
 
 	jset_str(o, "Key", key);
 	jset_str(o, "Domain", jget_str(net, "Name"));
@@ -97,6 +98,12 @@ static json_object *net_said(json_object *net, json_object *says,
 
 		jset_str(o, strchr(subnet, ':') ? "Subnet6" : "Subnet4",
 			 subnet);
+	}
+	for (size_t i = 0; i < jget_len(hosts); i++) {
+		const char *host = json_object_get_string(
+			json_object_array_get_idx(hosts, i));
+
+		jset_str(o, strchr(host, ':') ? "Host6" : "Host4", host);
 	}
 	return o;
 }

@@ -441,4 +441,8 @@ void bridge_network_info(const struct net_network *net, struct net_info *ret)
 				 ? DP_EBPF
 				 : DP_NFT));
 	ret->names = br->opt.names;
+	if (bridge_has_gateway4(br))
+		ret->host[0] = br->base.v4.gateway.addr;
+	if (bridge_has_gateway6(br))
+		ret->host[1] = br->base.v6.gateway.addr;
 }

@@ -26,6 +26,7 @@ struct guest_net {
 	char key[NAMES_NET_MAX];     /* "Key" */
 	char domain[NAMES_NAME_MAX]; /* "Domain": as serve_net's */
 	struct ip_prefix subnet4, subnet6;
+	struct ip_addr host4, host6; /* "Host4", "Host6": this host's there */
 };
 
 struct guest_says {

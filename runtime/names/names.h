@@ -19,6 +19,9 @@
 			    * agree on ("n.shop", an overlay's), or Docker's id */
 #define NAMES_NAME_MAX 254 /* RFC 1035 2.3.4, as text without the last dot */
 
+/* This host, as a container reaches it; nothing else is called so. */
+#define NAMES_HOST "host.berth.internal"
+
 /* Who tells: each its own part of a network. */
 enum names_source {
 	NAMES_DOCKER, /* containers here, by the Docker API */

@@ -17,9 +17,10 @@
 #include "runtime/names/names.h"
 
 struct serve_net {
-	char net[NAMES_NET_MAX];    /* its key in struct names */
-	char ifname[IFNAMSIZ];      /* the bridge; it need not be there yet */
-	struct ip_addr gateway[2];  /* one a family; family 0: none */
+	char net[NAMES_NET_MAX]; /* its key in struct names */
+	char ifname[IFNAMSIZ];   /* the bridge; it need not be there yet */
+	struct ip_addr
+		gateway[2]; /* this host's, one a family; family 0: none */
 	struct ip_prefix subnet[2]; /* who may ask; PTR is ours in there */
 	bool internal;              /* forward nothing */
 	char domain

@@ -15,6 +15,30 @@ bool serve_may_ask(const struct serve_net *net, const struct ip_addr *who)
 	return false;
 }
 
+/* This host, by its address in the first of the networks where it has one of that family:
+ * what Docker calls host.docker.internal.  Nobody else can be called so.  Return: how many
+ * there are; -ENOENT: the host has no address in any. */
+static int find_host(const struct serve_scope *scope, int family,
+		     struct ip_addr *ret)
+{
+	int r = -ENOENT;
+
+	for (size_t i = 0; i < scope->count; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(scope->nets[i].gateway);
+		     k++) {
+			const struct ip_addr *a = &scope->nets[i].gateway[k];
+
+			if (ip_is_none(a))
+				continue;
+			r = 0;
+			if (a->family == family) {
+				*ret = *a;
+				return 1;
+			}
+		}
+	return r;
+}
+
 /* "web.shop" is "web" where shop is the network's domain.  Return: as names_find(). */
 static int find(struct names *names, const struct serve_net *net,
 		const char *name, int family, struct ip_addr *ret)
@@ -52,14 +76,17 @@ static int answer_name(struct names *names, const struct serve_scope *scope,
 	struct wire_answer a = { .ours = true, .forwards = scope->forwards };
 	struct ip_addr addrs[ADDRS_MAX];
 	int family = q->type == WIRE_AAAA ? AF_INET6 : AF_INET;
-	int n = -ENOENT;
+	bool host = strcasecmp(q->name, NAMES_HOST) == 0;
+	int n = host ? find_host(scope, family, addrs) : -ENOENT;
 
-	for (size_t i = 0; n < 0 && i < scope->count; i++)
+	for (size_t i = 0; !host && n < 0 && i < scope->count; i++)
 		n = find(names, &scope->nets[i], q->name, family, addrs);
-	if (n < 0)
+	if (n < 0 && !host)
 		return 0;
+	if (n < 0)
+		a.rcode = WIRE_NXDOMAIN; /* nobody outside knows it */
 	/* Of other types the name has nothing, and the outside is not asked. */
-	if (q->type == WIRE_A || q->type == WIRE_AAAA) {
+	if (n >= 0 && (q->type == WIRE_A || q->type == WIRE_AAAA)) {
 		a.count = n < ADDRS_MAX ? (size_t)n : ADDRS_MAX;
 		a.addrs = addrs;
 		rotate(addrs, a.count, q->id); /* ids are random */

@@ -27,6 +27,8 @@ static const struct jdec_field net_fields[] = {
 	JDEC_FIELD("Domain", JDEC_STR, struct guest_net, domain, 0),
 	JDEC_FIELD("Subnet4", JDEC_PREFIX, struct guest_net, subnet4, 0),
 	JDEC_FIELD("Subnet6", JDEC_PREFIX, struct guest_net, subnet6, 0),
+	JDEC_FIELD("Host4", JDEC_IP, struct guest_net, host4, 0),
+	JDEC_FIELD("Host6", JDEC_IP, struct guest_net, host6, 0),
 	{ 0 },
 };
 
@@ -109,6 +111,8 @@ static int take_nets(struct guest *g, const struct guest_says *says,
 		memcpy(to->net, from->key, sizeof(to->net));
 		to->subnet[0] = from->subnet4;
 		to->subnet[1] = from->subnet6;
+		to->gateway[0] = from->host4;
+		to->gateway[1] = from->host6;
 		if (names_valid(from->domain, NULL) == 0)
 			memcpy(to->domain, from->domain, sizeof(to->domain));
 	}

@@ -137,7 +137,7 @@ static int guest_with(const struct fixture *f, const char *address,
 		 "{\"Address\":\"%s\",\"Forward\":%s,\"Servers\":[%s],"
 		 "\"Networks\":[{\"Key\":\"one\"},{\"Key\":\"two\",\"Domain\":"
 		 "\"shop\",\"Subnet4\":"
-		 "\"10.1.0.0/16\"}]}",
+		 "\"10.1.0.0/16\",\"Host4\":\"10.1.0.1\"}]}",
 		 address, forward ? "true" : "false", servers);
 	tell(conn, says, fds, GUEST_FDS, got);
 	assert_string_equal(got, "{ \"Err\": \"\" }");
@@ -218,6 +218,9 @@ static void names_of_all_its_networks_until_it_ends(void **state)
 	ask(fd, &at,
 	    "9.0.1.10.in-addr.arpa"); /* A of an address that is ours */
 	assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_NXDOMAIN);
+	ask(fd, &at, "Host.berth.internal");
+	assert_int_equal(said(fd, WAIT_MS, &n), WIRE_NOERROR);
+	assert_int_equal(n, 1);
 	ask(fd, &at, "up.example");
 	assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_REFUSED);
 	close(conn);
@@ -237,6 +240,33 @@ static void names_of_all_its_networks_until_it_ends(void **state)
 
 /* Who handed over the sockets has them still: what comes there after the guest's end is
  * none of ours, and wakes nobody (under ASan: not with what was freed). */
+/* Where the host has no address nobody is it: not the outside, and not who is called so. */
+static void the_host_is_nobody_else(void **state)
+{
+	struct name_record host = { .name = NAMES_HOST };
+	struct fixture *f = *state;
+	struct sockaddr_in at, own, tcp;
+	const int fds[GUEST_FDS] = { bound(SOCK_DGRAM, 11, &at),
+				     bound(SOCK_STREAM, 11, &tcp) };
+	int conn = come(f), fd = bound(SOCK_DGRAM, 1, &own);
+	char got[512];
+
+	assert_int_equal(ip_parse("10.1.0.7", &host.addr, NULL), 0);
+	assert_int_equal(
+		names_set(f->names, NAMES_DOCKER, "one", &host, 1, NULL), 0);
+	tell(conn,
+	     "{\"Address\":\"10.1.0.9\",\"Forward\":true,\"Networks\":"
+	     "[{\"Key\":\"one\"}]}",
+	     fds, GUEST_FDS, got);
+	assert_string_equal(got, "{ \"Err\": \"\" }");
+	ask(fd, &at, NAMES_HOST);
+	assert_int_equal(said(fd, WAIT_MS, NULL), WIRE_NXDOMAIN);
+	close(conn);
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
+}
+
 static void what_comes_after_its_end_is_not_ours(void **state)
 {
 	struct fixture *f = *state;
@@ -437,6 +467,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			names_of_all_its_networks_until_it_ends, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(the_host_is_nobody_else, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(
 			what_comes_after_its_end_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(
