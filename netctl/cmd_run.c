@@ -303,15 +303,24 @@ static int what_open(const struct ctl *ctl, struct what *w, struct err *err)
 	return r < 0 ? err_wrap(err, r, "%s", word) : 0;
 }
 
+/* From its record on it is seen and stopped: ^C has to find somebody who stops it. */
+static int new_box(const struct ctl *ctl, json_object *rec, struct interrupt *i,
+		   struct box *b, struct err *err)
+{
+	int r = interrupt_open(i, err);
+
+	return r < 0 ? r : box_new(ctl, rec, b, err);
+}
+
 /* The store's lock is held until the container's record says what it needs of it. */
 static int make_box(const struct ctl *ctl, struct what *w, json_object *rec,
-		    struct box *b, struct err *err)
+		    struct interrupt *i, struct box *b, struct err *err)
 {
 	struct image_store store;
 	int r;
 
 	if (!w->source)
-		return box_new(ctl, rec, b, err);
+		return new_box(ctl, rec, i, b, err);
 	r = image_store_open(ctl, &store, err);
 	if (r < 0)
 		return r;
@@ -320,12 +329,13 @@ static int make_box(const struct ctl *ctl, struct what *w, json_object *rec,
 	if (r < 0)
 		err_wrap(err, r, "%s", ctl->args[0]);
 	else
-		r = box_new(ctl, rec, b, err);
+		r = new_box(ctl, rec, i, b, err);
 	image_store_close(&store);
 	return r;
 }
 
-static int prepare(struct ctl *ctl, struct box *b, struct err *err)
+static int prepare(struct ctl *ctl, struct interrupt *i, struct box *b,
+		   struct err *err)
 {
 	_cleanup_(json_putp) json_object *rec = NULL;
 	_cleanup_(what_fini) struct what w = { 0 };
@@ -339,7 +349,7 @@ static int prepare(struct ctl *ctl, struct box *b, struct err *err)
 		return r;
 	life_settle(ctl);
 	r = box_net_check(ctl, rec, err);
-	return r == 0 ? make_box(ctl, &w, rec, b, err) : r;
+	return r == 0 ? make_box(ctl, &w, rec, i, b, err) : r;
 }
 
 static int run_run(struct ctl *ctl, struct err *err)
@@ -352,13 +362,13 @@ static int run_run(struct ctl *ctl, struct err *err)
 	int r = from_the_root(ctl, &dirs, err);
 
 	if (r == 0)
-		r = prepare(ctl, &b, err);
-	if (r < 0)
+		r = prepare(ctl, &i, &b, err);
+	if (r < 0) {
+		closep(&i.signals);
 		return r;
+	}
 	snprintf(id, sizeof(id), "%s", b.id);
-	r = interrupt_open(&i, err);
-	if (r == 0)
-		r = monitor_spawn(ctl, &b, ctl->box.detach, &c, err);
+	r = monitor_spawn(ctl, &b, ctl->box.detach, &c, err);
 	if (r < 0) {
 		(void)box_remove(&b, NULL);
 		box_free(&b);

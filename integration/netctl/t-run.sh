@@ -218,13 +218,13 @@ nothing_left
 
 note '^C while it is made: it does not begin, or is ended'
 rm -f "$ROOTFS/tmp/mark"
-for point in life.created life.started; do
+for point in box.saved life.created life.started; do
 	for how in -d '' --rm; do
 		# shellcheck disable=SC2086 # none or one
-		BERTH_FP=$point:sleep=2000 "$NETCTL" run $how --name slow "$ROOTFS" \
+		BERTH_FP=$point:sleep=2000:nth=1 "$NETCTL" run $how --name slow "$ROOTFS" \
 			sh -c 'sleep 3; echo >/tmp/mark' >said 2>&1 &
 		client=$!
-		made() { "$NETCTL" ps -a | grep -q 'slow.*creating'; }
+		made() { [ -n "$(find /var/lib/berth/netctl/containers -name record)" ]; }
 		wait_until 10 made
 		kill -TERM "$client" # a background process of a shell ignores SIGINT
 		rc=0
