@@ -230,6 +230,8 @@ for point in box.saved life.created life.started; do
 		rc=0
 		wait "$client" || rc=$?
 		same "$rc" 143 "'$how' at $point ($(cat said))"
+		# not left to the next netctl, which would settle it
+		lacks "$(cat /var/lib/berth/netctl/containers/*/record 2>/dev/null)" '"creating"'
 		lacks "$("$NETCTL" ps)" slow
 		[ "$how" = --rm ] || "$NETCTL" rm slow >/dev/null
 		nothing_left
