@@ -103,7 +103,10 @@ ar-src += lib/tree.c
 ar-src += lib/tree_walk.c
 ar-src += lib/tree_removable.c
 ar-src += lib/tree_usage.c
+ar-src += lib/tree_copy.c
 tests += lib/test/test_tree.c
+tests += lib/test/test_tree_copy.c
+lib/test/test_tree_copy.c-ldflags := -Wl,--wrap=readdir
 threaded += lib/test/test_tree.c
 tests += lib/test/test_rpc.c
 threaded += lib/test/test_rpc.c

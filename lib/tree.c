@@ -28,7 +28,7 @@ struct emptying {
 	struct err *err;
 };
 
-static void dir_closep(DIR **dir)
+void tree_closep(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
@@ -84,8 +84,7 @@ int tree_sync(int dirfd)
 	return fsync(dirfd) < 0 && errno != EINVAL ? -errno : 0;
 }
 
-/* A stream over @fd of its own, from the start; @fd stays open. */
-static DIR *stream(int fd)
+DIR *tree_stream(int fd)
 {
 	_cleanup_close_ int own = openat(fd, ".", DIR_FLAGS);
 	DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -93,6 +92,15 @@ static DIR *stream(int fd)
 	if (dir)
 		(void)take_fd(own);
 	return dir;
+}
+
+int tree_next(DIR *dir, const struct dirent **ret)
+{
+	do {
+		errno = 0;
+		*ret = readdir(dir);
+	} while (*ret && is_dots((*ret)->d_name));
+	return *ret ? 1 : -errno;
 }
 
 /* Return: 0, or -errno; "gone already" is 0. */
@@ -153,7 +161,7 @@ static bool stopped(const struct emptying *e)
 static int clear_dir(struct emptying *e, const char *name)
 {
 	_cleanup_close_ int fd = -EBADF;
-	_cleanup_(dir_closep) DIR *dir = NULL;
+	_cleanup_(tree_closep) DIR *dir = NULL;
 	struct dirent *entry;
 	int r = unlink_in(e->root, name, AT_REMOVEDIR);
 
@@ -162,7 +170,7 @@ static int clear_dir(struct emptying *e, const char *name)
 		return 0;
 	}
 	fd = tree_enter(e->root, name);
-	dir = fd < 0 ? NULL : stream(fd);
+	dir = fd < 0 ? NULL : tree_stream(fd);
 	if (!dir) {
 		r = fd == -EXDEV ? -EBUSY : fd < 0 ? fd : -errno;
 		if (r != -ENOENT)
@@ -187,7 +195,7 @@ static int clear_dir(struct emptying *e, const char *name)
 /* Return: entries that were there; -ETIME; -errno. */
 static int empty_pass(struct emptying *e)
 {
-	_cleanup_(dir_closep) DIR *dir = stream(e->root);
+	_cleanup_(tree_closep) DIR *dir = tree_stream(e->root);
 	struct dirent *entry;
 	int seen = 0, r = 0;
 

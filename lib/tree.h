@@ -8,6 +8,7 @@
 #ifndef LIB_TREE_H
 #define LIB_TREE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,6 +25,14 @@ int tree_open(int dirfd, const char *name, struct err *err);
 /* tree_enter() - the directory @name of @fd for reading, unless it is a link or
  * a mount point.  Return: fd; -ENOENT; -ENOTDIR; -EXDEV: a mount point. */
 int tree_enter(int fd, const char *name);
+
+/* tree_stream() - what is in @fd, from the start; @fd stays as it is.  Owned
+ * (tree_closep()); NULL with errno. */
+DIR *tree_stream(int fd);
+/* tree_next() - the next of its entries but "." and "..".  Return: 1; 0: there
+ * are no more; -errno. */
+int tree_next(DIR *dir, const struct dirent **ret);
+void tree_closep(DIR **dir);
 
 /*
  * tree_rename_new() - rename, but never onto something that is there.
