@@ -63,7 +63,7 @@ struct cli_list {
 /* What "run" and its siblings were told; NULL: not said. */
 struct ctl_box {
 	bool detach, remove, interactive, tty, read_only, follow;
-	bool publish_all;
+	bool publish_all, remove_volumes;
 	const char *name, *workdir, *user, *hostname, *restart;
 	const char *entrypoint, *stop_signal;
 	const char *memory, *cpus, *pids; /* as typed */

@@ -10,6 +10,7 @@
 #include "netctl/box/life.h"
 #include "netctl/box/log.h"
 #include "netctl/box/net.h"
+#include "netctl/box/vols.h"
 #include "netctl/cmds.h"
 #include "netctl/jget.h"
 
@@ -157,8 +158,9 @@ static int ps_run(struct ctl *ctl, struct err *err)
 /* Without what is of use to nobody but us. */
 static int inspect_one(struct ctl *ctl, struct box *b, struct err *err)
 {
-	static const char *const ours[] = { "Made", "NetnsOwned", "Boot",
-					    "HostnameNow", "RootHeld" };
+	static const char *const ours[] = { "Made",     "NetnsOwned",
+					    "Boot",     "HostnameNow",
+					    "RootHeld", "RemoveVolumes" };
 	json_object *mounts = jget_array(b->rec, "Mounts"), *eps = NULL;
 	int r = box_net_endpoints(ctl, b, &eps, err);
 
@@ -166,8 +168,7 @@ static int inspect_one(struct ctl *ctl, struct box *b, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		json_object_object_del(b->rec, ours[i]);
 	for (size_t i = 0; i < jget_len(mounts); i++)
-		json_object_object_del(json_object_array_get_idx(mounts, i),
-				       "Held");
+		box_vols_hide(json_object_array_get_idx(mounts, i));
 	if (r == 0)
 		printf("%s%s", ctl->service ? ",\n" : "",
 		       json_object_to_json_string_ext(
@@ -341,6 +342,8 @@ static int remove_it(struct ctl *ctl, struct box *b, struct err *err)
 	if (r < 0)
 		return r;
 	box_set_state(b, BOX_REMOVING);
+	if (ctl->box.remove_volumes)
+		box_flag(b, "RemoveVolumes", true);
 	r = box_save(b, err);
 	if (r == 0)
 		r = FAILPOINT("boxcmd.removing");
@@ -471,6 +474,8 @@ const struct cmd cmd_kill = {
 static const struct cli_own rm_flags[] = {
 	CLI_OWN('f', "force", NULL, FLAG_SWITCH, force,
 		"or -f: end it first where it runs"),
+	CLI_OWN('v', "volumes", NULL, FLAG_SWITCH, box.remove_volumes,
+		"or -v: its anonymous volumes as well"),
 	{ .letter = 0 },
 };
 
@@ -480,7 +485,9 @@ const struct cmd cmd_rm = {
 	.summary = "remove containers that have exited",
 	.help = "\n"
 		"With their logs, and what those of an image wrote.  Root "
-		"directories and volumes\nstay.\n",
+		"directories and volumes\nstay; with -v those volumes go that "
+		"'netctl run -v /path' or an image made, and\nthat no other "
+		"container has.\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT,
 	.min_args = 1,
 	.max_args = -1,

@@ -67,7 +67,7 @@ static const struct cli_own run_flags[] = {
 		"or -P: every port that the image exposes, at a free one"),
 	CLI_OWN('p', "publish", "[[HOST:]PORT:]PORT[/PROTO]", FLAG_LIST, ports,
 		"or -p: a port, as docker run -p; again for each"),
-	CLI_OWN('v', "volume", "NAME|DIR:DIR[:ro]", FLAG_LIST, box.volumes,
+	CLI_OWN('v', "volume", "[NAME|DIR:]DIR[:ro]", FLAG_LIST, box.volumes,
 		"or -v: a volume, or a directory or file of the host"),
 	CLI_OWN(0, "volume-driver", "NAME", FLAG_PATH, box.volume_driver,
 		"whose volumes they are (default: berth-named)"),

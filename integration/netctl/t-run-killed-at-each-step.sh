@@ -3,12 +3,15 @@
 # time: 600
 # netctl run, stop and rm killed, or failing, at every fail point, in netctl itself or in the
 # container's monitor: the next netctl ends what was half done, and no container, cgroup, link,
-# address, mount or record is left.
+# address, mount, anonymous volume or record is left, and a volume that was to be filled has all
+# of the files or none.
 . "${0%/*}/lib.sh"
 . "${0%/*}/box.sh"
 need root busybox curl jq readelf
 
 rootfs
+mkdir "$ROOTFS/www/sub"
+touch "$ROOTFS/www/a" "$ROOTFS/www/sub/b"
 start_daemon berth-ipam
 start_daemon berth-bridge
 start_daemon berth-named
@@ -58,12 +61,12 @@ broken() {
 	shift 2
 	(
 		export BERTH_FP=$fp BERTH_FP_LOG=$passed
-		"$NETCTL" run -d --name kk --network shop -p 8080:80 -v site:/www "$@" "$ROOTFS" \
+		"$NETCTL" run -d --name kk --network shop -p 8080:80 -v site:/mnt -v /www "$@" "$ROOTFS" \
 			sleep 300 </dev/null
 		# a runtime that dies at any kill would not let anything be ended
 		case $fp in oci.*) unset BERTH_FP ;; esac
 		"$NETCTL" stop -t 0 kk
-		"$NETCTL" rm -f kk
+		"$NETCTL" rm -fv kk
 	) >>said 2>&1 || :
 }
 
@@ -71,11 +74,11 @@ n=0
 cases=0
 # The runtime's own, too: it has the same environment.
 for how in kill err=EIO; do
-	for point in $points box.saved:nth={2..12} $("$BIN/berth-oci" --list-failpoints); do
+	for point in $points box.saved:nth={2..18} $("$BIN/berth-oci" --list-failpoints); do
 		case $point in
 		oci.exec.* | oci.init.*) continue ;; # pid 1 of a namespace does not kill itself
 		oci.*) [ $how = kill ] || continue ;;
-		box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxcmd.*) ;;
+		box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxfill.* | boxcmd.*) ;;
 		plug.* | sandbox.*) [ $how = kill ] || continue ;;
 		*) continue ;;
 		esac
@@ -85,7 +88,7 @@ for how in kill err=EIO; do
 			# shellcheck disable=SC2086 # none or one
 			broken "${point%%:*}" "$how${point#"${point%%:*}"}" $keep
 			# one that lives on was let to: its netctl was killed, not its monitor
-			[ "$("$NETCTL" ps -aq 2>>said | wc -l)" = 0 ] || "$NETCTL" rm -f kk >>said 2>&1 ||
+			[ "$("$NETCTL" ps -aq 2>>said | wc -l)" = 0 ] || "$NETCTL" rm -fv kk >>said 2>&1 ||
 				fail "$point $how: $(tail -3 said)"
 			same "$(left)" "$nothing" "$point $how $keep"
 			nothing_left
@@ -95,9 +98,35 @@ for how in kill err=EIO; do
 done
 note "cases: $cases"
 
+note 'a volume with a name has all of the files or none'
+seen=0
+whole() {
+	[ -d "$1" ] || return 0
+	seen=$((seen + 1))
+	same "$(cd "$1" && find . | sort | paste -sd' ')" "$([ ! -e "$1/a" ] || echo '. ./a ./sub ./sub/b')$(
+		[ -e "$1/a" ] || echo .)" "$2"
+}
+for how in kill err=EIO; do
+	for point in boxfill.copied boxfill.moved boxvol.created boxvol.mounted box.saved:nth={2..9}; do
+		BERTH_FP="${point%%:*}:$how${point#"${point%%:*}"}" "$NETCTL" run -d --name kk -v new:/www "$ROOTFS" \
+			sleep 300 >>said 2>&1 </dev/null || :
+		"$NETCTL" rm -f kk >>said 2>&1 || :
+		at=$("$NETCTL" volume inspect new --json 2>>said | jq -r .Mountpoint)
+		whole "$at" "$point $how"
+		case $point in
+		boxfill.copied) [ ! -e "$at/a" ] || fail "$how: filled" ;;
+		boxfill.moved) [ -e "$at/a" ] || fail "$how: not filled" ;;
+		esac
+		nothing_left
+		"$NETCTL" volume rm new >>said 2>&1 || :
+		same "$(left)" "$nothing" "$point $how, a new volume"
+	done
+done
+[ "$seen" -ge 6 ] || fail "only $seen volumes were looked at"
+
 for point in $points; do
 	case $point in
-	box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxcmd.*)
+	box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxfill.* | boxcmd.*)
 		grep -qx "$point" "$passed" || fail "$point: never passed"
 		;;
 	esac

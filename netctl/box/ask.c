@@ -2,7 +2,6 @@
 /* The command line of "run" as a record. */
 #include "netctl/box/ask.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "netctl/book.h"
 #include "netctl/box/ask_dns.h"
 #include "netctl/box/ask_image.h"
+#include "netctl/box/ask_mount.h"
 #include "netctl/box/caps.h"
 #include "netctl/box/seccomp.h"
 #include "netctl/jget.h"
@@ -23,146 +23,6 @@
 
 #define NAME_MAX_LEN 63 /* of a host name, too */
 #define TEXT_MAX     (2u << 20)
-
-/* ---- mounts --------------------------------------------------------------- */
-
-static int check_target(const char *flag, const char *text, const char *target,
-			struct err *err)
-{
-	if (*target != '/' || strcmp(target, "/") == 0)
-		return err_set(err, -EINVAL,
-			       "--%s %s: \"%s\" is no path in the container: "
-			       "it begins with / and is not / itself",
-			       flag, text, target);
-	return 0;
-}
-
-static bool is_volume_name(const char *s)
-{
-	if (!isalnum((unsigned char)*s) || !s[1])
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
-			return false;
-	return true;
-}
-
-static int read_mode(const char *text, char *mode, bool *ret_ro,
-		     struct err *err)
-{
-	char *save = NULL;
-
-	*ret_ro = false;
-	for (char *w = strtok_r(mode, ",", &save); w;
-	     w = strtok_r(NULL, ",", &save)) {
-		if (strcmp(w, "ro") == 0)
-			*ret_ro = true;
-		else if (strcmp(w, "rw") != 0)
-			return err_set(err, -EINVAL,
-				       "--volume %s: \"%s\" is not ro or rw",
-				       text, w);
-	}
-	return 0;
-}
-
-int box_ask_volume(const char *text, const char *driver, json_object **ret,
-		   struct err *err)
-{
-	_cleanup_(json_putp) json_object *m = json_object_new_object();
-	_cleanup_free_ char *copy = strdup(text);
-	char *target, *mode = NULL, id[BOOK_ID_MAX];
-	bool ro = false;
-	int r;
-
-	if (!copy || !m)
-		return err_set(err, -ENOMEM, "out of memory");
-	target = strchr(copy, ':');
-	if (!target)
-		return err_set(err, -EINVAL,
-			       "--volume %s: write NAME:/path or "
-			       "/of/the/host:/path, with :ro to read only",
-			       text);
-	*target++ = '\0';
-	mode = strchr(target, ':');
-	if (mode) {
-		*mode++ = '\0';
-		r = read_mode(text, mode, &ro, err);
-		if (r < 0)
-			return r;
-	}
-	r = check_target("volume", text, target, err);
-	if (r == 0 && *copy != '/' && !is_volume_name(copy))
-		r = err_set(err, -EINVAL,
-			    "--volume %s: \"%s\" is neither a volume's name "
-			    "nor a path that begins with /",
-			    text, copy);
-	if (r == 0)
-		r = book_new_id(id, err);
-	if (r < 0)
-		return r;
-	jset_str(m, "Type", *copy == '/' ? "bind" : "volume");
-	jset_str(m, *copy == '/' ? "Source" : "Name", copy);
-	jset_str(m, "Target", target);
-	jset(m, "ReadOnly", json_object_new_boolean(ro));
-	if (*copy != '/') {
-		jset_str(m, "Driver", driver);
-		jset_str(m, "MountID", id);
-	}
-	*ret = take_ptr(m);
-	return 0;
-}
-
-int box_ask_tmpfs(const char *text, json_object **ret, struct err *err)
-{
-	_cleanup_(json_putp) json_object *m = json_object_new_object();
-	size_t len = strcspn(text, ":");
-	_cleanup_free_ char *target = strndup(text, len);
-	int r;
-
-	if (!m || !target)
-		return err_set(err, -ENOMEM, "out of memory");
-	r = check_target("tmpfs", text, target, err);
-	if (r < 0)
-		return r;
-	jset_str(m, "Type", "tmpfs");
-	jset_str(m, "Target", target);
-	jset_str(m, "Options", text[len] ? text + len + 1 : "");
-	*ret = take_ptr(m);
-	return 0;
-}
-
-static int ask_mounts(const struct ctl *ctl, json_object *config,
-		      json_object *rec, struct err *err)
-{
-	const struct ctl_box *x = &ctl->box;
-	json_object *list = json_object_new_array();
-	int r = 0;
-
-	jset(rec, "Mounts", list);
-	for (size_t i = 0; i < x->volumes.n + x->tmpfs.n && r == 0; i++) {
-		json_object *m = NULL;
-
-		if (i < x->volumes.n)
-			r = box_ask_volume(x->volumes.v[i],
-					   x->volume_driver ? x->volume_driver
-							    : "berth-named",
-					   &m, err);
-		else
-			r = box_ask_tmpfs(x->tmpfs.v[i - x->volumes.n], &m,
-					  err);
-		for (size_t k = 0; k < jget_len(list) && r == 0; k++)
-			if (strcmp(jget_str(json_object_array_get_idx(list, k),
-					    "Target"),
-				   jget_str(m, "Target")) == 0)
-				r = err_set(err, -EINVAL, "two mounts at %s",
-					    jget_str(m, "Target"));
-		if (r == 0)
-			json_object_array_add(list, m);
-		else
-			json_object_put(m);
-	}
-	return r == 0 ? box_image_volumes(config, rec, err) : r;
-}
 
 /* ---- environment ----------------------------------------------------------- */
 
@@ -369,7 +229,7 @@ static int ask_name(const struct ctl *ctl, json_object *rec, struct err *err)
 {
 	const char *name = ctl->box.name ? ctl->box.name : "";
 
-	if (*name && (!is_volume_name(name) || strlen(name) > NAME_MAX_LEN))
+	if (*name && (!box_is_name(name) || strlen(name) > NAME_MAX_LEN))
 		return err_set(
 			err, -EINVAL,
 			"--name \"%s\": two letters, digits, \"_\", \".\" "
@@ -493,7 +353,7 @@ int box_ask(const struct ctl *ctl, const struct image *image, json_object **ret,
 	if (r == 0)
 		r = box_ask_dns(ctl, rec, err);
 	if (r == 0)
-		r = ask_mounts(ctl, config, rec, err);
+		r = box_ask_mounts(ctl, config, rec, err);
 	if (r == 0)
 		r = ask_caps(ctl, rec, err);
 	if (r == 0)

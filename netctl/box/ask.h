@@ -4,11 +4,10 @@
  *
  * The record's members: Name, Root, Args, Env (texts NAME=VALUE), Cwd, User, Hostname,
  * Labels, Networks ("host", "none", "container:NAME" or names), Ip, Ip6, Mac, Ports (as typed),
- * Mounts (Type "bind", "volume" or "tmpfs"; Source, Target, ReadOnly, Driver, MountID,
- * Options), ReadOnly, Memory (bytes), NanoCpus, PidsLimit, CapAdd, CapDrop, RestartName,
+ * Mounts (ask_mount.h), ReadOnly, Memory (bytes), NanoCpus, PidsLimit, CapAdd, CapDrop, RestartName,
  * RestartMax, AutoRemove, Stdin, Tty, StopSignal.  A number that was not given is 0.  Of an
  * image: Image (its id), ImageName, Layers (diff_ids, the lowest first) in place of Root,
- * which is said when it is mounted, and ImageVolumes (paths without a mount).
+ * which is said when it is mounted.
  */
 #ifndef NETCTL_BOX_ASK_H
 #define NETCTL_BOX_ASK_H
@@ -31,11 +30,6 @@ int box_ask_limits(const struct ctl *ctl, json_object *rec, struct err *err);
 int box_ask_bytes(const char *text, int64_t *ret, struct err *err);
 /* "1.5" -> billionths. */
 int box_ask_cpus(const char *text, int64_t *ret, struct err *err);
-/* "NAME:/path[:ro]", "/host:/path[:ro]" -> an element of Mounts; owned. */
-int box_ask_volume(const char *text, const char *driver, json_object **ret,
-		   struct err *err);
-/* "/path[:options]" -> the same. */
-int box_ask_tmpfs(const char *text, json_object **ret, struct err *err);
 /* "no", "always", "unless-stopped", "on-failure[:N]".  @ret_name: of these. */
 int box_ask_restart(const char *text, const char **ret_name, int64_t *ret_max,
 		    struct err *err);

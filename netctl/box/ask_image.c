@@ -189,33 +189,3 @@ int box_image_ports(json_object *config, json_object *ports, json_object *words,
 	}
 	return 0;
 }
-
-/* ---- volumes ------------------------------------------------------------------------- */
-
-int box_image_volumes(json_object *config, json_object *rec, struct err *err)
-{
-	json_object *volumes = jget(config, "Volumes"), *list;
-	json_object *mounts = jget_array(rec, "Mounts");
-
-	if (!volumes)
-		return 0;
-	list = json_object_new_array();
-	jset(rec, "ImageVolumes", list);
-	json_object_object_foreach(volumes, key, value)
-	{
-		(void)value;
-		if (*key != '/' || strcmp(key, "/") == 0)
-			return err_set(err, -EINVAL,
-				       "the image has a volume at \"%.200s\", "
-				       "which is no path",
-				       key);
-		if (jget_find(mounts, "Target", key))
-			continue;
-		json_object_array_add(list, json_object_new_string(key));
-		cli_warn("%s is a volume of the image's: it is among the "
-			 "container's own files and goes with it; -v NAME:%s "
-			 "for one that stays",
-			 key, key);
-	}
-	return 0;
-}

@@ -24,7 +24,5 @@ json_object *box_image_labels(json_object *config);
 /* "-P": what it exposes and @ports has not is put in there, and as typed into @words. */
 int box_image_ports(json_object *config, json_object *ports, json_object *words,
 		    struct err *err);
-/* ImageVolumes: those where nothing of Mounts is. */
-int box_image_volumes(json_object *config, json_object *rec, struct err *err);
 
 #endif

@@ -273,6 +273,13 @@ int life_remove(const struct ctl *ctl, struct box *b, struct err *err)
 		return err_wrap(err, r,
 				"it is kept until berth-dns has forgotten its "
 				"names, the next netctl tries again");
+	if (jget_bool(b->rec, "AutoRemove") ||
+	    jget_bool(b->rec, "RemoveVolumes"))
+		r = box_vols_remove(ctl, b, err);
+	if (r < 0)
+		return err_wrap(err, r,
+				"it is kept until its volumes are removed, the "
+				"next netctl tries again");
 	return box_remove(b, err);
 }
 

@@ -12,7 +12,6 @@
 #include <sys/xattr.h>
 
 #include "lib/fail.h"
-#include "lib/inroot.h"
 #include "lib/mnt.h"
 #include "lib/tree.h"
 #include "netctl/image/store.h"
@@ -219,31 +218,6 @@ static int mount_it(struct box *b, const struct parts *p, struct err *err)
 	return r;
 }
 
-/* Where the image wants volumes there are directories at least. */
-static int make_volumes(struct box *b, struct err *err)
-{
-	json_object *list = jget_array(b->rec, "ImageVolumes");
-	_cleanup_close_ int root = -EBADF;
-
-	if (!jget_len(list))
-		return 0;
-	root = openat(b->dir, ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return err_set(err, -errno, "%s/" ROOT ": %s", b->path,
-			       strerror(errno));
-	for (size_t i = 0; i < jget_len(list); i++) {
-		_cleanup_close_ int fd =
-			inroot_dir(root,
-				   json_object_get_string(
-					   json_object_array_get_idx(list, i)),
-				   err);
-
-		if (fd < 0)
-			return err_wrap(err, fd, "a volume of the image");
-	}
-	return 0;
-}
-
 int box_root_mount(const struct ctl *ctl, struct box *b, struct err *err)
 {
 	_cleanup_(parts_fini) struct parts p = { .upper = -1, .work = -1 };
@@ -271,8 +245,6 @@ int box_root_mount(const struct ctl *ctl, struct box *b, struct err *err)
 	r = box_save(b, err);
 	if (r == 0)
 		r = mount_it(b, &p, err);
-	if (r == 0)
-		r = make_volumes(b, err);
 	return r == 0 ? FAILPOINT("boxroot.mounted") : r;
 }
 

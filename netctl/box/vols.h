@@ -7,11 +7,16 @@
 #include "netctl/box/box.h"
 
 /* box_vols_mount() - puts Source into each volume of the record's Mounts.  A volume that
- * its driver does not know is made, as by docker run.  On failure box_vols_unmount() undoes
+ * its driver does not know is made, and an empty one filled (fill.h), as by docker run.  On failure box_vols_unmount() undoes
  * what was done. */
 int box_vols_mount(const struct ctl *ctl, struct box *b, struct err *err);
 /* box_vols_unmount() - by the same ids; twice is harmless.  An error: it stays on
  * record. */
 int box_vols_unmount(const struct ctl *ctl, struct box *b, struct err *err);
+/* box_vols_remove() - the anonymous volumes that were made for the container, unmounted,
+ * unless another one has them.  Twice is harmless; an error: it stays on record. */
+int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err);
+/* box_vols_hide() - of an element of Mounts that is shown, what is of use to us alone. */
+void box_vols_hide(json_object *m);
 
 #endif

@@ -13,6 +13,7 @@
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "netctl/box/ask.h"
+#include "netctl/box/ask_mount.h"
 #include "netctl/box/caps.h"
 #include "netctl/box/config.h"
 #include "netctl/box/etc.h"
@@ -140,7 +141,15 @@ static const struct volume volumes[] = {
 	{ "site:/www:rw", "volume site /www rw" },
 	{ "/srv:/www", "bind /srv /www rw" },
 	{ "/srv:/www:ro", "bind /srv /www ro" },
-	{ "/www", NULL },
+	{ "site:/www:nocopy,ro", "volume site /www ro" },
+	{ "site:/a//b/./c/../d/", "volume site /a/b/d rw" },
+	{ "site:/../../x", "volume site /x rw" },
+	{ "/www", "volume ? /www rw" },
+	{ "/www/", "volume ? /www rw" },
+	{ "/", NULL },
+	{ "/a/..", NULL },
+	{ "/www:ro", NULL },
+	{ "/srv:/www:nocopy", NULL },
 	{ "site", NULL },
 	{ "site:www", NULL },
 	{ "site:/", NULL },
@@ -164,9 +173,14 @@ static void volume_row(void **state)
 		assert_non_null(strstr(err.msg, row->name));
 		return;
 	}
+	assert_int_equal(jget_bool(m, "Anonymous"),
+			 strlen(jget_str(m, "Name")) == 64);
+	assert_int_equal(jget_bool(m, "NoCopy"),
+			 strstr(row->name, "nocopy") != NULL);
 	snprintf(got, sizeof(got), "%s %s %s %s", jget_str(m, "Type"),
-		 *jget_str(m, "Name") ? jget_str(m, "Name")
-				      : jget_str(m, "Source"),
+		 jget_bool(m, "Anonymous") ? "?"
+		 : *jget_str(m, "Name")    ? jget_str(m, "Name")
+					   : jget_str(m, "Source"),
 		 jget_str(m, "Target"), jget_bool(m, "ReadOnly") ? "ro" : "rw");
 	assert_string_equal(got, row->want);
 	if (strcmp(jget_str(m, "Type"), "volume") == 0) {

@@ -163,10 +163,13 @@ static const struct row rows[] = {
 	  .box = { .publish_all = true, .networks = { .v = { "n" }, .n = 1 } },
 	  .key = "exposes \"x\"" },
 	{ .name = "volumes",
-	  .config = "{\"Cmd\":[\"c\"],\"Volumes\":{\"/a\":{},\"/b\":{}}}",
-	  .box = { .tmpfs = { .v = { "/a" }, .n = 1 } },
-	  .key = "ImageVolumes",
-	  .want = "[\"/b\"]" },
+	  .config = "{\"Cmd\":[\"c\"],\"Volumes\":{\"/a\":{},\"/b/\":{},"
+		    "\"/c\":{},\"/b\":{}}}",
+	  .box = { .tmpfs = { .v = { "/a//" }, .n = 1 },
+		   .volumes = { .v = { "/h:/c" }, .n = 1 },
+		   .volume_driver = "d" },
+	  .key = "Mounts",
+	  .want = "bind:/c tmpfs:/a volume:/b:d:anonymous" },
 	{ .name = "a volume at the root",
 	  .config = "{\"Cmd\":[\"c\"],\"Volumes\":{\"/\":{}}}",
 	  .key = "is no path" },
@@ -182,6 +185,24 @@ static const struct row rows[] = {
 	  .key = "ImageName",
 	  .want = "\"image.tar\"" },
 };
+
+/* "TYPE:TARGET[:DRIVER][:anonymous] ..." */
+static void mounts_row(json_object *list, const char *want)
+{
+	char got[256] = "";
+
+	for (size_t i = 0, n = 0; i < jget_len(list); i++) {
+		json_object *m = json_object_array_get_idx(list, i);
+
+		n += (size_t)snprintf(
+			got + n, sizeof(got) - n, "%s%s:%s%s%s%s", i ? " " : "",
+			jget_str(m, "Type"), jget_str(m, "Target"),
+			*jget_str(m, "Driver") ? ":" : "",
+			jget_str(m, "Driver"),
+			jget_bool(m, "Anonymous") ? ":anonymous" : "");
+	}
+	assert_string_equal(got, want);
+}
 
 static void row(void **state)
 {
@@ -207,7 +228,10 @@ static void row(void **state)
 	strcpy(image.layers[0].diff_id, "l1");
 	strcpy(image.layers[1].diff_id, "l2");
 	r = box_ask(&ctl, &image, &rec, &err);
-	if (w->want) {
+	if (w->want && strcmp(w->key, "Mounts") == 0) {
+		assert_int_equal(r, 0);
+		mounts_row(jget(rec, w->key), w->want);
+	} else if (w->want) {
 		assert_int_equal(r, 0);
 		assert_string_equal(
 			json_object_to_json_string_ext(

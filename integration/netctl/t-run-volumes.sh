@@ -1,0 +1,128 @@
+#!/bin/bash
+# in turn
+# time: 300
+# netctl run's volumes, named by somebody, by nobody, or an image's: what is in them at first
+# is what docker run puts there, and they go when Docker's go.
+. "${0%/*}/lib.sh"
+. "${0%/*}/box.sh"
+need docker jq root
+
+start_dockerd
+start_daemon berth-named
+docker run --name made --network none bb:1 sh -c '
+	mkdir -p /data/sub/deep /data/empty
+	echo one >/data/one; ln /data/one /data/sub/one; ln -s ../one /data/sub/link; ln -s /etc/passwd /data/out
+	cp /bin/busybox /data/su; chown 80:81 /data/su; chmod 4755 /data/su; mkfifo -m 640 /data/fifo
+	chown -R 80:81 /data/sub; chmod 1777 /data/sub/deep; touch -d "2001-02-03 04:05:06" /data/one /data/empty
+	chown 7:8 /data; chmod 2750 /data; echo x >/file' >/dev/null
+docker commit --change 'VOLUME ["/data", "/none/yet"]' --change 'CMD ["true"]' made img:1 >/dev/null
+docker rm -v made >/dev/null
+docker save -o img.tar img:1
+
+volumes() {
+	api Berth.Volumes '{}' berth-named | jq -r '.Volumes[] | "\(.Name) \(.Users)"'
+}
+# in_data FLAG... - what a container of img:1 sees in /data.
+show='find /data -exec stat -c "%n %a %u %g %h %F %s" {} + | sed "s/ directory .*/ directory/" | sort
+	stat -c %Y /data/one /data/empty; readlink /data/sub/link; readlink /data/out; md5sum /data/su; ls -d /none/yet'
+in_docker() {
+	docker run --rm --network none "$@" img:1 sh -c "$show"
+}
+in_ours() {
+	run --rm "$@" img.tar sh -c "$show"
+}
+
+note 'what is in a volume at first'
+for how in '' '-v /data' '-v v1:/data' '-v v1:/data:ro' '--tmpfs /data' '-v v2:/data:nocopy' '-v /data -v v3:/data/sub' \
+	'-v v3:/data/sub' '-v /none/more'; do
+	# shellcheck disable=SC2086 # flags are words
+	in_docker $how >want 2>&1 || echo "$?" >>want
+	# shellcheck disable=SC2086
+	in_ours $how >got 2>&1 || echo "$?" >>got
+	# of a filled one the mode is Docker's, of an empty one the driver's
+	case $how in *nocopy* | *tmpfs*) sed -i '/^\/data [0-9]/d' want got ;; esac
+	same "$(diff <(sort want) <(sort got))" "" "$how"
+done
+same "$(volumes | sort)" 'v1 0
+v2 0
+v3 0' 'anonymous ones go with --rm'
+contains "$(run --rm -v v2:/data -v v3:/data/sub img.tar ls -A /data)" su 'an empty one is filled'
+run --rm -v v1:/data img.tar sh -c 'rm -r /data/* && echo mine >/data/mine'
+same "$(run --rm -v v1:/data img.tar ls -A /data)" mine 'one that is in use is left as it is'
+fails_with 'Not a directory' run --rm -v /file img.tar true
+same "$(volumes | wc -l)" 3
+
+docker volume rm v1 v2 v3 >/dev/null
+stop_dockerd
+
+note 'once: what a container deletes is not there again'
+run -d --name again --restart always -v v4:/data img.tar sh -c 'ls -A /data | wc -l; rm -rf /data/*; sleep 0.2' >/dev/null
+wait_until 20 eval '[ "$("$NETCTL" logs again | wc -l)" -ge 2 ]'
+differ "$("$NETCTL" logs again | sed -n 1p)" 0
+same "$("$NETCTL" logs again | sed -n 2p)" 0
+"$NETCTL" rm -fv again >/dev/null
+same "$("$NETCTL" volume inspect v4 --json | jq -r .Name)" v4
+nothing_left
+
+note 'of a root directory'
+rootfs
+echo page >"$ROOTFS/www/index.html"
+same "$(run --rm -v /www/ "$ROOTFS" cat /www/index.html)" page
+same "$(run --rm -v /www//./x/.. "$ROOTFS" sh -c 'echo other >/www/index.html; cat /www/index.html')" other
+same "$(cat "$ROOTFS/www/index.html")" page
+
+note 'rm leaves them, rm -v does not'
+for v in v1 v2 v3 v4; do
+	"$NETCTL" volume rm $v >/dev/null
+done
+run -d --name aa -v /x -v kept:/y img.tar sleep 300 >/dev/null
+same "$(volumes | wc -l)" 4
+name=$(field aa 'Mounts[] | select(.Target == "/x").Name')
+same "${#name}" 64
+same "$("$NETCTL" inspect aa | jq -c '.[0].Mounts[] | select(.Target == "/x") | keys')" \
+	'["Anonymous","Driver","MountID","Name","ReadOnly","Source","Target","Type"]'
+"$NETCTL" rm -f aa >/dev/null
+same "$(volumes | wc -l)" 4 'rm'
+same "$(volumes | grep -c ' 0$')" 4
+run -d --name aa -v "$name:/x" img.tar sleep 300 >/dev/null
+"$NETCTL" rm -f --volumes aa >/dev/null
+same "$(volumes | wc -l)" 4 'it was named, and is no anonymous one of this container'
+for v in $(volumes | cut -d' ' -f1); do
+	"$NETCTL" volume rm "$v" >/dev/null
+done
+run -d --name aa -v /x "$ROOTFS" sleep 300 >/dev/null
+name=$(field aa 'Mounts[0].Name')
+run -d --name bb -v "$name:/x" "$ROOTFS" sleep 300 >/dev/null
+"$NETCTL" rm -fv aa >/dev/null
+same "$(volumes)" "$name 1" 'another container has it'
+"$NETCTL" rm -fv bb >/dev/null
+"$NETCTL" volume rm "$name" >/dev/null
+run --name aa -v /x "$ROOTFS" true
+"$NETCTL" volume rm "$(field aa 'Mounts[0].Name')" >/dev/null
+"$NETCTL" rm -v aa >/dev/null
+same "$(volumes)" ''
+nothing_left
+
+note 'a driver that is away'
+run -d --rm --name aa -v /x "$ROOTFS" sleep 300 >/dev/null
+stop_daemon berth-named
+"$NETCTL" stop -t 0 aa >/dev/null 2>&1 || :
+start_daemon berth-named
+"$NETCTL" ps >/dev/null
+nothing_left
+same "$(volumes)" '' 'the next netctl does the rest'
+fails_with 'berth-nobody' run --rm -v /x --volume-driver berth-nobody "$ROOTFS" true
+nothing_left
+
+note 'a tree that is changed to lead out is not followed, and a deep one is refused'
+(cd "$ROOTFS/www" && for ((i = 0; i < 300; i++)); do mkdir d && cd d || exit 1; done)
+fails_with 'so many directories down' run --rm -v deep:/www "$ROOTFS" true
+same "$("$NETCTL" volume inspect deep --json | jq -r .Name)" deep
+path=$("$NETCTL" volume inspect deep --json | jq -r .Mountpoint)
+same "$(ls -A "$path")" '' 'nothing of it is left'
+rm -r "$ROOTFS/www/d"
+ln -s /etc "$ROOTFS/link"
+same "$(run --rm -v /link "$ROOTFS" sh -c 'ls /etc | sort')" "$(chroot "$ROOTFS" /bin/sh -c 'ls /etc; echo hostname; echo hosts; echo resolv.conf' | sort -u)" \
+	'a link is followed in the root'
+nothing_left
+same "$(api Berth.Check '{}' berth-named | jq -c .Problems)" '[]'
