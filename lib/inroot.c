@@ -48,6 +48,12 @@ int inroot_plain(int root, const char *path, int flags)
 		       RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
+int inroot_beneath(int root, const char *path, int flags)
+{
+	return resolve(root, path, flags, 0,
+		       RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
 /*
  * Component @name of @path (it points into it) is a link in @dir that leads
  * nowhere: what it says takes its place.  Where that lies is the kernel's to

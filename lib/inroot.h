@@ -19,6 +19,9 @@
 int inroot_open(int root, const char *path, int flags);
 /* inroot_plain() - the same, but any symbolic link on the way is -ELOOP. */
 int inroot_plain(int root, const char *path, int flags);
+/* inroot_beneath() - the same as inroot_open(), but what leads out of @root is refused, and
+ * not taken for what is at the same place in it: -EXDEV.  @path: without a "/" first. */
+int inroot_beneath(int root, const char *path, int flags);
 
 /*
  * inroot_dir() - an O_PATH fd of the directory @path, made with its parents

@@ -69,8 +69,8 @@ struct ctl_box {
 	const char *memory, *cpus, *pids; /* as typed */
 	const char *volume_driver, *signal, *tail, *seconds;
 	struct cli_list env, env_files, labels, networks, volumes, tmpfs,
-		cap_add, cap_drop, dns, dns_search, dns_options, aliases,
-		security;
+		mounts, cap_add, cap_drop, dns, dns_search, dns_options,
+		aliases, security;
 };
 
 /* What "top" was told; NULL, 0: not said. */

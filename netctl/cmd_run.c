@@ -69,6 +69,9 @@ static const struct cli_own run_flags[] = {
 		"or -p: a port, as docker run -p; again for each"),
 	CLI_OWN('v', "volume", "[NAME|DIR:]DIR[:ro]", FLAG_LIST, box.volumes,
 		"or -v: a volume, or a directory or file of the host"),
+	CLI_OWN(0, "mount", "KEY=VALUE,...", FLAG_LIST, box.mounts,
+		"type=volume|bind|tmpfs,src=...,dst=..., as docker run "
+		"--mount"),
 	CLI_OWN(0, "volume-driver", "NAME", FLAG_PATH, box.volume_driver,
 		"whose volumes they are (default: berth-named)"),
 	CLI_OWN(0, "tmpfs", "DIR[:OPTIONS]", FLAG_LIST, box.tmpfs,

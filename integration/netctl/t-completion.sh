@@ -51,7 +51,7 @@ same "$(offered network ls --format '')" 'json table'
 same "$(offered up -- --)" ''
 
 note "each word that stands for something: what it can be, or that it is anybody's"
-free=' ADDRESS ADDRESS:PORT B... BACKEND... BYTES[b|k|m|g] DOMAIN OPTION KEY=VALUE KEY[=VALUE] COMMAND LINES MAC N NAME
+free=' ADDRESS ADDRESS:PORT B... BACKEND... BYTES[b|k|m|g] DOMAIN OPTION KEY=VALUE KEY=VALUE,... KEY[=VALUE] COMMAND LINES MAC N NAME
 	NAME=ADDRESS NAME=VALUE NAME[=VALUE] [NAME|DIR:]DIR[:ro] NAME|UID[:GROUP|GID] NEW NUMBER PROGRAM
 	PORT... PREFIX SECONDS SIZE TIME [ADDRESS] [ARGUMENT...] [COMMAND] [IP:]PORT[/PROTO] [[HOST:]PORT:]PORT[/PROTO]
 	| --backend --netns '

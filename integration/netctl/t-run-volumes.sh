@@ -7,6 +7,7 @@
 . "${0%/*}/box.sh"
 need docker jq root
 
+rootfs
 start_dockerd
 start_daemon berth-named
 docker run --name made --network none bb:1 sh -c '
@@ -53,7 +54,60 @@ fails_with 'Not a directory' run --rm -v /file img.tar true
 same "$(volumes | wc -l)" 3
 
 docker volume rm v1 v2 v3 >/dev/null
+
+note '--mount'
+mkdir -p /run/host/in /run/other
+echo host >/run/host/file
+mount -t tmpfs in /run/host/in
+echo inner >/run/host/in/file
+for how in type=tmpfs,dst=/m,tmpfs-size=64k,tmpfs-mode=1750 type=tmpfs,dst=/m,ro \
+	type=bind,src=/run/host,dst=/m type=bind,src=/run/host,dst=/m,bind-nonrecursive \
+	type=bind,src=/run/other,dst=/m,ro,bind-propagation=rslave type=bind,src=/run/host/file,dst=/m \
+	src=v5,dst=/data src=v6,dst=/data,volume-nocopy dst=/data 'type=volume,src=v5,"dst=/m,n"' src=v5,dst=/m,readonly; do
+	see='grep -E " /(m|data)[^ ]* " /proc/mounts | grep -o " /[^ ]* [^ ]* r[ow],.*size=[^,]*\| /[^ ]* [^ ]* r[ow]" |
+		sed "s/ ext4 / fs /; s/ overlay / fs /"
+		for d in /m /data /m,n; do stat -c "%n %a %u %g %F" $d; find $d/ -type f; cat $d $d/file $d/in/file; done
+		touch /m/new && rm /m/new'
+	docker run --rm --network none --mount "$how" img:1 sh -c "$see" >want 2>&1 || echo "$?" >>want
+	run --rm --mount "$how" img.tar sh -c "$see" >got 2>&1 || echo "$?" >>got
+	case $how in *nocopy*) sed -i '/^\/data [0-9]/d' want got ;; esac
+	same "$(diff <(sort want) <(sort got))" '' "$how"
+done
+umount /run/host/in
+# what Docker refuses, ours does
+for how in type=bind,dst=/m type=bind,src=/none/at/all,dst=/m src=v5,dst=/m,tmpfs-size=1 type=tmpfs,src=v5,dst=/m \
+	dst=/m,readonly src=v5 src=v5,dst=/m,nonsense=1 type=other,dst=/m type=bind,src=rel,dst=/m; do
+	fails docker run --rm --network none --mount "$how" img:1 true
+	fails run --rm --mount "$how" img.tar true
+done
+docker volume rm v5 v6 >/dev/null
 stop_dockerd
+
+note 'a part of a volume'
+run --rm -v v8:/x "$ROOTFS" sh -c 'mkdir -p /x/a/b; echo part >/x/a/b/file; ln -s a /x/in; ln -s ../../../../../../etc /x/out; ln -s /etc /x/abs'
+for sub in a/b in/b a/../a/b; do
+	same "$(run --rm --mount "src=v8,dst=/m,volume-subpath=$sub" "$ROOTFS" cat /m/file)" part "$sub"
+done
+same "$(run --rm --mount src=v8,dst=/part,volume-subpath=a/b/file "$ROOTFS" cat /part)" part 'a file'
+fails_with 'leads out of the volume' run --rm --mount src=v8,dst=/m,volume-subpath=out "$ROOTFS" true
+fails_with 'leads out of the volume' run --rm --mount src=v8,dst=/m,volume-subpath=abs "$ROOTFS" true
+fails_with 'cannot access path' run --rm --mount src=v8,dst=/m,volume-subpath=none "$ROOTFS" true
+fails_with 'relative path' run --rm --mount src=v8,dst=/m,volume-subpath=../x "$ROOTFS" true
+same "$(volumes | grep v8)" 'v8 0'
+for point in boxvol.submounted boxvol.subunmounted; do
+	for how in kill err=EIO; do
+		BERTH_FP=$point:$how run -d --name kk --mount src=v8,dst=/m,volume-subpath=a "$ROOTFS" sleep 300 >/dev/null 2>&1 || :
+		"$NETCTL" rm -f kk >/dev/null 2>&1 || :
+		lacks "$(cat /proc/self/mountinfo)" /sub- "$point $how"
+		nothing_left
+		same "$(volumes | grep v8)" 'v8 0' "$point $how"
+	done
+done
+same "$(run --rm --mount 'src=v7,dst=/m,volume-nocopy,"volume-opt=mode=0711"' "$ROOTFS" stat -c %a /m)" 711
+for v in v5 v6 v8; do
+	"$NETCTL" volume rm $v >/dev/null
+done
+"$NETCTL" volume rm v7 >/dev/null
 
 note 'once: what a container deletes is not there again'
 run -d --name again --restart always -v v4:/data img.tar sh -c 'ls -A /data | wc -l; rm -rf /data/*; sleep 0.2' >/dev/null
@@ -65,7 +119,6 @@ same "$("$NETCTL" volume inspect v4 --json | jq -r .Name)" v4
 nothing_left
 
 note 'of a root directory'
-rootfs
 echo page >"$ROOTFS/www/index.html"
 same "$(run --rm -v /www/ "$ROOTFS" cat /www/index.html)" page
 same "$(run --rm -v /www//./x/.. "$ROOTFS" sh -c 'echo other >/www/index.html; cat /www/index.html')" other

@@ -324,7 +324,9 @@ static int check_text(json_object *rec, struct err *err)
 
 	if (text && strlen(text) > TEXT_MAX)
 		return err_set(err, -E2BIG,
-			       "arguments and variables of more than %u bytes",
+			       "arguments, variables and what else the "
+			       "command line and the image say are more than "
+			       "%u bytes",
 			       TEXT_MAX);
 	return r < 0 ? err_set(err, -EINVAL,
 			       "an argument or a variable can't be kept: %s",

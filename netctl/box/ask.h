@@ -26,7 +26,9 @@ int box_ask(const struct ctl *ctl, const struct image *image, json_object **ret,
 /* The parts of it: Memory, NanoCpus, PidsLimit, RestartName and RestartMax, ... */
 int box_ask_limits(const struct ctl *ctl, json_object *rec, struct err *err);
 /* ... and, for tests, smaller ones. */
-/* "64m" -> bytes; b, k, m, g. */
+/* "64m", "1.5GiB" -> bytes, as Docker reads them: b, k, m, g, t.  -EINVAL; -ERANGE. */
+int box_ask_size(const char *text, int64_t *ret);
+/* One of --memory. */
 int box_ask_bytes(const char *text, int64_t *ret, struct err *err);
 /* "1.5" -> billionths. */
 int box_ask_cpus(const char *text, int64_t *ret, struct err *err);

@@ -13,27 +13,42 @@
 
 /* ---- numbers -------------------------------------------------------------- */
 
+int box_ask_size(const char *text, int64_t *ret)
+{
+	static const char units[] = "bkmgt";
+	size_t digits = strspn(text, "0123456789");
+	const char *rest = text + digits, *unit = units;
+	long double n = strtold(text, NULL);
+
+	if (digits && *rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	rest += *rest == ' ';
+	if (*rest)
+		unit = strchr(units, tolower((unsigned char)*rest));
+	if (!digits || !unit)
+		return -EINVAL;
+	if (*rest)
+		rest++;
+	if (*rest && (unit == units || (strcasecmp(rest, "b") != 0 &&
+					strcasecmp(rest, "ib") != 0)))
+		return -EINVAL;
+	n *= (long double)(1ull << 10 * (unsigned int)(unit - units));
+	if (n > (long double)(INT64_MAX >> 1))
+		return -ERANGE;
+	*ret = (int64_t)n;
+	return 0;
+}
+
 int box_ask_bytes(const char *text, int64_t *ret, struct err *err)
 {
-	static const char units[] = "bkmg";
-	const char *unit = units;
-	unsigned long long n;
-	char *end;
-	unsigned int shift;
+	int r = box_ask_size(text, ret);
 
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (*end)
-		unit = strchr(units, tolower((unsigned char)*end));
-	if (!isdigit((unsigned char)*text) || errno || !unit || !*unit ||
-	    (*end && end[1] && strcasecmp(end + 1, "b") != 0))
+	if (r == -ERANGE)
+		return err_set(err, -EINVAL, "--memory %s is too large", text);
+	if (r < 0)
 		return err_set(err, -EINVAL,
 			       "--memory \"%s\" is no size: write 64m or 1g",
 			       text);
-	shift = 10 * (unsigned int)(unit - units);
-	if (n > (unsigned long long)INT64_MAX >> 1 >> shift)
-		return err_set(err, -EINVAL, "--memory %s is too large", text);
-	*ret = (int64_t)(n << shift);
 	if (*ret < MEMORY_MIN)
 		return err_set(err, -EINVAL,
 			       "--memory %s is too little: 6m at least", text);

@@ -49,9 +49,8 @@ static void clean(char *s)
 	*to = '\0';
 }
 
-/* @ret: a new element of Mounts, owned. */
-static int new_mount(const char *flag, const char *text, const char *type,
-		     char *target, json_object **ret, struct err *err)
+int box_mount_new(const char *flag, const char *text, const char *type,
+		  char *target, json_object **ret, struct err *err)
 {
 	json_object *m;
 
@@ -72,9 +71,8 @@ static int new_mount(const char *flag, const char *text, const char *type,
 	return 0;
 }
 
-/* @name: NULL: an anonymous one. */
-static int make_volume(json_object *m, const char *name, const char *driver,
-		       struct err *err)
+int box_mount_volume(json_object *m, const char *name, const char *driver,
+		     struct err *err)
 {
 	char id[BOOK_ID_MAX], own[BOOK_ID_MAX];
 	int r = book_new_id(id, err);
@@ -138,8 +136,8 @@ int box_ask_volume(const char *text, const char *driver, json_object **ret,
 	is_bind = target != copy && *source == '/';
 	if (target != copy && (mode = strchr(target, ':')))
 		*mode++ = '\0';
-	r = new_mount("--volume", text, is_bind ? "bind" : "volume", target, &m,
-		      err);
+	r = box_mount_new("--volume", text, is_bind ? "bind" : "volume", target,
+			  &m, err);
 	if (r < 0)
 		return r;
 	jset(m, "ReadOnly", json_object_new_boolean(false));
@@ -151,7 +149,8 @@ int box_ask_volume(const char *text, const char *driver, json_object **ret,
 	if (is_bind)
 		jset_str(m, "Source", source);
 	else
-		r = make_volume(m, target == copy ? NULL : source, driver, err);
+		r = box_mount_volume(m, target == copy ? NULL : source, driver,
+				     err);
 	if (r == 0 && mode)
 		r = read_mode(text, mode, !is_bind, m, err);
 	if (r == 0)
@@ -168,7 +167,7 @@ int box_ask_tmpfs(const char *text, json_object **ret, struct err *err)
 
 	if (!target)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = new_mount("--tmpfs", text, "tmpfs", target, &m, err);
+	r = box_mount_new("--tmpfs", text, "tmpfs", target, &m, err);
 	if (r < 0)
 		return r;
 	jset_str(m, "Options", text[len] ? text + len + 1 : "");
@@ -214,8 +213,8 @@ static int add_image_volumes(const struct ctl *ctl, json_object *config,
 		(void)value;
 		if (!target)
 			return err_set(err, -ENOMEM, "out of memory");
-		r = new_mount("the image's", "VOLUME", "volume", target, &m,
-			      err);
+		r = box_mount_new("the image's", "VOLUME", "volume", target, &m,
+				  err);
 		if (r < 0)
 			return r;
 		if (jget_find(list, "Target", target))
@@ -224,7 +223,7 @@ static int add_image_volumes(const struct ctl *ctl, json_object *config,
 			return err_set(err, -EINVAL,
 				       "the image has more than %d volumes",
 				       IMAGE_VOLUMES_MAX);
-		r = make_volume(m, NULL, driver_of(ctl), err);
+		r = box_mount_volume(m, NULL, driver_of(ctl), err);
 		if (r < 0)
 			return r;
 		jset(m, "ReadOnly", json_object_new_boolean(false));
@@ -248,6 +247,11 @@ int box_ask_mounts(const struct ctl *ctl, json_object *config, json_object *rec,
 	}
 	for (size_t i = 0; i < x->tmpfs.n && r == 0; i++) {
 		r = box_ask_tmpfs(x->tmpfs.v[i], &m, err);
+		if (r == 0)
+			r = add(list, m, err);
+	}
+	for (size_t i = 0; i < x->mounts.n && r == 0; i++) {
+		r = box_ask_mount(x->mounts.v[i], driver_of(ctl), &m, err);
 		if (r == 0)
 			r = add(list, m, err);
 	}

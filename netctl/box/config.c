@@ -175,13 +175,22 @@ static void add_tmpfs(json_object *list, json_object *m)
 
 static void add_given(json_object *list, json_object *m)
 {
+	bool alone = jget_bool(m, "NonRecursive");
+	const char *propagation = jget_str(m, "Propagation");
+	const char *options[4] = { alone ? "bind" : "rbind",
+				   *propagation ? propagation : "rprivate" };
+
 	if (strcmp(jget_str(m, "Type"), "tmpfs") == 0) {
 		add_tmpfs(list, m);
 		return;
 	}
-	add_mount(list, jget_str(m, "Target"), "bind", jget_str(m, "Source"),
-		  jget_bool(m, "ReadOnly") ? OPTIONS("rbind", "rprivate", "rro")
-					   : OPTIONS("rbind", "rprivate"));
+	if (jget_bool(m, "ReadOnly"))
+		options[2] =
+			alone || jget_bool(m, "WritableBelow") ? "ro" : "rro";
+	add_mount(list, jget_str(m, "Target"), "bind",
+		  *jget_str(m, "Bound") ? jget_str(m, "Bound")
+					: jget_str(m, "Source"),
+		  options);
 }
 
 static bool is_given(json_object *mounts, const char *target)

@@ -2,29 +2,35 @@
 /* VolumeDriver's part of dockerd. */
 #include "netctl/box/vols.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/fail.h"
+#include "lib/inroot.h"
 #include "lib/jdec.h"
+#include "lib/mnt.h"
 #include "netctl/box/fill.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
 
-static json_object *body_of(json_object *m, bool with_id)
+static json_object *body_of(json_object *m, const char *method, bool with_id)
 {
 	json_object *o = json_object_new_object();
 
 	jset_str(o, "Name", jget_str(m, "Name"));
 	if (with_id)
 		jset_str(o, "ID", jget_str(m, "MountID"));
+	if (strcmp(method, "VolumeDriver.Create") == 0 && jget(m, "DriverOpts"))
+		jset(o, "Opts", json_object_get(jget(m, "DriverOpts")));
 	return o;
 }
 
 static int call(const struct ctl *ctl, json_object *m, const char *method,
 		bool with_id, json_object **ret, struct err *err)
 {
-	_cleanup_(json_putp) json_object *body = body_of(m, with_id);
+	_cleanup_(json_putp) json_object *body = body_of(m, method, with_id);
 	int r = driver_call(ctl, jget_str(m, "Driver"), method, body, ret, err);
 
 	return r < 0 ? err_wrap(err, r, "volume %s", jget_str(m, "Name")) : r;
@@ -59,6 +65,96 @@ static int ensure(const struct ctl *ctl, struct box *b, json_object *m,
 	return r == 0 ? FAILPOINT("boxvol.created") : r;
 }
 
+/* ---- a part of a volume ----------------------------------------------------------- */
+
+/* Held by a mount of ours: the path to it may lead elsewhere a moment later. */
+#define SUB_MAX 96
+
+static const char *sub_name(json_object *m, char buf[static SUB_MAX])
+{
+	snprintf(buf, SUB_MAX, "sub-%.64s", jget_str(m, "MountID"));
+	return buf;
+}
+
+static int sub_open(json_object *m, struct err *err)
+{
+	const char *sub = jget_str(m, "Subpath");
+	_cleanup_close_ int vol =
+		open(jget_str(m, "Source"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = vol < 0 ? -errno : inroot_beneath(vol, sub, O_PATH);
+
+	if (fd == -EXDEV)
+		return err_set(err, fd,
+			       "volume %s: volume-subpath %s leads out of the "
+			       "volume",
+			       jget_str(m, "Name"), sub);
+	if (fd < 0)
+		return err_set(err, fd, "cannot access path %s/%s: %s%s",
+			       jget_str(m, "Source"), sub, strerror(-fd),
+			       fd == -ENOENT ? ": volume-subpath is not made, "
+					       "it has to be in the volume"
+					     : "");
+	return fd;
+}
+
+/* Where it is mounted: of the same kind. */
+static int sub_point(struct box *b, const char *name, bool dir)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	if (dir)
+		return mkdirat(b->dir, name, 0700) < 0 ? -errno : 0;
+	fd = openat(b->dir, name, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : 0;
+}
+
+static int sub_mount(struct box *b, json_object *m, struct err *err)
+{
+	_cleanup_close_ int fd = sub_open(m, err), mount = -EBADF;
+	_cleanup_free_ char *path = NULL;
+	char name[SUB_MAX];
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "volume-subpath: %s",
+			       strerror(errno));
+	if (asprintf(&path, "%s/%s", b->path, sub_name(m, name)) < 0) {
+		path = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	r = sub_point(b, name, S_ISDIR(st.st_mode));
+	if (r < 0)
+		return err_set(err, r, "make %s: %s", path, strerror(-r));
+	mount = mnt_clone(fd, "", false, err);
+	if (mount < 0)
+		return mount;
+	jset_str(m, "Bound", path);
+	r = mnt_attach(mount, b->dir, name, err);
+	return r == 0 ? FAILPOINT("boxvol.submounted") : r;
+}
+
+static int sub_unmount(struct box *b, json_object *m, struct err *err)
+{
+	char name[SUB_MAX];
+	int r;
+
+	if (!*jget_str(m, "Subpath"))
+		return 0;
+	r = mnt_detach(b->dir, sub_name(m, name), true, err);
+	if (r < 0)
+		return r;
+	if (unlinkat(b->dir, name, AT_REMOVEDIR) < 0 &&
+	    (errno != ENOTDIR || unlinkat(b->dir, name, 0) < 0) &&
+	    errno != ENOENT)
+		return err_set(err, -errno, "%s/%s: %s", b->path, name,
+			       strerror(errno));
+	json_object_object_del(m, "Bound");
+	return FAILPOINT("boxvol.subunmounted");
+}
+
 static int mount_one(const struct ctl *ctl, struct box *b, json_object *m,
 		     struct err *err)
 {
@@ -86,7 +182,10 @@ static int mount_one(const struct ctl *ctl, struct box *b, json_object *m,
 			       jget_str(m, "Name"), jget_str(m, "Driver"), at);
 	jset_str(m, "Source", at);
 	r = box_save(b, err);
-	return r == 0 ? box_fill(b, m, err) : r;
+	if (r == 0)
+		r = *jget_str(m, "Subpath") ? sub_mount(b, m, err)
+					    : box_fill(b, m, err);
+	return r;
 }
 
 /* As docker run -v: what is not there becomes a directory. */
@@ -121,7 +220,8 @@ int box_vols_mount(const struct ctl *ctl, struct box *b, struct err *err)
 
 		if (strcmp(type, "volume") == 0)
 			r = mount_one(ctl, b, m, err);
-		else if (strcmp(type, "bind") == 0)
+		else if (strcmp(type, "bind") == 0 &&
+			 !jget_bool(m, "MustExist"))
 			r = make_source(m, err);
 	}
 	return r;
@@ -147,8 +247,10 @@ static int settle_fill(const struct ctl *ctl, struct box *b, json_object *m,
 static int unmount_one(const struct ctl *ctl, struct box *b, json_object *m,
 		       struct err *err)
 {
-	int r = settle_fill(ctl, b, m, err);
+	int r = sub_unmount(b, m, err);
 
+	if (r == 0)
+		r = settle_fill(ctl, b, m, err);
 	if (r == 0)
 		r = call(ctl, m, "VolumeDriver.Unmount", true, NULL, err);
 	/* one that was removed meanwhile is not mounted either */
@@ -232,7 +334,8 @@ int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err)
 
 void box_vols_hide(json_object *m)
 {
-	static const char *const ours[] = { "Held", "Made", "Fill", "Filled" };
+	static const char *const ours[] = { "Held", "Made", "Fill", "Filled",
+					    "Bound" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		json_object_object_del(m, ours[i]);

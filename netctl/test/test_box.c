@@ -13,7 +13,6 @@
 #include "lib/base.h"
 #include "lib/jdec.h"
 #include "netctl/box/ask.h"
-#include "netctl/box/ask_mount.h"
 #include "netctl/box/caps.h"
 #include "netctl/box/config.h"
 #include "netctl/box/etc.h"
@@ -35,6 +34,7 @@ static const struct number numbers[] = {
 	{ "1g", box_ask_bytes, 1 << 30 },
 	{ "1GB", box_ask_bytes, 1 << 30 },
 	{ "8192k", box_ask_bytes, 8 << 20 },
+	{ "7.5MiB", box_ask_bytes, 7864320 },
 	{ "67108864", box_ask_bytes, 64 << 20 },
 	{ "67108864b", box_ask_bytes, 64 << 20 },
 	{ "1m", box_ask_bytes, -1 },
@@ -126,67 +126,6 @@ static void pauses_grow_to_a_minute(void **state)
 	assert_int_equal(restart_pause_ms(ms, 5), 60000);
 	assert_int_equal(restart_pause_ms(60000, 5), 60000);
 	assert_int_equal(restart_pause_ms(60000, 10000), 100);
-}
-
-/* ---- mounts ------------------------------------------------------------------------ */
-
-struct volume {
-	const char *name; /* as typed */
-	const char *want; /* "TYPE WHAT TARGET ro|rw"; NULL: refused */
-};
-
-static const struct volume volumes[] = {
-	{ "site:/www", "volume site /www rw" },
-	{ "site:/www:ro", "volume site /www ro" },
-	{ "site:/www:rw", "volume site /www rw" },
-	{ "/srv:/www", "bind /srv /www rw" },
-	{ "/srv:/www:ro", "bind /srv /www ro" },
-	{ "site:/www:nocopy,ro", "volume site /www ro" },
-	{ "site:/a//b/./c/../d/", "volume site /a/b/d rw" },
-	{ "site:/../../x", "volume site /x rw" },
-	{ "/www", "volume ? /www rw" },
-	{ "/www/", "volume ? /www rw" },
-	{ "/", NULL },
-	{ "/a/..", NULL },
-	{ "/www:ro", NULL },
-	{ "/srv:/www:nocopy", NULL },
-	{ "site", NULL },
-	{ "site:www", NULL },
-	{ "site:/", NULL },
-	{ "site:/www:z", NULL },
-	{ "../x:/www", NULL },
-	{ "s:/www", NULL },
-	{ ":/www", NULL },
-	{ "site:", NULL },
-};
-
-static void volume_row(void **state)
-{
-	const struct volume *row = *state;
-	_cleanup_(json_putp) json_object *m = NULL;
-	struct err err = { 0 };
-	char got[256];
-	int r = box_ask_volume(row->name, "berth-named", &m, &err);
-
-	assert_int_equal(r, row->want ? 0 : -EINVAL);
-	if (r < 0) {
-		assert_non_null(strstr(err.msg, row->name));
-		return;
-	}
-	assert_int_equal(jget_bool(m, "Anonymous"),
-			 strlen(jget_str(m, "Name")) == 64);
-	assert_int_equal(jget_bool(m, "NoCopy"),
-			 strstr(row->name, "nocopy") != NULL);
-	snprintf(got, sizeof(got), "%s %s %s %s", jget_str(m, "Type"),
-		 jget_bool(m, "Anonymous") ? "?"
-		 : *jget_str(m, "Name")    ? jget_str(m, "Name")
-					   : jget_str(m, "Source"),
-		 jget_str(m, "Target"), jget_bool(m, "ReadOnly") ? "ro" : "rw");
-	assert_string_equal(got, row->want);
-	if (strcmp(jget_str(m, "Type"), "volume") == 0) {
-		assert_string_equal(jget_str(m, "Driver"), "berth-named");
-		assert_int_equal(strlen(jget_str(m, "MountID")), 64);
-	}
 }
 
 /* ---- the whole of it ----------------------------------------------------------------- */
@@ -539,11 +478,10 @@ int main(void)
 		cmocka_unit_test(exit_codes_of_what_cannot_run),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(numbers) + ARRAY_SIZE(policies) +
-				ARRAY_SIZE(volumes) + ARRAY_SIZE(alone)];
+				ARRAY_SIZE(alone)];
 	size_t n = TEST_ROWS(tests, numbers, number_row);
 
 	n += TEST_ROWS(tests + n, policies, policy_row);
-	n += TEST_ROWS(tests + n, volumes, volume_row);
 	memcpy(tests + n, alone, sizeof(alone));
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
