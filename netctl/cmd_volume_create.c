@@ -7,6 +7,7 @@
 #include "lib/base.h"
 #include "lib/client.h"
 #include "lib/jdec.h"
+#include "netctl/box/refs.h"
 #include "netctl/cmds.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
@@ -68,13 +69,16 @@ static int remove_snapshots(const struct ctl *ctl,
 	return r;
 }
 
-/* By way of dockerd where there is one: it alone knows which stopped containers
+/* By way of dockerd where there is one: it alone knows which stopped containers of its own
  * refer to the volume. */
 static int remove_volume(const struct ctl *ctl, bool docker,
 			 const struct volumes_ref *ref, struct err *err)
 {
 	char url[300];
+	int r = box_refs_none(ctl, ref->name, ref->driver, err);
 
+	if (r < 0)
+		return r;
 	if (!docker)
 		return volumes_call(ctl, ref->driver, "VolumeDriver.Remove",
 				    volumes_body(ref), NULL, err);
@@ -106,7 +110,8 @@ static int rm_run(struct ctl *ctl, struct err *err)
 		return r;
 	snprintf(ref.name, sizeof(ref.name), "%s", jget_str(row, "Name"));
 	snprintf(ref.driver, sizeof(ref.driver), "%s", jget_str(row, "Driver"));
-	if (ctl->snapshots)
+	r = box_refs_none(ctl, ref.name, ref.driver, err);
+	if (r == 0 && ctl->snapshots)
 		r = check_unused(row, err);
 	if (r == 0 && ctl->snapshots)
 		r = remove_snapshots(ctl, &ref, err);
@@ -135,8 +140,10 @@ const struct cmd cmd_volume_rm = {
 	.summary = "remove a volume and all that is in it",
 	.help = "\n"
 		"A volume that has snapshots stays, unless --snapshots is "
-		"given.  Where a dockerd\nanswers it is asked to remove the "
-		"volume: it knows which stopped containers refer\nto it.\n"
+		"given, and so does one that\na container of 'netctl run' "
+		"refers to, running or not.  Where a dockerd answers it is\n"
+		"asked to remove the volume: it knows which stopped "
+		"containers of its own do.\n"
 		"\n"
 		"  netctl volume rm --snapshots data\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT | CLI_DOCKER | CLI_SNAPSHOTS,

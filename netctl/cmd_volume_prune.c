@@ -10,6 +10,7 @@
 #include "lib/base.h"
 #include "lib/client.h"
 #include "lib/jdec.h"
+#include "netctl/box/refs.h"
 #include "netctl/cmds.h"
 #include "netctl/jget.h"
 #include "netctl/volumes.h"
@@ -53,7 +54,7 @@ static int df_run(struct ctl *ctl, struct err *err)
 		if (!jget(row, "Used"))
 			jset(row, "UsageAgeS", NULL);
 	}
-	if (!v.docker)
+	if (!v.docker && !v.none)
 		cli_warn("only Berth's volumes: %s", v.why);
 	r = out_rows(stdout, ctl->format, df_cols, v.rows, err);
 	return r < 0 ? r : v.partial;
@@ -113,22 +114,40 @@ static bool agreed(json_object *list)
 	       strcmp(answer, "yes") == 0;
 }
 
-/* By way of dockerd: a container that takes the volume meanwhile is known to it
- * alone, and makes it refuse.  Return: the rows removed, owned. */
-static json_object *remove_all(const struct ctl *ctl, json_object *list,
-			       int *ret_failed)
+/* By way of dockerd, where there is one: a container that takes the volume meanwhile is
+ * known to it alone, and makes it refuse.  Those of netctl's are looked at once more. */
+static int remove_one(const struct ctl *ctl, const struct volumes *v,
+		      json_object *row, struct err *err)
+{
+	const char *name = jget_str(row, "Name");
+	const char *driver = jget_str(row, "Driver");
+	json_object *body;
+	char url[300];
+	int r = box_refs_none(ctl, name, driver, err);
+
+	if (r < 0)
+		return r;
+	if (v->none) {
+		body = json_object_new_object();
+		jset_str(body, "Name", name);
+		return volumes_call(ctl, driver, "VolumeDriver.Remove", body,
+				    NULL, err);
+	}
+	snprintf(url, sizeof(url), "/volumes/%s", name);
+	return client_http_delete(ctl->docker, url, ctl->timeout_ms, err);
+}
+
+/* Return: the rows removed, owned. */
+static json_object *remove_all(const struct ctl *ctl, const struct volumes *v,
+			       json_object *list, int *ret_failed)
 {
 	json_object *gone = json_object_new_array();
 
 	for (size_t i = 0; i < jget_len(list); i++) {
 		json_object *row = json_object_array_get_idx(list, i);
 		struct err err = { 0 };
-		char url[300];
 
-		snprintf(url, sizeof(url), "/volumes/%s",
-			 jget_str(row, "Name"));
-		if (client_http_delete(ctl->docker, url, ctl->timeout_ms,
-				       &err) == 0) {
+		if (remove_one(ctl, v, row, &err) == 0) {
 			json_object_array_add(gone, json_object_get(row));
 			continue;
 		}
@@ -146,11 +165,12 @@ static int prune_run(struct ctl *ctl, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!v.docker)
+	if (!v.docker && !v.none)
 		return err_set(err, -EAGAIN,
 			       "nothing is removed: dockerd alone knows which "
-			       "stopped containers refer to a volume, and it "
-			       "does not say: %s",
+			       "of its stopped containers refer to a volume, "
+			       "and it does not say (where there is none: "
+			       "--docker none): %s",
 			       v.why);
 	failed = v.partial;
 	list = unused(ctl, &v, &failed);
@@ -158,7 +178,7 @@ static int prune_run(struct ctl *ctl, struct err *err)
 		return out_rows(stdout, ctl->format, dry_cols, list, err);
 	if (jget_len(list) && !ctl->force && !agreed(list))
 		return err_set(err, -ECANCELED, "nothing was removed");
-	gone = remove_all(ctl, list, &failed);
+	gone = remove_all(ctl, &v, list, &failed);
 	r = out_rows(stdout, ctl->format, prune_cols, gone, err);
 	return r < 0 ? r : failed;
 }
@@ -182,13 +202,16 @@ const struct cmd cmd_volume_prune = {
 	.summary = "remove Berth's volumes that no container refers to",
 	.help = "\n"
 		"Only those that nobody named, without --all.  dockerd is "
-		"asked which containers,\nrunning or stopped, refer to a "
-		"volume, and removes it; if it does not answer,\nnothing is "
-		"removed.  (docker volume prune passes plugins' volumes by.)  "
-		"Stopped\ncontainers of podman are not known to it.\n"
+		"asked which of its\ncontainers, running or stopped, refer to "
+		"a volume, and removes it; if it does not\nanswer, nothing is "
+		"removed, unless --docker none says that there is none on "
+		"this\nhost.  Those of 'netctl run' are looked at in any "
+		"case; stopped containers of\npodman are not known.  (docker "
+		"volume prune passes plugins' volumes by.)\n"
 		"\n"
 		"  netctl volume prune --dry-run --all\n"
-		"  netctl volume prune\n",
+		"  netctl volume prune\n"
+		"  netctl volume prune --docker none\n",
 	.takes = CLI_DIRS | CLI_FORMAT | CLI_TIMEOUT | CLI_DOCKER |
 		 CLI_DRY_RUN | CLI_FORCE | CLI_ALL,
 	.run = prune_run,

@@ -5,6 +5,7 @@
 
 #include "lib/base.h"
 #include "lib/jdec.h"
+#include "netctl/box/refs.h"
 #include "netctl/cmds.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
@@ -59,6 +60,8 @@ static int rename_run(struct ctl *ctl, struct err *err)
 			    "their names",
 			    name, jget_str(row, "Driver"));
 	if (r == 0)
+		r = box_refs_none(ctl, name, jget_str(row, "Driver"), err);
+	if (r == 0)
 		r = check_unreferred(row, err);
 	if (r == 0)
 		r = check_free(&v, to, err);
@@ -77,8 +80,8 @@ const struct cmd cmd_volume_rename = {
 	.summary = "give a volume another name",
 	.help = "\n"
 		"Its snapshots go with it.  Refused while it is used, and "
-		"while a container of Docker,\nrunning or not, refers to it: "
-		"that would be given a new volume by the old name.\nStopped "
+		"while a container of Docker\nor of 'netctl run', running or "
+		"not, refers to it by the old name.\nStopped "
 		"containers of podman are not known here; podman volume "
 		"reload tells podman.\n"
 		"\n"

@@ -90,6 +90,7 @@ ar-src += netctl/box/runtime.c
 ar-src += netctl/box/seccomp.c
 ar-src += netctl/box/seccomp_calls.c
 ar-src += netctl/box/user.c
+ar-src += netctl/box/refs.c
 ar-src += netctl/box/vols.c
 ar-src += netctl/image/image.c
 ar-src += netctl/image/index.c

@@ -9,6 +9,7 @@
 #include "lib/base.h"
 #include "lib/client.h"
 #include "lib/jdec.h"
+#include "netctl/box/refs.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
 
@@ -120,6 +121,13 @@ static void add_size(json_object *rows, json_object *volume)
 	jset(row, "Used", json_object_get(jget(usage, "Size")));
 }
 
+static void set_containers(json_object *rows, bool known)
+{
+	for (size_t i = 0; i < jget_len(rows); i++)
+		jset(json_object_array_get_idx(rows, i), "Containers",
+		     known ? json_object_new_int(0) : NULL);
+}
+
 static int ask_docker(const struct ctl *ctl, unsigned int what,
 		      json_object *rows, struct err *err)
 {
@@ -146,15 +154,41 @@ static int ask_docker(const struct ctl *ctl, unsigned int what,
 		else
 			add_docker_volume(rows, v);
 	}
-	for (size_t i = 0; i < jget_len(rows); i++)
-		jset(json_object_array_get_idx(rows, i), "Containers",
-		     json_object_new_int(0));
+	set_containers(rows, true);
 	for (size_t i = 0; i < jget_len(containers); i++)
 		add_container(rows, json_object_array_get_idx(containers, i));
 	list = jget_array(df, "Volumes");
 	for (size_t i = 0; i < jget_len(list); i++)
 		add_size(rows, json_object_array_get_idx(list, i));
 	return 0;
+}
+
+/* ---- what netctl's containers have ------------------------------------------ */
+
+static void add_own(void *ctx, const struct box *b, json_object *m)
+{
+	json_object *rows = ctx;
+
+	(void)b;
+	for (size_t i = 0; i < jget_len(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		if (jget(row, "Containers") &&
+		    box_refs_is(m, jget_str(row, "Name"),
+				jget_str(row, "Driver")))
+			count(row, "Containers");
+	}
+}
+
+static void ask_own(const struct ctl *ctl, json_object *rows)
+{
+	struct err err = { 0 };
+
+	if (box_refs(ctl, add_own, rows, &err) == 0)
+		return;
+	cli_warn("how many containers refer to a volume is not known: %s",
+		 err.msg);
+	set_containers(rows, false);
 }
 
 /* ---- both ---------------------------------------------------------------- */
@@ -180,11 +214,13 @@ int volumes_load(const struct ctl *ctl, unsigned int what, struct volumes *ret,
 
 		volumes_add_usage(row);
 		jset(row, "Ours", json_object_new_boolean(1));
-		jset(row, "Containers", NULL);
 	}
+	ret->none = strcmp(ctl->docker, "none") == 0;
+	set_containers(ret->rows, ret->none);
 	if (what == VOLUMES_OURS)
 		return 0;
-	ret->docker = ask_docker(ctl, what, ret->rows, &why) == 0;
+	ret->docker = !ret->none && ask_docker(ctl, what, ret->rows, &why) == 0;
+	ask_own(ctl, ret->rows);
 	snprintf(ret->why, sizeof(ret->why), "%.255s", why.msg);
 	if (r < 0 && !ret->docker)
 		return r;

@@ -7,8 +7,9 @@
  * A row is an object with Name, Driver, Mountpoint, Created, Options, Users,
  * Used, Limit and UsageAgeS as /Berth.Volumes has them (Used and Limit null
  * where nobody knows or there is none), "Ours", and "Containers": how many,
- * running or not, refer to it; null when dockerd did not answer.  One of ours whose
- * name dockerd has for a volume of another driver has that as "DockerDriver".
+ * running or not, of dockerd's and of netctl's, refer to it; null when dockerd did not
+ * answer, or a record of netctl's can't be read.  One of ours whose name dockerd has
+ * for a volume of another driver has that as "DockerDriver".
  */
 #ifndef NETCTL_VOLUMES_H
 #define NETCTL_VOLUMES_H
@@ -20,7 +21,7 @@
 
 enum {
 	VOLUMES_OURS = 0,      /* do not ask dockerd */
-	VOLUMES_DOCKER = 1,    /* ask it, too */
+	VOLUMES_DOCKER = 1,    /* ask it, too, unless --docker none */
 	VOLUMES_USAGE = 1 | 2, /* and for the size of what it keeps itself: it
 				  walks through that */
 };
@@ -28,6 +29,7 @@ enum {
 struct volumes {
 	json_object *rows; /* owned */
 	bool docker;       /* dockerd answered */
+	bool none;         /* --docker none: there is no dockerd on this host */
 	char why[256];     /* why not */
 	int partial;       /* CLI_FAILED: a daemon did not answer, told */
 };

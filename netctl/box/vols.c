@@ -12,6 +12,7 @@
 #include "lib/jdec.h"
 #include "lib/mnt.h"
 #include "netctl/box/fill.h"
+#include "netctl/box/refs.h"
 #include "netctl/drivers.h"
 #include "netctl/jget.h"
 
@@ -55,6 +56,13 @@ static int ensure(const struct ctl *ctl, struct box *b, json_object *m,
 
 	if (r != 0)
 		return r < 0 ? r : 0;
+	/* a new one would be empty, and look as if all were well */
+	if (*jget_str(m, "Source"))
+		return err_set(err, -ENOENT,
+			       "no such volume: %s was removed since the "
+			       "container was last started: make it again, or "
+			       "'netctl rm %s' the container",
+			       jget_str(m, "Name"), jget_str(b->rec, "Name"));
 	/* what box_vols_remove() has to remove */
 	if (jget_bool(m, "Anonymous")) {
 		jset(m, "Made", json_object_new_boolean(true));
@@ -281,28 +289,29 @@ int box_vols_unmount(const struct ctl *ctl, struct box *b, struct err *err)
 
 /* ---- anonymous ones ----------------------------------------------------------------- */
 
-/* Return: 1: a container other than @b has the volume @m; 0; -errno. */
+struct sharing {
+	const struct box *b;
+	json_object *m;
+	bool found;
+};
+
+static void look(void *ctx, const struct box *other, json_object *m)
+{
+	struct sharing *s = ctx;
+
+	if (strcmp(other->id, s->b->id) != 0 &&
+	    box_refs_is(m, jget_str(s->m, "Name"), jget_str(s->m, "Driver")))
+		s->found = true;
+}
+
+/* Return: 1: a container other than @b has the volume @m; 0; -errno: that can't be told. */
 static int is_shared(const struct ctl *ctl, const struct box *b, json_object *m,
 		     struct err *err)
 {
-	_cleanup_(json_putp) json_object *ids = NULL;
-	int r = box_ids(ctl, &ids, err);
+	struct sharing s = { .b = b, .m = m };
+	int r = box_refs(ctl, look, &s, err);
 
-	for (size_t i = 0; i < jget_len(ids) && r == 0; i++) {
-		const char *id = json_object_get_string(
-			json_object_array_get_idx(ids, i));
-		json_object *theirs;
-		struct box o;
-
-		if (strcmp(id, b->id) == 0 || box_open(ctl, id, &o, NULL) < 0)
-			continue;
-		theirs = jget_find(jget_array(o.rec, "Mounts"), "Name",
-				   jget_str(m, "Name"));
-		r = theirs && strcmp(jget_str(theirs, "Driver"),
-				     jget_str(m, "Driver")) == 0;
-		box_free(&o);
-	}
-	return r;
+	return s.found ? 1 : r;
 }
 
 int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err)

@@ -7,8 +7,9 @@
 #include "netctl/box/box.h"
 
 /* box_vols_mount() - puts Source into each volume of the record's Mounts.  A volume that
- * its driver does not know is made, and an empty one filled (fill.h), as by docker run.  On failure box_vols_unmount() undoes
- * what was done. */
+ * its driver does not know is made, unless an earlier start had it (-ENOENT), and an empty
+ * one filled (fill.h), as by docker run.  On failure box_vols_unmount() undoes what was
+ * done. */
 int box_vols_mount(const struct ctl *ctl, struct box *b, struct err *err);
 /* box_vols_unmount() - by the same ids; twice is harmless.  An error: it stays on
  * record. */
