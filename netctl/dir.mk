@@ -102,6 +102,8 @@ ar-src += netctl/cmd_wait.c
 ar-src += netctl/cmd_image.c
 ar-src += netctl/cmd_run.c
 tests += netctl/test/test_box.c
+tests += netctl/test/test_box_fill.c
+netctl/test/test_box_fill.c-ldflags := -Wl,--wrap=readdir
 tests += netctl/test/test_box_image.c
 tests += netctl/test/test_box_mount.c
 tests += netctl/test/test_box_seccomp.c

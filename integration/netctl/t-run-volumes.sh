@@ -5,7 +5,7 @@
 # is what docker run puts there, and they go when Docker's go.
 . "${0%/*}/lib.sh"
 . "${0%/*}/box.sh"
-need docker jq root
+need docker jq root strace chattr
 
 rootfs
 start_dockerd
@@ -232,6 +232,45 @@ run --name aa -v /x "$ROOTFS" true
 api VolumeDriver.Remove "{\"Name\": \"$(field aa 'Mounts[0].Name')\"}" berth-named >/dev/null
 "$NETCTL" rm -v aa >/dev/null
 same "$(volumes)" '' 'somebody else removed it'
+nothing_left
+
+note 'a fill that can not be undone keeps no container'
+echo page >"$ROOTFS/www/index.html"
+for how in go kill; do
+	BERTH_FP=boxfill.copied:sleep=3000 "$NETCTL" run -d --name aa -v stuck:/www "$ROOTFS" true >said 2>&1 </dev/null &
+	client=$!
+	stage() { echo /var/lib/berth/berth-named/volumes/stuck/_data/.berth-fill-*/index.html; }
+	wait_until 10 eval '[ "$(cat "$(stage)" 2>/dev/null)" = page ]'
+	file=$(stage)
+	chattr +i "$file"
+	[ $how = go ] || kill -9 "$client" "$(monitor_of aa)"
+	fails wait "$client"
+	"$NETCTL" ps -a >/dev/null 2>>said
+	contains "$(cat said /var/lib/berth/netctl/containers/*/monitor.log)" 'stays there, in .berth-fill-'
+	same "$(state aa)" exited
+	same "$(volumes)" 'stuck 0'
+	"$NETCTL" rm aa >/dev/null
+	nothing_left
+	same "$(cat "$file")" page
+	chattr -i "$file"
+	"$NETCTL" volume rm stuck >/dev/null
+done
+
+note 'once, also where there was nothing to begin with, and for nothing nothing is written'
+run -d --name again --restart always -v v4:/none/perm "$ROOTFS" \
+	sh -c 'stat -c "%a %u" /none/perm; chown 80 /none/perm; chmod 700 /none/perm; sleep 0.2' >/dev/null
+wait_until 20 eval '[ "$("$NETCTL" logs again | wc -l)" -ge 2 ]'
+same "$("$NETCTL" logs again | sed -n 2p)" '700 80'
+"$NETCTL" rm -f again >/dev/null
+"$NETCTL" volume rm v4 >/dev/null
+mkdir "$ROOTFS/empty"
+chown 80:81 "$ROOTFS/empty"
+chmod 2750 "$ROOTFS/empty"
+# traced it can't look for leaks
+same "$(ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -o calls -e trace=syncfs "$NETCTL" run --rm \
+	-v v4:/empty "$ROOTFS" stat -c '%a %u %g' /empty)" '2750 80 81'
+lacks "$(cat calls)" syncfs
+"$NETCTL" volume rm v4 >/dev/null
 nothing_left
 
 note 'a driver that is away'

@@ -2,7 +2,6 @@
 /* A volume's first files. */
 #include "netctl/box/fill.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,36 +15,20 @@
 
 #define STAGE_MAX 96
 
-static void dir_closep(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static const char *stage_name(json_object *m, char buf[static STAGE_MAX])
 {
 	snprintf(buf, STAGE_MAX, ".berth-fill-%.64s", jget_str(m, "MountID"));
 	return buf;
 }
 
-static bool is_dots(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 /* Return: 1, 0; -errno. */
 static int is_empty(int fd)
 {
-	_cleanup_(dir_closep) DIR *dir =
-		fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_(tree_closep) DIR *dir = tree_stream(fd);
 	const struct dirent *e;
+	int r = dir ? tree_next(dir, &e) : -errno;
 
-	if (!dir)
-		return -errno;
-	while ((e = readdir(dir)))
-		if (!is_dots(e->d_name))
-			return 0;
-	return 1;
+	return r < 0 ? r : r == 0;
 }
 
 /* What the root has there; no directory: -ENOTDIR, -ENOENT. */
@@ -70,38 +53,45 @@ static int open_volume(json_object *m, const char *at, struct err *err)
 
 /* ---- out of the directory of ours -------------------------------------------------- */
 
-/* What somebody else has made meanwhile stays: his is the newer one. */
-static int move_all(int stage, int vol, struct err *err)
+/* What somebody else has made meanwhile stays: his is the newer one.  Return: how many were
+ * moved; -errno. */
+static int move_pass(int stage, int vol, struct err *err)
 {
-	_cleanup_(dir_closep) DIR *dir = fdopendir(
-		openat(stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_(tree_closep) DIR *dir = tree_stream(stage);
 	const struct dirent *e;
+	int r = dir ? 0 : -errno, moved = 0;
 
-	if (!dir)
-		return err_set(err, -errno, "read a directory: %s",
-			       strerror(errno));
-	while ((e = readdir(dir))) {
-		int r = is_dots(e->d_name) ? 0
-					   : tree_rename_new(stage, e->d_name,
-							     vol, e->d_name);
-
+	while (r == 0 && (r = tree_next(dir, &e)) > 0) {
+		r = tree_rename_new(stage, e->d_name, vol, e->d_name);
 		if (r < 0 && r != -EEXIST && r != -ENOENT)
 			return err_set(err, r, "move %s: %s", e->d_name,
 				       strerror(-r));
+		moved += r == 0;
+		r = 0;
 	}
+	return r < 0 ? err_set(err, r, "read a directory: %s", strerror(-r))
+		     : moved;
+}
+
+static int take_owner(int from, int vol, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(from, &st) < 0 || fchown(vol, st.st_uid, st.st_gid) < 0 ||
+	    fchmod(vol, st.st_mode & 07777) < 0)
+		return err_set(err, -errno, "owner and mode: %s",
+			       strerror(errno));
 	return 0;
 }
 
 static int move_out(int stage, int vol, struct err *err)
 {
-	struct stat st;
-	int r = move_all(stage, vol, err);
+	int r;
 
-	if (r == 0 &&
-	    (fstat(stage, &st) < 0 || fchown(vol, st.st_uid, st.st_gid) < 0 ||
-	     fchmod(vol, st.st_mode & 07777) < 0))
-		r = err_set(err, -errno, "owner and mode: %s", strerror(errno));
-	return r;
+	do /* a stream may miss entries while others go */
+		r = move_pass(stage, vol, err);
+	while (r > 0);
+	return r < 0 ? r : take_owner(stage, vol, err);
 }
 
 static int drop(int vol, int stage, const char *name, struct err *err)
@@ -113,17 +103,15 @@ static int drop(int vol, int stage, const char *name, struct err *err)
 	return r;
 }
 
-int box_fill_settle(struct box *b, json_object *m, const char *at,
-		    struct err *err)
+/* @ret_stuck: it is the volume that is in the way. */
+static int settle(json_object *m, const char *at, bool moves, bool *ret_stuck,
+		  struct err *err)
 {
-	bool moves = strcmp(jget_str(m, "Fill"), "move") == 0;
-	_cleanup_close_ int vol = -EBADF, stage = -EBADF;
+	_cleanup_close_ int vol = open_volume(m, at, err), stage = -EBADF;
 	char name[STAGE_MAX];
 	int r = 0;
 
-	if (!*jget_str(m, "Fill"))
-		return 0;
-	vol = open_volume(m, at, err);
+	*ret_stuck = true;
 	if (vol < 0)
 		return vol;
 	stage = tree_open(vol, stage_name(m, name), err);
@@ -131,16 +119,49 @@ int box_fill_settle(struct box *b, json_object *m, const char *at,
 		return stage;
 	if (stage >= 0 && moves)
 		r = move_out(stage, vol, err);
-	if (stage >= 0 && r == 0)
+	if (stage >= 0 && r == 0) {
 		r = FAILPOINT("boxfill.moved");
+		*ret_stuck = r == 0;
+	}
 	if (stage >= 0 && r == 0)
 		r = drop(vol, stage, name, err);
+	/* what the record forgets is done, also where the host loses its power */
+	if (r == 0) {
+		r = tree_sync(vol);
+		if (r < 0)
+			err_set(err, r, "sync: %s", strerror(-r));
+	}
+	return r < 0 ? err_wrap(err, r, "volume %s", jget_str(m, "Name")) : 0;
+}
+
+int box_fill_settle(struct box *b, json_object *m, const char *at, bool give_up,
+		    struct err *err)
+{
+	bool moves = strcmp(jget_str(m, "Fill"), "move") == 0, stuck;
+	struct err why = { 0 };
+	int r;
+
+	if (!*jget_str(m, "Fill"))
+		return 0;
+	r = settle(m, at, moves, &stuck, &why);
+	if (r < 0 && (!stuck || !give_up))
+		return err_set(err, r, "%s", why.msg);
 	if (r < 0)
-		return err_wrap(err, r, "volume %s", jget_str(m, "Name"));
+		box_fill_give_up(b, m, why.msg);
 	json_object_object_del(m, "Fill");
 	if (moves)
 		jset(m, "Filled", json_object_new_boolean(true));
 	return box_save(b, err);
+}
+
+void box_fill_give_up(const struct box *b, json_object *m, const char *why)
+{
+	char name[STAGE_MAX];
+
+	cli_warn("container %.12s: what was being copied into volume %s stays "
+		 "there, in %s: %s",
+		 b->id, jget_str(m, "Name"), stage_name(m, name), why);
+	json_object_object_del(m, "Fill");
 }
 
 /* ---- into it --------------------------------------------------------------------------- */
@@ -182,6 +203,20 @@ static int copy(struct box *b, json_object *m, int from, int vol,
 	return box_save(b, err);
 }
 
+/* Of an empty volume. */
+static int fill(struct box *b, json_object *m, int from, int vol,
+		struct err *err)
+{
+	int r = is_empty(from);
+
+	if (r < 0)
+		return err_set(err, r, "%s", strerror(-r));
+	if (r == 0)
+		return copy(b, m, from, vol, err);
+	jset(m, "Filled", json_object_new_boolean(true));
+	return take_owner(from, vol, err);
+}
+
 int box_fill(struct box *b, json_object *m, struct err *err)
 {
 	_cleanup_close_ int from = -EBADF, vol = -EBADF;
@@ -190,8 +225,11 @@ int box_fill(struct box *b, json_object *m, struct err *err)
 	if (jget_bool(m, "NoCopy") || jget_bool(m, "Filled"))
 		return 0;
 	from = open_original(b, m);
-	if (from == -ENOENT || from == -ENOTDIR)
+	if (from == -ENOENT || from == -ENOTDIR) {
+		/* the runtime makes it, and that is no first file */
+		jset(m, "Filled", json_object_new_boolean(true));
 		return 0;
+	}
 	if (from < 0)
 		return err_set(err, from, "%s in the container: %s",
 			       jget_str(m, "Target"), strerror(-from));
@@ -200,7 +238,7 @@ int box_fill(struct box *b, json_object *m, struct err *err)
 		return vol;
 	r = is_empty(vol);
 	if (r > 0)
-		r = copy(b, m, from, vol, err);
+		r = fill(b, m, from, vol, err);
 	else if (r < 0)
 		(void)err_set(err, r, "%s", strerror(-r));
 	else
@@ -208,5 +246,5 @@ int box_fill(struct box *b, json_object *m, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "volume %s: the files of %s",
 				jget_str(m, "Name"), jget_str(m, "Target"));
-	return box_fill_settle(b, m, jget_str(m, "Source"), err);
+	return box_fill_settle(b, m, jget_str(m, "Source"), false, err);
 }

@@ -16,9 +16,16 @@
 /* box_fill() - the volume @m, which is mounted at its Source.  On failure, and whoever was
  * killed, box_fill_settle() does the rest. */
 int box_fill(struct box *b, json_object *m, struct err *err);
-/* box_fill_settle() - "copy": nothing of it is left; "move": all of it is done.  Twice is
- * harmless.  @at: where the volume is mounted. */
-int box_fill_settle(struct box *b, json_object *m, const char *at,
+/*
+ * box_fill_settle() - "copy": nothing of it is left; "move": all of it is done.  Twice is
+ * harmless.
+ *
+ * @at: where the volume is mounted.
+ * @give_up: where the volume is in the way (read-only now, broken), box_fill_give_up().
+ */
+int box_fill_settle(struct box *b, json_object *m, const char *at, bool give_up,
 		    struct err *err);
+/* box_fill_give_up() - it is told, and not on record any more. */
+void box_fill_give_up(const struct box *b, json_object *m, const char *why);
 
 #endif

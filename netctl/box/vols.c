@@ -193,6 +193,9 @@ static int mount_one(const struct ctl *ctl, struct box *b, json_object *m,
 	if (r == 0)
 		r = *jget_str(m, "Subpath") ? sub_mount(b, m, err)
 					    : box_fill(b, m, err);
+	/* now, as it is mounted; else unmount_one() has to mount it once more */
+	if (r < 0)
+		(void)box_fill_settle(b, m, at, true, NULL);
 	return r;
 }
 
@@ -240,6 +243,7 @@ static int settle_fill(const struct ctl *ctl, struct box *b, json_object *m,
 		       struct err *err)
 {
 	_cleanup_(json_putp) json_object *got = NULL;
+	struct err why = { 0 };
 	int r;
 
 	if (!*jget_str(m, "Fill"))
@@ -247,9 +251,16 @@ static int settle_fill(const struct ctl *ctl, struct box *b, json_object *m,
 	r = is_there(ctl, m, err);
 	if (r <= 0)
 		return r;
-	r = call(ctl, m, "VolumeDriver.Mount", true, &got, err);
-	return r == 0 ? box_fill_settle(b, m, jget_str(got, "Mountpoint"), err)
-		      : r;
+	r = call(ctl, m, "VolumeDriver.Mount", true, &got, &why);
+	if (r == 0)
+		return box_fill_settle(b, m, jget_str(got, "Mountpoint"), true,
+				       err);
+	/* its driver can't either, and may never */
+	if (r == -EREMOTEIO) {
+		box_fill_give_up(b, m, why.msg);
+		return 0;
+	}
+	return err_set(err, r, "%s", why.msg);
 }
 
 static int unmount_one(const struct ctl *ctl, struct box *b, json_object *m,
