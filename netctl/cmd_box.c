@@ -342,8 +342,9 @@ static int remove_it(struct ctl *ctl, struct box *b, struct err *err)
 	if (r < 0)
 		return r;
 	box_set_state(b, BOX_REMOVING);
-	if (ctl->box.remove_volumes)
-		box_flag(b, "RemoveVolumes", true);
+	/* forced and without -v: nor what an earlier one wanted and could not */
+	if (ctl->box.remove_volumes || ctl->force)
+		box_flag(b, "RemoveVolumes", ctl->box.remove_volumes);
 	r = box_save(b, err);
 	if (r == 0)
 		r = FAILPOINT("boxcmd.removing");

@@ -234,6 +234,28 @@ api VolumeDriver.Remove "{\"Name\": \"$(field aa 'Mounts[0].Name')\"}" berth-nam
 same "$(volumes)" '' 'somebody else removed it'
 nothing_left
 
+note 'a volume that its driver does not let go keeps no container'
+run --name aa -v /x -v /y "$ROOTFS" true
+name=$(field aa 'Mounts[0].Name')
+api VolumeDriver.Mount "{\"Name\": \"$name\", \"ID\": \"backup\"}" berth-named >/dev/null
+"$NETCTL" rm -v aa >out 2>said
+same "$(cat out)" aa
+contains "$(cat said)" 'not all of its volumes'
+nothing_left
+same "$(volumes)" "$name 1" 'the other one is removed'
+api VolumeDriver.Unmount "{\"Name\": \"$name\", \"ID\": \"backup\"}" berth-named >/dev/null
+"$NETCTL" volume rm "$name" >/dev/null
+run --name aa -v /x "$ROOTFS" true
+name=$(field aa 'Mounts[0].Name')
+stop_daemon berth-named
+fails_with "'netctl rm -f' leaves them" "$NETCTL" rm -v aa
+same "$(state aa 2>/dev/null)" removing
+"$NETCTL" rm -f aa >/dev/null 2>&1
+nothing_left
+start_daemon berth-named
+same "$(volumes)" "$name 0" 'without -v'
+"$NETCTL" volume rm "$name" >/dev/null
+
 note 'a fill that can not be undone keeps no container'
 echo page >"$ROOTFS/www/index.html"
 for how in go kill; do

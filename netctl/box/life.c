@@ -265,6 +265,13 @@ const char *life_stop_signal(json_object *rec)
 	return *sig ? sig : "TERM"; /* of before there was one */
 }
 
+/* "rm" may have said otherwise. */
+static bool takes_volumes(json_object *rec)
+{
+	return jget(rec, "RemoveVolumes") ? jget_bool(rec, "RemoveVolumes")
+					  : jget_bool(rec, "AutoRemove");
+}
+
 int life_remove(const struct ctl *ctl, struct box *b, struct err *err)
 {
 	int r = box_names_untell(ctl, b, err);
@@ -273,13 +280,13 @@ int life_remove(const struct ctl *ctl, struct box *b, struct err *err)
 		return err_wrap(err, r,
 				"it is kept until berth-dns has forgotten its "
 				"names, the next netctl tries again");
-	if (jget_bool(b->rec, "AutoRemove") ||
-	    jget_bool(b->rec, "RemoveVolumes"))
+	if (takes_volumes(b->rec))
 		r = box_vols_remove(ctl, b, err);
 	if (r < 0)
 		return err_wrap(err, r,
 				"it is kept until its volumes are removed, the "
-				"next netctl tries again");
+				"next netctl tries again ('netctl rm -f' "
+				"leaves them)");
 	return box_remove(b, err);
 }
 

@@ -34,7 +34,8 @@ int life_end(struct life *l, struct err *err);
 /* Is there something on record that life_end() has to do? */
 bool life_is_clean(json_object *rec);
 /* life_remove() - of one that is clean and whose state is removing, what berth-dns has of
- * it, with AutoRemove or RemoveVolumes its anonymous volumes, and the record.  An error: it stays for life_settle(). */
+ * it, with AutoRemove or RemoveVolumes its anonymous volumes, and the record.  RemoveVolumes
+ * false: not them, also with AutoRemove.  An error: it stays for life_settle(). */
 int life_remove(const struct ctl *ctl, struct box *b, struct err *err);
 
 /* Of a container that is to stop; borrowed. */

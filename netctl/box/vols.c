@@ -325,6 +325,29 @@ static int is_shared(const struct ctl *ctl, const struct box *b, json_object *m,
 	return s.found ? 1 : r;
 }
 
+static int remove_one(const struct ctl *ctl, struct box *b, json_object *m,
+		      struct err *err)
+{
+	struct err why = { 0 };
+	int r = is_shared(ctl, b, m, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		r = call(ctl, m, "VolumeDriver.Remove", false, NULL, &why);
+	if (r < 0 && r != -EREMOTEIO)
+		return err_set(err, r, "%s", why.msg);
+	/* somebody uses it, or it has snapshots: no container stays for that */
+	if (r == -EREMOTEIO && is_there(ctl, m, NULL) != 0)
+		cli_warn("container %.12s goes, but not all of its volumes: %s",
+			 b->id, why.msg);
+	r = FAILPOINT("boxvol.removed");
+	if (r < 0)
+		return r;
+	json_object_object_del(m, "Made");
+	return box_save(b, err);
+}
+
 int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err)
 {
 	json_object *list = jget_array(b->rec, "Mounts");
@@ -333,21 +356,8 @@ int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err)
 	for (size_t i = 0; i < jget_len(list) && r == 0; i++) {
 		json_object *m = json_object_array_get_idx(list, i);
 
-		if (!jget_bool(m, "Anonymous") || !jget_bool(m, "Made"))
-			continue;
-		r = is_shared(ctl, b, m, err);
-		if (r == 0)
-			r = call(ctl, m, "VolumeDriver.Remove", false, NULL,
-				 err);
-		/* somebody else removed it */
-		if (r == -EREMOTEIO && is_there(ctl, m, NULL) == 0)
-			r = 0;
-		if (r >= 0)
-			r = FAILPOINT("boxvol.removed");
-		if (r < 0)
-			return r;
-		json_object_object_del(m, "Made");
-		r = box_save(b, err);
+		if (jget_bool(m, "Anonymous") && jget_bool(m, "Made"))
+			r = remove_one(ctl, b, m, err);
 	}
 	return r;
 }

@@ -15,7 +15,8 @@ int box_vols_mount(const struct ctl *ctl, struct box *b, struct err *err);
  * record. */
 int box_vols_unmount(const struct ctl *ctl, struct box *b, struct err *err);
 /* box_vols_remove() - the anonymous volumes that were made for the container, unmounted,
- * unless another one has them.  Twice is harmless; an error: it stays on record. */
+ * unless another one has them.  One that its driver refuses to remove stays, which is told.
+ * Twice is harmless; an error, of a driver that is away: it stays on record. */
 int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err);
 /* box_vols_hide() - of an element of Mounts that is shown, what is of use to us alone. */
 void box_vols_hide(json_object *m);
