@@ -16,6 +16,7 @@
 #include "netctl/box/monitor.h"
 #include "netctl/box/net.h"
 #include "netctl/box/user.h"
+#include "netctl/box/vols.h"
 #include "netctl/cmds.h"
 #include "netctl/image/store.h"
 #include "netctl/jget.h"
@@ -352,6 +353,8 @@ static int prepare(struct ctl *ctl, struct interrupt *i, struct box *b,
 		return r;
 	life_settle(ctl);
 	r = box_net_check(ctl, rec, err);
+	if (r == 0)
+		r = box_vols_check(ctl, rec, err);
 	return r == 0 ? make_box(ctl, &w, rec, i, b, err) : r;
 }
 

@@ -303,6 +303,10 @@ start_daemon berth-named
 "$NETCTL" ps >/dev/null
 nothing_left
 same "$(volumes)" '' 'the next netctl does the rest'
+stop_daemon berth-named
+fails_with "the image's VOLUME /data needs berth-named: 'netctl up berth-named', or cover it" run --rm img.tar true
+run --rm -v /run/other:/data --tmpfs /none/yet img.tar true
+start_daemon berth-named
 fails_with 'berth-nobody' run --rm -v /x --volume-driver berth-nobody "$ROOTFS" true
 nothing_left
 

@@ -227,6 +227,7 @@ static int add_image_volumes(const struct ctl *ctl, json_object *config,
 		if (r < 0)
 			return r;
 		jset(m, "ReadOnly", json_object_new_boolean(false));
+		jset(m, "OfImage", json_object_new_boolean(true));
 		json_object_array_add(list, take_ptr(m));
 	}
 	return 0;

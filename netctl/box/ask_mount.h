@@ -7,7 +7,7 @@
  * is not made), Propagation, NonRecursive, WritableBelow (what is mounted there, of one that is
  * ReadOnly).  A tmpfs: Options.  A volume: Name, Driver, DriverOpts,
  * MountID, NoCopy, Subpath (below its root), and Anonymous where nobody named it: its name is
- * random, and it may be removed with the container.
+ * random, and it may be removed with the container; OfImage: the image asked for it.
  */
 #ifndef NETCTL_BOX_ASK_MOUNT_H
 #define NETCTL_BOX_ASK_MOUNT_H

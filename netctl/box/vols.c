@@ -362,10 +362,46 @@ int box_vols_remove(const struct ctl *ctl, struct box *b, struct err *err)
 	return r;
 }
 
+/* ---- before anything is made --------------------------------------------------------- */
+
+int box_vols_check(const struct ctl *ctl, json_object *rec, struct err *err)
+{
+	json_object *list = jget_array(rec, "Mounts");
+	const char *answered = "";
+
+	for (size_t i = 0; i < jget_len(list); i++) {
+		json_object *m = json_object_array_get_idx(list, i);
+		const char *driver = jget_str(m, "Driver");
+		const char *target = jget_str(m, "Target");
+		char cmd[DRIVER_COMMAND_MAX];
+		struct err why = { 0 };
+		int r;
+
+		if (!*driver || strcmp(driver, answered) == 0)
+			continue;
+		r = is_there(ctl, m, &why);
+		answered = driver;
+		if (r >= 0)
+			continue;
+		if (!jget_bool(m, "OfImage"))
+			return err_set(err, r, "%s: %s", target, why.msg);
+		return err_set(
+			err, r,
+			"the image's VOLUME %s needs %s: '%s', or cover it "
+			"with -v DIR:%s or --tmpfs %s: %s",
+			target, driver,
+			driver_find(driver, NULL)
+				? driver_command(driver, false, cmd)
+				: "start it",
+			target, target, why.msg);
+	}
+	return 0;
+}
+
 void box_vols_hide(json_object *m)
 {
-	static const char *const ours[] = { "Held", "Made", "Fill", "Filled",
-					    "Bound" };
+	static const char *const ours[] = { "Held",   "Made",  "Fill",
+					    "Filled", "Bound", "OfImage" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		json_object_object_del(m, ours[i]);

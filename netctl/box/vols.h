@@ -6,6 +6,8 @@
 
 #include "netctl/box/box.h"
 
+/* box_vols_check() - do the drivers of a new one's volumes answer? */
+int box_vols_check(const struct ctl *ctl, json_object *rec, struct err *err);
 /* box_vols_mount() - puts Source into each volume of the record's Mounts.  A volume that
  * its driver does not know is made, unless an earlier start had it (-ENOENT), and an empty
  * one filled (fill.h), as by docker run.  On failure box_vols_unmount() undoes what was
