@@ -278,6 +278,23 @@ static __always_inline const struct nat_ep *own_of(struct __sk_buff *skb,
 	return own && own->ifindex == skb->ifindex ? own : 0;
 }
 
+/* A packet within a TCP connection to container @own's gateway, of no flow: this host
+ * has that connection itself.  It may go up as if the bridge had passed it: the
+ * bridge's rules would ask what the guard has asked, and INPUT judges it as ever.
+ * What is not as it should be goes by the bridge. */
+static __always_inline int
+may_go_up(struct __sk_buff *skb, const struct work *w, const struct nat_ep *own)
+{
+	__u32 mtu = 0;
+	__u8 dmac[6];
+
+	return w->p.t.proto == IPPROTO_TCP && w->p.frag == FRAG_NO &&
+	       !begins(skb, w) &&
+	       bpf_skb_load_bytes(skb, 0, dmac, sizeof(dmac)) == 0 &&
+	       guard_same(dmac, own->bridge_mac, sizeof(dmac)) &&
+	       bpf_check_mtu(skb, own->bridge, &mtu, 0, 0) == 0;
+}
+
 static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
 					       struct work *w,
 					       const struct guard_port *port)
@@ -293,6 +310,9 @@ static __always_inline int begin_from_endpoint(struct __sk_buff *skb,
 		return masquerade(skb, w, bridge, own);
 	if (local->bridge && local->bridge != bridge)
 		return drop(skb, w, NAT_DROP_GATEWAY);
+	if (local->bridge && port->flags & GUARD_SOURCE &&
+	    may_go_up(skb, w, own))
+		return bpf_redirect(bridge, BPF_F_INGRESS);
 	return publish_from_endpoint(skb, w, own, port->flags & GUARD_APART);
 }
 

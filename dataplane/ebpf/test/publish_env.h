@@ -84,8 +84,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *   spoke PACKET => yes              or no: established, and who was asked has said
  *                                    more than SYN ACK
  *
- * RESULT: pass (to the stack, unchanged), drop REASON, peer, wire (translated,
- * then the packet that goes on), icmp-peer, icmp-wire, told (it was too big, and an
+ * RESULT: pass (to the stack, unchanged), up (the same, past the bridge), drop REASON,
+ * peer, wire (translated, then the packet that goes on), icmp-peer, icmp-wire, told (it was too big, and an
  * ICMP error goes back).  One * in a packet stands
  * for anything, and $ in later lines for what it stood for.
  */

@@ -86,9 +86,9 @@ static void add_container(const char *ifname, const char *bridge,
 	publish_put(publish_skel->maps.nat_ep, key, &ep);
 }
 
-/* Its container's address and MAC are looked at. */
+/* Its container's addresses and MAC are looked at. */
 static void guard_source(const char *ifname, const char *bridge,
-			 const char *ip4)
+			 const char *ip4, const char *ip6)
 {
 	__u32 index = if_nametoindex(ifname), key[4];
 	struct guard_port port = { .bridge = if_nametoindex(bridge),
@@ -96,6 +96,7 @@ static void guard_source(const char *ifname, const char *bridge,
 
 	publish_key(ip4, key);
 	port.ip4 = key[3];
+	publish_key(ip6, port.ip6);
 	memcpy(port.mac, frame_smac, 6);
 	publish_put(publish_skel->maps.guard_port, &index, &port);
 }
@@ -397,9 +398,9 @@ void publish_fill(void)
 	fill_rated();
 	add_container("v1", "br0", "10.9.0.2", "fd09::2", NAT_EP_MASQ);
 	add_container("v2", "br1", "10.8.0.2", NULL, NAT_EP_MASQ);
-	add_container("v3", "br2", "10.6.0.2", NULL,
+	add_container("v3", "br2", "10.6.0.2", "fd06::2",
 		      NAT_EP_INTERNAL | NAT_EP_MASQ);
-	guard_source("v3", "br2", "10.6.0.2");
+	guard_source("v3", "br2", "10.6.0.2", "fd06::2");
 	add_link("up0", "192.0.2.1", "fd02::1", NAT_LINK_MANY);
 	add_source("up0", "192.0.2.0", 96 + 24, "192.0.2.1");
 	add_source("up0", "203.0.115.0", 96 + 24, "203.0.115.1");
@@ -416,6 +417,7 @@ void publish_fill(void)
 	add_local("fd09::1", "br0");
 	add_local("10.8.0.1", "br1");
 	add_local("10.6.0.1", "br2");
+	add_local("fd06::1", "br2");
 	publish_both(IPPROTO_TCP, 8080, 16, "10.9.0.2", 80);
 	publish_both(IPPROTO_UDP, 5353, 16, "10.9.0.2", 53);
 	publish_both(IPPROTO_SCTP, 7777, 16, "10.9.0.2", 7777);

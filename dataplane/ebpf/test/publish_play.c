@@ -77,7 +77,7 @@ static const char *verdict(__u32 retval, const uint64_t before[],
 		return icmp ? "icmp-peer" : "peer";
 	if (after[NAT_COUNT_OUT] > before[NAT_COUNT_OUT])
 		return icmp ? "icmp-wire" : "wire";
-	return "redirect without a count";
+	return "up";
 }
 
 /* Not where an ICMP error takes the packet's place, nor where nobody looks. */
@@ -141,7 +141,8 @@ static void run(const char *hook, const char *packet, char *ret, size_t size)
 		snprintf(ret, size, "%s, priority %x", said, ctx.priority);
 		return;
 	}
-	if (strcmp(said, "pass") == 0 || strncmp(said, "drop", 4) == 0) {
+	if (strcmp(said, "pass") == 0 || strcmp(said, "up") == 0 ||
+	    strncmp(said, "drop", 4) == 0) {
 		/* what the stack gets must be as it came */
 		if (o.data_size_out != f.len ||
 		    memcmp(out, f.bytes, f.len) != 0)
