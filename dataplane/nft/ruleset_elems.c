@@ -147,7 +147,9 @@ static void network_family(const struct ctx *c, const struct dp_network *net,
 
 		put_ip(&k, &gw->addr);
 		emit(c, of_family(SET_GATES4, v6), &k, NULL, NULL);
-		name_ip(c, of_family(SET_GATE4, v6), net->bridge, &gw->addr);
+		if (mode != DP_GW_ISOLATED)
+			name_ip(c, of_family(SET_GATE4, v6), net->bridge,
+				&gw->addr);
 	}
 	if (!ip_is_none(v6 ? &net->subnet6.addr : &net->subnet4.addr))
 		subnet(c, net, v6);

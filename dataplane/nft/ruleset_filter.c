@@ -251,8 +251,12 @@ static const struct chain_rule open[] = {
 	{ NULL, NULL },
 };
 
-/* iifname @nets goto host */
+/* iif "lo" accept */
 static const struct fw_expr input_1[] = {
+	FW_META(0, NFT_META_IIF), FW_EQ32(0, 1u), ACCEPT,
+};
+/* iifname @nets goto host */
+static const struct fw_expr input_2[] = {
 	IIF_IN("nets"), FW_GOTO("host"), FW_END,
 };
 /*
@@ -260,42 +264,52 @@ static const struct fw_expr input_1[] = {
  * them past every hook of the bridge: an IP packet in one comes from there.
  */
 /* iifname @ports counter drop */
-static const struct fw_expr input_2[] = {
+static const struct fw_expr input_3[] = {
 	IIF_IN("ports"), DROP,
 };
 
 static const struct chain_rule input[] = {
 	{ input_1, NULL },
-	{ input_2, "past the bridge" },
+	{ input_2, NULL },
+	{ input_3, "past the bridge" },
 	{ NULL, NULL },
 };
 
-/* ip daddr @gates4 iifname . ip daddr != @gate4 counter drop */
+/* What containers send to the host most of all comes first. */
+/* iifname . ip daddr @gate4 accept */
 static const struct fw_expr host_1[] = {
-	FW_IS_IP4, FW_IP4_DADDR(0), FW_LOOKUP(0, "gates4"),
-	FW_META(0, NFT_META_IIFNAME), FW_IP4_DADDR(4),
-	FW_LOOKUP_NOT(0, "gate4"), DROP,
+	FW_IS_IP4, FW_META(0, NFT_META_IIFNAME), FW_IP4_DADDR(4),
+	FW_LOOKUP(0, "gate4"), ACCEPT,
 };
-/* ip6 daddr @gates6 iifname . ip6 daddr != @gate6 counter drop */
+/* iifname . ip6 daddr @gate6 accept */
 static const struct fw_expr host_2[] = {
-	FW_IS_IP6, FW_IP6_DADDR(0), FW_LOOKUP(0, "gates6"),
-	FW_META(0, NFT_META_IIFNAME), FW_IP6_DADDR(4),
-	FW_LOOKUP_NOT(0, "gate6"), DROP,
+	FW_IS_IP6, FW_META(0, NFT_META_IIFNAME), FW_IP6_DADDR(4),
+	FW_LOOKUP(0, "gate6"), ACCEPT,
+};
+/* ip daddr @gates4 counter drop */
+static const struct fw_expr host_3[] = {
+	FW_IS_IP4, FW_IP4_DADDR(0), FW_LOOKUP(0, "gates4"), DROP,
+};
+/* ip6 daddr @gates6 counter drop */
+static const struct fw_expr host_4[] = {
+	FW_IS_IP6, FW_IP6_DADDR(0), FW_LOOKUP(0, "gates6"), DROP,
 };
 /* meta nfproto ipv4 iifname @internal4 goto host-internal4 */
-static const struct fw_expr host_3[] = {
+static const struct fw_expr host_5[] = {
 	FW_IS_IP4, IIF_IN("internal4"), FW_GOTO("host-internal4"), FW_END,
 };
 /* meta nfproto ipv6 iifname @internal6 goto host-internal6 */
-static const struct fw_expr host_4[] = {
+static const struct fw_expr host_6[] = {
 	FW_IS_IP6, IIF_IN("internal6"), FW_GOTO("host-internal6"), FW_END,
 };
 
 static const struct chain_rule host[] = {
-	{ host_1, "gateway of another network" },
-	{ host_2, "gateway of another network" },
-	{ host_3, NULL },
-	{ host_4, NULL },
+	{ host_1, NULL },
+	{ host_2, NULL },
+	{ host_3, "gateway of another network" },
+	{ host_4, "gateway of another network" },
+	{ host_5, NULL },
+	{ host_6, NULL },
 	{ NULL, NULL },
 };
 
@@ -307,21 +321,15 @@ static const struct fw_expr host_internal4_1[] = {
 static const struct fw_expr host_internal4_2[] = {
 	IIF_IN("isolated4"), DROP,
 };
-/* iifname . ip daddr @gate4 accept */
-static const struct fw_expr host_internal4_3[] = {
-	FW_IS_IP4, FW_META(0, NFT_META_IIFNAME), FW_IP4_DADDR(4),
-	FW_LOOKUP(0, "gate4"), ACCEPT,
-};
 /* counter drop */
-static const struct fw_expr host_internal4_4[] = {
+static const struct fw_expr host_internal4_3[] = {
 	DROP,
 };
 
 static const struct chain_rule host_internal4[] = {
 	{ host_internal4_1, NULL },
 	{ host_internal4_2, "isolated" },
-	{ host_internal4_3, NULL },
-	{ host_internal4_4, "internal" },
+	{ host_internal4_3, "internal" },
 	{ NULL, NULL },
 };
 
@@ -333,21 +341,16 @@ static const struct fw_expr host_internal6_1[] = {
 static const struct fw_expr host_internal6_2[] = {
 	IIF_IN("isolated6"), DROP,
 };
-/* iifname . ip6 daddr @gate6 accept */
-static const struct fw_expr host_internal6_3[] = {
-	FW_IS_IP6, FW_META(0, NFT_META_IIFNAME), FW_IP6_DADDR(4),
-	FW_LOOKUP(0, "gate6"), ACCEPT,
-};
 /* icmpv6 type nd-neighbor-solicit accept */
-static const struct fw_expr host_internal6_4[] = {
+static const struct fw_expr host_internal6_3[] = {
 	FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), FW_EQ8(0, 135), ACCEPT,
 };
 /* icmpv6 type nd-neighbor-advert accept */
-static const struct fw_expr host_internal6_5[] = {
+static const struct fw_expr host_internal6_4[] = {
 	FW_L4PROTO(IPPROTO_ICMPV6), FW_ICMP_TYPE(0), FW_EQ8(0, 136), ACCEPT,
 };
 /* counter drop */
-static const struct fw_expr host_internal6_6[] = {
+static const struct fw_expr host_internal6_5[] = {
 	DROP,
 };
 
@@ -356,8 +359,7 @@ static const struct chain_rule host_internal6[] = {
 	{ host_internal6_2, "isolated" },
 	{ host_internal6_3, NULL },
 	{ host_internal6_4, NULL },
-	{ host_internal6_5, NULL },
-	{ host_internal6_6, "internal" },
+	{ host_internal6_5, "internal" },
 	{ NULL, NULL },
 };
 

@@ -33,18 +33,13 @@ static const struct chain_rule from[] = {
 	{ NULL, NULL },
 };
 
-/* iif "lo" accept */
-static const struct fw_expr input_1[] = {
-	FW_META(0, NFT_META_IIF), FW_EQ32(0, 1u), ACCEPT,
-};
 /* fib daddr type local goto astray */
-static const struct fw_expr input_2[] = {
+static const struct fw_expr input_1[] = {
 	FW_FIB_DADDR_TYPE(RTN_LOCAL), FW_GOTO("astray"), FW_END,
 };
 
 static const struct chain_rule input[] = {
 	{ input_1, NULL },
-	{ input_2, NULL },
 	{ NULL, NULL },
 };
 
