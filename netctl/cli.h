@@ -62,7 +62,7 @@ struct cli_list {
 
 /* What "run" and its siblings were told; NULL: not said. */
 struct ctl_box {
-	bool detach, remove, interactive, tty, read_only, follow;
+	bool attach, detach, remove, interactive, tty, read_only, follow;
 	bool publish_all, remove_volumes;
 	const char *name, *workdir, *user, *hostname, *restart;
 	const char *entrypoint, *stop_signal;
@@ -172,6 +172,15 @@ char *cli_absolute(const char *path);
 
 /* cli_warn() - one escaped line "netctl: ..." on stderr. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* cli_line() - a line of the output, written on return.  Return: 0; -errno with text. */
+int cli_line(const char *text, struct err *err);
+
+/*
+ * cli_keep() - of the operands of a verb one has come out with @r and @why.  The first that
+ * has failed stays in @failed and @err, for the verb to return; others are told at once.
+ */
+void cli_keep(int r, const struct err *why, int *failed, struct err *err);
 
 /* A row of a verb's own flags (struct cli_own): @at_ is a member of struct ctl. */
 #define CLI_OWN(letter_, name_, arg_, kind_, at_, help_)         \

@@ -25,6 +25,24 @@ void cli_warn(const char *fmt, ...)
 	fprintf(stderr, "netctl: %s\n", safe ? safe : "out of memory");
 }
 
+int cli_line(const char *text, struct err *err)
+{
+	return puts(text) >= 0 && fflush(stdout) == 0
+		       ? 0
+		       : err_set(err, -errno, "the output: %s",
+				 strerror(errno));
+}
+
+void cli_keep(int r, const struct err *why, int *failed, struct err *err)
+{
+	if (r < 0 && *failed == 0) {
+		*failed = r;
+		*err = *why;
+	} else if (r < 0) {
+		cli_warn("%s", why->msg);
+	}
+}
+
 int cli_duration(const char *text, unsigned int *ret_ms, struct err *err)
 {
 	static const struct {

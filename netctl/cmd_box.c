@@ -34,20 +34,14 @@ static int each(struct ctl *ctl,
 		if (r == 0)
 			r = fn(ctl, &b, &why);
 		box_free(&b);
-		if (r < 0 && failed == 0) {
-			failed = r;
-			*err = why;
-		} else if (r < 0) {
-			cli_warn("%s", why.msg);
-		}
+		cli_keep(r, &why, &failed, err);
 	}
 	return failed;
 }
 
-static int told(const struct box *b)
+static int told(const struct box *b, struct err *err)
 {
-	printf("%s\n", jget_str(b->rec, "Name"));
-	return 0;
+	return cli_line(jget_str(b->rec, "Name"), err);
 }
 
 /* ---- ps ------------------------------------------------------------------------ */
@@ -269,7 +263,7 @@ static int stop_one(struct ctl *ctl, struct box *b, struct err *err)
 	if (r < 0)
 		return r;
 	if (!box_is_held(b))
-		return told(b);
+		return told(b, err);
 	r = box_touch(b, BOX_STOP, err);
 	if (r == 0)
 		r = FAILPOINT("boxcmd.stopping");
@@ -279,7 +273,7 @@ static int stop_one(struct ctl *ctl, struct box *b, struct err *err)
 	(void)send(ctl, b, life_stop_signal(b->rec), NULL);
 	if (box_wait(b, ms) < 0)
 		r = end_it(ctl, b, err);
-	return r < 0 ? r : told(b);
+	return r < 0 ? r : told(b, err);
 }
 
 static int stop_run(struct ctl *ctl, struct err *err)
@@ -324,7 +318,7 @@ static int kill_one(struct ctl *ctl, struct box *b, struct err *err)
 		r = box_touch(b, BOX_STOP, err);
 	if (r == 0)
 		r = send(ctl, b, sig, err);
-	return r < 0 ? r : told(b);
+	return r < 0 ? r : told(b, err);
 }
 
 static int kill_run(struct ctl *ctl, struct err *err)
@@ -373,7 +367,7 @@ static int rm_one(struct ctl *ctl, struct box *b, struct err *err)
 	}
 	if (r == 0)
 		r = remove_it(ctl, b, err);
-	return r < 0 ? r : told(b);
+	return r < 0 ? r : told(b, err);
 }
 
 static int rm_run(struct ctl *ctl, struct err *err)

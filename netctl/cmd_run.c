@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* netctl run, exec: a process in a container. */
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include "lib/base.h"
-#include "lib/fail.h"
 #include "lib/jdec.h"
 #include "netctl/box/ask.h"
-#include "netctl/box/front.h"
 #include "netctl/box/life.h"
-#include "netctl/box/monitor.h"
 #include "netctl/box/net.h"
+#include "netctl/box/starter.h"
 #include "netctl/box/user.h"
 #include "netctl/box/vols.h"
 #include "netctl/cmds.h"
 #include "netctl/image/store.h"
 #include "netctl/jget.h"
 
-#define EXEC_MAX  600
-#define KILLED_MS 5000
+#define EXEC_MAX 600
 
 static const struct cli_own run_flags[] = {
 	CLI_OWN('d', "detach", NULL, FLAG_SWITCH, box.detach,
@@ -96,189 +90,6 @@ static const struct cli_own run_flags[] = {
 	{ .letter = 0 },
 };
 
-/* Where things are, from the root: the monitor lives in "/". */
-struct dirs {
-	char *v[4]; /* owned */
-};
-
-static void dirs_free(struct dirs *d)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(d->v); i++)
-		free(d->v[i]);
-}
-
-static int from_the_root(struct ctl *ctl, struct dirs *d, struct err *err)
-{
-	const char **const dirs[] = { &ctl->plugin_dir, &ctl->state_dir,
-				      &ctl->run_dir, &ctl->bpf_dir };
-
-	_Static_assert(ARRAY_SIZE(dirs) == ARRAY_SIZE(d->v), "one each");
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		d->v[i] = cli_absolute(*dirs[i]);
-		if (!d->v[i])
-			return err_set(err, -ENOMEM, "out of memory");
-		*dirs[i] = d->v[i];
-	}
-	return 0;
-}
-
-static int check_terminal(const struct ctl *ctl, struct err *err)
-{
-	if (!ctl->box.tty || ctl->box.detach || !ctl->box.interactive ||
-	    isatty(0))
-		return 0;
-	return err_set(err, -ENOTTY,
-		       "-i -t: the standard input is no terminal (leave out "
-		       "-t, or take -d)");
-}
-
-/* The monitor's lock goes a moment after its socket. */
-static void after_killed(const struct ctl *ctl, const char *id)
-{
-	struct box b;
-
-	if (box_open(ctl, id, &b, NULL) == 0) {
-		(void)box_wait(&b, KILLED_MS);
-		box_free(&b);
-	}
-	life_settle(ctl);
-}
-
-/* ^C while it is made: it shall not begin, and if it has, end. */
-struct interrupt {
-	int signals; /* owned */
-	int got;     /* 0: none */
-};
-
-static int interrupt_open(struct interrupt *i, struct err *err)
-{
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction now;
-	sigset_t set;
-
-	sigemptyset(&set);
-	/* what nohup or a shell's "&" ignores for us ends nothing */
-	for (size_t k = 0; k < ARRAY_SIZE(ending); k++)
-		if (sigaction(ending[k], NULL, &now) == 0 &&
-		    now.sa_handler != SIG_IGN)
-			sigaddset(&set, ending[k]);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	*i = (struct interrupt){
-		.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)
-	};
-	return i->signals < 0
-		       ? err_set(err, -errno, "signalfd: %s", strerror(errno))
-		       : 0;
-}
-
-/* Return: -EINTR: the second one: who sends it does not want to wait. */
-static int on_interrupt(struct interrupt *i, const struct ctl *ctl,
-			const char *id)
-{
-	struct signalfd_siginfo si;
-	struct box b;
-
-	if (read(i->signals, &si, sizeof(si)) != (ssize_t)sizeof(si))
-		return 0;
-	if (i->got)
-		return -EINTR;
-	i->got = (int)si.ssi_signo;
-	if (box_open(ctl, id, &b, NULL) < 0)
-		return 0; /* it has ended already */
-	(void)box_touch(&b, BOX_STOP, NULL);
-	box_free(&b);
-	return 0;
-}
-
-/* Return: 0; -EPIPE: the monitor is gone; -EINTR: as on_interrupt(); -ETIMEDOUT. */
-static int next_message(const struct ctl *ctl, struct monitor_client *c,
-			const char *id, struct interrupt *i, int timeout_ms,
-			struct monitor_msg *ret, int *ret_master)
-{
-	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN },
-			      { .fd = i->signals, .events = POLLIN } };
-	int r = 0;
-
-	while (r == 0) {
-		int n = poll(p, ARRAY_SIZE(p), timeout_ms);
-
-		if (n == 0)
-			return -ETIMEDOUT;
-		if (n > 0 && p[0].revents)
-			return monitor_recv(c->sock, ret, ret_master);
-		if (n > 0)
-			r = on_interrupt(i, ctl, id);
-	}
-	return r;
-}
-
-/* It began all the same.  Until it has ended, or its monitor is at work alone. */
-static void end_begun(const struct ctl *ctl, struct monitor_client *c,
-		      const char *id, struct interrupt *i)
-{
-	const char *const args[] = { "kill", id, "KILL", NULL };
-	struct runtime rt = { 0 };
-	struct monitor_msg msg;
-	int master = -1;
-
-	if (runtime_find(ctl, &rt, NULL) == 0)
-		(void)runtime_run(&rt, args, NULL, NULL, NULL);
-	runtime_free(&rt);
-	closep(&c->out); /* nobody reads what it says */
-	closep(&c->err);
-	c->out = c->err = -1;
-	(void)next_message(ctl, c, id, i, KILLED_MS, &msg, &master);
-	closep(&master);
-}
-
-/* Until it is there.  Return: 0; its exit status where it is not. */
-static int await_start(const struct ctl *ctl, struct monitor_client *c,
-		       const char *id, struct interrupt *i, int *ret_master,
-		       struct err *err)
-{
-	struct monitor_msg msg;
-	int r = next_message(ctl, c, id, i, -1, &msg, ret_master);
-
-	if (r == -EINTR)
-		return 128 + i->got; /* the monitor does the rest */
-	if (r < 0) {
-		after_killed(ctl, id);
-		return err_set(err, -ECONNRESET,
-			       "the container's monitor was killed before it "
-			       "had started anything");
-	}
-	if (msg.what == MONITOR_STARTED && !i->got)
-		return 0;
-	if (msg.what == MONITOR_STARTED)
-		end_begun(ctl, c, id, i);
-	else
-		cli_warn("run: %s", msg.text);
-	return i->got ? 128 + i->got : msg.code;
-}
-
-static int stay(const struct ctl *ctl, struct monitor_client *c, const char *id,
-		struct interrupt *i, struct err *err)
-{
-	struct runtime rt = { 0 };
-	int master = -1, r;
-
-	r = await_start(ctl, c, id, i, &master, err);
-	if (r == 0 && ctl->box.detach) {
-		closep(&master);
-		puts(id);
-		return fflush(stdout) == 0 ? 0 : CLI_FAILED;
-	}
-	if (r != 0)
-		return r;
-	r = runtime_find(ctl, &rt, err);
-	if (r == 0)
-		r = front_wait(c, master, ctl->box.interactive, &rt, id, err);
-	runtime_free(&rt);
-	if (r == -EPIPE)
-		after_killed(ctl, id);
-	return r;
-}
-
 /* ---- what is run ------------------------------------------------------------- */
 
 struct what {
@@ -308,23 +119,23 @@ static int what_open(const struct ctl *ctl, struct what *w, struct err *err)
 }
 
 /* From its record on it is seen and stopped: ^C has to find somebody who stops it. */
-static int new_box(const struct ctl *ctl, json_object *rec, struct interrupt *i,
+static int new_box(const struct ctl *ctl, json_object *rec, struct starter *c,
 		   struct box *b, struct err *err)
 {
-	int r = interrupt_open(i, err);
+	int r = starter_signals(c, err);
 
 	return r < 0 ? r : box_new(ctl, rec, b, err);
 }
 
 /* The store's lock is held until the container's record says what it needs of it. */
 static int make_box(const struct ctl *ctl, struct what *w, json_object *rec,
-		    struct interrupt *i, struct box *b, struct err *err)
+		    struct starter *c, struct box *b, struct err *err)
 {
 	struct image_store store;
 	int r;
 
 	if (!w->source)
-		return new_box(ctl, rec, i, b, err);
+		return new_box(ctl, rec, c, b, err);
 	r = image_store_open(ctl, &store, err);
 	if (r < 0)
 		return r;
@@ -333,12 +144,22 @@ static int make_box(const struct ctl *ctl, struct what *w, json_object *rec,
 	if (r < 0)
 		err_wrap(err, r, "%s", ctl->args[0]);
 	else
-		r = new_box(ctl, rec, i, b, err);
+		r = new_box(ctl, rec, c, b, err);
 	image_store_close(&store);
 	return r;
 }
 
-static int prepare(struct ctl *ctl, struct interrupt *i, struct box *b,
+static int check_terminal(const struct ctl *ctl, struct err *err)
+{
+	if (!ctl->box.tty || ctl->box.detach || !ctl->box.interactive ||
+	    isatty(0))
+		return 0;
+	return err_set(err, -ENOTTY,
+		       "-i -t: the standard input is no terminal (leave out "
+		       "-t, or take -d)");
+}
+
+static int prepare(struct ctl *ctl, struct starter *c, struct box *b,
 		   struct err *err)
 {
 	_cleanup_(json_putp) json_object *rec = NULL;
@@ -355,36 +176,45 @@ static int prepare(struct ctl *ctl, struct interrupt *i, struct box *b,
 	r = box_net_check(ctl, rec, err);
 	if (r == 0)
 		r = box_vols_check(ctl, rec, err);
-	return r == 0 ? make_box(ctl, &w, rec, i, b, err) : r;
+	return r == 0 ? make_box(ctl, &w, rec, c, b, err) : r;
+}
+
+static int stay(struct starter *c, struct err *err)
+{
+	struct err why = { 0 };
+	int r = starter_begun(c, &why);
+
+	if (r > 0 && *why.msg)
+		cli_warn("run: %s", why.msg);
+	if (r < 0)
+		*err = why;
+	if (r != 0)
+		return r;
+	if (!c->ctl->box.detach)
+		return starter_stay(c, c->ctl->box.interactive, err);
+	starter_done(c);
+	return cli_line(c->id, err);
 }
 
 static int run_run(struct ctl *ctl, struct err *err)
 {
-	struct monitor_client c = { -1, -1, -1, -1 };
-	struct interrupt i = { .signals = -1 };
+	_cleanup_(starter_dirs_free) struct starter_dirs dirs = { 0 };
+	_cleanup_(starter_close) struct starter c = STARTER_NONE;
 	struct box b = { .dir = -1, .lock = -1 };
-	_cleanup_(dirs_free) struct dirs dirs = { 0 };
-	char id[BOOK_ID_MAX];
-	int r = from_the_root(ctl, &dirs, err);
+	int r = starter_from_the_root(ctl, &dirs, err);
 
 	if (r == 0)
-		r = prepare(ctl, &i, &b, err);
-	if (r < 0) {
-		closep(&i.signals);
+		r = prepare(ctl, &c, &b, err);
+	if (r < 0)
 		return r;
-	}
-	snprintf(id, sizeof(id), "%s", b.id);
-	r = monitor_spawn(ctl, &b, ctl->box.detach, &c, err);
+	r = starter_open(ctl, &b, !ctl->box.detach,
+			 !ctl->box.detach && ctl->box.interactive, &c, err);
 	if (r < 0) {
 		(void)box_remove(&b, NULL);
 		box_free(&b);
-		closep(&i.signals);
 		return r;
 	}
-	r = stay(ctl, &c, id, &i, err);
-	monitor_close(&c);
-	closep(&i.signals);
-	return r;
+	return stay(&c, err);
 }
 
 /* ---- exec -------------------------------------------------------------------- */

@@ -58,6 +58,7 @@ static int await_end(struct ctl *ctl, struct awaited *w, int *ret_code,
 static int wait_one(struct ctl *ctl, struct awaited *w, struct err *err)
 {
 	int code = 0, r = w->failed;
+	char text[16];
 
 	if (r < 0)
 		*err = w->why;
@@ -65,10 +66,8 @@ static int wait_one(struct ctl *ctl, struct awaited *w, struct err *err)
 		r = await_end(ctl, w, &code, err);
 	if (r < 0)
 		return r;
-	printf("%d\n", code);
-	return fflush(stdout) == 0 ? 0
-				   : err_set(err, -errno, "the output: %s",
-					     strerror(errno));
+	snprintf(text, sizeof(text), "%d", code);
+	return cli_line(text, err);
 }
 
 static int wait_run(struct ctl *ctl, struct err *err)
@@ -88,12 +87,7 @@ static int wait_run(struct ctl *ctl, struct err *err)
 
 		closep(&all[i].watch);
 		box_free(&all[i].box);
-		if (r < 0 && failed == 0) {
-			failed = r;
-			*err = why;
-		} else if (r < 0) {
-			cli_warn("%s", why.msg);
-		}
+		cli_keep(r, &why, &failed, err);
 	}
 	return failed;
 }

@@ -13,9 +13,9 @@ extern const struct cmd cmd_name_ls, cmd_name_add, cmd_name_rm;
 extern const struct cmd cmd_network_ls, cmd_network_inspect, cmd_network_create,
 	cmd_network_rm, cmd_network_prune;
 extern const struct cmd cmd_attach, cmd_detach;
-extern const struct cmd cmd_run, cmd_ps, cmd_logs, cmd_exec, cmd_stop, cmd_kill,
-	cmd_wait, cmd_rm, cmd_inspect, cmd_image_ls, cmd_image_rm,
-	cmd_image_prune;
+extern const struct cmd cmd_run, cmd_ps, cmd_logs, cmd_exec, cmd_stop,
+	cmd_start, cmd_kill, cmd_wait, cmd_rm, cmd_inspect, cmd_image_ls,
+	cmd_image_rm, cmd_image_prune;
 extern const struct cmd cmd_volume_ls, cmd_volume_inspect, cmd_volume_resize,
 	cmd_volume_df, cmd_volume_prune, cmd_volume_create, cmd_volume_rm,
 	cmd_volume_rename;

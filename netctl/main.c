@@ -27,6 +27,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_logs,
 	&cmd_exec,
 	&cmd_stop,
+	&cmd_start,
 	&cmd_kill,
 	&cmd_wait,
 	&cmd_rm,

@@ -70,6 +70,15 @@ nothing_left() {
 	wait_until 5 no_cgroup
 }
 
+# left_is WANT [WHAT] - what the test's left() tells is that; links go a moment later.
+left_is() {
+	local end=$((SECONDS + 5 * ${BERTH_SLOW:-1}))
+	while [ "$(left)" != "$1" ] && [ "$SECONDS" -lt "$end" ]; do
+		pause 0.05
+	done
+	same "$(left)" "$@"
+}
+
 # boxes_end - of a test that failed half way: its containers end, so that no cgroup is left.
 boxes_end() {
 	local ids

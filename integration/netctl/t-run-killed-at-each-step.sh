@@ -1,7 +1,7 @@
 #!/bin/bash
 # in turn
 # time: 1200
-# netctl run, stop and rm killed, or failing, at every fail point, in netctl itself or in the
+# netctl run, stop, start and rm killed, or failing, at every fail point, in netctl itself or in the
 # container's monitor: the next netctl ends what was half done, and no container, cgroup, link,
 # address, mount, anonymous volume or record is left, and a volume that was to be filled has all
 # of the files or none.
@@ -45,7 +45,7 @@ kill -9 "$(monitor_of kk)"
 wait_until 5 eval '"$NETCTL" ps -a | grep -q "exited (137)"'
 same "$(field kk Error)" 'its monitor was killed'
 wait_until 5 gone "$pid"
-same "$(left)" "$nothing"
+left_is "$nothing"
 "$NETCTL" rm kk >/dev/null
 nothing_left
 run --name kk --network shop "$ROOTFS" sh -c 'echo up; while :; do sleep 0.1; done' >said 2>&1 &
@@ -56,7 +56,7 @@ rc=0
 wait "$client" || rc=$?
 same "$rc" 125 'the client of a monitor that was killed'
 contains "$(cat said)" 'monitor was killed'
-same "$(left)" "$nothing"
+left_is "$nothing"
 "$NETCTL" rm kk >/dev/null
 nothing_left
 
@@ -75,19 +75,24 @@ broken() {
 	) >>said 2>&1 || :
 }
 
+# is_step POINT HOW - is it one of a container?
+is_step() {
+	case $1 in
+	oci.exec.* | oci.init.*) return 1 ;; # pid 1 of a namespace does not kill itself
+	boxvol.sub*) return 1 ;;            # t-run-volumes
+	box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxfill.* | boxcmd.*) ;;
+	oci.* | plug.* | sandbox.*) [ "$2" = kill ] ;;
+	*) return 1 ;;
+	esac
+}
+
 n=0
 cases=0
 # The runtime's own, too: it has the same environment.
 for how in kill err=EIO; do
 	for point in $points box.saved:nth={2..18} $("$BIN/berth-oci" --list-failpoints); do
-		case $point in
-		oci.exec.* | oci.init.*) continue ;; # pid 1 of a namespace does not kill itself
-		boxvol.sub*) continue ;; # t-run-volumes
-		oci.*) [ $how = kill ] || continue ;;
-		box.* | monitor.* | life.* | boxnet.* | boxname.* | boxvol.* | boxfill.* | boxcmd.*) ;;
-		plug.* | sandbox.*) [ $how = kill ] || continue ;;
-		*) continue ;;
-		esac
+		is_step "$point" $how || continue
+		case $point in boxcmd.starting) continue ;; esac # below
 		for keep in '' --rm; do
 			n=$((n + 1))
 			[ "${SOAK:-0.1}" = 1 ] || [ $((n % 3)) = 0 ] || [ -z "$keep" ] || continue
@@ -96,13 +101,38 @@ for how in kill err=EIO; do
 			# one that lives on was let to: its netctl was killed, not its monitor
 			[ "$("$NETCTL" ps -aq 2>>said | wc -l)" = 0 ] || "$NETCTL" rm -fv kk >>said 2>&1 ||
 				fail "$point $how: $(tail -3 said)"
-			same "$(left)" "$nothing" "$point $how $keep"
+			left_is "$nothing" "$point $how $keep"
 			nothing_left
 			cases=$((cases + 1))
 		done
 	done
 done
 note "cases: $cases"
+
+note 'start, after a life that went well'
+run -d --name kk --network shop -p 8080:80 -v site:/mnt -v /www "$ROOTFS" sleep 300 >/dev/null
+"$NETCTL" stop -t 0 kk >/dev/null
+stopped=$(left)
+cases=0
+for how in kill err=EIO; do
+	for point in $points box.saved:nth={2..18} $("$BIN/berth-oci" --list-failpoints); do
+		is_step "$point" $how || continue
+		BERTH_FP=${point%%:*}:$how${point#"${point%%:*}"} BERTH_FP_LOG=$passed \
+			"$NETCTL" start kk >>said 2>&1 || :
+		"$NETCTL" stop -t 0 kk >>said 2>&1 || fail "$point $how: $(tail -3 said)"
+		is kk exited || fail "$point $how: kk is $(state kk)"
+		left_is "$stopped" "$point $how of start"
+		same "$(what_is_left | sed '/^container kk$/d; /^.var.lib.berth.netctl.containers.[^/]*$/d')" '' "$point $how"
+		wait_until 5 no_cgroup
+		cases=$((cases + 1))
+	done
+done
+note "cases: $cases"
+"$NETCTL" start kk >/dev/null
+is kk running || fail "kk is $(state kk)"
+"$NETCTL" rm -fv kk >/dev/null
+left_is "$nothing"
+nothing_left
 
 note 'a volume with a name has all of the files or none'
 seen=0
@@ -125,7 +155,7 @@ for how in kill err=EIO; do
 		esac
 		nothing_left
 		"$NETCTL" volume rm new >>said 2>&1 || :
-		same "$(left)" "$nothing" "$point $how, a new volume"
+		left_is "$nothing" "$point $how, a new volume"
 	done
 done
 [ "$seen" -ge 6 ] || fail "only $seen volumes were looked at"

@@ -239,6 +239,26 @@ for point in box.saved life.created life.started; do
 done
 fails test -e "$ROOTFS/tmp/mark"
 
+note 'one that comes when it has begun does not change what run -d exits with'
+mkfifo told
+exec 8<>told
+fails dd if=/dev/zero of=told bs=4096 oflag=nonblock # full: the id has to wait
+"$NETCTL" run -d --name late "$ROOTFS" sleep 300 >told 8<&- &
+client=$!
+wait_until 10 grep -q pipe "/proc/$client/wchan"
+kill -TERM "$client"
+cat <&8 >said &
+reader=$!
+rc=0
+wait "$client" || rc=$?
+wait_until 5 eval '[ "$(tr -d "\\0" <said | wc -c)" = 65 ]' # an id and the end of its line
+kill "$reader"
+exec 8<&-
+same "$rc" 0
+is late running || fail "late is $(state late)"
+"$NETCTL" rm -f late >/dev/null
+nothing_left
+
 note 'a second one waits for nothing'
 BERTH_FP=life.created:sleep=8000 "$NETCTL" run --rm --name slow "$ROOTFS" true >said 2>&1 &
 client=$!

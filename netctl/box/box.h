@@ -93,7 +93,7 @@ int box_write(const struct box *b, const char *name, const char *text,
 int box_touch(const struct box *b, const char *name, struct err *err);
 bool box_has(const struct box *b, const char *name);
 void box_drop(const struct box *b, const char *name);
-/* Somebody asked for its end: no restart. */
+/* Somebody asked for its end: no restart.  It stands until the next life. */
 #define BOX_STOP "stop"
 
 /* box_remove() - the directory and all in it.  Ours. */

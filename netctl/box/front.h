@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* front.h - "run" in the foreground: output here, input and signals there. */
+/* front.h - a container in the foreground: output here, input and signals there. */
 #ifndef NETCTL_BOX_FRONT_H
 #define NETCTL_BOX_FRONT_H
 

@@ -164,6 +164,7 @@ static int go(struct life *l, pid_t pid, struct err *err)
 	int r;
 
 	box_number(b, "Pid", pid);
+	box_number(b, "ExitCode", 0); /* as Docker: of one that runs */
 	box_text(b, "Started", box_now(when));
 	box_text(b, "Finished", "");
 	box_text(b, "Error", "");
@@ -302,7 +303,7 @@ int life_exit_code(const char *message)
 
 /* ---- after who was killed ---------------------------------------------------- */
 
-static int settle_one(const struct ctl *ctl, struct box *b, struct err *err)
+int life_settle_one(const struct ctl *ctl, struct box *b, struct err *err)
 {
 	struct life l = { .ctl = ctl, .box = b };
 	bool ended = strcmp(box_state(b), BOX_EXITED) == 0;
@@ -368,7 +369,8 @@ void life_settle(const struct ctl *ctl)
 			continue;
 		}
 		if (has_work(b.rec) && !box_is_held(&b) &&
-		    box_own(&b, NULL) == 0 && settle_one(ctl, &b, &err) < 0)
+		    box_own(&b, NULL) == 0 &&
+		    life_settle_one(ctl, &b, &err) < 0)
 			cli_warn("container %.12s, whose monitor is gone, "
 				 "could not be cleaned up: %s",
 				 id, err.msg);

@@ -45,6 +45,12 @@ const char *life_stop_signal(json_object *rec);
 int life_exit_code(const char *message);
 
 /*
+ * life_settle_one() - end what is left of one whose monitor is gone.  @b: ours.  Then it has
+ * exited, or, where it was to be removed, is removed.  An error: it stays on record.
+ */
+int life_settle_one(const struct ctl *ctl, struct box *b, struct err *err);
+
+/*
  * life_settle() - end what is left of containers whose monitor was killed, of a host that
  * was restarted, and of removals that were cut off.  What can't be is told on stderr and
  * stays for the next time.

@@ -553,15 +553,15 @@ static int open_pipes(struct pipes *p, bool input, bool output, struct err *err)
 	return 0;
 }
 
-int monitor_spawn(const struct ctl *ctl, struct box *b, bool detach,
+int monitor_spawn(const struct ctl *ctl, struct box *b, bool output, bool input,
 		  struct monitor_client *ret, struct err *err)
 {
 	_cleanup_(pipes_close) struct pipes p = { .sock = { -1, -1 },
 						  .in = { -1, -1 },
 						  .out = { -1, -1 },
 						  .err = { -1, -1 } };
-	bool input = jget_bool(b->rec, "Stdin") && !jget_bool(b->rec, "Tty");
-	int r = open_pipes(&p, input, !detach, err);
+	bool in = jget_bool(b->rec, "Stdin") && !jget_bool(b->rec, "Tty");
+	int r = open_pipes(&p, in, output, err);
 	pid_t pid;
 
 	if (r == 0)
@@ -581,7 +581,7 @@ int monitor_spawn(const struct ctl *ctl, struct box *b, bool detach,
 			.client = p.sock[1],
 			.in_read = p.in[0],
 			/* with nobody to write, it waits all the same */
-			.in_write = detach ? p.in[1] : -1,
+			.in_write = input ? -1 : p.in[1],
 			.ways = { { .from = -1, .to = p.out[1] },
 				  { .from = -1, .to = p.err[1] } },
 		};
@@ -598,7 +598,7 @@ int monitor_spawn(const struct ctl *ctl, struct box *b, bool detach,
 	ret->out = take_fd(p.out[0]);
 	ret->err = take_fd(p.err[0]);
 	ret->in = -1;
-	if (!detach)
+	if (input)
 		ret->in = take_fd(p.in[1]);
 	return 0;
 }

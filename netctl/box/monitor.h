@@ -4,7 +4,7 @@
  * waits for its end, restarts it or gives everything back, and holds the container's lock
  * meanwhile.
  *
- * It is a copy of the netctl that ran "run" and needs nothing of that one: a client that
+ * It is a copy of the netctl that ran "run" or "start" and needs nothing of that one: a client that
  * goes away leaves a container that runs.  Killed itself, the next netctl that looks at
  * containers ends this one (life_settle()).
  */
@@ -30,15 +30,16 @@ struct monitor_msg {
 struct monitor_client {
 	int sock;     /* struct monitor_msg */
 	int out, err; /* to read the output from; -1: detached */
-	int in;       /* to write the input to; -1: none */
+	int in;       /* to write the input to; -1: none, or not passed on */
 };
 
 /*
  * monitor_spawn() - @b: ours; its lock is the monitor's from here on, and @b is freed.
- * @detach: no output is passed on.
+ * @output: it is passed on.  @input: the client writes it; else nobody does, and one that
+ * wants to read waits.
  * @ret: owned; monitor_close().
  */
-int monitor_spawn(const struct ctl *ctl, struct box *b, bool detach,
+int monitor_spawn(const struct ctl *ctl, struct box *b, bool output, bool input,
 		  struct monitor_client *ret, struct err *err);
 void monitor_close(struct monitor_client *c);
 
