@@ -19,7 +19,8 @@
 #include "netctl/cmds.h"
 #include "netctl/jget.h"
 
-#define LOOK_MS 20
+#define LOOK_MS     20
+#define AWAITED_MAX 250 /* looks: one who waits may be stopped */
 
 static bool is_state(const struct box *b, const char *state)
 {
@@ -49,12 +50,15 @@ static int look(struct box *b, struct err *err)
 		       : NOT_YET;
 }
 
-static int take(struct box *b, struct err *err)
+/* @waited: looks at one that is free, and whose end "netctl wait" has yet to read. */
+static int take(struct box *b, unsigned int *waited, struct err *err)
 {
 	int r;
 
 	if (box_is_held(b))
 		return look(b, err);
+	if (box_is_awaited(b) && ++*waited < AWAITED_MAX)
+		return NOT_YET;
 	r = box_own(b, err);
 	if (r == OURS)
 		box_drop(b, BOX_STOP);
@@ -68,9 +72,10 @@ static int take(struct box *b, struct err *err)
 static int own_or_runs(const struct ctl *ctl, struct box *b, struct err *err)
 {
 	uint64_t end = clock_mono_ms() + ctl->timeout_ms;
+	unsigned int waited = 0;
 	int r;
 
-	while ((r = take(b, err)) == NOT_YET) {
+	while ((r = take(b, &waited, err)) == NOT_YET) {
 		err->msg[0] = '\0';
 		if (clock_mono_ms() >= end)
 			return err_set(err, -ETIMEDOUT,

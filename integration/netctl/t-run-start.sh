@@ -180,9 +180,49 @@ kill -STOP "$client"
 "$NETCTL" kill -s USR1 dd >/dev/null
 wait_until 20 eval 'is dd running && [ "$(field dd Pid)" = 0 ]'
 fails_with 'still at work on it' "$NETCTL" start --timeout 2s dd
+note 'who waits for its end reads it before the next life begins'
+waiters=()
+for n in {1..20}; do
+	"$NETCTL" wait dd >"codes.$n" &
+	waiters+=($!)
+done
+"$NETCTL" start dd >said &
+starter=$!
+never_within 1 gone "$starter"
 kill -CONT "$client"
+wait "$starter"
+same "$(cat said)" dd
+for pid in "${waiters[@]}"; do
+	wait_until 10 gone "$pid"
+done
+same "$(cat codes.* | sort | uniq -c | tr -s ' ')" ' 20 0'
 wait "$client"
 same "$(wc -c <out)" 100003
+"$NETCTL" rm -f dd >/dev/null
+run -d --name dd "$ROOTFS" sh -c "$job" >/dev/null
+says 1 dd
+BERTH_FP=box.awaited:sleep=1000 "$NETCTL" wait dd >said &
+waiter=$!
+wait_until 10 grep -q lock "/proc/$waiter/wchan"
+"$NETCTL" stop -t 0 dd >/dev/null
+"$NETCTL" start dd >/dev/null
+wait_until 10 gone "$waiter"
+same "$(cat said)" 137
+says 2 dd
+is dd running || fail "dd is $(state dd)"
+"$NETCTL" wait dd >said &
+waiter=$!
+wait_until 10 grep -q lock "/proc/$waiter/wchan"
+kill -STOP "$waiter"
+"$NETCTL" stop -t 0 dd >/dev/null
+"$NETCTL" start dd >/dev/null &
+starter=$!
+never_within 1 gone "$starter"
+kill -CONT "$waiter"
+wait_until 10 gone "$waiter"
+same "$(cat said)" 137
+wait "$starter"
+is dd running || fail "dd is $(state dd)"
 "$NETCTL" rm -f dd >/dev/null
 nothing_left
 

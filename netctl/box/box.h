@@ -71,9 +71,11 @@ int box_wait(const struct box *b, unsigned int timeout_ms);
  * meanwhile; its exit code is in the lock's file then (box_leave_code(), box_remove()).
  * Return: 0: there is a record (of one whose monitor was killed, too); -ENOENT: it was
  * removed, @ret_code is what it ended with; -ENODATA: removed, and that is not known.
+ * box_is_awaited() - does somebody sleep so?  Where nobody holds it, who does has not yet read.
  */
 int box_watch(const struct box *b, struct err *err);
 int box_await(struct box *b, int watch, int *ret_code, struct err *err);
+bool box_is_awaited(const struct box *b);
 void box_leave_code(const struct box *b);
 
 /* box_save() - on the disk on return. */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "lib/clock.h"
+#include "lib/fail.h"
 #include "netctl/box/box.h"
 #include "netctl/jget.h"
 
@@ -131,20 +132,54 @@ static int code_left(const struct box *b, int watch, int *ret_code,
 	return -ENOENT;
 }
 
-int box_await(struct box *b, int watch, int *ret_code, struct err *err)
+/*
+ * Who sleeps in the lock is woken when it is free, and may find that another was faster.  So
+ * he has a second one meanwhile (of the file's bytes, which is none to flock()), by which
+ * that other sees him.
+ */
+static int is_waiting(int watch, bool waits)
+{
+	struct flock l = { .l_type = (short)(waits ? F_RDLCK : F_UNLCK) };
+
+	return fcntl(watch, F_OFD_SETLK, &l) < 0 ? -errno : 0;
+}
+
+bool box_is_awaited(const struct box *b)
+{
+	_cleanup_close_ int fd =
+		openat(b->dir, BOX_LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	struct flock l = { .l_type = F_WRLCK };
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0 &&
+	       l.l_type != F_UNLCK;
+}
+
+/* Of one whose lock @watch shares: nobody begins another life meanwhile. */
+static int read_end(struct box *b, int watch, struct err *err)
 {
 	struct stat st;
-	int r;
+	int r = FAILPOINT("box.awaited");
 
-	while ((r = flock(watch, LOCK_SH)) < 0 && errno == EINTR)
-		;
 	if (r < 0)
-		return err_set(err, -errno, "%s/" BOX_LOCK ": %s", b->path,
-			       strerror(errno));
-	(void)flock(watch, LOCK_UN);
+		return err_set(err, r, "%s/" BOX_LOCK ": %s", b->path,
+			       strerror(-r));
 	if (fstat(watch, &st) < 0 || st.st_nlink == 0)
-		return code_left(b, watch, ret_code, err);
-	r = box_reload(b, err);
+		return -ENOENT;
+	return box_reload(b, err);
+}
+
+int box_await(struct box *b, int watch, int *ret_code, struct err *err)
+{
+	int r = is_waiting(watch, true);
+
+	while (r == 0 && flock(watch, LOCK_SH) < 0)
+		r = errno == EINTR ? 0 : -errno;
+	if (r < 0)
+		return err_set(err, r, "%s/" BOX_LOCK ": %s", b->path,
+			       strerror(-r));
+	r = read_end(b, watch, err);
+	(void)flock(watch, LOCK_UN);
+	(void)is_waiting(watch, false);
 	if (r == -ENOENT)
 		return code_left(b, watch, ret_code, err);
 	if (r == 0)
