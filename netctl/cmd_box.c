@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/jdec.h"
 #include "netctl/box/life.h"
@@ -235,19 +236,24 @@ static int send(struct ctl *ctl, const struct box *b, const char *sig,
 	return r;
 }
 
+static int not_ended(const struct box *b, struct err *err)
+{
+	return err_set(err, -ETIMEDOUT,
+		       "container %s does not end: its monitor is still at "
+		       "work",
+		       jget_str(b->rec, "Name"));
+}
+
 /* SIGKILL, also one that only just begins, until its monitor has done the rest. */
 static int end_it(struct ctl *ctl, const struct box *b, struct err *err)
 {
 	unsigned int waited = 0;
 
-	while (box_is_held(b)) {
+	while (box_is_ending(b)) {
 		if (waited > ctl->timeout_ms)
-			return err_set(err, -ETIMEDOUT,
-				       "container %s does not end: its monitor "
-				       "is still at work",
-				       jget_str(b->rec, "Name"));
+			return not_ended(b, err);
 		(void)send(ctl, b, "KILL", NULL);
-		(void)box_wait(b, KILL_MS);
+		(void)box_wait_end(b, KILL_MS);
 		waited += KILL_MS;
 	}
 	return 0;
@@ -270,8 +276,9 @@ static int stop_one(struct ctl *ctl, struct box *b, struct err *err)
 	if (r < 0)
 		return r;
 	/* one that waits to be restarted ends by the file */
-	(void)send(ctl, b, life_stop_signal(b->rec), NULL);
-	if (box_wait(b, ms) < 0)
+	if (box_is_ending(b))
+		(void)send(ctl, b, life_stop_signal(b->rec), NULL);
+	if (box_wait_end(b, ms) < 0)
 		r = end_it(ctl, b, err);
 	return r < 0 ? r : told(b, err);
 }
@@ -318,23 +325,62 @@ static int kill_one(struct ctl *ctl, struct box *b, struct err *err)
 		r = box_touch(b, BOX_STOP, err);
 	if (r == 0)
 		r = send(ctl, b, sig, err);
-	return r < 0 ? r : told(b, err);
+	return r;
 }
 
+/* As Docker: it has ended on return, so "start" begins it again. */
+static int await_killed(const struct ctl *ctl, const struct box *b,
+			struct err *err)
+{
+	const char *sig = ctl->box.signal ? ctl->box.signal : "KILL";
+
+	return strcasecmp(signal_name(sig), "KILL") == 0 &&
+			       box_wait_end(b, STOP_MS) < 0
+		       ? not_ended(b, err)
+		       : 0;
+}
+
+struct killed {
+	struct box box; /* owned */
+	int r;
+	struct err why;
+};
+
+/* All of them, then what is to be waited for: they end together. */
 static int kill_run(struct ctl *ctl, struct err *err)
 {
-	return each(ctl, kill_one, err);
+	size_t n = (size_t)ctl->arg_count;
+	_cleanup_free_ struct killed *all = calloc(n, sizeof(*all));
+	int failed = 0;
+
+	if (!all)
+		return err_set(err, -ENOMEM, "out of memory");
+	life_settle(ctl);
+	for (size_t i = 0; i < n; i++) {
+		struct killed *k = &all[i];
+
+		k->r = box_find(ctl, ctl->args[i], &k->box, &k->why);
+		if (k->r == 0)
+			k->r = kill_one(ctl, &k->box, &k->why);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct killed *k = &all[i];
+
+		if (k->r == 0)
+			k->r = await_killed(ctl, &k->box, &k->why);
+		if (k->r == 0)
+			k->r = told(&k->box, &k->why);
+		cli_keep(k->r, &k->why, &failed, err);
+		box_free(&k->box);
+	}
+	return failed;
 }
 
 static int remove_it(struct ctl *ctl, struct box *b, struct err *err)
 {
 	struct life l = { .ctl = ctl, .box = b };
-	int r = box_own(b, err);
+	int r;
 
-	if (r == -ENOENT) /* --rm did it */
-		return 0;
-	if (r < 0)
-		return r;
 	box_set_state(b, BOX_REMOVING);
 	/* forced and without -v: nor what an earlier one wanted and could not */
 	if (ctl->box.remove_volumes || ctl->force)
@@ -351,21 +397,35 @@ static int remove_it(struct ctl *ctl, struct box *b, struct err *err)
 	return r == 0 ? life_remove(ctl, b, err) : r;
 }
 
+/* Also from a "start" that waits for the end and has it first.  As box_own(). */
+static int own_by_force(struct ctl *ctl, struct box *b, struct err *err)
+{
+	uint64_t end = clock_mono_ms() + ctl->timeout_ms;
+	int r;
+
+	do {
+		r = box_is_held(b) ? box_touch(b, BOX_STOP, err) : 0;
+		if (r == 0)
+			r = end_it(ctl, b, err);
+		if (r == 0)
+			r = box_own(b, err);
+	} while (r == -EBUSY && clock_mono_ms() < end);
+	return r;
+}
+
 static int rm_one(struct ctl *ctl, struct box *b, struct err *err)
 {
-	int r = 0;
+	int r;
 
 	if (box_is_held(b) && !ctl->force)
 		return err_set(err, -EBUSY,
 			       "container %s is %s: 'netctl stop' it, or "
 			       "--force",
 			       jget_str(b->rec, "Name"), box_state(b));
-	if (box_is_held(b)) {
-		r = box_touch(b, BOX_STOP, err);
-		if (r == 0)
-			r = end_it(ctl, b, err);
-	}
-	if (r == 0)
+	r = ctl->force ? own_by_force(ctl, b, err) : box_own(b, err);
+	if (r == -ENOENT) /* --rm did it */
+		r = 0;
+	else if (r == 0)
 		r = remove_it(ctl, b, err);
 	return r < 0 ? r : told(b, err);
 }
@@ -458,7 +518,9 @@ const struct cmd cmd_kill = {
 	.args = "CONTAINER...",
 	.summary = "send a signal to a container",
 	.help = "\n"
-		"After KILL or TERM it is not restarted.\n",
+		"After KILL or TERM it is not restarted.  After KILL it has "
+		"ended on return, or\nthat is an error: what it had is not "
+		"given back within 10 seconds.\n",
 	.takes = CLI_DIRS | CLI_TIMEOUT,
 	.min_args = 1,
 	.max_args = -1,

@@ -226,8 +226,63 @@ is dd running || fail "dd is $(state dd)"
 "$NETCTL" rm -f dd >/dev/null
 nothing_left
 
-note 'what a monitor that was killed had is given back before, and the record says so'
+note 'stop, kill, rm --force of a life that is over, and a start that waited for it'
+for how in 'stop -t 0' kill 'rm -f --timeout 10s'; do
+	BERTH_FP=life.deleted:sleep=2000:nth=1 run -d --name dd --restart always "$ROOTFS" sh -c "$job" >/dev/null
+	says 1 dd
+	pid=$(field dd Pid)
+	# shellcheck disable=SC2086 # words
+	"$NETCTL" $how dd >said &
+	ender=$!
+	wait_until 10 gone "$pid"
+	kill -STOP "$ender"
+	"$NETCTL" start dd >/dev/null
+	says 2 dd
+	life=$(life_of dd)
+	kill -CONT "$ender"
+	wait "$ender"
+	same "$(cat said)" dd "$how"
+	case $how in
+	rm*) ;;
+	*)
+		same "$(life_of dd)" "$life" "$how"
+		"$NETCTL" rm -f dd >/dev/null
+		;;
+	esac
+	nothing_left
+done
+: >passed
 run -d --name dd "$ROOTFS" sh -c "$job" >/dev/null
+says 1 dd
+BERTH_FP=boxcmd.stopping:sleep=1500 BERTH_FP_LOG=$DIR/passed "$NETCTL" stop dd >/dev/null &
+ender=$!
+wait_until 10 grep -q boxcmd.stopping passed
+"$NETCTL" kill -s USR1 dd >/dev/null
+"$NETCTL" wait dd >/dev/null
+"$NETCTL" start dd >/dev/null
+says 2 dd
+life=$(life_of dd)
+wait "$ender"
+same "$(life_of dd)" "$life" 'it ended before it was asked to'
+"$NETCTL" rm -f dd >/dev/null
+
+note 'stop of one that only begins'
+run -d --name dd --restart always "$ROOTFS" sh -c "$job" >/dev/null
+says 1 dd
+monitor=$(monitor_of dd)
+kill -9 "$monitor"
+wait_until 5 gone "$monitor"
+: >passed
+BERTH_FP=life.deleted:err=EIO:nth=1,life.deleted:sleep=2000:nth=2 BERTH_FP_LOG=$DIR/passed 	"$NETCTL" start dd >said 2>&1 &
+starter=$!
+wait_until 10 eval '[ "$(grep -c life.deleted passed)" = 2 ]'
+"$NETCTL" stop -t 0 --timeout 10s dd >/dev/null
+fails wait "$starter"
+contains "$(cat said)" 'asked for its end'
+is dd exited || fail "dd is $(state dd)"
+
+note 'what a monitor that was killed had is given back before, and the record says so'
+"$NETCTL" start dd >/dev/null
 monitor=$(monitor_of dd)
 kill -9 "$monitor"
 wait_until 5 gone "$monitor"

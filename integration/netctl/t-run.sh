@@ -194,6 +194,18 @@ at_most $(($(now_ms) - before)) 8000 'ms to stop one that does not listen'
 "$NETCTL" rm -f k1 k2 k3 >/dev/null
 nothing_left
 
+for n in 1 2 3; do
+	BERTH_FP=life.deleted:sleep=3000 run -d --name k$n "$ROOTFS" sleep 300 >/dev/null
+done
+before=$(now_ms)
+same "$("$NETCTL" kill k1 k2 k3 | paste -sd' ')" 'k1 k2 k3'
+at_most $(($(now_ms) - before)) 8000 'ms to kill three, whose monitors need 3 s each'
+"$NETCTL" rm k1 k2 k3 >/dev/null
+BERTH_FP=life.deleted:sleep=12000 run -d --name k1 "$ROOTFS" sleep 300 >/dev/null
+fails_with 'does not end' "$NETCTL" kill k1
+"$NETCTL" rm -f k1 >/dev/null
+nothing_left
+
 note 'signals to the client go to the container; one that is killed leaves it running'
 "$NETCTL" run --name fg "$ROOTFS" sh -c 'trap "exit 9" INT; echo up; while :; do sleep 0.1; done' \
 	>said 2>&1 </dev/null &

@@ -63,6 +63,13 @@ int box_own(struct box *b, struct err *err);
 bool box_is_held(const struct box *b);
 /* box_wait() - until nobody holds it.  -ETIMEDOUT. */
 int box_wait(const struct box *b, unsigned int timeout_ms);
+/*
+ * box_is_ending() - is the life at work still that was asked to end by BOX_STOP?  Who lets
+ * the container begin again takes the file away, so one that is held without it has another life.
+ * box_wait_end() - until it is not.  -ETIMEDOUT.
+ */
+bool box_is_ending(const struct box *b);
+int box_wait_end(const struct box *b, unsigned int timeout_ms);
 
 /*
  * box_await() - sleep until nobody holds it, then read the record again.

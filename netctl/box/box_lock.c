@@ -78,16 +78,32 @@ int box_own(struct box *b, struct err *err)
 	return box_reload(b, err);
 }
 
-int box_wait(const struct box *b, unsigned int timeout_ms)
+static int wait_while(const struct box *b, bool (*is)(const struct box *b),
+		      unsigned int timeout_ms)
 {
 	uint64_t end = clock_mono_ms() + timeout_ms;
 
-	while (box_is_held(b)) {
+	while (is(b)) {
 		if (clock_mono_ms() >= end)
 			return -ETIMEDOUT;
 		pause_ms(LOOK_MS);
 	}
 	return 0;
+}
+
+int box_wait(const struct box *b, unsigned int timeout_ms)
+{
+	return wait_while(b, box_is_held, timeout_ms);
+}
+
+bool box_is_ending(const struct box *b)
+{
+	return box_is_held(b) && box_has(b, BOX_STOP);
+}
+
+int box_wait_end(const struct box *b, unsigned int timeout_ms)
+{
+	return wait_while(b, box_is_ending, timeout_ms);
 }
 
 /* ---- until its end, and after --------------------------------------------- */
