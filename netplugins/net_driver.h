@@ -166,7 +166,7 @@ struct net_driver {
 			 struct err *err);
 	void (*host_close)(void *host);
 	/* The records were loaded: networks are going to be added again, and
-	 * then .load_end ends it.  Optional, both. */
+	 * then .load_end ends it; what it could not do .event does.  Optional, both. */
 	void (*load_begin)(void *host);
 	int (*load_end)(void *host, struct err *err);
 	/* Descriptors for the core's event thread, and what to do when one is

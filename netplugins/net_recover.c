@@ -61,6 +61,16 @@ static void trouble(struct net_core *core, const char *what,
 	pthread_mutex_unlock(&core->trouble_lock);
 }
 
+/* What the driver tries again at every event, until it is well or something else. */
+static void end_trouble(struct net_core *core, const struct err *why)
+{
+	log_error("op=recover what=load_end err=\"%s\"", why->msg);
+	pthread_mutex_lock(&core->trouble_lock);
+	snprintf(core->repair_trouble, sizeof(core->repair_trouble), "%s",
+		 why->msg);
+	pthread_mutex_unlock(&core->trouble_lock);
+}
+
 /* ---- records ------------------------------------------------------------- */
 
 static int load_network(struct net_core *core, const struct row *row,
@@ -192,10 +202,9 @@ static int load_records(struct net_core *core, struct err *err)
 	if (r == 0)
 		r = load_kind(core, core->state, NET_KIND_SERVICE, load_service,
 			      err);
-	/* Live traffic goes on with what is in the kernel; the driver tries
-	 * again at every event. */
+	/* Live traffic goes on with what is in the kernel. */
 	if (r == 0 && drv->load_end && drv->load_end(core->host, &why) < 0)
-		trouble(core, "load_end", &why);
+		end_trouble(core, &why);
 	return r;
 }
 

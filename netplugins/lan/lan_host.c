@@ -70,12 +70,23 @@ void lan_load_begin(void *ctx)
 	host->loading = true;
 }
 
+static void stir(struct lan_host *host)
+{
+	pthread_mutex_lock(&host->lock);
+	host->stirred = true;
+	pthread_mutex_unlock(&host->lock);
+}
+
 int lan_load_end(void *ctx, struct err *err)
 {
 	struct lan_host *host = ctx;
+	int r;
 
 	host->loading = false;
-	return lan_shim_sync_all(host, err);
+	r = lan_shim_sync_all(host, err);
+	if (r < 0)
+		stir(host);
+	return r;
 }
 
 /* ---- events ---------------------------------------------------------------- */
@@ -172,13 +183,6 @@ static bool shims_are_due(struct lan_host *host)
 	host->stirred = false;
 	pthread_mutex_unlock(&host->lock);
 	return due && lan_shim_any(host);
-}
-
-static void stir(struct lan_host *host)
-{
-	pthread_mutex_lock(&host->lock);
-	host->stirred = true;
-	pthread_mutex_unlock(&host->lock);
 }
 
 int lan_event(void *ctx, struct err *err)
