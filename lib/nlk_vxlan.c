@@ -93,12 +93,41 @@ int nlk_vxlan_add(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
 	return r;
 }
 
+struct port_find {
+	struct nlk *nlk;
+	int index; /* not this one */
+	uint16_t port;
+	struct nlk_link found;
+};
+
+static int on_port(void *ctx, const struct nlk_link *l)
+{
+	struct port_find *f = ctx;
+	struct nlk_vxlan v;
+
+	if (l->up && l->index != f->index && strcmp(l->kind, "vxlan") == 0 &&
+	    nlk_vxlan_get(f->nlk, l->name, &v, NULL) == 0 && v.alone &&
+	    v.port == f->port)
+		f->found = *l;
+	return 0;
+}
+
 int nlk_vxlan_up(struct nlk *nlk, int index, uint16_t port, struct err *err)
 {
+	struct port_find f = { .nlk = nlk, .index = index, .port = port };
 	int r = nlk_link_up(nlk, index, true, err);
 
 	if (r != -EADDRINUSE)
 		return r;
+	/* whose socket is the kernel's, ss does not say */
+	(void)nlk_link_each(nlk, on_port, &f, NULL);
+	if (f.found.name[0])
+		return err_set(err, r,
+			       "UDP port %u is in use on this host by VXLAN "
+			       "link %s, which shares it with no other (made "
+			       "with external, gbp, gpe or the like): remove "
+			       "it, or give it another dstport",
+			       port, f.found.name);
 	return err_set(err, r,
 		       "UDP port %u is in use on this host (ss -ulnp 'sport = "
 		       ":%u' shows by whom): VXLAN needs it",
@@ -123,6 +152,20 @@ int nlk_vxlan_set_local(struct nlk *nlk, int index, const struct ip_addr *local,
 }
 
 /* ---- reading --------------------------------------------------------------- */
+
+static bool is_set(const struct nlattr *flag)
+{
+	return flag && nla_get_u8(flag);
+}
+
+/* What the kernel demands to be the same of links that share a port; ours have none. */
+static bool is_alone(struct nlattr *const *d)
+{
+	return is_set(d[IFLA_VXLAN_COLLECT_METADATA]) ||
+	       is_set(d[IFLA_VXLAN_UDP_ZERO_CSUM6_RX]) ||
+	       is_set(d[IFLA_VXLAN_REMCSUM_RX]) || d[IFLA_VXLAN_GBP] ||
+	       d[IFLA_VXLAN_GPE];
+}
 
 static int decode(void *ctx, struct nlmsghdr *h)
 {
@@ -149,8 +192,8 @@ static int decode(void *ctx, struct nlmsghdr *h)
 	if (d[IFLA_VXLAN_PORT])
 		port = nla_get_u16(d[IFLA_VXLAN_PORT]);
 	v->port = ntohs(port);
-	v->learning =
-		d[IFLA_VXLAN_LEARNING] && nla_get_u8(d[IFLA_VXLAN_LEARNING]);
+	v->learning = is_set(d[IFLA_VXLAN_LEARNING]);
+	v->alone = is_alone(d);
 	v->local = d[IFLA_VXLAN_LOCAL]
 			   ? nlk_ip_decode(AF_INET, d[IFLA_VXLAN_LOCAL])
 			   : nlk_ip_decode(AF_INET6, d[IFLA_VXLAN_LOCAL6]);

@@ -28,7 +28,8 @@ int nlk_vxlan_add(struct nlk *nlk, const struct nlk_vxlan_conf *conf,
 		  struct err *err);
 /*
  * nlk_vxlan_up() - nlk_link_up(); the port is taken only now.
- * Return: -EADDRINUSE: by something else than a VXLAN link.
+ * Return: -EADDRINUSE: by something else than a VXLAN link that can share it; @err
+ *         names such a link.
  */
 int nlk_vxlan_up(struct nlk *nlk, int index, uint16_t port, struct err *err);
 /* Send from @local, of the same family, from now on. */
@@ -42,6 +43,7 @@ struct nlk_vxlan {
 	uint16_t port;
 	struct ip_addr local; /* none: the kernel chooses */
 	bool learning;
+	bool alone; /* it shares its port with none that nlk_vxlan_add() makes */
 };
 /* -ENODEV: there is no such link, or it is no VXLAN. */
 int nlk_vxlan_get(struct nlk *nlk, const char *name, struct nlk_vxlan *ret,
