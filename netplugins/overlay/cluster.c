@@ -473,6 +473,8 @@ int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 	 * would be silent until its lease is to be kept. */
 	other = !ip_equal(&c->vtep, vtep);
 	c->gen += other;
+	if (other || strcmp(c->key, key ? key : "") != 0)
+		cl_pace_note(&c->told_pace);
 	c->vtep = *vtep;
 	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
 	c->host_due = true;

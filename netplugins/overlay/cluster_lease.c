@@ -205,10 +205,14 @@ int cl_lease_have(struct cluster *c, struct err *err)
 
 	/* Before it is read: it may change again while it is written. */
 	pthread_mutex_lock(&c->lock);
-	due = c->host_due;
-	c->host_due = false;
+	due = !c->lease ||
+	      (c->host_due && cl_pace_next(&c->told_pace) <= clock_boot_ms());
+	if (due) {
+		c->host_due = false;
+		c->told_pace.done_ms = clock_boot_ms();
+	}
 	pthread_mutex_unlock(&c->lock);
-	if (c->lease && !due)
+	if (!due)
 		return 0;
 	r = lease_have(c, err);
 	pthread_mutex_lock(&c->lock);

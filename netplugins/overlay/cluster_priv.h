@@ -84,6 +84,20 @@ struct cl_net {
 	struct cl_net *next;
 };
 
+/* How often something changed of late, and when that was followed. */
+struct cl_pace {
+	unsigned int count;
+	uint64_t changed_ms, done_ms;
+};
+
+/* A host in a network that comes and goes; so many are kept in mind. */
+#define CL_FLAPS 32
+struct cl_flap {
+	char net[CL_NAME_MAX], node[OV_NODE_MAX]; /* "": free */
+	struct cl_pace pace;
+	bool held; /* to be read when its time has come */
+};
+
 struct cluster {
 	struct ov_dir dir;
 	struct etcd *rw, *ro;            /* under ->write; the thread's */
@@ -92,6 +106,7 @@ struct cluster {
 	unsigned int lease_s, linger_s, relist_s, grace_s, limit_ms;
 	int fd, wake; /* eventfds: for the driver; for the thread */
 	pthread_t thread;
+	struct cl_flap flaps[CL_FLAPS]; /* the thread's */
 
 	pthread_mutex_t write;
 	uint64_t lease; /* 0: none */
@@ -102,10 +117,11 @@ struct cluster {
 	uint64_t keep_ms; /* when the lease is to be kept; without: to be had */
 	struct ip_addr vtep;
 	char key[OV_KEY_MAX];
-	struct cl_net *nets; /* owned */
-	unsigned int gen;    /* grows when a network comes or goes, and with
+	struct cl_pace told_pace; /* of these two */
+	struct cl_net *nets;      /* owned */
+	unsigned int gen;  /* grows when a network comes or goes, and with
 			      * what else the watch is to be opened anew for */
-	unsigned int born;   /* grows with each network */
+	unsigned int born; /* grows with each network */
 	bool relist;
 	char twin_why[CL_WHY_MAX]; /* another machine has our name */
 	bool loading;
@@ -244,6 +260,19 @@ void cl_linger(struct cluster *c);
 int cl_list(struct cluster *c, const char *key, struct err *err);
 int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 	     size_t count, struct err *err);
+
+/* cluster_flap.c: who changes too often is followed now and then. */
+void cl_pace_note(struct cl_pace *p);
+/* When it may be followed again; it is for whoever does so to set .done_ms. */
+uint64_t cl_pace_next(const struct cl_pace *p);
+/* The rest is the thread's.  That host went, or says another address or key. */
+void cl_flap_note(struct cluster *c, const char *net, const char *node);
+/* Is it not to be read now?  cl_flap_fetch() does it in time, then. */
+bool cl_flap_hold(struct cluster *c, const char *net, const char *node);
+/* When the next is due; UINT64_MAX: none is. */
+uint64_t cl_flap_next(const struct cluster *c);
+/* Read those that are due. */
+int cl_flap_fetch(struct cluster *c, struct err *err);
 
 /* cluster_view.c */
 int cl_view(struct ov_dir *dir, const char *net_id, struct ov_view *ret,

@@ -195,6 +195,7 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 
 	if (!got[GOT_MEMBER].count) {
 		if (p) {
+			cl_flap_note(c, n->key, node);
 			peer_drop(n, p);
 			changed(c, n);
 		}
@@ -219,6 +220,9 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	if (!got[GOT_HOST].count ||
 	    cl_host_decode(&got[GOT_HOST].v[0], node, &host) < 0)
 		p->ignored++;
+	if (p->host.node[0] && (!ip_equal(&p->host.vtep, &host.vtep) ||
+				strcmp(p->host.key, host.key) != 0))
+		cl_flap_note(c, n->key, node);
 	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
 	p->host.vtep = host.vtep;
 	p->host.since = key_since(p, &got[GOT_HOST], host.key);

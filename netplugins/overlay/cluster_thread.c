@@ -229,6 +229,8 @@ static int round_once(struct turn *t, struct err *err)
 	if (r == 0)
 		r = list(t, err);
 	if (r == 0)
+		r = cl_flap_fetch(t->c, err);
+	if (r == 0)
 		r = watch_have(t, err);
 	return r;
 }
@@ -312,6 +314,8 @@ static int rung_add(struct cluster *c, struct rung *g, const char *net,
 {
 	int r = 0;
 
+	if (cl_flap_hold(c, net, node))
+		return 0;
 	if (g->count == FETCH_MAX || (g->count && strcmp(g->net, net) != 0))
 		r = rung_do(c, g, err);
 	for (size_t i = 0; i < g->count; i++)
@@ -358,7 +362,7 @@ static void wait_watch(struct turn *t, unsigned int ms)
 
 static unsigned int until(const struct turn *t)
 {
-	uint64_t now = clock_boot_ms(), next = now + TURN_MS;
+	uint64_t now = clock_boot_ms(), next = now + TURN_MS, told;
 
 	if (backoff_left_ms(&t->backoff))
 		return backoff_left_ms(&t->backoff);
@@ -368,7 +372,12 @@ static unsigned int until(const struct turn *t)
 		next = t->tell_ms;
 	if (t->list_ms < next)
 		next = t->list_ms;
+	if (cl_flap_next(t->c) < next)
+		next = cl_flap_next(t->c);
 	pthread_mutex_lock(&t->c->lock);
+	told = cl_pace_next(&t->c->told_pace);
+	if (t->c->host_due && told > now && told < next)
+		next = told;
 	if (t->c->keep_ms < next)
 		next = t->c->keep_ms;
 	if (t->gen != t->c->gen && t->opened_ms + REOPEN_MS < next)
