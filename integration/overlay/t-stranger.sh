@@ -82,13 +82,21 @@ frames = {
           socket.inet_pton(socket.AF_INET6, "fe80::9") + socket.inet_pton(socket.AF_INET6, "ff02::1") +
           b"\x86\0" + bytes(14),
 }
+to = os.environ.get("TO", "192.0.2.1")
+data = b"\x08\0\0" if what == "short" else \
+    bytes((int(os.environ.get("FLAGS", "8")), 0, 0, 0)) + \
+    (int(os.environ.get("VNI", "4097")) << 8).to_bytes(4, "big") + frames[what]
+if "SUM" in os.environ:
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    s.bind((source, 0))
+    s.sendto(struct.pack("!HHHH", 50000, 4789, 8 + len(data), int(os.environ["SUM"])) + data,
+             (to, 0))
+    sys.exit()
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((source, 0))
 s.setsockopt(socket.IPPROTO_IP, 10, 0)  # fragments where it does not fit
 for _ in range(count):
-    s.sendto(b"\x08\0\0\0"[:3] if what == "short" else b"\x08\0\0\0" +
-             (int(os.environ.get("VNI", "4097")) << 8).to_bytes(4, "big") + frames[what],
-             (os.environ.get("TO", "192.0.2.1"), 4789))
+    s.sendto(data, (to, 4789))
 END
 }
 
@@ -126,6 +134,23 @@ try b 192.0.2.2 source bridge "the gateway's address"
 try b 192.0.2.2 ns bridge "the gateway's address"
 try b 192.0.2.2 vlan bridge ethertype
 try b 192.0.2.2 ra bridge router
+
+# Of a host of the network: the packet's own checksum is wrong (0: there is none), it has no VNI
+# by its flags, or VNI 0.
+SUM=0 forge b 192.0.2.2 udp
+one_more() { [ "$(heard)" = $((n + 1)) ]; }
+wait_until 3 one_more
+n=$(heard)
+bad_sums() { ns a awk '$1 == "Udp:" && !seen++ { for (i = 2; i <= NF; i++) at[$i] = i; next }
+	$1 == "Udp:" { print $at["InCsumErrors"] }' /proc/net/snmp; }
+bad=$(bad_sums)
+SUM=4660 forge b 192.0.2.2 udp
+more_bad() { [ "$(bad_sums)" -gt "$bad" ]; }
+wait_until 3 more_bad
+FLAGS=0 forge b 192.0.2.2 udp
+VNI=0 forge b 192.0.2.2 udp
+ns cb ping -qc1 -W2 10.9.0.2 >/dev/null # behind them
+same "$(heard)" "$n" "a packet with a wrong checksum, or without a VNI, was heard"
 
 # What has no VNI is nobody's; a VNI that is none of ours may be another program's, but
 # not by WireGuard, where only encrypted networks are.
