@@ -48,6 +48,7 @@ ar-src += lib/fw_rule.c
 ar-src += lib/fw_text.c
 ar-src += lib/fw_tracks.c
 ar-src += lib/fw_refuse.c
+ar-src += lib/fw_udp.c
 ar-src += lib/fw_read.c
 ar-src += lib/fw_digest.c
 ar-src += lib/fw_monitor.c

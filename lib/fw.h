@@ -213,6 +213,25 @@ struct fw_refusal {
 int fw_refuse_each(struct fw *fw, uint32_t hooks,
 		   int (*fn)(void *ctx, const struct fw_refusal *f), void *ctx,
 		   struct err *err);
+
+/* Where something is refused to all. */
+struct fw_barrier {
+	uint8_t family;
+	char table[64], chain[64]; /* of the base chain */
+	bool policy;               /* by its policy; else by a rule */
+};
+
+/*
+ * fw_udp_refused() - is there a base chain at input that lets no UDP packet to @port in,
+ * whoever sends it?  Not the answers to what this host sent, nor what it sends itself.
+ * A rule with a condition that can't be read may let it pass, so what is found is so,
+ * and not all is found.  (Not seen: legacy iptables, as above.)
+ * @family: of the packet, NFPROTO_IPV4 or NFPROTO_IPV6.
+ * @except: tables whose names begin so are not looked at.
+ * Return: 1: @ret is the first; 0; -errno.
+ */
+int fw_udp_refused(struct fw *fw, uint8_t family, uint16_t port,
+		   const char *except, struct fw_barrier *ret, struct err *err);
 /*
  * What a set holds, in two numbers: sets with the same elements, in whatever
  * order, have the same.  Begin with { 0 }.

@@ -33,6 +33,8 @@ static const struct {
 	{ "docker-user", doc_check_docker_user, "every rule has its effect" },
 	{ "bypassed-rules", doc_check_bypassed_rules,
 	  "no rule is passed by that refuses" },
+	{ "overlay-port", doc_check_overlay_port,
+	  "no rule closes it to other hosts" },
 	{ "rp-filter", doc_check_rp_filter, "not strict" },
 	{ "route-localnet", doc_check_route_localnet, "off on uplinks" },
 	{ "accept-ra", doc_check_accept_ra, "uplinks keep their routes" },
@@ -226,7 +228,8 @@ struct doc_bridge *doc_bridge(struct doc *d, const char *name)
 static void note_network(struct doc *d, const struct doc_daemon *who,
 			 json_object *net)
 {
-	const char *respect = jget_str(jget(net, "Options"), "berth.firewall");
+	json_object *opts = jget(net, "Options");
+	const char *respect = jget_str(opts, "berth.firewall");
 	const char *name = jget_str(net, "Bridge");
 	struct doc_bridge *b = doc_bridge(d, name);
 	struct nlk_link link;
@@ -240,6 +243,10 @@ static void note_network(struct doc *d, const struct doc_daemon *who,
 	b->internal = jget_bool(net, "Internal");
 	b->respect = strcmp(respect, "respect") == 0;
 	b->fast = strcmp(jget_str(net, "Dataplane"), "ebpf") == 0;
+	if (strcmp(who->name, "berth-overlay") != 0)
+		return;
+	b->encrypted = strcmp(jget_str(opts, "berth.encrypt"), "on") == 0;
+	b->wire_port = b->encrypted ? 51821 : 4789;
 }
 
 static void look_at_daemon(struct doc *d, const struct doc_daemon *who)

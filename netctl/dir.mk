@@ -60,6 +60,7 @@ ar-src += netctl/cmd_doctor.c
 ar-src += netctl/doc_daemon.c
 ar-src += netctl/doc_fw.c
 ar-src += netctl/doc_bypass.c
+ar-src += netctl/doc_overlay.c
 ar-src += netctl/doc_host.c
 ar-src += netctl/doc_kernel.c
 ar-src += netctl/doc_route.c

@@ -40,6 +40,9 @@ struct doc_bridge {
 	bool accept_in, accept_out, zoned; /* for doc_fw.c, one family's */
 	bool internal, respect; /* as the daemon says; false if it is dead */
 	bool fast;              /* likewise: eBPF carries it */
+	bool encrypted;         /* likewise: between hosts */
+	uint16_t
+		wire_port; /* likewise: UDP, that other hosts send to; 0: none */
 	struct ip_prefix prefixes[DOC_PREFIXES];
 	size_t prefix_count;
 };
@@ -110,6 +113,8 @@ void doc_check_bridge_nf(struct doc *d);
 void doc_check_docker_user(struct doc *d);
 /* doc_bypass.c */
 void doc_check_bypassed_rules(struct doc *d);
+/* doc_overlay.c */
+void doc_check_overlay_port(struct doc *d);
 /* doc_kernel.c */
 void doc_check_kernel(struct doc *d);
 void doc_check_mounts(struct doc *d);

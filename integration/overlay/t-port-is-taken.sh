@@ -1,14 +1,15 @@
 #!/bin/bash
 # UDP 4789 is another's, or the VNI is: the network is refused, with whose it is, and nothing is
 # left of it; another VXLAN link that can share the port is no trouble; after a boot the network
-# waits, doctor says for what, and it is there when the port is free.
+# waits, doctor says for what, and it is there when the port is free.  Rules of the host that
+# close the port are found by netctl doctor, and what it says opens it.
 # time: 120
 . "${0%/*}/../lib/lib.sh"
 # shellcheck source=integration/lib/hosts
 . "$IT/lib/hosts"
 # shellcheck source=integration/lib/overlay
 . "$IT/lib/overlay"
-need curl jq python3
+need curl jq nft iptables python3
 
 host_new a
 host_new b
@@ -77,5 +78,58 @@ end "$PID"
 wait_until 30 is_up
 quiet() { ! says; }
 wait_until 20 quiet
+
+# Rules that close it to all, and what mends that.
+closed() { # - sets WHAT, FIX; "": it is open
+	local all
+	all=$(host_exec a "$BIN/netctl" doctor --json || [ $? = 3 ])
+	all=$(jq '[.[] | select(.Check == "overlay-port" and .Level == "bad")][0] // {}' <<<"$all")
+	WHAT=$(jq -r '.What // ""' <<<"$all") FIX=$(jq -r '.Fix // ""' <<<"$all")
+}
+mend() { # WHAT - is found, and what the doctor says, up to a remark in brackets, opens it
+	closed
+	contains "$WHAT" "$1"
+	fails arrives
+	eval "ns a ${FIX%% (*}"
+	closed
+	same "$WHAT" "" "after: $FIX"
+	wait_until 3 arrives
+}
+arrives() { # a packet of b, as nft counts it behind all rules
+	ns a nft reset counters table inet behind >/dev/null
+	ns b python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(b"\x08\0\0\0\0\x10\x01\0" + bytes(60), ("192.0.2.1", 4789))'
+	[ "$(ns a nft -j list counters table inet behind | jq '.nftables[1].counter.packets')" = 1 ]
+}
+ns a nft -f - <<'END'
+table inet behind {
+	counter in { }
+	chain in { type filter hook input priority 300; udp dport 4789 counter name in; }
+}
+END
+closed
+same "$WHAT" "" "without rules"
+wait_until 3 arrives
+ns a iptables -A INPUT -i lo -j ACCEPT
+ns a iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+ns a iptables -A INPUT -p tcp --dport 22 -j ACCEPT
+ns a iptables -P INPUT DROP
+mend "UDP port 4789 is closed to all by the policy of chain INPUT, table ip filter"
+ns a iptables -P INPUT ACCEPT
+ns a iptables -F INPUT
+ns a nft delete table ip filter
+ns a nft -f - <<'END'
+table inet admin {
+	chain in {
+		type filter hook input priority filter
+		iif lo accept
+		udp dport 4000-5000 counter reject
+	}
+}
+END
+mend "by a rule of chain in, table inet admin"
+ns a nft delete table inet admin
+ns a nft delete table inet behind
 ov_drop a net
 wait_until 5 host_is_clean a

@@ -390,6 +390,120 @@ static void chains_that_refuse_are_told(void **state)
 	}
 }
 
+/* ---- who lets no packet to a UDP port in ------------------------------------ */
+
+#define INPUT(policy, rules)                                             \
+	"nft 'add chain inet t in { type filter hook input priority 0; " \
+	"policy " policy "; }; " rules "'"
+
+static const struct {
+	const char *name, *rules, *want; /* "": it may get in */
+} barriers[] = {
+	{ "nothing", "", "" },
+	{ "a policy", "iptables-nft -P INPUT DROP", "filter:INPUT policy" },
+	{ "of the other family", "ip6tables-nft -P INPUT DROP", "" },
+	{ "a policy, and answers, lo, another port, another protocol",
+	  "iptables-nft -P INPUT DROP; iptables-nft -A INPUT -i lo -j ACCEPT; "
+	  "iptables-nft -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED "
+	  "-j ACCEPT; iptables-nft -A INPUT -p tcp --dport 22 -j ACCEPT; "
+	  "iptables-nft -A INPUT -p udp --dport 53 -j ACCEPT; "
+	  "iptables-nft -A INPUT -p icmp -j ACCEPT",
+	  "filter:INPUT policy" },
+	{ "a policy, and the port",
+	  "iptables-nft -P INPUT DROP; "
+	  "iptables-nft -A INPUT -p udp --dport 4789 -j ACCEPT",
+	  "" },
+	{ "a policy, and ports",
+	  "iptables-nft -P INPUT DROP; "
+	  "iptables-nft -A INPUT -p udp --dport 4000:5000 -j ACCEPT",
+	  "" },
+	{ "a policy, and some hosts",
+	  "iptables-nft -P INPUT DROP; "
+	  "iptables-nft -A INPUT -s 192.0.2.0/24 -j ACCEPT",
+	  "" },
+	{ "a rule",
+	  "iptables-nft -A INPUT -p udp --dport 4789 -m comment --comment no "
+	  "-j REJECT",
+	  "filter:INPUT rule" },
+	{ "a rule for TCP", "iptables-nft -A INPUT -p tcp --dport 4789 -j DROP",
+	  "" },
+	{ "a rule for some",
+	  "iptables-nft -A INPUT -p udp --dport 4789 -s 10.0.0.1 -j DROP", "" },
+	{ "behind one that lets it in",
+	  "iptables-nft -A INPUT -p udp -j ACCEPT; "
+	  "iptables-nft -A INPUT -j DROP",
+	  "" },
+	{ "in a chain, which returns for others",
+	  "iptables-nft -N USER; iptables-nft -A INPUT -j USER; "
+	  "iptables-nft -A USER -p udp --dport 53 -j RETURN; "
+	  "iptables-nft -A USER -p udp -j DROP",
+	  "filter:INPUT rule" },
+	{ "in a chain, which returns",
+	  "iptables-nft -N USER; iptables-nft -A INPUT -j USER; "
+	  "iptables-nft -A USER -p udp --dport 4789 -j RETURN; "
+	  "iptables-nft -A USER -p udp -j DROP",
+	  "" },
+	{ "nft: a policy, and what is not it",
+	  INPUT("drop", "add rule inet t in iif lo accept; "
+			"add rule inet t in ct state established,related "
+			"accept; add rule inet t in meta nfproto ipv6 accept; "
+			"add rule inet t in tcp dport 22 accept"),
+	  "t:in policy" },
+	{ "nft: the port",
+	  INPUT("drop", "add rule inet t in udp dport 4789 "
+			"accept"),
+	  "" },
+	{ "nft: ports in a set",
+	  INPUT("drop", "add rule inet t in udp dport { 53, 4789 } accept"),
+	  "" },
+	{ "nft: a map",
+	  INPUT("drop", "add rule inet t in iifname vmap { "
+			"\"eth0\" : accept }"),
+	  "" },
+	{ "nft: reject at the end",
+	  INPUT("accept", "add rule inet t in udp dport 4000-4788 accept; "
+			  "add rule inet t in reject"),
+	  "t:in rule" },
+	{ "nft: gone to a chain that ends",
+	  INPUT("drop", "add rule inet t in goto other; "
+			"add rule inet t in accept"),
+	  "t:in policy" },
+	{ "nft: new ones",
+	  INPUT("drop", "add rule inet t in ct state new "
+			"accept"),
+	  "" },
+	{ "one that is left out",
+	  "nft 'add table inet mine; add chain inet mine in { type filter "
+	  "hook input priority 0; policy drop; }'",
+	  "" },
+	{ "at another hook",
+	  "nft 'add chain inet t o { type filter hook output priority 0; "
+	  "policy drop; }'",
+	  "" },
+};
+
+static void who_refuses_a_port_is_told(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(barriers); i++) {
+		struct fw_barrier b = { .family = 0 };
+		char text[160] = "";
+
+		nft("nft flush ruleset; nft 'add table inet t; "
+		    "add chain inet t other'");
+		if (barriers[i].rules[0])
+			nft(barriers[i].rules);
+		print_message("# %s\n", barriers[i].name);
+		if (fw_udp_refused(fw, NFPROTO_IPV4, 4789, "mine", &b, &err))
+			snprintf(text, sizeof(text), "%s:%s %s", b.table,
+				 b.chain, b.policy ? "policy" : "rule");
+		assert_string_equal(err.msg, "");
+		assert_string_equal(text, barriers[i].want);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 
 int main(void)
@@ -403,6 +517,7 @@ int main(void)
 		T(overrun_is_reported),
 		T(users_of_conntrack_are_seen),
 		T(chains_that_refuse_are_told),
+		T(who_refuses_a_port_is_told),
 	};
 
 	return fw_test_run(&fw, tests, ARRAY_SIZE(tests));
