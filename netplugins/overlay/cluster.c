@@ -460,30 +460,30 @@ static void cl_tell_changed(struct ov_dir *dir,
 }
 
 int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
-		     const char *key, struct err *err)
+		     const char *key, const char *next, struct err *err)
 {
 	struct cluster *c = cl_of(dir);
 	bool other;
 
-	if (key && strlen(key) >= sizeof(c->key))
-		return err_set(err, -EINVAL, "a key of %zu characters",
-			       strlen(key));
+	if ((key && strlen(key) >= sizeof(c->key)) ||
+	    (next && strlen(next) >= sizeof(c->next)))
+		return err_set(err, -EINVAL, "a key of too many characters");
 	pthread_mutex_lock(&c->lock);
-	/* Nothing comes back by what the old one is the end of, and the watch
-	 * would be silent until its lease is to be kept. */
+	/* Nothing comes back, and the watch is silent, by the old one. */
 	other = !ip_equal(&c->vtep, vtep);
-	c->gen += other;
-	if (other || strcmp(c->key, key ? key : "") != 0)
+	if (other)
 		cl_pace_note(&c->told_pace);
+	c->gen += other;
 	c->vtep = *vtep;
 	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
+	snprintf(c->next, sizeof(c->next), "%s", next ? next : "");
 	c->host_due = true;
 	pthread_mutex_unlock(&c->lock);
 	if (other) {
 		etcd_renew(c->rw);
 		etcd_renew(c->ro);
 	}
-	cl_wake(c); /* the thread tells it: who calls this waits for nobody */
+	cl_wake(c); /* the thread tells it */
 	return 0;
 }
 

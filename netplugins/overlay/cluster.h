@@ -53,9 +53,10 @@ void cluster_loading(struct ov_dir *dir, bool is);
 int cluster_net_name(const struct ov_network *net,
 		     char buf[static CLUSTER_NET_MAX], struct err *err);
 
-/* cluster_host_set() - this host has another address or key: told to the others. */
+/* cluster_host_set() - this host has another address or key: told to the others.
+ * @next: the key that it will have soon; NULL: none. */
 int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
-		     const char *key, struct err *err);
+		     const char *key, const char *next, struct err *err);
 
 /*
  * cluster_adopt() - take etcd's data as it is now for true, after it went back

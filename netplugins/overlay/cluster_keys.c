@@ -96,6 +96,7 @@ static const struct jdec_field host_fields[] = {
 	F("node", JDEC_ID, struct cl_host_record, node, JDEC_REQUIRED),
 	F("machine", JDEC_STR, struct cl_host_record, machine, 0),
 	F("key", JDEC_STR, struct cl_host_record, key, 0),
+	F("next", JDEC_STR, struct cl_host_record, next, 0),
 	F("vtep", JDEC_IP, struct cl_host_record, vtep, JDEC_REQUIRED),
 	{ 0 },
 };

@@ -130,6 +130,7 @@ char *cl_host_text(struct cluster *c)
 	pthread_mutex_lock(&c->lock);
 	rec.vtep = c->vtep;
 	memcpy(rec.key, c->key, sizeof(rec.key));
+	memcpy(rec.next, c->next, sizeof(rec.next));
 	pthread_mutex_unlock(&c->lock);
 	return cl_host_encode(&rec);
 }

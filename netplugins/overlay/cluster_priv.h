@@ -116,8 +116,8 @@ struct cluster {
 	bool host_due;    /* its record is to be written */
 	uint64_t keep_ms; /* when the lease is to be kept; without: to be had */
 	struct ip_addr vtep;
-	char key[OV_KEY_MAX];
-	struct cl_pace told_pace; /* of these two */
+	char key[OV_KEY_MAX], next[OV_KEY_MAX];
+	struct cl_pace told_pace; /* of .vtep */
 	struct cl_net *nets;      /* owned */
 	unsigned int gen;  /* grows when a network comes or goes, and with
 			      * what else the watch is to be opened anew for */
@@ -181,7 +181,9 @@ struct cl_owner { /* of an address or a MAC */
 	char node[OV_NODE_MAX], id[65];
 };
 struct cl_host_record {
-	char node[OV_NODE_MAX], machine[65], key[OV_KEY_MAX];
+	char node[OV_NODE_MAX], machine[65];
+	char key[OV_KEY_MAX],
+		next[OV_KEY_MAX]; /* next: that it will have soon */
 	struct ip_addr vtep;
 };
 

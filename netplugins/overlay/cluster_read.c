@@ -180,7 +180,20 @@ static int64_t key_since(const struct cl_peer *p, const struct etcd_kvs *host,
 		return 0;
 	if (!p->host.since)
 		return host->v[0].create_rev;
-	return strcmp(p->host.key, key) ? host->v[0].mod_rev : p->host.since;
+	if (strcmp(p->host.key, key) == 0)
+		return p->host.since;
+	/* it said so before it had it */
+	return *key && strcmp(p->host.next, key) == 0 ? p->host.next_since
+						      : host->v[0].mod_rev;
+}
+
+static int64_t next_since(const struct cl_peer *p, const struct etcd_kvs *host,
+			  const char *next)
+{
+	if (!host->count)
+		return 0;
+	return strcmp(p->host.next, next) ? host->v[0].mod_rev
+					  : p->host.next_since;
 }
 
 /* Under ->lock.  @got: what fetch_gets() asked for.  Return: 1: read it whole. */
@@ -226,6 +239,8 @@ static int peer_take(struct cluster *c, struct cl_net *n, const char *node,
 	snprintf(p->host.node, sizeof(p->host.node), "%s", node);
 	p->host.vtep = host.vtep;
 	p->host.since = key_since(p, &got[GOT_HOST], host.key);
+	p->host.next_since = next_since(p, &got[GOT_HOST], host.next);
+	memcpy(p->host.next, host.next, sizeof(p->host.next));
 	memcpy(p->host.key, host.key, sizeof(p->host.key));
 	p->big = false;
 	p->host_rev = got[GOT_HOST].count ? got[GOT_HOST].v[0].mod_rev : 0;

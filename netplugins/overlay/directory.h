@@ -46,7 +46,7 @@ struct ov_endpoint {
 	char node[OV_NODE_MAX];
 	struct mac_addr mac;
 	struct ip_addr addr4, addr6; /* none: the family is off */
-	struct ip_addr vtep;         /* of its node; filled in views */
+	struct ip_addr vtep, also;   /* of its node; filled in views */
 	bool multicast;              /* wants what is sent to many */
 	bool cut; /* of .put(): its link is down since an earlier life */
 };
@@ -57,6 +57,9 @@ struct ov_host {
 	struct ip_addr vtep;
 	char key[OV_KEY_MAX]; /* WireGuard's; "": none told */
 	int64_t since; /* it says .key; of two of one key the lower has it */
+	char next[OV_KEY_MAX]; /* that it will have soon; "": none */
+	int64_t next_since;
+	struct ip_addr also; /* where it may send from as well; none: nowhere */
 };
 
 /* What is known of a network now.  ov_view_free() when done. */

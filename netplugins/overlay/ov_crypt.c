@@ -72,14 +72,17 @@ static int link_del(struct overlay_host *host, struct err *err)
 
 int ov_crypt_tell(struct overlay_host *host, struct err *err)
 {
-	char key[NLK_WG_TEXT_MAX] = "";
+	char key[NLK_WG_TEXT_MAX] = "", next[NLK_WG_TEXT_MAX] = "";
+	const struct ov_crypt *c = &host->crypt;
 
 	if (!host->cluster)
 		return 0;
-	if (host->crypt.keyed && nlk_wg_key_str(&host->crypt.key, key) < 0)
+	if ((c->keyed && nlk_wg_key_str(&c->key, key) < 0) ||
+	    (c->turn_ms && nlk_wg_key_str(&c->next, next) < 0))
 		return err_set(err, -ENOMEM, "key");
 	return cluster_host_set(host->cluster, &host->told.local,
-				key[0] ? key : NULL, err);
+				key[0] ? key : NULL, next[0] ? next : NULL,
+				err);
 }
 
 /* A host that told its key must not seem to have none until it has read its records. */
@@ -100,23 +103,33 @@ void ov_crypt_recall(struct overlay_host *host, struct nlk *nlk,
 	nlk_wg_device_fini(&d);
 }
 
-/* Has the link the key of the file?  The kernel says what the public one is. */
-static int give_key(struct overlay_host *host, struct err *err)
+/* The kernel says what the public one is. */
+int ov_crypt_take_key(struct overlay_host *host, struct err *err)
 {
-	_cleanup_(wipe_key) struct nlk_wg_key secret;
 	struct ov_crypt *c = &host->crypt;
 	struct nlk_wg_device d;
-	int r = ov_key_load(c->dir, &secret, err);
+	int r = nlk_wg_get(c->wg, OV_WG_LINK, &d, err);
 
-	if (r == 0)
-		r = nlk_wg_set(c->wg, OV_WG_LINK, &secret, OV_WG_PORT, err);
-	if (r == 0)
-		r = nlk_wg_get(c->wg, OV_WG_LINK, &d, err);
 	if (r < 0)
 		return r;
 	c->key = d.key;
 	nlk_wg_device_fini(&d);
-	r = ov_crypt_address(&c->key, &c->inner, err);
+	return ov_crypt_address(&c->key, &c->inner, err);
+}
+
+/* Has the link the key of the file?  Where it has another one others are told first. */
+static int give_key(struct overlay_host *host, struct err *err)
+{
+	_cleanup_(wipe_key) struct nlk_wg_key secret;
+	struct ov_crypt *c = &host->crypt;
+	int r = ov_key_load(c->dir, &secret, err);
+
+	if (r == 0)
+		r = ov_rekey_begin(host, &secret, err);
+	if (r == 0)
+		r = nlk_wg_set(c->wg, OV_WG_LINK, &secret, OV_WG_PORT, err);
+	if (r >= 0)
+		r = ov_crypt_take_key(host, err);
 	if (r < 0)
 		return r;
 	c->keyed = true;
@@ -183,9 +196,16 @@ static uint32_t link_mtu(const struct overlay_host *host)
 }
 
 struct others {
-	const struct ip_addr *own;
+	const struct ov_crypt *crypt;
 	struct ip_prefix found;
 };
+
+static bool is_own(const struct ov_crypt *c, const struct ip_addr *ip)
+{
+	return ip_equal(ip, &c->inner) ||
+	       (c->turn_ms && ip_equal(ip, &c->next_inner)) ||
+	       (c->was_ms && ip_equal(ip, &c->was));
+}
 
 static int on_addr(void *ctx, int index, const struct ip_prefix *p)
 {
@@ -193,17 +213,18 @@ static int on_addr(void *ctx, int index, const struct ip_prefix *p)
 
 	(void)index;
 	if (memcmp(p->addr.bytes, prefix, sizeof(prefix)) == 0 &&
-	    !ip_equal(&p->addr, o->own))
+	    !is_own(o->crypt, &p->addr))
 		o->found = *p;
 	return 0;
 }
 
 /* A key that went left an address. */
-static int own_address_only(struct overlay_host *host, struct err *err)
+int ov_crypt_addresses(struct overlay_host *host, struct err *err)
 {
 	struct ov_crypt *c = &host->crypt;
 	const struct ip_prefix own = { c->inner, 8 * sizeof(prefix) };
-	struct others o = { .own = &c->inner };
+	const struct ip_prefix next = { c->next_inner, 8 * sizeof(prefix) };
+	struct others o = { .crypt = c };
 	int r = 0;
 
 	/* the host's default may be to have none */
@@ -212,6 +233,8 @@ static int own_address_only(struct overlay_host *host, struct err *err)
 			       err);
 	if (r == 0)
 		r = nlk_addr_add(host->br->nlk, c->index, &own, err);
+	if (r == 0 && c->turn_ms)
+		r = nlk_addr_add(host->br->nlk, c->index, &next, err);
 	if (r == 0)
 		r = nlk_addr_each(host->br->nlk, c->index, on_addr, &o, err);
 	if (r == 0 && !ip_is_none(&o.found.addr))
@@ -232,7 +255,7 @@ static int raise_link(struct overlay_host *host, struct err *err)
 	if (r == 0 && !link.up)
 		r = nlk_wg_up(nlk, c->index, OV_WG_PORT, err);
 	if (r == 0)
-		r = own_address_only(host, err);
+		r = ov_crypt_addresses(host, err);
 	if (r == 0)
 		r = NET_STEP("overlay.crypt.up", err);
 	return r;
@@ -297,6 +320,27 @@ static bool knows_all(const struct overlay_host *host)
 	return all;
 }
 
+/* What is on its way to it goes by it. */
+static bool is_in_use(const struct overlay_host *host,
+		      const struct nlk_wg_peer *p)
+{
+	for (const struct overlay_network *n = host->networks; n; n = n->next)
+		for (size_t i = 0; n->net.encrypt && i < n->vtep_count; i++)
+			if (ip_equal(&n->vteps[i], &p->inner))
+				return true;
+	return false;
+}
+
+static int drop_peer(struct overlay_host *host, const struct nlk_wg_peer *p,
+		     struct err *err)
+{
+	if (is_in_use(host, p)) {
+		host->crypt.spared = true;
+		return 0;
+	}
+	return nlk_wg_peers_del(host->crypt.wg, OV_WG_LINK, p, 1, err);
+}
+
 /* Those that are right are not touched: their sessions go on.  Nobody goes before all
  * are known. */
 static int change_peers(struct overlay_host *host, const struct peers *want,
@@ -308,8 +352,7 @@ static int change_peers(struct overlay_host *host, const struct peers *want,
 
 	for (size_t i = 0; r == 0 && all && i < now->peer_count; i++)
 		if (!find_peer(want->items, want->count, &now->peers[i].key))
-			r = nlk_wg_peers_del(wg, OV_WG_LINK, &now->peers[i], 1,
-					     err);
+			r = drop_peer(host, &now->peers[i], err);
 	for (size_t i = 0; r == 0 && i < want->count; i++)
 		if (!is_as(find_peer(now->peers, now->peer_count,
 				     &want->items[i].key),
@@ -335,117 +378,15 @@ static int sync_peers(struct overlay_host *host, struct err *err)
 	return r;
 }
 
+int ov_crypt_settle(struct overlay_host *host, struct err *err)
+{
+	if (!host->crypt.spared || !host->crypt.index)
+		return 0;
+	host->crypt.spared = false;
+	return sync_peers(host, err);
+}
+
 /* ---- a network -------------------------------------------------------------------- */
-
-static int own_key_is(const struct overlay_host *host, const struct ov_host *h,
-		      struct err *err)
-{
-	char own[NLK_WG_TEXT_MAX] = "";
-
-	(void)nlk_wg_key_str(&host->crypt.key, own);
-	if (!h->key[0] || strcmp(h->key, own) == 0)
-		return 0;
-	return err_set(err, -EINVAL,
-		       "%s is this host, and its key is %s, not %s: say so to "
-		       "all hosts",
-		       h->node, own, h->key);
-}
-
-/* The record of a host that was copied, or taken over, may say the key of another one:
- * what is for that one must not go there. */
-const struct ov_host *ov_crypt_first(const struct ov_view *v, size_t i)
-{
-	const struct ov_host *h = &v->hosts[i];
-
-	for (size_t k = 0; h->key[0] && k < v->host_count; k++)
-		if (k != i && v->hosts[k].since < h->since &&
-		    strcmp(v->hosts[k].key, h->key) == 0)
-			return &v->hosts[k];
-	return NULL;
-}
-
-/* Is it to be left out?  Then that is counted. */
-static bool is_copy(struct overlay_network *n, const struct ov_view *v,
-		    size_t i)
-{
-	const struct ov_host *first = ov_crypt_first(v, i);
-
-	if (first)
-		ov_view_refuse(n,
-			       "WireGuard key of host %s: it is host %s's: "
-			       "remove wg.key there, and restart the daemon",
-			       v->hosts[i].node, first->node);
-	return first != NULL;
-}
-
-/* A host whose key is not known, or is none: of a list that is an error, a cluster may
- * tell it later, and the others have nothing to do with it. */
-static int take_host(struct overlay_host *host, struct overlay_network *n,
-		     const struct ov_host *h, bool listed, struct err *err)
-{
-	struct nlk_wg_peer p = { .endpoint = h->vtep, .port = OV_WG_PORT };
-	struct err why = { 0 };
-	int r;
-
-	if (ip_equal(&h->vtep, &n->under.local))
-		return listed ? own_key_is(host, h, err) : 0;
-	if (!h->key[0])
-		return listed ? err_set(err, -EINVAL,
-					"berth.encrypt=on: the key of %s is "
-					"not known: write %s=KEY in "
-					"berth.peers (/Berth.Key on that host "
-					"tells it)",
-					h->node, h->node)
-			      : 0;
-	r = nlk_wg_key_parse(h->key, &p.key, &why);
-	if (r == 0 && nlk_wg_key_equal(&p.key, &host->crypt.key))
-		r = err_set(&why, -EINVAL, "it has the key of this host");
-	if (r < 0 && !listed) {
-		ov_view_refuse(n, "WireGuard key of host %s: %s", h->node,
-			       why.msg);
-		return 0;
-	}
-	if (r == 0)
-		r = ov_crypt_address(&p.key, &p.inner, &why);
-	if (r < 0)
-		return err_set(err, r, "host %s: %s", h->node, why.msg);
-	n->peers[n->peer_count++] = p;
-	return 0;
-}
-
-static const struct nlk_wg_peer *behind(const struct overlay_network *n,
-					const struct ip_addr *vtep)
-{
-	for (size_t i = 0; i < n->peer_count; i++)
-		if (ip_equal(&n->peers[i].endpoint, vtep))
-			return &n->peers[i];
-	return NULL;
-}
-
-/* Those that can't be reached safely are not in it. */
-static void turn_inside(const struct overlay_network *n, struct ov_view *v)
-{
-	const struct nlk_wg_peer *p;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < v->endpoint_count; i++) {
-		p = behind(n, &v->endpoints[i].vtep);
-		if (!p)
-			continue;
-		v->endpoints[kept] = v->endpoints[i];
-		v->endpoints[kept++].vtep = p->inner;
-	}
-	v->endpoint_count = kept;
-	kept = 0;
-	for (size_t i = 0; i < v->host_count; i++) {
-		p = behind(n, &v->hosts[i].vtep);
-		if (!p)
-			continue;
-		v->hosts[kept] = v->hosts[i];
-		v->hosts[kept++].vtep = p->inner;
-	}
-	v->host_count = kept;
-}
 
 int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 		  struct ov_view *v, struct err *err)
@@ -456,17 +397,13 @@ int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 		r = raise_link(host, err);
 	free(take_ptr(n->peers));
 	n->peer_count = 0;
-	n->peers = calloc(v->host_count + 1, sizeof(*n->peers));
-	if (!n->peers)
-		return err_set(err, -ENOMEM, "peers");
-	for (size_t i = 0; r == 0 && i < v->host_count; i++)
-		if (!is_copy(n, v, i))
-			r = take_host(host, n, &v->hosts[i], v->learn, err);
+	if (r == 0)
+		r = ov_crypt_take_hosts(host, n, v, err);
 	if (r == 0)
 		r = sync_peers(host, err);
 	if (r < 0)
 		return r;
-	turn_inside(n, v);
+	ov_crypt_turn_inside(n, v);
 	n->vtep = host->crypt.inner;
 	return 0;
 }

@@ -347,6 +347,7 @@ static int follow(struct overlay_host *host, struct err *err)
 	struct err why = { 0 };
 	int r = nlk_monitor_read(host->links, on_link, host, err);
 
+	r = first(r < 0 ? r : 0, ov_rekey_turn(host, &why), err, &why);
 	r = first(r < 0 ? r : 0, follow_views(host, &why), err, &why);
 	look_at_crypt(host);
 	r = first(r, follow_underlay(host, &why), err, &why);

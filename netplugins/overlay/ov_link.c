@@ -95,8 +95,11 @@ int ov_link_sync(struct overlay_host *host, struct overlay_network *n,
 
 	if (r == 0)
 		r = NET_STEP("overlay.link.made", err);
-	if (r == 0 && !ip_equal(&v.local, &n->vtep))
+	if (r == 0 && !ip_equal(&v.local, &n->vtep)) {
 		r = nlk_vxlan_set_local(host->br->nlk, v.index, &n->vtep, err);
+		if (r == 0)
+			r = ov_link_reroute(host, &n->vtep, err);
+	}
 	if (r == 0)
 		r = set_up(host, n, err);
 	if (r < 0)

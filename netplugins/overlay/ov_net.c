@@ -233,7 +233,7 @@ static void tell_shortcut(struct overlay_host *host, struct overlay_network *n,
 {
 	bool wanted = linked && n->known && n->br.opt.guard &&
 		      n->opt.shortcut == OV_SHORTCUT_AUTO;
-	struct dp_shortcut s = { .far_count = n->far_count };
+	struct dp_shortcut s = { .far_count = 0 };
 	char text[ERR_MSG_MAX];
 	struct err err = { 0 };
 	struct dp_far *far = NULL;
@@ -241,10 +241,16 @@ static void tell_shortcut(struct overlay_host *host, struct overlay_network *n,
 
 	if (wanted)
 		far = calloc(n->far_count + 1, sizeof(*far));
-	for (size_t i = 0; far && i < n->far_count; i++)
-		far[i] = (struct dp_far){ .mac = n->far[i].mac,
-					  .ip4 = n->far[i].addr4,
-					  .ip6 = n->far[i].addr6 };
+	for (size_t i = 0; far && i < n->far_count; i++) {
+		const struct ov_endpoint *ep = &n->far[i];
+
+		/* the same once more, by where it may come from as well */
+		if (!ip_is_none(&ep->also) && ip_equal(&ep->also, &ep->vtep))
+			continue;
+		far[s.far_count++] = (struct dp_far){ .mac = ep->mac,
+						      .ip4 = ep->addr4,
+						      .ip6 = ep->addr6 };
+	}
 	memcpy(s.wire, n->wire, sizeof(s.wire));
 	s.far = far;
 	r = dp_shortcut(host->br->dp, n->net.id, far ? &s : NULL, &err);
@@ -289,6 +295,8 @@ int ov_network_sync(struct overlay_host *host, struct overlay_network *n,
 				  &view, &n->vtep, &n->tables, &counts, err);
 	if (r == 0)
 		r = NET_STEP("overlay.network.tables", err);
+	if (r == 0 && n->net.encrypt)
+		r = ov_crypt_settle(host, err);
 	/* whatever was refused: who lost its address is cut off */
 	fenced = ov_link_fence(host, n, &view, r < 0 ? NULL : err);
 	r = r < 0 ? r : fenced;

@@ -275,10 +275,11 @@ static void keep(struct overlay_network *n, const struct kept *k)
 int ov_view_keep(struct overlay_network *n, const struct ov_view *v,
 		 struct err *err)
 {
-	struct kept k = { .vteps = calloc(v->host_count + 1, sizeof(*k.vteps)),
-			  .far = calloc(v->endpoint_count + 1, sizeof(*k.far)),
-			  .owners = calloc(3 * v->endpoint_count + 1,
-					   sizeof(*k.owners)) };
+	struct kept k = {
+		.vteps = calloc(2 * v->host_count + 1, sizeof(*k.vteps)),
+		.far = calloc(2 * v->endpoint_count + 1, sizeof(*k.far)),
+		.owners = calloc(3 * v->endpoint_count + 1, sizeof(*k.owners))
+	};
 
 	if (!k.vteps || !k.far || !k.owners) {
 		free(k.vteps);
@@ -286,16 +287,25 @@ int ov_view_keep(struct overlay_network *n, const struct ov_view *v,
 		free(k.owners);
 		return err_set(err, -ENOMEM, "view of a network");
 	}
-	for (size_t i = 0; i < v->host_count; i++)
+	for (size_t i = 0; i < v->host_count; i++) {
 		if (!ip_equal(&v->hosts[i].vtep, &n->vtep))
 			k.vteps[k.vtep_count++] = v->hosts[i].vtep;
-	if (v->endpoint_count)
-		memcpy(k.far, v->endpoints, v->endpoint_count * sizeof(*k.far));
+		if (!ip_is_none(&v->hosts[i].also))
+			k.vteps[k.vtep_count++] = v->hosts[i].also;
+	}
+	for (size_t i = 0; i < v->endpoint_count; i++) {
+		const struct ov_endpoint *ep = &v->endpoints[i];
+
+		k.far[k.far_count++] = *ep;
+		if (ip_is_none(&ep->also))
+			continue;
+		k.far[k.far_count] = *ep;
+		k.far[k.far_count++].vtep = ep->also;
+	}
 	k.owner_count = owners_of(v, k.owners);
 	k.vtep_count =
 		unique(k.vteps, k.vtep_count, sizeof(*k.vteps), compare_vteps);
-	k.far_count =
-		unique(k.far, v->endpoint_count, sizeof(*k.far), compare_far);
+	k.far_count = unique(k.far, k.far_count, sizeof(*k.far), compare_far);
 	k.owner_count = unique(k.owners, k.owner_count, sizeof(*k.owners),
 			       compare_owners);
 	keep(n, &k);

@@ -123,6 +123,13 @@ struct ov_crypt {
 	struct nlk_wg_key key; /* public */
 	struct ip_addr inner;  /* what follows from it */
 	bool suspect;          /* the link may be gone or down */
+	bool spared;           /* peers are there that nobody wants */
+	/* ov_rekey.c */
+	struct nlk_wg_key next;    /* the file's, public, while .turn_ms */
+	struct ip_addr next_inner; /* what follows from that */
+	uint64_t turn_ms;          /* when it is taken; 0: there is none */
+	struct ip_addr was;        /* .inner before, while .was_ms */
+	uint64_t was_ms;           /* when that goes */
 };
 
 struct overlay_host {
@@ -256,10 +263,21 @@ int ov_crypt_need(struct overlay_host *host, struct err *err);
  */
 int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 		  struct ov_view *v, struct err *err);
+/* ov_crypt_hosts.c: ->peers, empty before, are those of @v; where each host is inside.
+ * -EINVAL, as above. */
+int ov_crypt_take_hosts(struct overlay_host *host, struct overlay_network *n,
+			const struct ov_view *v, struct err *err);
+void ov_crypt_turn_inside(const struct overlay_network *n, struct ov_view *v);
 /* Another host than the @i-th of @v has told its key before it.  NULL: none has. */
 const struct ov_host *ov_crypt_first(const struct ov_view *v, size_t i);
 /* A network is not listed any more: its peers go, with the last one the link. */
 int ov_crypt_leave(struct overlay_host *host, struct err *err);
+/* Peers that were kept until no table named them go. */
+int ov_crypt_settle(struct overlay_host *host, struct err *err);
+/* ->crypt.key is that of the link from now on, and ->inner what follows. */
+int ov_crypt_take_key(struct overlay_host *host, struct err *err);
+/* The link has its addresses, and no other of ours. */
+int ov_crypt_addresses(struct overlay_host *host, struct err *err);
 /* Tell a cluster where this host is, and its key where it has one. */
 int ov_crypt_tell(struct overlay_host *host, struct err *err);
 /* The key that an earlier life's link has; "": there is none. */
@@ -267,6 +285,20 @@ void ov_crypt_recall(struct overlay_host *host, struct nlk *nlk,
 		     char key[NLK_WG_TEXT_MAX]);
 bool ov_crypt_is_up(struct overlay_host *host);
 void ov_crypt_fini(struct overlay_host *host);
+/* ---- another key (ov_rekey.c): under host->lock -------------------------------- */
+
+/*
+ * ov_rekey_begin() - the link, which others reach, has another key than @secret: they are
+ * told that it will have that one soon.  Return: 1: ov_rekey_turn() gives it to the link
+ * in time; 0: it is the same; -errno.
+ */
+int ov_rekey_begin(struct overlay_host *host, const struct nlk_wg_key *secret,
+		   struct err *err);
+/* What is due of it; networks that are to be looked at are stirred. */
+int ov_rekey_turn(struct overlay_host *host, struct err *err);
+/* VXLAN's own memory of where to send from is void. */
+int ov_link_reroute(struct overlay_host *host, const struct ip_addr *local,
+		    struct err *err);
 /* net_driver.key.  Takes host->lock. */
 int overlay_key(void *ctx, char *buf, size_t size, struct err *err);
 

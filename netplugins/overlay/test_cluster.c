@@ -214,7 +214,7 @@ static void endpoints_come_and_go(void **state)
 	box_view_gets(a, "n1",
 		      (struct box_want){ .hosts = 1, .vtep = "192.0.2.2" });
 	/* F080 */
-	assert_int_equal(cluster_host_set(a, &moved, "key", NULL), 0);
+	assert_int_equal(cluster_host_set(a, &moved, "key", NULL, NULL), 0);
 	box_view_gets(b, "n1",
 		      (struct box_want){ .hosts = 1,
 					 .endpoints = 1,
@@ -266,9 +266,37 @@ static void comes_to_say_key(struct ov_dir *by, struct ov_dir *d,
 	struct ip_addr at = box_addr(vtep);
 	struct timespec start;
 
-	assert_int_equal(cluster_host_set(d, &at, key, NULL), 0);
+	assert_int_equal(cluster_host_set(d, &at, key, NULL, NULL), 0);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (!key_is(by, key)) {
+		assert_in_range(test_ms_since(&start), 0, 30000);
+		poll(NULL, 0, 20);
+	}
+}
+
+static struct ov_host host_of(struct ov_dir *by)
+{
+	struct ov_view v = { 0 };
+	struct ov_host h;
+
+	assert_int_equal(by->ops->view(by, "n1", &v, NULL), 0);
+	assert_int_equal(v.host_count, 1);
+	h = v.hosts[0];
+	ov_view_free(&v);
+	return h;
+}
+
+static int64_t next_since(struct ov_dir *by)
+{
+	return host_of(by).next_since;
+}
+
+static void comes_to_say_next(struct ov_dir *by, const char *next)
+{
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (strcmp(host_of(by).next, next) != 0) {
 		assert_in_range(test_ms_since(&start), 0, 30000);
 		poll(NULL, 0, 20);
 	}
@@ -295,11 +323,23 @@ static void a_key_is_as_old_as_it_is_said(void **state)
 	assert_true(then > first);
 	assert_int_equal(
 		cluster_host_set(a, (struct ip_addr[]){ box_addr("192.0.2.9") },
-				 "another", NULL),
+				 "another", NULL, NULL),
 		0);
 	box_view_gets(b, "n1",
 		      (struct box_want){ .hosts = 1, .vtep = "192.0.2.9" });
 	assert_int_equal(since(b), then);
+	/* one that was said before it is had is as old as that */
+	assert_int_equal(
+		cluster_host_set(a, (struct ip_addr[]){ box_addr("192.0.2.9") },
+				 "another", "third", NULL),
+		0);
+	comes_to_say_next(b, "third");
+	assert_int_equal(since(b), then);
+	then = next_since(b);
+	assert_true(then > since(b));
+	comes_to_say_key(b, a, "192.0.2.9", "third");
+	assert_int_equal(since(b), then);
+	comes_to_say_next(b, "");
 	box_host_close(a);
 	box_host_close(b);
 }
@@ -410,7 +450,7 @@ static void with_another_address_connections_are_new(void **state)
 		assert_in_range(test_ms_since(&start), 0, 30000);
 		poll(NULL, 0, 20);
 	}
-	assert_int_equal(cluster_host_set(a, &moved, NULL, NULL), 0);
+	assert_int_equal(cluster_host_set(a, &moved, NULL, NULL, NULL), 0);
 	b = box_host("b", "192.0.2.2");
 	box_joined(b, net);
 	box_has_put(b, "n1", box_endpoint("e1", "10.1.0.2"));

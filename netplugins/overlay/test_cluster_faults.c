@@ -349,7 +349,7 @@ static void an_address_is_told_without_waiting(void **state)
 	pthread_create(&p.thread, NULL, putter_run, &p);
 	poll(NULL, 0, 200);
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	assert_int_equal(cluster_host_set(p.dir, &moved, "key", NULL), 0);
+	assert_int_equal(cluster_host_set(p.dir, &moved, "key", NULL, NULL), 0);
 	assert_in_range(test_ms_since(&start), 0, 4000); /* not 8 s */
 	kill(box()->one.pid[0], SIGCONT);
 	pthread_join(p.thread, NULL);

@@ -191,7 +191,7 @@ static void who_moves_tells_it_slowly(void **state)
 
 		snprintf(vtep, sizeof(vtep), "192.0.2.%u", 100 + i++ % 100);
 		ip = box_addr(vtep);
-		assert_int_equal(cluster_host_set(a, &ip, NULL, NULL), 0);
+		assert_int_equal(cluster_host_set(a, &ip, NULL, NULL, NULL), 0);
 		poll(NULL, 0, EACH_MS);
 		now = host_text();
 		told += strcmp(was, now) != 0;

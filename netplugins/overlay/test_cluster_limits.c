@@ -252,7 +252,7 @@ static void without_an_address_nobody_has_the_same(void **state)
 
 	BOX_OR_SKIP();
 	a = box_host("a", "192.0.2.1");
-	assert_int_equal(cluster_host_set(a, &none, NULL, NULL), 0);
+	assert_int_equal(cluster_host_set(a, &none, NULL, NULL, NULL), 0);
 	box_joined(a, net);
 	box_raw_put("member/n.shop/c", "");
 	b = box_host("b", "192.0.2.2");

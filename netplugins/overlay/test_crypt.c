@@ -247,6 +247,53 @@ static void of_one_key_the_first_has_it(void **state)
 		assert_null(ov_crypt_first(&v, i));
 }
 
+/* Who says early what key it will have has it before one that says so later, whatever
+ * that one says of it; and one that is another's already it can't say. */
+static void of_a_key_to_come_the_first_has_it(void **state)
+{
+	struct ov_host hosts[] = {
+		{ .node = "turns",
+		  .key = BOB,
+		  .since = 2,
+		  .next = KEY,
+		  .next_since = 7 },
+		{ .node = "thief", .key = KEY, .since = 9 },
+		{ .node = "too",
+		  .key = "z",
+		  .since = 1,
+		  .next = BOB,
+		  .next_since = 8 },
+	};
+	struct ov_view v = { .hosts = hosts, .host_count = ARRAY_SIZE(hosts) };
+	struct overlay_network *n = calloc(1, sizeof(*n));
+	struct overlay_host *host = calloc(1, sizeof(*host));
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(n);
+	assert_non_null(host);
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
+		hosts[i].vtep =
+			(struct ip_addr){ .family = AF_INET,
+					  .bytes = { 192, 0, 2,
+						     (uint8_t)(9 + i) } };
+	assert_ptr_equal(ov_crypt_first(&v, 1), &hosts[0]);
+	assert_null(ov_crypt_first(&v, 0));
+	/* peers: its key, the one to come; not the thief's, nor what "too" says */
+	assert_int_equal(ov_crypt_take_hosts(host, n, &v, &err), 0);
+	assert_int_equal(n->peer_count, 2);
+	assert_true(ip_equal(&n->peers[0].endpoint, &hosts[0].vtep));
+	assert_true(ip_equal(&n->peers[1].endpoint, &hosts[0].vtep));
+	assert_false(nlk_wg_key_equal(&n->peers[0].key, &n->peers[1].key));
+	assert_int_equal(n->refused, 2); /* the thief; a key that is none */
+	ov_crypt_turn_inside(n, &v);
+	assert_true(ip_equal(&hosts[0].vtep, &n->peers[0].inner));
+	assert_true(ip_equal(&hosts[0].also, &n->peers[1].inner));
+	free(n->peers);
+	free(n);
+	free(host);
+}
+
 static void link_is_not_followed(void **state)
 {
 	struct nlk_wg_key key;
@@ -262,11 +309,12 @@ static void link_is_not_followed(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(peers_rows) + ARRAY_SIZE(room_rows) +
-				ARRAY_SIZE(bad_rows) + 6];
+				ARRAY_SIZE(bad_rows) + 7];
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(all_peers_fit),
 		cmocka_unit_test(address_follows_from_key),
 		cmocka_unit_test(of_one_key_the_first_has_it),
+		cmocka_unit_test(of_a_key_to_come_the_first_has_it),
 		FILE_TEST(key_is_made_once),
 		FILE_TEST(key_is_taken),
 		FILE_TEST(link_is_not_followed),

@@ -475,6 +475,14 @@ static void each_is_kept_once(void **state)
 	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
 	assert_int_equal(n->far_count, 3);
 	assert_false(n->ruled);
+	/* one that has two addresses for a while is heard by both */
+	n->ruled = true;
+	hosts[0].also = eps[0].also = addr("192.0.2.7");
+	assert_int_equal(ov_view_keep(n, &v, NULL), 0);
+	assert_int_equal(n->vtep_count, 3);
+	assert_int_equal(n->far_count, 4);
+	assert_true(ip_equal(&n->far[3].vtep, &eps[0].also));
+	assert_false(n->ruled);
 	ov_view_forget(n);
 	free(n);
 }
