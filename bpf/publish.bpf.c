@@ -35,6 +35,7 @@
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/stat.h"
 #include "bpf/lib/trace.h"
+#include "bpf/lib/up.h"
 #include "bpf/lib/ways.h"
 #include "bpf/nat_map.h"
 
@@ -276,23 +277,6 @@ static __always_inline const struct nat_ep *own_of(struct __sk_buff *skb,
 	const struct nat_ep *own = bpf_map_lookup_elem(&nat_ep, p->t.saddr);
 
 	return own && own->ifindex == skb->ifindex ? own : 0;
-}
-
-/* A packet within a TCP connection to container @own's gateway, of no flow: this host
- * has that connection itself.  It may go up as if the bridge had passed it: the
- * bridge's rules would ask what the guard has asked, and INPUT judges it as ever.
- * What is not as it should be goes by the bridge. */
-static __always_inline int
-may_go_up(struct __sk_buff *skb, const struct work *w, const struct nat_ep *own)
-{
-	__u32 mtu = 0;
-	__u8 dmac[6];
-
-	return w->p.t.proto == IPPROTO_TCP && w->p.frag == FRAG_NO &&
-	       !begins(skb, w) &&
-	       bpf_skb_load_bytes(skb, 0, dmac, sizeof(dmac)) == 0 &&
-	       guard_same(dmac, own->bridge_mac, sizeof(dmac)) &&
-	       bpf_check_mtu(skb, own->bridge, &mtu, 0, 0) == 0;
 }
 
 static __always_inline int begin_from_endpoint(struct __sk_buff *skb,

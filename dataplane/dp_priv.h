@@ -30,7 +30,6 @@ struct dp_fast {
 	bool reroute;                     /* routes changed */
 	bool rehost;  /* links or addresses changed, or it is time for routes */
 	bool reports; /* a bridge of ours changed: look at all ports */
-	bool loose;   /* the last link of ours that changed was in no bridge */
 	bool again;   /* starting failed: try again every second */
 	bool dropped; /* maps of another version were removed: say it */
 	bool crowded; /* told that the table of flows is nearly full */

@@ -416,11 +416,9 @@ void dp_fast_on_link(struct dp *dp, const struct nlk_event *e, bool ours)
 	switch (e->type) {
 	case NLK_LINK_NEW:
 	case NLK_LINK_DEL:
-		/* our endpoints come and go all the time; one that was out of
-		 * its bridge is to be known to it again */
-		if (ours && e->link.master && !f->loose)
+		/* our endpoints come and go all the time */
+		if (ours && e->link.master)
 			return;
-		f->loose = ours && !e->link.master;
 		f->rehost = true;
 		f->reports = f->reports || ours;
 		return;

@@ -12,7 +12,6 @@
 
 #include "dataplane/dp_priv.h"
 #include "lib/fail.h"
-#include "lib/nlk_vxlan.h"
 
 /* ---- links by name ------------------------------------------------------- */
 
@@ -107,24 +106,6 @@ static struct nat_endpoint endpoint_of(const struct dp_network *net,
 	};
 }
 
-/* What goes up past the bridge (publish.bpf.c) it does not learn from: it would forget
- * the MAC five minutes later, and flood what is for it to the neighbours.  Where
- * nobody looks at MACs a container may come with another, or another one with it. */
-static int tell_bridge(struct dp *dp, const struct dp_network *net,
-		       const struct dp_port *port, int index, struct err *err)
-{
-	struct err why = { "" };
-	int r = net->guard ? nlk_port_mac_add(dp->nlk, index, &port->mac, &why)
-			   : 0;
-
-	/* it is in no bridge now; when it is, the kernel says so */
-	if (r == -EOPNOTSUPP || r == -ENODEV)
-		return 0;
-	if (r < 0 && err)
-		*err = why;
-	return r;
-}
-
 int dp_fast_port_add(struct dp *dp, const struct dp_network *net,
 		     struct state_port *p, struct err *err)
 {
@@ -137,8 +118,6 @@ int dp_fast_port_add(struct dp *dp, const struct dp_network *net,
 	r = nlk_link_get(dp->nlk, p->port.ifname, 0, &link, err);
 	if (r == 0)
 		r = nlk_link_get(dp->nlk, net->bridge, 0, &bridge, err);
-	if (r == 0)
-		r = tell_bridge(dp, net, &p->port, link.index, err);
 	if (r < 0)
 		return r;
 	dp_stats_port(dp, p, link.index);
@@ -190,21 +169,6 @@ static int list_ports(struct dp *dp, struct nat_endpoint *list, struct err *err)
 	return r < 0 ? r : n;
 }
 
-static int tell_bridges(struct dp *dp, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < dp->st.ports.count; i++) {
-		const struct state_port *p = dp->st.ports.items[i];
-		const struct dp_network *net =
-			state_network(&dp->st, p->port.network);
-
-		if (net && dp_fast_wants(net) && p->index)
-			r = tell_bridge(dp, net, &p->port, p->index, err);
-	}
-	return r;
-}
-
 int dp_fast_ports(struct dp *dp, struct err *err)
 {
 	_cleanup_free_ struct nat_endpoint *list =
@@ -217,11 +181,6 @@ int dp_fast_ports(struct dp *dp, struct err *err)
 	if (listed < 0)
 		return listed;
 	n = list_ports(dp, list, err);
-	if (n >= 0) {
-		int r = tell_bridges(dp, err);
-
-		n = r < 0 ? r : n;
-	}
 	if (n >= 0)
 		n = nat_ep_sync(dp->fast.nat, list, (size_t)n, err);
 	return n < 0 ? n : n + listed;

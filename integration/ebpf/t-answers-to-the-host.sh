@@ -1,7 +1,8 @@
 #!/bin/bash
 # What a container answers to this host's own connections goes up past the bridge, on the
-# eBPF dataplane: no rule of a bridge looks at it, INPUT judges it as ever.  The bridge
-# knows all the same where the container is, and floods nothing that is for it.
+# eBPF dataplane: no rule of a bridge looks at it, INPUT judges it as ever.  But for a packet
+# now and then: the bridge knows where the container is, and floods nothing that is for it.
+# waits
 export DATAPLANE=ebpf
 . "${0%/*}/../lib/lib.sh"
 . "$IT/lib/iso.sh"
@@ -9,7 +10,7 @@ export DATAPLANE=ebpf
 berth_host
 docker network create -d berth-bridge --ipv6 --subnet 10.65.0.0/24 \
 	--subnet fd00:65::/64 n1 >/dev/null
-serve web n1 80 -p 8080:80
+serve web n1 80 -p 8080:80 -p 9000:9000
 head -c 4000000 /dev/zero | docker exec -i web sh -c 'cat >/www/big'
 serve near n1 80
 # shellcheck disable=SC2034 # read by iso.sh
@@ -32,34 +33,30 @@ seen() { # FAMILY TABLE COUNTER
 get() { # URL [CURL-FLAG...]
 	curl -gsS --noproxy '*' --max-time 20 -o /dev/null -w '%{size_download}' "$@"
 }
+begun=$SECONDS
 same "$(get http://127.0.0.1:8080/big)" 4000000
 same "$(get 'http://[::1]:8080/big')" 4000000
 same "$(get "http://$web/big")" 4000000
-same "$(seen bridge look up)" 0 "packets that a bridge's rule saw"
+# one in 16 s
+at_most "$(seen bridge look up)" $(((SECONDS - begun) / 16 + 2)) "packets by the bridge"
+[ "$(seen bridge look up)" -ge 1 ] || fail "the bridge hears nothing"
 [ "$(seen inet judge up)" -ge 30 ] || fail "INPUT saw $(seen inet judge up) packets"
 
-note "a bridge that forgets all it learns, and a connection that goes on"
-forget() {
-	for _ in {1..60}; do
-		ip link set "$bridge" type bridge fdb_flush
-		pause 0.05
-	done
-}
-in_background forget.log forget
-same "$(get http://127.0.0.1:8080/big --limit-rate 2M)" 4000000
-wait "$PID"
+note "a connection that goes on for longer than its bridge remembers"
+# by IPv4 alone: neighbour discovery would tell the bridge, too
+inns "$(pid_of web)" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+ip link set "$bridge" type bridge ageing_time 1800
+server web tcp 9000 echo
+exec 3<>/dev/tcp/127.0.0.1/9000
+for i in {1..170}; do
+	echo "$i" >&3
+	read -r -t 5 -u 3 got
+	same "$got" "$i"
+	pause 0.2
+done
+exec 3>&-
+end "$PID"
 same "$(seen bridge look flooded)" 0 "packets that a neighbour got"
-same "$(bridge -j fdb show br "$bridge" | jq -r --arg m "$mac" \
-	'.[] | select(.mac == $m and .state == "static").ifname')" "$(port_of web)"
-
-note "the entry that a port loses with its bridge is there again with it"
-ip link set "$(port_of web)" nomaster
-ip link set "$(port_of web)" master "$bridge"
-is_known() {
-	bridge -j fdb show br "$bridge" | jq -e --arg m "$mac" \
-		'any(.[]; .mac == $m and .state == "static")' >/dev/null
-}
-wait_until 5 is_known
 
 nft add rule inet judge c iifname "$bridge" tcp sport 80 drop
 fails get http://127.0.0.1:8080/big --connect-timeout 1

@@ -183,12 +183,29 @@ static void stand_aside(__u32 on)
 	publish_put(publish_skel->maps.nat_aside, &zero, &on);
 }
 
+/* What bridges have heard of containers is @seconds older; -1: they have not. */
+static void bridges_grow_old(int seconds)
+{
+	for (char n = '1'; n <= '6'; n++) {
+		__u32 slot = if_nametoindex((char[]){ 'v', n, '\0' });
+		__u64 last;
+
+		assert_int_equal(bpf_map__lookup_elem(
+					 publish_skel->maps.nat_learnt, &slot,
+					 sizeof(slot), &last, sizeof(last), 0),
+				 0);
+		last = seconds < 0 ? 0 : last - (__u64)seconds;
+		publish_put(publish_skel->maps.nat_learnt, &slot, &last);
+	}
+}
+
 void publish_env_clear(void)
 {
 	publish_clear_stats();
 	clear_map(publish_skel->maps.nat_flows);
 	clear_map(publish_skel->maps.nat_frag);
 	clear_map(publish_skel->maps.nat_limit);
+	bridges_grow_old(-1);
 	publish_fill(); /* what was lost */
 	stand_aside(0);
 	for (char n = '1'; n <= '6'; n++)
@@ -245,8 +262,10 @@ bool publish_step_host(const char *what, const char *arg, char *ret,
 	}
 	if (what[0] == 'a')
 		stand_aside((__u32)atoi(arg));
-	if (what[0] == 'w')
+	if (what[0] == 'w') {
 		fragments_grow_old(publish_skel->maps.nat_frag, atoi(arg));
+		bridges_grow_old(atoi(arg));
+	}
 	if (what[0] == 'w' || what[0] == 'a')
 		return true;
 	snprintf(cmd, sizeof(cmd), "ip route %s", arg);

@@ -76,7 +76,8 @@ void publish_env_pool(unsigned int number, const char *even, uint16_t even_port,
  *   route ADD-OR-DEL => done         ip-route(8); wait 2s => done: nothing else;
  *   aside 1-OR-0 => done             the stack is to have everything (until clear()).
  *                                    Each as if two seconds had passed
- *                                    (wait 9s: for what is known of fragments, 9)
+ *                                    (wait 9s: for what is known of fragments and what
+ *                                    bridges have heard, 9)
  *   owe in|out SECONDS => done       v7 is as far ahead of its rate
  *   shut PORT => done                it is not published on any IPv4 address, until
  *   open PORT => done
