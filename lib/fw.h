@@ -221,17 +221,25 @@ struct fw_barrier {
 	bool policy;               /* by its policy; else by a rule */
 };
 
+/* UDP packets that come from others. */
+struct fw_udp {
+	uint8_t family; /* NFPROTO_IPV4 or NFPROTO_IPV6 */
+	uint16_t port;  /* of this host */
+	bool answers; /* one that comes may be an answer to what this host sent, and
+			 * be let in as such */
+};
+
 /*
- * fw_udp_refused() - is there a base chain at input that lets no UDP packet to @port in,
- * whoever sends it?  Not the answers to what this host sent, nor what it sends itself.
+ * fw_udp_refused() - is there a base chain at input that lets no such packet in, whoever
+ * sends it?  (What this host sends to itself is none.)
  * A rule with a condition that can't be read may let it pass, so what is found is so,
  * and not all is found.  (Not seen: legacy iptables, as above.)
- * @family: of the packet, NFPROTO_IPV4 or NFPROTO_IPV6.
  * @except: tables whose names begin so are not looked at.
  * Return: 1: @ret is the first; 0; -errno.
  */
-int fw_udp_refused(struct fw *fw, uint8_t family, uint16_t port,
-		   const char *except, struct fw_barrier *ret, struct err *err);
+int fw_udp_refused(struct fw *fw, const struct fw_udp *to, const char *except,
+		   struct fw_barrier *ret, struct err *err);
+
 /*
  * What a set holds, in two numbers: sets with the same elements, in whatever
  * order, have the same.  Begin with { 0 }.

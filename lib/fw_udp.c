@@ -3,8 +3,8 @@
  * fw_udp.c - does some chain keep a UDP port from everybody?
  *
  * The rules that a packet would meet are gone through with what is known of it: its
- * protocol and port, that it is no answer, that it is not from this host.  A condition
- * on something else may hold or not, and a rule with one that lets pass may be the one
+ * protocol and port, whether it can be an answer, that it is not from this host.  A
+ * condition on something else may hold or not, and a rule with one that lets pass may be the one
  * that does: so what is found is so, and much is not found.
  */
 #include <linux/netfilter.h>
@@ -23,8 +23,9 @@
 #define SLOTS 32 /* the kernel's numbers of registers, both kinds */
 
 /* As in the kernel's headers, which say it by enums of conntrack's own. */
-#define STATE_NEW       (UINT32_C(1) << (IP_CT_NEW + 1))
-#define STATE_UNTRACKED (UINT32_C(1) << 6)
+#define STATE_NEW         (UINT32_C(1) << (IP_CT_NEW + 1))
+#define STATE_ESTABLISHED (UINT32_C(1) << (IP_CT_ESTABLISHED + 1))
+#define STATE_UNTRACKED   (UINT32_C(1) << 6)
 
 enum match { YES, MAYBE, NO };
 
@@ -53,6 +54,7 @@ struct chain {
 struct walk {
 	uint8_t family; /* the packet's */
 	uint16_t port;
+	uint32_t states;      /* of conntrack's: one of these is its */
 	struct chain *chains; /* owned, as .rules: in their order */
 	struct rule *rules;
 	size_t chain_count, rule_count;
@@ -250,8 +252,8 @@ static enum match compare(int sign, uint32_t op)
 	}
 }
 
-static enum match match_held(const struct held *h, const void *value,
-			     size_t len, uint32_t op)
+static enum match match_held(const struct held *h, uint32_t states,
+			     const void *value, size_t len, uint32_t op)
 {
 	static const uint32_t lo = 1, none;
 
@@ -262,8 +264,7 @@ static enum match match_held(const struct held *h, const void *value,
 		return compare(1, op);
 	/* "ct state established": not 0 are those bits of it */
 	if (h->state && len == sizeof(none) && op == NFT_CMP_NEQ &&
-	    memcmp(value, &none, len) == 0 &&
-	    !(h->mask & (STATE_NEW | STATE_UNTRACKED)))
+	    memcmp(value, &none, len) == 0 && !(h->mask & states))
 		return NO;
 	return MAYBE;
 }
@@ -276,7 +277,7 @@ static enum match read_cmp(struct reading *rd, const struct nlattr *data)
 
 	if (!h || !value)
 		return MAYBE;
-	return match_held(h, mnl_attr_get_payload(value),
+	return match_held(h, rd->w->states, mnl_attr_get_payload(value),
 			  mnl_attr_get_payload_len(value),
 			  fw_nested_u32(data, NFTA_CMP_OP));
 }
@@ -301,7 +302,7 @@ static enum match read_range(struct reading *rd, const struct nlattr *data)
 }
 
 /* iptables' -m: a comment is no condition, and of states we know. */
-static enum match read_xt(const struct nlattr *data)
+static enum match read_xt(const struct walk *w, const struct nlattr *data)
 {
 	const struct nlattr *name = fw_nested_find(data, NFTA_MATCH_NAME);
 	const struct nlattr *info = fw_nested_find(data, NFTA_MATCH_INFO);
@@ -316,7 +317,7 @@ static enum match read_xt(const struct nlattr *data)
 		return MAYBE;
 	memcpy(&ct, mnl_attr_get_payload(info), sizeof(ct));
 	return ct.match_flags == XT_CONNTRACK_STATE && !ct.invert_flags &&
-			       !(ct.state_mask & (STATE_NEW | STATE_UNTRACKED))
+			       !(ct.state_mask & w->states)
 		       ? NO
 		       : MAYBE;
 }
@@ -385,7 +386,7 @@ static void read_expr(struct reading *rd, const struct nlattr *expr)
 	else if (strcmp(s, "range") == 0)
 		m = read_range(rd, data);
 	else if (strcmp(s, "match") == 0)
-		m = read_xt(data);
+		m = read_xt(rd->w, data);
 	else if (strcmp(s, "immediate") == 0)
 		read_verdict(rd, data);
 	else if (strcmp(s, "target") == 0)
@@ -500,10 +501,15 @@ static int load(struct fw *fw, struct walk *w)
 	return r;
 }
 
-int fw_udp_refused(struct fw *fw, uint8_t family, uint16_t port,
-		   const char *except, struct fw_barrier *ret, struct err *err)
+int fw_udp_refused(struct fw *fw, const struct fw_udp *to, const char *except,
+		   struct fw_barrier *ret, struct err *err)
 {
-	_cleanup_(walk_fini) struct walk w = { .family = family, .port = port };
+	_cleanup_(walk_fini) struct walk w = {
+		.family = to->family,
+		.port = to->port,
+		.states = STATE_NEW | STATE_UNTRACKED |
+			  (to->answers ? STATE_ESTABLISHED : 0),
+	};
 	int r = load(fw, &w);
 
 	if (r < 0)

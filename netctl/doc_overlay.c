@@ -58,15 +58,18 @@ static bool is_by_ipv6(struct doc *d, const struct doc_bridge *b)
 static bool is_refused(struct doc *d, const struct doc_bridge *b,
 		       struct fw_barrier *ret)
 {
-	bool v6 = is_by_ipv6(d, b);
+	struct fw_udp to = {
+		.family = is_by_ipv6(d, b) ? NFPROTO_IPV6 : NFPROTO_IPV4,
+		.port = b->wire_port,
+		.answers = b->encrypted, /* both ends send from that port */
+	};
 	struct fw_barrier other;
 
-	if (fw_udp_refused(d->fw, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
-			   b->wire_port, OURS, ret, NULL) != 1)
+	if (fw_udp_refused(d->fw, &to, OURS, ret, NULL) != 1)
 		return false;
+	to.family = NFPROTO_IPV4;
 	return !b->encrypted ||
-	       fw_udp_refused(d->fw, NFPROTO_IPV4, b->wire_port, OURS, &other,
-			      NULL) == 1;
+	       fw_udp_refused(d->fw, &to, OURS, &other, NULL) == 1;
 }
 
 void doc_check_overlay_port(struct doc *d)

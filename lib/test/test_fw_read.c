@@ -396,9 +396,11 @@ static void chains_that_refuse_are_told(void **state)
 	"nft 'add chain inet t in { type filter hook input priority 0; " \
 	"policy " policy "; }; " rules "'"
 
-static const struct {
+struct barrier {
 	const char *name, *rules, *want; /* "": it may get in */
-} barriers[] = {
+};
+
+static const struct barrier barriers[] = {
 	{ "nothing", "", "" },
 	{ "a policy", "iptables-nft -P INPUT DROP", "filter:INPUT policy" },
 	{ "of the other family", "ip6tables-nft -P INPUT DROP", "" },
@@ -482,26 +484,62 @@ static const struct {
 	  "" },
 };
 
+/* Where what comes may be an answer. */
+static const struct barrier answered[] = {
+	{ "a policy, and answers",
+	  "iptables-nft -P INPUT DROP; "
+	  "iptables-nft -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED "
+	  "-j ACCEPT",
+	  "" },
+	{ "which an answer is not either",
+	  "iptables-nft -P INPUT DROP; "
+	  "iptables-nft -A INPUT -m conntrack --ctstate RELATED -j ACCEPT",
+	  "filter:INPUT policy" },
+	{ "a rule, for answers too",
+	  "iptables-nft -A INPUT -p udp --dport 4789 -j DROP; "
+	  "iptables-nft -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED "
+	  "-j ACCEPT",
+	  "filter:INPUT rule" },
+	{ "nft: answers",
+	  INPUT("drop", "add rule inet t in ct state established,related "
+			"accept"),
+	  "" },
+	{ "nft: what an answer is not either",
+	  INPUT("drop", "add rule inet t in ct state related accept"),
+	  "t:in policy" },
+};
+
+static void is_refused_as(const struct barrier *row, bool answers)
+{
+	const struct fw_udp to = { NFPROTO_IPV4, 4789, answers };
+	struct fw_barrier b = { .family = 0 };
+	struct err err = { 0 };
+	char text[160] = "";
+
+	nft("nft flush ruleset; nft 'add table inet t; add chain inet t "
+	    "other'");
+	if (row->rules[0])
+		nft(row->rules);
+	print_message("# %s\n", row->name);
+	if (fw_udp_refused(fw, &to, "mine", &b, &err))
+		snprintf(text, sizeof(text), "%s:%s %s", b.table, b.chain,
+			 b.policy ? "policy" : "rule");
+	assert_string_equal(err.msg, "");
+	assert_string_equal(text, row->want);
+}
+
 static void who_refuses_a_port_is_told(void **state)
 {
-	struct err err = { 0 };
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(barriers); i++) {
-		struct fw_barrier b = { .family = 0 };
-		char text[160] = "";
+	for (size_t i = 0; i < ARRAY_SIZE(barriers); i++)
+		is_refused_as(&barriers[i], false);
+}
 
-		nft("nft flush ruleset; nft 'add table inet t; "
-		    "add chain inet t other'");
-		if (barriers[i].rules[0])
-			nft(barriers[i].rules);
-		print_message("# %s\n", barriers[i].name);
-		if (fw_udp_refused(fw, NFPROTO_IPV4, 4789, "mine", &b, &err))
-			snprintf(text, sizeof(text), "%s:%s %s", b.table,
-				 b.chain, b.policy ? "policy" : "rule");
-		assert_string_equal(err.msg, "");
-		assert_string_equal(text, barriers[i].want);
-	}
+static void who_refuses_answers_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answered); i++)
+		is_refused_as(&answered[i], true);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
@@ -518,6 +556,7 @@ int main(void)
 		T(users_of_conntrack_are_seen),
 		T(chains_that_refuse_are_told),
 		T(who_refuses_a_port_is_told),
+		T(who_refuses_answers_is_told),
 	};
 
 	return fw_test_run(&fw, tests, ARRAY_SIZE(tests));
