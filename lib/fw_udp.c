@@ -51,22 +51,31 @@ struct chain {
 	bool base, drops; /* of input; its policy */
 };
 
+/* Of it the kernel asks nothing. */
+struct dormant {
+	uint8_t family;
+	char table[64];
+};
+
 struct walk {
 	uint8_t family; /* the packet's */
 	uint16_t port;
 	uint32_t states;      /* of conntrack's: one of these is its */
 	struct chain *chains; /* owned, as .rules: in their order */
 	struct rule *rules;
-	size_t chain_count, rule_count;
+	struct dormant *dormant; /* owned */
+	size_t chain_count, rule_count, dormant_count;
 };
 
 static void walk_fini(struct walk *w)
 {
 	free(w->chains);
 	free(w->rules);
+	free(w->dormant);
 	w->chains = NULL;
 	w->rules = NULL;
-	w->chain_count = w->rule_count = 0;
+	w->dormant = NULL;
+	w->chain_count = w->rule_count = w->dormant_count = 0;
 }
 
 static void copy_name(char to[64], const struct nlattr *a)
@@ -77,6 +86,35 @@ static void copy_name(char to[64], const struct nlattr *a)
 static bool is_met(const struct walk *w, uint8_t family)
 {
 	return family == NFPROTO_INET || family == w->family;
+}
+
+static int read_table(const struct nlmsghdr *h, void *ctx)
+{
+	const struct nfgenmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *flags = fw_attr_find(h, NFTA_TABLE_FLAGS);
+	struct walk *w = ctx;
+	struct dormant *d;
+
+	if (!flags || mnl_attr_get_payload_len(flags) != sizeof(uint32_t) ||
+	    !(be32toh(mnl_attr_get_u32(flags)) & NFT_TABLE_F_DORMANT))
+		return 0;
+	d = reallocarray(w->dormant, w->dormant_count + 1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	w->dormant = d;
+	d += w->dormant_count++;
+	d->family = m->nfgen_family;
+	copy_name(d->table, fw_attr_find(h, NFTA_TABLE_NAME));
+	return 0;
+}
+
+static bool is_dormant(const struct walk *w, uint8_t family, const char *table)
+{
+	for (size_t i = 0; i < w->dormant_count; i++)
+		if (w->dormant[i].family == family &&
+		    strcmp(w->dormant[i].table, table) == 0)
+			return true;
+	return false;
 }
 
 static int read_chain(const struct nlmsghdr *h, void *ctx)
@@ -104,6 +142,7 @@ static int read_chain(const struct nlmsghdr *h, void *ctx)
 	};
 	copy_name(c->table, fw_attr_find(h, NFTA_CHAIN_TABLE));
 	copy_name(c->name, fw_attr_find(h, NFTA_CHAIN_NAME));
+	c->base = c->base && !is_dormant(w, c->family, c->table);
 	return 0;
 }
 
@@ -144,6 +183,12 @@ static struct held *slot(struct reading *rd, const struct nlattr *data,
 	uint32_t reg = fw_nested_u32(data, type);
 
 	return reg < SLOTS ? &rd->held[reg] : NULL;
+}
+
+/* What is not understood may have written to any register. */
+static void forget(struct reading *rd)
+{
+	memset(rd->held, 0, sizeof(rd->held));
 }
 
 static void hold(struct held *h, const void *bytes, size_t len)
@@ -330,8 +375,10 @@ static void read_verdict(struct reading *rd, const struct nlattr *data)
 		fw_nested_find(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
 	struct rule *r = &rd->rule;
 
-	if (!verdict)
+	if (!verdict) { /* a value, into a register */
+		forget(rd);
 		return;
+	}
 	switch ((int)fw_nested_u32(verdict, NFTA_VERDICT_CODE)) {
 	case NF_DROP:
 		r->verdict = REFUSE;
@@ -393,8 +440,10 @@ static void read_expr(struct reading *rd, const struct nlattr *expr)
 		read_target(rd, data);
 	else if (strcmp(s, "reject") == 0)
 		rd->rule.verdict = REFUSE;
-	else if (strcmp(s, "counter") != 0 && strcmp(s, "log") != 0)
+	else if (strcmp(s, "counter") != 0 && strcmp(s, "log") != 0) {
 		m = MAYBE;
+		forget(rd);
+	}
 	/* where a map says, or to a program: who knows */
 	if (strcmp(s, "queue") == 0 ||
 	    (strcmp(s, "lookup") == 0 &&
@@ -494,7 +543,9 @@ static int load(struct fw *fw, struct walk *w)
 
 	for (int i = 0; i < FW_DUMP_TRIES && r == -EINTR; i++) {
 		walk_fini(w);
-		r = fw_dump(fw, NFT_MSG_GETCHAIN, read_chain, w);
+		r = fw_dump(fw, NFT_MSG_GETTABLE, read_table, w);
+		if (r == 0)
+			r = fw_dump(fw, NFT_MSG_GETCHAIN, read_chain, w);
 		if (r == 0)
 			r = fw_dump(fw, NFT_MSG_GETRULE, read_rule, w);
 	}

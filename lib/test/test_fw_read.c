@@ -474,6 +474,15 @@ static const struct barrier barriers[] = {
 	  INPUT("drop", "add rule inet t in ct state new "
 			"accept"),
 	  "" },
+	{ "nft: what is not understood, where a known value was",
+	  INPUT("drop", "add rule inet t in ip option lsrr exists accept"),
+	  "" },
+	{ "nft: a value of the rule's own",
+	  INPUT("drop", "add rule inet t in udp dport 53 meta mark set 1 "
+			"accept"),
+	  "t:in policy" },
+	{ "nft: a table that sleeps",
+	  INPUT("drop", "add table inet t { flags dormant; }"), "" },
 	{ "one that is left out",
 	  "nft 'add table inet mine; add chain inet mine in { type filter "
 	  "hook input priority 0; policy drop; }'",
