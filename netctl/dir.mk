@@ -113,6 +113,7 @@ tests += netctl/test/test_box_seccomp.c
 tests += netctl/test/test_box_log.c
 threaded += netctl/test/test_box_log.c
 tests += netctl/test/test_cli.c
+tests += netctl/test/test_doc_overlay.c
 tests += netctl/test/test_drivers.c
 tests += netctl/test/test_events_text.c
 tests += netctl/test/test_events_held.c

@@ -170,6 +170,31 @@ same "$(ns a wg show berth-wg allowed-ips | cut -f2)" "$(ns b ip -j -6 addr show
 same "$(ns a ip -j link show berth-wg | jq '.[0].mtu')" 1440 "MTU of the link"
 same "$(host_api a Berth.Check '{}' berth-overlay | jq -c .Problems)" '[]' "what doctor says, and gc would remove"
 
+note "rules of the host that close its ports: found, and opened by what doctor says"
+closed() { # - what it says to do, a line each
+	local all
+	all=$(host_exec a "$BIN/netctl" doctor --json || [ $? = 3 ])
+	jq -r '.[] | select(.Check == "overlay-port" and .Level == "bad") | .Fix | sub(" \\(.*"; "")' <<<"$all" |
+		sort
+}
+arrives() { ns ca$SECRET ping -qc1 -W1 10.1.0.12; }
+ns a nft 'add table ip6 admin; add chain ip6 admin in { type filter hook input priority 0; }
+	add rule ip6 admin in udp dport 51821 drop'
+same "$(closed)" "" "closed to IPv6, where hosts go by IPv4"
+ns a nft delete table ip6 admin
+ns a nft 'add table inet admin; add chain inet admin in { type filter hook input priority 0; policy drop; }'
+outside='nft insert rule inet admin in udp dport 51821 accept'
+inside='nft insert rule inet admin in iifname berth-wg udp dport 4789 accept'
+same "$(closed)" "$(printf '%s\n' "$inside" 'nft insert rule inet admin in udp dport 4789 accept' "$outside")" \
+	"a policy closes all"
+fails arrives
+eval "ns a $outside"
+fails arrives
+eval "ns a $inside"
+wait_until 10 arrives
+same "$(closed)" 'nft insert rule inet admin in udp dport 4789 accept' "what is left, of the one in clear"
+ns a nft delete table inet admin
+
 note "forged in clear: from the peer's address, a stranger's, and to the address inside"
 inside() {
 	ns "$1" ip -j -6 addr show berth-wg |
