@@ -31,6 +31,18 @@ uint64_t cl_pace_next(const struct cl_pace *p)
 	return p->done_ms + HOLD_MS;
 }
 
+uint64_t cl_host_next(struct cluster *c, uint64_t not_before_ms)
+{
+	uint64_t next;
+
+	pthread_mutex_lock(&c->lock);
+	next = c->host_due ? cl_pace_next(&c->told_pace) : 0;
+	pthread_mutex_unlock(&c->lock);
+	if (!next)
+		return UINT64_MAX;
+	return next > not_before_ms ? next : not_before_ms;
+}
+
 /* The one of @node in network @net; NULL: nothing is known of it. */
 static struct cl_flap *find(struct cluster *c, const char *net,
 			    const char *node)

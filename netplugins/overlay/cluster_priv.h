@@ -267,6 +267,10 @@ int cl_fetch(struct cluster *c, const char *key, char (*nodes)[OV_NODE_MAX],
 void cl_pace_note(struct cl_pace *p);
 /* When it may be followed again; it is for whoever does so to set .done_ms. */
 uint64_t cl_pace_next(const struct cl_pace *p);
+/* When this host's record, which changes too often, is to be written, perhaps some time
+ * ago; UINT64_MAX: it need not be, or at once by whom it was changed.
+ * @not_before_ms: nothing is told before. */
+uint64_t cl_host_next(struct cluster *c, uint64_t not_before_ms);
 /* The rest is the thread's.  That host went, or says another address or key. */
 void cl_flap_note(struct cluster *c, const char *net, const char *node);
 /* Is it not to be read now?  cl_flap_fetch() does it in time, then. */

@@ -362,7 +362,7 @@ static void wait_watch(struct turn *t, unsigned int ms)
 
 static unsigned int until(const struct turn *t)
 {
-	uint64_t now = clock_boot_ms(), next = now + TURN_MS, told;
+	uint64_t now = clock_boot_ms(), next = now + TURN_MS;
 
 	if (backoff_left_ms(&t->backoff))
 		return backoff_left_ms(&t->backoff);
@@ -374,10 +374,9 @@ static unsigned int until(const struct turn *t)
 		next = t->list_ms;
 	if (cl_flap_next(t->c) < next)
 		next = cl_flap_next(t->c);
+	if (cl_host_next(t->c, t->tell_ms) < next)
+		next = cl_host_next(t->c, t->tell_ms);
 	pthread_mutex_lock(&t->c->lock);
-	told = cl_pace_next(&t->c->told_pace);
-	if (t->c->host_due && told > now && told < next)
-		next = told;
 	if (t->c->keep_ms < next)
 		next = t->c->keep_ms;
 	if (t->gen != t->c->gen && t->opened_ms + REOPEN_MS < next)

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/clock.h"
+#include "netplugins/overlay/cluster_priv.h"
+
 #define FLAP_MS 4000
 #define EACH_MS 100
 /* What is undamped: one for each of two changes a turn. */
@@ -209,6 +212,29 @@ static void who_moves_tells_it_slowly(void **state)
 	box_host_close(a);
 }
 
+/* Its time came between two looks at the clock: it is due, and not at the next occasion. */
+static void what_is_overdue_is_told(void **state)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+	uint64_t now = clock_boot_ms();
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(pthread_mutex_init(&c->lock, NULL), 0);
+	for (unsigned int i = 0; i < 10; i++)
+		cl_pace_note(&c->told_pace);
+	c->told_pace.done_ms = now - 3000;
+	assert_true(cl_host_next(c, 0) == UINT64_MAX);
+	c->host_due = true;
+	assert_true(cl_host_next(c, 0) <= now);
+	/* there is no lease to be had before */
+	assert_true(cl_host_next(c, now + 4000) == now + 4000);
+	c->told_pace.done_ms = now;
+	assert_in_range(cl_host_next(c, 0), now + 1, now + 3000);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
 #define FLAP_TEST(f)                                                    \
 	{                                                               \
 		.name = #f, .test_func = (f), .setup_func = box_test_up \
@@ -220,6 +246,7 @@ int main(void)
 		FLAP_TEST(one_that_comes_and_goes_is_followed_slowly),
 		FLAP_TEST(one_that_moves_is_followed_slowly),
 		FLAP_TEST(who_moves_tells_it_slowly),
+		cmocka_unit_test(what_is_overdue_is_told),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
