@@ -459,34 +459,6 @@ static void cl_tell_changed(struct ov_dir *dir,
 		fn(ctx, ids[i]);
 }
 
-int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
-		     const char *key, const char *next, struct err *err)
-{
-	struct cluster *c = cl_of(dir);
-	bool other;
-
-	if ((key && strlen(key) >= sizeof(c->key)) ||
-	    (next && strlen(next) >= sizeof(c->next)))
-		return err_set(err, -EINVAL, "a key of too many characters");
-	pthread_mutex_lock(&c->lock);
-	/* Nothing comes back, and the watch is silent, by the old one. */
-	other = !ip_equal(&c->vtep, vtep);
-	if (other)
-		cl_pace_note(&c->told_pace);
-	c->gen += other;
-	c->vtep = *vtep;
-	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
-	snprintf(c->next, sizeof(c->next), "%s", next ? next : "");
-	c->host_due = true;
-	pthread_mutex_unlock(&c->lock);
-	if (other) {
-		etcd_renew(c->rw);
-		etcd_renew(c->ro);
-	}
-	cl_wake(c); /* the thread tells it */
-	return 0;
-}
-
 void cluster_loading(struct ov_dir *dir, bool is)
 {
 	struct cluster *c = cl_of(dir);

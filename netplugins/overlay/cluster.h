@@ -58,6 +58,9 @@ int cluster_net_name(const struct ov_network *net,
 int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
 		     const char *key, const char *next, struct err *err);
 
+/* cluster_host_told() - what cluster_host_set() said last is on record, for all to read. */
+bool cluster_host_told(struct ov_dir *dir);
+
 /*
  * cluster_adopt() - take etcd's data as it is now for true, after it went back
  * (restored from a backup, another etcd): this host tells all it has again.

@@ -21,6 +21,7 @@ void cl_lease_lost(struct cluster *c)
 	c->lease = 0;
 	pthread_mutex_lock(&c->lock);
 	c->host_due = true;
+	c->host_told = false;
 	for (struct cl_net *n = c->nets; n; n = n->next) {
 		n->told = false;
 		n->due = true;
@@ -217,10 +218,12 @@ int cl_lease_have(struct cluster *c, struct err *err)
 		return 0;
 	r = lease_have(c, err);
 	pthread_mutex_lock(&c->lock);
-	if (r < 0)
+	if (r < 0) {
 		c->host_due = true;
-	else
+	} else {
+		c->host_told = !c->host_due;
 		c->twin_why[0] = '\0';
+	}
 	/* Each network's members are told by a new member record. */
 	for (struct cl_net *n = c->nets; r >= 0 && n; n = n->next) {
 		n->told = false;
@@ -228,4 +231,44 @@ int cl_lease_have(struct cluster *c, struct err *err)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return r < 0 ? r : 0;
+}
+
+int cluster_host_set(struct ov_dir *dir, const struct ip_addr *vtep,
+		     const char *key, const char *next, struct err *err)
+{
+	struct cluster *c = cl_of(dir);
+	bool other;
+
+	if ((key && strlen(key) >= sizeof(c->key)) ||
+	    (next && strlen(next) >= sizeof(c->next)))
+		return err_set(err, -EINVAL, "a key of too many characters");
+	pthread_mutex_lock(&c->lock);
+	/* Nothing comes back, and the watch is silent, by the old one. */
+	other = !ip_equal(&c->vtep, vtep);
+	if (other)
+		cl_pace_note(&c->told_pace);
+	c->gen += other;
+	c->vtep = *vtep;
+	snprintf(c->key, sizeof(c->key), "%s", key ? key : "");
+	snprintf(c->next, sizeof(c->next), "%s", next ? next : "");
+	c->host_due = true;
+	c->host_told = false;
+	pthread_mutex_unlock(&c->lock);
+	if (other) {
+		etcd_renew(c->rw);
+		etcd_renew(c->ro);
+	}
+	cl_wake(c); /* the thread tells it */
+	return 0;
+}
+
+bool cluster_host_told(struct ov_dir *dir)
+{
+	struct cluster *c = cl_of(dir);
+	bool told;
+
+	pthread_mutex_lock(&c->lock);
+	told = c->host_told;
+	pthread_mutex_unlock(&c->lock);
+	return told;
 }

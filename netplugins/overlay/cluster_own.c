@@ -354,6 +354,7 @@ static void due_is_untold(struct cluster *c, bool host_there)
 {
 	pthread_mutex_lock(&c->lock);
 	c->host_due = c->host_due || !host_there;
+	c->host_told = c->host_told && host_there;
 	for (struct cl_net *n = c->nets; n; n = n->next) {
 		if (n->due)
 			n->told = false;

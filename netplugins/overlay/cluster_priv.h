@@ -114,6 +114,7 @@ struct cluster {
 	pthread_mutex_t lock;
 	bool stop;
 	bool host_due;    /* its record is to be written */
+	bool host_told;   /* it says what is here */
 	uint64_t keep_ms; /* when the lease is to be kept; without: to be had */
 	struct ip_addr vtep;
 	char key[OV_KEY_MAX], next[OV_KEY_MAX];

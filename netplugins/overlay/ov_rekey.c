@@ -5,7 +5,8 @@
  * A link has one key, and an address inside follows from it.  A daemon that starts and
  * finds another one in the file than the link has tells the cluster which one comes
  * next, and goes on with the old one.  The others make a peer of that, and hear the
- * network's packets by its address as well.  After TELL_MS the link has it, and the
+ * network's packets by its address as well.  TELL_MS after the cluster has it on record,
+ * however late that is, the link has it, and the
  * wires send from its address.  What others still send by the old one's sessions the
  * kernel goes on taking (until they would have been renewed), so that address stays
  * for as long; who hears late loses nothing of what he sends.
@@ -161,6 +162,8 @@ int ov_rekey_turn(struct overlay_host *host, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	if (c->turn_ms && !cluster_host_told(host->cluster))
+		c->turn_ms = now + TELL_MS;
 	if (!c->turn_ms || now < c->turn_ms)
 		return 0;
 	r = take_next(host, err);

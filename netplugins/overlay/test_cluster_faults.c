@@ -345,18 +345,25 @@ static void an_address_is_told_without_waiting(void **state)
 	b = box_host("b", "192.0.2.2");
 	box_joined(p.dir, net);
 	box_joined(b, net);
+	assert_true(cluster_host_told(p.dir));
 	box_etcd_stop();
 	pthread_create(&p.thread, NULL, putter_run, &p);
 	poll(NULL, 0, 200);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	assert_int_equal(cluster_host_set(p.dir, &moved, "key", NULL, NULL), 0);
 	assert_in_range(test_ms_since(&start), 0, 4000); /* not 8 s */
+	assert_false(cluster_host_told(p.dir));
 	kill(box()->one.pid[0], SIGCONT);
 	pthread_join(p.thread, NULL);
 	box_view_gets(b, "n1",
 		      (struct box_want){ .hosts = 1,
 					 .endpoints = 1,
 					 .vtep = "192.0.2.9" });
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!cluster_host_told(p.dir)) {
+		assert_in_range(test_ms_since(&start), 0, 5000);
+		poll(NULL, 0, 20);
+	}
 	box_host_close(p.dir);
 	box_host_close(b);
 }
