@@ -1,5 +1,5 @@
 #!/bin/bash
-# A host takes another WireGuard key in mid-traffic: at most one packet in a thousand is lost,
+# A host takes another WireGuard key in mid-traffic, and one more before it has it: at most one packet in a thousand is lost,
 # none is sent in clear, and the old key is known to nobody in the end.  A host that hears of it
 # late loses nothing that it sends, and is well when it has; nor does it where the change fails
 # half way.  While nobody can be told the link keeps its key.  What was recorded on the way and
@@ -102,13 +102,15 @@ rotate() { # HOST
 }
 knows_new() { [ "$(peers a)" = "$NEW" ] && [ "$(key b)" = "$NEW" ]; }
 
-note "b takes another key"
+note "b takes another key, and then another"
 old=$(key b)
 begin
 seconds 5
 rotate b
+seconds 3
+new_key b # and changes its mind
 differ "$NEW" "$old" "keys of b"
-wait_until 40 knows_new
+wait_until 60 knows_new
 seconds 25
 finish
 at_most "$LOST" $((SENT / 1000)) "lost of $SENT"

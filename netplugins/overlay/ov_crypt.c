@@ -117,8 +117,7 @@ int ov_crypt_take_key(struct overlay_host *host, struct err *err)
 	return ov_crypt_address(&c->key, &c->inner, err);
 }
 
-/* Has the link the key of the file?  Where it has another one others are told first. */
-static int give_key(struct overlay_host *host, struct err *err)
+int ov_crypt_give_key(struct overlay_host *host, struct err *err)
 {
 	_cleanup_(wipe_key) struct nlk_wg_key secret;
 	struct ov_crypt *c = &host->crypt;
@@ -177,7 +176,7 @@ static int have_link(struct overlay_host *host, struct err *err)
 	}
 	if (r == 0)
 		r = NET_STEP("overlay.crypt.link", err);
-	return r == 0 && !c->keyed ? give_key(host, err) : r;
+	return r == 0 && !c->keyed ? ov_crypt_give_key(host, err) : r;
 }
 
 /* ---- its address, MTU and state ------------------------------------------------- */

@@ -124,8 +124,13 @@ static int take_next(struct overlay_host *host, struct err *err)
 	_cleanup_(wipe_key) struct nlk_wg_key secret;
 	struct ov_crypt *c = &host->crypt;
 	const struct ip_addr was = c->inner;
+	struct nlk_wg_key next;
 	int r = ov_key_load(c->dir, &secret, err);
 
+	if (r == 0)
+		r = public_of(host, &secret, &next, err);
+	if (r == 0 && !nlk_wg_key_equal(&next, &c->next))
+		return ov_crypt_give_key(host, err); /* begins anew */
 	for (struct overlay_network *n = host->networks; r == 0 && n;
 	     n = n->next)
 		if (n->net.encrypt && n->wire_index)

@@ -274,6 +274,9 @@ const struct ov_host *ov_crypt_first(const struct ov_view *v, size_t i);
 int ov_crypt_leave(struct overlay_host *host, struct err *err);
 /* Peers that were kept until no table named them go. */
 int ov_crypt_settle(struct overlay_host *host, struct err *err);
+/* The link gets the key of the file; where it has another one, that others reach it by,
+ * these are told first. */
+int ov_crypt_give_key(struct overlay_host *host, struct err *err);
 /* ->crypt.key is that of the link from now on, and ->inner what follows. */
 int ov_crypt_take_key(struct overlay_host *host, struct err *err);
 /* The link has its addresses, and no other of ours. */
