@@ -1,9 +1,9 @@
 #!/bin/bash
-# A host takes another WireGuard key in mid-traffic, and one more before it has it: at most one packet in a thousand is lost,
-# none is sent in clear, and the old key is known to nobody in the end.  A host that hears of it
-# late loses nothing that it sends, and is well when it has; nor does it where the change fails
-# half way.  While nobody can be told the link keeps its key.  What was recorded on the way and
-# is sent again is heard by nobody.
+# A host takes another WireGuard key in mid-traffic, and one more before it has it: at most one
+# packet in a thousand is lost, none is sent in clear, and the old key is known to nobody in the
+# end.  A host that hears of it late loses nothing that it sends, and is well when it has; nor does
+# it where the change fails half way.  While nobody can be told the link keeps its key.  What was
+# recorded on the way and is sent again is heard by nobody.
 # vm
 # time: 460
 . "${0%/*}/../lib/lib.sh"
@@ -125,7 +125,7 @@ in_background keep nsenter --net=/run/netns/a -- env ETCDCTL_API=3 /usr/bin/etcd
 keep=$PID
 wait_until 20 grep -q keepalived "$DIR/keep"
 kill -STOP "${HOST_DAEMON[a/berth-overlay]}"
-BERTH_FP=rekey.taken:err=EIO:nth=1 rotate b # fails half way, and is done the second time
+BERTH_FP=rekey.wires:err=EIO:nth=1 rotate b # fails half way, and is done the second time
 b_has() { [ "$(key b)" = "$NEW" ]; }
 wait_until 40 b_has
 seconds 5

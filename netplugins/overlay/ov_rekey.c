@@ -21,7 +21,8 @@
 #include "lib/netns.h"
 #include "netplugins/overlay/overlay.h"
 
-#define TELL_MS 10000 /* others follow in 5 s, etcd's faults included */
+#define TELL_MS  10000 /* others follow in 5 s, etcd's faults included */
+#define RETRY_MS 1000
 #define KEEP_MS \
 	180000 /* as long as WireGuard takes what an old session sends */
 #define SCRATCH "berth-wk"
@@ -117,40 +118,54 @@ static void wipe_key(struct nlk_wg_key *key)
 	explicit_bzero(key, sizeof(*key));
 }
 
+/* The link has it: nothing that follows can undo that. */
+static void is_taken(struct overlay_host *host)
+{
+	struct ov_crypt *c = &host->crypt;
+	struct err why = { 0 };
+	char text[sizeof(why.msg)];
+
+	c->turn_ms = 0;
+	c->was = c->inner;
+	c->was_ms = clock_boot_ms() + KEEP_MS;
+	c->key = c->next;
+	c->inner = c->next_inner;
+	log_info("op=rekey event=\"the new key is in use\"");
+	if (ov_link_reroute(host, &c->inner, &why) < 0)
+		log_warn("op=rekey err=%s",
+			 log_quote(text, sizeof(text), why.msg));
+}
+
 /* Wires send from the new address, but to whom they sent already: then the key, and
  * then those as well.  So least is sent by one of them with the other's address. */
 static int take_next(struct overlay_host *host, struct err *err)
 {
 	_cleanup_(wipe_key) struct nlk_wg_key secret;
 	struct ov_crypt *c = &host->crypt;
-	const struct ip_addr was = c->inner;
 	struct nlk_wg_key next;
 	int r = ov_key_load(c->dir, &secret, err);
 
 	if (r == 0)
 		r = public_of(host, &secret, &next, err);
-	if (r == 0 && !nlk_wg_key_equal(&next, &c->next))
-		return ov_crypt_give_key(host, err); /* begins anew */
+	if (r == 0 && !nlk_wg_key_equal(&next, &c->next)) {
+		r = ov_crypt_give_key(host, err); /* begins anew */
+		c->keyed = r == 0; /* else with the next look at a network */
+		return r;
+	}
 	for (struct overlay_network *n = host->networks; r == 0 && n;
 	     n = n->next)
 		if (n->net.encrypt && n->wire_index)
 			r = nlk_vxlan_set_local(host->br->nlk, n->wire_index,
 						&c->next_inner, err);
 	if (r == 0)
+		r = NET_STEP("rekey.wires", err);
+	if (r == 0)
 		r = nlk_wg_set(c->wg, OV_WG_LINK, &secret, OV_WG_PORT, err);
-	if (r == 0)
-		r = ov_link_reroute(host, &c->next_inner, err);
-	if (r == 0)
-		r = NET_STEP("rekey.taken", err);
-	if (r == 0)
-		r = ov_crypt_take_key(host, err);
 	if (r < 0)
 		return r;
-	c->turn_ms = 0;
-	c->was = was;
-	c->was_ms = clock_boot_ms() + KEEP_MS;
-	log_info("op=rekey event=\"the new key is in use\"");
-	return ov_crypt_tell(host, err);
+	is_taken(host);
+	r = ov_crypt_tell(host, err);
+	return r < 0 ? r : NET_STEP("rekey.taken", err);
 }
 
 int ov_rekey_turn(struct overlay_host *host, struct err *err)
@@ -172,6 +187,8 @@ int ov_rekey_turn(struct overlay_host *host, struct err *err)
 	if (!c->turn_ms || now < c->turn_ms)
 		return 0;
 	r = take_next(host, err);
+	if (r < 0 && c->turn_ms) /* not with each event */
+		c->turn_ms = now + RETRY_MS;
 	/* all that follows from it, also where it failed half way */
 	for (struct overlay_network *n = host->networks; n; n = n->next)
 		if (n->net.encrypt)
