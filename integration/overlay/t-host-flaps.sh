@@ -60,11 +60,14 @@ bystander() {
 	PINGER=$PID
 	wait_until 5 grep -q 'bytes from' "$DIR/ping.log"
 }
-lost() {
+bystander_lost() { # MAX
+	local lost
 	kill -INT "$PINGER"
 	wait "$PINGER" || :
-	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$DIR/ping.log" |
-		awk '{ print $1 - $2 }'
+	lost=$(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$DIR/ping.log" |
+		awk '{ print $1 - $2 }')
+	differ "$lost" "" "what ping counted"
+	at_most "$lost" "$1" "pings lost between the others"
 }
 
 note "$FLAPS times another address"
@@ -89,7 +92,7 @@ wait_until 5 is_at a "$old"
 wait_until 5 is_at c "$old"
 wait_until 5 reaches
 at_most $(($(now_ms) - start)) $((5000 * ${BERTH_SLOW:-1})) "ms until all is right"
-at_most "$(lost)" 1 "pings lost between the others"
+bystander_lost 1
 end "$monitor"
 moves=$(grep -c "$MAC_B .*dst" "$DIR/moves.log" || :)
 at_most "$moves" $((FLAPS / 2)) "times that a moved it"
@@ -108,7 +111,7 @@ done
 start=$(now_ms)
 wait_until 5 reaches
 at_most $(($(now_ms) - start)) $((5000 * ${BERTH_SLOW:-1})) "ms until all is right"
-at_most "$(lost)" 1 "pings lost between the others"
+bystander_lost 1
 same "$(at a)" "$old" "where a has b's container"
 same_size
 
