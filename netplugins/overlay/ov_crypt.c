@@ -262,12 +262,7 @@ static int raise_link(struct overlay_host *host, struct err *err)
 
 /* ---- peers ----------------------------------------------------------------------- */
 
-struct peers {
-	struct nlk_wg_peer *items; /* owned */
-	size_t count;
-};
-
-static void peers_fini(struct peers *p)
+static void peers_fini(struct ov_peers *p)
 {
 	free(p->items);
 }
@@ -282,23 +277,31 @@ static const struct nlk_wg_peer *find_peer(const struct nlk_wg_peer *peers,
 	return NULL;
 }
 
-/* Of all encrypted networks, each once. */
-static int gather(const struct overlay_host *host, struct peers *ret,
-		  struct err *err)
+static void add_peers(struct ov_peers *to, const struct nlk_wg_peer *peers,
+		      size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!find_peer(to->items, to->count, &peers[i].key))
+			to->items[to->count++] = peers[i];
+}
+
+int ov_crypt_gather(const struct overlay_host *host, struct ov_peers *ret,
+		    struct err *err)
 {
 	const struct overlay_network *n;
 	size_t room = 1;
 
 	for (n = host->networks; n; n = n->next)
 		room += n->peer_count;
+	ret->count = 0;
 	ret->items = calloc(room, sizeof(*ret->items));
 	if (!ret->items)
 		return err_set(err, -ENOMEM, "peers");
 	for (n = host->networks; n; n = n->next)
-		for (size_t i = 0; i < n->peer_count; i++)
-			if (!find_peer(ret->items, ret->count,
-				       &n->peers[i].key))
-				ret->items[ret->count++] = n->peers[i];
+		add_peers(ret, n->peers, n->peer_count - n->next_count);
+	for (n = host->networks; n; n = n->next)
+		add_peers(ret, n->peers + n->peer_count - n->next_count,
+			  n->next_count);
 	return 0;
 }
 
@@ -342,7 +345,7 @@ static int drop_peer(struct overlay_host *host, const struct nlk_wg_peer *p,
 
 /* Those that are right are not touched: their sessions go on.  Nobody goes before all
  * are known. */
-static int change_peers(struct overlay_host *host, const struct peers *want,
+static int change_peers(struct overlay_host *host, const struct ov_peers *want,
 			const struct nlk_wg_device *now, struct err *err)
 {
 	struct nlk_wg *wg = host->crypt.wg;
@@ -363,9 +366,9 @@ static int change_peers(struct overlay_host *host, const struct peers *want,
 
 static int sync_peers(struct overlay_host *host, struct err *err)
 {
-	_cleanup_(peers_fini) struct peers want = { .count = 0 };
+	_cleanup_(peers_fini) struct ov_peers want = { .count = 0 };
 	struct nlk_wg_device now = { .peer_count = 0 };
-	int r = gather(host, &want, err);
+	int r = ov_crypt_gather(host, &want, err);
 
 	if (r == 0)
 		r = nlk_wg_get(host->crypt.wg, OV_WG_LINK, &now, err);
@@ -395,7 +398,7 @@ int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 	if (r == 0)
 		r = raise_link(host, err);
 	free(take_ptr(n->peers));
-	n->peer_count = 0;
+	n->peer_count = n->next_count = 0;
 	if (r == 0)
 		r = ov_crypt_take_hosts(host, n, v, err);
 	if (r == 0)

@@ -162,27 +162,27 @@ void ov_crypt_turn_inside(const struct overlay_network *n, struct ov_view *v)
 	v->host_count = kept;
 }
 
-static int take_with_next(struct overlay_host *host, struct overlay_network *n,
-			  const struct ov_view *v, size_t i, struct err *err)
-{
-	size_t had = n->peer_count;
-	int r = take_host(host, n, &v->hosts[i], v->learn, err);
-
-	if (r == 0 && n->peer_count > had)
-		take_next(host, n, v, &v->hosts[i]);
-	return r;
-}
-
 int ov_crypt_take_hosts(struct overlay_host *host, struct overlay_network *n,
 			const struct ov_view *v, struct err *err)
 {
+	_cleanup_free_ bool *taken = calloc(v->host_count + 1, sizeof(*taken));
+	size_t had;
 	int r = 0;
 
 	n->peers = calloc(2 * v->host_count + 1, sizeof(*n->peers));
-	if (!n->peers)
+	if (!n->peers || !taken)
 		return err_set(err, -ENOMEM, "peers");
+	for (size_t i = 0; r == 0 && i < v->host_count; i++) {
+		if (is_copy(n, v, i))
+			continue;
+		had = n->peer_count;
+		r = take_host(host, n, &v->hosts[i], v->learn, err);
+		taken[i] = n->peer_count > had;
+	}
+	had = n->peer_count;
 	for (size_t i = 0; r == 0 && i < v->host_count; i++)
-		if (!is_copy(n, v, i))
-			r = take_with_next(host, n, v, i, err);
+		if (taken[i])
+			take_next(host, n, v, &v->hosts[i]);
+	n->next_count = n->peer_count - had;
 	return r;
 }

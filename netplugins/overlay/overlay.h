@@ -86,9 +86,9 @@ struct overlay_network {
 	struct ov_underlay under; /* as last applied; .local none: nothing */
 	struct ip_addr vtep; /* what the wire sends from: .under's, or inside
 			      * WireGuard */
-	struct nlk_wg_peer *peers; /* owned; of an encrypted network */
-	size_t peer_count;
-	int wire_index;           /* 0: not there */
+	struct nlk_wg_peer *peers;     /* owned; of an encrypted network */
+	size_t peer_count, next_count; /* the last ones are of keys to come */
+	int wire_index;                /* 0: not there */
 	bool listed, lost, known; /* known: all endpoints are, none is learnt */
 	struct ip_addr *vteps;    /* owned: whom the wire hears */
 	size_t vtep_count;
@@ -263,6 +263,16 @@ int ov_crypt_need(struct overlay_host *host, struct err *err);
  */
 int ov_crypt_sync(struct overlay_host *host, struct overlay_network *n,
 		  struct ov_view *v, struct err *err);
+
+struct ov_peers {
+	struct nlk_wg_peer *items; /* owned; free() */
+	size_t count;
+};
+
+/* Of all encrypted networks, each once: a key that a host of some network has is that
+ * host's, whoever says in another one that it will be its own. */
+int ov_crypt_gather(const struct overlay_host *host, struct ov_peers *ret,
+		    struct err *err);
 /* ov_crypt_hosts.c: ->peers, empty before, are those of @v; where each host is inside.
  * -EINVAL, as above. */
 int ov_crypt_take_hosts(struct overlay_host *host, struct overlay_network *n,

@@ -294,6 +294,51 @@ static void of_a_key_to_come_the_first_has_it(void **state)
 	free(host);
 }
 
+static struct ov_host host_at(uint8_t last, const char *key, const char *next)
+{
+	struct ov_host h = { .since = 1,
+			     .next_since = 1,
+			     .vtep = { .family = AF_INET,
+				       .bytes = { 192, 0, 2, last } } };
+
+	snprintf(h.key, sizeof(h.key), "%s", key);
+	snprintf(h.next, sizeof(h.next), "%s", next);
+	return h;
+}
+
+/* The networks of a host know nothing of each other's: a key in use in one is not where
+ * somebody in another one says that it will be. */
+static void of_two_networks_who_has_the_key_has_it(void **state)
+{
+	struct ov_host in_one[] = { host_at(9, BOB, KEY) };
+	struct ov_host in_two[] = { host_at(1, KEY, "") };
+	const struct ov_view one = { .hosts = in_one, .host_count = 1 };
+	const struct ov_view two = { .hosts = in_two, .host_count = 1 };
+	struct overlay_network *n = calloc(2, sizeof(*n));
+	struct overlay_host *host = calloc(1, sizeof(*host));
+	struct ov_peers peers;
+
+	(void)state;
+	assert_non_null(n);
+	assert_non_null(host);
+	host->networks = &n[0];
+	n[0].next = &n[1];
+	assert_int_equal(ov_crypt_take_hosts(host, &n[0], &one, NULL), 0);
+	assert_int_equal(n[0].peer_count, 2);
+	assert_int_equal(ov_crypt_take_hosts(host, &n[1], &two, NULL), 0);
+	assert_int_equal(ov_crypt_gather(host, &peers, NULL), 0);
+	assert_int_equal(peers.count, 2);
+	for (size_t i = 0; i < peers.count; i++)
+		if (nlk_wg_key_equal(&peers.items[i].key, &n[1].peers[0].key))
+			assert_true(ip_equal(&peers.items[i].endpoint,
+					     &in_two[0].vtep));
+	free(peers.items);
+	free(n[0].peers);
+	free(n[1].peers);
+	free(n);
+	free(host);
+}
+
 static void link_is_not_followed(void **state)
 {
 	struct nlk_wg_key key;
@@ -309,12 +354,13 @@ static void link_is_not_followed(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(peers_rows) + ARRAY_SIZE(room_rows) +
-				ARRAY_SIZE(bad_rows) + 7];
+				ARRAY_SIZE(bad_rows) + 8];
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(all_peers_fit),
 		cmocka_unit_test(address_follows_from_key),
 		cmocka_unit_test(of_one_key_the_first_has_it),
 		cmocka_unit_test(of_a_key_to_come_the_first_has_it),
+		cmocka_unit_test(of_two_networks_who_has_the_key_has_it),
 		FILE_TEST(key_is_made_once),
 		FILE_TEST(key_is_taken),
 		FILE_TEST(link_is_not_followed),
