@@ -182,3 +182,13 @@ for h in a:net2 b:net3; do
 	ov_leave ${h%:*} net ${h#*:}
 	ov_drop ${h%:*} net
 done
+
+# One that was killed while it asked the kernel which public key it is.
+host_stop b berth-overlay
+ns b ip link add berth-wk type wireguard
+ns b ip link set berth-wk alias berth:berth-overlay:wireguard
+ns b ip addr add fd62:7274::1/128 dev lo
+overlay b
+scratch_is_gone() { ! ns b ip link show berth-wk 2>/dev/null; }
+wait_until 5 scratch_is_gone
+same "$(ns b ip -6 -o addr show to fd62:7274::1)" "" "an address that was to go at once"

@@ -161,6 +161,7 @@ int overlay_load_end(void *ctx, struct err *err)
 
 	pthread_mutex_lock(&host->lock);
 	host->silent = false;
+	ov_rekey_sweep(host);
 	wires = host->networks ? ov_wire_mend(host, &why)
 			       : ov_wire_sync(host, &why);
 	if (wires >= 0)

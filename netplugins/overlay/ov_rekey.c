@@ -97,9 +97,31 @@ int ov_rekey_begin(struct overlay_host *host, const struct nlk_wg_key *secret,
 	return 1;
 }
 
+struct holder {
+	struct ip_addr ip;
+	int index; /* of the link that has it; 0: none */
+};
+
+static int on_addr(void *ctx, int index, const struct ip_prefix *p)
+{
+	struct holder *h = ctx;
+
+	if (ip_equal(&p->addr, &h->ip))
+		h->index = index;
+	return 0;
+}
+
+static int come_and_go(struct nlk *nlk, int index, struct err *err)
+{
+	int r = nlk_addr_add(nlk, index, &nowhere, err);
+
+	return r < 0 ? r : nlk_addr_del(nlk, index, &nowhere, err);
+}
+
 int ov_link_reroute(struct overlay_host *host, const struct ip_addr *local,
 		    struct err *err)
 {
+	struct holder h = { .ip = *local };
 	struct nlk *nlk = host->br->nlk;
 	struct nlk_link link = { .index = host->crypt.index };
 	int r;
@@ -107,10 +129,24 @@ int ov_link_reroute(struct overlay_host *host, const struct ip_addr *local,
 	if (local->family == AF_INET)
 		return sysctl_set("net/ipv4/route/flush", "1", err);
 	/* of IPv6 an address that goes does it, whichever it is */
-	if (!link.index && nlk_link_get(nlk, "lo", 0, &link, NULL) < 0)
+	if (!link.index && nlk_link_get(nlk, "lo", 0, &link, NULL) == 0 &&
+	    come_and_go(nlk, link.index, NULL) == 0)
 		return 0;
-	r = nlk_addr_add(nlk, link.index, &nowhere, err);
-	return r < 0 ? r : nlk_addr_del(nlk, link.index, &nowhere, err);
+	if (host->crypt.index)
+		return come_and_go(nlk, host->crypt.index, err);
+	/* lo may have no IPv6; who has @local does */
+	r = nlk_addr_each(nlk, 0, on_addr, &h, err);
+	return r < 0 || !h.index ? r : come_and_go(nlk, h.index, err);
+}
+
+void ov_rekey_sweep(struct overlay_host *host)
+{
+	struct holder h = { .ip = nowhere.addr };
+	struct nlk *nlk = host->br->nlk;
+
+	(void)nlk_link_del(host->br->slow, SCRATCH, ALIAS, NULL);
+	if (nlk_addr_each(nlk, 0, on_addr, &h, NULL) == 0 && h.index)
+		(void)nlk_addr_del(nlk, h.index, &nowhere, NULL);
 }
 
 static void wipe_key(struct nlk_wg_key *key)

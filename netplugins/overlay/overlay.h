@@ -309,6 +309,8 @@ int ov_rekey_begin(struct overlay_host *host, const struct nlk_wg_key *secret,
 		   struct err *err);
 /* What is due of it; networks that are to be looked at are stirred. */
 int ov_rekey_turn(struct overlay_host *host, struct err *err);
+/* What a daemon left that was killed in the middle of it goes. */
+void ov_rekey_sweep(struct overlay_host *host);
 /* VXLAN's own memory of where to send from is void. */
 int ov_link_reroute(struct overlay_host *host, const struct ip_addr *local,
 		    struct err *err);
