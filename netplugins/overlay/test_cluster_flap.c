@@ -235,6 +235,28 @@ static void what_is_overdue_is_told(void **state)
 	free(c);
 }
 
+/* There is no place for one more: it is followed at once, and the others stay held. */
+static void with_all_places_held_one_more_is_followed(void **state)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+	uint64_t now = clock_boot_ms();
+	char node[16];
+
+	(void)state;
+	assert_non_null(c);
+	for (unsigned int i = 0; i <= CL_FLAPS; i++) {
+		snprintf(node, sizeof(node), "h%u", i);
+		assert_false(cl_flap_hold(c, "n", node));
+		for (unsigned int k = 0; k < 10; k++)
+			cl_flap_note(c, "n", node);
+		cl_flap_hold(c, "n", node); /* followed now */
+		assert_int_equal(cl_flap_hold(c, "n", node), i < CL_FLAPS);
+	}
+	assert_true(cl_flap_hold(c, "n", "h0"));
+	assert_in_range(cl_flap_next(c), now + 1, now + 3000);
+	free(c);
+}
+
 #define FLAP_TEST(f)                                                    \
 	{                                                               \
 		.name = #f, .test_func = (f), .setup_func = box_test_up \
@@ -247,6 +269,7 @@ int main(void)
 		FLAP_TEST(one_that_moves_is_followed_slowly),
 		FLAP_TEST(who_moves_tells_it_slowly),
 		cmocka_unit_test(what_is_overdue_is_told),
+		cmocka_unit_test(with_all_places_held_one_more_is_followed),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
