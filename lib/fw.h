@@ -223,8 +223,9 @@ struct fw_barrier {
 
 /* UDP packets that come from others. */
 struct fw_udp {
-	uint8_t family; /* NFPROTO_IPV4 or NFPROTO_IPV6 */
-	uint16_t port;  /* of this host */
+	uint8_t family;     /* NFPROTO_IPV4 or NFPROTO_IPV6 */
+	uint16_t port;      /* of this host */
+	const char *not_by; /* a link that none comes by; NULL: not known */
 	bool answers; /* one that comes may be an answer to what this host sent, and
 			 * be let in as such */
 };

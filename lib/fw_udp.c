@@ -60,6 +60,7 @@ struct dormant {
 struct walk {
 	uint8_t family; /* the packet's */
 	uint16_t port;
+	const char *not_by;
 	uint32_t states;      /* of conntrack's: one of these is its */
 	struct chain *chains; /* owned, as .rules: in their order */
 	struct rule *rules;
@@ -166,7 +167,7 @@ struct held {
 	bool known;
 	size_t len;
 	uint8_t bytes[16];
-	bool iifname, iif; /* of which only that they are not lo's is known */
+	bool iifname, iif; /* of which only whose they are not is known */
 	bool state;        /* conntrack's */
 	uint32_t mask;     /* of it */
 };
@@ -297,19 +298,27 @@ static enum match compare(int sign, uint32_t op)
 	}
 }
 
-static enum match match_held(const struct held *h, uint32_t states,
+/* A whole name has its NUL in it. */
+static bool is_name(const char *name, const void *value, size_t len)
+{
+	return name && len > strlen(name) &&
+	       memcmp(value, name, strlen(name) + 1) == 0;
+}
+
+static enum match match_held(const struct walk *w, const struct held *h,
 			     const void *value, size_t len, uint32_t op)
 {
 	static const uint32_t lo = 1, none;
 
 	if (h->known && h->len == len)
 		return compare(memcmp(h->bytes, value, len), op);
-	if ((h->iifname && len >= 3 && memcmp(value, "lo", 3) == 0) ||
+	if ((h->iifname &&
+	     (is_name("lo", value, len) || is_name(w->not_by, value, len))) ||
 	    (h->iif && len == sizeof(lo) && memcmp(value, &lo, len) == 0))
 		return compare(1, op);
 	/* "ct state established": not 0 are those bits of it */
 	if (h->state && len == sizeof(none) && op == NFT_CMP_NEQ &&
-	    memcmp(value, &none, len) == 0 && !(h->mask & states))
+	    memcmp(value, &none, len) == 0 && !(h->mask & w->states))
 		return NO;
 	return MAYBE;
 }
@@ -322,7 +331,7 @@ static enum match read_cmp(struct reading *rd, const struct nlattr *data)
 
 	if (!h || !value)
 		return MAYBE;
-	return match_held(h, rd->w->states, mnl_attr_get_payload(value),
+	return match_held(rd->w, h, mnl_attr_get_payload(value),
 			  mnl_attr_get_payload_len(value),
 			  fw_nested_u32(data, NFTA_CMP_OP));
 }
@@ -558,6 +567,7 @@ int fw_udp_refused(struct fw *fw, const struct fw_udp *to, const char *except,
 	_cleanup_(walk_fini) struct walk w = {
 		.family = to->family,
 		.port = to->port,
+		.not_by = to->not_by,
 		.states = STATE_NEW | STATE_UNTRACKED |
 			  (to->answers ? STATE_ESTABLISHED : 0),
 	};

@@ -148,7 +148,9 @@ static bool is_same(const struct fw_barrier *a, const struct fw_barrier *b)
 static void check_way(struct doc *d, const struct doc_bridge *b)
 {
 	/* WireGuard's ends both send from that port */
-	struct fw_udp to = { .port = b->wire_port, .answers = b->encrypted };
+	struct fw_udp to = { .port = b->wire_port,
+			     .not_by = WG_LINK,
+			     .answers = b->encrypted };
 	unsigned int by = b->encrypted ? peer_families(d) : wire_families(d, b);
 	unsigned int asked = by ? by : BY_IPV4 | BY_IPV6, closed = 0;
 	struct fw_barrier at4, at6;

@@ -520,7 +520,9 @@ static const struct barrier answered[] = {
 
 static void is_refused_as(const struct barrier *row, bool answers)
 {
-	const struct fw_udp to = { NFPROTO_IPV4, 4789, answers };
+	const struct fw_udp to = { .family = NFPROTO_IPV4,
+				   .port = 4789,
+				   .answers = answers };
 	struct fw_barrier b = { .family = 0 };
 	struct err err = { 0 };
 	char text[160] = "";

@@ -37,6 +37,14 @@ static const struct row rows[] = {
 	  false, "nft insert rule ip filter in udp dport 4789 accept\n" },
 	{ "clear: it is no answer", ESTABLISHED("inet t"), false, false,
 	  "nft insert rule inet t in udp dport 4789 accept\n" },
+	{ "clear: open to what WireGuard unpacks",
+	  INPUT("inet t", "add rule inet t in iifname berth-wg udp dport 4789 "
+			  "accept"),
+	  false, false, "nft insert rule inet t in udp dport 4789 accept\n" },
+	{ "clear: and to all links of such names",
+	  INPUT("inet t", "add rule inet t in iifname \"berth-*\" udp dport "
+			  "4789 accept"),
+	  false, false, "" },
 	{ "encrypted: both families",
 	  "iptables-nft -P INPUT DROP; ip6tables-nft -P INPUT DROP", true, true,
 	  "iptables -I INPUT -p udp --dport 51821 -j ACCEPT\n"
