@@ -66,6 +66,14 @@ all_is "$V6" early late later ||
 	fail "told $(told), later sends from $(sends later)"
 same "$(check | jq -c .Problems)" '[]' "what is wrong"
 
+# Another address, where lo has no IPv6: what the kernel knows of routes is void all the same.
+ns a sysctl -qw net.ipv6.conf.lo.disable_ipv6=1
+ns a ip addr add 2001:db8:2::77/64 dev eth0 nodad
+ns a ip -6 addr del "$V6/64" dev eth0
+wait_until 10 all_is 2001:db8:2::77 early late later
+lacks "$(cat "$DIR/a-berth-overlay.log")" fd62:7274::1 "what the daemon says"
+same "$(ns a ip -6 -o addr show to fd62:7274::1)" "" "an address that was to go at once"
+
 for n in early late later; do
 	ov_drop a $n
 done
