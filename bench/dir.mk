@@ -10,3 +10,5 @@ tools += overlay-join
 overlay-join-main := bench/overlay_join.c
 tools += volplug
 volplug-main := bench/volplug.c
+tools += dnsbench
+dnsbench-main := bench/dnsbench.c
