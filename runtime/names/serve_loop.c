@@ -9,7 +9,6 @@
 #include "runtime/names/serve_priv.h"
 
 #define EVENTS_MAX 64
-#define BATCH_MAX  64 /* of one socket; then the others have their turn */
 #define DUE_MS     50 /* how late a resolver's silence may be noticed */
 
 /* The interface it came by; 0: not told. */
@@ -32,52 +31,83 @@ static unsigned int came_by(struct msghdr *m)
 	return 0;
 }
 
-/* A question of @len bytes is in s->in. */
-static void on_question(struct serve *s, struct serve_sock *k,
-			const union upstream_sock *from, size_t len)
+/* A question of @len bytes is in l->in.  Return: how long the answer is in l->out; <= 0: there
+ * is none now. */
+static int on_question(struct serve *s, struct serve_sock *k,
+		       struct serve_letter *l, size_t len)
 {
 	struct serve_scope scope = serve_scope_of(k->of);
 	struct wire_query q;
 	struct ip_addr who;
 	int n, r;
 
-	if (serve_asker(k->of, from, &who) < 0)
-		return; /* an answer would tell that we are here */
-	n = serve_answer(s->names, &scope, s->in, len, false, &q, s->out);
-	if (n == 0) {
-		r = forward_begin(s, k, from, &who, &q, s->in, len);
-		if (r == 0)
-			return;
-		n = serve_refuse(s->in, &q,
-				 r == -EDQUOT ? WIRE_REFUSED : WIRE_SERVFAIL,
-				 s->out);
-	}
-	if (n > 0) /* one that can't be sent is asked for again */
-		(void)sendto(k->watch.fd, s->out, (size_t)n, MSG_DONTWAIT,
-			     &from->sa, upstream_len(from));
+	if (serve_asker(k->of, &l->from, &who) < 0)
+		return 0; /* an answer would tell that we are here */
+	n = serve_answer(s->names, &scope, l->in, len, false, &q, l->out);
+	if (n != 0)
+		return n;
+	r = forward_begin(s, k, &l->from, &who, &q, l->in, len);
+	return r == 0 ? 0
+		      : serve_refuse(l->in, &q,
+				     r == -EDQUOT ? WIRE_REFUSED
+						  : WIRE_SERVFAIL,
+				     l->out);
 }
 
+static struct mmsghdr message(struct serve_letter *l, struct iovec *part)
+{
+	return (struct mmsghdr){ .msg_hdr = {
+					 .msg_name = &l->from,
+					 .msg_namelen = sizeof(l->from),
+					 .msg_iov = part,
+					 .msg_iovlen = 1,
+				 } };
+}
+
+/* One that can't be sent is asked for again. */
+static void send_all(int fd, struct mmsghdr *m, unsigned int count)
+{
+	unsigned int done = 0;
+
+	while (done < count) {
+		int n = sendmmsg(fd, m + done, count - done, MSG_DONTWAIT);
+
+		done += n > 0 ? (unsigned int)n : 1;
+	}
+}
+
+/* What is more is told again when the other sockets had their turn. */
 static void on_udp(struct serve *s, struct serve_sock *k)
 {
-	union upstream_sock from;
-	char control[128];
-	ssize_t n;
+	struct iovec part[BATCH_MAX];
+	struct mmsghdr m[BATCH_MAX];
+	unsigned int answers = 0;
+	int got;
 
-	for (int i = 0; i < BATCH_MAX; i++) {
-		struct iovec part = { s->in, sizeof(s->in) };
-		struct msghdr m = { .msg_name = &from,
-				    .msg_namelen = sizeof(from),
-				    .msg_iov = &part,
-				    .msg_iovlen = 1,
-				    .msg_control = control,
-				    .msg_controllen = sizeof(control) };
+	for (size_t i = 0; i < BATCH_MAX; i++) {
+		struct serve_letter *l = &s->letters[i];
 
-		n = recvmsg(k->watch.fd, &m, 0);
-		if (n < 0)
-			return; /* EAGAIN, or what an ICMP error left */
-		if (came_by(&m) == k->of->ifindex)
-			on_question(s, k, &from, (size_t)n);
+		part[i] = (struct iovec){ l->in, sizeof(l->in) };
+		m[i] = message(l, &part[i]);
+		m[i].msg_hdr.msg_control = l->control;
+		m[i].msg_hdr.msg_controllen = sizeof(l->control);
 	}
+	got = recvmmsg(k->watch.fd, m, BATCH_MAX, MSG_DONTWAIT, NULL);
+	/* < 0: EAGAIN, or what an ICMP error left */
+	for (int i = 0; i < got; i++) {
+		struct serve_letter *l = &s->letters[i];
+		int n = came_by(&m[i].msg_hdr) == k->of->ifindex
+				? on_question(s, k, l, m[i].msg_len)
+				: 0;
+		socklen_t to = upstream_len(&l->from);
+
+		if (n <= 0)
+			continue;
+		part[answers] = (struct iovec){ l->out, (size_t)n };
+		m[answers] = message(l, &part[answers]);
+		m[answers++].msg_hdr.msg_namelen = to;
+	}
+	send_all(k->watch.fd, m, answers);
 }
 
 /* Somebody with the right to ("ss -K") closed a listener under us, which would wake us for

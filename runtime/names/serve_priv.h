@@ -103,6 +103,15 @@ struct conn {
 	struct ip_addr who;
 };
 
+/* Questions that are taken from a socket at once, and their answers. */
+#define BATCH_MAX   32
+#define UDP_ASK_MAX 4096 /* nobody asks by more; what is cut is no question */
+struct serve_letter {
+	union upstream_sock from;
+	_Alignas(struct cmsghdr) char control[128];
+	uint8_t in[UDP_ASK_MAX], out[WIRE_UDP_MAX];
+};
+
 struct serve {
 	struct names *names; /* borrowed */
 	uint16_t port;
@@ -132,7 +141,9 @@ struct serve {
 	size_t conn_count;
 	uint32_t holder; /* the last socket that had a port of ours, by inode */
 	char holder_name[SOCKDIAG_OWNER_MAX];
-	uint8_t in[WIRE_MSG_MAX], out[WIRE_MSG_MAX]; /* the loop's */
+	/* the loop's */
+	struct serve_letter letters[BATCH_MAX];
+	uint8_t in[WIRE_MSG_MAX], out[WIRE_UDP_MIN];
 };
 
 /* ---- serve.c ------------------------------------------------------------- */
