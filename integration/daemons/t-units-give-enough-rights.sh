@@ -163,7 +163,7 @@ ip netns del lan2
 # shellcheck disable=SC2034 # the library's
 UPLINKS=(up1)
 lan lan2 2
-wait_until 10 ns lan2 ping -q -c 1 192.0.3.70
+wait_until 10 ns lan2 ping -q -c 1 -W 1 192.0.3.70
 same "$(api Berth.Check '{}' berth-macvlan | jq -c .Problems)" '[]' "problems of the LAN"
 docker rm -f far >/dev/null
 docker network rm n3 >/dev/null

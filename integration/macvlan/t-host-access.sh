@@ -91,7 +91,7 @@ UPLINKS=()
 lan
 wait_until 10 sh -c 'ip -6 route show dev bh-up1 | grep -q 2001:db8:2::70'
 wait_until 10 fetch http://192.0.2.70/
-wait_until 10 ns lan ping -q -c 1 192.0.2.70
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.70
 both_ways 'the parent is another'
 
 docker rm -f web >/dev/null

@@ -48,8 +48,8 @@ contains "$(problems)" 'its parent up1 is gone: 2 endpoints wait'
 fails_with 'up1 does not exist' docker run --rm --network n1 bb:1 true
 lan
 wait_until 10 settled
-wait_until 10 ns lan ping -q -c 1 192.0.2.70
-wait_until 10 ns lan ping -q -c 1 192.0.2.71
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.70
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.71
 same "$(inside)" "$before" "the link made again"
 works 'the parent is another'
 
@@ -58,14 +58,14 @@ kill9_daemon berth-macvlan
 parent_away
 lan
 start_daemon berth-macvlan
-wait_until 10 ns lan ping -q -c 1 192.0.2.71
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.71
 same "$(inside)" "$before" "the link made again at the start"
 kill9_daemon berth-macvlan
 parent_away
 start_daemon berth-macvlan
 contains "$(problems)" 'its parent up1 is gone: 2 endpoints wait'
 lan
-wait_until 10 ns lan ping -q -c 1 192.0.2.71
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.71
 same "$(inside)" "$before" "the link made again after a start"
 works 'the daemon was dead'
 same "$(problems)" ''
@@ -75,7 +75,7 @@ parent_away
 wait_until 5 sh -c "! nsenter --net=/proc/$(pid_of web)/ns/net ip link show eth0"
 docker rm -f other >/dev/null
 lan
-wait_until 10 ns lan ping -q -c 1 192.0.2.70
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.70
 serve other n1 80 --ip 192.0.2.71 --ip6 2001:db8:2::71
 works 'one ended meanwhile'
 same "$(inside)" "$before" "the link made again for one of two"
@@ -119,8 +119,8 @@ ip addr add 192.0.2.1/24 dev up1
 ip addr add 2001:db8:2::1/64 dev up1 nodad
 ip link set up1 up
 wait_until 10 settled
-wait_until 10 ns lan ping -q -c 1 192.0.2.70
-wait_until 10 ns lan ping -q -c 1 192.0.2.71
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.70
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.71
 works 'it was in another namespace'
 ip link set up1 netns away
 # shellcheck disable=SC2034 # the library's
@@ -128,8 +128,8 @@ UPLINKS=()
 ip netns del lan
 lan
 wait_until 10 settled
-wait_until 10 ns lan ping -q -c 1 192.0.2.70
-wait_until 10 ns lan ping -q -c 1 192.0.2.71
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.70
+wait_until 10 ns lan ping -q -c 1 -W 1 192.0.2.71
 works 'another took its place'
 
 docker rm -f web other >/dev/null
