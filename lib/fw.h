@@ -281,4 +281,7 @@ int fw_monitor_read(struct fw_monitor *m,
 		    struct err *err);
 uint32_t fw_portid(const struct fw *fw);
 
+/* As nft(8) calls a family of tables: a constant string. */
+const char *fw_family_str(uint8_t family);
+
 #endif

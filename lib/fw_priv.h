@@ -172,7 +172,6 @@ void fw_elem_put(struct nlmsghdr *h, const struct fw_set *s,
 		 const struct fw_elem *e, bool with_data);
 
 /* Text for errors. */
-const char *fw_family_str(uint8_t family);
 void fw_key_str(uint32_t key_type, const uint8_t *key, size_t len, char *buf,
 		size_t size);
 /* @bad: offset of the attribute the kernel refused in the message; 0: none */

@@ -32,20 +32,6 @@ static bool is_about_others(const struct fw_refusal *f)
 	return false;
 }
 
-static const char *family_name(uint8_t family)
-{
-	switch (family) {
-	case NFPROTO_IPV4:
-		return "ip";
-	case NFPROTO_IPV6:
-		return "ip6";
-	case NFPROTO_NETDEV:
-		return "netdev";
-	default:
-		return "inet";
-	}
-}
-
 static int note_refusal(void *ctx, const struct fw_refusal *f)
 {
 	struct bypass *b = ctx;
@@ -56,7 +42,7 @@ static int note_refusal(void *ctx, const struct fw_refusal *f)
 		return 0;
 	b->rules += f->rules;
 	snprintf(b->where + len, sizeof(b->where) - len, "%s%s %s %s",
-		 len ? ", " : "", family_name(f->table.family), f->table.name,
+		 len ? ", " : "", fw_family_str(f->table.family), f->table.name,
 		 f->chain);
 	return 0;
 }

@@ -21,18 +21,6 @@
 /* Families, as bits. */
 enum { BY_IPV4 = 1, BY_IPV6 = 2 };
 
-static const char *family_name(uint8_t family)
-{
-	switch (family) {
-	case NFPROTO_IPV4:
-		return "ip";
-	case NFPROTO_IPV6:
-		return "ip6";
-	default:
-		return "inet";
-	}
-}
-
 /* Is it what iptables, and what is built on it, calls INPUT? */
 static bool is_iptables(const struct fw_barrier *b)
 {
@@ -59,7 +47,7 @@ static const char *fix_of(struct doc *d, const struct fw_barrier *b,
 	return doc_text(d,
 			"nft insert rule %s %s %s udp dport %u accept (and in "
 			"the file that it is loaded from)",
-			family_name(b->family), b->table, b->chain, port);
+			fw_family_str(b->family), b->table, b->chain, port);
 }
 
 /* By @link, of which our rules let nothing but VXLAN in. */
@@ -81,7 +69,8 @@ static const char *fix_of_link(struct doc *d, const struct fw_barrier *b,
 	return doc_text(d,
 			"nft insert rule %s %s %s iifname %s udp dport %u "
 			"accept (and in the file that it is loaded from)",
-			family_name(b->family), b->table, b->chain, link, port);
+			fw_family_str(b->family), b->table, b->chain, link,
+			port);
 }
 
 /* @link: that it would come by; "": any. */
@@ -94,7 +83,7 @@ static void tell(struct doc *d, const struct doc_bridge *b,
 			  "table %s %s",
 			  port, *link ? " of " : "", link,
 			  at->policy ? "the policy" : "a rule", at->chain,
-			  family_name(at->family), at->table),
+			  fw_family_str(at->family), at->table),
 		 doc_text(d,
 			  "nothing that other hosts send to network %.12s gets "
 			  "in: its containers here and there do not reach each "

@@ -428,20 +428,6 @@ static void want_elem(void *ctx, enum set_id set, const struct fw_elem *e)
 	fw_digest_add(&c->want[set], &s, e);
 }
 
-static const char *family_name(const struct fw_table *t)
-{
-	switch (t->family) {
-	case NFPROTO_INET:
-		return "inet";
-	case NFPROTO_BRIDGE:
-		return "bridge";
-	case NFPROTO_IPV4:
-		return "ip";
-	default:
-		return "ip6";
-	}
-}
-
 static int count_rule(void *ctx, const struct fw_rule_info *r)
 {
 	size_t *n = ctx;
@@ -480,13 +466,14 @@ static int check_chains(struct checker *c, const struct fw_table *t,
 			want += count_wanted(c->rs, more, d->chain.name);
 		if (r == -ENOENT)
 			differs(c, "nftables: chain %s %s %s is missing",
-				family_name(t), t->name, d->chain.name);
+				fw_family_str(t->family), t->name,
+				d->chain.name);
 		else if (want != have)
 			differs(c,
 				"nftables: chain %s %s %s has %zu rules, "
 				"should have %zu",
-				family_name(t), t->name, d->chain.name, have,
-				want);
+				fw_family_str(t->family), t->name,
+				d->chain.name, have, want);
 	}
 	return 0;
 }
@@ -521,18 +508,20 @@ static int check_sets(struct checker *c, struct err *err)
 			return r;
 		if (r == -ENOENT)
 			differs(c, "nftables: set %s %s %s is missing",
-				family_name(t), t->name, ruleset_sets[s].name);
+				fw_family_str(t->family), t->name,
+				ruleset_sets[s].name);
 		else if (have.count != want->count)
 			differs(c,
 				"nftables: set %s %s %s has %zu elements, "
 				"should have %zu",
-				family_name(t), t->name, ruleset_sets[s].name,
-				have.count, want->count);
+				fw_family_str(t->family), t->name,
+				ruleset_sets[s].name, have.count, want->count);
 		else if (have.sum != want->sum)
 			differs(c,
 				"nftables: set %s %s %s has other elements "
 				"than it should",
-				family_name(t), t->name, ruleset_sets[s].name);
+				fw_family_str(t->family), t->name,
+				ruleset_sets[s].name);
 	}
 	return 0;
 }
@@ -545,8 +534,9 @@ static int check_table(struct checker *c, const struct fw_table *t, bool want,
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (want != (r == 0))
-		differs(c, "nftables: table %s %s is %s", family_name(t),
-			t->name, want ? "missing" : "there without a network");
+		differs(c, "nftables: table %s %s is %s",
+			fw_family_str(t->family), t->name,
+			want ? "missing" : "there without a network");
 	return 0;
 }
 
@@ -586,7 +576,8 @@ static int check_late(struct checker *c, struct err *err)
 			differs(c,
 				"nftables: chain %s %s late has %zu rules, "
 				"should have %u",
-				family_name(t), t->name, have, LATE_RULES);
+				fw_family_str(t->family), t->name, have,
+				LATE_RULES);
 	}
 	return 0;
 }

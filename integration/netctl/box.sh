@@ -70,7 +70,7 @@ nothing_left() {
 	wait_until 5 no_cgroup
 }
 
-# left_is WANT [WHAT] - what the test's left() tells is that; links go a moment later.
+# left_is WANT [WHAT] - what left() tells is that; links go a moment later.
 left_is() {
 	local end=$((SECONDS + 5 * ${BERTH_SLOW:-1}))
 	while [ "$(left)" != "$1" ] && [ "$SECONDS" -lt "$end" ]; do
@@ -85,4 +85,13 @@ boxes_end() {
 	ids=$("$NETCTL" ps -aq 2>>"$DIR/cleanup.log")
 	# shellcheck disable=SC2086 # ids are words
 	[ -z "$ids" ] || "$NETCTL" rm -f $ids >>"$DIR/cleanup.log" 2>&1
+}
+
+# What containers have of the host: equal before one is made and after it is removed.
+left() {
+	ip -j link | jq -c '[.[].ifname] | sort'
+	api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[].Address] | sort'
+	api Berth.Volumes '{}' berth-named | jq -c '[.Volumes[] | [.Name, (.Users | length)]]'
+	"$NETCTL" network inspect shop --json | jq -c .Endpoints
+	"$NETCTL" name ls --json | jq -c '[.[].Name] | sort'
 }

@@ -28,14 +28,6 @@ points=$(readelf -p berth_fp "$NETCTL" | sed -n 's/^ *\[.*\]  //p')
 passed=$DIR/passed
 : >"$passed"
 
-left() {
-	ip -j link | jq -c '[.[].ifname] | sort'
-	api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[].Address] | sort'
-	api Berth.Volumes '{}' berth-named | jq -c '[.Volumes[] | [.Name, (.Users | length)]]'
-	"$NETCTL" network inspect shop --json | jq -c .Endpoints
-	"$NETCTL" name ls --json | jq -c '[.[].Name] | sort'
-}
-
 note 'a monitor that is killed takes its container along, and the next netctl the rest'
 nothing=$(left)
 run -d --name kk --network shop -p 8080:80 -v site:/www --restart always "$ROOTFS" sleep 300 >/dev/null

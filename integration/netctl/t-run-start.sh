@@ -298,13 +298,6 @@ start_daemon berth-named
 start_daemon berth-dns
 "$NETCTL" network create --subnet 10.82.0.0/24 shop >/dev/null
 "$NETCTL" network create --subnet 10.83.0.0/24 back >/dev/null
-left() {
-	ip -j link | jq -c '[.[].ifname] | sort'
-	api Berth.IpamLeases '{}' berth-ipam | jq -c '[.Leases[].Address] | sort'
-	api Berth.Volumes '{}' berth-named | jq -c '[.Volumes[] | [.Name, (.Users | length)]]'
-	"$NETCTL" network inspect shop --json | jq -c .Endpoints
-	"$NETCTL" name ls --json | jq -c '[.[].Name] | sort'
-}
 "$NETCTL" volume create site >/dev/null
 nothing=$(left)
 run -d --name web --network shop --network back --ip 10.82.0.77 -p 8080:80 -v site:/www "$ROOTFS" \
